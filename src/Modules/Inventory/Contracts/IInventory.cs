@@ -1,0 +1,62 @@
+namespace Shop.Inventory.Contracts;
+
+/// <summary>
+/// The stock, as other modules may use it. Every call may be repeated: the second time changes nothing. A task that has
+/// completed means that it is on disk.
+/// </summary>
+public interface IInventory
+{
+    /// <summary>Opens the stock of new products. A product that has one already keeps it as it is.</summary>
+    Task OpenAsync(IReadOnlyList<OpeningStock> products);
+
+    /// <summary>Holds every line for an order, or none.</summary>
+    /// <param name="orderId">The order's id: a reservation has no other.</param>
+    /// <param name="lines">At most one line a product; quantities of at least 1.</param>
+    Task<Reservation> ReserveAsync(string orderId, IReadOnlyList<StockLine> lines);
+
+    /// <summary>Notes that these reservations have their orders.</summary>
+    Task ConfirmAsync(IReadOnlyList<string> orderIds);
+
+    /// <summary>The reservations that no order has been confirmed for: what a crash may have left.</summary>
+    Task<IReadOnlyList<string>> UnconfirmedAsync();
+
+    /// <summary>Gives what an order holds back to the stock. Nothing happens where it holds nothing.</summary>
+    Task ReleaseAsync(string orderId);
+
+    /// <summary>Takes what an order holds out of the stock for good. Nothing happens where it holds nothing.</summary>
+    Task ShipAsync(string orderId);
+}
+
+/// <summary>The first units of a product.</summary>
+/// <param name="ProductId">The product.</param>
+/// <param name="Quantity">Units, 0 to 1,000,000,000.</param>
+public sealed record OpeningStock(string ProductId, long Quantity);
+
+/// <summary>So many units of a product.</summary>
+/// <param name="ProductId">The product.</param>
+/// <param name="Quantity">Units, at least 1.</param>
+public sealed record StockLine(string ProductId, long Quantity);
+
+/// <summary>How a reservation went.</summary>
+/// <param name="Outcome">What happened.</param>
+/// <param name="Shortages">Every line that is short, where the stock is too little.</param>
+public sealed record Reservation(ReservationOutcome Outcome, IReadOnlyList<Shortage> Shortages);
+
+/// <summary>How a reservation went.</summary>
+public enum ReservationOutcome
+{
+    /// <summary>Every line is held, from now or from an earlier call with the same lines.</summary>
+    Held,
+
+    /// <summary>The stock is too little; nothing is held.</summary>
+    TooLittleStock,
+
+    /// <summary>This order holds other lines already; they are unchanged.</summary>
+    HoldsOtherLines,
+}
+
+/// <summary>A line that the stock is too little for.</summary>
+/// <param name="ProductId">The product.</param>
+/// <param name="Wanted">Units wanted.</param>
+/// <param name="Available">Units that could be sold.</param>
+public sealed record Shortage(string ProductId, long Wanted, long Available);

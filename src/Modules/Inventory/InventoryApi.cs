@@ -1,0 +1,85 @@
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
+using Shop.Platform.Http;
+using Shop.Platform.Requests;
+
+namespace Shop.Inventory;
+
+/// <summary>The routes of the inventory service.</summary>
+internal sealed class InventoryApi(InventoryStore store, Restock restock)
+{
+    private static readonly WholeNumberField MaxLevel = new("max_level", 0, long.MaxValue)
+    {
+        Description = "Only products with at most so many units to sell: the short ones.",
+        Example = "9",
+    };
+
+    private static readonly IReadOnlyList<Field> ListQuery = [MaxLevel, Paging.Limit, Paging.After];
+    private static readonly IReadOnlyList<Field> MovementsQuery = [Paging.Limit, Paging.After];
+
+    public void Map(ModuleRoutes routes)
+    {
+        const string Tag = "Inventory";
+        const string StockExample = """{"product_id":"prod_0","stock_level":999990,"on_hand":1000000,"reserved":10,"last_updated":"2026-01-31T12:00:00Z"}""";
+        const string ChangeExample = """{"product_id":"prod_0","new_stock_level":999995,"status":"Stock updated"}""";
+
+        routes.Get("/inventory", List).WithQuery(ListQuery)
+            .Says("listInventory", Tag, "List the stock", "Every product's stock, by product id.")
+            .Answers<StockBody[]>(200, "A page.", $"[{StockExample}]");
+        routes.Get("/inventory/{product_id}", Find)
+            .Says("getInventory", Tag, "Read the stock of a product", "stock_level is what can be sold: on_hand less reserved.")
+            .Answers<StockBody>(200, "The stock.", StockExample)
+            .Fails((404, "There is no such product."));
+        routes.Post("/inventory/increase", restock.IncreaseAsync).WithHeaders(IdempotencyKey.Field).WithBody([Restock.ProductId, Restock.Increase])
+            .Says("increaseStock", Tag, "Take units in", "Adds to what is on hand.")
+            .Answers<StockChangeBody>(200, "Done, and on disk.", ChangeExample)
+            .Fails((404, "There is no such product."), (409, "The Idempotency-Key was used for another request."),
+                (413, "The body is larger than 64 KiB."), (415, "The body is no JSON."));
+        routes.Post("/inventory/decrease", restock.DecreaseAsync).WithHeaders(IdempotencyKey.Field).WithBody([Restock.ProductId, Restock.Decrease])
+            .Says("decreaseStock", Tag, "Take units out", "Takes from what is on hand; what orders hold can't be taken.")
+            .Answers<StockChangeBody>(200, "Done, and on disk.", ChangeExample)
+            .Fails((404, "There is no such product."), (409, "Too little stock, or the Idempotency-Key was used for another request. Nothing was changed."),
+                (413, "The body is larger than 64 KiB."), (415, "The body is no JSON."));
+        routes.Get("/inventory/{product_id}/movements", Movements).WithQuery(MovementsQuery)
+            .Says("listMovements", Tag, "List the movements of a product", "Newest first; on_hand and reserved are as they were after each.")
+            .Answers<MovementBody[]>(200, "A page.",
+                """[{"id":"7","kind":"reserved","quantity":10,"order_id":"0198d6a2-7c1e-7b60-9d5e-3f1c2a4b5d6e","at":"2026-01-31T12:00:00Z","on_hand":1000000,"reserved":10}]""")
+            .Fails((404, "There is no such product."));
+    }
+
+    private ValueTask<IResult> List(HttpContext http)
+    {
+        Query query = Query.Of(http, ListQuery);
+        long? maxLevel = query.Read(MaxLevel);
+        long limit = query.Read(Paging.Limit)!.Value;
+        string[]? cursor = query.ReadCursor(1);
+        if (query.Refusal is { } refusal) return ValueTask.FromResult<IResult>(refusal);
+
+        (IReadOnlyList<StockRow> rows, long total) = store.List(maxLevel, cursor?[0], limit + 1);
+        IEnumerable<StockRow> page = Paging.Page(http, rows, limit, total, row => row.ProductId);
+        return ValueTask.FromResult(JsonAnswer.Ok([.. page.Select(row => row.ToBody())], InventoryJson.Default.StockBodyArray));
+    }
+
+    private ValueTask<IResult> Find(HttpContext http)
+    {
+        string productId = (string)http.GetRouteValue("product_id")!;
+        return ValueTask.FromResult(store.Find(productId) is { } row
+            ? JsonAnswer.Ok(row.ToBody(), InventoryJson.Default.StockBody)
+            : Problem.NotFound("product", productId));
+    }
+
+    private ValueTask<IResult> Movements(HttpContext http)
+    {
+        string productId = (string)http.GetRouteValue("product_id")!;
+        Query query = Query.Of(http, MovementsQuery);
+        long limit = query.Read(Paging.Limit)!.Value;
+        long before = 0;
+        if (query.ReadCursor(1) is { } cursor && !long.TryParse(cursor[0], out before)) query.NoCursor();
+        if (query.Refusal is { } refusal) return ValueTask.FromResult<IResult>(refusal);
+        if (store.Find(productId) is null) return ValueTask.FromResult<IResult>(Problem.NotFound("product", productId));
+
+        (IReadOnlyList<MovementRow> rows, long total) = store.Movements(productId, before == 0 ? null : before, limit + 1);
+        IEnumerable<MovementRow> page = Paging.Page(http, rows, limit, total, row => row.Id.ToString());
+        return ValueTask.FromResult(JsonAnswer.Ok([.. page.Select(row => row.ToBody())], InventoryJson.Default.MovementBodyArray));
+    }
+}

@@ -1,0 +1,95 @@
+using System.Collections.Concurrent;
+using Prometheus;
+using Shop.Platform.Modules;
+
+namespace Shop.Inventory;
+
+/// <summary>Every metric of the module.</summary>
+internal sealed class InventoryMetrics
+{
+    /// <summary>Products that have a series of their own: the shortest.</summary>
+    private const int ShortestProducts = 50;
+
+    /// <summary>Below this level a product that is not out is low.</summary>
+    private const long LowBelow = 10;
+
+    private readonly ConcurrentDictionary<string, long> _levels = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, (Counter.Child Movements, Counter.Child Units)> _byKind = new(StringComparer.Ordinal);
+    private readonly Gauge _stockLevel, _reservationsOpen;
+    private readonly Gauge.Child _inStock, _low, _out;
+    private readonly Lock _refreshing = new();
+    private HashSet<string> _shown = new(StringComparer.Ordinal);
+    private long _open;
+
+    public InventoryMetrics(ModuleContext module)
+    {
+        Counter movements = module.Metrics.CreateCounter("inventory_movements_total", "Stock movements by kind.", ["kind"]);
+        Counter units = module.Metrics.CreateCounter("inventory_units_moved_total", "Units moved by kind of movement.", ["kind"]);
+        foreach (MovementKind kind in MovementKind.All) _byKind[kind.Name] = (movements.WithLabels(kind.Name), units.WithLabels(kind.Name));
+        _stockLevel = module.Metrics.CreateGauge("inventory_stock_level", $"Units that can be sold, of the {ShortestProducts} shortest products.", ["product_id"]);
+        Gauge products = module.Metrics.CreateGauge("inventory_products", "Products by state: in_stock, low (1 to 9), out.", ["state"]);
+        (_inStock, _low, _out) = (products.WithLabels("in_stock"), products.WithLabels("low"), products.WithLabels("out"));
+        _reservationsOpen = module.Metrics.CreateGauge("inventory_reservations_open", "Reservations held: not yet shipped or released.");
+        module.Registry.AddBeforeCollectCallback(Refresh);
+    }
+
+    /// <summary>The state that the database was found in.</summary>
+    public void Load(IEnumerable<(string ProductId, long Level)> levels, long openReservations)
+    {
+        foreach ((string productId, long level) in levels) _levels[productId] = level;
+        _open = openReservations;
+    }
+
+    public void Opened(string productId) => _levels.TryAdd(productId, 0);
+
+    public void Moved(Movement movement)
+    {
+        (Counter.Child movements, Counter.Child units) = _byKind[movement.Kind.Name];
+        movements.Inc();
+        units.Inc(movement.Quantity);
+        _levels[movement.ProductId] = movement.StockLevel;
+    }
+
+    public void ReservationOpened() => Interlocked.Increment(ref _open);
+
+    public void ReservationClosed() => Interlocked.Decrement(ref _open);
+
+    private void Refresh()
+    {
+        lock (_refreshing)
+        {
+            int low = 0, none = 0, all = 0;
+            var shortest = new PriorityQueue<string, (long Level, string ProductId)>(ShortestProducts + 1, LongestFirst);
+            foreach ((string productId, long level) in _levels)
+            {
+                all++;
+                if (level <= 0) none++;
+                else if (level < LowBelow) low++;
+                if (shortest.Count < ShortestProducts) shortest.Enqueue(productId, (level, productId));
+                else shortest.EnqueueDequeue(productId, (level, productId));
+            }
+
+            _inStock.Set(all - low - none);
+            _low.Set(low);
+            _out.Set(none);
+            _reservationsOpen.Set(Interlocked.Read(ref _open));
+            Show(shortest);
+        }
+    }
+
+    private static readonly Comparer<(long Level, string ProductId)> LongestFirst = Comparer<(long Level, string ProductId)>.Create((one, other) =>
+        other.Level != one.Level ? other.Level.CompareTo(one.Level) : string.CompareOrdinal(other.ProductId, one.ProductId));
+
+    private void Show(PriorityQueue<string, (long Level, string ProductId)> shortest)
+    {
+        var shown = new HashSet<string>(StringComparer.Ordinal);
+        foreach ((string productId, (long level, _)) in shortest.UnorderedItems)
+        {
+            _stockLevel.WithLabels(productId).Set(level);
+            shown.Add(productId);
+        }
+
+        foreach (string productId in _shown.Where(productId => !shown.Contains(productId))) _stockLevel.RemoveLabelled(productId);
+        _shown = shown;
+    }
+}

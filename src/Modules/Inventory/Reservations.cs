@@ -1,0 +1,110 @@
+using Microsoft.Extensions.DependencyInjection;
+using Shop.Inventory.Contracts;
+using Shop.Platform.Data;
+using Shop.Platform.Modules;
+
+namespace Shop.Inventory;
+
+/// <summary>What other modules may do to the stock.</summary>
+internal sealed class Reservations(
+    InventoryStore store, InventoryMetrics metrics, [FromKeyedServices(InventoryModule.Name)] ModuleContext module) : IInventory
+{
+    private static readonly Reservation Held = new(ReservationOutcome.Held, []);
+    private static readonly Reservation HoldsOtherLines = new(ReservationOutcome.HoldsOtherLines, []);
+
+    public Task OpenAsync(IReadOnlyList<OpeningStock> products) => store.Writes.WriteAsync(
+        () =>
+        {
+            DateTime now = module.Now();
+            var received = new List<Movement>();
+            foreach (OpeningStock product in products)
+            {
+                if (!store.Open(product.ProductId, now) || product.Quantity == 0) continue;
+                if (store.Move(MovementKind.Received, product.ProductId, product.Quantity, null, now) is { } movement) received.Add(movement);
+            }
+
+            return Outcome.Keep(received);
+        },
+        received =>
+        {
+            foreach (OpeningStock product in products) metrics.Opened(product.ProductId);
+            Moved(received);
+        });
+
+    public async Task<Reservation> ReserveAsync(string orderId, IReadOnlyList<StockLine> lines)
+    {
+        (Reservation reservation, _) = await store.Writes.WriteAsync(() => Reserve(orderId, lines), made =>
+        {
+            if (made.Movements.Count > 0) metrics.ReservationOpened();
+            Moved(made.Movements);
+        });
+        return reservation;
+    }
+
+    public Task ConfirmAsync(IReadOnlyList<string> orderIds) => store.Writes.WriteAsync(() =>
+    {
+        foreach (string orderId in orderIds) store.Confirm(orderId);
+        return Outcome.Keep(orderIds.Count);
+    });
+
+    public Task<IReadOnlyList<string>> UnconfirmedAsync() => Task.FromResult(store.Unconfirmed());
+
+    public Task ReleaseAsync(string orderId) => CloseAsync(orderId, MovementKind.Released);
+
+    public Task ShipAsync(string orderId) => CloseAsync(orderId, MovementKind.Shipped);
+
+    private Outcome<(Reservation Reservation, List<Movement> Movements)> Reserve(string orderId, IReadOnlyList<StockLine> lines)
+    {
+        if (!store.AddReservation(orderId))
+        {
+            bool isRepeat = store.ReservedLines(orderId).ToHashSet().SetEquals(lines);
+            List<Movement> none = [];
+            return isRepeat ? Outcome.Keep((Held, none)) : Outcome.Undo((HoldsOtherLines, none));
+        }
+
+        DateTime now = module.Now();
+        var movements = new List<Movement>(lines.Count);
+        List<Shortage>? shortages = null;
+        foreach (StockLine line in lines)
+        {
+            if (store.Move(MovementKind.Reserved, line.ProductId, line.Quantity, orderId, now) is { } movement)
+            {
+                movements.Add(movement);
+                store.AddReservationLine(orderId, line);
+            }
+            else
+            {
+                (shortages ??= []).Add(new Shortage(line.ProductId, line.Quantity, store.LevelOf(line.ProductId) ?? 0));
+            }
+        }
+
+        return shortages is null
+            ? Outcome.Keep((Held, movements))
+            : Outcome.Undo((new Reservation(ReservationOutcome.TooLittleStock, shortages), movements));
+    }
+
+    private Task<List<Movement>> CloseAsync(string orderId, MovementKind kind) => store.Writes.WriteAsync(
+        () =>
+        {
+            DateTime now = module.Now();
+            var movements = new List<Movement>();
+            foreach (StockLine line in store.ReservedLines(orderId))
+            {
+                movements.Add(store.Move(kind, line.ProductId, line.Quantity, orderId, now)
+                    ?? throw new InvalidOperationException($"Order {orderId} holds more of {line.ProductId} than is reserved."));
+            }
+
+            store.RemoveReservation(orderId);
+            return Outcome.Keep(movements);
+        },
+        movements =>
+        {
+            if (movements.Count > 0) metrics.ReservationClosed();
+            Moved(movements);
+        });
+
+    private void Moved(List<Movement> movements)
+    {
+        foreach (Movement movement in movements) metrics.Moved(movement);
+    }
+}

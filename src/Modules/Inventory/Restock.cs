@@ -1,0 +1,84 @@
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.DependencyInjection;
+using Shop.Platform.Data;
+using Shop.Platform.Http;
+using Shop.Platform.Modules;
+using Shop.Platform.Requests;
+
+namespace Shop.Inventory;
+
+/// <summary>Units come into the stock, or leave it without an order.</summary>
+internal sealed class Restock(
+    InventoryStore store, InventoryMetrics metrics, [FromKeyedServices(InventoryModule.Name)] ModuleContext module)
+{
+    public static readonly TextField ProductId = new("product_id", 1, 64)
+    {
+        Description = "The product.",
+        Example = "\"prod_0\"",
+        IsRequired = true,
+    };
+
+    public static readonly WholeNumberField Increase = Quantity("quantity_increased", "Units that came in; quantity is taken too.");
+    public static readonly WholeNumberField Decrease = Quantity("quantity_decreased", "Units that left; quantity is taken too.");
+    private static readonly WholeNumberField Either = Quantity("quantity", "Units.");
+
+    public async ValueTask<IResult> IncreaseAsync(HttpContext http) => await ChangeAsync(http, MovementKind.Received, Increase);
+
+    public async ValueTask<IResult> DecreaseAsync(HttpContext http) => await ChangeAsync(http, MovementKind.Removed, Decrease);
+
+    private async Task<IResult> ChangeAsync(HttpContext http, MovementKind kind, WholeNumberField field)
+    {
+        using RequestBody body = await RequestBody.ReadAsync(http);
+        string? productId = body.Root.Read(ProductId);
+        long? quantity = ReadQuantity(body, field);
+        string? key = IdempotencyKey.Read(http, body.Faults);
+        if (body.Refusal is { } refusal) return refusal;
+
+        byte[]? fingerprint = key is null ? null : IdempotencyKey.Fingerprint(kind.Name, productId, quantity.ToString());
+        Change change = await store.Writes.WriteAsync(() => Apply(kind, productId!, quantity!.Value, key, fingerprint), made =>
+        {
+            if (made.Movement is { } movement) metrics.Moved(movement);
+        });
+        if (change.IsReplayed) IdempotencyKey.MarkReplayed(http);
+        return change.Problem ?? JsonAnswer.Ok(new StockChangeBody(productId!, change.Level, "Stock updated"), InventoryJson.Default.StockChangeBody);
+    }
+
+    private Outcome<Change> Apply(MovementKind kind, string productId, long quantity, string? key, byte[]? fingerprint)
+    {
+        if (key is not null && store.FindKey(key) is { } earlier)
+        {
+            return earlier.Fingerprint.AsSpan().SequenceEqual(fingerprint)
+                ? Outcome.Keep(new Change(earlier.NewLevel, IsReplayed: true))
+                : Outcome.Undo(new Change(0, Problem: IdempotencyKey.Reused));
+        }
+
+        DateTime now = module.Now();
+        if (store.Move(kind, productId, quantity, null, now) is { } movement)
+        {
+            if (key is not null) store.AddKey(key, fingerprint!, movement.StockLevel, now);
+            return Outcome.Keep(new Change(movement.StockLevel, movement));
+        }
+
+        return Outcome.Undo(new Change(0, Problem: store.LevelOf(productId) is { } level
+            ? Problem.Conflict($"Too little stock: {productId} has {level}, {quantity} should go.", "insufficient-stock")
+            : Problem.NotFound("product", productId)));
+    }
+
+    private static long? ReadQuantity(RequestBody body, WholeNumberField field)
+    {
+        if (!body.Root.Has(Either)) return body.Root.Read(field);
+        long? quantity = body.Root.Read(Either);
+        if (body.Root.Has(field) && body.Root.Read(field) != quantity)
+            body.Faults.Add(field.Name, "differs from quantity; send one of the two");
+        return quantity;
+    }
+
+    private static WholeNumberField Quantity(string name, string description) => new(name, 1, 1_000_000_000)
+    {
+        Description = description,
+        Example = "5",
+        IsRequired = true,
+    };
+
+    private sealed record Change(long Level, Movement? Movement = null, bool IsReplayed = false, Problem? Problem = null);
+}

@@ -1,0 +1,50 @@
+using System.Text.Json.Serialization;
+using Shop.Platform;
+
+namespace Shop.Inventory;
+
+/// <summary>A kind of movement: its name, and what one unit of it does to the two figures of a product.</summary>
+internal sealed record MovementKind(string Name, int OnHandSign, int ReservedSign)
+{
+    public static readonly MovementKind Received = new("received", +1, 0);
+    public static readonly MovementKind Removed = new("removed", -1, 0);
+    public static readonly MovementKind Reserved = new("reserved", 0, +1);
+    public static readonly MovementKind Released = new("released", 0, -1);
+    public static readonly MovementKind Shipped = new("shipped", -1, -1);
+
+    public static readonly IReadOnlyList<MovementKind> All = [Received, Removed, Reserved, Released, Shipped];
+}
+
+/// <summary>A movement that was made, with the figures as they were after it.</summary>
+internal readonly record struct Movement(MovementKind Kind, string ProductId, long Quantity, long OnHand, long Reserved)
+{
+    public long StockLevel => OnHand - Reserved;
+}
+
+/// <summary>The stock of a product as clients see it.</summary>
+internal sealed record StockBody(string ProductId, long StockLevel, long OnHand, long Reserved, DateTime LastUpdated);
+
+/// <summary>A movement as clients see it.</summary>
+internal sealed record MovementBody(string Id, string Kind, long Quantity, string? OrderId, DateTime At, long OnHand, long Reserved);
+
+/// <summary>The answer to an increase or a decrease.</summary>
+internal sealed record StockChangeBody(string ProductId, long NewStockLevel, string Status);
+
+/// <summary>A row of <c>stock</c>.</summary>
+internal sealed record StockRow(string ProductId, long OnHand, long Reserved, long LastUpdated)
+{
+    public StockBody ToBody() => new(ProductId, OnHand - Reserved, OnHand, Reserved, Timestamp.FromMilliseconds(LastUpdated));
+}
+
+/// <summary>A row of <c>movements</c>.</summary>
+internal sealed record MovementRow(long Id, string Kind, long Quantity, string? OrderId, long At, long OnHand, long Reserved)
+{
+    public MovementBody ToBody() => new(Id.ToString(), Kind, Quantity, OrderId, Timestamp.FromMilliseconds(At), OnHand, Reserved);
+}
+
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower)]
+[JsonSerializable(typeof(StockBody))]
+[JsonSerializable(typeof(StockBody[]))]
+[JsonSerializable(typeof(MovementBody[]))]
+[JsonSerializable(typeof(StockChangeBody))]
+internal sealed partial class InventoryJson : JsonSerializerContext;

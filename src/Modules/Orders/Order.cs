@@ -1,0 +1,38 @@
+using System.Text.Json.Serialization;
+using Shop.Platform;
+
+namespace Shop.Orders;
+
+/// <summary>A line of an order, with name and price as they were when it was placed.</summary>
+internal sealed record OrderLine(string ProductId, string Name, long Quantity, long UnitPriceCents)
+{
+    public long TotalCents => Quantity * UnitPriceCents;
+}
+
+/// <summary>An order. Times are milliseconds since 1970 in UTC, money is cents.</summary>
+internal sealed record Order(
+    string Id, string CustomerId, string Status, long TotalCents, long CreatedAt, long UpdatedAt, IReadOnlyList<OrderLine> Lines)
+{
+    /// <summary>The order as it was when it was placed. What came later changes status and time alone.</summary>
+    public Order AsPlaced() => this with { Status = OrderStatus.Created, UpdatedAt = CreatedAt };
+
+    public OrderBody ToBody() => new(Id, CustomerId, Status,
+        [.. Lines.Select(line => new OrderLineBody(line.ProductId, line.Name, line.Quantity, Money.FromCents(line.UnitPriceCents), Money.FromCents(line.TotalCents)))],
+        Money.FromCents(TotalCents), Timestamp.FromMilliseconds(CreatedAt), Timestamp.FromMilliseconds(UpdatedAt));
+}
+
+/// <summary>An order as clients see it.</summary>
+internal sealed record OrderBody(
+    string OrderId, string CustomerId, string Status, OrderLineBody[] Items, decimal TotalAmount, DateTime CreatedAt, DateTime UpdatedAt);
+
+/// <summary>A line as clients see it.</summary>
+internal sealed record OrderLineBody(string ProductId, string Name, long Quantity, decimal UnitPrice, decimal LineTotal);
+
+/// <summary>A step in the life of an order as clients see it.</summary>
+internal sealed record OrderEventBody(string Status, DateTime At);
+
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower)]
+[JsonSerializable(typeof(OrderBody))]
+[JsonSerializable(typeof(OrderBody[]))]
+[JsonSerializable(typeof(OrderEventBody[]))]
+internal sealed partial class OrdersJson : JsonSerializerContext;

@@ -1,0 +1,89 @@
+using Prometheus;
+using Shop.Platform;
+using Shop.Platform.Modules;
+
+namespace Shop.Orders;
+
+/// <summary>Why an order was not taken, as <c>orders_rejected_total</c> says it.</summary>
+internal static class Rejection
+{
+    public const string Invalid = "invalid";
+    public const string UnknownProduct = "unknown_product";
+    public const string InsufficientStock = "insufficient_stock";
+    public const string Conflict = "conflict";
+    public const string Overloaded = "overloaded";
+
+    public static readonly IReadOnlyList<string> All = [Invalid, UnknownProduct, InsufficientStock, Conflict, Overloaded];
+}
+
+/// <summary>Every metric of the module. What an order moves is moved on the writer's thread, once it is on disk.</summary>
+internal sealed class OrderMetrics
+{
+    private readonly Counter _created, _rejected, _replayed, _statusChanges;
+    private readonly Gauge _byStatus;
+    private readonly Histogram _lines;
+    private readonly Histogram.Child _value;
+    private readonly Counter.Child _revenue, _refunds;
+    private long _revenueCents, _refundsCents;
+
+    public OrderMetrics(ModuleContext module)
+    {
+        string currency = module.Settings.Currency;
+        _created = module.Metrics.CreateCounter("orders_created_total", "Orders taken, and on disk.");
+        _rejected = module.Metrics.CreateCounter("orders_rejected_total",
+            "Orders not taken: invalid (400), unknown_product (422), insufficient_stock (409), conflict (409: id or key reused), overloaded (503).", ["reason"]);
+        _replayed = module.Metrics.CreateCounter("orders_replayed_total", "Orders answered from an earlier identical request.");
+        _statusChanges = module.Metrics.CreateCounter("order_status_changes_total", "Changes of an order's status.", ["from", "to"]);
+        _byStatus = module.Metrics.CreateGauge("orders_by_status", "Orders by their status.", ["status"]);
+        _value = module.Metrics.CreateHistogram("order_value", "Total of an order, in the currency of the label.", new HistogramConfiguration
+        {
+            LabelNames = ["currency"],
+            Buckets = [5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000],
+        }).WithLabels(currency);
+        _lines = module.Metrics.CreateHistogram("order_lines", "Lines of an order.", new HistogramConfiguration { Buckets = [1, 2, 3, 5, 10, 20, 50, 100] });
+        _revenue = module.Metrics.CreateCounter("order_revenue_total", "Value of the orders that were paid.", ["currency"]).WithLabels(currency);
+        _refunds = module.Metrics.CreateCounter("order_refunds_total", "Value of the paid orders that were cancelled.", ["currency"]).WithLabels(currency);
+        foreach (string reason in Rejection.All) _rejected.WithLabels(reason);
+        foreach ((string from, string to) in OrderStatus.Changes) _statusChanges.WithLabels(from, to);
+        foreach (string status in OrderStatus.All) _byStatus.WithLabels(status);
+    }
+
+    /// <summary>The state that the database was found in.</summary>
+    public void Load(IReadOnlyDictionary<string, long> ordersByStatus)
+    {
+        foreach ((string status, long orders) in ordersByStatus) _byStatus.WithLabels(status).Set(orders);
+    }
+
+    /// <summary>Orders in a status, or in all.</summary>
+    public long Orders(string? status) => status is null
+        ? OrderStatus.All.Sum(each => (long)_byStatus.WithLabels(each).Value)
+        : (long)_byStatus.WithLabels(status).Value;
+
+    public void Placed(Order order)
+    {
+        _created.Inc();
+        _byStatus.WithLabels(order.Status).Inc();
+        _value.Observe((double)Money.FromCents(order.TotalCents));
+        _lines.Observe(order.Lines.Count);
+    }
+
+    public void Rejected(string reason) => _rejected.WithLabels(reason).Inc();
+
+    public void Replayed() => _replayed.Inc();
+
+    public void Changed(string from, Order order)
+    {
+        _statusChanges.WithLabels(from, order.Status).Inc();
+        _byStatus.WithLabels(from).Dec();
+        _byStatus.WithLabels(order.Status).Inc();
+        if (order.Status == OrderStatus.Paid) Add(_revenue, ref _revenueCents, order.TotalCents);
+        if (from == OrderStatus.Paid && order.Status == OrderStatus.Cancelled) Add(_refunds, ref _refundsCents, order.TotalCents);
+    }
+
+    // Summed in cents: a sum of doubles would drift from what clients counted.
+    private static void Add(Counter.Child counter, ref long sumCents, long cents)
+    {
+        sumCents += cents;
+        counter.IncTo((double)Money.FromCents(sumCents));
+    }
+}

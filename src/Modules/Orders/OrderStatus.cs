@@ -1,0 +1,19 @@
+namespace Shop.Orders;
+
+/// <summary>The life of an order: created, paid, shipped, delivered; or cancelled before it is shipped.</summary>
+internal static class OrderStatus
+{
+    public const string Created = "created";
+    public const string Paid = "paid";
+    public const string Shipped = "shipped";
+    public const string Delivered = "delivered";
+    public const string Cancelled = "cancelled";
+
+    public static readonly IReadOnlyList<string> All = [Created, Paid, Shipped, Delivered, Cancelled];
+
+    public static readonly IReadOnlyList<(string From, string To)> Changes =
+        [(Created, Paid), (Paid, Shipped), (Shipped, Delivered), (Created, Cancelled), (Paid, Cancelled)];
+
+    /// <summary>Whether Inventory has to follow: units leave the stock, or come back to it.</summary>
+    public static bool MovesStock(string status) => status is Shipped or Cancelled;
+}

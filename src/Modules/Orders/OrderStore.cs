@@ -1,0 +1,179 @@
+using Dapper;
+using Microsoft.Data.Sqlite;
+using Shop.Platform;
+using Shop.Platform.Data;
+
+namespace Shop.Orders;
+
+/// <summary>Every SQL statement of the module. What stands under "inside a write" runs on the writer's thread alone.</summary>
+internal sealed class OrderStore(Database database)
+{
+    private const string OrderColumns = """
+        o.seq AS Seq, o.id AS Id, o.customer_id AS CustomerId, o.status AS Status, o.total_cents AS TotalCents,
+        o.created_at AS CreatedAt, o.updated_at AS UpdatedAt
+        """;
+
+    private readonly Statement _insert = database.Writes.Prepare("""
+        INSERT INTO orders (id, customer_id, status, total_cents, created_at, updated_at, fingerprint) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+        RETURNING seq
+        """);
+
+    private readonly Statement _insertLine = database.Writes.Prepare(
+        "INSERT INTO order_lines (order_seq, line, product_id, name, quantity, unit_price_cents) VALUES (?1, ?2, ?3, ?4, ?5, ?6)");
+
+    private readonly Statement _insertEvent = database.Writes.Prepare("""
+        INSERT INTO order_events (order_seq, number, status, at)
+        VALUES (?1, (SELECT count(*) FROM order_events WHERE order_seq = ?1), ?2, ?3)
+        """);
+
+    private readonly Statement _insertKey = database.Writes.Prepare(
+        "INSERT INTO idempotency_keys (key, fingerprint, order_id, at) VALUES (?1, ?2, ?3, ?4)");
+
+    private readonly Statement _purgeKeys = database.Writes.Prepare(
+        "DELETE FROM idempotency_keys WHERE key IN (SELECT key FROM idempotency_keys WHERE at < ?1 LIMIT 1000)");
+
+    private readonly Statement _find = database.Writes.Prepare(
+        "SELECT seq, customer_id, status, total_cents, created_at, updated_at FROM orders WHERE id = ?1");
+
+    private readonly Statement _lines = database.Writes.Prepare(
+        "SELECT product_id, name, quantity, unit_price_cents FROM order_lines WHERE order_seq = ?1 ORDER BY line");
+
+    private readonly Statement _setStatus = database.Writes.Prepare("UPDATE orders SET status = ?2, updated_at = ?3 WHERE seq = ?1");
+    private readonly Statement _addPending = database.Writes.Prepare("INSERT INTO pending_stock (order_id, status) VALUES (?1, ?2)");
+    private readonly Statement _removePending = database.Writes.Prepare("DELETE FROM pending_stock WHERE order_id = ?1");
+
+    /// <summary>The group commit.</summary>
+    public WriteQueue Writes => database.Writes;
+
+    // Inside a write.
+
+    public void Insert(Order order, byte[]? fingerprint)
+    {
+        long seq = _insert.Set(1, order.Id).Set(2, order.CustomerId).Set(3, order.Status).Set(4, order.TotalCents)
+            .Set(5, order.CreatedAt).Set(6, order.UpdatedAt).Set(7, fingerprint).First(static row => row.Number(0));
+        for (int i = 0; i < order.Lines.Count; i++)
+        {
+            OrderLine line = order.Lines[i];
+            _insertLine.Set(1, seq).Set(2, i).Set(3, line.ProductId).Set(4, line.Name).Set(5, line.Quantity).Set(6, line.UnitPriceCents).Run();
+        }
+
+        AddEvent(seq, order.Status, order.CreatedAt);
+    }
+
+    public void AddKey(string key, byte[] fingerprint, string orderId, long now) =>
+        _insertKey.Set(1, key).Set(2, fingerprint).Set(3, orderId).Set(4, now).Run();
+
+    /// <returns>How many keys went; 1,000 at the most.</returns>
+    public int PurgeKeys(DateTime before) => _purgeKeys.Set(1, before.ToMilliseconds()).Run();
+
+    public (long Seq, Order Order)? FindForChange(string id)
+    {
+        (long Seq, Order Order)? found = _find.Set(1, id).First(row => ((long, Order)?)(row.Number(0),
+            new Order(id, row.Text(1), row.Text(2), row.Number(3), row.Number(4), row.Number(5), [])));
+        if (found is not { } order) return null;
+        IReadOnlyList<OrderLine> lines = _lines.Set(1, order.Seq).All(static row => new OrderLine(row.Text(0), row.Text(1), row.Number(2), row.Number(3)));
+        return (order.Seq, order.Order with { Lines = lines });
+    }
+
+    public void SetStatus(long seq, string status, long now)
+    {
+        _setStatus.Set(1, seq).Set(2, status).Set(3, now).Run();
+        AddEvent(seq, status, now);
+    }
+
+    public void AddPending(string orderId, string status) => _addPending.Set(1, orderId).Set(2, status).Run();
+
+    public void RemovePending(string orderId) => _removePending.Set(1, orderId).Run();
+
+    // Reads.
+
+    public Order? Find(string id)
+    {
+        using SqliteConnection connection = database.OpenRead();
+        OrderRow? row = connection.QuerySingleOrDefault<OrderRow>($"SELECT {OrderColumns} FROM orders o WHERE o.id = @id", new { id });
+        return row is null ? null : WithLines(connection, [row])[0].Order;
+    }
+
+    /// <summary>The orders newest first, from before one on.</summary>
+    public IReadOnlyList<(long Seq, Order Order)> List(OrderFilter filter, long? before, long limit)
+    {
+        using SqliteConnection connection = database.OpenRead();
+        OrderRow[] rows = [.. connection.Query<OrderRow>(
+            $"SELECT {OrderColumns} FROM orders o {Where(filter)} AND o.seq < @before ORDER BY o.seq DESC LIMIT @limit",
+            new { filter.Status, filter.CustomerId, filter.ProductId, before = before ?? long.MaxValue, limit })];
+        return WithLines(connection, rows);
+    }
+
+    public long Count(OrderFilter filter)
+    {
+        using SqliteConnection connection = database.OpenRead();
+        return connection.ExecuteScalar<long>($"SELECT count(*) FROM orders o {Where(filter)}", filter);
+    }
+
+    public IReadOnlyDictionary<string, long> CountByStatus()
+    {
+        using SqliteConnection connection = database.OpenRead();
+        return connection.Query<(string Status, long Orders)>("SELECT status, count(*) FROM orders GROUP BY status")
+            .ToDictionary(row => row.Status, row => row.Orders, StringComparer.Ordinal);
+    }
+
+    public IReadOnlyList<(string Status, long At)>? Events(string orderId)
+    {
+        using SqliteConnection connection = database.OpenRead();
+        (string, long)[] events = [.. connection.Query<(string, long)>(
+            "SELECT e.status, e.at FROM orders o JOIN order_events e ON e.order_seq = o.seq WHERE o.id = @orderId ORDER BY e.number", new { orderId })];
+        return events.Length == 0 ? null : events;
+    }
+
+    public (byte[] Fingerprint, string OrderId)? FindKey(string key)
+    {
+        using SqliteConnection connection = database.OpenRead();
+        return connection.QuerySingleOrDefault<(byte[], string)?>("SELECT fingerprint, order_id FROM idempotency_keys WHERE key = @key", new { key });
+    }
+
+    /// <summary>The content of the order that has this id; the fingerprint is null where the shop made the id.</summary>
+    public (bool Exists, byte[]? Fingerprint) FindId(string orderId)
+    {
+        using SqliteConnection connection = database.OpenRead();
+        return connection.QuerySingleOrDefault<(bool, byte[]?)>("SELECT 1, fingerprint FROM orders WHERE id = @orderId", new { orderId });
+    }
+
+    /// <summary>Those of these orders that exist.</summary>
+    public IReadOnlySet<string> Existing(IReadOnlyList<string> orderIds)
+    {
+        using SqliteConnection connection = database.OpenRead();
+        return orderIds.Chunk(500).SelectMany(chunk => connection.Query<string>("SELECT id FROM orders WHERE id IN @chunk", new { chunk }))
+            .ToHashSet(StringComparer.Ordinal);
+    }
+
+    public IReadOnlyList<(string OrderId, string Status)> Pending()
+    {
+        using SqliteConnection connection = database.OpenRead();
+        return [.. connection.Query<(string, string)>("SELECT order_id, status FROM pending_stock")];
+    }
+
+    private static string Where(OrderFilter filter) => string.Concat(
+        "WHERE true",
+        filter.Status is null ? "" : " AND o.status = @Status",
+        filter.CustomerId is null ? "" : " AND o.customer_id = @CustomerId",
+        filter.ProductId is null ? "" : " AND o.seq IN (SELECT order_seq FROM order_lines WHERE product_id = @ProductId)");
+
+    private static (long Seq, Order Order)[] WithLines(SqliteConnection connection, IReadOnlyList<OrderRow> rows)
+    {
+        ILookup<long, LineRow> lines = connection.Query<LineRow>("""
+            SELECT order_seq AS Seq, product_id AS ProductId, name AS Name, quantity AS Quantity, unit_price_cents AS UnitPriceCents
+            FROM order_lines WHERE order_seq IN @seqs ORDER BY order_seq, line
+            """, new { seqs = rows.Select(row => row.Seq) }).ToLookup(line => line.Seq);
+        return [.. rows.Select(row => (row.Seq, new Order(row.Id, row.CustomerId, row.Status, row.TotalCents, row.CreatedAt, row.UpdatedAt,
+            [.. lines[row.Seq].Select(line => new OrderLine(line.ProductId, line.Name, line.Quantity, line.UnitPriceCents))])))];
+    }
+
+    private void AddEvent(long seq, string status, long at) => _insertEvent.Set(1, seq).Set(2, status).Set(3, at).Run();
+
+    private sealed record OrderRow(long Seq, string Id, string CustomerId, string Status, long TotalCents, long CreatedAt, long UpdatedAt);
+
+    private sealed record LineRow(long Seq, string ProductId, string Name, long Quantity, long UnitPriceCents);
+}
+
+/// <summary>Which orders a list is of.</summary>
+internal sealed record OrderFilter(string? Status, string? CustomerId, string? ProductId);

@@ -1,0 +1,101 @@
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
+using Shop.Platform;
+using Shop.Platform.Http;
+using Shop.Platform.OpenApi;
+using Shop.Platform.Requests;
+
+namespace Shop.Orders;
+
+/// <summary>The routes of the orders service.</summary>
+internal sealed class OrdersApi(OrderStore store, OrderMetrics metrics, PlaceOrder placeOrder, OrderLifecycle lifecycle)
+{
+    private const string Tag = "Orders";
+
+    private const string Example = """
+        {"order_id":"0198d6a2-7c1e-7b60-9d5e-3f1c2a4b5d6e","customer_id":"customer-1","status":"created","items":[{"product_id":"prod_0","name":"Illustrated atlas","quantity":2,"unit_price":12.90,"line_total":25.80}],"total_amount":25.80,"created_at":"2026-01-31T12:00:00Z","updated_at":"2026-01-31T12:00:00Z"}
+        """;
+
+    private static readonly TextField Status = new("status", 1, 20)
+    {
+        Description = "Only orders in this status.",
+        Example = "\"paid\"",
+        Choices = OrderStatus.All,
+    };
+
+    private static readonly TextField CustomerId = new("customer_id", 1, 100)
+    {
+        Description = "Only orders of this customer.",
+        Example = "\"customer-1\"",
+    };
+
+    private static readonly TextField ProductId = new("product_id", 1, 64)
+    {
+        Description = "Only orders with a line of this product.",
+        Example = "\"prod_0\"",
+    };
+
+    private static readonly IReadOnlyList<Field> ListQuery = [Status, CustomerId, ProductId, Paging.Limit, Paging.After];
+
+    public void Map(ModuleRoutes routes)
+    {
+        routes.Get("/orders", List).WithQuery(ListQuery)
+            .Says("listOrders", Tag, "List the orders", "Newest first; X-Total-Count says how many there are in all, Link where the next page is.")
+            .Answers<OrderBody[]>(200, "A page.", $"[{Example}]");
+        routes.Get("/orders/{order_id}", Find)
+            .Says("getOrder", Tag, "Read an order", "Its lines have name and price as they were when it was placed.")
+            .Answers<OrderBody>(200, "The order.", Example)
+            .Fails((404, "There is no such order."));
+        routes.Post("/orders", placeOrder.HandleAsync).WithHeaders(IdempotencyKey.Field).WithBody(PlaceOrder.Body)
+            .Says("placeOrder", Tag, "Place an order", "Every line is held, or none. Safe to repeat with an Idempotency-Key or an order_id of the client's own.")
+            .Answers<OrderBody>(201, "Placed, and on disk; Location says where. A repeat has Idempotency-Replayed: true.", Example)
+            .Fails((409, "Too little stock (each short line is named), or the id or key was used for another order."),
+                (413, "The body is larger than 64 KiB."), (415, "The body is no JSON."), (422, "A product is unknown, or no longer sold."));
+        Change(routes, "pay", OrderStatus.Paid, "Only an order that is created can be paid.");
+        Change(routes, "ship", OrderStatus.Shipped, "Only an order that is paid can be shipped; its units leave the stock.");
+        Change(routes, "deliver", OrderStatus.Delivered, "Only an order that is shipped can be delivered.");
+        Change(routes, "cancel", OrderStatus.Cancelled, "Only an order that is created or paid can be cancelled; its units can be sold again.");
+        routes.Get("/orders/{order_id}/events", Events)
+            .Says("listOrderEvents", Tag, "List what happened to an order", "Oldest first.")
+            .Answers<OrderEventBody[]>(200, "All of it.", """[{"status":"created","at":"2026-01-31T12:00:00Z"}]""")
+            .Fails((404, "There is no such order."));
+    }
+
+    private RouteDescription Change(ModuleRoutes routes, string verb, string status, string rule) =>
+        routes.Post($"/orders/{{order_id}}/{verb}", lifecycle.To(status))
+            .Says($"{verb}Order", Tag, $"Bring an order to {status}", $"{rule} Once it is {status}, a repeat changes nothing.")
+            .Answers<OrderBody>(200, "Done, and on disk.", Example.Replace("\"created\"", $"\"{status}\"", StringComparison.Ordinal))
+            .Fails((404, "There is no such order."), (409, "The order's status does not allow it; both statuses are named."));
+
+    private ValueTask<IResult> List(HttpContext http)
+    {
+        Query query = Query.Of(http, ListQuery);
+        var filter = new OrderFilter(query.Read(Status), query.Read(CustomerId), query.Read(ProductId));
+        long limit = query.Read(Paging.Limit)!.Value;
+        long before = 0;
+        if (query.ReadCursor(1) is { } cursor && !long.TryParse(cursor[0], out before)) query.NoCursor();
+        if (query.Refusal is { } refusal) return ValueTask.FromResult<IResult>(refusal);
+
+        IReadOnlyList<(long Seq, Order Order)> orders = store.List(filter, before == 0 ? null : before, limit + 1);
+        // Counting a million rows takes longer than reading a page; by status they are counted already.
+        long total = filter.CustomerId is null && filter.ProductId is null ? metrics.Orders(filter.Status) : store.Count(filter);
+        IEnumerable<(long Seq, Order Order)> page = Paging.Page(http, orders, limit, total, row => row.Seq.ToString());
+        return ValueTask.FromResult(JsonAnswer.Ok([.. page.Select(row => row.Order.ToBody())], OrdersJson.Default.OrderBodyArray));
+    }
+
+    private ValueTask<IResult> Find(HttpContext http)
+    {
+        string id = (string)http.GetRouteValue("order_id")!;
+        return ValueTask.FromResult(store.Find(id) is { } order
+            ? JsonAnswer.Ok(order.ToBody(), OrdersJson.Default.OrderBody)
+            : Problem.NotFound("order", id));
+    }
+
+    private ValueTask<IResult> Events(HttpContext http)
+    {
+        string id = (string)http.GetRouteValue("order_id")!;
+        return ValueTask.FromResult(store.Events(id) is { } events
+            ? JsonAnswer.Ok([.. events.Select(step => new OrderEventBody(step.Status, Timestamp.FromMilliseconds(step.At)))], OrdersJson.Default.OrderEventBodyArray)
+            : Problem.NotFound("order", id));
+    }
+}

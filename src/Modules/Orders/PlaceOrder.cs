@@ -1,0 +1,231 @@
+using System.Text.Json;
+using System.Text.RegularExpressions;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.DependencyInjection;
+using Shop.Inventory.Contracts;
+using Shop.Platform;
+using Shop.Platform.Data;
+using Shop.Platform.Http;
+using Shop.Platform.Modules;
+using Shop.Platform.Requests;
+using Shop.Products.Contracts;
+
+namespace Shop.Orders;
+
+/// <summary>
+/// An order is placed: validated, priced, its units held, then written. The order of the last two is the promise: units are
+/// held before the order exists, so nothing is sold twice, and what a crash leaves between them is settled at start.
+/// </summary>
+internal sealed partial class PlaceOrder(
+    OrderStore store, OrderMetrics metrics, Settlement settlement, KeyedGate gate, IProductCatalogue products, IInventory inventory,
+    [FromKeyedServices(OrdersModule.Name)] ModuleContext module)
+{
+    private static readonly TextField CustomerId = new("customer_id", 1, 100)
+    {
+        Description = "Who orders.",
+        Example = "\"customer-1\"",
+        IsRequired = true,
+    };
+
+    private static readonly TextField ProductId = new("product_id", 1, 64)
+    {
+        Description = "The product.",
+        Example = "\"prod_0\"",
+        IsRequired = true,
+    };
+
+    private static readonly WholeNumberField Quantity = new("quantity", 1, 10_000)
+    {
+        Description = "Units.",
+        Example = "2",
+        IsRequired = true,
+    };
+
+    private static readonly ListField Items = new("items", 1, 100, ProductId, Quantity)
+    {
+        Description = "The lines; a product may stand in several. Prices and the total are the shop's: what a client sends of them is not looked at.",
+        Example = """[{"product_id":"prod_0","quantity":2},{"product_id":"prod_1","quantity":1}]""",
+        IsRequired = true,
+    };
+
+    private static readonly TextField OrderId = new("order_id", 1, 64)
+    {
+        Description = "An id of the client's own, which makes the request safe to repeat; the shop makes one where it is missing.",
+        Example = "\"checkout-17\"",
+        Pattern = OrderIdPattern(),
+        PatternInWords = "letters, digits, _ and -",
+    };
+
+    public static readonly IReadOnlyList<Field> Body = [CustomerId, Items, OrderId];
+
+    public async ValueTask<IResult> HandleAsync(HttpContext http)
+    {
+        using RequestBody body = await RequestBody.ReadAsync(http);
+        Wish wish = Read(http, body);
+        if (body.Refusal is { } refusal)
+        {
+            if (refusal.Status == StatusCodes.Status400BadRequest) metrics.Rejected(Rejection.Invalid);
+            return refusal;
+        }
+
+        try
+        {
+            if (!wish.IsRepeatable) return await PlaceAsync(http, wish);
+            using IDisposable turn = await gate.EnterAsync(wish.GateKeys());
+            return FindEarlier(http, wish) ?? await PlaceAsync(http, wish);
+        }
+        catch (Exception exception) when (exception is WriteQueueFullException or StoreUnavailableException)
+        {
+            metrics.Rejected(Rejection.Overloaded);
+            throw;
+        }
+    }
+
+    private async Task<IResult> PlaceAsync(HttpContext http, Wish wish)
+    {
+        IReadOnlyList<ProductOnSale?> sold = await products.FindAsync([.. wish.Items.Select(item => item.ProductId)]);
+        if (sold.Contains(null)) return UnknownProducts(wish, sold);
+        OrderLine[] lines = [.. wish.Items.Zip(sold, (item, product) => new OrderLine(product!.Id, product.Name, item.Quantity, product.PriceCents))];
+
+        string id = wish.OrderId ?? Guid.CreateVersion7().ToString();
+        if (settlement.IsAbandoned(id)) throw new WriteQueueFullException(OrdersModule.Name);
+        StockLine[] units = [.. lines.GroupBy(line => line.ProductId, (product, same) => new StockLine(product, same.Sum(line => line.Quantity)), StringComparer.Ordinal)];
+        Reservation reservation = await inventory.ReserveAsync(id, units);
+        if (reservation.Outcome == ReservationOutcome.TooLittleStock) return TooLittleStock(wish, reservation.Shortages);
+        if (reservation.Outcome == ReservationOutcome.HoldsOtherLines) return Taken(wish);
+
+        long now = module.Now().ToMilliseconds();
+        var order = new Order(id, wish.CustomerId, OrderStatus.Created, lines.Sum(line => line.TotalCents), now, now, lines);
+        await WriteAsync(order, wish);
+        settlement.Confirm(id);
+        return Placed(http, order);
+    }
+
+    private async Task WriteAsync(Order order, Wish wish)
+    {
+        byte[]? fingerprint = wish.IsRepeatable ? wish.Fingerprint() : null;
+        try
+        {
+            await store.Writes.WriteAsync(
+                () =>
+                {
+                    store.Insert(order, wish.OrderId is null ? null : fingerprint);
+                    if (wish.Key is not null) store.AddKey(wish.Key, fingerprint!, order.Id, order.CreatedAt);
+                    return Outcome.Keep(order);
+                },
+                metrics.Placed);
+        }
+        catch
+        {
+            settlement.Abandon(order.Id);
+            throw;
+        }
+    }
+
+    private IResult? FindEarlier(HttpContext http, Wish wish)
+    {
+        byte[] fingerprint = wish.Fingerprint();
+        if (wish.Key is not null && store.FindKey(wish.Key) is { } key)
+        {
+            if (key.Fingerprint.AsSpan().SequenceEqual(fingerprint)) return Replayed(http, key.OrderId);
+            metrics.Rejected(Rejection.Conflict);
+            return IdempotencyKey.Reused;
+        }
+
+        if (wish.OrderId is null || store.FindId(wish.OrderId) is not { Exists: true } order) return null;
+        return order.Fingerprint.AsSpan().SequenceEqual(fingerprint) ? Replayed(http, wish.OrderId) : Taken(wish);
+    }
+
+    private static IResult Placed(HttpContext http, Order order)
+    {
+        http.Response.Headers.Location = $"{http.Request.PathBase.ToUriComponent()}/orders/{order.Id}";
+        return JsonAnswer.Of(StatusCodes.Status201Created, order.ToBody(), OrdersJson.Default.OrderBody);
+    }
+
+    private IResult Replayed(HttpContext http, string orderId)
+    {
+        metrics.Replayed();
+        IdempotencyKey.MarkReplayed(http);
+        return Placed(http, store.Find(orderId)!.AsPlaced());
+    }
+
+    private Problem Taken(Wish wish)
+    {
+        metrics.Rejected(Rejection.Conflict);
+        return Problem.Conflict($"The order_id '{wish.OrderId}' was used for another order.", "order-id-reused");
+    }
+
+    private Problem UnknownProducts(Wish wish, IReadOnlyList<ProductOnSale?> sold)
+    {
+        metrics.Rejected(Rejection.UnknownProduct);
+        var faults = new Faults();
+        for (int i = 0; i < sold.Count; i++)
+        {
+            if (sold[i] is null) faults.Add($"items[{i}].product_id", $"'{wish.Items[i].ProductId}' is not sold");
+        }
+
+        return new Problem(StatusCodes.Status422UnprocessableEntity, faults.Summary, "unknown-product") { Faults = faults };
+    }
+
+    private Problem TooLittleStock(Wish wish, IReadOnlyList<Shortage> shortages)
+    {
+        metrics.Rejected(Rejection.InsufficientStock);
+        var faults = new Faults();
+        foreach (Shortage shortage in shortages)
+        {
+            for (int i = 0; i < wish.Items.Count; i++)
+            {
+                if (wish.Items[i].ProductId == shortage.ProductId)
+                    faults.Add($"items[{i}].quantity", $"is more than there is: {shortage.ProductId} has {shortage.Available}, {shortage.Wanted} are wanted");
+            }
+        }
+
+        string inWords = string.Join("; ", shortages.Select(shortage => $"{shortage.ProductId} has {shortage.Available}, {shortage.Wanted} are wanted"));
+        return new Problem(StatusCodes.Status409Conflict, $"Too little stock: {inWords}.", "insufficient-stock")
+        {
+            Faults = faults,
+            Extensions = json => WriteShortages(json, shortages),
+        };
+    }
+
+    private static void WriteShortages(Utf8JsonWriter json, IReadOnlyList<Shortage> shortages)
+    {
+        json.WriteStartArray("shortages");
+        foreach (Shortage shortage in shortages)
+        {
+            json.WriteStartObject();
+            json.WriteString("product_id", shortage.ProductId);
+            json.WriteNumber("requested", shortage.Wanted);
+            json.WriteNumber("available", shortage.Available);
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
+    }
+
+    private static Wish Read(HttpContext http, RequestBody body)
+    {
+        string customer = body.Root.Read(CustomerId) ?? "";
+        StockLine[] items = [.. body.Root.Read(Items).Select(item => new StockLine(item.Read(ProductId) ?? "", item.Read(Quantity) ?? 0))];
+        return new Wish(customer, items, body.Root.Read(OrderId), IdempotencyKey.Read(http, body.Faults));
+    }
+
+    [GeneratedRegex("^[A-Za-z0-9_-]+\\z", RegexOptions.None, matchTimeoutMilliseconds: 1000)]
+    private static partial Regex OrderIdPattern();
+
+    /// <summary>What the client asked for.</summary>
+    private sealed record Wish(string CustomerId, IReadOnlyList<StockLine> Items, string? OrderId, string? Key)
+    {
+        public bool IsRepeatable => Key is not null || OrderId is not null;
+
+        public string[] GateKeys() => (Key, OrderId) switch
+        {
+            (null, _) => [$"id {OrderId}"],
+            (_, null) => [$"key {Key}"],
+            _ => [$"id {OrderId}", $"key {Key}"],
+        };
+
+        public byte[] Fingerprint() => IdempotencyKey.Fingerprint(
+            [OrderId, CustomerId, .. Items.SelectMany(item => new[] { item.ProductId, item.Quantity.ToString() })]);
+    }
+}

@@ -1,0 +1,50 @@
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.DependencyInjection;
+using Shop.Platform;
+using Shop.Platform.Data;
+using Shop.Platform.Http;
+using Shop.Platform.Modules;
+using Shop.Platform.Requests;
+
+namespace Shop.Products;
+
+/// <summary>A product comes into the catalogue, with its first units.</summary>
+internal sealed class CreateProduct(
+    ProductStore store, Catalogue catalogue, ProductMetrics metrics, StockOpening stock,
+    [FromKeyedServices(ProductsModule.Name)] ModuleContext module)
+{
+    public static readonly IReadOnlyList<Field> Body = [.. ProductFields.Details, ProductFields.InitialStock, ProductFields.Id];
+
+    public async ValueTask<IResult> HandleAsync(HttpContext http)
+    {
+        using RequestBody body = await RequestBody.ReadAsync(http);
+        ProductDetails details = body.Root.ReadDetails();
+        long initialStock = body.Root.Read(ProductFields.InitialStock)!.Value;
+        string? id = body.Root.Read(ProductFields.Id);
+        if (body.Refusal is { } refusal) return refusal;
+
+        CatalogueEntry? created = await store.Writes.WriteAsync(() => Insert(id, details, initialStock), entry =>
+        {
+            catalogue.Put([entry!]);
+            metrics.Created();
+        });
+        if (created is null) return Problem.Conflict($"The id '{id}' is taken, or was once.", "id-taken");
+
+        await stock.OpenAsync(created.Product.Id, initialStock);
+        http.Response.StatusCode = StatusCodes.Status201Created;
+        http.Response.Headers.Location = $"{http.Request.PathBase.ToUriComponent()}/products/{created.Product.Id}";
+        return created;
+    }
+
+    private Outcome<CatalogueEntry?> Insert(string? id, ProductDetails details, long initialStock)
+    {
+        long now = module.Now().ToMilliseconds();
+        while (true)
+        {
+            var product = new Product(id ?? $"prod_{store.NextNumber()}", details.Name, details.Description, details.PriceCents, details.Category, 1, now, now);
+            if (store.Insert(product, initialStock)) return Outcome.Keep<CatalogueEntry?>(new CatalogueEntry(product));
+            if (id is not null) return Outcome.Undo<CatalogueEntry?>(null);
+            // A client has taken this number as an id of its own: on to the next.
+        }
+    }
+}

@@ -1,0 +1,129 @@
+using System.Buffers;
+using System.Collections.Immutable;
+using System.Runtime.InteropServices;
+using Microsoft.AspNetCore.Http;
+using Shop.Platform.Http;
+using Shop.Platform.Requests;
+
+namespace Shop.Products;
+
+/// <summary>A page of the catalogue: filtered, sorted, straight from memory.</summary>
+internal sealed class ListProducts(Catalogue catalogue)
+{
+    private static readonly TextField Category = new("category", 1, 100)
+    {
+        Description = "Only this category.",
+        Example = "\"Home\"",
+    };
+
+    private static readonly TextField Text = new("q", 1, 200)
+    {
+        Description = "Only products with this text in name or description, in any case.",
+        Example = "\"lamp\"",
+    };
+
+    private static readonly MoneyField MinPrice = new("min_price", 0, 100_000_000)
+    {
+        Description = "Only products that cost this or more.",
+        Example = "10.00",
+    };
+
+    private static readonly MoneyField MaxPrice = new("max_price", 0, 100_000_000)
+    {
+        Description = "Only products that cost this or less.",
+        Example = "99.99",
+    };
+
+    private static readonly TextField Sort = new("sort", 1, 20)
+    {
+        Description = "The order, with - in front for descending. Names go by any case, ids as text; the id decides between equals.",
+        Example = "\"-price\"",
+        Default = CatalogueOrder.ById.Name,
+        Choices = [.. CatalogueOrder.All.SelectMany(order => new[] { order.Name, $"-{order.Name}" })],
+    };
+
+    public static readonly IReadOnlyList<Field> QueryFields = [Category, Text, MinPrice, MaxPrice, Sort, Paging.Limit, Paging.After];
+
+    public ValueTask<IResult> Handle(HttpContext http)
+    {
+        Query query = Query.Of(http, QueryFields);
+        var filter = new Filter(query.Read(Category), query.Read(Text), query.Read(MinPrice), query.Read(MaxPrice));
+        string sort = query.Read(Sort)!;
+        int limit = (int)query.Read(Paging.Limit)!.Value;
+        bool isDescending = sort[0] == '-';
+        CatalogueOrder order = CatalogueOrder.All.First(known => sort.AsSpan(isDescending ? 1 : 0).SequenceEqual(known.Name));
+        CatalogueEntry? after = null;
+        if (query.ReadCursor(3) is { } place && (after = order.At(place, isDescending)) is null) query.NoCursor();
+        if (query.Refusal is { } refusal) return ValueTask.FromResult<IResult>(refusal);
+
+        ImmutableSortedSet<CatalogueEntry> products = catalogue.InOrder(order);
+        List<CatalogueEntry> page = Take(products, filter, after, isDescending, limit + 1);
+        int total = filter.IsEmpty ? products.Count : products.Count(filter.Takes);
+        bool hasMore = page.Count > limit;
+        if (hasMore) page.RemoveAt(limit);
+        Paging.Announce(http, total, hasMore ? Paging.Cursor(order.PlaceOf(page[^1].Product, isDescending)) : null);
+        return ValueTask.FromResult<IResult>(new Page(page));
+    }
+
+    private static List<CatalogueEntry> Take(
+        ImmutableSortedSet<CatalogueEntry> products, Filter filter, CatalogueEntry? after, bool isDescending, int count)
+    {
+        int step = isDescending ? -1 : 1;
+        var page = new List<CatalogueEntry>(Math.Min(count, products.Count));
+        for (int i = Start(products, after, isDescending); i >= 0 && i < products.Count && page.Count < count; i += step)
+        {
+            if (filter.Takes(products[i])) page.Add(products[i]);
+        }
+
+        return page;
+    }
+
+    // The place after a cursor, whether or not the product that it names is still there.
+    private static int Start(ImmutableSortedSet<CatalogueEntry> products, CatalogueEntry? after, bool isDescending)
+    {
+        if (after is null) return isDescending ? products.Count - 1 : 0;
+        int index = products.IndexOf(after);
+        int next = index >= 0 ? index + 1 : ~index;
+        int previous = index >= 0 ? index - 1 : ~index - 1;
+        return isDescending ? previous : next;
+    }
+
+    private sealed record Filter(string? Category, string? Text, long? MinCents, long? MaxCents)
+    {
+        public bool IsEmpty { get; } = Category is null && Text is null && MinCents is null && MaxCents is null;
+
+        public bool Takes(CatalogueEntry entry)
+        {
+            if (IsEmpty) return true;
+            Product product = entry.Product;
+            return (Category is null || product.Category == Category)
+                && (MinCents is null || product.PriceCents >= MinCents)
+                && (MaxCents is null || product.PriceCents <= MaxCents)
+                && (Text is null || product.Name.Contains(Text, StringComparison.OrdinalIgnoreCase)
+                    || product.Description.Contains(Text, StringComparison.OrdinalIgnoreCase));
+        }
+    }
+
+    /// <summary>A JSON array of products whose bytes are ready.</summary>
+    private sealed class Page(List<CatalogueEntry> entries) : IResult
+    {
+        public Task ExecuteAsync(HttpContext httpContext)
+        {
+            HttpResponse response = httpContext.Response;
+            response.ContentType = JsonAnswer.ContentType;
+            response.ContentLength = 2 + Math.Max(0, entries.Count - 1) + entries.Sum(static entry => (long)entry.Json.Length);
+            if (HttpMethods.IsHead(httpContext.Request.Method)) return Task.CompletedTask;
+
+            ReadOnlySpan<CatalogueEntry> page = CollectionsMarshal.AsSpan(entries);
+            response.BodyWriter.Write("["u8);
+            for (int i = 0; i < page.Length; i++)
+            {
+                if (i > 0) response.BodyWriter.Write(","u8);
+                response.BodyWriter.Write(page[i].Json);
+            }
+
+            response.BodyWriter.Write("]"u8);
+            return Task.CompletedTask;
+        }
+    }
+}

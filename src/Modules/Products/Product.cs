@@ -1,0 +1,28 @@
+using System.Text.Json.Serialization;
+using Shop.Platform;
+
+namespace Shop.Products;
+
+/// <summary>A product. Times are milliseconds since 1970 in UTC, the price is cents.</summary>
+internal sealed record Product(
+    string Id, string Name, string Description, long PriceCents, string Category, long Version, long CreatedAt, long UpdatedAt)
+{
+    public ProductBody ToBody() => new(Id, Name, Description, Money.FromCents(PriceCents), Category, Version,
+        Timestamp.FromMilliseconds(CreatedAt), Timestamp.FromMilliseconds(UpdatedAt));
+}
+
+/// <summary>What a client may set.</summary>
+internal sealed record ProductDetails(string Name, string Description, long PriceCents, string Category);
+
+/// <summary>A product as clients see it.</summary>
+internal sealed record ProductBody(
+    string Id, string Name, string Description, decimal Price, string Category, long Version, DateTime CreatedAt, DateTime UpdatedAt);
+
+/// <summary>A category as clients see it.</summary>
+internal sealed record CategoryBody(string Category, int Products);
+
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower)]
+[JsonSerializable(typeof(ProductBody))]
+[JsonSerializable(typeof(ProductBody[]))]
+[JsonSerializable(typeof(CategoryBody[]))]
+internal sealed partial class ProductsJson : JsonSerializerContext;

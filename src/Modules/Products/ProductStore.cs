@@ -1,0 +1,79 @@
+using Dapper;
+using Microsoft.Data.Sqlite;
+using Shop.Inventory.Contracts;
+using Shop.Platform.Data;
+
+namespace Shop.Products;
+
+/// <summary>Every SQL statement of the module. What stands under "inside a write" runs on the writer's thread alone.</summary>
+internal sealed class ProductStore(Database database)
+{
+    private readonly Statement _nextNumber = database.Writes.Prepare(
+        "UPDATE product_number SET next = next + 1 WHERE id = 1 RETURNING next - 1");
+
+    private readonly Statement _insert = database.Writes.Prepare("""
+        INSERT INTO products (id, name, description, price_cents, category, version, created_at, updated_at, unopened_stock)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT DO NOTHING
+        """);
+
+    private readonly Statement _find = database.Writes.Prepare("""
+        SELECT name, description, price_cents, category, version, created_at, updated_at FROM products WHERE id = ?1 AND deleted_at IS NULL
+        """);
+
+    private readonly Statement _update = database.Writes.Prepare("""
+        UPDATE products SET name = ?2, description = ?3, price_cents = ?4, category = ?5, version = ?6, updated_at = ?7 WHERE id = ?1
+        """);
+
+    private readonly Statement _delete = database.Writes.Prepare("UPDATE products SET deleted_at = ?2 WHERE id = ?1");
+    private readonly Statement _markOpened = database.Writes.Prepare("UPDATE products SET unopened_stock = NULL WHERE id = ?1");
+
+    /// <summary>The group commit.</summary>
+    public WriteQueue Writes => database.Writes;
+
+    // Inside a write.
+
+    public long NextNumber() => _nextNumber.First(static row => row.Number(0));
+
+    /// <returns>Whether the id was free.</returns>
+    public bool Insert(Product product, long initialStock) =>
+        _insert.Set(1, product.Id).Set(2, product.Name).Set(3, product.Description).Set(4, product.PriceCents).Set(5, product.Category)
+            .Set(6, product.Version).Set(7, product.CreatedAt).Set(8, product.UpdatedAt).Set(9, initialStock).Run() == 1;
+
+    public Product? Find(string id) => _find.Set(1, id).First(row =>
+        new Product(id, row.Text(0), row.Text(1), row.Number(2), row.Text(3), row.Number(4), row.Number(5), row.Number(6)));
+
+    public void Update(Product product) =>
+        _update.Set(1, product.Id).Set(2, product.Name).Set(3, product.Description).Set(4, product.PriceCents).Set(5, product.Category)
+            .Set(6, product.Version).Set(7, product.UpdatedAt).Run();
+
+    public void Delete(string id, long now) => _delete.Set(1, id).Set(2, now).Run();
+
+    public void MarkOpened(string id) => _markOpened.Set(1, id).Run();
+
+    // Reads.
+
+    /// <summary>Whether there has ever been a product.</summary>
+    public bool IsEmpty()
+    {
+        using SqliteConnection connection = database.OpenRead();
+        return connection.ExecuteScalar<long>("SELECT NOT EXISTS (SELECT 1 FROM products)") == 1;
+    }
+
+    public IReadOnlyList<Product> OnSale()
+    {
+        using SqliteConnection connection = database.OpenRead();
+        return [.. connection.Query<Product>("""
+            SELECT id AS Id, name AS Name, description AS Description, price_cents AS PriceCents, category AS Category,
+                   version AS Version, created_at AS CreatedAt, updated_at AS UpdatedAt
+            FROM products WHERE deleted_at IS NULL ORDER BY id
+            """)];
+    }
+
+    /// <summary>The products whose first units Inventory may not have yet.</summary>
+    public IReadOnlyList<OpeningStock> Unopened()
+    {
+        using SqliteConnection connection = database.OpenRead();
+        return [.. connection.Query<OpeningStock>(
+            "SELECT id AS ProductId, unopened_stock AS Quantity FROM products WHERE unopened_stock IS NOT NULL LIMIT 1000")];
+    }
+}

@@ -1,0 +1,65 @@
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
+using Shop.Platform.Http;
+using Shop.Platform.Requests;
+
+namespace Shop.Products;
+
+/// <summary>The routes of the products service.</summary>
+internal sealed class ProductsApi(
+    Catalogue catalogue, ProductMetrics metrics, ListProducts listProducts, CreateProduct createProduct, ChangeProduct changeProduct)
+{
+    private static readonly TextField IfNoneMatch = new("If-None-Match", 1, 2000)
+    {
+        Description = "The ETag of what the client has: where it is still right, the answer is 304 without a body.",
+        Example = "\"\\\"6b1f5c2a9d3e4f5061728394\\\"\"",
+    };
+
+    public void Map(ModuleRoutes routes)
+    {
+        const string Tag = "Products";
+        const string Example = """
+            {"id":"prod_0","name":"Walnut desk lamp","description":"Warm light.","price":79.90,"category":"Home","version":1,"created_at":"2026-01-31T12:00:00Z","updated_at":"2026-01-31T12:00:00Z"}
+            """;
+
+        routes.Get("/products", listProducts.Handle).WithQuery(ListProducts.QueryFields)
+            .Says("listProducts", Tag, "List the products", "Filtered and sorted; X-Total-Count says how many there are in all, Link where the next page is.")
+            .Answers<ProductBody[]>(200, "A page.", $"[{Example}]");
+        routes.Get("/products/{id}", Find).WithHeaders(IfNoneMatch)
+            .Says("getProduct", Tag, "Read a product", "Counts one view, a 304 too.")
+            .Answers<ProductBody>(200, "The product, with its ETag.", Example)
+            .Fails((304, "What the client has is still right."), (404, "There is no such product."));
+        routes.Post("/products", createProduct.HandleAsync).WithBody(CreateProduct.Body)
+            .Says("createProduct", Tag, "Create a product", "With its first units, which Inventory has from then on.")
+            .Answers<ProductBody>(201, "Created, and on disk; Location says where.", Example)
+            .Fails((409, "The id is taken."), (413, "The body is larger than 64 KiB."), (415, "The body is no JSON."));
+        routes.Put("/products/{id}", changeProduct.ReplaceAsync).WithHeaders(ChangeProduct.IfMatch).WithBody(ProductFields.Details)
+            .Says("replaceProduct", Tag, "Replace a product", "Name, price, description and category; what is left out goes back to its default.")
+            .Answers<ProductBody>(200, "Replaced, and on disk.", Example)
+            .Fails((404, "There is no such product."), (412, "The product has changed since."), (413, "The body is larger than 64 KiB."), (415, "The body is no JSON."));
+        routes.Delete("/products/{id}", changeProduct.DeleteAsync).WithHeaders(ChangeProduct.IfMatch)
+            .Says("deleteProduct", Tag, "Delete a product", "It leaves the catalogue; orders that named it keep their lines. Its id is not given again.")
+            .Answers(204, "Deleted, and on disk.")
+            .Fails((400, "The request is wrong."), (404, "There is no such product."), (412, "The product has changed since."));
+        routes.Get("/categories", Categories)
+            .Says("listCategories", Tag, "List the categories", "By name, each with the number of its products.")
+            .Answers<CategoryBody[]>(200, "All of them.", """[{"category":"Home","products":25}]""");
+    }
+
+    private ValueTask<IResult> Find(HttpContext http)
+    {
+        string id = (string)http.GetRouteValue("id")!;
+        if (catalogue.Find(id) is not { } entry) return ValueTask.FromResult<IResult>(Problem.NotFound("product", id));
+        if (!HttpMethods.IsHead(http.Request.Method)) entry.CountView(metrics);
+        if (!EntityTag.IsNamedBy(http.Request.Headers.IfNoneMatch, entry.Tag)) return ValueTask.FromResult<IResult>(entry);
+        http.Response.Headers.ETag = entry.Tag;
+        return ValueTask.FromResult<IResult>(NoContent.NotModified);
+    }
+
+    private ValueTask<IResult> Categories(HttpContext http)
+    {
+        CategoryBody[] categories = [.. catalogue.InOrder(CatalogueOrder.ById).CountBy(entry => entry.Product.Category)
+            .OrderBy(category => category.Key, StringComparer.Ordinal).Select(category => new CategoryBody(category.Key, category.Value))];
+        return ValueTask.FromResult(JsonAnswer.Ok(categories, ProductsJson.Default.CategoryBodyArray));
+    }
+}

@@ -1,0 +1,65 @@
+using Microsoft.Extensions.DependencyInjection;
+using Shop.Platform;
+using Shop.Platform.Http;
+using Shop.Platform.Modules;
+using Shop.Products.Contracts;
+
+namespace Shop.Products;
+
+/// <summary>The products service: what the shop sells, and for how much.</summary>
+public sealed class ProductsModule : IShopModule
+{
+    internal const string Name = "products";
+
+    /// <summary>Products whose view counter exists from the start; more would make an idle module's exposition large.</summary>
+    private const int CountedFromStart = 200;
+
+    private Periodic? _openings;
+
+    /// <inheritdoc/>
+    public ModuleIdentity Identity { get; } = new(Name, "product-service", "Shop: products",
+        "The catalogue: what the shop sells, and for how much.", DefaultPort: 5001);
+
+    /// <inheritdoc/>
+    public void AddServices(IServiceCollection services)
+    {
+        services.AddSingleton(provider => new ProductStore(Context(provider).Database));
+        services.AddSingleton<Catalogue>();
+        services.AddSingleton<IProductCatalogue>(provider => provider.GetRequiredService<Catalogue>());
+        services.AddSingleton(provider => new ProductMetrics(Context(provider), provider.GetRequiredService<Catalogue>()));
+        services.AddSingleton<StockOpening>();
+        services.AddSingleton<ListProducts>();
+        services.AddSingleton<CreateProduct>();
+        services.AddSingleton<ChangeProduct>();
+        services.AddSingleton<ProductsApi>();
+        services.ConfigureHttpJsonOptions(options => options.SerializerOptions.TypeInfoResolverChain.Add(ProductsJson.Default));
+    }
+
+    /// <inheritdoc/>
+    public async Task StartAsync(IServiceProvider services, CancellationToken cancellationToken)
+    {
+        ModuleContext module = Context(services);
+        var store = services.GetRequiredService<ProductStore>();
+        var catalogue = services.GetRequiredService<Catalogue>();
+        if (!store.IsEmpty()) catalogue.Put([.. store.OnSale().Select(product => new CatalogueEntry(product))]);
+        else if (module.Settings.DemoData) await DemoData.FillAsync(store, catalogue, module.Now().ToMilliseconds());
+
+        var metrics = services.GetRequiredService<ProductMetrics>();
+        foreach (CatalogueEntry entry in catalogue.InOrder(CatalogueOrder.ById).Take(CountedFromStart)) metrics.ViewsOf(entry.Product.Id);
+
+        var openings = services.GetRequiredService<StockOpening>();
+        await openings.SettleAsync();
+        _openings = new Periodic("Opening the stock of new products", TimeSpan.FromSeconds(1), openings.SettleAsync, module.Clock, module.Log);
+    }
+
+    /// <inheritdoc/>
+    public void MapRoutes(ModuleRoutes routes, IServiceProvider services) => services.GetRequiredService<ProductsApi>().Map(routes);
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        if (_openings is not null) await _openings.DisposeAsync();
+    }
+
+    private static ModuleContext Context(IServiceProvider services) => services.GetRequiredKeyedService<ModuleContext>(Name);
+}

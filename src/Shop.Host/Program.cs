@@ -1,0 +1,15 @@
+using Shop.Host;
+
+try
+{
+    await using WebApplication shop = ShopHost.Build(args);
+    await shop.StartAsync();
+    shop.Announce();
+    await shop.WaitForShutdownAsync();
+    return 0;
+}
+catch (Exception exception) when (StartFailure.Explain(exception) is { } why)
+{
+    await Console.Error.WriteLineAsync($"Shop can't start: {why}");
+    return 1;
+}

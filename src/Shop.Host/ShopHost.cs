@@ -1,0 +1,33 @@
+using Shop.Inventory;
+using Shop.Orders;
+using Shop.Platform;
+using Shop.Platform.Modules;
+using Shop.Products;
+
+namespace Shop.Host;
+
+/// <summary>What the shop is put together from.</summary>
+public static class ShopHost
+{
+    /// <summary>Builds the shop; start it to open its ports.</summary>
+    /// <param name="args">Settings from the command line, as <c>--Shop:Orders:Port=0</c>.</param>
+    /// <param name="replace">Replaces services: tests put their own in place of a module's contract.</param>
+    /// <exception cref="ShopStartException">A setting is wrong.</exception>
+    public static WebApplication Build(string[] args, Action<IServiceCollection>? replace = null)
+    {
+        WebApplicationBuilder builder = WebApplication.CreateSlimBuilder(args);
+        // In this order they start: each before those that call it.
+        IShopModule[] modules = [new InventoryModule(), new ProductsModule(), new OrdersModule()];
+        var settings = ShopSettings.Read(builder.Configuration, [.. modules.Select(module => module.Identity)]);
+
+        builder.AddShopLogging();
+        builder.AddModules(settings, BuildInfo.Of(typeof(ShopHost).Assembly), modules);
+        // Half of what a container's owner waits before it kills.
+        builder.Services.Configure<HostOptions>(options => options.ShutdownTimeout = TimeSpan.FromSeconds(3));
+        replace?.Invoke(builder.Services);
+
+        WebApplication shop = builder.Build();
+        shop.UseModules();
+        return shop;
+    }
+}

@@ -1,0 +1,52 @@
+using System.Diagnostics;
+using Microsoft.Extensions.Logging.Console;
+using Shop.Platform;
+using Shop.Platform.Modules;
+
+namespace Shop.Host;
+
+/// <summary>One line an event: readable on a terminal, JSON in a container.</summary>
+internal static class ShopLogging
+{
+    public static void AddShopLogging(this WebApplicationBuilder builder)
+    {
+        bool isContainer = builder.Configuration.GetValue("DOTNET_RUNNING_IN_CONTAINER", false);
+        ILoggingBuilder logging = builder.Logging;
+        logging.ClearProviders();
+        if (isContainer)
+        {
+            logging.AddJsonConsole(options =>
+            {
+                options.UseUtcTimestamp = true;
+                options.TimestampFormat = "yyyy-MM-ddTHH:mm:ss.fffZ";
+            });
+        }
+        else
+        {
+            logging.AddSimpleConsole(options =>
+            {
+                options.SingleLine = true;
+                options.TimestampFormat = "HH:mm:ss.fff ";
+            });
+        }
+
+        // A full console must never hold up a request.
+        builder.Services.Configure<ConsoleLoggerOptions>(options => options.QueueFullMode = ConsoleLoggerQueueFullMode.DropWrite);
+        // The shop says itself what went wrong with a request, in one line; with these off, one that succeeds costs no Activity either.
+        logging.AddFilter("Microsoft", LogLevel.Warning);
+        logging.AddFilter("Microsoft.AspNetCore.Hosting.Diagnostics", LogLevel.None);
+        logging.AddFilter("Microsoft.Extensions.Diagnostics.HealthChecks", LogLevel.None);
+    }
+
+    /// <summary>Says where everything is.</summary>
+    public static void Announce(this WebApplication shop)
+    {
+        ILogger log = shop.Services.GetRequiredService<ILoggerFactory>().CreateLogger("Shop");
+        var (settings, build) = (shop.Services.GetRequiredService<ShopSettings>(), shop.Services.GetRequiredService<BuildInfo>());
+        using var process = Process.GetCurrentProcess();
+        double seconds = (DateTime.Now - process.StartTime).TotalSeconds;
+        log.LogInformation("Shop {Version} is ready after {Seconds:0.00} s; its data is in {DataDirectory}", build.Version, seconds, Path.GetFullPath(settings.DataDirectory));
+        foreach ((ModuleIdentity module, Uri address) in shop.ModuleAddresses().OrderBy(module => module.Module.DefaultPort))
+            log.LogInformation("{Service,-18} {Address}  docs {Docs}  metrics {Metrics}", module.Service, address.GetLeftPart(UriPartial.Authority), new Uri(address, "/docs"), new Uri(address, "/metrics"));
+    }
+}

@@ -1,0 +1,18 @@
+using Microsoft.AspNetCore.Connections;
+using Shop.Platform;
+
+namespace Shop.Host;
+
+/// <summary>Puts a failed start into one clear line.</summary>
+internal static class StartFailure
+{
+    /// <returns>The line; null for a fault of the program, which keeps its stack trace.</returns>
+    public static string? Explain(Exception exception) => exception switch
+    {
+        ShopStartException start => start.Message,
+        IOException { InnerException: AddressInUseException } inUse =>
+            $"a port is in use: {inUse.Message.TrimEnd('.')}. Choose another with Shop:Products:Port, Shop:Orders:Port or Shop:Inventory:Port",
+        System.Net.Sockets.SocketException socket => $"Shop:BindAddress can't be used: {socket.Message}",
+        _ => null,
+    };
+}

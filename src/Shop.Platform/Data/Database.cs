@@ -1,0 +1,108 @@
+using System.Reflection;
+using Microsoft.Data.Sqlite;
+using Prometheus;
+
+namespace Shop.Platform.Data;
+
+/// <summary>
+/// One module's database file: SQLite in WAL mode with <c>synchronous=FULL</c>, one writer, and pooled read-only
+/// connections beside it.
+/// </summary>
+public sealed class Database : IDisposable
+{
+    private readonly string _module;
+    private readonly int _queueLimit;
+    private readonly string _readConnection;
+    private SqliteConnection? _writeConnection;
+    private WriteQueue? _writes;
+
+    internal Database(string module, ShopSettings settings)
+    {
+        _module = module;
+        _queueLimit = settings.WriteQueueLimit;
+        Path = System.IO.Path.Combine(settings.DataDirectory, $"{module}.db");
+        _readConnection = ConnectionString(SqliteOpenMode.ReadOnly, pooling: true);
+    }
+
+    /// <summary>The file.</summary>
+    public string Path { get; }
+
+    /// <summary>The group commit of this database.</summary>
+    public WriteQueue Writes => _writes ?? throw new InvalidOperationException($"The database of {_module} is not open.");
+
+    /// <summary>Opens a read-only connection from the pool: dispose it soon.</summary>
+    public SqliteConnection OpenRead()
+    {
+        var connection = new SqliteConnection(_readConnection);
+        connection.Open();
+        return connection;
+    }
+
+    /// <summary>Creates the file where there is none, brings its schema up to date and starts the writer.</summary>
+    /// <param name="migrations">The assembly whose embedded <c>Migrations/*.sql</c> make the schema.</param>
+    /// <param name="metrics">Makes the database's metrics.</param>
+    /// <param name="registry">The registry that they are collected with.</param>
+    /// <exception cref="ShopStartException">The file can't be used, or was written by a newer version.</exception>
+    public void Open(Assembly migrations, IMetricFactory metrics, CollectorRegistry registry)
+    {
+        try
+        {
+            _writeConnection = new SqliteConnection(ConnectionString(SqliteOpenMode.ReadWriteCreate, pooling: false));
+            _writeConnection.Open();
+            Configure(_writeConnection);
+            Migrations.Apply(_module, _writeConnection, migrations);
+            Run(_writeConnection, "CREATE TABLE IF NOT EXISTS health_probe (id INTEGER PRIMARY KEY, probe INTEGER NOT NULL)");
+        }
+        catch (SqliteException exception)
+        {
+            throw new ShopStartException($"The database file {Path} can't be used: {exception.Message}", exception);
+        }
+
+        var databaseMetrics = new DatabaseMetrics(metrics, _queueLimit);
+        _writes = new WriteQueue(_module, _writeConnection, _queueLimit, databaseMetrics);
+        registry.AddBeforeCollectCallback(() => databaseMetrics.Refresh(_writes.Depth, FileSize(Path), FileSize(Path + "-wal")));
+    }
+
+    /// <summary>Finishes the writes that wait, moves the WAL into the file and closes it.</summary>
+    public void Dispose()
+    {
+        if (_writeConnection is null) return;
+        _writes?.Stop();
+        using (SqliteConnection readers = new(_readConnection)) SqliteConnection.ClearPool(readers);
+        Run(_writeConnection, "PRAGMA wal_checkpoint(TRUNCATE)");
+        _writeConnection.Dispose();
+        _writeConnection = null;
+    }
+
+    private static void Configure(SqliteConnection connection)
+    {
+        Run(connection, "PRAGMA journal_mode=WAL");
+        Run(connection, "PRAGMA synchronous=FULL");
+        Run(connection, "PRAGMA foreign_keys=ON");
+        Run(connection, "PRAGMA busy_timeout=5000");
+        Run(connection, "PRAGMA cache_size=-8000");
+    }
+
+    private static void Run(SqliteConnection connection, string sql)
+    {
+        using SqliteCommand command = connection.CreateCommand();
+#pragma warning disable CA2100 // a constant of this class
+        command.CommandText = sql;
+#pragma warning restore CA2100
+        command.ExecuteNonQuery();
+    }
+
+    private static long FileSize(string path)
+    {
+        var file = new FileInfo(path);
+        return file.Exists ? file.Length : 0;
+    }
+
+    private string ConnectionString(SqliteOpenMode mode, bool pooling) => new SqliteConnectionStringBuilder
+    {
+        DataSource = Path,
+        Mode = mode,
+        Pooling = pooling,
+        DefaultTimeout = 5,
+    }.ToString();
+}

@@ -1,0 +1,16 @@
+using Microsoft.Data.Sqlite;
+using SQLitePCL;
+
+namespace Shop.Platform.Data;
+
+/// <summary>SQLite's result codes as the exception that ADO.NET's users know.</summary>
+internal static class SqliteError
+{
+    public static SqliteException Of(int code, sqlite3 connection) =>
+        new($"SQLite Error {code}: '{raw.sqlite3_errmsg(connection).utf8_to_string()}'.", code, raw.sqlite3_extended_errcode(connection));
+
+    public static void ThrowIfFailed(int code, sqlite3 connection)
+    {
+        if (code != raw.SQLITE_OK) throw Of(code, connection);
+    }
+}

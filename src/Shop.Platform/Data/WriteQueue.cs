@@ -1,0 +1,133 @@
+using System.Diagnostics;
+using System.Threading.Channels;
+using Microsoft.Data.Sqlite;
+using SQLitePCL;
+
+namespace Shop.Platform.Data;
+
+/// <summary>
+/// Group commit: the one writer of a database. Its thread takes the writes that are waiting, runs each inside a
+/// savepoint of its own in one transaction, commits once, and only then completes the callers. So an answer that
+/// says "done" means it is on disk, and one fsync serves all who waited for it.
+/// </summary>
+public sealed class WriteQueue
+{
+    /// <summary>Most writes in one commit.</summary>
+    public const int MaxBatch = 1024;
+
+    private readonly string _module;
+    private readonly SqliteConnection _connection;
+    private readonly DatabaseMetrics _metrics;
+    private readonly Channel<PendingWrite> _waiting;
+    private readonly Thread _writer;
+    private readonly Statement _begin, _commit, _rollback, _savepoint, _release, _undo;
+
+    internal WriteQueue(string module, SqliteConnection connection, int limit, DatabaseMetrics metrics)
+    {
+        _module = module;
+        _connection = connection;
+        _metrics = metrics;
+        _waiting = Channel.CreateBounded<PendingWrite>(new BoundedChannelOptions(limit) { SingleReader = true });
+        _begin = Prepare("BEGIN IMMEDIATE");
+        _commit = Prepare("COMMIT");
+        _rollback = Prepare("ROLLBACK");
+        _savepoint = Prepare("SAVEPOINT one_write");
+        _release = Prepare("RELEASE one_write");
+        _undo = Prepare("ROLLBACK TO one_write");
+        _writer = new Thread(WriteUntilStopped) { Name = $"{module} writer", IsBackground = true };
+        _writer.Start();
+    }
+
+    /// <summary>Writes that are waiting now.</summary>
+    internal int Depth => _waiting.Reader.Count;
+
+    /// <summary>Compiles a statement for use inside writes.</summary>
+    public Statement Prepare(string sql) => new(_connection.Handle!, sql);
+
+    /// <summary>Queues a write. The task completes once the commit that carries it has reached the disk.</summary>
+    /// <param name="work">Runs on the writer's thread. What it throws undoes this write alone, and reaches the caller.</param>
+    /// <param name="committed">Runs on the writer's thread after the commit, in commit order, before the caller goes on:
+    /// the place to bring memory in line with the disk. Not called for a write that was undone.</param>
+    /// <exception cref="WriteQueueFullException">At once, where the queue is full.</exception>
+    /// <exception cref="StoreUnavailableException">The batch could not be committed.</exception>
+    public Task<T> WriteAsync<T>(Func<Outcome<T>> work, Action<T>? committed = null)
+    {
+        var write = new PendingWrite<T>(_module, work, committed);
+        if (_waiting.Writer.TryWrite(write)) return write.Task;
+        if (_waiting.Reader.Completion.IsCompleted) throw new ObjectDisposedException(_module, "The database is closed.");
+        throw new WriteQueueFullException(_module);
+    }
+
+    /// <summary>Takes no more writes, finishes those that wait, and ends the writer.</summary>
+    internal void Stop()
+    {
+        _waiting.Writer.TryComplete();
+        _writer.Join();
+    }
+
+    private void WriteUntilStopped()
+    {
+        var batch = new List<PendingWrite>(MaxBatch);
+        while (WaitForWork())
+        {
+            while (batch.Count < MaxBatch && _waiting.Reader.TryRead(out PendingWrite? write)) batch.Add(write);
+            Commit(batch);
+            batch.Clear();
+        }
+    }
+
+    // This thread belongs to the writer, so blocking it harms nobody.
+    private bool WaitForWork() => _waiting.Reader.WaitToReadAsync().AsTask().GetAwaiter().GetResult();
+
+    private void Commit(List<PendingWrite> batch)
+    {
+        long start = Stopwatch.GetTimestamp();
+        int kept = 0;
+        try
+        {
+            _begin.Run();
+            foreach (PendingWrite write in batch)
+            {
+                if (RunInSavepoint(write)) kept++;
+            }
+
+            _commit.Run();
+        }
+        catch (SqliteException exception)
+        {
+            RollBack();
+            _metrics.Failed(batch.Count);
+            var failure = new StoreUnavailableException(_module, exception);
+            foreach (PendingWrite write in batch) write.Fail(failure);
+            return;
+        }
+
+        // Counted first: whoever has an answer finds it in the metrics.
+        _metrics.Committed(kept, batch.Count - kept, Stopwatch.GetElapsedTime(start));
+        foreach (PendingWrite write in batch) write.Complete();
+    }
+
+    private bool RunInSavepoint(PendingWrite write)
+    {
+        _savepoint.Run();
+        bool isKept = write.Run();
+        // SQLite ends the whole transaction by itself on some errors (disk full, I/O): then nobody's write is kept.
+        if (raw.sqlite3_get_autocommit(_connection.Handle) != 0)
+            throw write.Fault as SqliteException ?? new SqliteException("The transaction was ended.", raw.SQLITE_ABORT);
+        if (!isKept) _undo.Run();
+        _release.Run();
+        return isKept;
+    }
+
+    private void RollBack()
+    {
+        try
+        {
+            if (raw.sqlite3_get_autocommit(_connection.Handle) == 0) _rollback.Run();
+        }
+        catch (SqliteException)
+        {
+            // The batch has failed already, and the next one says so again if the database is still not well.
+        }
+    }
+}

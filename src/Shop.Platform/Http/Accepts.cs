@@ -1,0 +1,25 @@
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Primitives;
+using Microsoft.Net.Http.Headers;
+
+namespace Shop.Platform.Http;
+
+/// <summary>Whether a client takes JSON for an answer.</summary>
+internal static class Accepts
+{
+    private static readonly MediaTypeHeaderValue Json = new("application/json");
+
+    public static bool JsonIn(IHeaderDictionary headers)
+    {
+        StringValues accept = headers.Accept;
+        if (accept.Count == 0 || (accept.Count == 1 && accept[0] is "*/*" or "application/json" or "")) return true;
+        // What can't be read is taken as no wish at all.
+        if (!MediaTypeHeaderValue.TryParseList(accept, out IList<MediaTypeHeaderValue>? wished)) return true;
+        // The most specific range that covers JSON decides: "application/json;q=0, */*" refuses it.
+        MediaTypeHeaderValue? best = wished.Where(range => Json.IsSubsetOf(Bare(range)))
+            .MaxBy(range => range.MatchesAllTypes ? 0 : range.MatchesAllSubTypes ? 1 : 2);
+        return best is not null && best.Quality is not 0;
+    }
+
+    private static MediaTypeHeaderValue Bare(MediaTypeHeaderValue range) => new(range.MediaType);
+}

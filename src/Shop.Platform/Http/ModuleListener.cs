@@ -1,0 +1,62 @@
+using System.Net;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Shop.Platform.Modules;
+
+namespace Shop.Platform.Http;
+
+/// <summary>
+/// The mark that a listener leaves on each of its connections. It decides which module answers: a connection can't
+/// be forged, where a Host header or a path can.
+/// </summary>
+public sealed class ModuleListener(ModuleContext module)
+{
+    private ListenOptions? _listening;
+
+    /// <summary>The module that answers on this listener.</summary>
+    public ModuleContext Module { get; } = module;
+
+    /// <summary>The requests of this listener, counted.</summary>
+    public RequestMetrics Metrics { get; } = new(module);
+
+    /// <summary>The module's own pipeline.</summary>
+    public RequestDelegate Pipeline { get; set; } = static _ => throw new InvalidOperationException("The pipeline is not built.");
+
+    /// <summary>Where the module listens, with the real port once the host has started.</summary>
+    public Uri Address
+    {
+        get
+        {
+            string bind = Module.Settings.BindAddress;
+            int port = _listening?.IPEndPoint?.Port is { } bound and > 0 ? bound : Port;
+            string host = bind is "*" or "0.0.0.0" or "::" or "[::]" ? "localhost" : bind;
+            if (port != Port) host = bind == "localhost" ? "127.0.0.1" : host;
+            if (IPAddress.TryParse(host, out IPAddress? address) && address.AddressFamily == System.Net.Sockets.AddressFamily.InterNetworkV6)
+                host = $"[{address}]";
+            return new Uri($"http://{host}:{port}");
+        }
+    }
+
+    private int Port => Module.Settings.Ports[Module.Identity.Name];
+
+    /// <summary>Opens the listener.</summary>
+    public void Listen(KestrelServerOptions kestrel)
+    {
+        string bind = Module.Settings.BindAddress;
+        if (bind == "*") kestrel.ListenAnyIP(Port, Mark);
+        else if (bind != "localhost") kestrel.Listen(IPAddress.Parse(bind), Port, Mark);
+        else if (Port == 0) kestrel.Listen(IPAddress.Loopback, 0, Mark); // a free port can't be the same in IPv4 and IPv6
+        else kestrel.ListenLocalhost(Port, Mark);
+    }
+
+    private void Mark(ListenOptions listening)
+    {
+        _listening = listening;
+        listening.Protocols = HttpProtocols.Http1;
+        listening.Use(next => connection =>
+        {
+            connection.Features.Set(this);
+            return next(connection);
+        });
+    }
+}

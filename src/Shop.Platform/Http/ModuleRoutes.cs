@@ -1,0 +1,71 @@
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
+using Shop.Platform.OpenApi;
+using Shop.Platform.Requests;
+
+namespace Shop.Platform.Http;
+
+/// <summary>Answers one request.</summary>
+public delegate ValueTask<IResult> Handler(HttpContext http);
+
+/// <summary>The table of a module's routes. Each route is counted under its template and described in the OpenAPI document.</summary>
+public sealed class ModuleRoutes
+{
+    private readonly IEndpointRouteBuilder _endpoints;
+    private readonly ModuleListener _listener;
+
+    internal ModuleRoutes(IEndpointRouteBuilder endpoints, ModuleListener listener)
+    {
+        _endpoints = endpoints;
+        _listener = listener;
+    }
+
+    /// <summary>A route for GET, and HEAD with it.</summary>
+    public RouteDescription Get(string template, Handler handler)
+    {
+        Map(HttpMethods.Head, template, handler, new RouteDescription(template));
+        return Map(HttpMethods.Get, template, handler);
+    }
+
+    /// <summary>A route for POST.</summary>
+    public RouteDescription Post(string template, Handler handler) => Map(HttpMethods.Post, template, handler);
+
+    /// <summary>A route for PUT.</summary>
+    public RouteDescription Put(string template, Handler handler) => Map(HttpMethods.Put, template, handler);
+
+    /// <summary>A route for DELETE.</summary>
+    public RouteDescription Delete(string template, Handler handler) => Map(HttpMethods.Delete, template, handler);
+
+    private RouteDescription Map(string method, string template, Handler handler, RouteDescription? description = null)
+    {
+        bool isDescribed = description is null;
+        description ??= new RouteDescription(template);
+        RequestDelegate answer = new Route(handler, description).AnswerAsync;
+        IEndpointConventionBuilder endpoint = _endpoints.MapMethods(template, [method], answer)
+            .WithMetadata(_listener.Metrics.Route(method, template));
+        endpoint.Add(builder =>
+        {
+            if (description.IsCompressible) builder.Metadata.Add(Compressible.Mark);
+            if (isDescribed) description.AddTo(builder, _listener.Module.Identity.Name, answer.Method);
+        });
+        return description;
+    }
+
+    private sealed class Route(Handler handler, RouteDescription description)
+    {
+        public async Task AnswerAsync(HttpContext http)
+        {
+            IResult answer = Refusal(http) ?? await handler(http);
+            await answer.ExecuteAsync(http);
+        }
+
+        private Problem? Refusal(HttpContext http)
+        {
+            if (!Accepts.JsonIn(http.Request.Headers))
+                return new Problem(StatusCodes.Status406NotAcceptable, "The answer is JSON: ask for Accept: application/json, or leave Accept out.");
+            // A route with parameters looks at them itself.
+            return http.Request.QueryString.HasValue && description.Query.Count == 0 ? Query.Of(http, []).Refusal : null;
+        }
+    }
+}

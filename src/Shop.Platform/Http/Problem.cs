@@ -1,0 +1,93 @@
+using System.Text;
+using System.Text.Json;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
+using Microsoft.AspNetCore.WebUtilities;
+using Microsoft.Extensions.Logging;
+using Shop.Platform.Requests;
+
+namespace Shop.Platform.Http;
+
+/// <summary>An error as RFC 9457 problem details, and its line in the log.</summary>
+/// <param name="status">HTTP status code.</param>
+/// <param name="error">The one line that a person reads.</param>
+/// <param name="kind">What kind of problem, as <c>insufficient-stock</c>; null where the status says it all.</param>
+public sealed class Problem(int status, string error, string? kind = null) : IResult
+{
+    /// <summary>HTTP status code.</summary>
+    public int Status { get; } = status;
+
+    /// <summary>The one line that a person reads.</summary>
+    public string Error { get; } = error;
+
+    /// <summary>Every fault of the request: field path to messages.</summary>
+    public Faults? Faults { get; init; }
+
+    /// <summary>Seconds after which another try makes sense.</summary>
+    public int? RetryAfterSeconds { get; init; }
+
+    /// <summary>Writes further members.</summary>
+    public Action<Utf8JsonWriter>? Extensions { get; init; }
+
+    /// <summary>What went wrong inside; for the log alone.</summary>
+    public Exception? Cause { get; init; }
+
+    /// <summary>400 that names every fault of the request.</summary>
+    public static Problem Invalid(Faults faults) => new(StatusCodes.Status400BadRequest, faults.Summary, "invalid-request") { Faults = faults };
+
+    /// <summary>404 for something that the client named.</summary>
+    public static Problem NotFound(string what, string id) => new(StatusCodes.Status404NotFound, $"There is no {what} '{id}'.");
+
+    /// <summary>409.</summary>
+    public static Problem Conflict(string error, string kind) => new(StatusCodes.Status409Conflict, error, kind);
+
+    /// <summary>503: the same request may succeed a second later.</summary>
+    public static Problem Unavailable(string error, string kind, Exception cause) =>
+        new(StatusCodes.Status503ServiceUnavailable, error, kind) { RetryAfterSeconds = 1, Cause = cause };
+
+    /// <inheritdoc/>
+    public async Task ExecuteAsync(HttpContext httpContext)
+    {
+        string traceId = TraceId.Of(httpContext);
+        Log(httpContext, traceId);
+        using var buffer = new MemoryStream();
+        await using (var json = new Utf8JsonWriter(buffer))
+        {
+            json.WriteStartObject();
+            json.WriteString("type", kind is null ? "about:blank" : $"urn:shop:problem:{kind}");
+            json.WriteString("title", ReasonPhrases.GetReasonPhrase(Status));
+            json.WriteNumber("status", Status);
+            json.WriteString("detail", Error);
+            json.WriteString("error", Error);
+            json.WriteString("trace_id", traceId);
+            Faults?.WriteTo(json);
+            Extensions?.Invoke(json);
+            json.WriteEndObject();
+        }
+
+        HttpResponse response = httpContext.Response;
+        response.StatusCode = Status;
+        response.ContentType = "application/problem+json";
+        response.ContentLength = buffer.Length;
+        response.Headers.CacheControl = "no-store";
+        if (RetryAfterSeconds is { } seconds) response.Headers.RetryAfter = seconds.ToString();
+        JsonAnswer.Write(response, buffer.GetBuffer().AsSpan(0, (int)buffer.Length));
+    }
+
+    private void Log(HttpContext http, string traceId)
+    {
+        ILogger log = http.Features.GetRequiredFeature<ModuleListener>().Module.Log;
+        LogLevel level = Status >= 500 ? LogLevel.Error : LogLevel.Information;
+        log.Log(level, Cause, "{Method} {Path} answered {Status}: {Error} (trace_id {TraceId})",
+            Printable(http.Request.Method), http.Request.Path.ToUriComponent(), Status, Printable(Error), traceId);
+    }
+
+    // A client's text must not be able to make a log line of its own.
+    private static string Printable(string text)
+    {
+        if (!text.AsSpan().ContainsAnyInRange('\0', '\x1f') && !text.AsSpan().ContainsAnyInRange('\x7f', '\x9f')) return text;
+        var printable = new StringBuilder(text.Length);
+        foreach (char character in text) printable.Append(char.IsControl(character) ? '\uFFFD' : character);
+        return printable.ToString();
+    }
+}

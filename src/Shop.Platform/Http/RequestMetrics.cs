@@ -1,0 +1,115 @@
+using Microsoft.AspNetCore.Http;
+using Prometheus;
+using Shop.Platform.Modules;
+
+namespace Shop.Platform.Http;
+
+/// <summary>The request metrics of one module. Children are resolved when the routes are built, not per request.</summary>
+public sealed class RequestMetrics
+{
+    /// <summary>Label of what no route took.</summary>
+    public const string Unmatched = "unmatched";
+
+    /// <summary>The client went away before it had its answer.</summary>
+    public const int ClientClosedRequest = 499;
+
+    private static readonly string[] StandardMethods =
+        [HttpMethods.Get, HttpMethods.Head, HttpMethods.Post, HttpMethods.Put, HttpMethods.Delete,
+            HttpMethods.Connect, HttpMethods.Options, HttpMethods.Trace, HttpMethods.Patch];
+
+    private static readonly int[] KnownCodes =
+        [200, 201, 204, 304, 400, 404, 405, 406, 408, 409, 412, 413, 414, 415, 422, 429, 431, ClientClosedRequest, 500, 503];
+
+    private readonly Counter _requests, _byCode, _rejected;
+    private readonly Histogram _latency;
+    private readonly Counter.Child?[] _codes = new Counter.Child?[600];
+    private readonly Counter.Child _queueFull, _tooMany, _tooLarge;
+    private readonly Dictionary<string, RouteMetrics> _unmatched = new(StringComparer.Ordinal);
+    private readonly RouteMetrics _unmatchedOther;
+    private int _inProgress;
+
+    internal RequestMetrics(ModuleContext module)
+    {
+        _requests = module.Metrics.CreateCounter("app_requests_total", "Requests answered, by method and route.", ["method", "endpoint"]);
+        _byCode = module.Metrics.CreateCounter("http_requests_by_status_code_total", "Requests answered, by status code; 499 is a client that went away.", ["code"]);
+        _latency = module.Metrics.CreateHistogram("app_request_latency_seconds",
+            "Time from the first middleware until the last byte is handed to the server, in seconds.",
+            new HistogramConfiguration
+            {
+                LabelNames = ["method", "endpoint"],
+                Buckets = [.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10],
+            });
+        Gauge inProgress = module.Metrics.CreateGauge("app_requests_in_progress", "Requests being worked on now.");
+        module.Registry.AddBeforeCollectCallback(() => inProgress.Set(InProgress));
+        _rejected = module.Metrics.CreateCounter("app_requests_rejected_total", "Requests refused by a limit.", ["reason"]);
+        _queueFull = _rejected.WithLabels("queue_full");
+        _tooMany = _rejected.WithLabels("too_many_requests");
+        _tooLarge = _rejected.WithLabels("body_too_large");
+
+        foreach (int code in KnownCodes) _codes[code] = _byCode.WithLabels(code.ToString());
+        foreach (string method in StandardMethods) _unmatched[method] = new RouteMetrics(this, method, Unmatched, isRoute: false);
+        _unmatchedOther = new RouteMetrics(this, "other", Unmatched, isRoute: false);
+    }
+
+    /// <summary>Requests being worked on now.</summary>
+    public int InProgress => Volatile.Read(ref _inProgress);
+
+    /// <summary>The metrics of one route, at 0 from now on.</summary>
+    public RouteMetrics Route(string method, string template) => new(this, method, template, isRoute: true);
+
+    /// <summary>A write queue refused.</summary>
+    public void CountQueueFull() => _queueFull.Inc();
+
+    internal int Begin() => Interlocked.Increment(ref _inProgress);
+
+    internal void End(RouteMetrics route, int code, TimeSpan duration)
+    {
+        Interlocked.Decrement(ref _inProgress);
+        route.Observe(duration);
+        Count(code);
+        if (code == StatusCodes.Status429TooManyRequests) _tooMany.Inc();
+        else if (code == StatusCodes.Status413PayloadTooLarge) _tooLarge.Inc();
+    }
+
+    /// <summary>The metrics of a request that no route took.</summary>
+    internal RouteMetrics ForUnmatched(string method) => _unmatched.GetValueOrDefault(method, _unmatchedOther);
+
+    /// <summary>The server refused a request before the shop saw it: its head was malformed, too large or too slow.</summary>
+    internal void RefusedByServer(int code)
+    {
+        _unmatchedOther.Count();
+        Count(code);
+    }
+
+    private void Count(int code) => (_codes[code] ??= _byCode.WithLabels(code.ToString())).Inc();
+
+    /// <summary>The children of one method and route.</summary>
+    public sealed class RouteMetrics
+    {
+        private readonly RequestMetrics _metrics;
+        private readonly string _method;
+        private readonly string _template;
+        private readonly Counter.Child _requests;
+        private Histogram.Child? _latency;
+
+        internal RouteMetrics(RequestMetrics metrics, string method, string template, bool isRoute)
+        {
+            _metrics = metrics;
+            _method = method;
+            _template = template;
+            _requests = metrics._requests.WithLabels(method, template);
+            // Ten histograms for what may never come would take a third of an idle module's series.
+            if (isRoute) _latency = Latency();
+        }
+
+        internal void Count() => _requests.Inc();
+
+        internal void Observe(TimeSpan duration)
+        {
+            _requests.Inc();
+            (_latency ??= Latency()).Observe(duration.TotalSeconds);
+        }
+
+        private Histogram.Child Latency() => _metrics._latency.WithLabels(_method, _template);
+    }
+}

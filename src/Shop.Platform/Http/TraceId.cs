@@ -1,0 +1,23 @@
+using System.Diagnostics;
+using Microsoft.AspNetCore.Http;
+
+namespace Shop.Platform.Http;
+
+/// <summary>
+/// The id that ties an error to its log line: the trace id of the client's <c>traceparent</c> where it sent one
+/// (W3C Trace Context), else a new one. Made only for requests that fail.
+/// </summary>
+internal static class TraceId
+{
+    private static readonly object Key = new();
+
+    public static string Of(HttpContext http)
+    {
+        if (http.Items[Key] is string known) return known;
+        string id = ActivityContext.TryParse(http.Request.Headers.TraceParent, null, out ActivityContext parent)
+            ? parent.TraceId.ToHexString()
+            : ActivityTraceId.CreateRandom().ToHexString();
+        http.Items[Key] = id;
+        return id;
+    }
+}

@@ -1,0 +1,34 @@
+using Microsoft.Extensions.Logging;
+using Prometheus;
+using Shop.Platform.Data;
+
+namespace Shop.Platform.Modules;
+
+/// <summary>What the platform hands to a module: settings, clock, log, and the registry and database that are its own.</summary>
+public sealed class ModuleContext(ModuleIdentity identity, ShopSettings settings, TimeProvider clock, ILoggerFactory logs)
+{
+    /// <summary>Who the module is.</summary>
+    public ModuleIdentity Identity { get; } = identity;
+
+    /// <summary>The shop's settings.</summary>
+    public ShopSettings Settings { get; } = settings;
+
+    /// <summary>The clock. All times of the shop are UTC.</summary>
+    public TimeProvider Clock { get; } = clock;
+
+    /// <summary>The module's log.</summary>
+    public ILogger Log { get; } = logs.CreateLogger($"Shop.{identity.Name}");
+
+    /// <summary>The module's registry, which <c>/metrics</c> on its port shows and no other.</summary>
+    public CollectorRegistry Registry { get; } = Prometheus.Metrics.NewCustomRegistry();
+
+    /// <summary>The module's database, open between its start and its stop.</summary>
+    public Database Database { get; } = new(identity.Name, settings);
+
+    /// <summary>Makes metrics of this module's registry, each with the label <c>service</c> filled in.</summary>
+    public IMetricFactory Metrics => field ??= Prometheus.Metrics.WithCustomRegistry(Registry)
+        .WithLabels(new Dictionary<string, string>(StringComparer.Ordinal) { ["service"] = Identity.Service });
+
+    /// <summary>Now, in UTC, to the millisecond: as fine as the database keeps it.</summary>
+    public DateTime Now() => Timestamp.FromMilliseconds(Clock.GetUtcNow().ToUnixTimeMilliseconds());
+}

@@ -1,0 +1,123 @@
+using System.Diagnostics;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
+using Microsoft.AspNetCore.ResponseCompression;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Shop.Platform.Data;
+using Shop.Platform.Http;
+using Shop.Platform.OpenApi;
+
+namespace Shop.Platform.Modules;
+
+/// <summary>Runs modules in one host: a listener, a pipeline, a database and a registry for each, and nothing between them.</summary>
+public static class ModuleHosting
+{
+    /// <summary>Adds the modules. They start in this order, before any port is open, and stop in reverse.</summary>
+    public static void AddModules(this WebApplicationBuilder builder, ShopSettings settings, BuildInfo build, IReadOnlyList<IShopModule> modules)
+    {
+        IServiceCollection services = builder.Services;
+        services.AddSingleton(settings);
+        services.AddSingleton(build);
+        services.AddSingleton<ProcessMetrics>();
+        services.AddSingleton(TimeProvider.System);
+        services.AddHostedService<DataDirectoryLock>();
+        services.AddResponseCompression(options =>
+            options.MimeTypes = [.. ResponseCompressionDefaults.MimeTypes, "application/openmetrics-text"]);
+        services.ConfigureHttpJsonOptions(options =>
+        {
+            options.SerializerOptions.PropertyNamingPolicy = System.Text.Json.JsonNamingPolicy.SnakeCaseLower;
+            options.SerializerOptions.NumberHandling = System.Text.Json.Serialization.JsonNumberHandling.Strict;
+            options.SerializerOptions.TypeInfoResolverChain.Add(PlatformJson.Default);
+        });
+        IHealthChecksBuilder health = services.AddHealthChecks();
+        foreach (IShopModule module in modules)
+        {
+            ModuleIdentity identity = module.Identity;
+            services.AddKeyedSingleton(identity.Name, (provider, _) => new ModuleContext(identity, settings,
+                provider.GetRequiredService<TimeProvider>(), provider.GetRequiredService<ILoggerFactory>()));
+            services.AddKeyedSingleton(identity.Name, (provider, key) => new ModuleListener(provider.GetRequiredKeyedService<ModuleContext>(key)));
+            services.AddSingleton(provider => provider.GetRequiredKeyedService<ModuleListener>(identity.Name));
+            services.AddSingleton<IHostedService>(provider => new ModuleLifetime(module, provider));
+            services.AddModuleDocument(identity, build.Version);
+            health.Add(new HealthCheckRegistration($"{identity.Name} database",
+                provider => new DatabaseHealth(provider.GetRequiredKeyedService<ModuleContext>(identity.Name).Database),
+                HealthStatus.Unhealthy, [ServiceRoutes.HealthTag(identity)]));
+            module.AddServices(services);
+        }
+
+        builder.WebHost.ConfigureKestrel(kestrel =>
+        {
+            kestrel.AddServerHeader = false;
+            kestrel.Limits.MaxRequestBodySize = Requests.RequestBody.MaxBytes;
+            foreach (ModuleListener listener in kestrel.ApplicationServices.GetServices<ModuleListener>()) listener.Listen(kestrel);
+        });
+    }
+
+    /// <summary>Sends each connection's requests to the module of its listener.</summary>
+    public static void UseModules(this WebApplication app)
+    {
+        app.Services.GetRequiredService<DiagnosticListener>().Subscribe(new RefusedByServer(), static (name, _, _) => name == RefusedByServer.EventName);
+        app.Run(static http => http.Features.GetRequiredFeature<ModuleListener>().Pipeline(http));
+    }
+
+    /// <summary>Where each module listens, once the host has started.</summary>
+    public static IEnumerable<(ModuleIdentity Module, Uri Address)> ModuleAddresses(this WebApplication app) =>
+        app.Services.GetServices<ModuleListener>().Select(listener => (listener.Module.Identity, listener.Address));
+
+    private static RequestDelegate Pipeline(IServiceProvider services, IShopModule module, ModuleListener listener)
+    {
+        // A builder of its own: the routes of one module are unknown to the others.
+        var pipeline = new ApplicationBuilder(services);
+        pipeline.UsePathBase("/api");
+        pipeline.UseRouting();
+        pipeline.Use(next => new RequestPipeline(listener, next).InvokeAsync);
+        pipeline.UseWhen(static http => http.GetEndpoint()?.Metadata.GetMetadata<Compressible>() is not null, static branch => branch.UseResponseCompression());
+        pipeline.UseEndpoints(endpoints =>
+        {
+            var routes = new ModuleRoutes(endpoints, listener);
+            module.MapRoutes(routes, services);
+            ServiceRoutes.Map(endpoints, routes, listener.Module, services.GetRequiredService<BuildInfo>(), services.GetRequiredService<ProcessMetrics>());
+        });
+        return pipeline.Build();
+    }
+
+    private sealed class ModuleLifetime(IShopModule module, IServiceProvider services) : IHostedService
+    {
+        public async Task StartAsync(CancellationToken cancellationToken)
+        {
+            var listener = services.GetRequiredKeyedService<ModuleListener>(module.Identity.Name);
+            ModuleContext context = listener.Module;
+            context.Database.Open(module.GetType().Assembly, context.Metrics, context.Registry);
+            await module.StartAsync(services, cancellationToken);
+            listener.Pipeline = Pipeline(services, module, listener);
+        }
+
+        public async Task StopAsync(CancellationToken cancellationToken)
+        {
+            await module.DisposeAsync();
+            services.GetRequiredKeyedService<ModuleContext>(module.Identity.Name).Database.Dispose();
+        }
+    }
+
+    private sealed class DataDirectoryLock(ShopSettings settings) : IHostedService
+    {
+        private DataDirectory? _directory;
+
+        public Task StartAsync(CancellationToken cancellationToken)
+        {
+            _directory = DataDirectory.Take(settings.DataDirectory);
+            return Task.CompletedTask;
+        }
+
+        public Task StopAsync(CancellationToken cancellationToken)
+        {
+            _directory?.Dispose();
+            return Task.CompletedTask;
+        }
+    }
+}

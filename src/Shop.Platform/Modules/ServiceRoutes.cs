@@ -1,0 +1,104 @@
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Diagnostics.HealthChecks;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.OpenApi;
+using Microsoft.AspNetCore.Routing;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
+using Microsoft.OpenApi;
+using Prometheus;
+using Scalar.AspNetCore;
+using Shop.Platform.Http;
+using Shop.Platform.OpenApi;
+
+namespace Shop.Platform.Modules;
+
+/// <summary>The routes that every module has: its card, and those that watch it.</summary>
+internal static class ServiceRoutes
+{
+    private const string Tag = "Service";
+
+    /// <summary>Tag of the health checks of a module, so that each answers for itself alone.</summary>
+    public static string HealthTag(ModuleIdentity module) => $"module:{module.Name}";
+
+    public static void Map(IEndpointRouteBuilder endpoints, ModuleRoutes routes, ModuleContext module, BuildInfo build, ProcessMetrics process)
+    {
+        var card = new ServiceCard(module.Identity.Service, build.Version, Links(endpoints));
+        IResult answer = JsonAnswer.Ok(card, PlatformJson.Default.ServiceCard);
+        routes.Get("/", _ => ValueTask.FromResult(answer))
+            .Says("getCard", Tag, "The service's card", "Which service this is, its version, and where all it has is.")
+            .Answers<ServiceCard>(200, "The card.", """{"service":"order-service","version":"0.1.0","links":{"orders":"/orders","metrics":"/metrics"}}""");
+
+        Watch(endpoints.MapMetrics("/metrics", module.Registry), module, isCompressible: true, new RouteDescription("/metrics")
+            .Says("getMetrics", Tag, "The module's metrics", "Prometheus text format; OpenMetrics where Accept asks for it.")
+            .Answers(200, "The metrics.", "text/plain"));
+        Watch(endpoints.MapMetrics("/metrics/process", process.Registry), module, isCompressible: true, new RouteDescription("/metrics/process")
+            .Says("getProcessMetrics", Tag, "The metrics of the process", "CPU, memory, GC, threads and build: the same on every port, since the services share one process.")
+            .Answers(200, "The metrics.", "text/plain"));
+
+        Watch(endpoints.MapHealthChecks("/health/live", Health(_ => false)), module, isCompressible: false, new RouteDescription("/health/live")
+            .Says("getLive", Tag, "Whether the process answers", "For a restart policy: it looks at nothing else.")
+            .Answers<HealthAnswer>(200, "It does.", """{"status":"healthy","checks":{}}"""));
+        string tag = HealthTag(module.Identity);
+        Watch(endpoints.MapHealthChecks("/health/ready", Health(check => check.Tags.Contains(tag))), module, isCompressible: false, new RouteDescription("/health/ready")
+            .Says("getReady", Tag, "Whether the service can do its work", "Writes to the module's database, waits for the disk, and reads it back.")
+            .Answers<HealthAnswer>(200, "It can.", """{"status":"healthy","checks":{"database":{"status":"healthy","description":"Written and read.","duration_ms":1.4}}}""")
+            .Fails((503, "It can't; the checks say why.")));
+
+        Watch(endpoints.MapGet("/openapi/v1.json", OpenApiDocument(module.Identity.Name)), module, isCompressible: true, new RouteDescription("/openapi/v1.json")
+            .Says("getOpenApi", Tag, "This document", "OpenAPI 3.1 of this service alone.")
+            .Answers(200, "The document.", "application/json"));
+        endpoints.MapScalarApiReference("/docs", options =>
+        {
+            options.Title = module.Identity.Title;
+            options.OpenApiRoutePattern = "/openapi/v1.json";
+            options.DefaultFonts = false; // the page asks for nothing outside
+            options.Telemetry = false;
+        }).WithMetadata(Uncounted.Mark, Compressible.Mark);
+    }
+
+    private static Dictionary<string, string> Links(IEndpointRouteBuilder endpoints)
+    {
+        // Whatever the module maps after this is not in the card, so the module maps first.
+        IEnumerable<string> own = endpoints.DataSources.SelectMany(source => source.Endpoints).OfType<RouteEndpoint>()
+            .Select(endpoint => endpoint.RoutePattern.RawText!).Where(template => !template.Contains('{') && template.Length > 1);
+        string[] watching = ["/metrics", "/metrics/process", "/health/live", "/health/ready", "/openapi/v1.json", "/docs"];
+        return own.Concat(watching).Distinct(StringComparer.Ordinal).ToDictionary(LinkName, template => template, StringComparer.Ordinal);
+    }
+
+    private static string LinkName(string template) => template == "/openapi/v1.json" ? "openapi" : template[1..].Replace('/', '_');
+
+    private static void Watch(IEndpointConventionBuilder endpoint, ModuleContext module, bool isCompressible, RouteDescription description)
+    {
+        RequestDelegate described = static _ => Task.CompletedTask;
+        endpoint.WithMetadata(Uncounted.Mark, new HttpMethodMetadata([HttpMethods.Get, HttpMethods.Head]));
+        endpoint.Add(builder =>
+        {
+            if (isCompressible) builder.Metadata.Add(Compressible.Mark);
+            description.AddTo(builder, module.Identity.Name, described.Method);
+        });
+    }
+
+    private static HealthCheckOptions Health(Func<HealthCheckRegistration, bool> checks) => new()
+    {
+        Predicate = checks,
+        ResponseWriter = static (http, report) =>
+        {
+            var answer = new HealthAnswer(Word(report.Status), report.Entries.ToDictionary(entry => entry.Key.Split(' ')[^1],
+                entry => new HealthAnswer.Check(Word(entry.Value.Status), entry.Value.Description, entry.Value.Duration.TotalMilliseconds), StringComparer.Ordinal));
+            return JsonAnswer.Of(http.Response.StatusCode, answer, PlatformJson.Default.HealthAnswer).ExecuteAsync(http);
+        },
+    };
+
+    private static string Word(HealthStatus status) => status == HealthStatus.Healthy ? "healthy" : "unhealthy";
+
+    private static RequestDelegate OpenApiDocument(string name) => async http =>
+    {
+        var provider = http.RequestServices.GetRequiredKeyedService<IOpenApiDocumentProvider>(name);
+        OpenApiDocument document = await provider.GetOpenApiDocumentAsync(http.RequestAborted);
+        byte[] json = System.Text.Encoding.UTF8.GetBytes(await document.SerializeAsJsonAsync(OpenApiSpecVersion.OpenApi3_1, http.RequestAborted));
+        http.Response.ContentType = JsonAnswer.ContentType;
+        http.Response.ContentLength = json.Length;
+        JsonAnswer.Write(http.Response, json);
+    };
+}

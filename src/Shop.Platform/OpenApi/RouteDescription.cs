@@ -1,0 +1,98 @@
+using System.Reflection;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
+using Shop.Platform.Requests;
+
+namespace Shop.Platform.OpenApi;
+
+/// <summary>What the OpenAPI document says of one route.</summary>
+public sealed class RouteDescription
+{
+    internal RouteDescription(string template) => Template = template;
+
+    internal string Template { get; }
+
+    internal string Summary { get; private set; } = "";
+
+    internal string Details { get; private set; } = "";
+
+    internal string Tag { get; private set; } = "";
+
+    internal string OperationId { get; private set; } = "";
+
+    internal IReadOnlyList<Field> Query { get; private set; } = [];
+
+    internal IReadOnlyList<Field> Headers { get; private set; } = [];
+
+    internal IReadOnlyList<Field> Body { get; private set; } = [];
+
+    internal IReadOnlyList<(int Status, string Why)> Errors { get; private set; } = [];
+
+    internal (int Status, Type? Type, string What, string? Example) Answer { get; private set; } = (200, null, "Done.", null);
+
+    internal string ContentType { get; private set; } = "application/json";
+
+    internal bool IsCompressible => Query.Contains(Paging.Limit);
+
+    /// <summary>The route's name in generated clients, its heading, and one sentence or two.</summary>
+    public RouteDescription Says(string operationId, string tag, string summary, string details)
+    {
+        (OperationId, Tag, Summary, Details) = (operationId, tag, summary, details);
+        return this;
+    }
+
+    /// <summary>The parameters of the query: a list of fields that the handler reads.</summary>
+    public RouteDescription WithQuery(IReadOnlyList<Field> fields)
+    {
+        Query = fields;
+        return this;
+    }
+
+    /// <summary>The request headers that matter.</summary>
+    public RouteDescription WithHeaders(params IReadOnlyList<Field> fields)
+    {
+        Headers = fields;
+        return this;
+    }
+
+    /// <summary>The fields of the JSON body.</summary>
+    public RouteDescription WithBody(IReadOnlyList<Field> fields)
+    {
+        Body = fields;
+        return this;
+    }
+
+    /// <summary>The answer to a request that succeeds.</summary>
+    /// <param name="status">Its status.</param>
+    /// <param name="what">What it is.</param>
+    /// <param name="example">One, in JSON.</param>
+    public RouteDescription Answers<T>(int status, string what, string example)
+    {
+        Answer = (status, typeof(T), what, example);
+        return this;
+    }
+
+    /// <summary>The answer to a request that succeeds, where it is no JSON.</summary>
+    public RouteDescription Answers(int status, string what, string contentType = "")
+    {
+        Answer = (status, null, what, null);
+        ContentType = contentType;
+        return this;
+    }
+
+    /// <summary>The errors that a client must expect, beside those that any route may answer with.</summary>
+    public RouteDescription Fails(params IReadOnlyList<(int Status, string Why)> errors)
+    {
+        Errors = errors;
+        return this;
+    }
+
+    internal void AddTo(EndpointBuilder endpoint, string document, MethodInfo handler)
+    {
+        endpoint.Metadata.Add(this);
+        endpoint.Metadata.Add(handler); // by this the API explorer knows that there is something to describe
+        endpoint.Metadata.Add(new EndpointGroupNameAttribute(document));
+        if (Answer.Type is not null) endpoint.Metadata.Add(new ProducesResponseTypeMetadata(Answer.Status, Answer.Type, [ContentType]));
+    }
+}

@@ -1,0 +1,38 @@
+using System.Text.Json;
+
+namespace Shop.Platform.Requests;
+
+/// <summary>Everything that is wrong with one request, by the client's own names: <c>items[1].quantity</c>.</summary>
+public sealed class Faults
+{
+    private readonly List<(string Path, string Message)> _all = [];
+
+    /// <summary>Whether anything is wrong.</summary>
+    public bool Any => _all.Count > 0;
+
+    /// <summary>All of it in one line.</summary>
+    public string Summary
+    {
+        get
+        {
+            string first = string.Join("; ", _all.Take(3).Select(fault => $"{fault.Path} {fault.Message}"));
+            return _all.Count > 3 ? $"{first}; and {_all.Count - 3} more" : first;
+        }
+    }
+
+    /// <summary>Adds a fault: the message goes on where the name ends, as "must be a number".</summary>
+    public void Add(string path, string message) => _all.Add((path, message));
+
+    internal void WriteTo(Utf8JsonWriter json)
+    {
+        json.WriteStartObject("errors");
+        foreach (IGrouping<string, string> path in _all.GroupBy(fault => fault.Path, fault => fault.Message))
+        {
+            json.WriteStartArray(path.Key);
+            foreach (string message in path) json.WriteStringValue(message);
+            json.WriteEndArray();
+        }
+
+        json.WriteEndObject();
+    }
+}

@@ -1,0 +1,53 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Microsoft.OpenApi;
+
+namespace Shop.Platform.Requests;
+
+/// <summary>
+/// One field of a body, or one parameter of a query: its name and its rule, in one place, which reads the value, words the fault
+/// and describes it in the OpenAPI document.
+/// </summary>
+public abstract class Field(string name)
+{
+    /// <summary>The client's name for it, in snake_case.</summary>
+    public string Name { get; } = name;
+
+    /// <summary>What it means.</summary>
+    public required string Description { get; init; }
+
+    /// <summary>Whether a request without it is wrong.</summary>
+    public bool IsRequired { get; init; }
+
+    /// <summary>A value as a client would send it, in JSON.</summary>
+    public required string Example { get; init; }
+
+    /// <summary>The rule as a JSON Schema.</summary>
+    internal OpenApiSchema DescribedSchema()
+    {
+        OpenApiSchema schema = Schema();
+        schema.Description = Description;
+        schema.Examples = [JsonNode.Parse(Example)!];
+        return schema;
+    }
+
+    /// <summary>The rule as a JSON Schema, without words.</summary>
+    protected abstract OpenApiSchema Schema();
+}
+
+/// <inheritdoc/>
+/// <typeparam name="T">What the value is inside the shop.</typeparam>
+public abstract class Field<T>(string name) : Field(name)
+{
+    /// <summary>The value where an optional field is missing or null.</summary>
+    public T? Default { get; init; }
+
+    /// <summary>Reads the value from JSON.</summary>
+    /// <param name="json">What the client sent.</param>
+    /// <param name="value">The value, where it is right.</param>
+    /// <returns>The fault, or null.</returns>
+    internal abstract string? Read(JsonElement json, out T? value);
+
+    /// <summary>Reads the value from a query.</summary>
+    internal abstract string? Read(string text, out T? value);
+}

@@ -1,0 +1,43 @@
+using System.Globalization;
+using System.Text.Json;
+using Microsoft.OpenApi;
+
+namespace Shop.Platform.Requests;
+
+/// <summary>An amount of money with at most two decimals, within bounds, in cents inside the shop.</summary>
+public sealed class MoneyField(string name, long fromCents, long toCents) : Field<long?>(name)
+{
+    internal override string? Read(JsonElement json, out long? value)
+    {
+        value = null;
+        if (json.ValueKind != JsonValueKind.Number) return Fault;
+        return json.TryGetDecimal(out decimal amount) ? Check(amount, out value) : Fault;
+    }
+
+    internal override string? Read(string text, out long? value)
+    {
+        value = null;
+        const NumberStyles Plain = NumberStyles.AllowDecimalPoint | NumberStyles.AllowLeadingSign;
+        return decimal.TryParse(text, Plain, CultureInfo.InvariantCulture, out decimal amount) ? Check(amount, out value) : Fault;
+    }
+
+    /// <inheritdoc/>
+    protected override OpenApiSchema Schema() => new()
+    {
+        Type = JsonSchemaType.Number,
+        Minimum = Amount(fromCents),
+        Maximum = Amount(toCents),
+        MultipleOf = 0.01m,
+    };
+
+    private string Fault => $"must be an amount from {Amount(fromCents)} to {Amount(toCents)} with at most two decimals";
+
+    private static string Amount(long cents) => Money.FromCents(cents).ToString(CultureInfo.InvariantCulture);
+
+    private string? Check(decimal amount, out long? value)
+    {
+        bool isRight = Money.TryToCents(amount, out long cents) && cents >= fromCents && cents <= toCents;
+        value = isRight ? cents : null;
+        return isRight ? null : Fault;
+    }
+}

@@ -1,0 +1,71 @@
+using System.Buffers.Text;
+using System.Text;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Extensions;
+
+namespace Shop.Platform.Requests;
+
+/// <summary>
+/// Lists go page by page. The cursor names the last row of a page, not a count of rows, so that rows which come or go meanwhile
+/// make no other row appear twice or not at all.
+/// </summary>
+public static class Paging
+{
+    /// <summary>Rows of a page.</summary>
+    public static readonly WholeNumberField Limit = new("limit", 1, 1000)
+    {
+        Description = "Rows of a page.",
+        Example = "20",
+        Default = 100,
+    };
+
+    /// <summary>Where the page begins.</summary>
+    public static readonly TextField After = new("after", 1, 2000)
+    {
+        Description = "Where the page begins: the opaque cursor from the Link header of the page before.",
+        Example = "\"cHJvZF8x\"",
+    };
+
+    /// <summary>A cursor of these parts.</summary>
+    public static string Cursor(params ReadOnlySpan<string> parts) =>
+        Base64Url.EncodeToString(Encoding.UTF8.GetBytes(string.Join('\n', parts!)));
+
+    /// <summary>Reads the cursor of a query, of so many parts; a fault where it is none of ours.</summary>
+    public static string[]? ReadCursor(this Query query, int parts)
+    {
+        if (query.Read(After) is not { } cursor) return null;
+        byte[] bytes = new byte[cursor.Length];
+        if (!cursor.All(char.IsAscii) || !Base64Url.IsValid(cursor) || !Base64Url.TryDecodeFromChars(cursor, bytes, out int length)) return query.NoCursor();
+        string[] read = Encoding.UTF8.GetString(bytes.AsSpan(0, length)).Split('\n');
+        return read.Length == parts ? read : query.NoCursor();
+    }
+
+    /// <summary>Notes that the cursor is none of this list's.</summary>
+    public static string[]? NoCursor(this Query query)
+    {
+        query.Faults.Add(After.Name, "is not a cursor of this list; take it from the Link header of the page before");
+        return null;
+    }
+
+    /// <summary>The rows of a page, announced. One row more than a page must have been read: it says whether there is a next one.</summary>
+    public static IEnumerable<TRow> Page<TRow>(HttpContext http, IReadOnlyList<TRow> rows, long limit, long total, Func<TRow, string> cursorOf)
+    {
+        bool hasMore = rows.Count > limit;
+        Announce(http, total, hasMore ? Cursor(cursorOf(rows[(int)limit - 1])) : null);
+        return hasMore ? rows.Take((int)limit) : rows;
+    }
+
+    /// <summary>Says how many rows there are in all, and where the next page is.</summary>
+    public static void Announce(HttpContext http, long total, string? nextCursor)
+    {
+        http.Response.Headers["X-Total-Count"] = total.ToString();
+        if (nextCursor is null) return;
+        var query = new QueryBuilder(http.Request.Query
+            .Where(parameter => parameter.Key != After.Name)
+            .Select(parameter => KeyValuePair.Create(parameter.Key, parameter.Value.ToString())))
+        {
+            { After.Name, nextCursor },
+        };
+        http.Response.Headers.Link = $"<{http.Request.PathBase.ToUriComponent()}{http.Request.Path.ToUriComponent()}{query}>; rel=\"next\"";
+    }
+}

@@ -1,0 +1,46 @@
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Primitives;
+using Shop.Platform.Http;
+
+namespace Shop.Platform.Requests;
+
+/// <summary>The query of a request. A parameter that is unknown, given twice or wrong is a fault, never passed over.</summary>
+public sealed class Query
+{
+    private readonly IQueryCollection _values;
+
+    private Query(IQueryCollection values) => _values = values;
+
+    /// <summary>What is wrong with it.</summary>
+    public Faults Faults { get; } = new();
+
+    /// <summary>The answer to a query that is wrong; null where all is right so far.</summary>
+    public Problem? Refusal => Faults.Any ? Problem.Invalid(Faults) : null;
+
+    /// <summary>Takes the query of a request that knows these parameters alone.</summary>
+    public static Query Of(HttpContext http, IReadOnlyList<Field> known)
+    {
+        var query = new Query(http.Request.Query);
+        foreach ((string name, StringValues values) in query._values)
+        {
+            if (!known.Any(field => field.Name == name))
+                query.Faults.Add(name, known.Count == 0
+                    ? "is not a parameter of this route, which takes none"
+                    : $"is not a parameter of this route; it takes {string.Join(", ", known.Select(field => field.Name))}");
+            else if (values.Count > 1)
+                query.Faults.Add(name, "is given more than once");
+        }
+
+        return query;
+    }
+
+    /// <summary>Reads a parameter. Where it is missing or wrong the value is the field's default.</summary>
+    public T? Read<T>(Field<T> field)
+    {
+        StringValues values = _values[field.Name];
+        if (values.Count != 1) return field.Default;
+        if (field.Read(values[0] ?? "", out T? value) is not { } fault) return value;
+        Faults.Add(field.Name, fault);
+        return field.Default;
+    }
+}

@@ -1,0 +1,109 @@
+using System.Buffers;
+using System.IO.Pipelines;
+using System.Text.Json;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Net.Http.Headers;
+using Shop.Platform.Http;
+
+namespace Shop.Platform.Requests;
+
+/// <summary>
+/// The JSON body of a request. Read its fields through <see cref="Root"/>, then look at <see cref="Refusal"/>: it is the
+/// answer where the body, or any field that was read, is wrong.
+/// </summary>
+public sealed class RequestBody : IDisposable
+{
+    /// <summary>Largest body in bytes.</summary>
+    public const int MaxBytes = 64 * 1024;
+
+    private static readonly JsonDocumentOptions Strict = new() { AllowDuplicateProperties = false, MaxDepth = 32 };
+
+    private readonly JsonDocument? _document;
+    private readonly Problem? _unreadable;
+
+    private RequestBody(JsonDocument? document, Problem? unreadable)
+    {
+        _document = document;
+        _unreadable = unreadable;
+        Root = new BodyObject(document?.RootElement ?? default, "", Faults);
+    }
+
+    /// <summary>What is wrong with the fields that were read; handlers may add to it.</summary>
+    public Faults Faults { get; } = new();
+
+    /// <summary>The object that the body is. Empty where it can't be read.</summary>
+    public BodyObject Root { get; }
+
+    /// <summary>The answer to a request that is wrong; null where all is right so far.</summary>
+    public Problem? Refusal => _unreadable ?? (Faults.Any ? Problem.Invalid(Faults) : null);
+
+    /// <summary>Reads the body to its end.</summary>
+    public static async ValueTask<RequestBody> ReadAsync(HttpContext http)
+    {
+        if (!IsJson(http.Request.ContentType))
+            return Unreadable(StatusCodes.Status415UnsupportedMediaType, "The body must be JSON: send it with Content-Type: application/json.");
+
+        PipeReader pipe = http.Request.BodyReader;
+        try
+        {
+            ReadResult read = await pipe.ReadAsync();
+            while (!read.IsCompleted)
+            {
+                pipe.AdvanceTo(read.Buffer.Start, read.Buffer.End);
+                read = await pipe.ReadAsync();
+            }
+
+            RequestBody body = Parse(read.Buffer);
+            pipe.AdvanceTo(read.Buffer.End);
+            return body;
+        }
+        catch (BadHttpRequestException exception) when (exception.StatusCode == StatusCodes.Status413PayloadTooLarge)
+        {
+            return Unreadable(exception.StatusCode, $"The body is larger than {MaxBytes / 1024} KiB.");
+        }
+    }
+
+    /// <summary>Gives the body's memory back. What was read from it stays.</summary>
+    public void Dispose() => _document?.Dispose();
+
+    private static RequestBody Parse(ReadOnlySequence<byte> bytes)
+    {
+        JsonDocument? document = null;
+        try
+        {
+            // The pipe takes its memory back, so the document has a copy; it is pooled.
+            document = JsonDocument.Parse(bytes, Strict);
+            if (document.RootElement.ValueKind == JsonValueKind.Object) return new RequestBody(document, null);
+            document.Dispose();
+            return Unreadable(StatusCodes.Status400BadRequest, "The body must be a JSON object.");
+        }
+        catch (Exception exception) when (exception is JsonException or InvalidOperationException)
+        {
+            // InvalidOperationException: a member's name that is no valid Unicode.
+            return Unreadable(StatusCodes.Status400BadRequest, $"The body is not valid JSON: {FirstSentence(exception.Message)}");
+        }
+    }
+
+    private static string FirstSentence(string message)
+    {
+        int end = message.IndexOf(". ", StringComparison.Ordinal);
+        return end < 0 ? message : message[..(end + 1)];
+    }
+
+    private static bool IsJson(string? contentType)
+    {
+        if (contentType is "application/json" or "application/json; charset=utf-8") return true;
+        return MediaTypeHeaderValue.TryParse(contentType, out MediaTypeHeaderValue? type)
+            && type.MediaType.Equals("application/json", StringComparison.OrdinalIgnoreCase)
+            && (!type.Charset.HasValue || type.Charset.Equals("utf-8", StringComparison.OrdinalIgnoreCase)
+                || type.Charset.Equals("\"utf-8\"", StringComparison.OrdinalIgnoreCase));
+    }
+
+    private static RequestBody Unreadable(int status, string error)
+    {
+        if (status != StatusCodes.Status400BadRequest) return new RequestBody(null, new Problem(status, error));
+        var faults = new Faults();
+        faults.Add("body", error["The body ".Length..].TrimEnd('.'));
+        return new RequestBody(null, new Problem(status, error, "malformed-json") { Faults = faults });
+    }
+}

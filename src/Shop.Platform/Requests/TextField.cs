@@ -1,0 +1,61 @@
+using System.Text.Json;
+using System.Text.RegularExpressions;
+using Microsoft.OpenApi;
+
+namespace Shop.Platform.Requests;
+
+/// <summary>A text of so many characters (Unicode code points), without control characters.</summary>
+public sealed class TextField(string name, int from, int to) : Field<string>(name)
+{
+    /// <summary>Whether line breaks and tabs may stand in it.</summary>
+    public bool IsMultiline { get; init; }
+
+    /// <summary>What it must look like, anchored at both ends.</summary>
+    public Regex? Pattern { get; init; }
+
+    /// <summary>The only values that are right.</summary>
+    public IReadOnlyList<string>? Choices { get; init; }
+
+    internal override string? Read(JsonElement json, out string? value)
+    {
+        value = null;
+        if (json.ValueKind != JsonValueKind.String) return "must be a text";
+        string text;
+        try
+        {
+            text = json.GetString()!;
+        }
+        catch (InvalidOperationException)
+        {
+            return "must be valid Unicode"; // half a surrogate pair, or bytes that are no UTF-8
+        }
+
+        return Read(text, out value);
+    }
+
+    internal override string? Read(string text, out string? value)
+    {
+        value = text;
+        if (Choices is not null) return Choices.Contains(text) ? null : $"must be one of {string.Join(", ", Choices)}";
+        int length = text.EnumerateRunes().Count();
+        if (length < from || length > to) return from == 0 ? $"must have at most {to} characters" : $"must have {from} to {to} characters";
+        if (Pattern is not null) return Pattern.IsMatch(text) ? null : $"must look like {Example.Trim('"')}: only {PatternInWords}";
+        if (text.Any(character => char.IsControl(character) && !(IsMultiline && character is '\n' or '\r' or '\t')))
+            return "must not contain control characters";
+        return null;
+    }
+
+    /// <summary>The pattern in the words of the fault.</summary>
+    public string? PatternInWords { get; init; }
+
+    /// <inheritdoc/>
+    protected override OpenApiSchema Schema() => new()
+    {
+        Type = JsonSchemaType.String,
+        MinLength = Choices is null && from > 0 ? from : null,
+        MaxLength = Choices is null ? to : null,
+        Pattern = Pattern?.ToString(),
+        Enum = Choices is null ? null : [.. Choices.Select(choice => System.Text.Json.Nodes.JsonValue.Create(choice))],
+        Default = Default is null ? null : System.Text.Json.Nodes.JsonValue.Create(Default),
+    };
+}

@@ -1,0 +1,99 @@
+using System.Net;
+using Microsoft.Extensions.Configuration;
+using Shop.Platform.Modules;
+
+namespace Shop.Platform;
+
+/// <summary>
+/// The settings under <c>Shop:</c> (environment: <c>Shop__</c>), read once at start. README.md explains each.
+/// </summary>
+public sealed record ShopSettings
+{
+    /// <summary>Where the database files live.</summary>
+    public required string DataDirectory { get; init; }
+
+    /// <summary><c>localhost</c>, <c>*</c> or an IP address.</summary>
+    public required string BindAddress { get; init; }
+
+    /// <summary>Fill an empty catalogue with 200 products.</summary>
+    public required bool DemoData { get; init; }
+
+    /// <summary>ISO 4217 code of the one currency of the shop.</summary>
+    public required string Currency { get; init; }
+
+    /// <summary>Requests that one module works on at once; one more is a 429.</summary>
+    public required int MaxConcurrentRequests { get; init; }
+
+    /// <summary>Writes that may wait for one module's database; one more is a 503.</summary>
+    public required int WriteQueueLimit { get; init; }
+
+    /// <summary>Port of each module by its name; 0 picks a free one.</summary>
+    public required IReadOnlyDictionary<string, int> Ports { get; init; }
+
+    /// <summary>The key of a module's port: <c>Shop:Orders:Port</c>.</summary>
+    public static string PortKey(ModuleIdentity module) => $"Shop:{char.ToUpperInvariant(module.Name[0])}{module.Name[1..]}:Port";
+
+    /// <summary>Reads the settings, or names every key that is wrong.</summary>
+    /// <exception cref="ShopStartException">A value is wrong, or a key is unknown.</exception>
+    public static ShopSettings Read(IConfiguration configuration, IReadOnlyCollection<ModuleIdentity> modules)
+    {
+        var reader = new SettingsReader(configuration);
+        var settings = new ShopSettings
+        {
+            DataDirectory = reader.Text("Shop:DataDirectory", "data", static value => value.Length > 0, "a path"),
+            BindAddress = reader.Text("Shop:BindAddress", "localhost", IsAddress, "localhost, * or an IP address"),
+            DemoData = reader.Flag("Shop:DemoData", true),
+            Currency = reader.Text("Shop:Currency", "EUR", static value => value.Length == 3 && value.All(char.IsAsciiLetterUpper),
+                "three capital letters, as EUR"),
+            MaxConcurrentRequests = reader.Number("Shop:MaxConcurrentRequests", 1024, 1, 100_000),
+            WriteQueueLimit = reader.Number("Shop:WriteQueueLimit", 4096, 1, 1_000_000),
+            Ports = modules.ToDictionary(module => module.Name,
+                module => reader.Number(PortKey(module), module.DefaultPort, 0, 65535), StringComparer.Ordinal),
+        };
+        reader.RejectUnknownKeys();
+        reader.ThrowIfWrong();
+        return settings;
+    }
+
+    private static bool IsAddress(string value) => value is "localhost" or "*" || IPAddress.TryParse(value, out _);
+
+    private sealed class SettingsReader(IConfiguration configuration)
+    {
+        private readonly List<string> _wrong = [];
+        private readonly HashSet<string> _known = new(StringComparer.OrdinalIgnoreCase);
+
+        public string Text(string key, string byDefault, Func<string, bool> isRight, string expected) =>
+            Read(key, byDefault, expected, value => (isRight(value), value));
+
+        public bool Flag(string key, bool byDefault) =>
+            Read(key, byDefault, "true or false", value => (bool.TryParse(value, out bool flag), flag));
+
+        public int Number(string key, int byDefault, int from, int to) =>
+            Read(key, byDefault, $"a whole number from {from} to {to}",
+                value => (int.TryParse(value, out int number) && number >= from && number <= to, number));
+
+        public void RejectUnknownKeys()
+        {
+            foreach ((string key, string? value) in configuration.GetSection("Shop").AsEnumerable())
+            {
+                if (value is not null && !_known.Contains(key))
+                    _wrong.Add($"{key} is not a setting; the settings are {string.Join(", ", _known)}");
+            }
+        }
+
+        public void ThrowIfWrong()
+        {
+            if (_wrong.Count > 0) throw new ShopStartException(string.Join("; ", _wrong));
+        }
+
+        private T Read<T>(string key, T byDefault, string expected, Func<string, (bool IsRight, T Value)> parse)
+        {
+            _known.Add(key);
+            if (configuration[key] is not { } text) return byDefault;
+            (bool isRight, T value) = parse(text.Trim());
+            if (isRight) return value;
+            _wrong.Add($"{key} is '{text}', but must be {expected}");
+            return byDefault;
+        }
+    }
+}

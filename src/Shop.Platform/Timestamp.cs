@@ -1,0 +1,12 @@
+namespace Shop.Platform;
+
+/// <summary>Times are kept as milliseconds since 1970-01-01T00:00:00Z and shown as RFC 3339 in UTC.</summary>
+public static class Timestamp
+{
+    /// <summary>The time in UTC.</summary>
+    public static DateTime FromMilliseconds(long milliseconds) =>
+        DateTime.UnixEpoch.AddTicks(milliseconds * TimeSpan.TicksPerMillisecond);
+
+    /// <summary>Whole milliseconds since 1970, rounded down.</summary>
+    public static long ToMilliseconds(this DateTime time) => (time - DateTime.UnixEpoch).Ticks / TimeSpan.TicksPerMillisecond;
+}

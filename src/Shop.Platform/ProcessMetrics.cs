@@ -18,6 +18,7 @@ public sealed class ProcessMetrics : IDisposable
         _runtimeMeter = MeterAdapter.StartListening(new MeterAdapterOptions
         {
             Registry = Registry,
+            MetricFactory = metrics,
             InstrumentFilterPredicate = instrument => instrument.Meter.Name == "System.Runtime",
         });
         metrics.CreateGauge("shop_build_info", "Always 1; the labels say which build runs.", ["version", "revision", "runtime"])

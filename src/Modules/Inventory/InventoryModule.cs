@@ -27,7 +27,7 @@ public sealed class InventoryModule : IShopModule
         services.AddSingleton<IInventory, Reservations>();
         services.AddSingleton<Restock>();
         services.AddSingleton<InventoryApi>();
-        services.ConfigureHttpJsonOptions(options => options.SerializerOptions.TypeInfoResolverChain.Add(InventoryJson.Default));
+        services.ConfigureHttpJsonOptions(options => options.SerializerOptions.TypeInfoResolverChain.Add(InventoryJson.Wire));
     }
 
     /// <inheritdoc/>

@@ -40,7 +40,7 @@ internal sealed class Restock(
             if (made.Movement is { } movement) metrics.Moved(movement);
         });
         if (change.IsReplayed) IdempotencyKey.MarkReplayed(http);
-        return change.Problem ?? JsonAnswer.Ok(new StockChangeBody(productId!, change.Level, "Stock updated"), InventoryJson.Default.StockChangeBody);
+        return change.Problem ?? JsonAnswer.Ok(new StockChangeBody(productId!, change.Level, "Stock updated"), InventoryJson.Wire.StockChangeBody);
     }
 
     private Outcome<Change> Apply(MovementKind kind, string productId, long quantity, string? key, byte[]? fingerprint)

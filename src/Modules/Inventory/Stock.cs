@@ -1,5 +1,6 @@
 using System.Text.Json.Serialization;
 using Shop.Platform;
+using Shop.Platform.Http;
 
 namespace Shop.Inventory;
 
@@ -42,9 +43,11 @@ internal sealed record MovementRow(long Id, string Kind, long Quantity, string? 
     public MovementBody ToBody() => new(Id.ToString(), Kind, Quantity, OrderId, Timestamp.FromMilliseconds(At), OnHand, Reserved);
 }
 
-[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower)]
 [JsonSerializable(typeof(StockBody))]
 [JsonSerializable(typeof(StockBody[]))]
 [JsonSerializable(typeof(MovementBody[]))]
 [JsonSerializable(typeof(StockChangeBody))]
-internal sealed partial class InventoryJson : JsonSerializerContext;
+internal sealed partial class InventoryJson : JsonSerializerContext
+{
+    public static InventoryJson Wire { get; } = new(WireFormat.Options());
+}

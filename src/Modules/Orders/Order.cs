@@ -1,5 +1,6 @@
 using System.Text.Json.Serialization;
 using Shop.Platform;
+using Shop.Platform.Http;
 
 namespace Shop.Orders;
 
@@ -31,8 +32,10 @@ internal sealed record OrderLineBody(string ProductId, string Name, long Quantit
 /// <summary>A step in the life of an order as clients see it.</summary>
 internal sealed record OrderEventBody(string Status, DateTime At);
 
-[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower)]
 [JsonSerializable(typeof(OrderBody))]
 [JsonSerializable(typeof(OrderBody[]))]
 [JsonSerializable(typeof(OrderEventBody[]))]
-internal sealed partial class OrdersJson : JsonSerializerContext;
+internal sealed partial class OrdersJson : JsonSerializerContext
+{
+    public static OrdersJson Wire { get; } = new(WireFormat.Options());
+}

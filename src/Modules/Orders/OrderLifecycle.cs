@@ -27,7 +27,7 @@ internal sealed class OrderLifecycle(
         });
         if (change.Problem is not null) return change.Problem;
         if (change.IsNew && OrderStatus.MovesStock(status)) await settlement.FollowAsync(id, status);
-        return JsonAnswer.Ok(change.Order!.ToBody(), OrdersJson.Default.OrderBody);
+        return JsonAnswer.Ok(change.Order!.ToBody(), OrdersJson.Wire.OrderBody);
     }
 
     private Outcome<Change> Apply(string id, string status)

@@ -80,14 +80,14 @@ internal sealed class OrdersApi(OrderStore store, OrderMetrics metrics, PlaceOrd
         // Counting a million rows takes longer than reading a page; by status they are counted already.
         long total = filter.CustomerId is null && filter.ProductId is null ? metrics.Orders(filter.Status) : store.Count(filter);
         IEnumerable<(long Seq, Order Order)> page = Paging.Page(http, orders, limit, total, row => row.Seq.ToString());
-        return ValueTask.FromResult(JsonAnswer.Ok([.. page.Select(row => row.Order.ToBody())], OrdersJson.Default.OrderBodyArray));
+        return ValueTask.FromResult(JsonAnswer.Ok([.. page.Select(row => row.Order.ToBody())], OrdersJson.Wire.OrderBodyArray));
     }
 
     private ValueTask<IResult> Find(HttpContext http)
     {
         string id = (string)http.GetRouteValue("order_id")!;
         return ValueTask.FromResult(store.Find(id) is { } order
-            ? JsonAnswer.Ok(order.ToBody(), OrdersJson.Default.OrderBody)
+            ? JsonAnswer.Ok(order.ToBody(), OrdersJson.Wire.OrderBody)
             : Problem.NotFound("order", id));
     }
 
@@ -95,7 +95,7 @@ internal sealed class OrdersApi(OrderStore store, OrderMetrics metrics, PlaceOrd
     {
         string id = (string)http.GetRouteValue("order_id")!;
         return ValueTask.FromResult(store.Events(id) is { } events
-            ? JsonAnswer.Ok([.. events.Select(step => new OrderEventBody(step.Status, Timestamp.FromMilliseconds(step.At)))], OrdersJson.Default.OrderEventBodyArray)
+            ? JsonAnswer.Ok([.. events.Select(step => new OrderEventBody(step.Status, Timestamp.FromMilliseconds(step.At)))], OrdersJson.Wire.OrderEventBodyArray)
             : Problem.NotFound("order", id));
     }
 }

@@ -29,7 +29,7 @@ public sealed class OrdersModule : IShopModule
         services.AddSingleton<PlaceOrder>();
         services.AddSingleton<OrderLifecycle>();
         services.AddSingleton<OrdersApi>();
-        services.ConfigureHttpJsonOptions(options => options.SerializerOptions.TypeInfoResolverChain.Add(OrdersJson.Default));
+        services.ConfigureHttpJsonOptions(options => options.SerializerOptions.TypeInfoResolverChain.Add(OrdersJson.Wire));
     }
 
     /// <inheritdoc/>

@@ -139,7 +139,7 @@ internal sealed partial class PlaceOrder(
     private static IResult Placed(HttpContext http, Order order)
     {
         http.Response.Headers.Location = $"{http.Request.PathBase.ToUriComponent()}/orders/{order.Id}";
-        return JsonAnswer.Of(StatusCodes.Status201Created, order.ToBody(), OrdersJson.Default.OrderBody);
+        return JsonAnswer.Of(StatusCodes.Status201Created, order.ToBody(), OrdersJson.Wire.OrderBody);
     }
 
     private IResult Replayed(HttpContext http, string orderId)

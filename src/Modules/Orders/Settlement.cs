@@ -82,7 +82,7 @@ internal sealed class Settlement(OrderStore store, IInventory inventory, [FromKe
     /// <summary>Finishes what was collected.</summary>
     public async ValueTask DisposeAsync()
     {
-        _steps.Writer.TryComplete();
+        if (!_steps.Writer.TryComplete()) return; // the module did, while the databases were open; the container comes later
         await _stopping.CancelAsync();
         await _loop;
         _stopping.Dispose();

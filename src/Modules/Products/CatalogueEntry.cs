@@ -13,7 +13,7 @@ internal sealed class CatalogueEntry(Product product) : IResult
 
     public Product Product { get; } = product;
 
-    public byte[] Json { get; } = JsonSerializer.SerializeToUtf8Bytes(product.ToBody(), ProductsJson.Default.ProductBody);
+    public byte[] Json { get; } = JsonSerializer.SerializeToUtf8Bytes(product.ToBody(), ProductsJson.Wire.ProductBody);
 
     public string Tag => field ??= EntityTag.Of(Json);
 

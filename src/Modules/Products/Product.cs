@@ -1,5 +1,6 @@
 using System.Text.Json.Serialization;
 using Shop.Platform;
+using Shop.Platform.Http;
 
 namespace Shop.Products;
 
@@ -21,8 +22,10 @@ internal sealed record ProductBody(
 /// <summary>A category as clients see it.</summary>
 internal sealed record CategoryBody(string Category, int Products);
 
-[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower)]
 [JsonSerializable(typeof(ProductBody))]
 [JsonSerializable(typeof(ProductBody[]))]
 [JsonSerializable(typeof(CategoryBody[]))]
-internal sealed partial class ProductsJson : JsonSerializerContext;
+internal sealed partial class ProductsJson : JsonSerializerContext
+{
+    public static ProductsJson Wire { get; } = new(WireFormat.Options());
+}

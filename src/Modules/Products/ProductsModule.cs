@@ -32,7 +32,7 @@ public sealed class ProductsModule : IShopModule
         services.AddSingleton<CreateProduct>();
         services.AddSingleton<ChangeProduct>();
         services.AddSingleton<ProductsApi>();
-        services.ConfigureHttpJsonOptions(options => options.SerializerOptions.TypeInfoResolverChain.Add(ProductsJson.Default));
+        services.ConfigureHttpJsonOptions(options => options.SerializerOptions.TypeInfoResolverChain.Add(ProductsJson.Wire));
     }
 
     /// <inheritdoc/>

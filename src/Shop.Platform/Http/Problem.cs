@@ -51,7 +51,7 @@ public sealed class Problem(int status, string error, string? kind = null) : IRe
         string traceId = TraceId.Of(httpContext);
         Log(httpContext, traceId);
         using var buffer = new MemoryStream();
-        await using (var json = new Utf8JsonWriter(buffer))
+        await using (var json = new Utf8JsonWriter(buffer, new JsonWriterOptions { Encoder = WireFormat.Encoder }))
         {
             json.WriteStartObject();
             json.WriteString("type", kind is null ? "about:blank" : $"urn:shop:problem:{kind}");

@@ -30,9 +30,10 @@ public static class ModuleHosting
             options.MimeTypes = [.. ResponseCompressionDefaults.MimeTypes, "application/openmetrics-text"]);
         services.ConfigureHttpJsonOptions(options =>
         {
+            // The OpenAPI documents describe bodies by these options.
             options.SerializerOptions.PropertyNamingPolicy = System.Text.Json.JsonNamingPolicy.SnakeCaseLower;
             options.SerializerOptions.NumberHandling = System.Text.Json.Serialization.JsonNumberHandling.Strict;
-            options.SerializerOptions.TypeInfoResolverChain.Add(PlatformJson.Default);
+            options.SerializerOptions.TypeInfoResolverChain.Add(PlatformJson.Wire);
         });
         IHealthChecksBuilder health = services.AddHealthChecks();
         foreach (IShopModule module in modules)
@@ -53,7 +54,8 @@ public static class ModuleHosting
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;
-            kestrel.Limits.MaxRequestBodySize = Requests.RequestBody.MaxBytes;
+            // The server counts the framing of chunks too, so its limit is wider; the shop's own is exact.
+            kestrel.Limits.MaxRequestBodySize = 8 * Requests.RequestBody.MaxBytes;
             foreach (ModuleListener listener in kestrel.ApplicationServices.GetServices<ModuleListener>()) listener.Listen(kestrel);
         });
     }

@@ -1,4 +1,5 @@
 using System.Text.Json.Serialization;
+using Shop.Platform.Http;
 
 namespace Shop.Platform.Modules;
 
@@ -12,7 +13,9 @@ internal sealed record HealthAnswer(string Status, IReadOnlyDictionary<string, H
     internal sealed record Check(string Status, string? Description, double DurationMs);
 }
 
-[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower)]
 [JsonSerializable(typeof(ServiceCard))]
 [JsonSerializable(typeof(HealthAnswer))]
-internal sealed partial class PlatformJson : JsonSerializerContext;
+internal sealed partial class PlatformJson : JsonSerializerContext
+{
+    public static PlatformJson Wire { get; } = new(WireFormat.Options());
+}

@@ -24,7 +24,7 @@ internal static class ServiceRoutes
     public static void Map(IEndpointRouteBuilder endpoints, ModuleRoutes routes, ModuleContext module, BuildInfo build, ProcessMetrics process)
     {
         var card = new ServiceCard(module.Identity.Service, build.Version, Links(endpoints));
-        IResult answer = JsonAnswer.Ok(card, PlatformJson.Default.ServiceCard);
+        IResult answer = JsonAnswer.Ok(card, PlatformJson.Wire.ServiceCard);
         routes.Get("/", _ => ValueTask.FromResult(answer))
             .Says("getCard", Tag, "The service's card", "Which service this is, its version, and where all it has is.")
             .Answers<ServiceCard>(200, "The card.", """{"service":"order-service","version":"0.1.0","links":{"orders":"/orders","metrics":"/metrics"}}""");
@@ -48,19 +48,17 @@ internal static class ServiceRoutes
         Watch(endpoints.MapGet("/openapi/v1.json", OpenApiDocument(module.Identity.Name)), module, isCompressible: true, new RouteDescription("/openapi/v1.json")
             .Says("getOpenApi", Tag, "This document", "OpenAPI 3.1 of this service alone.")
             .Answers(200, "The document.", "application/json"));
-        endpoints.MapScalarApiReference("/docs", options =>
-        {
-            options.Title = module.Identity.Title;
-            options.OpenApiRoutePattern = "/openapi/v1.json";
-            options.DefaultFonts = false; // the page asks for nothing outside
-            options.Telemetry = false;
-        }).WithMetadata(Uncounted.Mark, Compressible.Mark);
+        Watch(endpoints.MapGet("/docs", DocsPage(module.Identity)), module, isCompressible: true, new RouteDescription("/docs")
+            .Says("getDocs", Tag, "A page to try this service", "It reads this document, and asks for nothing outside.")
+            .Answers(200, "The page.", "text/html"));
+        endpoints.MapScalarApiReference("/docs").WithMetadata(Uncounted.Mark, Compressible.Mark); // the page's script, under /docs/scalar.js
     }
 
     private static Dictionary<string, string> Links(IEndpointRouteBuilder endpoints)
     {
         // Whatever the module maps after this is not in the card, so the module maps first.
         IEnumerable<string> own = endpoints.DataSources.SelectMany(source => source.Endpoints).OfType<RouteEndpoint>()
+            .Where(endpoint => endpoint.Metadata.GetMetadata<HttpMethodMetadata>()!.HttpMethods.Contains(HttpMethods.Get))
             .Select(endpoint => endpoint.RoutePattern.RawText!).Where(template => !template.Contains('{') && template.Length > 1);
         string[] watching = ["/metrics", "/metrics/process", "/health/live", "/health/ready", "/openapi/v1.json", "/docs"];
         return own.Concat(watching).Distinct(StringComparer.Ordinal).ToDictionary(LinkName, template => template, StringComparer.Ordinal);
@@ -86,11 +84,41 @@ internal static class ServiceRoutes
         {
             var answer = new HealthAnswer(Word(report.Status), report.Entries.ToDictionary(entry => entry.Key.Split(' ')[^1],
                 entry => new HealthAnswer.Check(Word(entry.Value.Status), entry.Value.Description, entry.Value.Duration.TotalMilliseconds), StringComparer.Ordinal));
-            return JsonAnswer.Of(http.Response.StatusCode, answer, PlatformJson.Default.HealthAnswer).ExecuteAsync(http);
+            return JsonAnswer.Of(http.Response.StatusCode, answer, PlatformJson.Wire.HealthAnswer).ExecuteAsync(http);
         },
     };
 
     private static string Word(HealthStatus status) => status == HealthStatus.Healthy ? "healthy" : "unhealthy";
+
+    private static RequestDelegate DocsPage(ModuleIdentity module) => http =>
+    {
+        string prefix = http.Request.PathBase.ToUriComponent();
+        byte[] page = System.Text.Encoding.UTF8.GetBytes($$"""
+            <!doctype html>
+            <html lang="en">
+            <head>
+              <meta charset="utf-8">
+              <meta name="viewport" content="width=device-width, initial-scale=1">
+              <title>{{module.Title}}</title>
+              <link rel="icon" href="{{prefix}}/docs/favicon.svg">
+            </head>
+            <body>
+              <div id="docs"></div>
+              <script src="{{prefix}}/docs/scalar.js"></script>
+              <script>
+                Scalar.createApiReference('#docs', {
+                  url: '{{prefix}}/openapi/v1.json', withDefaultFonts: false, telemetry: false,
+                  showDeveloperTools: 'never', agent: { disabled: true }, mcp: { disabled: true }
+                })
+              </script>
+            </body>
+            </html>
+            """);
+        http.Response.ContentType = "text/html; charset=utf-8";
+        http.Response.ContentLength = page.Length;
+        JsonAnswer.Write(http.Response, page);
+        return Task.CompletedTask;
+    };
 
     private static RequestDelegate OpenApiDocument(string name) => async http =>
     {

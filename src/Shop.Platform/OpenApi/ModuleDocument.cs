@@ -49,6 +49,8 @@ internal static partial class ModuleDocument
             Contact = new OpenApiContact { Name = "Shop" },
             License = new OpenApiLicense { Name = "MIT", Identifier = "MIT" },
         };
+        // HEAD goes with every GET, and says nothing that GET does not.
+        foreach (IOpenApiPathItem path in document.Paths.Values) path.Operations!.Remove(HttpMethod.Head);
         document.Servers = [new OpenApiServer { Url = "/" }];
         document.Tags = document.Paths.Values.SelectMany(path => path.Operations!.Values)
             .SelectMany(operation => operation.Tags ?? new HashSet<OpenApiTagReference>())

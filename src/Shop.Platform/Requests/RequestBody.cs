@@ -43,23 +43,24 @@ public sealed class RequestBody : IDisposable
         if (!IsJson(http.Request.ContentType))
             return Unreadable(StatusCodes.Status415UnsupportedMediaType, "The body must be JSON: send it with Content-Type: application/json.");
 
+        if (http.Request.ContentLength > MaxBytes) return TooLarge();
         PipeReader pipe = http.Request.BodyReader;
         try
         {
             ReadResult read = await pipe.ReadAsync();
-            while (!read.IsCompleted)
+            while (!read.IsCompleted && read.Buffer.Length <= MaxBytes)
             {
                 pipe.AdvanceTo(read.Buffer.Start, read.Buffer.End);
                 read = await pipe.ReadAsync();
             }
 
-            RequestBody body = Parse(read.Buffer);
+            RequestBody body = read.Buffer.Length > MaxBytes ? TooLarge() : Parse(read.Buffer);
             pipe.AdvanceTo(read.Buffer.End);
             return body;
         }
         catch (BadHttpRequestException exception) when (exception.StatusCode == StatusCodes.Status413PayloadTooLarge)
         {
-            return Unreadable(exception.StatusCode, $"The body is larger than {MaxBytes / 1024} KiB.");
+            return TooLarge();
         }
     }
 
@@ -98,6 +99,8 @@ public sealed class RequestBody : IDisposable
             && (!type.Charset.HasValue || type.Charset.Equals("utf-8", StringComparison.OrdinalIgnoreCase)
                 || type.Charset.Equals("\"utf-8\"", StringComparison.OrdinalIgnoreCase));
     }
+
+    private static RequestBody TooLarge() => Unreadable(StatusCodes.Status413PayloadTooLarge, $"The body is larger than {MaxBytes / 1024} KiB.");
 
     private static RequestBody Unreadable(int status, string error)
     {

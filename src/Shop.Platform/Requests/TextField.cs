@@ -54,7 +54,7 @@ public sealed class TextField(string name, int from, int to) : Field<string>(nam
         Type = JsonSchemaType.String,
         MinLength = Choices is null && from > 0 ? from : null,
         MaxLength = Choices is null ? to : null,
-        Pattern = Pattern?.ToString(),
+        Pattern = Pattern?.ToString().Replace("\\z", "$", StringComparison.Ordinal), // JSON Schema speaks ECMAScript
         Enum = Choices is null ? null : [.. Choices.Select(choice => System.Text.Json.Nodes.JsonValue.Create(choice))],
         Default = Default is null ? null : System.Text.Json.Nodes.JsonValue.Create(Default),
     };

@@ -1,0 +1,125 @@
+using System.Text.Json.Nodes;
+
+namespace Shop.EndToEnd.Tests;
+
+internal sealed class InventoryContractTests
+{
+    private static ShopUnderTest Shop => SharedShop.Shop;
+
+    [TestCase("increase", "quantity_increased", 12)]
+    [TestCase("increase", "quantity", 12)]
+    [TestCase("decrease", "quantity_decreased", 8)]
+    [TestCase("decrease", "quantity", 8)]
+    public async Task Given_stock_when_changed_under_either_name_then_the_new_level(string verb, string name, long expected)
+    {
+        string product = await Shop.ProductAsync(stock: 10);
+        (HttpResponseMessage response, JsonNode? answer) = await Shop.Inventory.PostAsync($"/inventory/{verb}", $$"""{"product_id":"{{product}}","{{name}}":2}""");
+        Assert.Multiple(() =>
+        {
+            Assert.That((int)response.StatusCode, Is.EqualTo(200));
+            Assert.That(answer!.ToJsonString(), Is.EqualTo($$"""{"product_id":"{{product}}","new_stock_level":{{expected}},"status":"Stock updated"}"""));
+        });
+        Assert.That((await Shop.StockAsync(product)).Level, Is.EqualTo(expected));
+    }
+
+    [Test]
+    public async Task Given_units_that_orders_hold_when_more_than_the_rest_should_go_then_409_and_nothing_changes()
+    {
+        string product = await Shop.ProductAsync(stock: 10);
+        await Shop.OrderAsync(product, 4);
+        (HttpResponseMessage refused, _) = await Shop.Inventory.PostAsync("/inventory/decrease", new { product_id = product, quantity_decreased = 7 });
+        (HttpResponseMessage done, _) = await Shop.Inventory.PostAsync("/inventory/decrease", new { product_id = product, quantity_decreased = 6 });
+        Assert.That(((int)refused.StatusCode, (int)done.StatusCode), Is.EqualTo((409, 200)));
+        Assert.That(await Shop.StockAsync(product), Is.EqualTo((0L, 4L, 4L)));
+    }
+
+    [TestCase("""{"quantity_increased":1}""", "product_id")]
+    [TestCase("""{"product_id":"prod_0"}""", "quantity_increased")]
+    [TestCase("""{"product_id":"prod_0","quantity_increased":0}""", "quantity_increased")]
+    [TestCase("""{"product_id":"prod_0","quantity":1000000001}""", "quantity")]
+    [TestCase("""{"product_id":"prod_0","quantity":1,"quantity_increased":2}""", "quantity_increased")]
+    [TestCase("""{"product_id":5,"quantity":-1}""", "product_id,quantity")]
+    public async Task Given_wrong_fields_when_increased_then_400_names_each(string body, string fields)
+    {
+        (HttpResponseMessage response, JsonNode? problem) = await Shop.Inventory.PostAsync("/inventory/increase", body);
+        Assert.That((int)response.StatusCode, Is.EqualTo(400));
+        Assert.That(problem!["errors"]!.AsObject().Select(error => error.Key), Is.EquivalentTo(fields.Split(',')));
+    }
+
+    [Test]
+    public async Task Given_an_unknown_product_then_404_on_every_route()
+    {
+        var body = new { product_id = "ghost", quantity = 1 };
+        int[] codes =
+        [
+            (int)(await Shop.Inventory.SendJsonAsync(HttpMethod.Get, "/inventory/ghost")).Response.StatusCode,
+            (int)(await Shop.Inventory.SendJsonAsync(HttpMethod.Get, "/inventory/ghost/movements")).Response.StatusCode,
+            (int)(await Shop.Inventory.PostAsync("/inventory/increase", body)).Response.StatusCode,
+            (int)(await Shop.Inventory.PostAsync("/inventory/decrease", body)).Response.StatusCode,
+        ];
+        Assert.That(codes, Is.All.EqualTo(404));
+    }
+
+    [Test]
+    public async Task Given_a_key_when_repeated_then_once_and_with_other_content_409()
+    {
+        string product = await Shop.ProductAsync(stock: 10);
+        (string, string) key = ("Idempotency-Key", Guid.NewGuid().ToString());
+        var body = new { product_id = product, quantity_decreased = 3 };
+        var replies = await Task.WhenAll(Enumerable.Range(0, 10).Select(_ => Shop.Inventory.PostAsync("/inventory/decrease", body, key)));
+        (HttpResponseMessage other, _) = await Shop.Inventory.PostAsync("/inventory/increase", new { product_id = product, quantity = 3 }, key);
+        Assert.Multiple(() =>
+        {
+            Assert.That(replies.Select(reply => (long)reply.Json!["new_stock_level"]!), Is.All.EqualTo(7));
+            Assert.That(replies.Count(reply => reply.Response.Header("Idempotency-Replayed") == "true"), Is.EqualTo(9));
+            Assert.That((int)other.StatusCode, Is.EqualTo(409));
+        });
+        Assert.That((await Shop.StockAsync(product)).Level, Is.EqualTo(7));
+    }
+
+    [Test]
+    public async Task Given_a_history_when_the_movements_are_read_then_newest_first_with_the_figures_after_each()
+    {
+        string product = await Shop.ProductAsync(stock: 10);
+        string shipped = await Shop.OrderAsync(product, 3), cancelled = await Shop.OrderAsync(product, 2);
+        await Shop.Inventory.PostAsync("/inventory/increase", new { product_id = product, quantity = 5 });
+        await Shop.Inventory.PostAsync("/inventory/decrease", new { product_id = product, quantity = 1 });
+        await Shop.Orders.PostAsync($"/orders/{cancelled}/cancel");
+        await Shop.Orders.PostAsync($"/orders/{shipped}/pay");
+        await Shop.Orders.PostAsync($"/orders/{shipped}/ship");
+
+        var seen = new List<JsonNode>();
+        string? next = $"/inventory/{product}/movements?limit=2";
+        while (next is not null)
+        {
+            using HttpResponseMessage response = await Shop.Inventory.GetAsync(next);
+            Assert.That(response.Header("X-Total-Count"), Is.EqualTo("7"));
+            seen.AddRange(JsonNode.Parse(await response.Content.ReadAsStringAsync())!.AsArray()!);
+            next = response.Header("Link") is { } link ? link[1..link.IndexOf('>', StringComparison.Ordinal)] : null;
+        }
+
+        seen.Reverse();
+        Assert.That(seen.Select(movement => ((string)movement["kind"]!, (long)movement["quantity"]!, (string?)movement["order_id"], (long)movement["on_hand"]!, (long)movement["reserved"]!)), Is.EqualTo(new[]
+        {
+            ("received", 10L, (string?)null, 10L, 0L), ("reserved", 3L, shipped, 10L, 3L), ("reserved", 2L, cancelled, 10L, 5L), ("received", 5L, null, 15L, 5L),
+            ("removed", 1L, null, 14L, 5L), ("released", 2L, cancelled, 14L, 3L), ("shipped", 3L, shipped, 11L, 0L),
+        }));
+    }
+
+    [Test]
+    public async Task Given_short_products_when_listed_by_level_then_those_alone_paged_by_id()
+    {
+        await using ShopUnderTest shop = await ShopUnderTest.StartAsync();
+        var seen = new List<string>();
+        string? next = "/inventory?max_level=4&limit=2";
+        while (next is not null)
+        {
+            using HttpResponseMessage response = await shop.Inventory.GetAsync(next);
+            Assert.That(response.Header("X-Total-Count"), Is.EqualTo("5"));
+            seen.AddRange(JsonNode.Parse(await response.Content.ReadAsStringAsync())!.AsArray().Select(row => (string)row!["product_id"]!));
+            next = response.Header("Link") is { } link ? link[1..link.IndexOf('>', StringComparison.Ordinal)] : null;
+        }
+
+        Assert.That(seen, Is.EqualTo(["prod_190", "prod_191", "prod_192", "prod_193", "prod_194"]));
+    }
+}

@@ -1,0 +1,72 @@
+using System.Text.Json.Nodes;
+
+namespace Shop.EndToEnd.Tests;
+
+internal sealed class OpenApiTests
+{
+    private static readonly Dictionary<string, string[]> Own = new(StringComparer.Ordinal)
+    {
+        ["products"] = ["GET /products", "POST /products", "GET /products/{id}", "PUT /products/{id}", "DELETE /products/{id}", "GET /categories"],
+        ["orders"] =
+        [
+            "GET /orders", "POST /orders", "GET /orders/{order_id}", "GET /orders/{order_id}/events", "POST /orders/{order_id}/pay",
+            "POST /orders/{order_id}/ship", "POST /orders/{order_id}/deliver", "POST /orders/{order_id}/cancel",
+        ],
+        ["inventory"] =
+            ["GET /inventory", "GET /inventory/{product_id}", "GET /inventory/{product_id}/movements", "POST /inventory/increase", "POST /inventory/decrease"],
+    };
+
+    private static readonly string[] Common =
+        ["GET /", "GET /metrics", "GET /metrics/process", "GET /health/live", "GET /health/ready", "GET /openapi/v1.json", "GET /docs"];
+
+    [Test]
+    public async Task Given_a_module_when_its_document_is_read_then_every_route_of_its_own_and_none_of_anothers([Values("products", "orders", "inventory")] string port)
+    {
+        JsonNode document = await SharedShop.Shop.ByName[port].GetJsonAsync("/openapi/v1.json");
+        string[] operations = [.. from path in document["paths"]!.AsObject() from verb in path.Value!.AsObject() select $"{verb.Key.ToUpperInvariant()} {path.Key}"];
+        Assert.That((string)document["openapi"]!, Does.StartWith("3.1"));
+        Assert.That(operations, Is.EquivalentTo(Own[port].Concat(Common)));
+    }
+
+    [Test]
+    public async Task Given_a_document_then_every_operation_says_what_it_does_takes_and_answers_with_examples([Values("products", "orders", "inventory")] string port)
+    {
+        JsonNode document = await SharedShop.Shop.ByName[port].GetJsonAsync("/openapi/v1.json");
+        foreach (JsonNode operation in from path in document["paths"]!.AsObject() from verb in path.Value!.AsObject() select verb.Value)
+        {
+            string id = (string)operation["operationId"]!;
+            Assert.That((string?)operation["summary"], Is.Not.Empty, id);
+            Assert.That((string?)operation["description"], Is.Not.Empty, id);
+            foreach (JsonNode? parameter in operation["parameters"]?.AsArray() ?? [])
+            {
+                Assert.That((string?)parameter!["description"], Is.Not.Empty, id);
+                Assert.That(parameter["schema"]?["type"], Is.Not.Null, id);
+            }
+
+            JsonNode? body = operation["requestBody"]?["content"]?["application/json"];
+            if (body is not null) Assert.That(new[] { body["example"], body["schema"]!["properties"] }, Has.None.Null, id);
+            foreach ((string status, JsonNode? response) in operation["responses"]!.AsObject())
+            {
+                Assert.That((string?)response!["description"], Is.Not.Empty, $"{id} {status}");
+                if (response["content"]?["application/json"] is { } json && id is not "getOpenApi")
+                    Assert.That(new[] { json["example"], json["schema"] }, Has.None.Null, $"{id} {status}");
+                if (int.Parse(status) >= 400 && id != "getReady")
+                    Assert.That((string?)response["content"]!["application/problem+json"]!["schema"]!["$ref"], Is.EqualTo("#/components/schemas/Problem"), $"{id} {status}");
+            }
+        }
+    }
+
+    [Test]
+    public async Task Given_the_body_of_an_order_then_its_schema_has_the_rules_that_the_shop_runs_on()
+    {
+        JsonNode document = await SharedShop.Shop.Orders.GetJsonAsync("/openapi/v1.json");
+        JsonNode schema = document["paths"]!["/orders"]!["post"]!["requestBody"]!["content"]!["application/json"]!["schema"]!;
+        JsonNode items = schema["properties"]!["items"]!;
+        Assert.Multiple(() =>
+        {
+            Assert.That(schema["required"]!.AsArray().Select(name => (string)name!), Is.EquivalentTo(new[] { "customer_id", "items" }));
+            Assert.That(((int)items["minItems"]!, (int)items["maxItems"]!), Is.EqualTo((1, 100)));
+            Assert.That((int)items["items"]!["properties"]!["quantity"]!["maximum"]!, Is.EqualTo(10_000));
+        });
+    }
+}

@@ -1,0 +1,144 @@
+using System.Net;
+using System.Net.Http.Json;
+using System.Text.Json.Nodes;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.Extensions.DependencyInjection;
+using Shop.Host;
+using Shop.Platform.Modules;
+
+namespace Shop.EndToEnd.Tests;
+
+/// <summary>The real host, in this process, on free ports and real files. Settings are given as <c>Shop:Key=value</c>.</summary>
+internal sealed class ShopUnderTest : IAsyncDisposable
+{
+    private readonly string[] _settings;
+    private readonly Action<IServiceCollection>? _replace;
+    private readonly bool _ownsDirectory;
+    private WebApplication _app = null!;
+
+    private ShopUnderTest(string? directory, string[] settings, Action<IServiceCollection>? replace)
+    {
+        _ownsDirectory = directory is null;
+        DataDirectory = directory ?? Directory.CreateTempSubdirectory("shop-test-").FullName;
+        _settings = settings;
+        _replace = replace;
+    }
+
+    public string DataDirectory { get; }
+
+    public HttpClient Products { get; private set; } = null!;
+
+    public HttpClient Orders { get; private set; } = null!;
+
+    public HttpClient Inventory { get; private set; } = null!;
+
+    public IReadOnlyDictionary<string, HttpClient> ByName => new Dictionary<string, HttpClient>(StringComparer.Ordinal)
+    {
+        ["products"] = Products,
+        ["orders"] = Orders,
+        ["inventory"] = Inventory,
+    };
+
+    public static Task<ShopUnderTest> StartAsync(params string[] settings) => StartAsync(null, null, settings);
+
+    public static async Task<ShopUnderTest> StartAsync(Action<IServiceCollection>? replace, string? directory, params string[] settings)
+    {
+        var shop = new ShopUnderTest(directory, settings, replace);
+        await shop.OpenAsync();
+        return shop;
+    }
+
+    public async Task StopAsync()
+    {
+        foreach (HttpClient client in ByName.Values) client.Dispose();
+        await _app.StopAsync();
+        await _app.DisposeAsync();
+    }
+
+    public async Task RestartAsync()
+    {
+        await StopAsync();
+        await OpenAsync();
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await StopAsync();
+        if (_ownsDirectory) Directory.Delete(DataDirectory, recursive: true);
+    }
+
+    private async Task OpenAsync()
+    {
+        _app = ShopHost.Build(
+            [$"--Shop:DataDirectory={DataDirectory}", "--Shop:Products:Port=0", "--Shop:Orders:Port=0", "--Shop:Inventory:Port=0",
+                "--Logging:LogLevel:Default=None", .. _settings.Select(setting => $"--{setting}")],
+            _replace);
+        await _app.StartAsync();
+        Dictionary<string, Uri> addresses = _app.ModuleAddresses().ToDictionary(module => module.Module.Name, module => module.Address, StringComparer.Ordinal);
+        (Products, Orders, Inventory) = (Client(addresses["products"]), Client(addresses["orders"]), Client(addresses["inventory"]));
+    }
+
+    private static HttpClient Client(Uri address) => new(new SocketsHttpHandler { AllowAutoRedirect = false, AutomaticDecompression = DecompressionMethods.None })
+    {
+        BaseAddress = address,
+        Timeout = TimeSpan.FromMinutes(1),
+    };
+}
+
+/// <summary>What tests say to the shop.</summary>
+internal static class Http
+{
+    public static async Task<JsonNode> GetJsonAsync(this HttpClient client, string path)
+    {
+        using HttpResponseMessage response = await client.GetAsync(path);
+        string text = await response.Content.ReadAsStringAsync();
+        Assert.That(response.IsSuccessStatusCode, Is.True, $"GET {path} answered {(int)response.StatusCode}: {text}");
+        return JsonNode.Parse(text)!;
+    }
+
+    public static async Task<(HttpResponseMessage Response, JsonNode? Json)> SendJsonAsync(
+        this HttpClient client, HttpMethod method, string path, object? body = null, params (string Name, string Value)[] headers)
+    {
+        using var request = new HttpRequestMessage(method, path);
+        if (body is string text) request.Content = new StringContent(text, System.Text.Encoding.UTF8, "application/json");
+        else if (body is not null) request.Content = JsonContent.Create(body);
+        foreach ((string name, string value) in headers) request.Headers.TryAddWithoutValidation(name, value);
+        HttpResponseMessage response = await client.SendAsync(request);
+        string answer = await response.Content.ReadAsStringAsync();
+        return (response, answer.Length == 0 ? null : JsonNode.Parse(answer));
+    }
+
+    public static Task<(HttpResponseMessage Response, JsonNode? Json)> PostAsync(
+        this HttpClient client, string path, object? body = null, params (string Name, string Value)[] headers) =>
+        client.SendJsonAsync(HttpMethod.Post, path, body, headers);
+
+    public static string? Header(this HttpResponseMessage response, string name) =>
+        response.Headers.TryGetValues(name, out IEnumerable<string>? values) || response.Content.Headers.TryGetValues(name, out values)
+            ? string.Join(", ", values)
+            : null;
+
+    /// <summary>A new product with so many units; its id.</summary>
+    public static async Task<string> ProductAsync(this ShopUnderTest shop, long stock, decimal price = 10m)
+    {
+        (HttpResponseMessage response, JsonNode? product) = await shop.Products.PostAsync("/products", new { name = "A thing", price, initial_stock = stock });
+        Assert.That(response.StatusCode, Is.EqualTo(HttpStatusCode.Created));
+        return (string)product!["id"]!;
+    }
+
+    /// <summary>A new order of one line; its id.</summary>
+    public static async Task<string> OrderAsync(this ShopUnderTest shop, string productId, int quantity = 1, string customer = "someone")
+    {
+        (HttpResponseMessage response, JsonNode? order) = await shop.Orders.PostAsync("/orders", Order(productId, quantity, customer));
+        Assert.That(response.StatusCode, Is.EqualTo(HttpStatusCode.Created), order?.ToJsonString());
+        return (string)order!["order_id"]!;
+    }
+
+    public static object Order(string productId, int quantity = 1, string customer = "someone") =>
+        new { customer_id = customer, items = new[] { new { product_id = productId, quantity } } };
+
+    public static async Task<(long Level, long OnHand, long Reserved)> StockAsync(this ShopUnderTest shop, string productId)
+    {
+        JsonNode stock = await shop.Inventory.GetJsonAsync($"/inventory/{productId}");
+        return ((long)stock["stock_level"]!, (long)stock["on_hand"]!, (long)stock["reserved"]!);
+    }
+}

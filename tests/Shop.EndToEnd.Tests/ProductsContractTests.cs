@@ -53,6 +53,18 @@ internal sealed class ProductsContractTests
     }
 
     [Test]
+    public async Task Given_many_bodies_at_once_then_each_is_read_as_it_was_sent()
+    {
+        await Parallel.ForAsync(0, 400, new ParallelOptions { MaxDegreeOfParallelism = 64 }, async (n, _) =>
+        {
+            string name = new((char)('a' + (n % 26)), 1 + (n % 200)), description = new((char)('A' + (n % 26)), (n * 37) % 2000);
+            (HttpResponseMessage response, JsonNode? product) = await Products.PostAsync("/products", new { name, description, price = 1 + n });
+            Assert.That(response.StatusCode, Is.EqualTo(HttpStatusCode.Created), product?.ToJsonString());
+            Assert.That(((string)product!["name"]!, (string)product["description"]!, (decimal)product["price"]!), Is.EqualTo((name, description, 1m + n)));
+        });
+    }
+
+    [Test]
     public async Task Given_an_own_id_when_used_twice_or_after_its_deletion_then_409()
     {
         var body = new { name = "Mine", price = 1, id = $"own-{Guid.NewGuid():N}"[..20] };

@@ -20,6 +20,7 @@ public sealed class RequestBody : IDisposable
 
     private readonly JsonDocument? _document;
     private readonly Problem? _unreadable;
+    private Action? _release;
 
     private RequestBody(JsonDocument? document, Problem? unreadable)
     {
@@ -55,7 +56,7 @@ public sealed class RequestBody : IDisposable
             }
 
             RequestBody body = read.Buffer.Length > MaxBytes ? TooLarge() : Parse(read.Buffer);
-            pipe.AdvanceTo(read.Buffer.End);
+            body._release = () => pipe.AdvanceTo(read.Buffer.End);
             return body;
         }
         catch (BadHttpRequestException exception) when (exception.StatusCode == StatusCodes.Status413PayloadTooLarge)
@@ -65,14 +66,19 @@ public sealed class RequestBody : IDisposable
     }
 
     /// <summary>Gives the body's memory back. What was read from it stays.</summary>
-    public void Dispose() => _document?.Dispose();
+    public void Dispose()
+    {
+        _document?.Dispose();
+        _release?.Invoke();
+        _release = null;
+    }
 
     private static RequestBody Parse(ReadOnlySequence<byte> bytes)
     {
         JsonDocument? document = null;
         try
         {
-            // The pipe takes its memory back, so the document has a copy; it is pooled.
+            // The document reads from the pipe's own memory, so the pipe must not have it back before the document is done.
             document = JsonDocument.Parse(bytes, Strict);
             if (document.RootElement.ValueKind == JsonValueKind.Object) return new RequestBody(document, null);
             document.Dispose();

@@ -1,0 +1,79 @@
+using Microsoft.Extensions.DependencyInjection;
+using Shop.Inventory.Contracts;
+
+namespace Shop.EndToEnd.Tests;
+
+/// <summary>
+/// The real inventory behind a switch that ends the world: at a chosen call, before it or after it, and for every call from then
+/// on. To the caller that is a crash between two of its steps: nothing that comes after can happen.
+/// </summary>
+internal sealed class CrashingInventory(IInventory real, CrashSwitch crash) : IInventory
+{
+    public static Action<IServiceCollection> Behind(CrashSwitch crash) => services =>
+    {
+        ServiceDescriptor descriptor = services.Single(service => service.ServiceType == typeof(IInventory));
+        services.Remove(descriptor);
+        services.AddSingleton<IInventory>(provider =>
+            new CrashingInventory((IInventory)ActivatorUtilities.CreateInstance(provider, descriptor.ImplementationType!), crash));
+    };
+
+    public Task OpenAsync(IReadOnlyList<OpeningStock> products) => crash.PassAsync(() => real.OpenAsync(products));
+
+    public async Task<Reservation> ReserveAsync(string orderId, IReadOnlyList<StockLine> lines)
+    {
+        Reservation? reservation = null;
+        await crash.PassAsync(async () => reservation = await real.ReserveAsync(orderId, lines));
+        return reservation!;
+    }
+
+    public Task ConfirmAsync(IReadOnlyList<string> orderIds) => crash.PassAsync(() => real.ConfirmAsync(orderIds));
+
+    public Task<IReadOnlyList<string>> UnconfirmedAsync() => real.UnconfirmedAsync();
+
+    public Task ReleaseAsync(string orderId) => crash.PassAsync(() => real.ReleaseAsync(orderId));
+
+    public Task ShipAsync(string orderId) => crash.PassAsync(() => real.ShipAsync(orderId));
+}
+
+/// <summary>When the world ends.</summary>
+internal sealed class CrashSwitch
+{
+    private readonly Lock _lock = new();
+    private int? _passesLeft;
+
+    public bool HasCrashed { get; private set; }
+
+    /// <summary>Crashes after so many more half-calls: the beginning and the end of a call are one each.</summary>
+    public void CrashAfter(int passes)
+    {
+        lock (_lock) _passesLeft = passes;
+    }
+
+    public void Reset()
+    {
+        lock (_lock) (_passesLeft, HasCrashed) = (null, false);
+    }
+
+    public async Task PassAsync(Func<Task> call)
+    {
+        Pass();
+        await call();
+        Pass();
+    }
+
+    private void Pass()
+    {
+        lock (_lock)
+        {
+            if (_passesLeft is { } left && !HasCrashed)
+            {
+                HasCrashed = left <= 0;
+                _passesLeft = left - 1;
+            }
+
+            if (HasCrashed) throw new CrashException();
+        }
+    }
+}
+
+internal sealed class CrashException() : Exception("The process is gone.");

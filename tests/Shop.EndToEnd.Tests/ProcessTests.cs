@@ -1,0 +1,175 @@
+using System.Collections.Concurrent;
+using System.Net;
+using System.Text.Json.Nodes;
+
+namespace Shop.EndToEnd.Tests;
+
+/// <summary>The host as a process of its own: how it starts, is stopped, and dies.</summary>
+[Platform("Linux,MacOsX", Reason = "Signals are sent with kill.")]
+internal sealed class ProcessTests
+{
+    private string _directory = null!;
+
+    [SetUp]
+    public void MakeDirectory() => _directory = Directory.CreateTempSubdirectory("shop-test-").FullName;
+
+    [TearDown]
+    public void RemoveDirectory() => Directory.Delete(_directory, recursive: true);
+
+    [TestCase(15)]
+    [TestCase(2)]
+    public async Task Given_a_running_shop_when_it_is_asked_to_stop_then_it_drains_checkpoints_and_exits_0(int signal)
+    {
+        using ShopProcess shop = await ShopProcess.StartAsync(_directory);
+        Task<HttpResponseMessage>[] underWay = [.. Enumerable.Range(0, 50).Select(_ => shop.Orders.PostAsync("/orders", Http.Order("prod_0"))
+            .ContinueWith(reply => reply.Result.Response, TaskScheduler.Default))];
+        await Task.WhenAny(underWay);
+        shop.Signal(signal);
+        Assert.That(await shop.ExitAsync(), Is.Zero, shop.Log);
+        int acknowledged = underWay.Count(reply => reply.IsCompletedSuccessfully && reply.Result.StatusCode == HttpStatusCode.Created);
+        Assert.That(Directory.GetFiles(_directory, "*-wal").Select(file => new FileInfo(file).Length), Is.All.Zero);
+        await using ShopUnderTest again = await ShopUnderTest.StartAsync(replace: null, _directory);
+        using HttpResponseMessage stored = await again.Orders.GetAsync("/orders?limit=1");
+        Assert.That(int.Parse(stored.Header("X-Total-Count")!), Is.GreaterThanOrEqualTo(acknowledged));
+    }
+
+    [Test]
+    public async Task Given_orders_under_load_when_the_process_is_killed_then_every_acknowledged_one_is_there_and_the_stock_balances()
+    {
+        var acknowledged = new ConcurrentQueue<string>();
+        for (int round = 0; round < 5; round++)
+        {
+            using ShopProcess shop = await ShopProcess.StartAsync(_directory);
+            int target = acknowledged.Count + 40 + (round * 13);
+            using var enough = new SemaphoreSlim(0);
+            Task[] clients = [.. Enumerable.Range(0, 8).Select(_ => PlaceUntilGoneAsync(shop, id =>
+            {
+                acknowledged.Enqueue(id);
+                if (acknowledged.Count == target) enough.Release();
+            }))];
+            await enough.WaitAsync();
+            shop.Signal(9);
+            await shop.ExitAsync();
+            await Task.WhenAll(clients);
+        }
+
+        await using ShopUnderTest again = await ShopUnderTest.StartAsync(replace: null, _directory);
+        var stored = new Dictionary<string, JsonNode>(StringComparer.Ordinal);
+        string? next = "/orders?limit=1000";
+        while (next is not null)
+        {
+            using HttpResponseMessage page = await again.Orders.GetAsync(next);
+            foreach (JsonNode? order in JsonNode.Parse(await page.Content.ReadAsStringAsync())!.AsArray()) stored.Add((string)order!["order_id"]!, order);
+            next = page.Header("Link") is { } link ? link[1..link.IndexOf('>', StringComparison.Ordinal)] : null;
+        }
+
+        Assert.That(acknowledged, Is.SubsetOf(stored.Keys));
+        long held = stored.Values.Where(order => (string)order["status"]! is "created" or "paid").Sum(order => (long)order["items"]![0]!["quantity"]!);
+        long shipped = stored.Values.Where(order => (string)order["status"]! == "shipped").Sum(order => (long)order["items"]![0]!["quantity"]!);
+        Assert.That(await again.StockAsync("prod_0"), Is.EqualTo((1_000_000 - shipped - held, 1_000_000 - shipped, held)));
+        Exposition inventory = await Exposition.OfAsync(again.Inventory);
+        Assert.That(inventory["inventory_reservations_open"], Is.EqualTo(stored.Values.Count(order => (string)order["status"]! is "created" or "paid")));
+    }
+
+    [TestCase("Shop:Orders:Port=many", "Shop:Orders:Port")]
+    [TestCase("Shop:DemoData=perhaps", "Shop:DemoData")]
+    [TestCase("Shop:BindAddress=nowhere", "Shop:BindAddress")]
+    [TestCase("Shop:Currency=euro", "Shop:Currency")]
+    [TestCase("Shop:DataDirectroy=typo", "Shop:DataDirectroy")]
+    [TestCase("Shop:DataDirectory=/proc/shop", "/proc/shop")]
+    [TestCase("Shop:WriteQueueLimit=0", "Shop:WriteQueueLimit")]
+    public async Task Given_a_wrong_setting_when_started_then_one_line_names_the_key_and_the_exit_code_is_1(string setting, string named)
+    {
+        using var shop = new ShopProcess(_directory, $"--{setting}");
+        Assert.That(await shop.ExitAsync(), Is.EqualTo(1));
+        string[] lines = shop.Log.Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        Assert.That(lines, Has.Length.EqualTo(1).And.All.StartsWith("Shop can't start: ").And.All.Contain(named));
+    }
+
+    [Test]
+    public async Task Given_a_port_in_use_when_started_then_one_line_names_it_and_the_exit_code_is_1()
+    {
+        using ShopProcess first = await ShopProcess.StartAsync(_directory);
+        string other = Directory.CreateTempSubdirectory("shop-test-").FullName;
+        using var second = new ShopProcess(other, "--Shop:BindAddress=127.0.0.1", $"--Shop:Orders:Port={first.Orders.BaseAddress!.Port}");
+        Assert.That(await second.ExitAsync(), Is.EqualTo(1), second.Log);
+        Assert.That(second.Log, Does.StartWith("Shop can't start: a port is in use").And.Contain($"{first.Orders.BaseAddress.Port}").And.Contain("Shop:Orders:Port"));
+        Directory.Delete(other, recursive: true);
+    }
+
+    [Test]
+    public async Task Given_a_data_directory_in_use_when_a_second_shop_starts_then_it_refuses()
+    {
+        using ShopProcess first = await ShopProcess.StartAsync(_directory);
+        using var second = new ShopProcess(_directory);
+        Assert.That(await second.ExitAsync(), Is.EqualTo(1));
+        Assert.That(second.Log, Does.StartWith("Shop can't start: Shop:DataDirectory").And.Contain("another shop"));
+    }
+
+    [Test]
+    public async Task Given_a_database_of_a_newer_version_when_started_then_a_clear_line_and_exit_code_1()
+    {
+        using (ShopProcess shop = await ShopProcess.StartAsync(_directory))
+        {
+            shop.Signal(15);
+            await shop.ExitAsync();
+        }
+
+        await using (var connection = new Microsoft.Data.Sqlite.SqliteConnection($"Data Source={Path.Combine(_directory, "orders.db")};Pooling=false"))
+        {
+            await connection.OpenAsync();
+            await using var command = connection.CreateCommand();
+            command.CommandText = "INSERT INTO SchemaVersions (ScriptName, Applied) VALUES ('Shop.Orders.Migrations.999_future.sql', '2099-01-01')";
+            await command.ExecuteNonQueryAsync();
+        }
+
+        using var older = new ShopProcess(_directory);
+        Assert.That(await older.ExitAsync(), Is.EqualTo(1));
+        Assert.That(older.Log, Does.StartWith("Shop can't start: ").And.Contain("orders").And.Contain("newer version").And.Contain("999_future"));
+    }
+
+    [Test]
+    public async Task Given_a_shop_when_requests_succeed_and_fail_then_the_log_has_a_line_for_each_failure_alone_with_its_trace_id()
+    {
+        using ShopProcess shop = await ShopProcess.StartAsync(_directory);
+        await shop.Orders.GetJsonAsync("/orders?limit=7");
+        (_, JsonNode? problem) = await shop.Orders.SendJsonAsync(HttpMethod.Get, "/orders/gh%0Aost%1B");
+        shop.Signal(15);
+        await shop.ExitAsync();
+        string[] lines = shop.Log.Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        Assert.That(lines.Where(line => line.Contains((string)problem!["trace_id"]!, StringComparison.Ordinal)).ToArray(), Has.Length.EqualTo(1));
+        Assert.That(lines, Has.None.Contains("limit=7").And.None.StartsWith("ost"));
+        Assert.That(shop.Log, Does.Not.Contain("\u001b"));
+    }
+
+    [Test]
+    public async Task Given_a_container_when_it_logs_then_every_line_is_JSON()
+    {
+        using ShopProcess shop = await ShopProcess.StartAsync(_directory, ("DOTNET_RUNNING_IN_CONTAINER", "true"));
+        await shop.Orders.SendJsonAsync(HttpMethod.Get, "/orders/ghost");
+        shop.Signal(15);
+        await shop.ExitAsync();
+        foreach (string line in shop.Log.Split('\n', StringSplitOptions.RemoveEmptyEntries)) Assert.That(() => JsonNode.Parse(line), Throws.Nothing, line);
+    }
+
+    // Places orders, and takes every third of them on to shipping, until the process is gone.
+    private static async Task PlaceUntilGoneAsync(ShopProcess shop, Action<string> acknowledge)
+    {
+        try
+        {
+            for (int n = 0; ; n++)
+            {
+                (HttpResponseMessage response, JsonNode? order) = await shop.Orders.PostAsync("/orders", Http.Order("prod_0", 1 + (n % 3)));
+                if (response.StatusCode != HttpStatusCode.Created) continue;
+                string id = (string)order!["order_id"]!;
+                acknowledge(id);
+                string[] steps = (n % 3) switch { 0 => ["pay", "ship"], 1 => ["cancel"], _ => [] };
+                foreach (string step in steps) await shop.Orders.PostAsync($"/orders/{id}/{step}");
+            }
+        }
+        catch (Exception exception) when (exception is HttpRequestException or IOException)
+        {
+            // It is gone.
+        }
+    }
+}

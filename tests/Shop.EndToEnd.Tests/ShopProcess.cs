@@ -1,0 +1,94 @@
+using System.Diagnostics;
+using System.Text;
+using System.Text.RegularExpressions;
+using Shop.Host;
+
+namespace Shop.EndToEnd.Tests;
+
+/// <summary>The host as a process of its own, on free ports.</summary>
+internal sealed partial class ShopProcess : IDisposable
+{
+    private readonly Process _process;
+    private readonly StringBuilder _log = new();
+    private readonly Dictionary<string, HttpClient> _clients = new(StringComparer.Ordinal);
+    private readonly TaskCompletionSource _ready = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    public ShopProcess(string directory, params string[] arguments)
+        : this(directory, arguments, [])
+    {
+    }
+
+    private ShopProcess(string directory, string[] arguments, (string Name, string Value)[] environment)
+    {
+        var start = new ProcessStartInfo("dotnet")
+        {
+            UseShellExecute = false,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            WorkingDirectory = directory,
+        };
+        start.ArgumentList.Add(typeof(ShopHost).Assembly.Location);
+        string[] settings = [$"--Shop:DataDirectory={directory}", "--Shop:Products:Port=0", "--Shop:Orders:Port=0", "--Shop:Inventory:Port=0", .. arguments];
+        foreach (string argument in settings) start.ArgumentList.Add(argument);
+        start.Environment["DOTNET_RUNNING_IN_CONTAINER"] = "false";
+        foreach ((string name, string value) in environment) start.Environment[name] = value;
+        _process = Process.Start(start)!;
+        _process.OutputDataReceived += (_, line) => Read(line.Data);
+        _process.ErrorDataReceived += (_, line) => Read(line.Data);
+        _process.BeginOutputReadLine();
+        _process.BeginErrorReadLine();
+    }
+
+    public HttpClient Orders => _clients["order-service"];
+
+    public string Log
+    {
+        get
+        {
+            lock (_log) return _log.ToString();
+        }
+    }
+
+    public static async Task<ShopProcess> StartAsync(string directory, params (string Name, string Value)[] environment)
+    {
+        var shop = new ShopProcess(directory, [], environment);
+        if (await Task.WhenAny(shop._ready.Task, shop._process.WaitForExitAsync()) != shop._ready.Task) Assert.Fail($"It ended instead of starting: {shop.Log}");
+        return shop;
+    }
+
+    public void Signal(int signal)
+    {
+        using var kill = Process.Start("kill", [$"-{signal}", $"{_process.Id}"]);
+        kill.WaitForExit();
+    }
+
+    public async Task<int> ExitAsync()
+    {
+        await _process.WaitForExitAsync();
+        return _process.ExitCode;
+    }
+
+    public void Dispose()
+    {
+        if (!_process.HasExited)
+        {
+            _process.Kill();
+            _process.WaitForExit();
+        }
+
+        foreach (HttpClient client in _clients.Values) client.Dispose();
+        _process.Dispose();
+    }
+
+    private void Read(string? line)
+    {
+        if (line is null) return;
+        lock (_log) _log.Append(line).Append('\n');
+        if (Announcement().Match(line) is not { Success: true } match) return;
+        _clients[match.Groups["service"].Value] = new HttpClient { BaseAddress = new Uri(match.Groups["address"].Value) };
+        if (_clients.Count == 3) _ready.TrySetResult();
+    }
+
+    [GeneratedRegex(@"(?<service>[a-z]+-service) +(?<address>http://\S+:\d+)", RegexOptions.ExplicitCapture, 1000)]
+    private static partial Regex Announcement();
+}

@@ -1,0 +1,71 @@
+using System.Text.RegularExpressions;
+using Mono.Cecil;
+using Mono.Cecil.Cil;
+
+namespace Shop.Architecture.Tests;
+
+/// <summary>The rules of the house. Each answers with the types that break it, for the shop itself and for the samples alike.</summary>
+internal sealed partial class Rules(ArchUnitNET.Domain.Architecture architecture, IReadOnlyCollection<AssemblyDefinition> assemblies, string root)
+{
+    private static readonly string[] Modules = ["Products", "Orders", "Inventory"];
+
+    /// <summary>Who may call whom, through contracts.</summary>
+    private static readonly (string From, string To)[] Allowed = [("Orders", "Products"), ("Orders", "Inventory"), ("Products", "Inventory")];
+
+    /// <summary>A module knows of another what its contracts show, and nothing else.</summary>
+    public IEnumerable<string> TouchAnothersInside() =>
+        from pair in Dependencies()
+        where !pair.Target.StartsWith($"{root}.{ModuleOf(pair.Target)}.Contracts.", StringComparison.Ordinal)
+        select pair.Origin;
+
+    /// <summary>Dependencies point one way: Orders to Products and Inventory, Products to Inventory, Inventory to nobody.</summary>
+    public IEnumerable<string> PointTheWrongWay() =>
+        from pair in Dependencies()
+        where !Allowed.Contains((ModuleOf(pair.Origin)!, ModuleOf(pair.Target)!))
+        select pair.Origin;
+
+    /// <summary>A module shows its contracts and its entry class; all else is internal.</summary>
+    public IEnumerable<string> AreShownToTheWorld() =>
+        from type in Types()
+        where type.IsPublic && ModuleOf(type.FullName) is { } module
+            && type.FullName != $"{root}.{module}.{module}Module" && type.Namespace != $"{root}.{module}.Contracts"
+        select type.FullName;
+
+    /// <summary>SQL stands in the stores of the modules alone.</summary>
+    public IEnumerable<string> SpeakSqlOutsideAStore() =>
+        from type in Types()
+        where ModuleOf(type.FullName) is not null && !Outermost(type).Name.EndsWith("Store", StringComparison.Ordinal)
+        where Instructions(type).Any(instruction => instruction.OpCode == OpCodes.Ldstr && Sql().IsMatch((string)instruction.Operand))
+        select Outermost(type).FullName;
+
+    /// <summary>Metrics are declared in metrics files alone.</summary>
+    public IEnumerable<string> DeclareMetricsElsewhere() =>
+        from type in Types()
+        where !Outermost(type).Name.EndsWith("Metrics", StringComparison.Ordinal)
+        where Instructions(type).Any(instruction => instruction.Operand is MethodReference { DeclaringType.Namespace: "Prometheus" } method && Declaration().IsMatch(method.Name))
+        select Outermost(type).FullName;
+
+    private IEnumerable<(string Origin, string Target)> Dependencies() =>
+        from type in architecture.Types
+        from dependency in type.Dependencies
+        let origin = ModuleOf(type.FullName)
+        let target = ModuleOf(dependency.Target.FullName)
+        where origin is not null && target is not null && origin != target
+        select (type.FullName, dependency.Target.FullName);
+
+    private IEnumerable<TypeDefinition> Types() =>
+        assemblies.SelectMany(assembly => assembly.MainModule.GetTypes()).Where(type => type.FullName.StartsWith(root + ".", StringComparison.Ordinal));
+
+    private string? ModuleOf(string type) => Modules.FirstOrDefault(module => type.StartsWith($"{root}.{module}.", StringComparison.Ordinal));
+
+    private static TypeDefinition Outermost(TypeDefinition type) => type.DeclaringType is null ? type : Outermost(type.DeclaringType);
+
+    private static IEnumerable<Instruction> Instructions(TypeDefinition type) =>
+        type.Methods.Where(method => method.HasBody).SelectMany(method => method.Body.Instructions);
+
+    [GeneratedRegex(@"\b(SELECT\s.+\sFROM|INSERT\s+INTO|DELETE\s+FROM|UPDATE\s+\w+\s+SET|CREATE\s+(TABLE|INDEX)|PRAGMA)\b", RegexOptions.Singleline | RegexOptions.ExplicitCapture, 1000)]
+    private static partial Regex Sql();
+
+    [GeneratedRegex("^Create(Counter|Gauge|Histogram|Summary)$", RegexOptions.ExplicitCapture, 1000)]
+    private static partial Regex Declaration();
+}

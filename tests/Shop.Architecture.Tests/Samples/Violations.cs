@@ -1,0 +1,58 @@
+// One violation of each rule, for the rules to be shown on. Nothing else uses these types.
+#pragma warning disable CA1812, CA1852, CA1823, IDE0044, IDE0051, CA1802
+using Prometheus;
+
+namespace Samples.Inventory
+{
+    internal sealed class StockSecret;
+
+    internal sealed class KnowsOrders
+    {
+        public Orders.Inside? Order { get; set; }
+    }
+}
+
+namespace Samples.Inventory.Contracts
+{
+    public interface IStock;
+}
+
+namespace Samples.Products
+{
+    internal sealed class UsesTheContract
+    {
+        public Inventory.Contracts.IStock? Stock { get; set; }
+    }
+
+    internal sealed class TouchesTheInside
+    {
+        public Inventory.StockSecret? Secret { get; set; }
+    }
+
+    public sealed class ShownToTheWorld;
+}
+
+namespace Samples.Orders
+{
+    internal sealed class Inside;
+
+    internal sealed class OrderStore
+    {
+        public static string Right => "SELECT 1 FROM orders";
+    }
+
+    internal sealed class SpeaksSql
+    {
+        public static string Wrong => "DELETE FROM orders WHERE id = 1";
+    }
+
+    internal sealed class OrderMetrics
+    {
+        public static Counter Right(IMetricFactory metrics) => metrics.CreateCounter("right_total", "Help.");
+    }
+
+    internal sealed class DeclaresAMetric
+    {
+        public static Counter Wrong(IMetricFactory metrics) => metrics.CreateCounter("wrong_total", "Help.");
+    }
+}

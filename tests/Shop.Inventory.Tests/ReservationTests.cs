@@ -1,0 +1,103 @@
+using CsCheck;
+using Shop.Inventory.Contracts;
+using Shop.Testing;
+
+namespace Shop.Inventory.Tests;
+
+internal sealed class ReservationTests
+{
+    private ModuleFiles _files = null!;
+    private InventoryStore _store = null!;
+    private InventoryMetrics _metrics = null!;
+    private Reservations _inventory = null!;
+
+    [SetUp]
+    public void Open()
+    {
+        _files = new ModuleFiles(new InventoryModule());
+        _store = new InventoryStore(_files.Context.Database);
+        _metrics = new InventoryMetrics(_files.Context);
+        _inventory = new Reservations(_store, _metrics, _files.Context);
+    }
+
+    [TearDown]
+    public void Close() => _files.Dispose();
+
+    [Test]
+    public async Task Given_lines_of_which_one_is_short_when_reserved_then_none_is_held_and_every_short_one_is_named()
+    {
+        await _inventory.OpenAsync([new("a", 5), new("b", 1)]);
+        Reservation reservation = await _inventory.ReserveAsync("o", [new("a", 2), new("b", 2), new("ghost", 1)]);
+        Assert.That(reservation.Outcome, Is.EqualTo(ReservationOutcome.TooLittleStock));
+        Assert.That(reservation.Shortages, Is.EqualTo([new Shortage("b", 2, 1), new Shortage("ghost", 1, 0)]));
+        Assert.That((_store.Find("a")!.Reserved, _store.CountReservations()), Is.EqualTo((0L, 0L)));
+    }
+
+    [Test]
+    public async Task Given_a_reservation_when_it_is_repeated_then_nothing_changes_and_other_lines_are_refused()
+    {
+        await _inventory.OpenAsync([new("a", 5)]);
+        await _inventory.ReserveAsync("o", [new("a", 2)]);
+        Assert.That((await _inventory.ReserveAsync("o", [new("a", 2)])).Outcome, Is.EqualTo(ReservationOutcome.Held));
+        Assert.That((await _inventory.ReserveAsync("o", [new("a", 1)])).Outcome, Is.EqualTo(ReservationOutcome.HoldsOtherLines));
+        Assert.That(_store.Find("a")!.Reserved, Is.EqualTo(2));
+    }
+
+    [Test]
+    public async Task Given_any_call_when_it_is_made_twice_then_the_second_changes_nothing()
+    {
+        await _inventory.OpenAsync([new("a", 5)]);
+        await _inventory.OpenAsync([new("a", 100)]);
+        foreach ((string order, Func<string, Task> close) in new (string, Func<string, Task>)[] { ("shipped", _inventory.ShipAsync), ("released", _inventory.ReleaseAsync) })
+        {
+            await _inventory.ReserveAsync(order, [new("a", 1)]);
+            await _inventory.ConfirmAsync([order]);
+            await _inventory.ConfirmAsync([order]);
+            await close(order);
+            await close(order);
+        }
+
+        StockRow stock = _store.Find("a")!;
+        Assert.That((stock.OnHand, stock.Reserved), Is.EqualTo((4L, 0L)));
+    }
+
+    [Test]
+    public async Task Given_reservations_when_some_are_confirmed_then_the_rest_are_told_as_unconfirmed()
+    {
+        await _inventory.OpenAsync([new("a", 9)]);
+        foreach (string order in new[] { "one", "two", "three" }) await _inventory.ReserveAsync(order, [new("a", 1)]);
+        await _inventory.ConfirmAsync(["two"]);
+        Assert.That(await _inventory.UnconfirmedAsync(), Is.EquivalentTo(new[] { "one", "three" }));
+    }
+
+    [Test]
+    public void Given_any_orders_at_once_then_no_unit_is_held_twice()
+    {
+        int history = 0;
+        Gen.Select(Gen.Long[0, 30], Gen.Long[1, 7].Array[1, 30]).Sample((stock, wishes) =>
+        {
+            string product = $"p{Interlocked.Increment(ref history)}";
+            _inventory.OpenAsync([new(product, stock)]).Wait();
+            Task<Reservation>[] reservations = [.. wishes.Select((wish, n) => _inventory.ReserveAsync($"{product}-{n}", [new(product, wish)]))];
+            Task.WaitAll(reservations);
+            long held = wishes.Where((_, n) => reservations[n].Result.Outcome == ReservationOutcome.Held).Sum();
+            return held <= stock && _store.Find(product)!.Reserved == held
+                && wishes.Where((_, n) => reservations[n].Result.Outcome != ReservationOutcome.Held).All(wish => wish > stock - held);
+        }, iter: 200, threads: 1);
+    }
+
+    [Test]
+    public async Task Given_more_than_50_products_when_scraped_then_the_50_shortest_have_a_series_and_those_that_no_longer_are_lose_it()
+    {
+        await _inventory.OpenAsync([.. Enumerable.Range(0, 120).Select(n => new OpeningStock($"p{n:000}", n))]);
+        IReadOnlyDictionary<string, double> first = await _files.MetricsAsync();
+        Assert.That(Levels(first), Is.EquivalentTo(Enumerable.Range(0, 50).Select(n => (Series($"p{n:000}"), (double)n))));
+        await _inventory.ReserveAsync("o", [new("p119", 119)]);
+        Assert.That(Levels(await _files.MetricsAsync()), Is.EquivalentTo(Enumerable.Range(0, 49).Select(n => (Series($"p{n:000}"), (double)n)).Append((Series("p119"), 0d))));
+    }
+
+    private static IEnumerable<(string, double)> Levels(IReadOnlyDictionary<string, double> metrics) =>
+        metrics.Where(series => series.Key.StartsWith("inventory_stock_level{", StringComparison.Ordinal)).Select(series => (series.Key, series.Value));
+
+    private static string Series(string product) => $$"""inventory_stock_level{product_id="{{product}}",service="inventory-service"}""";
+}

@@ -1,0 +1,82 @@
+using Microsoft.Data.Sqlite;
+using Microsoft.Extensions.Configuration;
+using Prometheus;
+using Shop.Platform.Data;
+
+namespace Shop.Platform.Tests;
+
+/// <summary>A real database file with a table of notes, its writer, and its metrics.</summary>
+internal sealed class DatabaseUnderTest : IDisposable
+{
+    private readonly string _directory = Directory.CreateTempSubdirectory("shop-test-").FullName;
+    private readonly CollectorRegistry _registry = Metrics.NewCustomRegistry();
+
+    public DatabaseUnderTest(int queueLimit = 4096)
+    {
+        IConfiguration configuration = new ConfigurationBuilder().AddInMemoryCollection(
+            [new("Shop:DataDirectory", _directory), new("Shop:WriteQueueLimit", $"{queueLimit}")]).Build();
+        Database = new Database("notes", ShopSettings.Read(configuration, []));
+        Database.Open(typeof(DatabaseUnderTest).Assembly, Metrics.WithCustomRegistry(_registry), _registry);
+        Insert = Database.Writes.Prepare("INSERT INTO notes (text) VALUES (?1)");
+    }
+
+    public Database Database { get; }
+
+    public Statement Insert { get; }
+
+    public WriteQueue Writes => Database.Writes;
+
+    /// <summary>What stands in the table, read by a connection that sees committed rows alone.</summary>
+    public string[] Notes()
+    {
+        using SqliteConnection connection = Database.OpenRead();
+        using SqliteCommand command = connection.CreateCommand();
+        command.CommandText = "SELECT text FROM notes ORDER BY id";
+        using SqliteDataReader reader = command.ExecuteReader();
+        var notes = new List<string>();
+        while (reader.Read()) notes.Add(reader.GetString(0));
+        return [.. notes];
+    }
+
+    public Task<string> WriteAsync(string note, Action<string>? committed = null) => Writes.WriteAsync(() =>
+    {
+        Insert.Set(1, note).Run();
+        return Outcome.Keep(note);
+    }, committed);
+
+    /// <summary>Holds the writer inside a write until the returned handle is released, so that what follows waits in one batch.</summary>
+    public async Task<(ManualResetEventSlim Release, Task Held)> HoldWriterAsync()
+    {
+        var entered = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var release = new ManualResetEventSlim();
+        Task held = Writes.WriteAsync(() =>
+        {
+            entered.SetResult();
+            release.Wait();
+            return Outcome.Keep(0);
+        });
+        await entered.Task;
+        return (release, held);
+    }
+
+    public async Task<double> MetricAsync(string series)
+    {
+        using var stream = new MemoryStream();
+        await _registry.CollectAndExportAsTextAsync(stream);
+        string line = System.Text.Encoding.UTF8.GetString(stream.ToArray()).Split('\n').Single(line => line.StartsWith(series + " ", StringComparison.Ordinal));
+        return double.Parse(line[(series.Length + 1)..]);
+    }
+
+    /// <summary>Whether the commit path syncs: SQLite's own answer.</summary>
+    public long Pragma(string name)
+    {
+        Statement pragma = Database.Writes.Prepare($"PRAGMA {name}");
+        return pragma.First(row => row.Number(0));
+    }
+
+    public void Dispose()
+    {
+        Database.Dispose();
+        Directory.Delete(_directory, recursive: true);
+    }
+}

@@ -1,0 +1,169 @@
+using CsCheck;
+using Shop.Platform.Data;
+
+namespace Shop.Platform.Tests;
+
+internal sealed class WriteQueueTests
+{
+    [Test]
+    public async Task Given_writes_that_wait_together_then_one_commit_carries_them_and_each_caller_finds_its_own_on_disk()
+    {
+        using var database = new DatabaseUnderTest();
+        (ManualResetEventSlim release, Task held) = await database.HoldWriterAsync();
+        Task<string>[] writes = [.. Enumerable.Range(0, 20).Select(n => database.WriteAsync($"{n}"))];
+        Assert.That(await database.MetricAsync("db_write_queue_depth"), Is.EqualTo(20));
+        release.Set();
+        await Task.WhenAll([held, .. writes]);
+        Assert.That(database.Notes(), Is.EqualTo(Enumerable.Range(0, 20).Select(n => $"{n}")));
+        Assert.That(await database.MetricAsync("db_commit_batch_size_count"), Is.EqualTo(2));
+        Assert.That(await database.MetricAsync("""db_commit_batch_size_bucket{le="16"}"""), Is.EqualTo(1));
+        Assert.That(await database.MetricAsync("""db_commit_batch_size_bucket{le="32"}"""), Is.EqualTo(2));
+    }
+
+    [Test]
+    public async Task Given_a_write_that_throws_then_its_neighbours_in_the_batch_are_kept_and_it_alone_is_undone()
+    {
+        using var database = new DatabaseUnderTest();
+        (ManualResetEventSlim release, Task held) = await database.HoldWriterAsync();
+        Task<string> before = database.WriteAsync("before");
+        Task<string> failing = database.Writes.WriteAsync<string>(() =>
+        {
+            database.Insert.Set(1, "half").Run();
+            throw new InvalidOperationException("no");
+        });
+        Task<string> doubled = database.WriteAsync("before");
+        Task<string> after = database.WriteAsync("after");
+        release.Set();
+        await Task.WhenAll(held, before, after);
+        Assert.That(async () => await failing, Throws.InvalidOperationException.With.Message.EqualTo("no"));
+        Assert.That(async () => await doubled, Throws.TypeOf<StoreUnavailableException>());
+        Assert.That(database.Notes(), Is.EqualTo(["before", "after"]));
+        Assert.That(await database.MetricAsync("""db_writes_total{result="rolled_back"}"""), Is.EqualTo(2));
+    }
+
+    [Test]
+    public async Task Given_a_write_that_decides_to_undo_then_it_has_its_answer_and_nothing_is_kept_and_no_follow_up_runs()
+    {
+        using var database = new DatabaseUnderTest();
+        bool followed = false;
+        string answer = await database.Writes.WriteAsync(() =>
+        {
+            database.Insert.Set(1, "gone").Run();
+            return Outcome.Undo("refused");
+        }, _ => followed = true);
+        Assert.That((answer, followed, database.Notes().Length), Is.EqualTo(("refused", false, 0)));
+    }
+
+    [Test]
+    public async Task Given_a_write_when_its_follow_up_runs_then_it_is_committed_already_and_the_caller_still_waits()
+    {
+        using var database = new DatabaseUnderTest();
+        string[] seen = [];
+        Task<string>? write = null;
+        bool callerWaited = false;
+        (ManualResetEventSlim release, Task held) = await database.HoldWriterAsync();
+        write = database.WriteAsync("a", _ =>
+        {
+            seen = database.Notes();
+            callerWaited = !write!.IsCompleted;
+        });
+        release.Set();
+        await Task.WhenAll(held, write);
+        Assert.That((seen, callerWaited), Is.EqualTo((new[] { "a" }, true)).Using<(string[], bool)>((one, other) => one.Item1.SequenceEqual(other.Item1) && one.Item2 == other.Item2));
+    }
+
+    [Test]
+    public async Task Given_follow_ups_then_they_run_in_the_order_of_the_commits()
+    {
+        using var database = new DatabaseUnderTest();
+        var order = new List<int>();
+        await Task.WhenAll(Enumerable.Range(0, 500).Select(n => database.WriteAsync($"{n}", _ => order.Add(n))));
+        Assert.That(order, Is.Ordered.And.Count.EqualTo(500));
+    }
+
+    [Test]
+    public async Task Given_a_full_queue_then_the_next_write_is_refused_at_once_and_those_that_wait_are_written()
+    {
+        using var database = new DatabaseUnderTest(queueLimit: 3);
+        (ManualResetEventSlim release, Task held) = await database.HoldWriterAsync();
+        Task<string>[] waiting = [.. Enumerable.Range(0, 3).Select(n => database.WriteAsync($"{n}"))];
+        Assert.That(() => database.WriteAsync("one too many"), Throws.TypeOf<WriteQueueFullException>());
+        release.Set();
+        await Task.WhenAll([held, .. waiting]);
+        Assert.That(database.Notes(), Has.Length.EqualTo(3));
+    }
+
+    [Test]
+    public async Task Given_writes_that_wait_when_the_database_is_closed_then_they_are_finished_first()
+    {
+        using var database = new DatabaseUnderTest();
+        (ManualResetEventSlim release, Task held) = await database.HoldWriterAsync();
+        Task<string>[] waiting = [.. Enumerable.Range(0, 50).Select(n => database.WriteAsync($"{n}"))];
+        Task closing = Task.Run(database.Database.Dispose);
+        release.Set();
+        await Task.WhenAll([held, closing, .. waiting]);
+        Assert.That(waiting.Select(write => write.Result), Is.EqualTo(Enumerable.Range(0, 50).Select(n => $"{n}")));
+        Assert.That(() => database.WriteAsync("late"), Throws.TypeOf<ObjectDisposedException>());
+        Assert.That(new FileInfo(database.Database.Path + "-wal") is { Exists: true, Length: > 0 }, Is.False, "the WAL was moved into the file");
+    }
+
+    [Test]
+    public async Task Given_a_disk_that_is_full_then_the_whole_batch_fails_is_counted_and_the_next_batch_works()
+    {
+        using var database = new DatabaseUnderTest();
+        await database.WriteAsync("before");
+        // SQLite's own limit is the disk's end: the same error, SQLITE_FULL, from the same place.
+        long pages = database.Pragma("page_count");
+        database.Pragma($"max_page_count={pages}");
+        (ManualResetEventSlim release, Task held) = await database.HoldWriterAsync();
+        Task<string> small = database.WriteAsync("small");
+        Task<string> large = database.WriteAsync(new string('x', 200_000));
+        Task<string> behind = database.WriteAsync("behind");
+        release.Set();
+        await held;
+        foreach (Task<string> write in new[] { small, large, behind })
+            Assert.That(async () => await write, Throws.TypeOf<StoreUnavailableException>());
+        Assert.That(await database.MetricAsync("""db_writes_total{result="failed"}"""), Is.EqualTo(3));
+        Assert.That(database.Notes(), Is.EqualTo(["before"]));
+
+        database.Pragma("max_page_count=1000000");
+        await database.WriteAsync("after");
+        Assert.That(database.Notes(), Is.EqualTo(["before", "after"]));
+    }
+
+    [Test]
+    public async Task Given_a_database_that_can_not_be_written_then_every_caller_of_the_batch_fails_and_the_next_batch_works()
+    {
+        using var database = new DatabaseUnderTest();
+        database.Pragma("query_only=1");
+        Task<string>[] writes = [.. Enumerable.Range(0, 5).Select(n => database.WriteAsync($"{n}"))];
+        foreach (Task<string> write in writes) Assert.That(async () => await write, Throws.TypeOf<StoreUnavailableException>());
+        database.Pragma("query_only=0");
+        await database.WriteAsync("after");
+        Assert.That(database.Notes(), Is.EqualTo(["after"]));
+    }
+
+    [Test]
+    public void Given_an_open_database_then_a_commit_waits_for_the_disk_and_foreign_keys_hold()
+    {
+        using var database = new DatabaseUnderTest();
+        Assert.That((database.Pragma("synchronous"), database.Pragma("foreign_keys"), database.Pragma("busy_timeout")), Is.EqualTo((2L, 1L, 5000L)));
+    }
+
+    [Test]
+    public void Given_any_mix_of_writes_that_keep_undo_and_throw_then_exactly_the_kept_are_there()
+    {
+        Gen.Int[0, 2].Array[1, 60].Sample(kinds =>
+        {
+            using var database = new DatabaseUnderTest();
+            Task<string>[] writes = [.. kinds.Select((kind, n) => database.Writes.WriteAsync(() =>
+            {
+                database.Insert.Set(1, $"{n}").Run();
+                return kind switch { 0 => Outcome.Keep("kept"), 1 => Outcome.Undo("undone"), _ => throw new InvalidOperationException() };
+            }))];
+            Task.WhenAll(writes).ContinueWith(_ => { }, TaskScheduler.Default).Wait();
+            return database.Notes().SequenceEqual(kinds.Select((kind, n) => (kind, n)).Where(each => each.kind == 0).Select(each => $"{each.n}"))
+                && writes.Select((write, n) => write.IsFaulted == (kinds[n] == 2)).All(isRight => isRight);
+        }, iter: 60, threads: 1);
+    }
+}

@@ -20,6 +20,7 @@ public sealed class WriteQueue
     private readonly DatabaseMetrics _metrics;
     private readonly Channel<PendingWrite> _waiting;
     private readonly Thread _writer;
+    private readonly List<Statement> _prepared = [];
     private readonly Statement _begin, _commit, _rollback, _savepoint, _release, _undo;
 
     internal WriteQueue(string module, SqliteConnection connection, int limit, DatabaseMetrics metrics)
@@ -42,7 +43,12 @@ public sealed class WriteQueue
     internal int Depth => _waiting.Reader.Count;
 
     /// <summary>Compiles a statement for use inside writes.</summary>
-    public Statement Prepare(string sql) => new(_connection.Handle!, sql);
+    public Statement Prepare(string sql)
+    {
+        var statement = new Statement(_connection.Handle!, sql);
+        lock (_prepared) _prepared.Add(statement);
+        return statement;
+    }
 
     /// <summary>Queues a write. The task completes once the commit that carries it has reached the disk.</summary>
     /// <param name="work">Runs on the writer's thread. What it throws undoes this write alone, and reaches the caller.</param>
@@ -63,6 +69,8 @@ public sealed class WriteQueue
     {
         _waiting.Writer.TryComplete();
         _writer.Join();
+        // A connection lives on, with its files, while it has a statement.
+        lock (_prepared) _prepared.ForEach(statement => statement.Dispose());
     }
 
     private void WriteUntilStopped()

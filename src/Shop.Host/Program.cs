@@ -2,6 +2,7 @@ using Shop.Host;
 
 try
 {
+    if (args is ["health", .. var settings]) return await HealthVerb.RunAsync(settings);
     await using WebApplication shop = ShopHost.Build(args);
     await shop.StartAsync();
     shop.Announce();

@@ -9,6 +9,9 @@ namespace Shop.Host;
 /// <summary>What the shop is put together from.</summary>
 public static class ShopHost
 {
+    // In this order they start: each before those that call it.
+    internal static IReadOnlyList<IShopModule> Modules() => [new InventoryModule(), new ProductsModule(), new OrdersModule()];
+
     /// <summary>Builds the shop; start it to open its ports.</summary>
     /// <param name="args">Settings from the command line, as <c>--Shop:Orders:Port=0</c>.</param>
     /// <param name="replace">Replaces services: tests put their own in place of a module's contract.</param>
@@ -16,8 +19,7 @@ public static class ShopHost
     public static WebApplication Build(string[] args, Action<IServiceCollection>? replace = null)
     {
         WebApplicationBuilder builder = WebApplication.CreateSlimBuilder(args);
-        // In this order they start: each before those that call it.
-        IShopModule[] modules = [new InventoryModule(), new ProductsModule(), new OrdersModule()];
+        IReadOnlyList<IShopModule> modules = Modules();
         var settings = ShopSettings.Read(builder.Configuration, [.. modules.Select(module => module.Identity)]);
 
         builder.AddShopLogging();

@@ -81,6 +81,7 @@ public sealed class Database : IDisposable
         Run(connection, "PRAGMA foreign_keys=ON");
         Run(connection, "PRAGMA busy_timeout=5000");
         Run(connection, "PRAGMA cache_size=-8000");
+        Run(connection, "PRAGMA temp_store=MEMORY"); // the root file system may be read-only
     }
 
     private static void Run(SqliteConnection connection, string sql)

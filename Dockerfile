@@ -1,0 +1,43 @@
+FROM mcr.microsoft.com/dotnet/sdk:10.0 AS build
+WORKDIR /source
+
+# Restored apart from the source: only a change of the projects restores again.
+COPY global.json Directory.Build.props Directory.Packages.props ./
+COPY src/Shop.Host/Shop.Host.csproj src/Shop.Host/
+COPY src/Shop.Platform/Shop.Platform.csproj src/Shop.Platform/
+COPY src/Modules/Inventory/Shop.Inventory.csproj src/Modules/Inventory/
+COPY src/Modules/Orders/Shop.Orders.csproj src/Modules/Orders/
+COPY src/Modules/Products/Shop.Products.csproj src/Modules/Products/
+RUN dotnet restore src/Shop.Host
+
+COPY .editorconfig ./
+COPY src src
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+RUN dotnet publish src/Shop.Host --no-restore -c Release -o /app -p:UseAppHost=false \
+      -p:Version="$VERSION" -p:SourceRevisionId="$REVISION" \
+ && mkdir /data
+
+# No shell, no package manager.
+FROM mcr.microsoft.com/dotnet/aspnet:10.0-noble-chiseled
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="Shop" \
+      org.opencontainers.image.description="A small e-commerce back end that is built to be watched" \
+      org.opencontainers.image.licenses="MIT" \
+      org.opencontainers.image.version="$VERSION" \
+      org.opencontainers.image.revision="$REVISION"
+# Diagnostics would write a socket into /tmp, and the root file system may be read-only.
+ENV Shop__DataDirectory=/data \
+    Shop__BindAddress=* \
+    DOTNET_RUNNING_IN_CONTAINER=true \
+    DOTNET_EnableDiagnostics=0
+WORKDIR /app
+COPY --from=build /app ./
+# The image's own unprivileged user, app.
+COPY --from=build --chown=1654:1654 /data /data
+USER 1654
+VOLUME /data
+EXPOSE 5001 5002 5003
+HEALTHCHECK --interval=10s --timeout=5s --start-period=10s --retries=3 CMD ["dotnet", "/app/Shop.Host.dll", "health"]
+ENTRYPOINT ["dotnet", "/app/Shop.Host.dll"]

@@ -31,7 +31,8 @@ LABEL org.opencontainers.image.title="Shop" \
 ENV Shop__DataDirectory=/data \
     Shop__BindAddress=* \
     DOTNET_RUNNING_IN_CONTAINER=true \
-    DOTNET_EnableDiagnostics=0
+    DOTNET_EnableDiagnostics=0 \
+    ASPNETCORE_HTTP_PORTS=
 WORKDIR /app
 COPY --from=build /app ./
 # The image's own unprivileged user, app.

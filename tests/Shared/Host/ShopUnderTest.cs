@@ -6,7 +6,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Shop.Host;
 using Shop.Platform.Modules;
 
-namespace Shop.EndToEnd.Tests;
+namespace Shop.Testing;
 
 /// <summary>The real host, in this process, on free ports and real files. Settings are given as <c>Shop:Key=value</c>.</summary>
 internal sealed class ShopUnderTest : IAsyncDisposable
@@ -15,6 +15,7 @@ internal sealed class ShopUnderTest : IAsyncDisposable
     private readonly Action<IServiceCollection>? _replace;
     private readonly bool _ownsDirectory;
     private WebApplication _app = null!;
+    private bool _isClosed;
 
     private ShopUnderTest(string? directory, string[] settings, Action<IServiceCollection>? replace)
     {
@@ -48,6 +49,13 @@ internal sealed class ShopUnderTest : IAsyncDisposable
         return shop;
     }
 
+    /// <summary>Stops it for good; what it wrote stays until it is disposed.</summary>
+    public async Task CloseAsync()
+    {
+        await StopAsync();
+        _isClosed = true;
+    }
+
     public async Task StopAsync()
     {
         foreach (HttpClient client in ByName.Values) client.Dispose();
@@ -63,7 +71,7 @@ internal sealed class ShopUnderTest : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        await StopAsync();
+        if (!_isClosed) await StopAsync();
         if (_ownsDirectory) Directory.Delete(DataDirectory, recursive: true);
     }
 

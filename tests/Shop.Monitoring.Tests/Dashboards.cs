@@ -1,0 +1,30 @@
+using System.Text.Json.Nodes;
+
+namespace Shop.Monitoring.Tests;
+
+/// <summary>A panel of a dashboard.</summary>
+internal sealed record Panel(string Dashboard, JsonNode Json)
+{
+    public string Title => (string)Json["title"]!;
+
+    public string Type => (string)Json["type"]!;
+
+    public IEnumerable<string> Queries => Json["targets"]?.AsArray().Select(target => (string)target!["expr"]!) ?? [];
+}
+
+/// <summary>The dashboards as they are in the repository.</summary>
+internal static class Dashboards
+{
+    public static IReadOnlyDictionary<string, JsonNode> All { get; } = Directory.GetFiles(Repository.PathOf("monitoring", "grafana", "dashboards"), "*.json")
+        .ToDictionary(file => Path.GetFileNameWithoutExtension(file), file => JsonNode.Parse(File.ReadAllText(file))!, StringComparer.Ordinal);
+
+    public static IEnumerable<Panel> Panels => from dashboard in All
+                                               from panel in dashboard.Value["panels"]!.AsArray()
+                                               where (string)panel!["type"]! != "row"
+                                               select new Panel(dashboard.Key, panel);
+
+    /// <summary>A query as Grafana would send it. A rate interval of a minute is a second here.</summary>
+    public static string Filled(string query, string service, string instance) => query
+        .Replace("$__rate_interval", "5s").Replace("$__range", "60s").Replace("$service", service).Replace("$instance", instance)
+        .Replace("[5m]", "[5s]").Replace("[1h]", "[60s]").Replace("[1m]", "[5s]");
+}

@@ -1,0 +1,124 @@
+using System.Globalization;
+using System.Text.Json.Nodes;
+using YamlDotNet.RepresentationModel;
+
+namespace Shop.Monitoring.Tests;
+
+/// <summary>The files that only Docker and Grafana read: their structure.</summary>
+internal sealed class FilesTests
+{
+    private static readonly YamlNode Compose = Yaml.Load("docker-compose.yml");
+
+    private static IEnumerable<string> DashboardNames => Dashboards.All.Keys;
+
+    [TestCaseSource(nameof(DashboardNames))]
+    public void Given_a_dashboard_then_it_is_complete_and_its_own(string name)
+    {
+        JsonNode dashboard = Dashboards.All[name];
+        JsonArray panels = dashboard["panels"]!.AsArray();
+        Assert.Multiple(() =>
+        {
+            Assert.That((string)dashboard["uid"]!, Is.EqualTo($"shop-{name}"));
+            Assert.That((bool)dashboard["editable"]!, Is.False);
+            Assert.That((int)dashboard["graphTooltip"]!, Is.EqualTo(1), "shared crosshair");
+            Assert.That(panels.Select(panel => (int)panel!["id"]!), Is.EqualTo(Enumerable.Range(1, panels.Count)), "ids in order");
+            Assert.That(panels.Select(panel => (string)panel!["title"]!), Is.Unique);
+            Assert.That(dashboard["templating"]!["list"]!.AsArray().Select(variable => (string)variable!["name"]!), Has.Some.EqualTo("datasource"));
+            Assert.That(dashboard["annotations"]!["list"]!.AsArray().Select(annotation => (string)annotation!["name"]!), Is.SupersetOf(new[] { "Restarts", "Firing alerts" }));
+            Assert.That(dashboard["links"]!.AsArray(), Is.Not.Empty);
+        });
+    }
+
+    [TestCaseSource(nameof(DashboardNames))]
+    public void Given_a_dashboard_then_every_panel_says_what_it_shows_in_which_unit_from_the_chosen_source(string name)
+    {
+        foreach (Panel panel in Dashboards.Panels.Where(panel => panel.Dashboard == name))
+        {
+            Assert.Multiple(() =>
+            {
+                Assert.That((string?)panel.Json["description"], Is.Not.Empty, panel.Title);
+                Assert.That((string?)panel.Json["fieldConfig"]!["defaults"]!["unit"], Is.Not.Empty, panel.Title);
+                Assert.That(panel.Json["fieldConfig"]!["defaults"]!["thresholds"], Is.Not.Null, panel.Title);
+                Assert.That((string)panel.Json["datasource"]!["uid"]!, Is.EqualTo("${datasource}"), panel.Title);
+                Assert.That(panel.Queries, Is.Not.Empty, panel.Title);
+                Assert.That(panel.Type, Is.AnyOf("timeseries", "stat", "bargauge", "heatmap", "table"), "import needs no plugin");
+                if (panel.Type is "timeseries") Assert.That(panel.Json["targets"]!.AsArray().Select(target => (string)target!["legendFormat"]!), Is.All.Not.Empty, panel.Title);
+            });
+        }
+    }
+
+    [TestCaseSource(nameof(DashboardNames))]
+    public void Given_a_dashboard_then_its_panels_do_not_overlap_and_fit_the_width(string name)
+    {
+        var taken = new HashSet<(int, int)>();
+        foreach (JsonNode? panel in Dashboards.All[name]["panels"]!.AsArray())
+        {
+            JsonNode place = panel!["gridPos"]!;
+            (int x, int y, int w, int h) = ((int)place["x"]!, (int)place["y"]!, (int)place["w"]!, (int)place["h"]!);
+            Assert.That(x + w, Is.LessThanOrEqualTo(24), (string)panel["title"]!);
+            foreach (int column in Enumerable.Range(x, w))
+            {
+                foreach (int line in Enumerable.Range(y, h)) Assert.That(taken.Add((column, line)), Is.True, $"{panel["title"]} overlaps");
+            }
+        }
+    }
+
+    [Test]
+    public void Given_the_dashboards_then_there_are_the_four_and_they_link_to_each_other() =>
+        Assert.That(Dashboards.All.Values.Select(dashboard => (string)dashboard["uid"]!), Is.EquivalentTo(new[] { "shop-overview", "shop-service", "shop-infrastructure", "shop-business" }));
+
+    [Test]
+    public void Given_the_compose_file_then_every_service_is_pinned_bounded_watched_and_local()
+    {
+        double megabytes = 0;
+        foreach ((string name, YamlNode service) in Compose.At("services").Members())
+        {
+            Assert.Multiple(() =>
+            {
+                if (name != "shop") Assert.That(service.Text("image"), Does.Match(@"^[\w./-]+:v?\d+\.\d+\.\d+$"), name);
+                if (name != "shop") Assert.That(service.At("healthcheck"), Is.Not.Null, name); // the shop's is in its image
+                Assert.That(service.Text("restart"), Is.EqualTo("unless-stopped"), name);
+                Assert.That(service.Text("privileged"), Is.EqualTo(name == "cadvisor" ? "true" : null), name);
+                Assert.That(service.At("ports").Items().Select(port => port.ToString()), Is.All.StartsWith("127.0.0.1:"), name);
+            });
+            megabytes += double.Parse(service.Text("mem_limit")!.TrimEnd('m'), CultureInfo.InvariantCulture);
+        }
+
+        Assert.That(megabytes, Is.LessThanOrEqualTo(1024));
+        Assert.That(Compose.At("services").Members().Select(service => service.Key), Is.EquivalentTo(new[] { "shop", "prometheus", "grafana", "node-exporter", "cadvisor", "alertmanager" }));
+        Assert.That(Repository.Text("Dockerfile"), Does.Contain("HEALTHCHECK").And.Contain("USER 1654").And.Contain("VOLUME /data"));
+    }
+
+    [Test]
+    public void Given_the_compose_file_then_every_file_that_it_mounts_is_there_and_every_volume_is_declared()
+    {
+        string[] sources = [.. Compose.At("services").Members().SelectMany(service => service.Value.At("volumes").Items()).Select(volume => volume.ToString().Split(':')[0])];
+        foreach (string source in sources.Where(source => source.StartsWith("./", StringComparison.Ordinal))) Assert.That(Repository.PathOf(source[2..].Split('/')), Does.Exist);
+        Assert.That(sources.Where(source => source[0] is not '.' and not '/'), Is.EquivalentTo(Compose.At("volumes").Members().Select(volume => volume.Key)));
+    }
+
+    [Test]
+    public void Given_the_targets_of_Prometheus_then_each_is_a_service_of_the_compose_file()
+    {
+        var targets = from job in Yaml.Load("monitoring", "prometheus", "prometheus.yml").At("scrape_configs").Items()
+                      from config in job.At("static_configs").Items()
+                      from target in config.At("targets").Items()
+                      select target.ToString().Split(':')[0];
+        Assert.That(targets.Where(host => host != "localhost").Distinct(), Is.SubsetOf(Compose.At("services").Members().Select(service => service.Key)));
+    }
+
+    [Test]
+    public void Given_the_provisioning_of_Grafana_then_its_source_is_Prometheus_and_its_dashboards_are_where_they_are_mounted()
+    {
+        YamlNode source = Yaml.Load("monitoring", "grafana", "provisioning", "datasources", "prometheus.yml").At("datasources").Items().Single();
+        YamlNode provider = Yaml.Load("monitoring", "grafana", "provisioning", "dashboards", "shop.yml").At("providers").Items().Single();
+        string[] mounts = [.. Compose.At("services")!.At("grafana")!.At("volumes").Items().Select(volume => volume.ToString())];
+        Assert.Multiple(() =>
+        {
+            Assert.That((source.Text("uid"), source.Text("url"), source.Text("isDefault")), Is.EqualTo(("prometheus", "http://prometheus:9090", "true")));
+            Assert.That(mounts, Has.Some.EqualTo($"./monitoring/grafana/dashboards:{provider.At("options").Text("path")}:ro"));
+            Assert.That(mounts, Has.Some.EqualTo("./monitoring/grafana/provisioning:/etc/grafana/provisioning:ro"));
+            Assert.That(Dashboards.All.Values.Select(dashboard => (string)dashboard["templating"]!["list"]![0]!["current"]!["value"]!), Is.All.EqualTo(source.Text("uid")));
+        });
+    }
+}

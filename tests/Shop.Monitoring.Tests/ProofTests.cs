@@ -1,0 +1,86 @@
+using System.Text.Json.Nodes;
+
+namespace Shop.Monitoring.Tests;
+
+/// <summary>What Prometheus sees of a shop that is used and well: every target, every rule, every query of every panel.</summary>
+internal sealed class ProofTests
+{
+    private WatchedShop _watched = null!;
+    private Traffic _traffic = null!;
+
+    [OneTimeSetUp]
+    public async Task Start()
+    {
+        _watched = await WatchedShop.StartAsync();
+        _traffic = new Traffic(_watched.Shop);
+    }
+
+    [OneTimeTearDown]
+    public async Task Stop()
+    {
+        await _traffic.DisposeAsync();
+        await _watched.DisposeAsync();
+    }
+
+    [Test]
+    public Task Given_the_projects_configuration_then_every_target_is_up() => WatchedShop.UntilAsync(
+        async () => (await TargetsAsync()) is { Length: 8 } targets && targets.All(target => (string)target["health"]! == "up"),
+        async () => string.Join("\n", (await TargetsAsync()).Select(target => target.ToJsonString())));
+
+    [Test]
+    public Task Given_the_projects_rules_then_every_one_is_healthy() => WatchedShop.UntilAsync(
+        async () => (await RulesAsync()) is { Length: > 40 } rules && rules.All(rule => (string)rule["health"]! == "ok"),
+        async () => string.Join("\n", (await RulesAsync()).Where(rule => (string)rule["health"]! != "ok").Select(rule => rule.ToJsonString())));
+
+    private static IEnumerable<TestCaseData> Queries() =>
+        from panel in Dashboards.Panels
+        from query in panel.Queries.Select((text, index) => (text, index))
+        from service in query.text.Contains("$service", StringComparison.Ordinal) ? new[] { "product-service", "order-service", "inventory-service" } : [""]
+        select new TestCaseData(query.text, service).SetArgDisplayNames(panel.Dashboard, panel.Title, $"{query.index}", service);
+
+    [TestCaseSource(nameof(Queries))]
+    public async Task Given_a_shop_in_use_when_a_panel_asks_then_it_gets_data(string query, string service)
+    {
+        string instance = "";
+        await WatchedShop.UntilAsync(async () =>
+        {
+            instance = (await _watched.QueryAsync("node_uname_info")).Select(sample => sample.Labels["instance"]).FirstOrDefault() ?? "";
+            return instance.Length > 0;
+        }, () => Task.FromResult("There is no node_uname_info."));
+        string filled = Dashboards.Filled(query, service, instance);
+        await WatchedShop.UntilAsync(
+            async () => (await _watched.QueryAsync(filled)).Any(sample => !double.IsNaN(sample.Value)),
+            () => Task.FromResult($"No data: {filled}"));
+    }
+
+    [Test]
+    public async Task Given_a_shop_that_is_well_then_no_alert_of_its_own_is_raised()
+    {
+        // The machine's own state is not the shop's: its alerts have their cases in the tests of the rules.
+        string[] shopsOwn = [.. Alerts.All.Where(alert => alert.Group is not "shop-machine" and not "shop-prometheus").Select(alert => alert.Name)];
+        await WatchedShop.UntilAsync(async () => (await _watched.QueryAsync("count_over_time(up[20s])")).Any(sample => sample.Value > 35), () => Task.FromResult("Prometheus scrapes too slowly."));
+        IReadOnlyList<string> raised = [];
+        await WatchedShop.UntilAsync(async () => !(raised = [.. (await _watched.AlertsAsync()).Intersect(shopsOwn)]).Any(), () => Task.FromResult($"Raised: {string.Join(", ", raised)}"));
+    }
+
+    [Test]
+    public async Task Given_what_clients_counted_when_the_shop_is_at_rest_then_Prometheus_has_the_same_number()
+    {
+        await using WatchedShop watched = await WatchedShop.StartAsync();
+        for (int n = 0; n < 25; n++) await watched.Shop.OrderAsync($"prod_{n}");
+        for (int n = 0; n < 5; n++) await watched.Shop.Orders.PostAsync("/orders", Http.Order("prod_199", 50));
+        foreach ((string query, double expected) in new[]
+        {
+            ("orders_created_total", 25d), ("""orders_rejected_total{reason="insufficient_stock"}""", 5d),
+            ("""app_requests_total{endpoint="/orders",method="POST"}""", 30d), ("inventory_reservations_open", 25d), ("""sum(inventory_movements_total{kind="reserved"})""", 25d),
+        })
+        {
+            await WatchedShop.UntilAsync(async () => (await watched.QueryAsync(query)) is [var sample] && sample.Value.Equals(expected), () => Task.FromResult($"{query} is not {expected}"));
+        }
+    }
+
+    private async Task<JsonNode[]> TargetsAsync() => [.. (await _watched.ApiAsync("/api/v1/targets"))["activeTargets"]!.AsArray()!];
+
+    private async Task<JsonNode[]> RulesAsync() =>
+        [.. (await _watched.ApiAsync("/api/v1/rules"))["groups"]!.AsArray().SelectMany(group => group!["rules"]!.AsArray())!];
+}

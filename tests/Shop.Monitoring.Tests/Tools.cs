@@ -1,0 +1,40 @@
+using System.Diagnostics;
+
+namespace Shop.Monitoring.Tests;
+
+/// <summary>Programs of the system that these tests use for real.</summary>
+internal static class Tools
+{
+    /// <summary>The program's path. Where it is missing the test is skipped and says so; in CI that is a failure.</summary>
+    public static string Need(string program)
+    {
+        string? path = Environment.GetEnvironmentVariable("PATH")!.Split(Path.PathSeparator).Select(folder => Path.Combine(folder, program)).FirstOrDefault(File.Exists);
+        if (path is not null) return path;
+        string message = $"{program} is not installed (Debian: apt-get install prometheus prometheus-node-exporter).";
+        if (Environment.GetEnvironmentVariable("CI") == "true") Assert.Fail(message);
+        else Assert.Ignore(message);
+        throw new UnreachableException();
+    }
+
+    public static (int ExitCode, string Output) Run(string program, params string[] arguments)
+    {
+        var start = new ProcessStartInfo(Need(program), arguments) { RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false };
+        using var process = Process.Start(start)!;
+        Task<string> errors = process.StandardError.ReadToEndAsync();
+        string output = process.StandardOutput.ReadToEnd();
+        process.WaitForExit();
+        return (process.ExitCode, output + errors.Result);
+    }
+}
+
+/// <summary>The files of this repository.</summary>
+internal static class Repository
+{
+    public static string Root { get; } = Find(AppContext.BaseDirectory);
+
+    public static string PathOf(params string[] parts) => Path.Combine([Root, .. parts]);
+
+    public static string Text(params string[] parts) => File.ReadAllText(PathOf(parts));
+
+    private static string Find(string folder) => File.Exists(Path.Combine(folder, "Shop.sln")) ? folder : Find(Path.GetDirectoryName(folder)!);
+}

@@ -1,0 +1,185 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Net;
+using System.Net.Sockets;
+using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Logging;
+
+namespace Shop.Monitoring.Tests;
+
+/// <summary>
+/// The real shop, watched by a real Prometheus with the project's own configuration and rules. Targets are led to free ports, and
+/// time runs sixty times as fast: a minute in the configuration is a second here. Node Exporter is real too; cAdvisor and Grafana
+/// are expositions that the test serves.
+/// </summary>
+internal sealed partial class WatchedShop : IAsyncDisposable
+{
+    private readonly string _directory = Directory.CreateTempSubdirectory("shop-watch-").FullName;
+    private readonly List<Process> _processes = [];
+    private readonly HttpClient _client = new();
+    private WebApplication _standIns = null!;
+    private Uri _prometheus = null!;
+
+    public ShopUnderTest Shop { get; private set; } = null!;
+
+    public static async Task<WatchedShop> StartAsync(params string[] settings)
+    {
+        Tools.Need("prometheus");
+        Tools.Need("prometheus-node-exporter");
+        var watched = new WatchedShop();
+        watched.Shop = await ShopUnderTest.StartAsync(settings);
+        watched._standIns = await ServeAsync();
+        Uri node = await watched.StartUntilItAnswersAsync("/metrics", port => ("prometheus-node-exporter", [$"--web.listen-address=127.0.0.1:{port}"]));
+        watched._prometheus = await watched.StartUntilItAnswersAsync("/-/ready", port =>
+        {
+            watched.WriteConfiguration(node, port);
+            return ("prometheus", [$"--config.file={watched._directory}/prometheus.yml", $"--storage.tsdb.path={watched._directory}/data", $"--web.listen-address=127.0.0.1:{port}"]);
+        });
+        return watched;
+    }
+
+    /// <summary>The samples that a query answers with now.</summary>
+    public async Task<IReadOnlyList<(IReadOnlyDictionary<string, string> Labels, double Value)>> QueryAsync(string query)
+    {
+        using var form = new FormUrlEncodedContent([new("query", query)]);
+        using HttpResponseMessage response = await _client.PostAsync(new Uri(_prometheus, "/api/v1/query"), form);
+        JsonNode answer = JsonNode.Parse(await response.Content.ReadAsStringAsync())!;
+        Assert.That((string)answer["status"]!, Is.EqualTo("success"), $"{query}: {answer["error"]}");
+        return [.. answer["data"]!["result"]!.AsArray().Select(sample => (
+            (IReadOnlyDictionary<string, string>)sample!["metric"]!.AsObject().ToDictionary(label => label.Key, label => (string)label.Value!, StringComparer.Ordinal),
+            double.Parse((string)sample["value"]![1]!, CultureInfo.InvariantCulture)))];
+    }
+
+    public async Task<JsonNode> ApiAsync(string path) => JsonNode.Parse(await _client.GetStringAsync(new Uri(_prometheus, path)))!["data"]!;
+
+    /// <summary>The alerts that are pending or firing.</summary>
+    public async Task<IReadOnlyList<string>> AlertsAsync() =>
+        [.. (await ApiAsync("/api/v1/alerts"))["alerts"]!.AsArray().Select(alert => (string)alert!["labels"]!["alertname"]!).Distinct(StringComparer.Ordinal)];
+
+    public Task UntilAlertAsync(string alert) => UntilAsync(async () => (await AlertsAsync()).Contains(alert), async () => $"{alert} is not raised; {string.Join(", ", await AlertsAsync())} are");
+
+    /// <summary>Waits for a condition, for as long as a slow machine may need.</summary>
+    public static async Task UntilAsync(Func<Task<bool>> condition, Func<Task<string>> whatIsWrong)
+    {
+        var patience = Stopwatch.StartNew();
+        while (!await condition())
+        {
+            if (patience.Elapsed > TimeSpan.FromSeconds(90)) Assert.Fail(await whatIsWrong());
+            await Task.Delay(100);
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (Process process in _processes)
+        {
+            if (!process.HasExited) process.Kill();
+            await process.WaitForExitAsync();
+            process.Dispose();
+        }
+
+        await _standIns.DisposeAsync();
+        await Shop.DisposeAsync();
+        _client.Dispose();
+        Directory.Delete(_directory, recursive: true);
+    }
+
+    /// <summary>Sixty times as fast: 5m becomes 5s, 3d becomes 3h.</summary>
+    public static string Faster(string rules) => Duration().Replace(rules, match => match.Groups["unit"].Value switch
+    {
+        "s" => $"{Math.Max(500, int.Parse(match.Groups["number"].Value) * 1000 / 60)}ms",
+        "m" => $"{match.Groups["number"].Value}s",
+        "h" => $"{match.Groups["number"].Value}m",
+        _ => $"{match.Groups["number"].Value}h",
+    });
+
+    private void WriteConfiguration(Uri node, int port)
+    {
+        var targets = new Dictionary<string, string>(StringComparer.Ordinal)
+        {
+            ["shop:5001"] = Shop.Products.BaseAddress!.Authority,
+            ["shop:5002"] = Shop.Orders.BaseAddress!.Authority,
+            ["shop:5003"] = Shop.Inventory.BaseAddress!.Authority,
+            ["node-exporter:9100"] = node.Authority,
+            ["cadvisor:8080"] = new Uri(_standIns.Urls.First()).Authority,
+            ["grafana:3000"] = new Uri(_standIns.Urls.Last()).Authority,
+            ["localhost:9090"] = $"127.0.0.1:{port}",
+            ["alertmanager:9093"] = "127.0.0.1:9",
+        };
+        string configuration = targets.Aggregate(Repository.Text("monitoring", "prometheus", "prometheus.yml"), (text, target) => text.Replace($"[{target.Key}]", $"[\"{target.Value}\"]"));
+        Assert.That(configuration, Does.Not.Contain("targets: [shop"));
+        configuration = configuration.Replace("scrape_timeout: 10s", "scrape_timeout: 500ms").Replace("interval: 15s", "interval: 500ms");
+        File.WriteAllText(Path.Combine(_directory, "prometheus.yml"), configuration);
+        Directory.CreateDirectory(Path.Combine(_directory, "rules"));
+        foreach (string rules in Directory.GetFiles(Repository.PathOf("monitoring", "prometheus", "rules")))
+            File.WriteAllText(Path.Combine(_directory, "rules", Path.GetFileName(rules)), FasterRules(File.ReadAllText(rules)));
+    }
+
+    // Windows in brackets and "for": names such as rate5m stay.
+    private static string FasterRules(string rules) => Window().Replace(rules, match => Faster(match.Value)).Replace("4 * 3600", "4 * 60");
+
+    // A port that was free a moment ago may be taken by now: then another one.
+    private async Task<Uri> StartUntilItAnswersAsync(string path, Func<int, (string Program, string[] Arguments)> command)
+    {
+        for (int attempt = 0; attempt < 5; attempt++)
+        {
+            using var listener = new TcpListener(IPAddress.Loopback, 0);
+            listener.Start();
+            int port = ((IPEndPoint)listener.LocalEndpoint).Port;
+            listener.Stop();
+            (string program, string[] arguments) = command(port);
+            var process = Process.Start(new ProcessStartInfo(Tools.Need(program), arguments) { RedirectStandardError = true, RedirectStandardOutput = true, UseShellExecute = false })!;
+            process.ErrorDataReceived += (_, _) => { };
+            process.BeginErrorReadLine();
+            process.BeginOutputReadLine();
+            _processes.Add(process);
+            var address = new Uri($"http://127.0.0.1:{port}");
+            var patience = Stopwatch.StartNew();
+            while (!process.HasExited && patience.Elapsed < TimeSpan.FromSeconds(60))
+            {
+                if (await AnswersAsync(new Uri(address, path))) return address;
+                await Task.Delay(100);
+            }
+        }
+
+        throw new InvalidOperationException("It did not start.");
+    }
+
+    private async Task<bool> AnswersAsync(Uri address)
+    {
+        try
+        {
+            using HttpResponseMessage response = await _client.GetAsync(address);
+            return response.IsSuccessStatusCode;
+        }
+        catch (HttpRequestException)
+        {
+            return false;
+        }
+    }
+
+    private static async Task<WebApplication> ServeAsync()
+    {
+        WebApplicationBuilder builder = WebApplication.CreateSlimBuilder();
+        builder.Logging.ClearProviders();
+        WebApplication app = builder.Build();
+        app.Urls.Add("http://127.0.0.1:0");
+        string cadvisor = await File.ReadAllTextAsync(Path.Combine(AppContext.BaseDirectory, "Exposition", "cadvisor.prom"));
+        app.Run(http =>
+        {
+            http.Response.ContentType = "text/plain; version=0.0.4";
+            return http.Response.WriteAsync(cadvisor);
+        });
+        await app.StartAsync();
+        return app;
+    }
+
+    [GeneratedRegex(@"(?<number>\d+)(?<unit>[smhd])", RegexOptions.ExplicitCapture, 1000)]
+    private static partial Regex Duration();
+
+    [GeneratedRegex(@"\[[0-9smhd:]+\]|(?<=for: )\S+", RegexOptions.ExplicitCapture, 1000)]
+    private static partial Regex Window();
+}

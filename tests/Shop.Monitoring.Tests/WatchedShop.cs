@@ -53,6 +53,19 @@ internal sealed partial class WatchedShop : IAsyncDisposable
             double.Parse((string)sample["value"]![1]!, CultureInfo.InvariantCulture)))];
     }
 
+    /// <summary>What a query answers with over the last half minute, each series by its legend.</summary>
+    public async Task<IReadOnlyList<(string Name, IReadOnlyList<(double At, double Value)> Points)>> RangeAsync(string query, string legend)
+    {
+        double now = DateTimeOffset.UtcNow.ToUnixTimeMilliseconds() / 1000d;
+        using var form = new FormUrlEncodedContent([new("query", query), new("start", $"{now - 30}"), new("end", $"{now}"), new("step", "0.5")]);
+        using HttpResponseMessage response = await _client.PostAsync(new Uri(_prometheus, "/api/v1/query_range"), form);
+        JsonNode answer = JsonNode.Parse(await response.Content.ReadAsStringAsync())!;
+        Assert.That((string)answer["status"]!, Is.EqualTo("success"), $"{query}: {answer["error"]}");
+        return [.. answer["data"]!["result"]!.AsArray().Select(series => (
+            series!["metric"]!.AsObject().Aggregate(legend, (name, label) => name.Replace($"{{{{{label.Key}}}}}", (string)label.Value!)),
+            (IReadOnlyList<(double, double)>)[.. series["values"]!.AsArray().Select(point => ((double)point![0]!, double.Parse((string)point[1]!, CultureInfo.InvariantCulture)))]))];
+    }
+
     public async Task<JsonNode> ApiAsync(string path) => JsonNode.Parse(await _client.GetStringAsync(new Uri(_prometheus, path)))!["data"]!;
 
     /// <summary>The alerts that are pending or firing.</summary>

@@ -88,7 +88,7 @@ internal sealed partial class PlaceOrder(
         OrderLine[] lines = [.. wish.Items.Zip(sold, (item, product) => new OrderLine(product!.Id, product.Name, item.Quantity, product.PriceCents))];
 
         string id = wish.OrderId ?? Guid.CreateVersion7().ToString();
-        if (settlement.IsAbandoned(id)) throw new WriteQueueFullException(OrdersModule.Name);
+        if (settlement.IsAbandoned(id)) return BeingUndone(id);
         StockLine[] units = [.. lines.GroupBy(line => line.ProductId, (product, same) => new StockLine(product, same.Sum(line => line.Quantity)), StringComparer.Ordinal)];
         Reservation reservation = await inventory.ReserveAsync(id, units);
         if (reservation.Outcome == ReservationOutcome.TooLittleStock) return TooLittleStock(wish, reservation.Shortages);
@@ -153,6 +153,12 @@ internal sealed partial class PlaceOrder(
     {
         metrics.Rejected(Rejection.Conflict);
         return Problem.Conflict($"The order_id '{wish.OrderId}' was used for another order.", "order-id-reused");
+    }
+
+    private Problem BeingUndone(string id)
+    {
+        metrics.Rejected(Rejection.Overloaded);
+        return Problem.Unavailable($"An earlier try at the order '{id}' is still being undone; try again in a second.", "order-being-undone");
     }
 
     private Problem UnknownProducts(Wish wish, IReadOnlyList<ProductOnSale?> sold)

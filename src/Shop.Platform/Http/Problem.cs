@@ -42,7 +42,7 @@ public sealed class Problem(int status, string error, string? kind = null) : IRe
     public static Problem Conflict(string error, string kind) => new(StatusCodes.Status409Conflict, error, kind);
 
     /// <summary>503: the same request may succeed a second later.</summary>
-    public static Problem Unavailable(string error, string kind, Exception cause) =>
+    public static Problem Unavailable(string error, string kind, Exception? cause = null) =>
         new(StatusCodes.Status503ServiceUnavailable, error, kind) { RetryAfterSeconds = 1, Cause = cause };
 
     /// <inheritdoc/>
@@ -77,9 +77,12 @@ public sealed class Problem(int status, string error, string? kind = null) : IRe
     private void Log(HttpContext http, string traceId)
     {
         ILogger log = http.Features.GetRequiredFeature<ModuleListener>().Module.Log;
-        LogLevel level = Status >= 500 ? LogLevel.Error : LogLevel.Information;
-        log.Log(level, Cause, "{Method} {Path} answered {Status}: {Error} (trace_id {TraceId})",
-            Printable(http.Request.Method), http.Request.Path.ToUriComponent(), Status, Printable(Error), traceId);
+        // A stack trace is for a fault of the shop alone: a full disk under load would write thousands.
+        bool isFault = Status == StatusCodes.Status500InternalServerError;
+        LogLevel level = isFault ? LogLevel.Error : Status > 500 ? LogLevel.Warning : LogLevel.Information;
+        string text = Cause is null || isFault ? Error : $"{Error} {Cause.Message}";
+        log.Log(level, isFault ? Cause : null, "{Method} {Path} answered {Status}: {Error} (trace_id {TraceId})",
+            Printable(http.Request.Method), http.Request.Path.ToUriComponent(), Status, Printable(text), traceId);
     }
 
     // A client's text must not be able to make a log line of its own.

@@ -66,7 +66,7 @@ internal sealed class RequestPipeline(ModuleListener listener, RequestDelegate n
         Problem problem = exception switch
         {
             BadHttpRequestException bad => new Problem(bad.StatusCode, bad.Message),
-            WriteQueueFullException full => QueueFull(full),
+            WriteQueueFullException => QueueFull(),
             StoreUnavailableException store => Problem.Unavailable("The shop can't write to its disk at the moment; try again soon.", "store-unavailable", store),
             _ => new Problem(StatusCodes.Status500InternalServerError, "Something went wrong inside the shop; the log has it under the trace_id.") { Cause = exception },
         };
@@ -81,10 +81,10 @@ internal sealed class RequestPipeline(ModuleListener listener, RequestDelegate n
         await problem.ExecuteAsync(http);
     }
 
-    private Problem QueueFull(WriteQueueFullException exception)
+    private Problem QueueFull()
     {
         _metrics.CountQueueFull();
-        return Problem.Unavailable("Too many writes are waiting; try again in a second.", "queue-full", exception);
+        return Problem.Unavailable("Too many writes are waiting; try again in a second.", "queue-full");
     }
 
     private static Problem TooManyRequests() =>

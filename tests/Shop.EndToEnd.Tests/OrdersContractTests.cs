@@ -198,7 +198,7 @@ internal sealed class OrdersContractTests
         {
             using HttpResponseMessage response = await Shop.Orders.GetAsync(next);
             seen.AddRange(JsonNode.Parse(await response.Content.ReadAsStringAsync())!.AsArray().Select(order => (string)order!["order_id"]!));
-            next = response.Header("Link") is { } link ? link[1..link.IndexOf('>', StringComparison.Ordinal)] : null;
+            next = response.NextPage();
             await Shop.OrderAsync(product, 1, customer);
         }
 

@@ -60,7 +60,7 @@ internal sealed class ProcessTests
         {
             using HttpResponseMessage page = await again.Orders.GetAsync(next);
             foreach (JsonNode? order in JsonNode.Parse(await page.Content.ReadAsStringAsync())!.AsArray()) stored.Add((string)order!["order_id"]!, order);
-            next = page.Header("Link") is { } link ? link[1..link.IndexOf('>', StringComparison.Ordinal)] : null;
+            next = page.NextPage();
         }
 
         Assert.That(acknowledged, Is.SubsetOf(stored.Keys));

@@ -89,7 +89,7 @@ internal sealed class PictureTests
         foreach ((string name, JsonNode dashboard) in Dashboards.All)
         {
             var picture = new Picture((string)dashboard["title"]!);
-            Panel[] panels = [.. Dashboards.Panels.Where(panel => panel.Dashboard == name && panel.Type is "timeseries" or "stat" or "bargauge" && panel.Dashboard == name)];
+            Panel[] panels = [.. Dashboards.Panels.Where(panel => panel.Dashboard == name && panel.Type is "timeseries" or "stat" or "bargauge")];
             foreach (Panel panel in panels)
             {
                 var series = new List<(string, IReadOnlyList<(double, double)>)>();

@@ -113,9 +113,6 @@ public sealed class Statement : IDisposable
     /// <summary>The bytes in a column of this row.</summary>
     public byte[] Bytes(int column) => raw.sqlite3_column_blob(_statement, column).ToArray();
 
-    /// <summary>Whether a column of this row is NULL.</summary>
-    public bool IsNull(int column) => raw.sqlite3_column_type(_statement, column) == raw.SQLITE_NULL;
-
     /// <inheritdoc/>
     public void Dispose() => _statement.Dispose();
 

@@ -125,6 +125,10 @@ internal static class Http
             ? string.Join(", ", values)
             : null;
 
+    /// <summary>Where the next page of a list is; null on the last.</summary>
+    public static string? NextPage(this HttpResponseMessage response) =>
+        response.Header("Link") is { } link ? link[1..link.IndexOf('>', StringComparison.Ordinal)] : null;
+
     /// <summary>A new product with so many units; its id.</summary>
     public static async Task<string> ProductAsync(this ShopUnderTest shop, long stock, decimal price = 10m)
     {

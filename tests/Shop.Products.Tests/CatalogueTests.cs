@@ -28,7 +28,7 @@ internal sealed class CatalogueTests
             }
 
             return catalogue.Count == model.Count && CatalogueOrder.All.All(order =>
-                catalogue.InOrder(order).Select(entry => entry.Product).SequenceEqual(Sorted(model.Values, order.Name)));
+                catalogue.View.InOrder(order).Select(entry => entry.Product).SequenceEqual(Sorted(model.Values, order.Name)));
         });
 
     [Test]

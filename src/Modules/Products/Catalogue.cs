@@ -11,11 +11,14 @@ namespace Shop.Products;
 internal sealed class Catalogue : IProductCatalogue
 {
     private readonly ConcurrentDictionary<string, CatalogueEntry> _byId = new(StringComparer.Ordinal);
-    private volatile ImmutableDictionary<string, ImmutableSortedSet<CatalogueEntry>> _sorted = CatalogueOrder.All
-        .ToImmutableDictionary(order => order.Name, order => ImmutableSortedSet.Create<CatalogueEntry>(order), StringComparer.Ordinal);
+    private volatile CatalogueView _view = new(CatalogueOrder.All
+        .ToImmutableDictionary(order => order.Name, order => ImmutableSortedSet.Create<CatalogueEntry>(order), StringComparer.Ordinal));
 
     /// <summary>Products on sale.</summary>
     public int Count => _byId.Count;
+
+    /// <summary>The products as they are at this moment: later changes don't show in it.</summary>
+    public CatalogueView View => _view;
 
     public CatalogueEntry? Find(string id) => _byId.GetValueOrDefault(id);
 
@@ -26,9 +29,6 @@ internal sealed class Catalogue : IProductCatalogue
         return Task.FromResult<IReadOnlyList<ProductOnSale?>>(found);
     }
 
-    /// <summary>The products in an order, as they are at this moment: later changes don't show in it.</summary>
-    public ImmutableSortedSet<CatalogueEntry> InOrder(CatalogueOrder order) => _sorted[order.Name];
-
     public void Put(IReadOnlyCollection<CatalogueEntry> entries)
     {
         var replaced = new List<CatalogueEntry>();
@@ -38,14 +38,11 @@ internal sealed class Catalogue : IProductCatalogue
             _byId[entry.Product.Id] = entry;
         }
 
-        Sort(set => replaced.Count == 0 ? set.Union(entries) : set.Except(replaced).Union(entries));
+        _view = _view.With(set => replaced.Count == 0 ? set.Union(entries) : set.Except(replaced).Union(entries));
     }
 
     public void Remove(string id)
     {
-        if (_byId.TryRemove(id, out CatalogueEntry? entry)) Sort(set => set.Remove(entry));
+        if (_byId.TryRemove(id, out CatalogueEntry? entry)) _view = _view.With(set => set.Remove(entry));
     }
-
-    private void Sort(Func<ImmutableSortedSet<CatalogueEntry>, ImmutableSortedSet<CatalogueEntry>> change) =>
-        _sorted = _sorted.ToImmutableDictionary(order => order.Key, order => change(order.Value), StringComparer.Ordinal);
 }

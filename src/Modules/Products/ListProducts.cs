@@ -1,8 +1,5 @@
-using System.Buffers;
 using System.Collections.Immutable;
-using System.Runtime.InteropServices;
 using Microsoft.AspNetCore.Http;
-using Shop.Platform.Http;
 using Shop.Platform.Requests;
 
 namespace Shop.Products;
@@ -46,6 +43,14 @@ internal sealed class ListProducts(Catalogue catalogue)
 
     public ValueTask<IResult> Handle(HttpContext http)
     {
+        CatalogueView view = catalogue.View;
+        HttpRequest request = http.Request;
+        var key = new PageKey(request.PathBase.Value ?? "", request.Path.Value ?? "", request.QueryString.Value ?? "");
+        return ValueTask.FromResult(view.FindPage(key) ?? Make(http, view, key));
+    }
+
+    private static IResult Make(HttpContext http, CatalogueView view, PageKey key)
+    {
         Query query = Query.Of(http, QueryFields);
         var filter = new Filter(query.Read(Category), query.Read(Text), query.Read(MinPrice), query.Read(MaxPrice));
         string sort = query.Read(Sort)!;
@@ -54,15 +59,17 @@ internal sealed class ListProducts(Catalogue catalogue)
         CatalogueOrder order = CatalogueOrder.All.First(known => sort.AsSpan(isDescending ? 1 : 0).SequenceEqual(known.Name));
         CatalogueEntry? after = null;
         if (query.ReadCursor(3) is { } place && (after = order.At(place, isDescending)) is null) query.NoCursor();
-        if (query.Refusal is { } refusal) return ValueTask.FromResult<IResult>(refusal);
+        if (query.Refusal is { } refusal) return refusal;
 
-        ImmutableSortedSet<CatalogueEntry> products = catalogue.InOrder(order);
-        List<CatalogueEntry> page = Take(products, filter, after, isDescending, limit + 1);
+        ImmutableSortedSet<CatalogueEntry> products = view.InOrder(order);
+        List<CatalogueEntry> entries = Take(products, filter, after, isDescending, limit + 1);
         int total = filter.IsEmpty ? products.Count : products.Count(filter.Takes);
-        bool hasMore = page.Count > limit;
-        if (hasMore) page.RemoveAt(limit);
-        Paging.Announce(http, total, hasMore ? Paging.Cursor(order.PlaceOf(page[^1].Product, isDescending)) : null);
-        return ValueTask.FromResult<IResult>(new Page(page));
+        bool hasMore = entries.Count > limit;
+        if (hasMore) entries.RemoveAt(limit);
+        Paging.Announce(http, total, hasMore ? Paging.Cursor(order.PlaceOf(entries[^1].Product, isDescending)) : null);
+        var page = ProductPage.Of(http.Response, entries);
+        view.KeepPage(key, page);
+        return page;
     }
 
     private static List<CatalogueEntry> Take(
@@ -101,29 +108,6 @@ internal sealed class ListProducts(Catalogue catalogue)
                 && (MaxCents is null || product.PriceCents <= MaxCents)
                 && (Text is null || product.Name.Contains(Text, StringComparison.OrdinalIgnoreCase)
                     || product.Description.Contains(Text, StringComparison.OrdinalIgnoreCase));
-        }
-    }
-
-    /// <summary>A JSON array of products whose bytes are ready.</summary>
-    private sealed class Page(List<CatalogueEntry> entries) : IResult
-    {
-        public Task ExecuteAsync(HttpContext httpContext)
-        {
-            HttpResponse response = httpContext.Response;
-            response.ContentType = JsonAnswer.ContentType;
-            response.ContentLength = 2 + Math.Max(0, entries.Count - 1) + entries.Sum(static entry => (long)entry.Json.Length);
-            if (HttpMethods.IsHead(httpContext.Request.Method)) return Task.CompletedTask;
-
-            ReadOnlySpan<CatalogueEntry> page = CollectionsMarshal.AsSpan(entries);
-            response.BodyWriter.Write("["u8);
-            for (int i = 0; i < page.Length; i++)
-            {
-                if (i > 0) response.BodyWriter.Write(","u8);
-                response.BodyWriter.Write(page[i].Json);
-            }
-
-            response.BodyWriter.Write("]"u8);
-            return Task.CompletedTask;
         }
     }
 }

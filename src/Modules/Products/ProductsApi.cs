@@ -58,7 +58,7 @@ internal sealed class ProductsApi(
 
     private ValueTask<IResult> Categories(HttpContext http)
     {
-        CategoryBody[] categories = [.. catalogue.InOrder(CatalogueOrder.ById).CountBy(entry => entry.Product.Category)
+        CategoryBody[] categories = [.. catalogue.View.InOrder(CatalogueOrder.ById).CountBy(entry => entry.Product.Category)
             .OrderBy(category => category.Key, StringComparer.Ordinal).Select(category => new CategoryBody(category.Key, category.Value))];
         return ValueTask.FromResult(JsonAnswer.Ok(categories, ProductsJson.Wire.CategoryBodyArray));
     }

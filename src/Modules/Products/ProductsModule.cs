@@ -45,7 +45,7 @@ public sealed class ProductsModule : IShopModule
         else if (module.Settings.DemoData) await DemoData.FillAsync(store, catalogue, module.Now().ToMilliseconds());
 
         var metrics = services.GetRequiredService<ProductMetrics>();
-        foreach (CatalogueEntry entry in catalogue.InOrder(CatalogueOrder.ById).Take(CountedFromStart)) metrics.ViewsOf(entry.Product.Id);
+        foreach (CatalogueEntry entry in catalogue.View.InOrder(CatalogueOrder.ById).Take(CountedFromStart)) metrics.ViewsOf(entry.Product.Id);
 
         var openings = services.GetRequiredService<StockOpening>();
         await openings.SettleAsync();

@@ -41,7 +41,7 @@ public sealed class ModuleRoutes
     {
         bool isDescribed = description is null;
         description ??= new RouteDescription(template);
-        RequestDelegate answer = new Route(handler, description).AnswerAsync;
+        RequestDelegate answer = new Route(handler, description).Answer;
         IEndpointConventionBuilder endpoint = _endpoints.MapMethods(template, [method], answer)
             .WithMetadata(_listener.Metrics.Route(method, template));
         endpoint.Add(builder =>
@@ -54,11 +54,14 @@ public sealed class ModuleRoutes
 
     private sealed class Route(Handler handler, RouteDescription description)
     {
-        public async Task AnswerAsync(HttpContext http)
+        public Task Answer(HttpContext http)
         {
-            IResult answer = Refusal(http) ?? await handler(http);
-            await answer.ExecuteAsync(http);
+            if (Refusal(http) is { } refusal) return refusal.ExecuteAsync(http);
+            ValueTask<IResult> answer = handler(http);
+            return answer.IsCompletedSuccessfully ? answer.Result.ExecuteAsync(http) : AnswerAsync(http, answer);
         }
+
+        private static async Task AnswerAsync(HttpContext http, ValueTask<IResult> answer) => await (await answer).ExecuteAsync(http);
 
         private Problem? Refusal(HttpContext http)
         {

@@ -9,7 +9,11 @@ namespace Shop.Platform.Http;
 /// What surrounds every request of a module: it is counted and timed, admitted or refused, and whatever goes wrong ends in a
 /// problem that tells the client what it can do, and nothing of the inside.
 /// </summary>
-internal sealed class RequestPipeline(ModuleListener listener, RequestDelegate next)
+/// <remarks>An answer that is ready at once takes a path without a state machine: most reads do.</remarks>
+/// <param name="listener">The module's listener.</param>
+/// <param name="compress">Answers a route whose answer is worth compressing.</param>
+/// <param name="next">Answers what no route took.</param>
+internal sealed class RequestPipeline(ModuleListener listener, RequestDelegate compress, RequestDelegate next)
 {
     private readonly RequestMetrics _metrics = listener.Metrics;
     private readonly int _limit = listener.Module.Settings.MaxConcurrentRequests;
@@ -17,36 +21,58 @@ internal sealed class RequestPipeline(ModuleListener listener, RequestDelegate n
     public Task InvokeAsync(HttpContext http)
     {
         Endpoint? endpoint = http.GetEndpoint();
-        if (endpoint?.Metadata.GetMetadata<RequestMetrics.RouteMetrics>() is { } route) return CountAsync(http, route);
-        if (endpoint?.Metadata.GetMetadata<Uncounted>() is not null) return GuardAsync(http);
-        return CountAsync(http, _metrics.ForUnmatched(http.Request.Method));
+        if (endpoint is null) return Count(http, next, _metrics.ForUnmatched(http.Request.Method));
+        RequestDelegate answer = endpoint.Metadata.GetMetadata<Compressible>() is null ? endpoint.RequestDelegate! : compress;
+        if (endpoint.Metadata.GetMetadata<RequestMetrics.RouteMetrics>() is { } route) return Count(http, answer, route);
+        return endpoint.Metadata.GetMetadata<Uncounted>() is null
+            ? Count(http, answer, _metrics.ForUnmatched(http.Request.Method))
+            : Guard(http, answer);
     }
 
-    private async Task CountAsync(HttpContext http, RequestMetrics.RouteMetrics route)
+    private Task Count(HttpContext http, RequestDelegate answer, RequestMetrics.RouteMetrics route)
     {
         long start = Stopwatch.GetTimestamp();
-        int code = 0;
-        bool isAdmitted = _metrics.Begin() <= _limit;
+        Task answering = _metrics.Begin() <= _limit ? Guard(http, answer) : TooManyRequests().ExecuteAsync(http);
+        if (!answering.IsCompletedSuccessfully) return CountAsync(http, answering, route, start);
+        _metrics.End(route, http.Response.StatusCode, Stopwatch.GetElapsedTime(start));
+        return Task.CompletedTask;
+    }
+
+    private async Task CountAsync(HttpContext http, Task answering, RequestMetrics.RouteMetrics route, long start)
+    {
+        int code = StatusCodes.Status500InternalServerError;
         try
         {
-            Task answer = isAdmitted ? GuardAsync(http) : TooManyRequests().ExecuteAsync(http);
-            bool isQuick = answer.IsCompletedSuccessfully;
-            await answer;
-            code = http.Response.StatusCode;
-            // Asking costs an allocation, and a client has no time to go away during an answer that never waited.
-            if (!isQuick && http.RequestAborted.IsCancellationRequested) code = RequestMetrics.ClientClosedRequest;
+            await answering;
+            // Asked only here: it costs an allocation, and a client has no time to go away during an answer that never waited.
+            code = http.RequestAborted.IsCancellationRequested ? RequestMetrics.ClientClosedRequest : http.Response.StatusCode;
         }
         finally
         {
-            _metrics.End(route, code == 0 ? StatusCodes.Status500InternalServerError : code, Stopwatch.GetElapsedTime(start));
+            _metrics.End(route, code, Stopwatch.GetElapsedTime(start));
         }
     }
 
-    private async Task GuardAsync(HttpContext http)
+    private Task Guard(HttpContext http, RequestDelegate answer)
     {
         try
         {
-            await next(http);
+            Task answering = answer(http);
+            if (!answering.IsCompletedSuccessfully) return GuardAsync(http, answering);
+        }
+        catch (Exception exception)
+        {
+            return AnswerAsync(http, exception);
+        }
+
+        return IsBareError(http.Response) ? ProblemOf(http).ExecuteAsync(http) : Task.CompletedTask;
+    }
+
+    private async Task GuardAsync(HttpContext http, Task answering)
+    {
+        try
+        {
+            await answering;
             if (IsBareError(http.Response)) await ProblemOf(http).ExecuteAsync(http);
         }
         catch (Exception exception)

@@ -77,14 +77,22 @@ public static class ModuleHosting
         var pipeline = new ApplicationBuilder(services);
         pipeline.UsePathBase("/api");
         pipeline.UseRouting();
-        pipeline.Use(next => new RequestPipeline(listener, next).InvokeAsync);
-        pipeline.UseWhen(static http => http.GetEndpoint()?.Metadata.GetMetadata<Compressible>() is not null, static branch => branch.UseResponseCompression());
+        RequestDelegate compress = Compressed(services);
+        pipeline.Use(next => new RequestPipeline(listener, compress, next).InvokeAsync);
         pipeline.UseEndpoints(endpoints =>
         {
             var routes = new ModuleRoutes(endpoints, listener);
             module.MapRoutes(routes, services);
             ServiceRoutes.Map(endpoints, routes, listener.Module, services.GetRequiredService<BuildInfo>(), services.GetRequiredService<ProcessMetrics>());
         });
+        return pipeline.Build();
+    }
+
+    private static RequestDelegate Compressed(IServiceProvider services)
+    {
+        var pipeline = new ApplicationBuilder(services);
+        pipeline.UseResponseCompression();
+        pipeline.Run(static http => http.GetEndpoint()!.RequestDelegate!(http));
         return pipeline.Build();
     }
 

@@ -11,6 +11,9 @@ namespace Shop.Platform.Requests;
 /// </summary>
 public static class Paging
 {
+    /// <summary>Header that says how many rows there are in all.</summary>
+    public const string TotalHeader = "X-Total-Count";
+
     /// <summary>Rows of a page.</summary>
     public static readonly WholeNumberField Limit = new("limit", 1, 1000)
     {
@@ -58,7 +61,7 @@ public static class Paging
     /// <summary>Says how many rows there are in all, and where the next page is.</summary>
     public static void Announce(HttpContext http, long total, string? nextCursor)
     {
-        http.Response.Headers["X-Total-Count"] = total.ToString();
+        http.Response.Headers[TotalHeader] = total.ToString();
         if (nextCursor is null) return;
         var query = new QueryBuilder(http.Request.Query
             .Where(parameter => parameter.Key != After.Name)

@@ -116,12 +116,14 @@ internal sealed class InventoryStore(Database database)
     /// <summary>The movements of a product, newest first, from before one on, and how many there are in all.</summary>
     public (IReadOnlyList<MovementRow> Rows, long Total) Movements(string productId, long? before, long limit)
     {
+        string mine = $"FROM run CROSS JOIN movements WHERE id / {RunIndex.RowsPerRun} = run.n AND product_id = @productId";
         using SqliteConnection connection = database.OpenRead();
-        MovementRow[] rows = [.. connection.Query<MovementRow>("""
+        long newest = connection.ExecuteScalar<long>("SELECT coalesce(max(id), 0) FROM movements");
+        MovementRow[] rows = RunIndex.NewestFirst<MovementRow>(connection, $"""
             SELECT id AS Id, kind AS Kind, quantity AS Quantity, order_id AS OrderId, at AS At, on_hand AS OnHand, reserved AS Reserved
-            FROM movements WHERE product_id = @productId AND id < @before ORDER BY id DESC LIMIT @limit
-            """, new { productId, before = before ?? long.MaxValue, limit })];
-        return (rows, connection.ExecuteScalar<long>("SELECT count(*) FROM movements WHERE product_id = @productId", new { productId }));
+            {mine} AND id < @before ORDER BY id DESC LIMIT @limit
+            """, Math.Min(before ?? long.MaxValue, newest), limit, new { productId, before = before ?? long.MaxValue });
+        return (rows, RunIndex.Count(connection, $"SELECT count(*) {mine}", newest, new { productId }));
     }
 
     public IReadOnlyList<string> Unconfirmed()

@@ -98,16 +98,21 @@ internal sealed class OrderStore(Database database)
     public IReadOnlyList<(long Seq, Order Order)> List(OrderFilter filter, long? before, long limit)
     {
         using SqliteConnection connection = database.OpenRead();
-        OrderRow[] rows = [.. connection.Query<OrderRow>(
-            $"SELECT {OrderColumns} FROM orders o {Where(filter)} AND o.seq < @before ORDER BY o.seq DESC LIMIT @limit",
-            new { filter.Status, filter.CustomerId, filter.ProductId, before = before ?? long.MaxValue, limit })];
+        long newest = Math.Min(before ?? long.MaxValue, Newest(connection));
+        var parameters = new { filter.Status, filter.CustomerId, filter.ProductId, before = before ?? long.MaxValue, limit };
+        OrderRow[] rows = filter.NeedsRuns
+            ? RunIndex.NewestFirst<OrderRow>(connection,
+                $"SELECT {OrderColumns} FROM run CROSS JOIN orders o {Where(filter)} AND o.seq < @before ORDER BY o.seq DESC LIMIT @limit", newest, limit, parameters)
+            : [.. connection.Query<OrderRow>($"SELECT {OrderColumns} FROM orders o {Where(filter)} AND o.seq < @before ORDER BY o.seq DESC LIMIT @limit", parameters)];
         return WithLines(connection, rows);
     }
 
     public long Count(OrderFilter filter)
     {
         using SqliteConnection connection = database.OpenRead();
-        return connection.ExecuteScalar<long>($"SELECT count(*) FROM orders o {Where(filter)}", filter);
+        return filter.NeedsRuns
+            ? RunIndex.Count(connection, $"SELECT count(*) FROM run CROSS JOIN orders o {Where(filter)}", Newest(connection), filter)
+            : connection.ExecuteScalar<long>($"SELECT count(*) FROM orders o {Where(filter)}", filter);
     }
 
     public IReadOnlyDictionary<string, long> CountByStatus()
@@ -152,11 +157,13 @@ internal sealed class OrderStore(Database database)
         return [.. connection.Query<(string, string)>("SELECT order_id, status FROM pending_stock")];
     }
 
+    private static long Newest(SqliteConnection connection) => connection.ExecuteScalar<long>("SELECT coalesce(max(seq), 0) FROM orders");
+
     private static string Where(OrderFilter filter) => string.Concat(
         "WHERE true",
         filter.Status is null ? "" : " AND o.status = @Status",
-        filter.CustomerId is null ? "" : " AND o.customer_id = @CustomerId",
-        filter.ProductId is null ? "" : " AND o.seq IN (SELECT order_seq FROM order_lines WHERE product_id = @ProductId)");
+        filter.CustomerId is null ? "" : $" AND o.seq / {RunIndex.RowsPerRun} = run.n AND o.customer_id = @CustomerId",
+        filter.ProductId is null ? "" : $" AND o.seq IN (SELECT order_seq FROM order_lines WHERE order_seq / {RunIndex.RowsPerRun} = run.n AND product_id = @ProductId)");
 
     private static (long Seq, Order Order)[] WithLines(SqliteConnection connection, IReadOnlyList<OrderRow> rows)
     {
@@ -176,4 +183,8 @@ internal sealed class OrderStore(Database database)
 }
 
 /// <summary>Which orders a list is of.</summary>
-internal sealed record OrderFilter(string? Status, string? CustomerId, string? ProductId);
+internal sealed record OrderFilter(string? Status, string? CustomerId, string? ProductId)
+{
+    /// <summary>Whether its index is cut into runs.</summary>
+    public bool NeedsRuns => CustomerId is not null || ProductId is not null;
+}

@@ -1,6 +1,7 @@
 using System.Reflection;
 using Microsoft.Data.Sqlite;
 using Prometheus;
+using SQLitePCL;
 
 namespace Shop.Platform.Data;
 
@@ -15,6 +16,16 @@ public sealed class Database : IDisposable
     private readonly string _readConnection;
     private SqliteConnection? _writeConnection;
     private WriteQueue? _writes;
+
+    static Database()
+    {
+        // Before SQLite's first use: each connection stays with one thread at a time, and nobody asks for its memory statistics,
+        // so neither needs a lock.
+        Batteries_V2.Init();
+        // Refused where something else in the process used SQLite first: then it keeps its locks, which cost time and nothing else.
+        _ = raw.sqlite3_config(raw.SQLITE_CONFIG_MULTITHREAD);
+        _ = raw.sqlite3_config(raw.SQLITE_CONFIG_MEMSTATUS, 0);
+    }
 
     internal Database(string module, ShopSettings settings)
     {

@@ -1,0 +1,3 @@
+module shop.example/peer
+
+go 1.22

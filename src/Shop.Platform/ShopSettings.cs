@@ -1,5 +1,6 @@
 using System.Net;
 using Microsoft.Extensions.Configuration;
+using Shop.Platform.Data;
 using Shop.Platform.Modules;
 
 namespace Shop.Platform;
@@ -27,6 +28,9 @@ public sealed record ShopSettings
     /// <summary>Writes that may wait for one module's database; one more is a 503.</summary>
     public required int WriteQueueLimit { get; init; }
 
+    /// <summary>Most writes in one commit; 1 shows what a commit for each write costs.</summary>
+    public required int WriteBatchLimit { get; init; }
+
     /// <summary>Port of each module by its name; 0 picks a free one.</summary>
     public required IReadOnlyDictionary<string, int> Ports { get; init; }
 
@@ -47,6 +51,7 @@ public sealed record ShopSettings
                 "three capital letters, as EUR"),
             MaxConcurrentRequests = reader.Number("Shop:MaxConcurrentRequests", 1024, 1, 100_000),
             WriteQueueLimit = reader.Number("Shop:WriteQueueLimit", 4096, 1, 1_000_000),
+            WriteBatchLimit = reader.Number("Shop:WriteBatchLimit", WriteQueue.MaxBatch, 1, WriteQueue.MaxBatch),
             Ports = modules.ToDictionary(module => module.Name,
                 module => reader.Number(PortKey(module), module.DefaultPort, 0, 65535), StringComparer.Ordinal),
         };

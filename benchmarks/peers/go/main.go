@@ -1,6 +1,6 @@
 // The catalogue on net/http with client_golang, as its users would write it.
 //
-// Run: PRODUCTS=products.json PORT=8000 go run .
+// Run: PRODUCTS=products.json PORT=8000 GO111MODULE=off go run .
 package main
 
 import (
@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -61,8 +62,8 @@ func main() {
 	}
 
 	mux := http.NewServeMux()
-	mux.Handle("GET /products/{id}", counted("/products/{id}", func(w http.ResponseWriter, r *http.Request) {
-		p, ok := byID[r.PathValue("id")]
+	mux.Handle("/products/", counted("/products/{id}", func(w http.ResponseWriter, r *http.Request) {
+		p, ok := byID[strings.TrimPrefix(r.URL.Path, "/products/")]
 		if !ok {
 			http.NotFound(w, r)
 			return
@@ -70,7 +71,7 @@ func main() {
 		views.WithLabelValues(p.ID).Inc()
 		answer(w, p)
 	}))
-	mux.Handle("GET /products", counted("/products", func(w http.ResponseWriter, r *http.Request) {
+	mux.Handle("/products", counted("/products", func(w http.ResponseWriter, r *http.Request) {
 		limit := 100
 		if asked := r.URL.Query().Get("limit"); asked != "" {
 			var err error
@@ -80,8 +81,11 @@ func main() {
 			}
 		}
 		w.Header().Set("X-Total-Count", strconv.Itoa(len(products)))
-		answer(w, products[:min(limit, len(products))])
+		if limit > len(products) {
+			limit = len(products)
+		}
+		answer(w, products[:limit])
 	}))
-	mux.Handle("GET /metrics", promhttp.Handler())
+	mux.Handle("/metrics", promhttp.Handler())
 	log.Fatal(http.ListenAndServe("127.0.0.1:"+os.Getenv("PORT"), mux))
 }

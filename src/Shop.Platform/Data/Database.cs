@@ -12,7 +12,7 @@ namespace Shop.Platform.Data;
 public sealed class Database : IDisposable
 {
     private readonly string _module;
-    private readonly int _queueLimit;
+    private readonly ShopSettings _settings;
     private readonly string _readConnection;
     private SqliteConnection? _writeConnection;
     private WriteQueue? _writes;
@@ -30,7 +30,7 @@ public sealed class Database : IDisposable
     internal Database(string module, ShopSettings settings)
     {
         _module = module;
-        _queueLimit = settings.WriteQueueLimit;
+        _settings = settings;
         Path = System.IO.Path.Combine(settings.DataDirectory, $"{module}.db");
         _readConnection = ConnectionString(SqliteOpenMode.ReadOnly, pooling: true);
     }
@@ -69,8 +69,8 @@ public sealed class Database : IDisposable
             throw new ShopStartException($"The database file {Path} can't be used: {exception.Message}", exception);
         }
 
-        var databaseMetrics = new DatabaseMetrics(metrics, _queueLimit);
-        _writes = new WriteQueue(_module, _writeConnection, _queueLimit, databaseMetrics);
+        var databaseMetrics = new DatabaseMetrics(metrics, _settings.WriteQueueLimit);
+        _writes = new WriteQueue(_module, _writeConnection, _settings, databaseMetrics);
         registry.AddBeforeCollectCallback(() => databaseMetrics.Refresh(_writes.Depth, FileSize(Path), FileSize(Path + "-wal")));
     }
 

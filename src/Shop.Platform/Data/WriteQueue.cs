@@ -12,23 +12,25 @@ namespace Shop.Platform.Data;
 /// </summary>
 public sealed class WriteQueue
 {
-    /// <summary>Most writes in one commit.</summary>
+    /// <summary>Most writes in one commit, unless <see cref="ShopSettings.WriteBatchLimit"/> says fewer.</summary>
     public const int MaxBatch = 1024;
 
     private readonly string _module;
     private readonly SqliteConnection _connection;
     private readonly DatabaseMetrics _metrics;
+    private readonly int _batchLimit;
     private readonly Channel<PendingWrite> _waiting;
     private readonly Thread _writer;
     private readonly List<Statement> _prepared = [];
     private readonly Statement _begin, _commit, _rollback, _savepoint, _release, _undo;
 
-    internal WriteQueue(string module, SqliteConnection connection, int limit, DatabaseMetrics metrics)
+    internal WriteQueue(string module, SqliteConnection connection, ShopSettings settings, DatabaseMetrics metrics)
     {
         _module = module;
         _connection = connection;
         _metrics = metrics;
-        _waiting = Channel.CreateBounded<PendingWrite>(new BoundedChannelOptions(limit) { SingleReader = true });
+        _batchLimit = settings.WriteBatchLimit;
+        _waiting = Channel.CreateBounded<PendingWrite>(new BoundedChannelOptions(settings.WriteQueueLimit) { SingleReader = true });
         _begin = Prepare("BEGIN IMMEDIATE");
         _commit = Prepare("COMMIT");
         _rollback = Prepare("ROLLBACK");
@@ -75,10 +77,10 @@ public sealed class WriteQueue
 
     private void WriteUntilStopped()
     {
-        var batch = new List<PendingWrite>(MaxBatch);
+        var batch = new List<PendingWrite>(_batchLimit);
         while (WaitForWork())
         {
-            while (batch.Count < MaxBatch && _waiting.Reader.TryRead(out PendingWrite? write)) batch.Add(write);
+            while (batch.Count < _batchLimit && _waiting.Reader.TryRead(out PendingWrite? write)) batch.Add(write);
             Commit(batch);
             batch.Clear();
         }

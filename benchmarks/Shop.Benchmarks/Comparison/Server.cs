@@ -1,0 +1,107 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Net;
+using System.Net.Sockets;
+
+namespace Shop.Benchmarks.Comparison;
+
+/// <summary>A server under measure: a process of its own, on a free port.</summary>
+internal sealed class Server : IDisposable
+{
+    private const double TicksPerSecond = 100; // USER_HZ of Linux
+
+    private readonly Process _process;
+
+    private Server(string name, Process process)
+    {
+        Name = name;
+        _process = process;
+    }
+
+    public string Name { get; }
+
+    public int Id => _process.Id;
+
+    /// <summary>Resident memory now, in MB.</summary>
+    public double MemoryMegabytes => Status("VmRSS:") / 1024.0;
+
+    /// <summary>Most resident memory so far, in MB.</summary>
+    public double PeakMegabytes => Status("VmHWM:") / 1024.0;
+
+    /// <summary>Time on the processors so far, of it and its children.</summary>
+    public double CpuSeconds => Tree(Id).Sum(static id =>
+    {
+        string text = File.ReadAllText($"/proc/{id}/stat");
+        string[] fields = text[(text.LastIndexOf(')') + 2)..].Split(' ');
+        return (long.Parse(fields[11], CultureInfo.InvariantCulture) + long.Parse(fields[12], CultureInfo.InvariantCulture)) / TicksPerSecond;
+    });
+
+    /// <summary>Starts a program and waits until its address answers.</summary>
+    public static async Task<Server> StartAsync(string name, Uri ready, string program, IEnumerable<string> arguments,
+        string? folder = null, params (string Name, string Value)[] environment)
+    {
+        var start = new ProcessStartInfo(program) { UseShellExecute = false, RedirectStandardOutput = true, RedirectStandardError = true, WorkingDirectory = folder ?? Path.GetTempPath() };
+        foreach (string argument in arguments) start.ArgumentList.Add(argument);
+        foreach ((string key, string value) in environment) start.Environment[key] = value;
+        var server = new Server(name, Process.Start(start)!);
+        server._process.OutputDataReceived += static (_, _) => { };
+        server._process.ErrorDataReceived += static (_, _) => { };
+        server._process.BeginOutputReadLine();
+        server._process.BeginErrorReadLine();
+        using var client = new HttpClient();
+        while (true)
+        {
+            if (server._process.HasExited) throw new InvalidOperationException($"{name} ended instead of starting.");
+            try
+            {
+                if ((await client.GetAsync(ready)).IsSuccessStatusCode) return server;
+            }
+            catch (HttpRequestException)
+            {
+                await Task.Delay(2);
+            }
+        }
+    }
+
+    public static int FreePort()
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        return ((IPEndPoint)listener.LocalEndpoint).Port;
+    }
+
+    public void Dispose()
+    {
+        foreach (int id in Tree(Id).Reverse())
+        {
+            try
+            {
+                using var process = Process.GetProcessById(id);
+                process.Kill();
+            }
+            catch (ArgumentException)
+            {
+                // It ended by itself.
+            }
+        }
+
+        _process.WaitForExit();
+        _process.Dispose();
+    }
+
+    private static IEnumerable<int> Tree(int id)
+    {
+        yield return id;
+        foreach (string task in Directory.GetDirectories($"/proc/{id}/task"))
+        {
+            foreach (string child in File.ReadAllText(Path.Combine(task, "children")).Split(' ', StringSplitOptions.RemoveEmptyEntries))
+            {
+                foreach (int below in Tree(int.Parse(child, CultureInfo.InvariantCulture))) yield return below;
+            }
+        }
+    }
+
+    private long Status(string field) => long.Parse(
+        File.ReadLines($"/proc/{Id}/status").First(line => line.StartsWith(field, StringComparison.Ordinal)).Split(' ', StringSplitOptions.RemoveEmptyEntries)[1],
+        CultureInfo.InvariantCulture);
+}

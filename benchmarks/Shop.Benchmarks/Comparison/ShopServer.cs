@@ -1,0 +1,55 @@
+using System.Globalization;
+using System.Text.RegularExpressions;
+
+namespace Shop.Benchmarks.Comparison;
+
+/// <summary>The shop under measure, with a data directory of its own.</summary>
+internal sealed partial class ShopServer : IDisposable
+{
+    private readonly string _data;
+
+    private ShopServer(Server server, string data, int[] ports)
+    {
+        Server = server;
+        _data = data;
+        (Products, Orders, Inventory) = (Address(ports[0]), Address(ports[1]), Address(ports[2]));
+    }
+
+    public Server Server { get; }
+
+    public Uri Products { get; }
+
+    public Uri Orders { get; }
+
+    public Uri Inventory { get; }
+
+    public static async Task<ShopServer> StartAsync(string name, params string[] settings)
+    {
+        int[] ports = [Server.FreePort(), Server.FreePort(), Server.FreePort()];
+        string data = Directory.CreateTempSubdirectory("shop-bench-").FullName;
+        Server server = await Server.StartAsync(name, new Uri(Address(ports[1]), "/health/live"), "dotnet",
+            [Repository.Program("src", "Shop.Host"), $"--Shop:DataDirectory={data}", $"--Shop:Products:Port={ports[0]}", $"--Shop:Orders:Port={ports[1]}",
+                $"--Shop:Inventory:Port={ports[2]}", .. settings.Select(setting => $"--{setting}")]);
+        return new ShopServer(server, data, ports);
+    }
+
+    /// <summary>The sum of a metric over its series at one service.</summary>
+    public static async Task<double> MetricAsync(Uri service, string name)
+    {
+        using var client = new HttpClient();
+        string text = await client.GetStringAsync(new Uri(service, "/metrics"));
+        return Sample().Matches(text).Where(match => match.Groups["name"].Value == name)
+            .Sum(match => double.Parse(match.Groups["value"].Value, CultureInfo.InvariantCulture));
+    }
+
+    public void Dispose()
+    {
+        Server.Dispose();
+        Directory.Delete(_data, recursive: true);
+    }
+
+    private static Uri Address(int port) => new($"http://127.0.0.1:{port}");
+
+    [GeneratedRegex(@"^(?<name>\w+)(\{.*?\})? (?<value>\S+)", RegexOptions.ExplicitCapture | RegexOptions.Multiline, 10_000)]
+    private static partial Regex Sample();
+}

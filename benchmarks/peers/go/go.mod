@@ -1,3 +1,0 @@
-module shop.example/peer
-
-go 1.22

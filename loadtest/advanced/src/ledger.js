@@ -1,0 +1,63 @@
+// @ts-check
+// The shop's books against k6's own. Each user adds what it was told to a counter, and at the end the shop's figures are taken off: what is
+// left must be nothing, which is a threshold like any other (profiles.js), so a difference fails the run.
+
+import http from 'k6/http';
+import { fail } from 'k6';
+import { Counter } from 'k6/metrics';
+import { INVENTORY_URL, ORDER_URL, stockOf } from './shop.js';
+
+const ordersAcknowledged = new Counter('orders_acknowledged');
+const ordersUnaccounted = new Counter('orders_unaccounted');
+const unitsUnaccounted = new Counter('units_unaccounted');
+const unitsOversold = new Counter('units_oversold');
+
+/** @typedef {{ orders: number, units: number }} Books orders that were ever created; units that can be sold */
+
+/** @param {number} units that the order holds */
+export function orderAcknowledged(units) {
+  ordersAcknowledged.add(1);
+  ordersUnaccounted.add(1);
+  unitsMoved(-units);
+}
+
+/** @param {number} units that can be sold now, and could not before; negative where they went */
+export function unitsMoved(units) {
+  unitsUnaccounted.add(units);
+}
+
+/** @returns {Books} */
+export function openBooks() {
+  return { orders: ordersCreated(), units: unitsInStock() };
+}
+
+/**
+ * @param {Books} opening
+ * @param {string} flashProduct
+ * @param {number} flashUnits that there were of it
+ */
+export function closeBooks(opening, flashProduct, flashUnits) {
+  ordersUnaccounted.add(opening.orders - ordersCreated());
+  unitsUnaccounted.add(opening.units - unitsInStock());
+  const flash = stockOf(flashProduct);
+  unitsOversold.add(Math.max(0, -flash.stock_level) + Math.max(0, flash.reserved - flashUnits));
+}
+
+function ordersCreated() {
+  const metrics = http.get(`${ORDER_URL}/metrics`);
+  const line = String(metrics.body).match(/^orders_created_total\{[^}]*\} (\S+)/m);
+  if (!line) fail(`${ORDER_URL}/metrics has no orders_created_total`);
+  return Number(line[1]);
+}
+
+function unitsInStock() {
+  let units = 0;
+  for (let path = '/inventory?limit=1000'; path; ) {
+    const page = http.get(INVENTORY_URL + path, { tags: { name: '/inventory' } });
+    const levels = /** @type {any[]} */ (page.json());
+    for (const product of levels) units += product.stock_level;
+    const next = (page.headers.Link || '').match(/<([^>]*)>; rel="next"/);
+    path = next ? next[1] : '';
+  }
+  return units;
+}

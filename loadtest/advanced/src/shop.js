@@ -1,0 +1,129 @@
+// @ts-check
+// What the load says to the shop, and what it measures of it.
+
+import exec from 'k6/execution';
+import http from 'k6/http';
+import { check, fail, sleep } from 'k6';
+import { Counter, Gauge, Rate, Trend } from 'k6/metrics';
+import { orderAcknowledged, unitsMoved } from './ledger.js';
+
+export const PRODUCT_URL = __ENV.PRODUCT_URL || 'http://localhost:5001';
+export const ORDER_URL = __ENV.ORDER_URL || 'http://localhost:5002';
+export const INVENTORY_URL = __ENV.INVENTORY_URL || 'http://localhost:5003';
+
+const TRIES = 3;
+const JSON_TYPE = { 'Content-Type': 'application/json' };
+
+// k6's own metrics know requests; these know the shop.
+const orderDuration = new Trend('order_duration', true); // from the first try to the answer that counted
+const ordersPlaced = new Rate('orders_placed'); // of those who wanted to buy
+const orderRetries = new Counter('order_retries'); // tries after a time-out or a refusal
+const ordersReplayed = new Counter('orders_replayed'); // answers to a retry whose first try had worked
+const ordersShort = new Counter('orders_short'); // refused for want of stock, as they should be
+const unitsRestocked = new Counter('units_restocked');
+const flashUnitsLeft = new Gauge('flash_units_left');
+
+/** @typedef {{ product_id: string, quantity: number }} Item */
+/** @typedef {{ id: string, units: number }} Order */
+
+export function waitUntilReady() {
+  for (const url of [PRODUCT_URL, ORDER_URL, INVENTORY_URL]) {
+    // A shop that is still starting is no error of the shop.
+    const params = { responseCallback: http.expectedStatuses(0, 200, 503), timeout: '5s' };
+    for (let tries = 60; http.get(`${url}/health/ready`, params).status !== 200; tries--) {
+      if (tries === 0) fail(`${url} was not ready within a minute`);
+      sleep(1);
+    }
+  }
+}
+
+export function findProducts() {
+  const list = http.get(`${PRODUCT_URL}/products?limit=20`, { tags: { name: '/products' } });
+  check(list, { 'a page of 20 products': (response) => response.status === 200 && response.json('#') === 20 });
+}
+
+/** @param {string} id */
+export function getProduct(id) {
+  const product = http.get(`${PRODUCT_URL}/products/${id}`, { tags: { name: '/products/{id}' } });
+  check(product, { 'the product asked for': (response) => response.status === 200 && response.json('id') === id });
+}
+
+/**
+ * @param {string} name
+ * @param {number} stock
+ * @returns {string} its id
+ */
+export function createProduct(name, stock) {
+  const product = http.post(`${PRODUCT_URL}/products`, JSON.stringify({ name, price: 9.9, category: 'Home', initial_stock: stock }), { headers: JSON_TYPE });
+  if (product.status !== 201) fail(`no product for the flash sale: ${product.status} ${product.body}`);
+  return String(product.json('id'));
+}
+
+/**
+ * Places an order. Where no answer comes, or the shop asks to come back later, it is sent again with the same key: so it is placed once,
+ * whatever became of the first try.
+ * @param {string} customerId
+ * @param {Item[]} items
+ * @param {{ mayBeShort?: boolean }} [may]
+ * @returns {Order | null}
+ */
+export function placeOrder(customerId, items, { mayBeShort = false } = {}) {
+  const body = JSON.stringify({ customer_id: customerId, items });
+  const params = {
+    headers: { ...JSON_TYPE, 'Idempotency-Key': `${exec.vu.idInTest}-${exec.vu.iterationInInstance}-${Date.now()}` },
+    responseCallback: http.expectedStatuses({ min: 200, max: 299 }, ...(mayBeShort ? [409] : [])),
+    tags: { name: '/orders' },
+    timeout: '5s',
+  };
+  const start = Date.now();
+  let answer = http.post(`${ORDER_URL}/orders`, body, params);
+  for (let tries = 1; tries < TRIES && isUnsettled(answer); tries++) {
+    orderRetries.add(1);
+    sleep(Number(answer.headers['Retry-After'] || 1));
+    answer = http.post(`${ORDER_URL}/orders`, body, params);
+  }
+  // Still without an answer, the order may have been placed or not: it is asked for until that is known.
+  for (let tries = 0; tries < 10 && answer.status === 0; tries++) {
+    sleep(1);
+    answer = http.post(`${ORDER_URL}/orders`, body, params);
+  }
+
+  orderDuration.add(Date.now() - start);
+  if (answer.headers['Idempotency-Replayed'] === 'true') ordersReplayed.add(1);
+  const isShort = mayBeShort && answer.status === 409;
+  if (isShort) ordersShort.add(1);
+  check(answer, { 'the order is placed, or there is too little': (response) => response.status === 201 || isShort });
+  ordersPlaced.add(answer.status === 201);
+  if (answer.status !== 201) return null;
+
+  const units = items.reduce((sum, item) => sum + item.quantity, 0);
+  orderAcknowledged(units);
+  return { id: String(answer.json('order_id')), units };
+}
+
+/** @param {Order} order */
+export function cancelOrder(order) {
+  const cancelled = http.post(`${ORDER_URL}/orders/${order.id}/cancel`, null, { tags: { name: '/orders/{order_id}/cancel' } });
+  if (check(cancelled, { 'the order is cancelled': (response) => response.json('status') === 'cancelled' })) unitsMoved(order.units);
+}
+
+/**
+ * @param {string} productId
+ * @param {number} quantity
+ */
+export function increaseStock(productId, quantity) {
+  const increased = http.post(`${INVENTORY_URL}/inventory/increase`, JSON.stringify({ product_id: productId, quantity_increased: quantity }), { headers: JSON_TYPE });
+  if (!check(increased, { 'the stock is updated': (response) => response.json('status') === 'Stock updated' })) return;
+  unitsRestocked.add(quantity);
+  unitsMoved(quantity);
+}
+
+/**
+ * @param {string} productId
+ * @returns {{ stock_level: number, on_hand: number, reserved: number }}
+ */
+export function stockOf(productId) {
+  const stock = /** @type {any} */ (http.get(`${INVENTORY_URL}/inventory/${productId}`, { tags: { name: '/inventory/{product_id}' } }).json());
+  flashUnitsLeft.add(stock.stock_level);
+  return stock;
+}

@@ -25,7 +25,7 @@ internal sealed class ProofTests
 
     [Test]
     public Task Given_the_projects_configuration_then_every_target_is_up() => WatchedShop.UntilAsync(
-        async () => (await TargetsAsync()) is { Length: 8 } targets && targets.All(target => (string)target["health"]! == "up"),
+        async () => (await TargetsAsync()) is { Length: 9 } targets && targets.All(target => (string)target["health"]! == "up"),
         async () => string.Join("\n", (await TargetsAsync()).Select(target => target.ToJsonString())));
 
     [Test]

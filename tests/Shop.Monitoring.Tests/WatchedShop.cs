@@ -12,8 +12,8 @@ namespace Shop.Monitoring.Tests;
 
 /// <summary>
 /// The real shop, watched by a real Prometheus with the project's own configuration and rules. Targets are led to free ports, and
-/// time runs sixty times as fast: a minute in the configuration is a second here. Node Exporter is real too; cAdvisor and Grafana
-/// are expositions that the test serves.
+/// time runs sixty times as fast: a minute in the configuration is a second here. Node Exporter is real too; cAdvisor, Grafana
+/// and what k6 writes to Prometheus are expositions that the test serves.
 /// </summary>
 internal sealed partial class WatchedShop : IAsyncDisposable
 {
@@ -124,6 +124,8 @@ internal sealed partial class WatchedShop : IAsyncDisposable
         };
         string configuration = targets.Aggregate(Repository.Text("monitoring", "prometheus", "prometheus.yml"), (text, target) => text.Replace($"[{target.Key}]", $"[\"{target.Value}\"]"));
         Assert.That(configuration, Does.Not.Contain("targets: [shop"));
+        // In a run of k6 these series come by remote write, which the shop's Prometheus takes.
+        configuration += $"\n  - job_name: k6\n    metrics_path: /k6\n    static_configs:\n      - targets: [\"{new Uri(_standIns.Urls.First()).Authority}\"]\n";
         configuration = configuration.Replace("scrape_timeout: 10s", "scrape_timeout: 500ms").Replace("interval: 15s", "interval: 500ms");
         File.WriteAllText(Path.Combine(_directory, "prometheus.yml"), configuration);
         Directory.CreateDirectory(Path.Combine(_directory, "rules"));
@@ -180,11 +182,11 @@ internal sealed partial class WatchedShop : IAsyncDisposable
         builder.Logging.ClearProviders();
         WebApplication app = builder.Build();
         app.Urls.Add("http://127.0.0.1:0");
-        string cadvisor = await File.ReadAllTextAsync(Path.Combine(AppContext.BaseDirectory, "Exposition", "cadvisor.prom"));
+        string[] expositions = await Task.WhenAll(new[] { "cadvisor.prom", "k6.prom" }.Select(static file => File.ReadAllTextAsync(Path.Combine(AppContext.BaseDirectory, "Exposition", file))));
         app.Run(http =>
         {
             http.Response.ContentType = "text/plain; version=0.0.4";
-            return http.Response.WriteAsync(cadvisor);
+            return http.Response.WriteAsync(expositions[http.Request.Path == "/k6" ? 1 : 0]);
         });
         await app.StartAsync();
         return app;

@@ -4,13 +4,14 @@
 
 import http from 'k6/http';
 import { fail } from 'k6';
-import { Counter } from 'k6/metrics';
-import { INVENTORY_URL, ORDER_URL, stockOf } from './shop.js';
+import { Counter, Gauge } from 'k6/metrics';
+import { INVENTORY_URL, ORDER_URL } from './addresses.js';
 
 const ordersAcknowledged = new Counter('orders_acknowledged');
 const ordersUnaccounted = new Counter('orders_unaccounted');
 const unitsUnaccounted = new Counter('units_unaccounted');
 const unitsOversold = new Counter('units_oversold');
+const flashUnitsLeft = new Gauge('flash_units_left');
 
 /** @typedef {{ orders: number, units: number }} Books orders that were ever created; units that can be sold */
 
@@ -39,7 +40,8 @@ export function openBooks() {
 export function closeBooks(opening, flashProduct, flashUnits) {
   ordersUnaccounted.add(opening.orders - ordersCreated());
   unitsUnaccounted.add(opening.units - unitsInStock());
-  const flash = stockOf(flashProduct);
+  const flash = /** @type {any} */ (http.get(`${INVENTORY_URL}/inventory/${flashProduct}`, { tags: { name: '/inventory/{product_id}' } }).json());
+  flashUnitsLeft.add(flash.stock_level);
   unitsOversold.add(Math.max(0, -flash.stock_level) + Math.max(0, flash.reserved - flashUnits));
 }
 

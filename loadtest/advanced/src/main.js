@@ -15,7 +15,7 @@ import { report } from './summary.js';
 import { pickPopular } from './popularity.js';
 import { profile } from './profiles.js';
 
-const FLASH_UNITS = 100;
+const FLASH_UNITS = Number(__ENV.FLASH_UNITS || 100);
 
 export const options = profile(__ENV.SCENARIO || 'average');
 

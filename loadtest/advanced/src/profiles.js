@@ -109,8 +109,8 @@ export function profile(name) {
     },
     thresholds,
     summaryTrendStats: ['avg', 'min', 'med', 'max', 'p(90)', 'p(95)', 'p(99)'],
-    // Connections to one shop are one kind of thing.
-    noConnectionReuse: false,
+    setupTimeout: '2m',
+    teardownTimeout: '2m',
     userAgent: 'shop-loadtest',
   };
 }
@@ -126,7 +126,7 @@ function arrivals(exec, stages, rate) {
   return {
     executor: 'ramping-arrival-rate',
     exec,
-    startRate: stages.length === 1 && most > 100 ? 0 : rate(stages[0]),
+    startRate: stages.length === 1 && most > 100 ? 0 : rate(stages[0]), // the breakpoint is found from below
     timeUnit: '1s',
     preAllocatedVUs: Math.min(500, Math.max(5, most * 2)),
     maxVUs: Math.max(50, most * 5),

@@ -4,12 +4,9 @@
 import exec from 'k6/execution';
 import http from 'k6/http';
 import { check, fail, sleep } from 'k6';
-import { Counter, Gauge, Rate, Trend } from 'k6/metrics';
+import { Counter, Rate, Trend } from 'k6/metrics';
+import { INVENTORY_URL, ORDER_URL, PRODUCT_URL } from './addresses.js';
 import { orderAcknowledged, unitsMoved } from './ledger.js';
-
-export const PRODUCT_URL = __ENV.PRODUCT_URL || 'http://localhost:5001';
-export const ORDER_URL = __ENV.ORDER_URL || 'http://localhost:5002';
-export const INVENTORY_URL = __ENV.INVENTORY_URL || 'http://localhost:5003';
 
 const TRIES = 3;
 const JSON_TYPE = { 'Content-Type': 'application/json' };
@@ -21,7 +18,6 @@ const orderRetries = new Counter('order_retries'); // tries after a time-out or 
 const ordersReplayed = new Counter('orders_replayed'); // answers to a retry whose first try had worked
 const ordersShort = new Counter('orders_short'); // refused for want of stock, as they should be
 const unitsRestocked = new Counter('units_restocked');
-const flashUnitsLeft = new Gauge('flash_units_left');
 
 /** @typedef {{ product_id: string, quantity: number }} Item */
 /** @typedef {{ id: string, units: number }} Order */
@@ -79,7 +75,7 @@ export function placeOrder(customerId, items, { mayBeShort = false } = {}) {
   let answer = http.post(`${ORDER_URL}/orders`, body, params);
   for (let tries = 1; tries < TRIES && isUnsettled(answer); tries++) {
     orderRetries.add(1);
-    sleep(Number(answer.headers['Retry-After'] || 1));
+    sleep(Number(answer.headers?.['Retry-After'] || 1));
     answer = http.post(`${ORDER_URL}/orders`, body, params);
   }
   // Still without an answer, the order may have been placed or not: it is asked for until that is known.
@@ -89,7 +85,7 @@ export function placeOrder(customerId, items, { mayBeShort = false } = {}) {
   }
 
   orderDuration.add(Date.now() - start);
-  if (answer.headers['Idempotency-Replayed'] === 'true') ordersReplayed.add(1);
+  if (answer.headers?.['Idempotency-Replayed'] === 'true') ordersReplayed.add(1);
   const isShort = mayBeShort && answer.status === 409;
   if (isShort) ordersShort.add(1);
   check(answer, { 'the order is placed, or there is too little': (response) => response.status === 201 || isShort });
@@ -99,6 +95,11 @@ export function placeOrder(customerId, items, { mayBeShort = false } = {}) {
   const units = items.reduce((sum, item) => sum + item.quantity, 0);
   orderAcknowledged(units);
   return { id: String(answer.json('order_id')), units };
+}
+
+/** No answer, or an answer that asks to come back later. @param {import('k6/http').Response} answer */
+function isUnsettled(answer) {
+  return answer.status === 0 || answer.status === 429 || answer.status === 503;
 }
 
 /** @param {Order} order */
@@ -116,14 +117,4 @@ export function increaseStock(productId, quantity) {
   if (!check(increased, { 'the stock is updated': (response) => response.json('status') === 'Stock updated' })) return;
   unitsRestocked.add(quantity);
   unitsMoved(quantity);
-}
-
-/**
- * @param {string} productId
- * @returns {{ stock_level: number, on_hand: number, reserved: number }}
- */
-export function stockOf(productId) {
-  const stock = /** @type {any} */ (http.get(`${INVENTORY_URL}/inventory/${productId}`, { tags: { name: '/inventory/{product_id}' } }).json());
-  flashUnitsLeft.add(stock.stock_level);
-  return stock;
 }

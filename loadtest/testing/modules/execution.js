@@ -1,0 +1,12 @@
+const vu = globalThis.k6StandIn;
+
+export default {
+  vu: {
+    get idInTest() {
+      return vu.id;
+    },
+    get iterationInInstance() {
+      return vu.iteration;
+    },
+  },
+};

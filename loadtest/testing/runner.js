@@ -1,0 +1,245 @@
+// Runs a k6 script on Node, for tests of the script: real HTTP to a real shop, k6's own order of things (setup, scenarios, teardown,
+// thresholds, handleSummary), and nothing of k6's speed. What a script uses and this does not have is an error, never ignored.
+
+import { mkdirSync, writeFileSync } from 'node:fs';
+import http from 'node:http';
+import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { pathToFileURL } from 'node:url';
+import { MessageChannel, Worker } from 'node:worker_threads';
+import { Metrics } from './metrics.js';
+
+const agent = new http.Agent({ keepAlive: true });
+const EXECUTORS = { 'ramping-vus': rampUsers, 'ramping-arrival-rate': rampArrivals, 'per-vu-iterations': iterateEach };
+
+/**
+ * @param {string} script its path
+ * @param {{ env?: Record<string, string>, scale?: number }} [options] scale: how long a second of the script's lasts
+ */
+export async function run(script, { env = {}, scale = 1 } = {}) {
+  const test = new Test(pathToFileURL(path.resolve(script)).href, env, scale);
+  const host = await test.user();
+  const { options, functions } = host.script;
+  const { scenarios = { default: { executor: 'ramping-vus', startVUs: 1, stages: options.stages } }, thresholds = {} } = options;
+
+  const data = functions.includes('setup') ? await host.run('setup') : undefined;
+  const start = performance.now();
+  const watch = test.abortWhenBroken(thresholds, start);
+  await Promise.all(
+    Object.values(scenarios).map(async (scenario) => {
+      const execute = EXECUTORS[scenario.executor];
+      if (!execute) throw new Error(`the stand-in has no executor ${scenario.executor}`);
+      await test.pause(milliseconds(scenario.startTime ?? '0s'));
+      await execute(test, scenario, () => ({ run: scenario.exec ?? 'default', data }));
+    }),
+  );
+  clearInterval(watch);
+  const seconds = (performance.now() - start) / 1000;
+  if (functions.includes('teardown')) await host.run('teardown', data);
+
+  const summary = test.metrics.summary(thresholds, seconds);
+  const files = functions.includes('handleSummary') ? await host.run('handleSummary', summary) : {};
+  await test.close();
+  for (const [file, text] of Object.entries(files)) {
+    if (file === 'stdout') continue;
+    mkdirSync(path.dirname(file), { recursive: true });
+    writeFileSync(file, text);
+  }
+  return { summary, files, broken: test.metrics.verdicts(thresholds).filter(({ ok }) => !ok), errors: test.errors, failures: test.metrics.failures };
+}
+
+class Test {
+  metrics = new Metrics();
+  errors = [];
+  isAborted = false;
+  #users = [];
+
+  constructor(script, env, scale) {
+    this.script = script;
+    this.env = env;
+    this.scale = scale;
+  }
+
+  async user() {
+    const user = new User(this, this.#users.length + 1);
+    this.#users.push(user);
+    await user.ready;
+    return user;
+  }
+
+  pause(duration) {
+    return delay(duration * this.scale);
+  }
+
+  /** One iteration; an error in it is reported, and the user goes on, as in k6. */
+  async iterate(user, { run, data }) {
+    try {
+      await user.run(run, data);
+      this.metrics.add({ name: 'iterations', type: 'counter', value: 1 });
+    } catch (error) {
+      this.errors.push(error);
+    }
+  }
+
+  abortWhenBroken(thresholds, start) {
+    const rules = Object.values(thresholds).flat().filter((rule) => rule.abortOnFail);
+    if (rules.length === 0) return undefined;
+    const wait = Math.max(...rules.map((rule) => milliseconds(rule.delayAbortEval ?? '0s'))) * this.scale;
+    return setInterval(() => {
+      if (performance.now() - start > wait) this.isAborted = this.metrics.verdicts(thresholds).some(({ ok, isAborting }) => isAborting && !ok);
+    }, 100);
+  }
+
+  async close() {
+    await Promise.all(this.#users.map((user) => user.close()));
+    agent.destroy();
+  }
+}
+
+class User {
+  #worker;
+  #signal = new Int32Array(new SharedArrayBuffer(4));
+  #answers = new MessageChannel();
+  #waiting = withResolvers();
+
+  constructor(test, id) {
+    this.test = test;
+    this.ready = this.#waiting.promise;
+    this.#worker = new Worker(new URL('./user.js', import.meta.url), {
+      execArgv: ['--import', new URL('./register.js', import.meta.url).href],
+      workerData: { script: test.script, id, env: test.env, scale: test.scale, signal: this.#signal, answers: this.#answers.port2 },
+      transferList: [this.#answers.port2],
+    });
+    this.#worker.on('message', (message) => this.#hear(message));
+    this.#worker.on('error', (error) => this.#waiting.reject(error));
+  }
+
+  run(name, data) {
+    this.#waiting = withResolvers();
+    this.#worker.postMessage({ run: name, data });
+    return this.#waiting.promise;
+  }
+
+  async close() {
+    this.#answers.port1.close();
+    await this.#worker.terminate();
+  }
+
+  async #hear({ sample, request, ready, done }) {
+    if (sample) this.test.metrics.add(sample);
+    if (request) {
+      this.#answers.port1.postMessage(await send(request));
+      Atomics.store(this.#signal, 0, 1);
+      Atomics.notify(this.#signal, 0);
+    }
+    if (ready) {
+      this.script = ready;
+      this.#waiting.resolve(this);
+    }
+    if (done?.error) this.#waiting.reject(new Error(done.error));
+    else if (done) this.#waiting.resolve(done.result);
+  }
+}
+
+function send({ method, url, body, headers, timeout }) {
+  const start = performance.now();
+  return new Promise((resolve) => {
+    const end = (answer) => resolve({ duration: performance.now() - start, headers: {}, body: null, status: 0, ...answer });
+    const length = body === null ? {} : { 'Content-Length': Buffer.byteLength(body) };
+    const request = http.request(url, { method, agent, headers: { ...headers, ...length }, timeout: milliseconds(timeout) }, (response) => {
+      const chunks = [];
+      response.on('data', (chunk) => chunks.push(chunk));
+      response.on('end', () => end({ status: response.statusCode, headers: response.headers, body: Buffer.concat(chunks).toString() }));
+      response.on('error', (error) => end({ error: error.message }));
+    });
+    request.on('timeout', () => request.destroy(new Error('request timeout')));
+    request.on('error', (error) => end({ error: error.message, isTimeout: error.message === 'request timeout' }));
+    request.end(body ?? undefined);
+  });
+}
+
+/** Users come and go; each iterates without pause. */
+async function rampUsers(test, { startVUs, stages }, work) {
+  const running = [];
+  let wanted = startVUs;
+  const grow = async () => {
+    while (running.length < wanted) {
+      const index = running.length;
+      running.push(
+        (async () => {
+          const user = await test.user();
+          while (index < wanted && !test.isAborted) await test.iterate(user, work());
+        })(),
+      );
+    }
+  };
+  for (const { duration, target } of stages) {
+    const from = wanted;
+    const steps = Math.max(1, Math.abs(target - from));
+    for (let step = 1; step <= steps; step++) {
+      await test.pause(milliseconds(duration) / steps);
+      wanted = from + Math.round(((target - from) * step) / steps);
+      await grow();
+    }
+  }
+  wanted = 0;
+  await Promise.all(running);
+}
+
+/** Iterations start at a rate, whatever became of those before. */
+async function rampArrivals(test, { startRate, stages, preAllocatedVUs, maxVUs }, work) {
+  const free = await Promise.all(Array.from({ length: preAllocatedVUs }, () => test.user()));
+  const running = new Set();
+  let users = free.length;
+  const arrive = async () => {
+    let user = free.pop();
+    if (!user && users < maxVUs) {
+      users++;
+      user = await test.user();
+    }
+    if (!user) return test.metrics.add({ name: 'dropped_iterations', type: 'counter', value: 1 });
+    await test.iterate(user, work());
+    free.push(user);
+  };
+
+  let from = startRate;
+  for (const { duration, target } of stages) {
+    const length = milliseconds(duration);
+    let due = 0;
+    for (let time = 0; time < length && !test.isAborted; time += 100) {
+      due += (from + ((target - from) * time) / length) * 0.1;
+      for (; due >= 1; due--) {
+        const arrival = arrive();
+        running.add(arrival);
+        arrival.then(() => running.delete(arrival));
+      }
+      await test.pause(100);
+    }
+    from = target;
+  }
+  await Promise.all(running);
+}
+
+/** Each user iterates so many times. */
+async function iterateEach(test, { vus, iterations }, work) {
+  const users = await Promise.all(Array.from({ length: vus }, () => test.user()));
+  await Promise.all(
+    users.map(async (user) => {
+      for (let i = 0; i < iterations; i++) await test.iterate(user, work());
+    }),
+  );
+}
+
+/** @param {string} duration as 1m30s */
+function milliseconds(duration) {
+  const UNITS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+  const parts = [...duration.matchAll(/([\d.]+)(ms|s|m|h)/g)];
+  if (parts.map(([part]) => part).join('') !== duration) throw new Error(`'${duration}' is no duration`);
+  return parts.reduce((sum, [, number, unit]) => sum + Number(number) * UNITS[unit], 0);
+}
+
+function withResolvers() {
+  let resolve, reject;
+  const promise = new Promise((yes, no) => ([resolve, reject] = [yes, no]));
+  return { promise, resolve, reject };
+}

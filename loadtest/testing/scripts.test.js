@@ -1,0 +1,90 @@
+// The scripts, run against the real shop. They must hold where all is well, and must not where it isn't.
+
+import assert from 'node:assert/strict';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { after, before, test } from 'node:test';
+import { run } from './runner.js';
+import { metric, startShop } from './shop.js';
+
+const script = (name) => new URL(`../${name}`, import.meta.url).pathname;
+const FLOW = script('simple/src/scenarios/full_user_flow_test.js');
+const MAIN = script('advanced/src/main.js');
+
+let shop;
+let results;
+
+before(async () => {
+  shop = await startShop();
+  results = mkdtempSync(path.join(tmpdir(), 'shop-results-'));
+});
+
+after(async () => {
+  await shop.stop();
+  rmSync(results, { recursive: true });
+});
+
+/** What does not depend on how fast the machine is. */
+const wrong = ({ broken, errors, failures }) => ({ broken: broken.filter(({ name }) => name !== 'http_req_duration'), errors, failures });
+
+for (const name of ['product_service_test', 'order_service_test', 'inventory_service_test', 'full_user_flow_test']) {
+  test(`given a shop, when ${name} runs, then every check and threshold holds`, async () => {
+    const result = await run(script(`simple/src/scenarios/${name}.js`), { env: shop.env, scale: 0.15 });
+    assert.deepEqual(wrong(result), { broken: [], errors: [], failures: [] });
+    assert.ok(result.summary.metrics.checks.values.passes > 100, 'it did something');
+  });
+}
+
+test('given nobody listens, when a script runs, then its thresholds are broken', async () => {
+  const nowhere = 'http://127.0.0.1:1';
+  const { broken } = await run(script('simple/src/scenarios/inventory_service_test.js'), { env: { INVENTORY_URL: nowhere }, scale: 0.02 });
+  assert.ok(broken.some(({ name }) => name === 'http_req_failed'));
+});
+
+test('given a shop that answers 200 to all with the wrong content, when a script runs, then its checks are broken', async () => {
+  // The products service knows no orders, and the orders service knows no products.
+  const { errors, broken } = await run(FLOW, { env: { ...shop.env, PRODUCT_URL: shop.env.INVENTORY_URL }, scale: 0.02 });
+  assert.ok(errors.length > 0 || broken.some(({ name }) => name === 'checks'));
+});
+
+test('given a shop, when the advanced test runs, then the books agree, and the results are written for machines and readers', async () => {
+  const before = await metric(shop.env.ORDER_URL, 'orders_created_total');
+  const result = await run(MAIN, { env: { ...shop.env, SCENARIO: 'smoke', RESULTS: results }, scale: 0.5 });
+  assert.deepEqual(wrong(result), { broken: [], errors: [], failures: [] });
+
+  const { metrics } = JSON.parse(readFileSync(path.join(results, 'smoke.json'), 'utf8'));
+  const created = (await metric(shop.env.ORDER_URL, 'orders_created_total')) - before;
+  assert.ok(created > 0);
+  assert.equal(metrics.orders_acknowledged.values.count, created);
+  assert.match(readFileSync(path.join(results, 'smoke.html'), 'utf8'), /All thresholds hold/);
+  assert.match(result.files.stdout, /smoke: all thresholds hold/);
+});
+
+test('given someone else orders meanwhile, when the advanced test runs, then the books disagree and the run fails', async () => {
+  const running = run(MAIN, { env: { ...shop.env, SCENARIO: 'smoke', RESULTS: results }, scale: 0.3 });
+  // The books are open once the load orders.
+  const opened = await metric(shop.env.ORDER_URL, 'orders_created_total');
+  while ((await metric(shop.env.ORDER_URL, 'orders_created_total')) === opened) await fetch(shop.env.ORDER_URL);
+  const order = { customer_id: 'a stranger', items: [{ product_id: 'prod_0', quantity: 7 }] };
+  const headers = { 'Content-Type': 'application/json' };
+  assert.equal((await fetch(`${shop.env.ORDER_URL}/orders`, { method: 'POST', headers, body: JSON.stringify(order) })).status, 201);
+
+  const { broken, summary, files } = await running;
+  assert.deepEqual(broken.map(({ name }) => name).filter((name) => name.endsWith('unaccounted')).sort(), ['orders_unaccounted', 'units_unaccounted']);
+  assert.equal(summary.metrics.orders_unaccounted.values.count, -1);
+  assert.equal(summary.metrics.units_unaccounted.values.count, 7);
+  assert.match(files.stdout, /BROKEN {2}orders_unaccounted/);
+});
+
+test('given an unknown scenario, when the advanced test starts, then it says which there are', async () => {
+  await assert.rejects(run(MAIN, { env: { ...shop.env, SCENARIO: 'flood' } }), /must be one of smoke, average, stress, spike, soak, breakpoint/);
+});
+
+test('given a flash sale, when more want it than there is, then it is sold out to the unit and nobody gets more', async () => {
+  const result = await run(MAIN, { env: { ...shop.env, SCENARIO: 'smoke', FLASH_UNITS: '3', RESULTS: results }, scale: 0.1 });
+  const { metrics } = result.summary;
+  assert.equal(metrics.flash_units_left.values.value, 0);
+  assert.equal(metrics.orders_short.values.count, 2);
+  assert.equal(metrics.units_oversold.values.count, 0);
+});

@@ -8,6 +8,8 @@ if (options is null)
     return args is ["--help"] ? 0 : 2;
 }
 
+// Into a file or a pipe lines go unbroken.
+if (Console.IsOutputRedirected) AnsiConsole.Profile.Width = 250;
 using var stop = new CancellationTokenSource();
 Console.CancelKeyPress += (_, key) =>
 {

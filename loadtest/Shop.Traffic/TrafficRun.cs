@@ -122,7 +122,7 @@ internal sealed class TrafficRun(TrafficOptions options, IAnsiConsole console)
         bool ordersAgree = created >= _tally.Orders && created <= _tally.Orders + _tally.OrdersWithoutAnswer;
         bool unitsAgree = gone == _tally.UnitsGone || _tally.OrdersWithoutAnswer + _tally.ChangesWithoutAnswer > 0;
         Verdict(ordersAgree, $"Orders: {_tally.Orders} acknowledged here, {created} created there{Unknown(_tally.OrdersWithoutAnswer)}.");
-        Verdict(unitsAgree, $"Units: {_tally.UnitsGone} gone by what was answered here, {gone} by the stock there{Unknown(_tally.OrdersWithoutAnswer + _tally.ChangesWithoutAnswer)}.");
+        Verdict(unitsAgree, $"Units in stock: {-_tally.UnitsGone:+0;-0;0} by what was answered here, {-gone:+0;-0;0} there{Unknown(_tally.OrdersWithoutAnswer + _tally.ChangesWithoutAnswer)}.");
         return ordersAgree && unitsAgree ? 0 : 1;
     }
 

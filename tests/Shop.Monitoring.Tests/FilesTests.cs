@@ -86,8 +86,8 @@ internal sealed class FilesTests
 
         Assert.That(megabytes, Is.LessThanOrEqualTo(1024));
         Assert.That(Compose.At("services").Members().Select(service => service.Key), Is.EquivalentTo(new[] { "shop", "prometheus", "grafana", "node-exporter", "cadvisor", "alertmanager", "k6" }));
-        Assert.That(Compose.At("services")!.At("k6").At("profiles").Items().Select(profile => profile.ToString()), Is.EqualTo(new[] { "load" }), "only when asked for");
-        Assert.That(Compose.At("services")!.At("prometheus").At("command").Items().Select(flag => flag.ToString()), Has.Some.EqualTo("--web.enable-remote-write-receiver"), "for what k6 writes");
+        Assert.That(Compose.At("services")!.At("k6")!.At("profiles").Items().Select(profile => profile.ToString()), Is.EqualTo(new[] { "load" }), "only when asked for");
+        Assert.That(Compose.At("services")!.At("prometheus")!.At("command").Items().Select(flag => flag.ToString()), Has.Some.EqualTo("--web.enable-remote-write-receiver"), "for what k6 writes");
         Assert.That(Repository.Text("Dockerfile"), Does.Contain("HEALTHCHECK").And.Contain("USER 1654").And.Contain("VOLUME /data"));
     }
 

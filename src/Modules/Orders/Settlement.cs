@@ -16,6 +16,9 @@ internal sealed class Settlement(OrderStore store, IInventory inventory, [FromKe
 {
     private static readonly TimeSpan RetryDelay = TimeSpan.FromMilliseconds(200);
 
+    /// <summary>How long steps are collected. Each go is a commit that orders wait behind; a crash leaves so much more to settle.</summary>
+    private static readonly TimeSpan CollectTime = TimeSpan.FromMilliseconds(20);
+
     private readonly Channel<Step> _steps = Channel.CreateUnbounded<Step>(new UnboundedChannelOptions { SingleReader = true });
     private readonly ConcurrentDictionary<string, bool> _abandoned = new(StringComparer.Ordinal);
     private readonly CancellationTokenSource _stopping = new();
@@ -93,6 +96,7 @@ internal sealed class Settlement(OrderStore store, IInventory inventory, [FromKe
         var batch = new List<Step>();
         while (await _steps.Reader.WaitToReadAsync())
         {
+            await Task.Delay(CollectTime, module.Clock, _stopping.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             while (batch.Count < WriteQueue.MaxBatch && _steps.Reader.TryRead(out Step step)) batch.Add(step);
             await UntilDoneAsync(() => DoAsync(batch));
             batch.Clear();

@@ -129,7 +129,7 @@ function arrivals(exec, stages, rate) {
     startRate: stages.length === 1 && most > 100 ? 0 : rate(stages[0]), // the breakpoint is found from below
     timeUnit: '1s',
     preAllocatedVUs: Math.min(500, Math.max(5, most * 2)),
-    maxVUs: Math.max(50, most * 5),
+    maxVUs: Math.min(2000, Math.max(50, most * 5)), // each costs k6 a megabyte or more
     stages: stages.map((stage) => ({ duration: stage.duration, target: rate(stage) })),
   };
 }

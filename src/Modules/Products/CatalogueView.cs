@@ -10,7 +10,7 @@ namespace Shop.Products;
 internal sealed class CatalogueView(ImmutableDictionary<string, ImmutableSortedSet<CatalogueEntry>> sorted)
 {
     /// <summary>Most bytes of pages that are kept; what comes after is made for each request.</summary>
-    public const int MaxPageBytes = 4 * 1024 * 1024;
+    private const int MaxPageBytes = 4 * 1024 * 1024;
 
     private readonly ConcurrentDictionary<PageKey, ProductPage> _pages = new();
     private long _pageBytes;

@@ -32,7 +32,7 @@ internal sealed class RequestPipeline(ModuleListener listener, RequestDelegate c
     private Task Count(HttpContext http, RequestDelegate answer, RequestMetrics.RouteMetrics route)
     {
         long start = Stopwatch.GetTimestamp();
-        Task answering = _metrics.Begin() <= _limit ? Guard(http, answer) : TooManyRequests().ExecuteAsync(http);
+        Task answering = Guard(http, _metrics.Begin() <= _limit ? answer : TooManyRequests);
         if (!answering.IsCompletedSuccessfully) return CountAsync(http, answering, route, start);
         _metrics.End(route, http.Response.StatusCode, Stopwatch.GetElapsedTime(start));
         return Task.CompletedTask;
@@ -59,13 +59,12 @@ internal sealed class RequestPipeline(ModuleListener listener, RequestDelegate c
         {
             Task answering = answer(http);
             if (!answering.IsCompletedSuccessfully) return GuardAsync(http, answering);
+            return IsBareError(http.Response) ? ProblemOf(http).ExecuteAsync(http) : Task.CompletedTask;
         }
         catch (Exception exception)
         {
             return AnswerAsync(http, exception);
         }
-
-        return IsBareError(http.Response) ? ProblemOf(http).ExecuteAsync(http) : Task.CompletedTask;
     }
 
     private async Task GuardAsync(HttpContext http, Task answering)
@@ -113,8 +112,8 @@ internal sealed class RequestPipeline(ModuleListener listener, RequestDelegate c
         return Problem.Unavailable("Too many writes are waiting; try again in a second.", "queue-full");
     }
 
-    private static Problem TooManyRequests() =>
-        new(StatusCodes.Status429TooManyRequests, "Too many requests at once; try again in a second.", "too-many-requests") { RetryAfterSeconds = 1 };
+    private static Task TooManyRequests(HttpContext http) =>
+        new Problem(StatusCodes.Status429TooManyRequests, "Too many requests at once; try again in a second.", "too-many-requests") { RetryAfterSeconds = 1 }.ExecuteAsync(http);
 
     private static bool IsBareError(HttpResponse response) =>
         response.StatusCode >= 400 && !response.HasStarted && response.ContentType is null && response.ContentLength is null;

@@ -1,7 +1,7 @@
 import js from '@eslint/js';
 
 const k6 = { __ENV: 'readonly', __VU: 'readonly', __ITER: 'readonly' };
-const node = { process: 'readonly', console: 'readonly', setInterval: 'readonly', clearInterval: 'readonly', URL: 'readonly', performance: 'readonly', Buffer: 'readonly' };
+const node = { process: 'readonly', console: 'readonly', setInterval: 'readonly', clearInterval: 'readonly', URL: 'readonly', performance: 'readonly', Buffer: 'readonly', fetch: 'readonly' };
 
 export default [
   js.configs.recommended,

@@ -16,26 +16,14 @@ class Metric {
   }
 }
 
-export class Counter extends Metric {
-  constructor(name, isTime) {
-    super('counter', name, isTime);
-  }
-}
+const kind = (type) =>
+  class extends Metric {
+    constructor(name, isTime) {
+      super(type, name, isTime);
+    }
+  };
 
-export class Gauge extends Metric {
-  constructor(name, isTime) {
-    super('gauge', name, isTime);
-  }
-}
-
-export class Rate extends Metric {
-  constructor(name, isTime) {
-    super('rate', name, isTime);
-  }
-}
-
-export class Trend extends Metric {
-  constructor(name, isTime) {
-    super('trend', name, isTime);
-  }
-}
+export const Counter = kind('counter');
+export const Gauge = kind('gauge');
+export const Rate = kind('rate');
+export const Trend = kind('trend');

@@ -98,21 +98,19 @@ internal sealed class OrderStore(Database database)
     public IReadOnlyList<(long Seq, Order Order)> List(OrderFilter filter, long? before, long limit)
     {
         using SqliteConnection connection = database.OpenRead();
-        long newest = Math.Min(before ?? long.MaxValue, Newest(connection));
+        string sql = $"SELECT {OrderColumns} {From(filter)} AND o.seq < @before ORDER BY o.seq DESC LIMIT @limit";
         var parameters = new { filter.Status, filter.CustomerId, filter.ProductId, before = before ?? long.MaxValue, limit };
         OrderRow[] rows = filter.NeedsRuns
-            ? RunIndex.NewestFirst<OrderRow>(connection,
-                $"SELECT {OrderColumns} FROM run CROSS JOIN orders o {Where(filter)} AND o.seq < @before ORDER BY o.seq DESC LIMIT @limit", newest, limit, parameters)
-            : [.. connection.Query<OrderRow>($"SELECT {OrderColumns} FROM orders o {Where(filter)} AND o.seq < @before ORDER BY o.seq DESC LIMIT @limit", parameters)];
+            ? RunIndex.NewestFirst<OrderRow>(connection, sql, Math.Min(parameters.before, Newest(connection)), limit, parameters)
+            : [.. connection.Query<OrderRow>(sql, parameters)];
         return WithLines(connection, rows);
     }
 
     public long Count(OrderFilter filter)
     {
         using SqliteConnection connection = database.OpenRead();
-        return filter.NeedsRuns
-            ? RunIndex.Count(connection, $"SELECT count(*) FROM run CROSS JOIN orders o {Where(filter)}", Newest(connection), filter)
-            : connection.ExecuteScalar<long>($"SELECT count(*) FROM orders o {Where(filter)}", filter);
+        string sql = $"SELECT count(*) {From(filter)}";
+        return filter.NeedsRuns ? RunIndex.Count(connection, sql, Newest(connection), filter) : connection.ExecuteScalar<long>(sql, filter);
     }
 
     public IReadOnlyDictionary<string, long> CountByStatus()
@@ -159,8 +157,8 @@ internal sealed class OrderStore(Database database)
 
     private static long Newest(SqliteConnection connection) => connection.ExecuteScalar<long>("SELECT coalesce(max(seq), 0) FROM orders");
 
-    private static string Where(OrderFilter filter) => string.Concat(
-        "WHERE true",
+    private static string From(OrderFilter filter) => string.Concat(
+        "FROM ", filter.NeedsRuns ? "run CROSS JOIN " : "", "orders o WHERE true",
         filter.Status is null ? "" : " AND o.status = @Status",
         filter.CustomerId is null ? "" : $" AND o.seq / {RunIndex.RowsPerRun} = run.n AND o.customer_id = @CustomerId",
         filter.ProductId is null ? "" : $" AND o.seq IN (SELECT order_seq FROM order_lines WHERE order_seq / {RunIndex.RowsPerRun} = run.n AND product_id = @ProductId)");

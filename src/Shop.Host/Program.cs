@@ -3,6 +3,7 @@ using Shop.Host;
 try
 {
     if (args is ["health", .. var settings]) return await HealthVerb.RunAsync(settings);
+    if (args is ["key"]) return KeyVerb.Run();
     await using WebApplication shop = ShopHost.Build(args);
     await shop.StartAsync();
     shop.Announce();

@@ -2,6 +2,7 @@ using System.Net;
 using Microsoft.Extensions.Configuration;
 using Shop.Platform.Data;
 using Shop.Platform.Modules;
+using Shop.Platform.Security;
 
 namespace Shop.Platform;
 
@@ -31,6 +32,33 @@ public sealed record ShopSettings
     /// <summary>Most writes in one commit; 1 shows what a commit for each write costs.</summary>
     public required int WriteBatchLimit { get; init; }
 
+    /// <summary>How long a client may take to send a request's head, and again its body; and how long a write may wait for its turn.</summary>
+    public required TimeSpan RequestTimeout { get; init; }
+
+    /// <summary>Connections that one module keeps open; one more is closed at once.</summary>
+    public required int MaxConnections { get; init; }
+
+    /// <summary>Requests a second that one client may send; 0 sets no limit.</summary>
+    public required int ClientRateLimit { get; init; }
+
+    /// <summary>The keys that writing takes; none where everybody may write.</summary>
+    public required ApiKeys ApiKeys { get; init; }
+
+    /// <summary>Reading takes a key too.</summary>
+    public required bool ReadsNeedKey { get; init; }
+
+    /// <summary>SHA-256 of the key that <c>/metrics</c> takes; null where it takes none.</summary>
+    public required byte[]? MetricsKey { get; init; }
+
+    /// <summary>What the Host header may name; empty where it may name anything.</summary>
+    public required IReadOnlySet<string> AllowedHosts { get; init; }
+
+    /// <summary>Origins whose pages may read answers; * is any.</summary>
+    public required IReadOnlyList<string> CorsOrigins { get; init; }
+
+    /// <summary>Addresses and networks whose X-Forwarded-For and X-Forwarded-Proto are believed.</summary>
+    public required IReadOnlyList<IPNetwork> TrustedProxies { get; init; }
+
     /// <summary>Port of each module by its name; 0 picks a free one.</summary>
     public required IReadOnlyDictionary<string, int> Ports { get; init; }
 
@@ -52,6 +80,19 @@ public sealed record ShopSettings
             MaxConcurrentRequests = reader.Number("Shop:MaxConcurrentRequests", 1024, 1, 100_000),
             WriteQueueLimit = reader.Number("Shop:WriteQueueLimit", 4096, 1, 1_000_000),
             WriteBatchLimit = reader.Number("Shop:WriteBatchLimit", WriteQueue.MaxBatch, 1, WriteQueue.MaxBatch),
+            RequestTimeout = TimeSpan.FromSeconds(reader.Number("Shop:RequestTimeout", 10, 1, 300)),
+            MaxConnections = reader.Number("Shop:MaxConnections", 4096, 1, 1_000_000),
+            ClientRateLimit = reader.Number("Shop:ClientRateLimit", 0, 0, 1_000_000),
+            ApiKeys = reader.Parsed("Shop:ApiKeys", "", ApiKeys.Parse, ApiKeys.Format, isSecret: true),
+            ReadsNeedKey = reader.Flag("Shop:ReadsNeedKey", false),
+            MetricsKey = reader.Parsed("Shop:MetricsKey", "", static hash => hash.Length == 0 ? [] : ApiKeys.ParseHash(hash),
+                "the key's SHA-256 in 64 hexadecimal digits", isSecret: true) is { Length: > 0 } metricsKey ? metricsKey : null,
+            AllowedHosts = reader.List("Shop:AllowedHosts", static host => Uri.CheckHostName(host.Trim('[', ']')) != UriHostNameType.Unknown,
+                "host names without ports, separated by commas").ToHashSet(StringComparer.OrdinalIgnoreCase),
+            CorsOrigins = reader.List("Shop:CorsOrigins", IsOrigin,
+                "*, or origins as https://shop.example, separated by commas"),
+            TrustedProxies = [.. reader.List("Shop:TrustedProxies", static value => Network(value) is not null,
+                "IP addresses or networks as 10.0.0.0/8, separated by commas").Select(value => Network(value)!.Value)],
             Ports = modules.ToDictionary(module => module.Name,
                 module => reader.Number(PortKey(module), module.DefaultPort, 0, 65535), StringComparer.Ordinal),
         };
@@ -61,6 +102,15 @@ public sealed record ShopSettings
     }
 
     private static bool IsAddress(string value) => value is "localhost" or "*" || IPAddress.TryParse(value, out _);
+
+    private static bool IsOrigin(string value) => value == "*"
+        || (Uri.TryCreate(value, UriKind.Absolute, out Uri? uri) && uri.Scheme is "http" or "https" && uri.GetLeftPart(UriPartial.Authority) == value);
+
+    private static IPNetwork? Network(string value)
+    {
+        if (IPAddress.TryParse(value, out IPAddress? address)) return new IPNetwork(address, 8 * address.GetAddressBytes().Length);
+        return IPNetwork.TryParse(value, out IPNetwork network) ? network : null;
+    }
 
     private sealed class SettingsReader(IConfiguration configuration)
     {
@@ -77,6 +127,17 @@ public sealed record ShopSettings
             Read(key, byDefault, $"a whole number from {from} to {to}",
                 value => (int.TryParse(value, out int number) && number >= from && number <= to, number));
 
+        public T Parsed<T>(string key, string byDefault, Func<string, T?> parse, string expected, bool isSecret = false)
+            where T : class =>
+            Read(key, parse(byDefault)!, expected, value => parse(value) is { } parsed ? (true, parsed) : (false, default!), isSecret);
+
+        public IReadOnlyList<string> List(string key, Func<string, bool> isRight, string expected) =>
+            Parsed<IReadOnlyList<string>>(key, "", value =>
+            {
+                string[] items = value.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
+                return items.All(isRight) ? items : null;
+            }, expected);
+
         public void RejectUnknownKeys()
         {
             foreach ((string key, string? value) in configuration.GetSection("Shop").AsEnumerable())
@@ -91,13 +152,13 @@ public sealed record ShopSettings
             if (_wrong.Count > 0) throw new ShopStartException(string.Join("; ", _wrong));
         }
 
-        private T Read<T>(string key, T byDefault, string expected, Func<string, (bool IsRight, T Value)> parse)
+        private T Read<T>(string key, T byDefault, string expected, Func<string, (bool IsRight, T Value)> parse, bool isSecret = false)
         {
             _known.Add(key);
             if (configuration[key] is not { } text) return byDefault;
             (bool isRight, T value) = parse(text.Trim());
             if (isRight) return value;
-            _wrong.Add($"{key} is '{text}', but must be {expected}");
+            _wrong.Add(isSecret ? $"{key} must be {expected}" : $"{key} is '{text}', but must be {expected}");
             return byDefault;
         }
     }

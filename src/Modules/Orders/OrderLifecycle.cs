@@ -26,6 +26,7 @@ internal sealed class OrderLifecycle(
             if (made.IsNew) metrics.Changed(made.From!, made.Order!);
         });
         if (change.Problem is not null) return change.Problem;
+        FaultPoint.Reach("status-changed");
         if (change.IsNew && OrderStatus.MovesStock(status)) await settlement.FollowAsync(id, status);
         return JsonAnswer.Ok(change.Order!.ToBody(), OrdersJson.Wire.OrderBody);
     }

@@ -74,7 +74,7 @@ internal sealed partial class PlaceOrder(
             using IDisposable turn = await gate.EnterAsync(wish.GateKeys());
             return FindEarlier(http, wish) ?? await PlaceAsync(http, wish);
         }
-        catch (Exception exception) when (exception is WriteQueueFullException or StoreUnavailableException)
+        catch (StoreException)
         {
             metrics.Rejected(Rejection.Overloaded);
             throw;
@@ -94,9 +94,11 @@ internal sealed partial class PlaceOrder(
         if (reservation.Outcome == ReservationOutcome.TooLittleStock) return TooLittleStock(wish, reservation.Shortages);
         if (reservation.Outcome == ReservationOutcome.HoldsOtherLines) return Taken(wish);
 
+        FaultPoint.Reach("reserved");
         long now = module.Now().ToMilliseconds();
         var order = new Order(id, wish.CustomerId, OrderStatus.Created, lines.Sum(line => line.TotalCents), now, now, lines);
         await WriteAsync(order, wish);
+        FaultPoint.Reach("written");
         settlement.Confirm(id);
         return Placed(http, order);
     }

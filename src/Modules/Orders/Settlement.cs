@@ -76,7 +76,7 @@ internal sealed class Settlement(OrderStore store, IInventory inventory, [FromKe
             await CarryOutAsync(orderId, status);
             _steps.Writer.TryWrite(new Step(Kind.Done, orderId));
         }
-        catch (Exception exception) when (exception is WriteQueueFullException or StoreUnavailableException)
+        catch (StoreException)
         {
             _steps.Writer.TryWrite(new Step(Kind.Carry, orderId, status));
         }
@@ -107,7 +107,9 @@ internal sealed class Settlement(OrderStore store, IInventory inventory, [FromKe
     {
         string[] placed = Of(batch, Kind.Confirm);
         if (placed.Length > 0) await inventory.ConfirmAsync(placed);
-        foreach (string orderId in Of(batch, Kind.Abandon))
+        string[] abandoned = Of(batch, Kind.Abandon);
+        if (abandoned.Length > 0) await store.Writes.FenceAsync();
+        foreach (string orderId in abandoned)
         {
             await inventory.ReleaseAsync(orderId);
             _abandoned.TryRemove(orderId, out _);

@@ -16,7 +16,7 @@ internal sealed class StockOpening(ProductStore store, IInventory inventory)
         {
             await inventory.OpenAsync([new OpeningStock(productId, quantity)]);
         }
-        catch (Exception exception) when (exception is WriteQueueFullException or StoreUnavailableException)
+        catch (StoreException)
         {
             // The product is on disk with its units, and SettleAsync goes on trying.
         }

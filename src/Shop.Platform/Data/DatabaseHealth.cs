@@ -27,7 +27,7 @@ internal sealed class DatabaseHealth(Database database) : IHealthCheck
                 ? HealthCheckResult.Healthy("Written and read.")
                 : HealthCheckResult.Unhealthy("What was written could not be read.");
         }
-        catch (Exception exception) when (exception is SqliteException or StoreUnavailableException or WriteQueueFullException)
+        catch (Exception exception) when (exception is SqliteException or StoreException)
         {
             return HealthCheckResult.Unhealthy(exception.Message, exception);
         }

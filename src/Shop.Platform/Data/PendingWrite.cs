@@ -5,6 +5,9 @@ namespace Shop.Platform.Data;
 /// <summary>A write in the queue: run in a batch, then told how the batch ended.</summary>
 internal abstract class PendingWrite
 {
+    /// <summary>When it came into the queue, by <see cref="System.Diagnostics.Stopwatch"/>.</summary>
+    public long QueuedAt { get; } = System.Diagnostics.Stopwatch.GetTimestamp();
+
     /// <summary>What the write itself threw; its neighbours go on.</summary>
     public Exception? Fault { get; protected set; }
 

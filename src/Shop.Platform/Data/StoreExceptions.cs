@@ -1,9 +1,16 @@
 namespace Shop.Platform.Data;
 
-/// <summary>The write queue is full. Nothing was written; the same write may succeed a moment later.</summary>
-public sealed class WriteQueueFullException(string module)
-    : Exception($"The write queue of {module} is full; nothing was written.");
+/// <summary>A write was not made, and nothing of it was kept. The same write may succeed later.</summary>
+public abstract class StoreException(string message, Exception? innerException = null) : Exception(message, innerException);
 
-/// <summary>The database could not carry out a write. Nothing of it was kept.</summary>
+/// <summary>The write queue is full.</summary>
+public sealed class WriteQueueFullException(string module)
+    : StoreException($"The write queue of {module} is full; nothing was written.");
+
+/// <summary>The write waited in the queue for longer than <see cref="ShopSettings.RequestTimeout"/>.</summary>
+public sealed class WriteTimeoutException(string module)
+    : StoreException($"The write queue of {module} is too slow; nothing was written.");
+
+/// <summary>The database could not carry out the write.</summary>
 public sealed class StoreUnavailableException(string module, Exception innerException)
-    : Exception($"The database of {module} is not available: {innerException.Message}", innerException);
+    : StoreException($"The database of {module} is not available: {innerException.Message}", innerException);

@@ -19,10 +19,11 @@ public sealed class WriteQueue
     private readonly SqliteConnection _connection;
     private readonly DatabaseMetrics _metrics;
     private readonly int _batchLimit;
+    private readonly TimeSpan _longestWait;
     private readonly Channel<PendingWrite> _waiting;
     private readonly Thread _writer;
     private readonly List<Statement> _prepared = [];
-    private readonly Statement _begin, _commit, _rollback, _savepoint, _release, _undo;
+    private readonly Statement _begin, _commit, _rollback, _savepoint, _release, _undo, _fence;
 
     internal WriteQueue(string module, SqliteConnection connection, ShopSettings settings, DatabaseMetrics metrics)
     {
@@ -30,6 +31,7 @@ public sealed class WriteQueue
         _connection = connection;
         _metrics = metrics;
         _batchLimit = settings.WriteBatchLimit;
+        _longestWait = settings.RequestTimeout;
         _waiting = Channel.CreateBounded<PendingWrite>(new BoundedChannelOptions(settings.WriteQueueLimit) { SingleReader = true });
         _begin = Prepare("BEGIN IMMEDIATE");
         _commit = Prepare("COMMIT");
@@ -37,6 +39,7 @@ public sealed class WriteQueue
         _savepoint = Prepare("SAVEPOINT one_write");
         _release = Prepare("RELEASE one_write");
         _undo = Prepare("ROLLBACK TO one_write");
+        _fence = Prepare("INSERT INTO health_probe (id, probe) VALUES (2, 1) ON CONFLICT (id) DO UPDATE SET probe = probe + 1");
         _writer = new Thread(WriteUntilStopped) { Name = $"{module} writer", IsBackground = true };
         _writer.Start();
     }
@@ -57,6 +60,7 @@ public sealed class WriteQueue
     /// <param name="committed">Runs on the writer's thread after the commit, in commit order, before the caller goes on:
     /// the place to bring memory in line with the disk. Not called for a write that was undone.</param>
     /// <exception cref="WriteQueueFullException">At once, where the queue is full.</exception>
+    /// <exception cref="WriteTimeoutException">It waited too long for its turn.</exception>
     /// <exception cref="StoreUnavailableException">The batch could not be committed.</exception>
     public Task<T> WriteAsync<T>(Func<Outcome<T>> work, Action<T>? committed = null)
     {
@@ -65,6 +69,12 @@ public sealed class WriteQueue
         if (_waiting.Reader.Completion.IsCompleted) throw new ObjectDisposedException(_module, "The database is closed.");
         throw new WriteQueueFullException(_module);
     }
+
+    /// <summary>
+    /// Commits something of no meaning. A commit that failed may lie in the WAL all the same, and a crash would bring it back; the next
+    /// that succeeds overwrites it. So what undoes the work of a failed commit elsewhere waits for this first.
+    /// </summary>
+    public Task FenceAsync() => WriteAsync(() => Outcome.Keep(_fence.Run()));
 
     /// <summary>Takes no more writes, finishes those that wait, and ends the writer.</summary>
     internal void Stop()
@@ -80,8 +90,14 @@ public sealed class WriteQueue
         var batch = new List<PendingWrite>(_batchLimit);
         while (WaitForWork())
         {
-            while (batch.Count < _batchLimit && _waiting.Reader.TryRead(out PendingWrite? write)) batch.Add(write);
-            Commit(batch);
+            while (batch.Count < _batchLimit && _waiting.Reader.TryRead(out PendingWrite? write))
+            {
+                // Whoever asked for it has hardly waited so long; and what is left undone lets the others catch up.
+                if (Stopwatch.GetElapsedTime(write.QueuedAt) > _longestWait) write.Fail(new WriteTimeoutException(_module));
+                else batch.Add(write);
+            }
+
+            if (batch.Count > 0) Commit(batch);
             batch.Clear();
         }
     }
@@ -101,7 +117,9 @@ public sealed class WriteQueue
                 if (RunInSavepoint(write)) kept++;
             }
 
+            FaultPoint.Reach($"before-commit-{_module}");
             _commit.Run();
+            FaultPoint.Reach($"after-commit-{_module}");
         }
         catch (SqliteException exception)
         {

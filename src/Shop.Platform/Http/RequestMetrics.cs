@@ -18,12 +18,12 @@ public sealed class RequestMetrics
             HttpMethods.Connect, HttpMethods.Options, HttpMethods.Trace, HttpMethods.Patch];
 
     private static readonly int[] KnownCodes =
-        [200, 201, 204, 304, 400, 404, 405, 406, 408, 409, 412, 413, 414, 415, 422, 429, 431, ClientClosedRequest, 500, 503];
+        [200, 201, 204, 304, 400, 401, 403, 404, 405, 406, 408, 409, 412, 413, 414, 415, 422, 429, 431, ClientClosedRequest, 500, 503];
 
     private readonly Counter _requests, _byCode, _rejected;
     private readonly Histogram _latency;
     private readonly Counter.Child?[] _codes = new Counter.Child?[600];
-    private readonly Counter.Child _queueFull, _tooMany, _tooLarge;
+    private readonly Counter.Child _queueFull, _waitedTooLong, _tooMany, _clientTooFast, _tooLarge;
     private readonly Dictionary<string, RouteMetrics> _unmatched = new(StringComparer.Ordinal);
     private readonly RouteMetrics _unmatchedOther;
     private int _inProgress;
@@ -43,6 +43,8 @@ public sealed class RequestMetrics
         module.Registry.AddBeforeCollectCallback(() => inProgress.Set(InProgress));
         _rejected = module.Metrics.CreateCounter("app_requests_rejected_total", "Requests refused by a limit.", ["reason"]);
         _queueFull = _rejected.WithLabels("queue_full");
+        _waitedTooLong = _rejected.WithLabels("queue_timeout");
+        _clientTooFast = _rejected.WithLabels("client_rate");
         _tooMany = _rejected.WithLabels("too_many_requests");
         _tooLarge = _rejected.WithLabels("body_too_large");
 
@@ -60,6 +62,15 @@ public sealed class RequestMetrics
     /// <summary>A write queue refused.</summary>
     public void CountQueueFull() => _queueFull.Inc();
 
+    /// <summary>A write waited too long for its turn.</summary>
+    public void CountWaitedTooLong() => _waitedTooLong.Inc();
+
+    /// <summary>More were being worked on than the module takes.</summary>
+    public void CountTooMany() => _tooMany.Inc();
+
+    /// <summary>One client sent more than its rate.</summary>
+    public void CountClientTooFast() => _clientTooFast.Inc();
+
     internal int Begin() => Interlocked.Increment(ref _inProgress);
 
     internal void End(RouteMetrics route, int code, TimeSpan duration)
@@ -67,8 +78,7 @@ public sealed class RequestMetrics
         Interlocked.Decrement(ref _inProgress);
         route.Observe(duration);
         Count(code);
-        if (code == StatusCodes.Status429TooManyRequests) _tooMany.Inc();
-        else if (code == StatusCodes.Status413PayloadTooLarge) _tooLarge.Inc();
+        if (code == StatusCodes.Status413PayloadTooLarge) _tooLarge.Inc();
     }
 
     /// <summary>The metrics of a request that no route took.</summary>

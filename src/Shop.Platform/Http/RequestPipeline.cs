@@ -2,6 +2,7 @@ using System.Diagnostics;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Http;
 using Shop.Platform.Data;
+using Shop.Platform.Security;
 
 namespace Shop.Platform.Http;
 
@@ -12,8 +13,9 @@ namespace Shop.Platform.Http;
 /// <remarks>An answer that is ready at once takes a path without a state machine: most reads do.</remarks>
 /// <param name="listener">The module's listener.</param>
 /// <param name="compress">Answers a route whose answer is worth compressing.</param>
+/// <param name="admission">Who gets in; null where everybody does.</param>
 /// <param name="next">Answers what no route took.</param>
-internal sealed class RequestPipeline(ModuleListener listener, RequestDelegate compress, RequestDelegate next)
+internal sealed class RequestPipeline(ModuleListener listener, RequestDelegate compress, Admission? admission, RequestDelegate next)
 {
     private readonly RequestMetrics _metrics = listener.Metrics;
     private readonly int _limit = listener.Module.Settings.MaxConcurrentRequests;
@@ -21,6 +23,7 @@ internal sealed class RequestPipeline(ModuleListener listener, RequestDelegate c
     public Task InvokeAsync(HttpContext http)
     {
         Endpoint? endpoint = http.GetEndpoint();
+        SecurityHeaders.AddTo(http.Response.Headers);
         if (endpoint is null) return Count(http, next, _metrics.ForUnmatched(http.Request.Method));
         RequestDelegate answer = endpoint.Metadata.GetMetadata<Compressible>() is null ? endpoint.RequestDelegate! : compress;
         if (endpoint.Metadata.GetMetadata<RequestMetrics.RouteMetrics>() is { } route) return Count(http, answer, route);
@@ -57,7 +60,7 @@ internal sealed class RequestPipeline(ModuleListener listener, RequestDelegate c
     {
         try
         {
-            Task answering = answer(http);
+            Task answering = admission?.Answer(http, http.GetEndpoint()) is { } notAdmitted ? notAdmitted.ExecuteAsync(http) : answer(http);
             if (!answering.IsCompletedSuccessfully) return GuardAsync(http, answering);
             return IsBareError(http.Response) ? ProblemOf(http).ExecuteAsync(http) : Task.CompletedTask;
         }
@@ -92,6 +95,7 @@ internal sealed class RequestPipeline(ModuleListener listener, RequestDelegate c
         {
             BadHttpRequestException bad => new Problem(bad.StatusCode, bad.Message),
             WriteQueueFullException => QueueFull(),
+            WriteTimeoutException => WaitedTooLong(),
             StoreUnavailableException store => Problem.Unavailable("The shop can't write to its disk at the moment; try again soon.", "store-unavailable", store),
             _ => new Problem(StatusCodes.Status500InternalServerError, "Something went wrong inside the shop; the log has it under the trace_id.") { Cause = exception },
         };
@@ -103,6 +107,8 @@ internal sealed class RequestPipeline(ModuleListener listener, RequestDelegate c
         }
 
         http.Response.Clear();
+        SecurityHeaders.AddTo(http.Response.Headers);
+        admission?.AddHeaders(http);
         await problem.ExecuteAsync(http);
     }
 
@@ -112,8 +118,17 @@ internal sealed class RequestPipeline(ModuleListener listener, RequestDelegate c
         return Problem.Unavailable("Too many writes are waiting; try again in a second.", "queue-full");
     }
 
-    private static Task TooManyRequests(HttpContext http) =>
-        new Problem(StatusCodes.Status429TooManyRequests, "Too many requests at once; try again in a second.", "too-many-requests") { RetryAfterSeconds = 1 }.ExecuteAsync(http);
+    private Problem WaitedTooLong()
+    {
+        _metrics.CountWaitedTooLong();
+        return Problem.Unavailable("The write waited too long for its turn and was not made; try again in a second.", "queue-timeout");
+    }
+
+    private Task TooManyRequests(HttpContext http)
+    {
+        _metrics.CountTooMany();
+        return Problem.TooMany("Too many requests at once; try again in a second.", "too-many-requests").ExecuteAsync(http);
+    }
 
     private static bool IsBareError(HttpResponse response) =>
         response.StatusCode >= 400 && !response.HasStarted && response.ContentType is null && response.ContentLength is null;
@@ -127,7 +142,12 @@ internal sealed class RequestPipeline(ModuleListener listener, RequestDelegate c
 }
 
 /// <summary>Marks the routes that watch the module rather than use it: they are not counted as its requests.</summary>
-internal sealed class Uncounted
+/// <param name="needsMetricsKey">Whether it takes the key of <c>Shop:MetricsKey</c>, where there is one.</param>
+internal sealed class Uncounted(bool needsMetricsKey)
 {
-    public static Uncounted Mark { get; } = new();
+    public static Uncounted Mark { get; } = new(needsMetricsKey: false);
+
+    public static Uncounted Metrics { get; } = new(needsMetricsKey: true);
+
+    public bool NeedsMetricsKey { get; } = needsMetricsKey;
 }

@@ -3,7 +3,9 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
+using Microsoft.AspNetCore.HttpOverrides;
 using Microsoft.AspNetCore.ResponseCompression;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Hosting;
@@ -11,12 +13,15 @@ using Microsoft.Extensions.Logging;
 using Shop.Platform.Data;
 using Shop.Platform.Http;
 using Shop.Platform.OpenApi;
+using Shop.Platform.Security;
 
 namespace Shop.Platform.Modules;
 
 /// <summary>Runs modules in one host: a listener, a pipeline, a database and a registry for each, and nothing between them.</summary>
 public static class ModuleHosting
 {
+    private static readonly MinDataRate SlowestClient = new(bytesPerSecond: 240, gracePeriod: TimeSpan.FromSeconds(5));
+
     /// <summary>Adds the modules. They start in this order, before any port is open, and stop in reverse.</summary>
     public static void AddModules(this WebApplicationBuilder builder, ShopSettings settings, BuildInfo build, IReadOnlyList<IShopModule> modules)
     {
@@ -26,6 +31,7 @@ public static class ModuleHosting
         services.AddSingleton<ProcessMetrics>();
         services.AddSingleton(TimeProvider.System);
         services.AddHostedService<DataDirectoryLock>();
+        services.AddCors();
         services.AddResponseCompression(options =>
             options.MimeTypes = [.. ResponseCompressionDefaults.MimeTypes, "application/openmetrics-text"]);
         services.ConfigureHttpJsonOptions(options =>
@@ -54,6 +60,15 @@ public static class ModuleHosting
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;
+            // Idle connections cost memory, slow ones a place in the queue of others: each limit is a choice, and SECURITY.md says which.
+            kestrel.Limits.MaxConcurrentConnections = settings.MaxConnections;
+            kestrel.Limits.RequestHeadersTimeout = settings.RequestTimeout;
+            kestrel.Limits.KeepAliveTimeout = TimeSpan.FromMinutes(2);
+            kestrel.Limits.MaxRequestLineSize = 8 * 1024;
+            kestrel.Limits.MaxRequestHeaderCount = 100;
+            kestrel.Limits.MaxRequestHeadersTotalSize = 32 * 1024;
+            kestrel.Limits.MinRequestBodyDataRate = SlowestClient;
+            kestrel.Limits.MinResponseDataRate = SlowestClient;
             // The server counts the framing of chunks too, so its limit is wider; the shop's own is exact.
             kestrel.Limits.MaxRequestBodySize = 8 * Requests.RequestBody.MaxBytes;
             foreach (ModuleListener listener in kestrel.ApplicationServices.GetServices<ModuleListener>()) listener.Listen(kestrel);
@@ -64,12 +79,23 @@ public static class ModuleHosting
     public static void UseModules(this WebApplication app)
     {
         app.Services.GetRequiredService<DiagnosticListener>().Subscribe(new RefusedByServer(), static (name, _, _) => name == RefusedByServer.EventName);
+        ShopSettings settings = app.Services.GetRequiredService<ShopSettings>();
+        if (settings.TrustedProxies.Count > 0) app.UseForwardedHeaders(Forwarded(settings));
         app.Run(static http => http.Features.GetRequiredFeature<ModuleListener>().Pipeline(http));
     }
 
     /// <summary>Where each module listens, once the host has started.</summary>
     public static IEnumerable<(ModuleIdentity Module, Uri Address)> ModuleAddresses(this WebApplication app) =>
         app.Services.GetServices<ModuleListener>().Select(listener => (listener.Module.Identity, listener.Address));
+
+    private static ForwardedHeadersOptions Forwarded(ShopSettings settings)
+    {
+        var options = new ForwardedHeadersOptions { ForwardedHeaders = ForwardedHeaders.XForwardedFor | ForwardedHeaders.XForwardedProto, ForwardLimit = null };
+        options.KnownProxies.Clear();
+        options.KnownIPNetworks.Clear();
+        foreach (System.Net.IPNetwork network in settings.TrustedProxies) options.KnownIPNetworks.Add(network);
+        return options;
+    }
 
     private static RequestDelegate Pipeline(IServiceProvider services, IShopModule module, ModuleListener listener)
     {
@@ -78,7 +104,7 @@ public static class ModuleHosting
         pipeline.UsePathBase("/api");
         pipeline.UseRouting();
         RequestDelegate compress = Compressed(services);
-        pipeline.Use(next => new RequestPipeline(listener, compress, next).InvokeAsync);
+        pipeline.Use(next => new RequestPipeline(listener, compress, Admission.Of(listener, services), next).InvokeAsync);
         pipeline.UseEndpoints(endpoints =>
         {
             var routes = new ModuleRoutes(endpoints, listener);

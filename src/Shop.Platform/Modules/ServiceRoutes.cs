@@ -10,6 +10,7 @@ using Prometheus;
 using Scalar.AspNetCore;
 using Shop.Platform.Http;
 using Shop.Platform.OpenApi;
+using Shop.Platform.Security;
 
 namespace Shop.Platform.Modules;
 
@@ -51,6 +52,7 @@ internal static class ServiceRoutes
         Watch(endpoints.MapGet("/docs", DocsPage(module.Identity)), module, isCompressible: true, new RouteDescription("/docs")
             .Says("getDocs", Tag, "A page to try this service", "It reads this document, and asks for nothing outside.")
             .Answers(200, "The page.", "text/html"));
+        endpoints.MapGet("/docs/start.js", DocsScript).WithMetadata(Uncounted.Mark, Compressible.Mark);
         endpoints.MapScalarApiReference("/docs").WithMetadata(Uncounted.Mark, Compressible.Mark); // the page's script, under /docs/scalar.js
     }
 
@@ -69,7 +71,8 @@ internal static class ServiceRoutes
     private static void Watch(IEndpointConventionBuilder endpoint, ModuleContext module, bool isCompressible, RouteDescription description)
     {
         RequestDelegate described = static _ => Task.CompletedTask;
-        endpoint.WithMetadata(Uncounted.Mark, new HttpMethodMetadata([HttpMethods.Get, HttpMethods.Head]));
+        bool isMetrics = description.Template.StartsWith("/metrics", StringComparison.Ordinal);
+        endpoint.WithMetadata(isMetrics ? Uncounted.Metrics : Uncounted.Mark, new HttpMethodMetadata([HttpMethods.Get, HttpMethods.Head]));
         endpoint.Add(builder =>
         {
             if (isCompressible) builder.Metadata.Add(Compressible.Mark);
@@ -93,7 +96,8 @@ internal static class ServiceRoutes
     private static RequestDelegate DocsPage(ModuleIdentity module) => http =>
     {
         string prefix = http.Request.PathBase.ToUriComponent();
-        byte[] page = System.Text.Encoding.UTF8.GetBytes($$"""
+        http.Response.Headers.ContentSecurityPolicy = SecurityHeaders.DocsPolicy;
+        return Text(http, "text/html; charset=utf-8", $$"""
             <!doctype html>
             <html lang="en">
             <head>
@@ -105,20 +109,29 @@ internal static class ServiceRoutes
             <body>
               <div id="docs"></div>
               <script src="{{prefix}}/docs/scalar.js"></script>
-              <script>
-                Scalar.createApiReference('#docs', {
-                  url: '{{prefix}}/openapi/v1.json', withDefaultFonts: false, telemetry: false,
-                  showDeveloperTools: 'never', agent: { disabled: true }, mcp: { disabled: true }
-                })
-              </script>
+              <script src="{{prefix}}/docs/start.js"></script>
             </body>
             </html>
             """);
-        http.Response.ContentType = "text/html; charset=utf-8";
-        http.Response.ContentLength = page.Length;
-        JsonAnswer.Write(http.Response, page);
-        return Task.CompletedTask;
     };
+
+    // A file of its own: the page's policy takes no inline script.
+    private static Task DocsScript(HttpContext http) => Text(http, "text/javascript; charset=utf-8", """
+        Scalar.createApiReference('#docs', {
+          url: location.pathname.replace(/docs\/?$/, 'openapi/v1.json'), withDefaultFonts: false, telemetry: false,
+          showDeveloperTools: 'never', agent: { disabled: true }, mcp: { disabled: true }
+        })
+
+        """);
+
+    private static Task Text(HttpContext http, string contentType, string text)
+    {
+        byte[] bytes = System.Text.Encoding.UTF8.GetBytes(text);
+        http.Response.ContentType = contentType;
+        http.Response.ContentLength = bytes.Length;
+        JsonAnswer.Write(http.Response, bytes);
+        return Task.CompletedTask;
+    }
 
     private static RequestDelegate OpenApiDocument(string name) => async http =>
     {

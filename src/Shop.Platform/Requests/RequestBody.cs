@@ -1,7 +1,9 @@
 using System.Buffers;
+using System.Diagnostics;
 using System.IO.Pipelines;
 using System.Text.Json;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Net.Http.Headers;
 using Shop.Platform.Http;
 
@@ -48,12 +50,10 @@ public sealed class RequestBody : IDisposable
         PipeReader pipe = http.Request.BodyReader;
         try
         {
-            ReadResult read = await pipe.ReadAsync();
-            while (!read.IsCompleted && read.Buffer.Length <= MaxBytes)
-            {
-                pipe.AdvanceTo(read.Buffer.Start, read.Buffer.End);
-                read = await pipe.ReadAsync();
-            }
+            ValueTask<ReadResult> reading = pipe.ReadAsync();
+            ReadResult read = reading.IsCompletedSuccessfully ? reading.Result : await WithinAsync(TimeoutOf(http), pipe, reading);
+            if (!read.IsCompleted && read.Buffer.Length <= MaxBytes) read = await ReadToEndAsync(TimeoutOf(http), pipe, read);
+            if (read.IsCanceled) return TooSlow(http, pipe, read);
 
             RequestBody body = read.Buffer.Length > MaxBytes ? TooLarge() : Parse(read.Buffer);
             body._release = () => pipe.AdvanceTo(read.Buffer.End);
@@ -63,6 +63,36 @@ public sealed class RequestBody : IDisposable
         {
             return TooLarge();
         }
+    }
+
+    private static TimeSpan TimeoutOf(HttpContext http) => http.Features.GetRequiredFeature<ModuleListener>().Module.Settings.RequestTimeout;
+
+    private static async ValueTask<ReadResult> ReadToEndAsync(TimeSpan timeout, PipeReader pipe, ReadResult read)
+    {
+        long start = Stopwatch.GetTimestamp();
+        while (!read.IsCompleted && !read.IsCanceled && read.Buffer.Length <= MaxBytes)
+        {
+            pipe.AdvanceTo(read.Buffer.Start, read.Buffer.End);
+            TimeSpan left = timeout - Stopwatch.GetElapsedTime(start);
+            read = await WithinAsync(left > TimeSpan.Zero ? left : TimeSpan.Zero, pipe, pipe.ReadAsync());
+        }
+
+        return read;
+    }
+
+    // A timer only for a body that is not there yet: most are.
+    private static async ValueTask<ReadResult> WithinAsync(TimeSpan timeout, PipeReader pipe, ValueTask<ReadResult> reading)
+    {
+        if (reading.IsCompleted) return await reading;
+        await using var timer = new Timer(static pipe => ((PipeReader)pipe!).CancelPendingRead(), pipe, timeout, Timeout.InfiniteTimeSpan);
+        return await reading;
+    }
+
+    private static RequestBody TooSlow(HttpContext http, PipeReader pipe, ReadResult read)
+    {
+        pipe.AdvanceTo(read.Buffer.End);
+        http.Response.Headers.Connection = "close"; // nobody waits for the rest
+        return Unreadable(StatusCodes.Status408RequestTimeout, $"The body did not arrive within {TimeoutOf(http).TotalSeconds} seconds.");
     }
 
     /// <summary>Gives the body's memory back. What was read from it stays.</summary>

@@ -19,6 +19,9 @@ public sealed class ModuleListener(ModuleContext module)
     /// <summary>The requests of this listener, counted.</summary>
     public RequestMetrics Metrics { get; } = new(module);
 
+    /// <summary>The requests of this listener that failed, logged.</summary>
+    public FailureLog Failures { get; } = new(module.Log);
+
     /// <summary>The module's own pipeline.</summary>
     public RequestDelegate Pipeline { get; set; } = static _ => throw new InvalidOperationException("The pipeline is not built.");
 

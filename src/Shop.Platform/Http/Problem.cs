@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Text;
 using System.Text.Json;
 using Microsoft.AspNetCore.Http;
@@ -14,6 +15,10 @@ namespace Shop.Platform.Http;
 /// <param name="kind">What kind of problem, as <c>insufficient-stock</c>; null where the status says it all.</param>
 public sealed class Problem(int status, string error, string? kind = null) : IResult
 {
+    // Refusals come in floods, so each thread keeps what it writes them with.
+    [ThreadStatic]
+    private static ArrayBufferWriter<byte>? _buffer;
+
     /// <summary>HTTP status code.</summary>
     public int Status { get; } = status;
 
@@ -49,12 +54,13 @@ public sealed class Problem(int status, string error, string? kind = null) : IRe
         new(StatusCodes.Status503ServiceUnavailable, error, kind) { RetryAfterSeconds = 1, Cause = cause };
 
     /// <inheritdoc/>
-    public async Task ExecuteAsync(HttpContext httpContext)
+    public Task ExecuteAsync(HttpContext httpContext)
     {
         string traceId = TraceId.Of(httpContext);
         Log(httpContext, traceId);
-        using var buffer = new MemoryStream();
-        await using (var json = new Utf8JsonWriter(buffer, new JsonWriterOptions { Encoder = WireFormat.Encoder }))
+        ArrayBufferWriter<byte> buffer = _buffer ??= new ArrayBufferWriter<byte>(1024);
+        buffer.ResetWrittenCount();
+        using (var json = new Utf8JsonWriter(buffer, new JsonWriterOptions { Encoder = WireFormat.Encoder }))
         {
             json.WriteStartObject();
             json.WriteString("type", kind is null ? "about:blank" : $"urn:shop:problem:{kind}");
@@ -71,17 +77,18 @@ public sealed class Problem(int status, string error, string? kind = null) : IRe
         HttpResponse response = httpContext.Response;
         response.StatusCode = Status;
         response.ContentType = "application/problem+json";
-        response.ContentLength = buffer.Length;
+        response.ContentLength = buffer.WrittenCount;
         response.Headers.CacheControl = "no-store";
         if (RetryAfterSeconds is { } seconds) response.Headers.RetryAfter = seconds.ToString();
-        JsonAnswer.Write(response, buffer.GetBuffer().AsSpan(0, (int)buffer.Length));
+        JsonAnswer.Write(response, buffer.WrittenSpan);
+        return Task.CompletedTask;
     }
 
     private void Log(HttpContext http, string traceId)
     {
-        ILogger log = http.Features.GetRequiredFeature<ModuleListener>().Module.Log;
         // A stack trace is for a fault of the shop alone: a full disk under load would write thousands.
         bool isFault = Status == StatusCodes.Status500InternalServerError;
+        if (http.Features.GetRequiredFeature<ModuleListener>().Failures.Take(isFault) is not { } log) return;
         LogLevel level = isFault ? LogLevel.Error : Status > 500 ? LogLevel.Warning : LogLevel.Information;
         string text = Cause is null || isFault ? Error : $"{Error} {Cause.Message}";
         log.Log(level, isFault ? Cause : null, "{Method} {Path} answered {Status}: {Error} (trace_id {TraceId})",

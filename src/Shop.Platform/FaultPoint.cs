@@ -3,7 +3,7 @@ using System.Diagnostics;
 namespace Shop.Platform;
 
 /// <summary>
-/// Places where a crash would be worst. The calls are compiled in only with <c>-p:FaultPoints=true</c>, for the crash test: there,
+/// Places where a crash would be worst. The calls are compiled into Debug builds alone, for the crash test:
 /// <c>SHOP_FAULT_POINT=reserved:17</c> kills the process when it comes to that place for the 17th time.
 /// </summary>
 public static class FaultPoint

@@ -3,7 +3,7 @@ using System.Text;
 using System.Text.RegularExpressions;
 using Shop.Host;
 
-namespace Shop.EndToEnd.Tests;
+namespace Shop.Testing;
 
 /// <summary>The host as a process of its own, on free ports.</summary>
 internal sealed partial class ShopProcess : IDisposable
@@ -39,7 +39,15 @@ internal sealed partial class ShopProcess : IDisposable
         _process.BeginErrorReadLine();
     }
 
+    public HttpClient Products => _clients["product-service"];
+
     public HttpClient Orders => _clients["order-service"];
+
+    public HttpClient Inventory => _clients["inventory-service"];
+
+    public int Id => _process.Id;
+
+    public bool HasExited => _process.HasExited;
 
     public string Log
     {
@@ -49,9 +57,11 @@ internal sealed partial class ShopProcess : IDisposable
         }
     }
 
-    public static async Task<ShopProcess> StartAsync(string directory, params (string Name, string Value)[] environment)
+    public static Task<ShopProcess> StartAsync(string directory, params (string Name, string Value)[] environment) => StartAsync(directory, [], environment);
+
+    public static async Task<ShopProcess> StartAsync(string directory, string[] arguments, params (string Name, string Value)[] environment)
     {
-        var shop = new ShopProcess(directory, [], environment);
+        var shop = new ShopProcess(directory, arguments, environment);
         if (await Task.WhenAny(shop._ready.Task, shop._process.WaitForExitAsync()) != shop._ready.Task) Assert.Fail($"It ended instead of starting: {shop.Log}");
         return shop;
     }

@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
 
-namespace Shop.EndToEnd.Tests;
+namespace Shop.Testing;
 
 /// <summary>One scrape: every series by its name and labels, without <c>service</c>, in the order of their names.</summary>
 internal sealed partial class Exposition

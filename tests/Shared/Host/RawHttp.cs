@@ -1,7 +1,7 @@
 using System.Net.Sockets;
 using System.Text;
 
-namespace Shop.EndToEnd.Tests;
+namespace Shop.Testing;
 
 /// <summary>Bytes on a socket, for what no well-behaved client sends.</summary>
 internal static class RawHttp

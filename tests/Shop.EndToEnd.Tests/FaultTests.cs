@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Net.Sockets;
 using System.Text.Json.Nodes;
 
@@ -24,41 +23,6 @@ internal sealed class FaultTests
     }
 
     [Test]
-    public async Task Given_a_full_disk_then_writes_are_503_reads_go_on_ready_says_why_and_all_works_again_when_there_is_space()
-    {
-        using var disk = SmallDisk.Mount();
-        await using ShopUnderTest shop = await ShopUnderTest.StartAsync(replace: null, disk.Path);
-        await shop.OrderAsync("prod_0", 3);
-        disk.Fill();
-        (HttpResponseMessage Response, JsonNode? Json)[] refused;
-        Exposition before = await Exposition.OfAsync(shop.Inventory);
-        do
-        {
-            // A first few may still fit into what the files have.
-            refused = await Task.WhenAll(Enumerable.Range(0, 50).Select(_ => shop.Inventory.PostAsync("/inventory/increase", new { product_id = "prod_0", quantity = 1 })));
-        }
-        while (refused.Any(reply => (int)reply.Response.StatusCode == 200));
-
-        Exposition after = await Exposition.OfAsync(shop.Inventory);
-        (HttpResponseMessage ready, JsonNode? health) = await shop.Inventory.SendJsonAsync(HttpMethod.Get, "/health/ready");
-        Assert.Multiple(() =>
-        {
-            Assert.That(refused.Select(reply => ((int)reply.Response.StatusCode, reply.Response.Header("Retry-After"))), Is.All.EqualTo((503, "1")));
-            Assert.That(after["""db_writes_total{result="failed"}"""] - before["""db_writes_total{result="failed"}"""], Is.GreaterThanOrEqualTo(50));
-            Assert.That(((int)ready.StatusCode, (string)health!["checks"]!["database"]!["status"]!), Is.EqualTo((503, "unhealthy")));
-        });
-        await shop.Products.GetJsonAsync("/products/prod_0");
-        await shop.Inventory.GetJsonAsync("/health/live");
-
-        disk.Free();
-        (long level, long onHand, _) = await shop.StockAsync("prod_0");
-        (HttpResponseMessage again, JsonNode? answer) = await shop.Inventory.PostAsync("/inventory/increase", new { product_id = "prod_0", quantity = 1 });
-        Assert.That(((int)again.StatusCode, (long)answer!["new_stock_level"]!), Is.EqualTo((200, level + 1)));
-        Assert.That(onHand - 1_000_000, Is.EqualTo(after["""inventory_units_moved_total{kind="received"}"""] - 190_000_045));
-        await shop.Inventory.GetJsonAsync("/health/ready");
-    }
-
-    [Test]
     public async Task Given_a_client_that_never_finishes_its_request_when_the_shop_is_stopped_then_it_still_stops()
     {
         string directory = Directory.CreateTempSubdirectory("shop-test-").FullName;
@@ -73,55 +37,5 @@ internal sealed class FaultTests
         }
 
         Directory.Delete(directory, recursive: true);
-    }
-
-    /// <summary>A file system of one megabyte or two in memory. Mounting takes root; elsewhere the test says so and is skipped.</summary>
-    private sealed class SmallDisk : IDisposable
-    {
-        private SmallDisk(string path) => Path = path;
-
-        public string Path { get; }
-
-        private string Filler => System.IO.Path.Combine(Path, "filler");
-
-        public static SmallDisk Mount()
-        {
-            string path = Directory.CreateTempSubdirectory("shop-disk-").FullName;
-            if (!OperatingSystem.IsLinux() || Run("mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", path) != 0)
-            {
-                Directory.Delete(path);
-                Assert.Ignore("A small file system can't be mounted here: that takes root on Linux.");
-            }
-
-            return new SmallDisk(path);
-        }
-
-        public void Fill()
-        {
-            using var filler = new FileStream(Filler, FileMode.Create, FileAccess.Write, FileShare.None, bufferSize: 0);
-            try
-            {
-                while (true) filler.Write(new byte[4096]);
-            }
-            catch (IOException)
-            {
-                // It is full.
-            }
-        }
-
-        public void Free() => File.Delete(Filler);
-
-        public void Dispose()
-        {
-            Assert.That(Run("umount", Path), Is.Zero, "nobody has a file open any more");
-            Directory.Delete(Path);
-        }
-
-        private static int Run(string command, params string[] arguments)
-        {
-            using var process = Process.Start(new ProcessStartInfo(command, arguments) { RedirectStandardError = true, UseShellExecute = false })!;
-            process.WaitForExit();
-            return process.ExitCode;
-        }
     }
 }

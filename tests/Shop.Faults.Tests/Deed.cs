@@ -29,7 +29,7 @@ internal sealed record Deed(string Service, string Path, object? Body, string? K
 
             if (response.StatusCode == HttpStatusCode.Conflict && (string)json!["type"]! == "urn:shop:problem:insufficient-stock") return true;
             if (response.StatusCode is HttpStatusCode.ServiceUnavailable or HttpStatusCode.TooManyRequests) return false;
-            throw new InvalidOperationException($"POST {Path} {Key} answered {(int)response.StatusCode}: {json?.ToJsonString()}");
+            throw new AssertionException($"POST {Path} {Key} answered {(int)response.StatusCode}: {json?.ToJsonString()}");
         }
     }
 }

@@ -35,6 +35,9 @@ public sealed class Database : IDisposable
         _readConnection = ConnectionString(SqliteOpenMode.ReadOnly, pooling: true);
     }
 
+    /// <summary>Whether pages of the file were found that make no sense.</summary>
+    public bool IsDamaged { get; private set; }
+
     /// <summary>The file.</summary>
     public string Path { get; }
 
@@ -70,9 +73,12 @@ public sealed class Database : IDisposable
         }
 
         var databaseMetrics = new DatabaseMetrics(metrics, _settings.WriteQueueLimit);
-        _writes = new WriteQueue(_module, _writeConnection, _settings, databaseMetrics);
+        _writes = new WriteQueue(_module, _writeConnection, _settings, databaseMetrics, NoteDamage);
         registry.AddBeforeCollectCallback(() => databaseMetrics.Refresh(_writes.Depth, FileSize(Path), FileSize(Path + "-wal")));
     }
+
+    /// <summary>Keeps in mind that the file is damaged, where an error says so: it does not mend itself.</summary>
+    internal void NoteDamage(SqliteException exception) => IsDamaged |= exception.SqliteErrorCode is raw.SQLITE_CORRUPT or raw.SQLITE_NOTADB;
 
     /// <summary>Finishes the writes that wait, moves the WAL into the file and closes it.</summary>
     public void Dispose()

@@ -12,6 +12,7 @@ internal sealed class DatabaseHealth(Database database) : IHealthCheck
 
     public async Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default)
     {
+        if (database.IsDamaged) return HealthCheckResult.Unhealthy("The database file is damaged: restore a copy.");
         long probe = Interlocked.Increment(ref _probe);
         try
         {

@@ -18,6 +18,7 @@ public sealed class WriteQueue
     private readonly string _module;
     private readonly SqliteConnection _connection;
     private readonly DatabaseMetrics _metrics;
+    private readonly Action<SqliteException> _batchFailed;
     private readonly int _batchLimit;
     private readonly TimeSpan _longestWait;
     private readonly Channel<PendingWrite> _waiting;
@@ -25,8 +26,9 @@ public sealed class WriteQueue
     private readonly List<Statement> _prepared = [];
     private readonly Statement _begin, _commit, _rollback, _savepoint, _release, _undo, _fence;
 
-    internal WriteQueue(string module, SqliteConnection connection, ShopSettings settings, DatabaseMetrics metrics)
+    internal WriteQueue(string module, SqliteConnection connection, ShopSettings settings, DatabaseMetrics metrics, Action<SqliteException> failed)
     {
+        _batchFailed = failed;
         _module = module;
         _connection = connection;
         _metrics = metrics;
@@ -125,6 +127,7 @@ public sealed class WriteQueue
         {
             RollBack();
             _metrics.Failed(batch.Count);
+            _batchFailed(exception);
             var failure = new StoreUnavailableException(_module, exception);
             foreach (PendingWrite write in batch) write.Fail(failure);
             return;

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Http;
+using Microsoft.Data.Sqlite;
 using Shop.Platform.Data;
 using Shop.Platform.Security;
 
@@ -97,6 +98,7 @@ internal sealed class RequestPipeline(ModuleListener listener, RequestDelegate c
             WriteQueueFullException => QueueFull(),
             WriteTimeoutException => WaitedTooLong(),
             StoreUnavailableException store => Problem.Unavailable("The shop can't write to its disk at the moment; try again soon.", "store-unavailable", store),
+            SqliteException unreadable => Unreadable(unreadable),
             _ => new Problem(StatusCodes.Status500InternalServerError, "Something went wrong inside the shop; the log has it under the trace_id.") { Cause = exception },
         };
         if (http.Response.HasStarted)
@@ -116,6 +118,12 @@ internal sealed class RequestPipeline(ModuleListener listener, RequestDelegate c
     {
         _metrics.CountQueueFull();
         return Problem.Unavailable("Too many writes are waiting; try again in a second.", "queue-full");
+    }
+
+    private Problem Unreadable(SqliteException exception)
+    {
+        listener.Module.Database.NoteDamage(exception);
+        return Problem.Unavailable("The shop can't read what was asked for from its disk at the moment; try again soon.", "store-unavailable", exception);
     }
 
     private Problem WaitedTooLong()

@@ -6,6 +6,7 @@ using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.HttpOverrides;
 using Microsoft.AspNetCore.ResponseCompression;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.Data.Sqlite;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Hosting;
@@ -129,7 +130,15 @@ public static class ModuleHosting
             var listener = services.GetRequiredKeyedService<ModuleListener>(module.Identity.Name);
             ModuleContext context = listener.Module;
             context.Database.Open(module.GetType().Assembly, context.Metrics, context.Registry);
-            await module.StartAsync(services, cancellationToken);
+            try
+            {
+                await module.StartAsync(services, cancellationToken);
+            }
+            catch (Exception exception) when (exception is SqliteException or StoreException)
+            {
+                throw new ShopStartException($"The database file {context.Database.Path} can't be used: {exception.Message}", exception);
+            }
+
             listener.Pipeline = Pipeline(services, module, listener);
         }
 

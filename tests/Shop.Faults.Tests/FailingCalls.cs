@@ -11,10 +11,19 @@ internal sealed class FailingCalls : IAsyncDisposable
     private FailingCalls(Process strace, Task said) => (_strace, _said) = (strace, said);
 
     /// <summary>From now on each such call of the process returns an error.</summary>
-    public static async Task<FailingCalls> OfAsync(int process, string call, string error)
+    public static Task<FailingCalls> OfAsync(int process, string calls, string error) => AttachAsync(calls, error, "-f", "-p", $"{process}");
+
+    /// <summary>From now on each such call of one of its threads returns an error.</summary>
+    public static Task<FailingCalls> OfThreadAsync(int process, string thread, string calls, string error)
+    {
+        string task = Directory.GetDirectories($"/proc/{process}/task").Single(task => File.ReadAllText(Path.Combine(task, "comm")).Trim() == thread);
+        return AttachAsync(calls, error, "-p", Path.GetFileName(task));
+    }
+
+    private static async Task<FailingCalls> AttachAsync(string calls, string error, params string[] whom)
     {
         var start = new ProcessStartInfo("strace") { RedirectStandardError = true, UseShellExecute = false };
-        foreach (string argument in new[] { "-f", "-p", $"{process}", "-e", $"trace={call}", "-e", $"inject={call}:error={error}", "-o", "/dev/null" })
+        foreach (string argument in (string[])[.. whom, "-e", $"trace={calls}", "-e", $"inject={calls}:error={error}", "-o", "/dev/null"])
             start.ArgumentList.Add(argument);
         Process strace;
         try

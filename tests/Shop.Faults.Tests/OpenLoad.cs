@@ -1,0 +1,141 @@
+using System.Diagnostics;
+using System.Net.Sockets;
+using System.Text;
+using System.Threading.Channels;
+using HdrHistogram;
+
+namespace Shop.Faults.Tests;
+
+/// <summary>
+/// Requests that arrive at a rate of their own, whatever becomes of those before them; latency counts from the moment of arrival. By bare
+/// sockets, since the load must cost less than what it loads.
+/// </summary>
+internal sealed class OpenLoad(Uri address, string path, string body) : IAsyncDisposable
+{
+    private readonly byte[] _request = Encoding.ASCII.GetBytes(
+        $"POST {path} HTTP/1.1\r\nHost: {address.Authority}\r\nContent-Type: application/json\r\nContent-Length: {Encoding.UTF8.GetByteCount(body)}\r\n\r\n{body}");
+
+    private readonly Channel<long> _arrivals = Channel.CreateUnbounded<long>();
+    private readonly List<Task> _connections = [];
+    private Tally _tally = new();
+    private int _waiting;
+
+    /// <summary>Opens connections; each has one request under way at a time.</summary>
+    public async Task<OpenLoad> ConnectAsync(int connections)
+    {
+        for (int i = 0; i < connections; i++)
+        {
+            var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
+            await socket.ConnectAsync(address.Host, address.Port);
+            _connections.Add(Task.Run(() => AnswerArrivalsAsync(socket)));
+        }
+
+        return this;
+    }
+
+    /// <summary>So many requests a second for so long, and then until each has its answer.</summary>
+    public async Task<Tally> RunAsync(double perSecond, TimeSpan time)
+    {
+        _tally = new Tally();
+        long start = Stopwatch.GetTimestamp();
+        long sent = 0;
+        for (TimeSpan elapsed = TimeSpan.Zero; elapsed < time; elapsed = Stopwatch.GetElapsedTime(start))
+        {
+            for (; sent < elapsed.TotalSeconds * perSecond; sent++)
+            {
+                // Nobody waits in a client that has no connection left: it goes elsewhere.
+                if (Volatile.Read(ref _waiting) > _connections.Count) _tally.Unsent();
+                else Arrive();
+            }
+
+            await Task.Delay(1);
+        }
+
+        _tally.Time = Stopwatch.GetElapsedTime(start);
+        while (Volatile.Read(ref _waiting) > 0) await Task.Delay(1);
+        return _tally;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        _arrivals.Writer.Complete();
+        await Task.WhenAll(_connections);
+    }
+
+    private void Arrive()
+    {
+        Interlocked.Increment(ref _waiting);
+        _arrivals.Writer.TryWrite(Stopwatch.GetTimestamp());
+    }
+
+    private async Task AnswerArrivalsAsync(Socket socket)
+    {
+        using (socket)
+        {
+            byte[] buffer = new byte[8192];
+            await foreach (long arrival in _arrivals.Reader.ReadAllAsync())
+            {
+                await socket.SendAsync(_request);
+                int length = 0;
+                do
+                {
+                    int read = await socket.ReceiveAsync(buffer.AsMemory(length));
+                    if (read == 0) throw new IOException("The shop closed a connection in the middle.");
+                    length += read;
+                }
+                while (!IsWhole(buffer.AsSpan(0, length)));
+                _tally.Add(int.Parse(buffer.AsSpan(9, 3)), buffer.AsSpan(0, length).IndexOf("Retry-After: "u8) >= 0, Stopwatch.GetElapsedTime(arrival));
+                Interlocked.Decrement(ref _waiting);
+            }
+        }
+    }
+
+    private static bool IsWhole(ReadOnlySpan<byte> answer)
+    {
+        int head = answer.IndexOf("\r\n\r\n"u8);
+        if (head < 0) return false;
+        int length = answer.IndexOf("Content-Length: "u8) + "Content-Length: ".Length;
+        return answer.Length - head - 4 == int.Parse(answer[length..(length + answer[length..].IndexOf((byte)'\r'))]);
+    }
+
+    /// <summary>How a run went.</summary>
+    internal sealed class Tally
+    {
+        private readonly LongConcurrentHistogram _accepted = new(1, 60_000_000, 3), _refused = new(1, 60_000_000, 3);
+        private long _unsent, _withoutRetryAfter, _other;
+
+        public TimeSpan Time { get; set; }
+
+        public long Accepted => _accepted.TotalCount;
+
+        public long Refused => _refused.TotalCount;
+
+        public long Other => _other;
+
+        public long WithoutRetryAfter => _withoutRetryAfter;
+
+        public double PerSecond => Accepted / Time.TotalSeconds;
+
+        public void Unsent() => _unsent++;
+
+        public void Add(int status, bool hasRetryAfter, TimeSpan latency)
+        {
+            long microseconds = Math.Max(1, (long)latency.TotalMicroseconds);
+            if (status == 201) _accepted.RecordValue(microseconds);
+            else if (status is 429 or 503) _refused.RecordValue(microseconds);
+            else Interlocked.Increment(ref _other);
+            if (status is 429 or 503 && !hasRetryAfter) Interlocked.Increment(ref _withoutRetryAfter);
+        }
+
+        public TimeSpan AcceptedAt(double percentile) => Of(_accepted, percentile);
+
+        public TimeSpan RefusedAt(double percentile) => Of(_refused, percentile);
+
+        public override string ToString() =>
+            $"{(Accepted + Refused + _unsent) / Time.TotalSeconds:0} arrived a second, {PerSecond:0} accepted (p50 {AcceptedAt(50).TotalMilliseconds:0} ms, p99 {AcceptedAt(99).TotalMilliseconds:0} ms), " +
+            $"{Refused / Time.TotalSeconds:0} refused (p50 {RefusedAt(50).TotalMilliseconds:0} ms, p99 {RefusedAt(99).TotalMilliseconds:0} ms), {_unsent / Time.TotalSeconds:0} had no connection left";
+
+        private static TimeSpan Of(LongConcurrentHistogram histogram, double percentile) =>
+            histogram.TotalCount == 0 ? TimeSpan.Zero : TimeSpan.FromMicroseconds(histogram.GetValueAtPercentile(percentile));
+    }
+}

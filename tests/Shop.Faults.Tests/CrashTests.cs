@@ -12,6 +12,12 @@ internal sealed partial class CrashTests
     private static readonly string[] FaultPoints =
         ["reserved", "written", "status-changed", "before-commit-orders", "after-commit-orders", "before-commit-inventory", "after-commit-inventory"];
 
+#if FAULT_POINTS
+    private const bool HasFaultPoints = true;
+#else
+    private const bool HasFaultPoints = false;
+#endif
+
     [Test]
     public async Task Given_orders_under_load_when_the_process_is_killed_at_any_point_again_and_again_then_the_books_agree_to_the_unit()
     {
@@ -41,7 +47,7 @@ internal sealed partial class CrashTests
 
         TestContext.Out.WriteLine($"{rounds} rounds of SIGKILL, {books.Orders} orders. {found}");
         Directory.Delete(directory, recursive: true);
-        Assert.That(found.Kinds, Has.None.Zero, $"a kind of unfinished step was never found, so its crash point was not hit: {found}");
+        if (HasFaultPoints) Assert.That(found.Kinds, Has.None.Zero, $"a kind of unfinished step was never found, so its crash point was not hit: {found}");
     }
 
     // Some products have plenty, some too little.
@@ -58,8 +64,8 @@ internal sealed partial class CrashTests
 
     private static async Task RunUntilKilledAsync(string directory, Books books, ConcurrentBag<Deed> open, int round, Random random)
     {
-        // Every second round dies at a chosen place, the others after so many answers.
-        (string, string)[] fault = round % 2 == 0 ? [("SHOP_FAULT_POINT", $"{FaultPoints[round / 2 % FaultPoints.Length]}:{random.Next(1, 60)}")] : [];
+        // Every second round dies at a chosen place, the others after so many answers. A release has no such places.
+        (string, string)[] fault = HasFaultPoints && round % 2 == 0 ? [("SHOP_FAULT_POINT", $"{FaultPoints[round / 2 % FaultPoints.Length]}:{random.Next(1, 60)}")] : [];
         int answersLeft = fault.Length > 0 ? int.MaxValue : random.Next(1, 600);
         using ShopProcess shop = await ShopProcess.StartAsync(directory, fault);
         int[] seeds = [.. Enumerable.Range(0, 8).Select(_ => random.Next())];

@@ -37,7 +37,7 @@ internal sealed class Reservations(
         {
             if (made.Movements.Count > 0) metrics.ReservationOpened();
             Moved(made.Movements);
-        });
+        }, inline: true);
         return reservation;
     }
 

@@ -23,10 +23,10 @@ internal abstract class PendingWrite
 }
 
 /// <inheritdoc/>
-internal sealed class PendingWrite<T>(string module, Func<Outcome<T>> work, Action<T>? committed) : PendingWrite
+internal sealed class PendingWrite<T>(string module, Func<Outcome<T>> work, Action<T>? committed, bool inline) : PendingWrite
 {
     // The caller goes on elsewhere: its continuation must not run on the writer's thread.
-    private readonly TaskCompletionSource<T> _caller = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource<T> _caller = new(inline ? TaskCreationOptions.None : TaskCreationOptions.RunContinuationsAsynchronously);
     private Outcome<T> _outcome;
 
     public Task<T> Task => _caller.Task;

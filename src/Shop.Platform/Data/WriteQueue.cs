@@ -61,12 +61,14 @@ public sealed class WriteQueue
     /// <param name="work">Runs on the writer's thread. What it throws undoes this write alone, and reaches the caller.</param>
     /// <param name="committed">Runs on the writer's thread after the commit, in commit order, before the caller goes on:
     /// the place to bring memory in line with the disk. Not called for a write that was undone.</param>
+    /// <param name="inline">Whether the caller goes on at once, on the writer's thread: for a caller that does next to nothing before its next
+    /// wait. Elsewhere it would wait for its turn behind all requests that have just come in.</param>
     /// <exception cref="WriteQueueFullException">At once, where the queue is full.</exception>
     /// <exception cref="WriteTimeoutException">It waited too long for its turn.</exception>
     /// <exception cref="StoreUnavailableException">The batch could not be committed.</exception>
-    public Task<T> WriteAsync<T>(Func<Outcome<T>> work, Action<T>? committed = null)
+    public Task<T> WriteAsync<T>(Func<Outcome<T>> work, Action<T>? committed = null, bool inline = false)
     {
-        var write = new PendingWrite<T>(_module, work, committed);
+        var write = new PendingWrite<T>(_module, work, committed, inline);
         if (_waiting.Writer.TryWrite(write)) return write.Task;
         if (_waiting.Reader.Completion.IsCompleted) throw new ObjectDisposedException(_module, "The database is closed.");
         throw new WriteQueueFullException(_module);

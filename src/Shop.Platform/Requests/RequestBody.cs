@@ -92,7 +92,7 @@ public sealed class RequestBody : IDisposable
     {
         pipe.AdvanceTo(read.Buffer.End);
         http.Response.Headers.Connection = "close"; // nobody waits for the rest
-        return Unreadable(StatusCodes.Status408RequestTimeout, $"The body did not arrive within {TimeoutOf(http).TotalSeconds} seconds.");
+        return Unreadable(StatusCodes.Status408RequestTimeout, $"The body did not arrive within {TimeoutOf(http).TotalSeconds} s.");
     }
 
     /// <summary>Gives the body's memory back. What was read from it stays.</summary>

@@ -53,7 +53,11 @@ internal static class ServiceRoutes
             .Says("getDocs", Tag, "A page to try this service", "It reads this document, and asks for nothing outside.")
             .Answers(200, "The page.", "text/html"));
         endpoints.MapGet("/docs/start.js", DocsScript).WithMetadata(Uncounted.Mark, Compressible.Mark);
-        endpoints.MapScalarApiReference("/docs").WithMetadata(Uncounted.Mark, Compressible.Mark); // the page's script, under /docs/scalar.js
+        // The page's script, under /docs/scalar.js. The package has a page of its own too, for any name: nobody asked for that.
+        endpoints.MapScalarApiReference("/docs").WithMetadata(Uncounted.Mark, Compressible.Mark).Add(static builder =>
+        {
+            if (((RouteEndpointBuilder)builder).RoutePattern.Parameters.Count > 0) builder.RequestDelegate = NotFound;
+        });
     }
 
     private static Dictionary<string, string> Links(IEndpointRouteBuilder endpoints)
@@ -123,6 +127,12 @@ internal static class ServiceRoutes
         })
 
         """);
+
+    private static Task NotFound(HttpContext http)
+    {
+        http.Response.StatusCode = StatusCodes.Status404NotFound;
+        return Task.CompletedTask;
+    }
 
     private static Task Text(HttpContext http, string contentType, string text)
     {

@@ -1,0 +1,246 @@
+using System.Text.RegularExpressions;
+using Shop.Platform.Security;
+
+namespace Shop.EndToEnd.Tests;
+
+/// <summary>Who gets in, and what no answer, log or statement may have.</summary>
+internal sealed partial class SecurityTests
+{
+    [Test]
+    public async Task Given_keys_when_something_is_written_then_only_a_key_that_may_write_gets_in()
+    {
+        (string writer, string writerHash) = ApiKeys.Make();
+        (string reader, string readerHash) = ApiKeys.Make();
+        await using ShopUnderTest shop = await ShopUnderTest.StartAsync($"Shop:ApiKeys=ada:write:{writerHash},bob:read:{readerHash}");
+        (int Status, string? Challenge) none = await PlaceAsync(shop), wrong = await PlaceAsync(shop, Bearer("guess")),
+            hash = await PlaceAsync(shop, Bearer(writerHash)), read = await PlaceAsync(shop, Bearer(reader)), write = await PlaceAsync(shop, Bearer(writer));
+        Assert.Multiple(() =>
+        {
+            Assert.That(none, Is.EqualTo((401, "Bearer realm=\"order-service\"")));
+            Assert.That(wrong, Is.EqualTo((401, "Bearer realm=\"order-service\", error=\"invalid_token\"")));
+            Assert.That(hash.Status, Is.EqualTo(401), "the hash is no key");
+            Assert.That(read, Is.EqualTo((403, "Bearer realm=\"order-service\", error=\"insufficient_scope\"")));
+            Assert.That(write.Status, Is.EqualTo(201));
+        });
+        await shop.Products.GetJsonAsync("/products");
+        await shop.Orders.GetJsonAsync("/health/ready");
+        Exposition metrics = await Exposition.OfAsync(shop.Orders);
+        Assert.That((metrics["""http_requests_by_status_code_total{code="401"}"""], metrics["""http_requests_by_status_code_total{code="403"}"""]), Is.EqualTo((3, 1)));
+    }
+
+    [Test]
+    public async Task Given_reading_needs_a_key_then_data_is_401_without_one_and_health_and_documents_stay_open()
+    {
+        (string reader, string hash) = ApiKeys.Make();
+        await using ShopUnderTest shop = await ShopUnderTest.StartAsync($"Shop:ApiKeys=bob:read:{hash}", "Shop:ReadsNeedKey=true");
+        (HttpResponseMessage without, _) = await shop.Products.SendJsonAsync(HttpMethod.Get, "/products");
+        (HttpResponseMessage with, _) = await shop.Products.SendJsonAsync(HttpMethod.Get, "/products", null, Bearer(reader));
+        Assert.That(((int)without.StatusCode, (int)with.StatusCode), Is.EqualTo((401, 200)));
+        await shop.Products.GetJsonAsync("/health/ready");
+        await shop.Products.GetJsonAsync("/openapi/v1.json");
+    }
+
+    [Test]
+    public async Task Given_a_metrics_key_then_metrics_take_it_on_every_port_and_nothing_else_does()
+    {
+        (string key, string hash) = ApiKeys.Make();
+        await using ShopUnderTest shop = await ShopUnderTest.StartAsync($"Shop:MetricsKey={hash}");
+        foreach (HttpClient client in shop.ByName.Values)
+        {
+            foreach (string path in new[] { "/metrics", "/metrics/process", "/api/metrics" })
+            {
+                (HttpResponseMessage without, _) = await client.SendJsonAsync(HttpMethod.Get, path);
+                using var request = new HttpRequestMessage(HttpMethod.Get, path) { Headers = { { "Authorization", $"Bearer {key}" } } };
+                using HttpResponseMessage with = await client.SendAsync(request);
+                Assert.That(((int)without.StatusCode, (int)with.StatusCode), Is.EqualTo((401, 200)), path);
+            }
+
+            await client.GetJsonAsync("/health/ready");
+        }
+
+        await shop.OrderAsync("prod_0");
+    }
+
+    [Test]
+    public async Task Given_a_rate_for_each_client_when_one_sends_more_then_429_with_Retry_After_and_another_key_is_not_concerned()
+    {
+        (string one, string oneHash) = ApiKeys.Make();
+        (string other, string otherHash) = ApiKeys.Make();
+        await using ShopUnderTest shop = await ShopUnderTest.StartAsync("Shop:ClientRateLimit=5", $"Shop:ApiKeys=one:read:{oneHash},other:read:{otherHash}");
+        HttpResponseMessage[] replies = await Task.WhenAll(Enumerable.Range(0, 200).Select(async _ => (await shop.Products.SendJsonAsync(HttpMethod.Get, "/products/prod_0", null, Bearer(one))).Response));
+        HttpResponseMessage[] refused = [.. replies.Where(reply => (int)reply.StatusCode == 429)];
+        (HttpResponseMessage neighbour, _) = await shop.Products.SendJsonAsync(HttpMethod.Get, "/products/prod_0", null, Bearer(other));
+        Exposition metrics = await Exposition.OfAsync(shop.Products);
+        Assert.Multiple(() =>
+        {
+            Assert.That(replies.Count(reply => reply.IsSuccessStatusCode), Is.GreaterThanOrEqualTo(5));
+            Assert.That(refused.Select(reply => reply.Header("Retry-After")), Is.Not.Empty.And.All.EqualTo("1"));
+            Assert.That((int)neighbour.StatusCode, Is.EqualTo(200));
+            Assert.That(metrics["""app_requests_rejected_total{reason="client_rate"}"""], Is.EqualTo(refused.Length));
+            Assert.That(metrics["""app_requests_rejected_total{reason="too_many_requests"}"""], Is.Zero);
+        });
+    }
+
+    [Test]
+    public async Task Given_allowed_hosts_when_another_is_named_then_400_and_nothing_is_done()
+    {
+        await using ShopUnderTest shop = await ShopUnderTest.StartAsync("Shop:AllowedHosts=shop.example, 127.0.0.1");
+        Uri address = shop.Orders.BaseAddress!;
+        int Of(string answer) => RawHttp.Status(answer);
+        Assert.Multiple(async () =>
+        {
+            Assert.That(Of(await RawHttp.SendAsync(address, "GET /orders HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n")), Is.EqualTo(400));
+            Assert.That(Of(await RawHttp.SendAsync(address, "GET /metrics HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n")), Is.EqualTo(400));
+            Assert.That(Of(await RawHttp.SendAsync(address, "GET /orders HTTP/1.1\r\nHost: SHOP.example:80\r\nConnection: close\r\n\r\n")), Is.EqualTo(200));
+            Assert.That(Of(await RawHttp.SendAsync(address, $"GET /orders HTTP/1.1\r\nHost: {address.Authority}\r\nConnection: close\r\n\r\n")), Is.EqualTo(200));
+        });
+    }
+
+    [Test]
+    public async Task Given_no_origins_then_no_answer_lets_another_origin_read_it()
+    {
+        (HttpResponseMessage answer, _) = await SharedShop.Shop.Products.SendJsonAsync(HttpMethod.Get, "/products/prod_0", null, ("Origin", "https://evil.example"));
+        (HttpResponseMessage preflight, _) = await SharedShop.Shop.Products.SendJsonAsync(HttpMethod.Options, "/products", null,
+            ("Origin", "https://evil.example"), ("Access-Control-Request-Method", "POST"));
+        Assert.That(new[] { answer, preflight }.Select(reply => reply.Header("Access-Control-Allow-Origin")), Is.All.Null);
+    }
+
+    [Test]
+    public async Task Given_an_origin_then_its_pages_may_read_answers_errors_too_and_no_others()
+    {
+        await using ShopUnderTest shop = await ShopUnderTest.StartAsync("Shop:CorsOrigins=https://front.example");
+        foreach ((string origin, string? allowed) in new[] { ("https://front.example", "https://front.example"), ("https://evil.example", null) })
+        {
+            (HttpResponseMessage found, _) = await shop.Products.SendJsonAsync(HttpMethod.Get, "/products/prod_0", null, ("Origin", origin));
+            (HttpResponseMessage missing, _) = await shop.Products.SendJsonAsync(HttpMethod.Get, "/products/ghost", null, ("Origin", origin));
+            (HttpResponseMessage preflight, _) = await shop.Products.SendJsonAsync(HttpMethod.Options, "/products", null, ("Origin", origin), ("Access-Control-Request-Method", "POST"));
+            Assert.That(new[] { found, missing, preflight }.Select(reply => reply.Header("Access-Control-Allow-Origin")), Is.All.EqualTo(allowed), origin);
+            Assert.That(((int)found.StatusCode, (int)missing.StatusCode, (int)preflight.StatusCode), Is.EqualTo((200, 404, 204)));
+        }
+    }
+
+    [TestCase("Shop:TrustedProxies=127.0.0.1", true)]
+    [TestCase("Shop:TrustedProxies=10.0.0.0/8", false)]
+    [TestCase("Shop:DemoData=true", false, Description = "no proxy is trusted")]
+    public async Task Given_forwarded_addresses_then_only_a_trusted_proxy_is_believed(string setting, bool isBelieved)
+    {
+        await using ShopUnderTest shop = await ShopUnderTest.StartAsync(setting, "Shop:ClientRateLimit=1");
+        // Each request says it comes from another client: only where that is believed does each have a rate of its own.
+        HttpResponseMessage[] replies = await Task.WhenAll(Enumerable.Range(1, 50).Select(async n =>
+            (await shop.Products.SendJsonAsync(HttpMethod.Get, "/products/prod_0", null, ("X-Forwarded-For", $"203.0.113.{n}"))).Response));
+        Assert.That(replies.All(reply => reply.IsSuccessStatusCode), Is.EqualTo(isBelieved));
+    }
+
+    [Test]
+    public async Task Given_any_answer_then_it_tells_browsers_to_keep_to_it_and_not_what_served_it([Values("products", "orders", "inventory")] string port)
+    {
+        HttpClient client = SharedShop.Shop.ByName[port];
+        foreach (string path in new[] { "/", "/metrics", "/metrics/process", "/health/live", "/health/ready", "/openapi/v1.json", "/docs", "/docs/scalar.js", "/docs/start.js", "/nowhere", $"/{port}", $"/{port}?limit=x" })
+        {
+            using HttpResponseMessage answer = await client.GetAsync(path);
+            string policy = answer.Header("Content-Security-Policy")!;
+            Assert.That(answer.Header("X-Content-Type-Options"), Is.EqualTo("nosniff"), path);
+            Assert.That(answer.Header("Referrer-Policy"), Is.EqualTo("no-referrer"), path);
+            Assert.That(policy, Does.StartWith("default-src 'none'").And.Contain("frame-ancestors 'none'").And.Not.Contain("script-src 'self' 'unsafe").And.Not.Contain("unsafe-eval"), path);
+            Assert.That(answer.Header("Server") ?? answer.Header("X-Powered-By"), Is.Null, path);
+        }
+    }
+
+    [TestCase("POST /orders HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}", Description = "two lengths")]
+    [TestCase("POST /orders HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nTransfer-Encoding: gzip, chunked, identity\r\n\r\n{}", Description = "an unknown last coding")]
+    [TestCase("POST /orders HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n2 \r\n{}\r\n0\r\n\r\n", Description = "a space in the length of a chunk")]
+    [TestCase("POST /orders HTTP/1.1\r\nHost: x\r\nContent-Length : 2\r\n\r\n{}", Description = "a space before the colon")]
+    [TestCase("POST /orders HTTP/1.1\r\nHost: x\r\nA: b\r\n c\r\n\r\n", Description = "a folded line")]
+    [TestCase("GET /orders HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n", Description = "two hosts")]
+    [TestCase("GET /orders HTTP/1.1\r\n\r\n", Description = "no host")]
+    [TestCase("GET /orders\0 HTTP/1.1\r\nHost: x\r\n\r\n", Description = "a NUL in the path")]
+    public async Task Given_a_request_that_two_servers_could_read_in_two_ways_then_400_and_the_connection_ends(string request)
+    {
+        string answer = await RawHttp.SendAsync(SharedShop.Shop.Orders.BaseAddress!, request + "GET /health/live HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        Assert.That(RawHttp.Status(answer), Is.EqualTo(400));
+        Assert.That(answer, Does.Not.Contain("HTTP/1.1 200"), "what follows is not taken for a request");
+    }
+
+    [TestCase("/../../../../etc/passwd")]
+    [TestCase("/docs/../../../etc/passwd")]
+    [TestCase("/docs/..%2f..%2f..%2fetc%2fpasswd")]
+    [TestCase("/assets/..%2f..%2fshop.lock")]
+    [TestCase("/assets/%2e%2e/%2e%2e/data/orders.db")]
+    [TestCase("/products/..%2f..%2forders.db")]
+    public async Task Given_a_path_that_climbs_then_404_and_no_file(string path)
+    {
+        string answer = await RawHttp.SendAsync(SharedShop.Shop.Products.BaseAddress!, $"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        Assert.That(RawHttp.Status(answer), Is.EqualTo(404));
+        Assert.That(answer, Does.Not.Contain("root:").And.Not.Contain("SQLite format"));
+    }
+
+    [Test]
+    public async Task Given_keys_when_they_are_wrong_in_a_setting_or_a_request_then_neither_key_nor_hash_is_in_the_log()
+    {
+        string directory = Directory.CreateTempSubdirectory("shop-test-").FullName;
+        (string key, string hash) = ApiKeys.Make();
+        using (var refused = new ShopProcess(directory, $"--Shop:ApiKeys=ada:admin:{hash}"))
+        {
+            Assert.That(await refused.ExitAsync(), Is.EqualTo(1));
+            Assert.That(refused.Log, Does.Contain("Shop:ApiKeys must be").And.Not.Contain(hash));
+        }
+
+        using (ShopProcess shop = await ShopProcess.StartAsync(directory, [$"--Shop:ApiKeys=ada:read:{hash}"]))
+        {
+            await shop.Orders.PostAsync("/orders", Http.Order("prod_0"), Bearer(key));
+            await shop.Orders.PostAsync("/orders", Http.Order("prod_0"), Bearer("a-guess"));
+            shop.Signal(15);
+            await shop.ExitAsync();
+            Assert.That(shop.Log, Does.Contain("answered 403").And.Contain("answered 401").And.Not.Contain(key).And.Not.Contain(hash).And.Not.Contain("a-guess"));
+        }
+
+        Directory.Delete(directory, recursive: true);
+    }
+
+    // What stands between $"…" and SQL is a constant of the class; a value comes in by a parameter.
+    [Test]
+    public void Given_the_source_of_the_stores_then_no_statement_is_put_together_from_values()
+    {
+        string root = TestContext.CurrentContext.TestDirectory;
+        while (!File.Exists(Path.Combine(root, "Shop.sln"))) root = Path.GetDirectoryName(root)!;
+        string[] withSql = [.. Directory.GetFiles(Path.Combine(root, "src"), "*.cs", SearchOption.AllDirectories)
+            .Where(file => !file.Contains("/obj/", StringComparison.Ordinal) && SqlText().IsMatch(File.ReadAllText(file)))];
+        string[] names = [.. withSql.Select(file => Path.GetFileName(file)).Order(StringComparer.Ordinal)];
+        Assert.That(names, Is.EqualTo(new[] { "Database.cs", "DatabaseHealth.cs", "InventoryStore.cs", "OrderStore.cs", "ProductStore.cs", "RunIndex.cs", "WriteQueue.cs" }), "SQL stands in the stores alone");
+        foreach (string file in withSql)
+        {
+            string source = File.ReadAllText(file);
+            string[] constants = [.. Constant().Matches(source).Select(constant => constant.Groups["name"].Value), "from", "mine", "sql", "Runs", "RunIndex.Runs", "RunIndex.RowsPerRun", "From(filter)"];
+            foreach (Match sql in Interpolated().Matches(source).Where(text => SqlWord().IsMatch(text.Value)))
+            {
+                string[] holes = [.. Hole().Matches(sql.Value).Select(hole => hole.Groups["what"].Value)];
+                Assert.That(holes, Is.SubsetOf(constants), $"{Path.GetFileName(file)}: {sql.Value}");
+            }
+        }
+    }
+
+    
+
+    private static (string Name, string Value) Bearer(string key) => ("Authorization", $"Bearer {key}");
+
+    private static async Task<(int Status, string? Challenge)> PlaceAsync(ShopUnderTest shop, params (string Name, string Value)[] headers)
+    {
+        (HttpResponseMessage response, _) = await shop.Orders.PostAsync("/orders", Http.Order("prod_0"), headers);
+        return ((int)response.StatusCode, response.Header("WWW-Authenticate"));
+    }
+
+    [GeneratedRegex(@"""\s*(SELECT|INSERT|UPDATE|DELETE|WITH|CREATE|PRAGMA|BEGIN IMMEDIATE)\s", RegexOptions.ExplicitCapture, 1000)]
+    private static partial Regex SqlText();
+
+    [GeneratedRegex(@"const string (?<name>\w+)", RegexOptions.ExplicitCapture, 1000)]
+    private static partial Regex Constant();
+
+    [GeneratedRegex("""(\$"{3}.*?"{3}|\$"[^"\n]*")""", RegexOptions.ExplicitCapture | RegexOptions.Singleline, 1000)]
+    private static partial Regex Interpolated();
+
+    [GeneratedRegex(@"\b(SELECT|INSERT|UPDATE|DELETE|FROM|WHERE|JOIN|AND|LIMIT)\b", RegexOptions.ExplicitCapture, 1000)]
+    private static partial Regex SqlWord();
+
+    [GeneratedRegex(@"\{(?<what>[^}]+)\}", RegexOptions.ExplicitCapture, 1000)]
+    private static partial Regex Hole();
+}

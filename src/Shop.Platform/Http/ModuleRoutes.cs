@@ -65,7 +65,8 @@ public sealed class ModuleRoutes
 
         private Problem? Refusal(HttpContext http)
         {
-            if (!Accepts.JsonIn(http.Request.Headers))
+            bool hasBody = description.Answer.Status != StatusCodes.Status204NoContent;
+            if (hasBody && !Accepts.JsonIn(http.Request.Headers))
                 return new Problem(StatusCodes.Status406NotAcceptable, "The answer is JSON: ask for Accept: application/json, or leave Accept out.");
             // A route with parameters looks at them itself.
             return http.Request.QueryString.HasValue && description.Query.Count == 0 ? Query.Of(http, []).Refusal : null;

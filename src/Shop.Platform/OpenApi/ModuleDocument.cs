@@ -16,7 +16,10 @@ internal static partial class ModuleDocument
     private static readonly (int Status, string Why)[] CommonErrors =
     [
         (400, "The request is wrong; every fault is named."),
+        (401, "Keys are set (Shop:ApiKeys), and this takes one."),
+        (403, "The key may read, but not write."),
         (406, "The client takes no JSON."),
+        (408, "The body did not arrive in time."),
         (429, "Too many requests at once; see Retry-After."),
         (500, "A fault of the shop; its log has it under the trace_id."),
         (503, "The shop can't do it now; see Retry-After."),

@@ -46,7 +46,7 @@ internal sealed class ApiDocument
     {
         string verb = method == "HEAD" ? "GET" : method;
         string[] segments = path.Split('?')[0].Split('/');
-        if (segments.Length > 2 && segments[^1].Length == 0) segments = segments[..^1]; // a slash at the end changes nothing
+        if (segments.Length > 2 && segments[^1].Length == 0 && segments[^2].Length > 0) segments = segments[..^1]; // a slash at the end changes nothing
         if (segments.Length > 1 && segments[1] == "api") segments = segments.Length == 2 ? ["", ""] : ["", .. segments[2..]];
         int status = (int)answer.StatusCode;
         (string, string[], JsonObject Responses)[] found = [.. _operations.Where(operation => operation.Method == verb && Matches(operation.Path, segments))];

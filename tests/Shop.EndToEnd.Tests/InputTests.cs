@@ -90,12 +90,14 @@ internal sealed class InputTests
         {
             using HttpRequestMessage? message = request.ToMessage(client.BaseAddress!);
             if (message is null) return; // no client can send it
-            using HttpResponseMessage answer = await client.SendAsync(message);
+            // The server itself refuses a NUL in a path, without a body (docs/decisions/006), and without waiting for the client's.
+            bool isRefusedByServer = request.Target.Contains("%00", StringComparison.Ordinal);
+            using HttpResponseMessage? answer = await SendAsync(client, message, isRefusedByServer);
+            if (answer is null) return;
             string body = await answer.Content.ReadAsStringAsync();
             int status = (int)answer.StatusCode;
             Assert.That(status, Is.LessThan(500), $"{request}: {body}");
-            // The server itself refuses a NUL in a path, without a body (docs/decisions/006).
-            if (status == 400 && body.Length == 0 && request.Target.Contains("%00", StringComparison.Ordinal)) return;
+            if (status == 400 && body.Length == 0 && isRefusedByServer) return;
             if (status < 300) Interlocked.Increment(ref succeeded);
             string path = Uri.UnescapeDataString(message.RequestUri!.AbsolutePath);
             bool isCompressed = answer.Content.Headers.ContentEncoding.Count > 0;
@@ -175,6 +177,18 @@ internal sealed class InputTests
             }
         }, iter: 600, threads: 1);
         Assert.That(taken, Is.GreaterThan(100));
+    }
+
+    private static async Task<HttpResponseMessage?> SendAsync(HttpClient client, HttpRequestMessage message, bool mayBeCutOff)
+    {
+        try
+        {
+            return await client.SendAsync(message);
+        }
+        catch (HttpRequestException) when (mayBeCutOff)
+        {
+            return null;
+        }
     }
 
     // Names of products come and go with what is viewed, within their bounds; all else is fixed.

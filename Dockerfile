@@ -3,12 +3,12 @@ WORKDIR /source
 
 # Restored apart from the source: only a change of the projects restores again.
 COPY global.json Directory.Build.props Directory.Packages.props ./
-COPY src/Shop.Host/Shop.Host.csproj src/Shop.Host/
-COPY src/Shop.Platform/Shop.Platform.csproj src/Shop.Platform/
-COPY src/Modules/Inventory/Shop.Inventory.csproj src/Modules/Inventory/
-COPY src/Modules/Orders/Shop.Orders.csproj src/Modules/Orders/
-COPY src/Modules/Products/Shop.Products.csproj src/Modules/Products/
-RUN dotnet restore src/Shop.Host
+COPY src/Shop.Host/Shop.Host.csproj src/Shop.Host/packages.lock.json src/Shop.Host/
+COPY src/Shop.Platform/Shop.Platform.csproj src/Shop.Platform/packages.lock.json src/Shop.Platform/
+COPY src/Modules/Inventory/Shop.Inventory.csproj src/Modules/Inventory/packages.lock.json src/Modules/Inventory/
+COPY src/Modules/Orders/Shop.Orders.csproj src/Modules/Orders/packages.lock.json src/Modules/Orders/
+COPY src/Modules/Products/Shop.Products.csproj src/Modules/Products/packages.lock.json src/Modules/Products/
+RUN dotnet restore --locked-mode src/Shop.Host
 
 COPY .editorconfig ./
 COPY src src

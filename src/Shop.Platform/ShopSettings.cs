@@ -96,6 +96,7 @@ public sealed record ShopSettings
             Ports = modules.ToDictionary(module => module.Name,
                 module => reader.Number(PortKey(module), module.DefaultPort, 0, 65535), StringComparer.Ordinal),
         };
+        if (settings.ReadsNeedKey && !settings.ApiKeys.Any) reader.Reject("Shop:ReadsNeedKey is true, but Shop:ApiKeys names no key");
         reader.RejectUnknownKeys();
         reader.ThrowIfWrong();
         return settings;
@@ -137,6 +138,8 @@ public sealed record ShopSettings
                 string[] items = value.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
                 return items.All(isRight) ? items : null;
             }, expected);
+
+        public void Reject(string why) => _wrong.Add(why);
 
         public void RejectUnknownKeys()
         {

@@ -78,6 +78,13 @@ internal sealed class ProcessTests
     [TestCase("Shop:DataDirectroy=typo", "Shop:DataDirectroy")]
     [TestCase("Shop:DataDirectory=/proc/shop", "/proc/shop")]
     [TestCase("Shop:WriteQueueLimit=0", "Shop:WriteQueueLimit")]
+    [TestCase("Shop:RequestTimeout=0", "Shop:RequestTimeout")]
+    [TestCase("Shop:ApiKeys=ada:write:short", "Shop:ApiKeys")]
+    [TestCase("Shop:MetricsKey=short", "Shop:MetricsKey")]
+    [TestCase("Shop:ReadsNeedKey=true", "Shop:ApiKeys names no key")]
+    [TestCase("Shop:AllowedHosts=http://shop", "Shop:AllowedHosts")]
+    [TestCase("Shop:CorsOrigins=https://shop.example/path", "Shop:CorsOrigins")]
+    [TestCase("Shop:TrustedProxies=10.0.0.0/64", "Shop:TrustedProxies")]
     public async Task Given_a_wrong_setting_when_started_then_one_line_names_the_key_and_the_exit_code_is_1(string setting, string named)
     {
         using var shop = new ShopProcess(_directory, $"--{setting}");

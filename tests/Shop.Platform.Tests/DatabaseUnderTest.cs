@@ -11,10 +11,10 @@ internal sealed class DatabaseUnderTest : IDisposable
     private readonly string _directory = Directory.CreateTempSubdirectory("shop-test-").FullName;
     private readonly CollectorRegistry _registry = Metrics.NewCustomRegistry();
 
-    public DatabaseUnderTest(int queueLimit = 4096)
+    public DatabaseUnderTest(int queueLimit = 4096, int requestTimeout = 10)
     {
         IConfiguration configuration = new ConfigurationBuilder().AddInMemoryCollection(
-            [new("Shop:DataDirectory", _directory), new("Shop:WriteQueueLimit", $"{queueLimit}")]).Build();
+            [new("Shop:DataDirectory", _directory), new("Shop:WriteQueueLimit", $"{queueLimit}"), new("Shop:RequestTimeout", $"{requestTimeout}")]).Build();
         Database = new Database("notes", ShopSettings.Read(configuration, []));
         Database.Open(typeof(DatabaseUnderTest).Assembly, Metrics.WithCustomRegistry(_registry), _registry);
         Insert = Database.Writes.Prepare("INSERT INTO notes (text) VALUES (?1)");

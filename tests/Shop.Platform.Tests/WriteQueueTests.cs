@@ -94,6 +94,20 @@ internal sealed class WriteQueueTests
     }
 
     [Test]
+    public async Task Given_a_write_that_waits_for_too_long_then_it_is_refused_and_not_made_and_what_comes_after_is()
+    {
+        using var database = new DatabaseUnderTest(requestTimeout: 1);
+        (ManualResetEventSlim release, Task held) = await database.HoldWriterAsync();
+        Task<string> late = database.WriteAsync("late");
+        await Task.Delay(TimeSpan.FromSeconds(1.1)); // the time itself is what it is about
+        Task<string> next = database.WriteAsync("next");
+        release.Set();
+        await Task.WhenAll(held, next);
+        Assert.That(async () => await late, Throws.TypeOf<WriteTimeoutException>());
+        Assert.That(database.Notes(), Is.EqualTo(new[] { "next" }));
+    }
+
+    [Test]
     public async Task Given_writes_that_wait_when_the_database_is_closed_then_they_are_finished_first()
     {
         using var database = new DatabaseUnderTest();

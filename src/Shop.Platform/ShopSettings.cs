@@ -62,8 +62,11 @@ public sealed record ShopSettings
     /// <summary>Port of each module by its name; 0 picks a free one.</summary>
     public required IReadOnlyDictionary<string, int> Ports { get; init; }
 
+    /// <summary>Where browsers find each module, by its name; null where it is the host they asked, with the module's port.</summary>
+    public required IReadOnlyDictionary<string, string?> PublicUrls { get; init; }
+
     /// <summary>The key of a module's port: <c>Shop:Orders:Port</c>.</summary>
-    public static string PortKey(ModuleIdentity module) => $"Shop:{char.ToUpperInvariant(module.Name[0])}{module.Name[1..]}:Port";
+    public static string PortKey(ModuleIdentity module) => Key(module, "Port");
 
     /// <summary>Reads the settings, or names every key that is wrong.</summary>
     /// <exception cref="ShopStartException">A value is wrong, or a key is unknown.</exception>
@@ -95,12 +98,17 @@ public sealed record ShopSettings
                 "IP addresses or networks as 10.0.0.0/8, separated by commas").Select(value => Network(value)!.Value)],
             Ports = modules.ToDictionary(module => module.Name,
                 module => reader.Number(PortKey(module), module.DefaultPort, 0, 65535), StringComparer.Ordinal),
+            PublicUrls = modules.ToDictionary(module => module.Name,
+                module => reader.Text(Key(module, "PublicUrl"), "", static value => value.Length == 0 || (value != "*" && IsOrigin(value)), "an origin as https://orders.shop.example") is { Length: > 0 } url ? url : null,
+                StringComparer.Ordinal),
         };
         if (settings.ReadsNeedKey && !settings.ApiKeys.Any) reader.Reject("Shop:ReadsNeedKey is true, but Shop:ApiKeys names no key");
         reader.RejectUnknownKeys();
         reader.ThrowIfWrong();
         return settings;
     }
+
+    private static string Key(ModuleIdentity module, string name) => $"Shop:{char.ToUpperInvariant(module.Name[0])}{module.Name[1..]}:{name}";
 
     private static bool IsAddress(string value) => value is "localhost" or "*" || IPAddress.TryParse(value, out _);
 

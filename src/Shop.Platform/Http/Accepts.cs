@@ -21,5 +21,17 @@ internal static class Accepts
         return best is not null && best.Quality is not 0;
     }
 
+    /// <summary>Whether a client would rather have a page: it names HTML, and no less than JSON.</summary>
+    public static bool PrefersHtml(IHeaderDictionary headers)
+    {
+        StringValues accept = headers.Accept;
+        if (accept.Count == 0 || !MediaTypeHeaderValue.TryParseList(accept, out IList<MediaTypeHeaderValue>? wished)) return false;
+        double? html = Quality(wished, "text/html"), json = Quality(wished, "application/json");
+        return html > (json ?? 0) || (html is > 0 && html == json);
+    }
+
+    private static double? Quality(IList<MediaTypeHeaderValue> wished, string type) =>
+        wished.FirstOrDefault(range => range.MediaType.Equals(type, StringComparison.OrdinalIgnoreCase)) is { } range ? range.Quality ?? 1 : null;
+
     private static MediaTypeHeaderValue Bare(MediaTypeHeaderValue range) => new(range.MediaType);
 }

@@ -2,6 +2,7 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Shop.Platform.OpenApi;
+using Shop.Platform.Pages;
 using Shop.Platform.Requests;
 
 namespace Shop.Platform.Http;
@@ -37,6 +38,26 @@ public sealed class ModuleRoutes
     /// <summary>A route for DELETE.</summary>
     public RouteDescription Delete(string template, Handler handler) => Map(HttpMethods.Delete, template, handler);
 
+    /// <summary>The page at the root, for clients that prefer one to the service's card.</summary>
+    public void Home(Handler page) => HomePage = page;
+
+    /// <summary>A page: GET, and HEAD with it. It is no part of the API's document.</summary>
+    public void Page(string template, Handler handler)
+    {
+        MapPage(HttpMethods.Head, template, handler);
+        MapPage(HttpMethods.Get, template, handler);
+    }
+
+    /// <summary>What a page's form is posted to.</summary>
+    public void Form(string template, Handler handler) => MapPage(HttpMethods.Post, template, async http => await FormPost.RefusalAsync(http) ?? await handler(http));
+
+    /// <summary>The page at the root.</summary>
+    internal Handler? HomePage { get; private set; }
+
+    private void MapPage(string method, string template, Handler handler) =>
+        _endpoints.MapMethods(template, [method], async http => await (await handler(http)).ExecuteAsync(http))
+            .WithMetadata(_listener.Metrics.Page(method, template), Compressible.Mark);
+
     private RouteDescription Map(string method, string template, Handler handler, RouteDescription? description = null)
     {
         bool isDescribed = description is null;
@@ -65,6 +86,7 @@ public sealed class ModuleRoutes
 
         private Problem? Refusal(HttpContext http)
         {
+            if (description.Template == "/" && Accepts.PrefersHtml(http.Request.Headers)) return null;
             bool hasBody = description.Answer.Status != StatusCodes.Status204NoContent;
             if (hasBody && !Accepts.JsonIn(http.Request.Headers))
                 return new Problem(StatusCodes.Status406NotAcceptable, "The answer is JSON: ask for Accept: application/json, or leave Accept out.");

@@ -49,15 +49,18 @@ public sealed class RequestMetrics
         _tooLarge = _rejected.WithLabels("body_too_large");
 
         foreach (int code in KnownCodes) _codes[code] = _byCode.WithLabels(code.ToString());
-        foreach (string method in StandardMethods) _unmatched[method] = new RouteMetrics(this, method, Unmatched, isRoute: false);
-        _unmatchedOther = new RouteMetrics(this, "other", Unmatched, isRoute: false);
+        foreach (string method in StandardMethods) _unmatched[method] = new RouteMetrics(this, method, Unmatched, hasLatencyFromStart: false);
+        _unmatchedOther = new RouteMetrics(this, "other", Unmatched, hasLatencyFromStart: false);
     }
 
     /// <summary>Requests being worked on now.</summary>
     public int InProgress => Volatile.Read(ref _inProgress);
 
     /// <summary>The metrics of one route, at 0 from now on.</summary>
-    public RouteMetrics Route(string method, string template) => new(this, method, template, isRoute: true);
+    public RouteMetrics Route(string method, string template) => new(this, method, template, hasLatencyFromStart: true);
+
+    /// <summary>The metrics of a page: its latency exists from its first request on.</summary>
+    public RouteMetrics Page(string method, string template) => new(this, method, template, hasLatencyFromStart: false);
 
     /// <summary>A write queue refused.</summary>
     public void CountQueueFull() => _queueFull.Inc();
@@ -102,14 +105,14 @@ public sealed class RequestMetrics
         private readonly Counter.Child _requests;
         private Histogram.Child? _latency;
 
-        internal RouteMetrics(RequestMetrics metrics, string method, string template, bool isRoute)
+        internal RouteMetrics(RequestMetrics metrics, string method, string template, bool hasLatencyFromStart)
         {
             _metrics = metrics;
             _method = method;
             _template = template;
             _requests = metrics._requests.WithLabels(method, template);
             // Ten histograms for what may never come would take a third of an idle module's series.
-            if (isRoute) _latency = Latency();
+            if (hasLatencyFromStart) _latency = Latency();
         }
 
         internal void Count() => _requests.Inc();

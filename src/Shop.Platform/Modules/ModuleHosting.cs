@@ -13,7 +13,9 @@ using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Shop.Platform.Data;
 using Shop.Platform.Http;
+using Shop.Platform.Live;
 using Shop.Platform.OpenApi;
+using Shop.Platform.Pages;
 using Shop.Platform.Security;
 
 namespace Shop.Platform.Modules;
@@ -30,6 +32,8 @@ public static class ModuleHosting
         services.AddSingleton(settings);
         services.AddSingleton(build);
         services.AddSingleton<ProcessMetrics>();
+        services.AddSingleton<Assets>();
+        services.AddSingleton<DemoTraffic>();
         services.AddSingleton(TimeProvider.System);
         services.AddHostedService<DataDirectoryLock>();
         services.AddCors();
@@ -50,6 +54,11 @@ public static class ModuleHosting
                 provider.GetRequiredService<TimeProvider>(), provider.GetRequiredService<ILoggerFactory>()));
             services.AddKeyedSingleton(identity.Name, (provider, key) => new ModuleListener(provider.GetRequiredKeyedService<ModuleContext>(key)));
             services.AddSingleton(provider => provider.GetRequiredKeyedService<ModuleListener>(identity.Name));
+            services.AddKeyedSingleton(identity.Name, (provider, key) =>
+            {
+                var context = provider.GetRequiredKeyedService<ModuleContext>(key);
+                return new LiveFigures(context.Registry, context.Clock, context.Log);
+            });
             services.AddSingleton<IHostedService>(provider => new ModuleLifetime(module, provider));
             services.AddModuleDocument(identity, build.Version);
             health.Add(new HealthCheckRegistration($"{identity.Name} database",
@@ -110,7 +119,8 @@ public static class ModuleHosting
         {
             var routes = new ModuleRoutes(endpoints, listener);
             module.MapRoutes(routes, services);
-            ServiceRoutes.Map(endpoints, routes, listener.Module, services.GetRequiredService<BuildInfo>(), services.GetRequiredService<ProcessMetrics>());
+            ServiceRoutes.Map(endpoints, routes, listener.Module, services.GetRequiredService<BuildInfo>(), services.GetRequiredService<ProcessMetrics>(),
+                (services.GetRequiredService<Assets>(), services.GetRequiredKeyedService<LiveFigures>(listener.Module.Identity.Name), services.GetRequiredService<DemoTraffic>()));
         });
         return pipeline.Build();
     }
@@ -144,6 +154,8 @@ public static class ModuleHosting
 
         public async Task StopAsync(CancellationToken cancellationToken)
         {
+            await services.GetRequiredService<DemoTraffic>().DisposeAsync();
+            await services.GetRequiredKeyedService<LiveFigures>(module.Identity.Name).DisposeAsync();
             await module.DisposeAsync();
             services.GetRequiredKeyedService<ModuleContext>(module.Identity.Name).Database.Dispose();
         }

@@ -9,7 +9,9 @@ using Microsoft.OpenApi;
 using Prometheus;
 using Scalar.AspNetCore;
 using Shop.Platform.Http;
+using Shop.Platform.Live;
 using Shop.Platform.OpenApi;
+using Shop.Platform.Pages;
 using Shop.Platform.Security;
 
 namespace Shop.Platform.Modules;
@@ -22,13 +24,16 @@ internal static class ServiceRoutes
     /// <summary>Tag of the health checks of a module, so that each answers for itself alone.</summary>
     public static string HealthTag(ModuleIdentity module) => $"module:{module.Name}";
 
-    public static void Map(IEndpointRouteBuilder endpoints, ModuleRoutes routes, ModuleContext module, BuildInfo build, ProcessMetrics process)
+    public static void Map(IEndpointRouteBuilder endpoints, ModuleRoutes routes, ModuleContext module, BuildInfo build, ProcessMetrics process, (Assets Assets, LiveFigures Figures, DemoTraffic Traffic) pages)
     {
         var card = new ServiceCard(module.Identity.Service, build.Version, Links(endpoints));
         IResult answer = JsonAnswer.Ok(card, PlatformJson.Wire.ServiceCard);
-        routes.Get("/", _ => ValueTask.FromResult(answer))
+        routes.Get("/", http => routes.HomePage is { } page && Accepts.PrefersHtml(http.Request.Headers) ? page(http) : ValueTask.FromResult(answer))
             .Says("getCard", Tag, "The service's card", "Which service this is, its version, and where all it has is.")
             .Answers<ServiceCard>(200, "The card.", """{"service":"order-service","version":"0.1.0","links":{"orders":"/orders","metrics":"/metrics"}}""");
+
+        routes.Page("/assets/{file}", pages.Assets.Find);
+        LiveRoutes.Map(endpoints, routes, pages.Figures, pages.Traffic);
 
         Watch(endpoints.MapMetrics("/metrics", module.Registry), module, isCompressible: true, new RouteDescription("/metrics")
             .Says("getMetrics", Tag, "The module's metrics", "Prometheus text format; OpenMetrics where Accept asks for it.")
@@ -64,6 +69,7 @@ internal static class ServiceRoutes
     {
         // Whatever the module maps after this is not in the card, so the module maps first.
         IEnumerable<string> own = endpoints.DataSources.SelectMany(source => source.Endpoints).OfType<RouteEndpoint>()
+            .Where(endpoint => endpoint.Metadata.GetMetadata<RouteDescription>() is not null)
             .Where(endpoint => endpoint.Metadata.GetMetadata<HttpMethodMetadata>()!.HttpMethods.Contains(HttpMethods.Get))
             .Select(endpoint => endpoint.RoutePattern.RawText!).Where(template => !template.Contains('{') && template.Length > 1);
         string[] watching = ["/metrics", "/metrics/process", "/health/live", "/health/ready", "/openapi/v1.json", "/docs"];

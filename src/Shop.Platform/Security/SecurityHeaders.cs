@@ -7,8 +7,9 @@ namespace Shop.Platform.Security;
 internal static class SecurityHeaders
 {
     /// <summary>For a page of the shop's own: its script, style and pictures come from this port alone, none inline.</summary>
-    public const string PagePolicy =
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+    /// <param name="checkout">Where else its forms may go: the orders service.</param>
+    public static string PagePolicy(string checkout) =>
+        $"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self' {checkout}; base-uri 'none'; frame-ancestors 'none'";
 
     /// <summary>For <c>/docs</c>, whose script makes style elements, which can't be told from injected ones.</summary>
     public const string DocsPolicy =

@@ -1,0 +1,40 @@
+using System.Net;
+using AspNetCoreGeneratedDocument;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
+using Shop.Platform.Http;
+using Shop.Platform.Pages;
+
+namespace Shop.Platform.Live;
+
+/// <summary>The console of a service, and the button for demo traffic.</summary>
+internal static class LiveRoutes
+{
+    public static void Map(IEndpointRouteBuilder endpoints, ModuleRoutes routes, LiveFigures figures, DemoTraffic traffic)
+    {
+        var stream = new EventStream();
+        routes.Page("/live", http => ValueTask.FromResult<IResult>(new Page("Live",
+            new Pages_Live { Model = new LiveModel(figures.Reading, figures.Points(), traffic.Rate, IsFromHere(http)) })));
+        routes.Form("/live/traffic", http => TrafficAsync(http, traffic));
+        // A stream is one request for as long as somebody looks, so as a latency it would say nothing.
+        endpoints.MapGet("/live/events", (RequestDelegate)(http => stream.SendAsync(http, figures.EventsAsync))).WithMetadata(Uncounted.Mark);
+    }
+
+    private static async ValueTask<IResult> TrafficAsync(HttpContext http, DemoTraffic traffic)
+    {
+        if (!IsFromHere(http)) return new Problem(StatusCodes.Status403Forbidden, "Demo traffic is started from the shop's own machine alone.");
+        IFormCollection form = await http.Request.ReadFormAsync();
+        if (form["action"] == "stop") traffic.Stop();
+        else if (int.TryParse(form["rate"], out int rate) && rate is >= 1 and <= DemoTraffic.MaxRate) traffic.Start(rate);
+        return Page.SeeOther("/live");
+    }
+
+    private static bool IsFromHere(HttpContext http) => http.Connection.RemoteIpAddress is { } address && IPAddress.IsLoopback(address);
+}
+
+/// <summary>What the console shows at first, and all it shows without a script.</summary>
+internal sealed record LiveModel(LiveReading Reading, LivePoint[] Points, int TrafficRate, bool MayStartTraffic)
+{
+    public LivePoint Last => Points.Length > 0 ? Points[^1] : new LivePoint(default, 0, 0, 0, 0, 0);
+}

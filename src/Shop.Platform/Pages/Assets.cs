@@ -1,0 +1,66 @@
+using System.IO.Compression;
+using System.Security.Cryptography;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
+using Shop.Platform.Http;
+
+namespace Shop.Platform.Pages;
+
+/// <summary>The style sheet and the script of the pages. Their names change with their content, so browsers may keep them for ever; each is compressed once.</summary>
+internal sealed class Assets
+{
+    private readonly Dictionary<string, Asset> _byUrlName = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, string> _urls = new(StringComparer.Ordinal);
+
+    public Assets()
+    {
+        Add("shop.css", "text/css; charset=utf-8");
+        Add("shop.js", "text/javascript; charset=utf-8");
+    }
+
+    /// <summary>Where a file is.</summary>
+    public string Url(string file) => _urls[file];
+
+    /// <summary>Answers <c>/assets/{file}</c>.</summary>
+    public ValueTask<IResult> Find(HttpContext http)
+    {
+        string file = (string)http.GetRouteValue("file")!;
+        return ValueTask.FromResult<IResult>(_byUrlName.TryGetValue(file, out Asset? asset) ? asset : Problem.NotFound("file", file));
+    }
+
+    private void Add(string file, string contentType)
+    {
+        using Stream resource = typeof(Assets).Assembly.GetManifestResourceStream(file)!;
+        byte[] bytes = new byte[resource.Length];
+        resource.ReadExactly(bytes);
+        string hash = Convert.ToHexStringLower(SHA256.HashData(bytes).AsSpan(0, 6));
+        string name = $"{Path.GetFileNameWithoutExtension(file)}.{hash}{Path.GetExtension(file)}";
+        _byUrlName[name] = new Asset(bytes, contentType);
+        _urls[file] = $"/assets/{name}";
+    }
+
+    private sealed class Asset(byte[] bytes, string contentType) : IResult
+    {
+        // On first demand: an idle shop starts without it.
+        private readonly Lazy<byte[]> _brotli = new(() =>
+        {
+            using var compressed = new MemoryStream();
+            using (var brotli = new BrotliStream(compressed, CompressionLevel.SmallestSize)) brotli.Write(bytes);
+            return compressed.ToArray();
+        });
+
+        public Task ExecuteAsync(HttpContext httpContext)
+        {
+            HttpResponse response = httpContext.Response;
+            bool isCompressed = httpContext.Request.Headers.AcceptEncoding.ToString().Split(',').Any(coding => coding.Trim() == "br");
+            byte[] body = isCompressed ? _brotli.Value : bytes;
+            response.ContentType = contentType;
+            response.ContentLength = body.Length;
+            response.Headers.CacheControl = "public, max-age=31536000, immutable";
+            response.Headers.Vary = "Accept-Encoding";
+            if (isCompressed) response.Headers.ContentEncoding = "br";
+            JsonAnswer.Write(response, body);
+            return Task.CompletedTask;
+        }
+    }
+}

@@ -27,6 +27,7 @@ public sealed class InventoryModule : IShopModule
         services.AddSingleton<IInventory, Reservations>();
         services.AddSingleton<Restock>();
         services.AddSingleton<InventoryApi>();
+        services.AddSingleton<StockPages>();
         services.ConfigureHttpJsonOptions(options => options.SerializerOptions.TypeInfoResolverChain.Add(InventoryJson.Wire));
     }
 
@@ -41,7 +42,11 @@ public sealed class InventoryModule : IShopModule
     }
 
     /// <inheritdoc/>
-    public void MapRoutes(ModuleRoutes routes, IServiceProvider services) => services.GetRequiredService<InventoryApi>().Map(routes);
+    public void MapRoutes(ModuleRoutes routes, IServiceProvider services)
+    {
+        services.GetRequiredService<InventoryApi>().Map(routes);
+        services.GetRequiredService<StockPages>().Map(routes);
+    }
 
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()

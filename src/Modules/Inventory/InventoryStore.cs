@@ -101,6 +101,16 @@ internal sealed class InventoryStore(Database database)
             new { productId });
     }
 
+    /// <summary>The products that can be sold the least, shortest first.</summary>
+    public IReadOnlyList<StockRow> Shortest(int count)
+    {
+        using SqliteConnection connection = database.OpenRead();
+        return [.. connection.Query<StockRow>("""
+            SELECT product_id AS ProductId, on_hand AS OnHand, reserved AS Reserved, last_updated AS LastUpdated
+            FROM stock ORDER BY on_hand - reserved, product_id LIMIT @count
+            """, new { count })];
+    }
+
     /// <summary>The products by id, from after one on, and how many there are in all.</summary>
     public (IReadOnlyList<StockRow> Rows, long Total) List(long? maxLevel, string? after, long limit)
     {

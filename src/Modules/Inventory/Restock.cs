@@ -34,13 +34,19 @@ internal sealed class Restock(
         string? key = IdempotencyKey.Read(http, body.Faults);
         if (body.Refusal is { } refusal) return refusal;
 
+        Change change = await ChangeAsync(kind, productId!, quantity!.Value, key);
+        if (change.IsReplayed) IdempotencyKey.MarkReplayed(http);
+        return change.Problem ?? JsonAnswer.Ok(new StockChangeBody(productId!, change.Level, "Stock updated"), InventoryJson.Wire.StockChangeBody);
+    }
+
+    /// <summary>Units come in, or leave; or it says why not.</summary>
+    public Task<Change> ChangeAsync(MovementKind kind, string productId, long quantity, string? key)
+    {
         byte[]? fingerprint = key is null ? null : IdempotencyKey.Fingerprint(kind.Name, productId, quantity.ToString());
-        Change change = await store.Writes.WriteAsync(() => Apply(kind, productId!, quantity!.Value, key, fingerprint), made =>
+        return store.Writes.WriteAsync(() => Apply(kind, productId, quantity, key, fingerprint), made =>
         {
             if (made.Movement is { } movement) metrics.Moved(movement);
         });
-        if (change.IsReplayed) IdempotencyKey.MarkReplayed(http);
-        return change.Problem ?? JsonAnswer.Ok(new StockChangeBody(productId!, change.Level, "Stock updated"), InventoryJson.Wire.StockChangeBody);
     }
 
     private Outcome<Change> Apply(MovementKind kind, string productId, long quantity, string? key, byte[]? fingerprint)
@@ -80,5 +86,6 @@ internal sealed class Restock(
         IsRequired = true,
     };
 
-    private sealed record Change(long Level, Movement? Movement = null, bool IsReplayed = false, Problem? Problem = null);
+    /// <summary>How it went.</summary>
+    internal sealed record Change(long Level, Movement? Movement = null, bool IsReplayed = false, Problem? Problem = null);
 }

@@ -13,22 +13,30 @@ namespace Shop.Orders;
 /// happens once, whatever falls between.
 /// </summary>
 internal sealed class OrderLifecycle(
-    OrderStore store, OrderMetrics metrics, Settlement settlement, [FromKeyedServices(OrdersModule.Name)] ModuleContext module)
+    OrderStore store, OrderMetrics metrics, OrderFeed feed, Settlement settlement, [FromKeyedServices(OrdersModule.Name)] ModuleContext module)
 {
     /// <summary>The handler that brings an order into a status.</summary>
     public Handler To(string status) => http => ChangeAsync(http, status);
 
     private async ValueTask<IResult> ChangeAsync(HttpContext http, string status)
     {
-        string id = (string)http.GetRouteValue("order_id")!;
+        (Order? order, Problem? problem) = await ChangeAsync((string)http.GetRouteValue("order_id")!, status);
+        return problem is null ? JsonAnswer.Ok(order!.ToBody(), OrdersJson.Wire.OrderBody) : problem;
+    }
+
+    /// <summary>Brings an order into a status, or says why not.</summary>
+    public async Task<(Order? Order, Problem? Problem)> ChangeAsync(string id, string status)
+    {
         Change change = await store.Writes.WriteAsync(() => Apply(id, status), made =>
         {
-            if (made.IsNew) metrics.Changed(made.From!, made.Order!);
+            if (!made.IsNew) return;
+            metrics.Changed(made.From!, made.Order!);
+            feed.Tell(made.Order!);
         });
-        if (change.Problem is not null) return change.Problem;
+        if (change.Problem is not null) return (null, change.Problem);
         FaultPoint.Reach("status-changed");
         if (change.IsNew && OrderStatus.MovesStock(status)) await settlement.FollowAsync(id, status);
-        return JsonAnswer.Ok(change.Order!.ToBody(), OrdersJson.Wire.OrderBody);
+        return (change.Order, null);
     }
 
     private Outcome<Change> Apply(string id, string status)

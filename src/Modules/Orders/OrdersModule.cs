@@ -29,6 +29,8 @@ public sealed class OrdersModule : IShopModule
         services.AddSingleton<PlaceOrder>();
         services.AddSingleton<OrderLifecycle>();
         services.AddSingleton<OrdersApi>();
+        services.AddSingleton<OrderFeed>();
+        services.AddSingleton<OrderPages>();
         services.ConfigureHttpJsonOptions(options => options.SerializerOptions.TypeInfoResolverChain.Add(OrdersJson.Wire));
     }
 
@@ -45,7 +47,11 @@ public sealed class OrdersModule : IShopModule
     }
 
     /// <inheritdoc/>
-    public void MapRoutes(ModuleRoutes routes, IServiceProvider services) => services.GetRequiredService<OrdersApi>().Map(routes);
+    public void MapRoutes(ModuleRoutes routes, IServiceProvider services)
+    {
+        services.GetRequiredService<OrdersApi>().Map(routes);
+        services.GetRequiredService<OrderPages>().Map(routes);
+    }
 
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()

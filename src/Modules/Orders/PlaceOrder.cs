@@ -17,7 +17,7 @@ namespace Shop.Orders;
 /// held before the order exists, so nothing is sold twice, and what a crash leaves between them is settled at start.
 /// </summary>
 internal sealed partial class PlaceOrder(
-    OrderStore store, OrderMetrics metrics, Settlement settlement, KeyedGate gate, IProductCatalogue products, IInventory inventory,
+    OrderStore store, OrderMetrics metrics, OrderFeed feed, Settlement settlement, KeyedGate gate, IProductCatalogue products, IInventory inventory,
     [FromKeyedServices(OrdersModule.Name)] ModuleContext module)
 {
     private static readonly TextField CustomerId = new("customer_id", 1, 100)
@@ -68,11 +68,18 @@ internal sealed partial class PlaceOrder(
             return refusal;
         }
 
+        return Answer(http, await PlaceAsync(wish));
+    }
+
+    /// <summary>Places an order, or says why not.</summary>
+    /// <exception cref="StoreException">A database can't take it at the moment.</exception>
+    public async Task<Placement> PlaceAsync(Wish wish)
+    {
         try
         {
-            if (!wish.IsRepeatable) return await PlaceAsync(http, wish);
+            if (!wish.IsRepeatable) return await PlaceNewAsync(wish);
             using IDisposable turn = await gate.EnterAsync(wish.GateKeys());
-            return FindEarlier(http, wish) ?? await PlaceAsync(http, wish);
+            return FindEarlier(wish) ?? await PlaceNewAsync(wish);
         }
         catch (StoreException)
         {
@@ -81,18 +88,26 @@ internal sealed partial class PlaceOrder(
         }
     }
 
-    private async Task<IResult> PlaceAsync(HttpContext http, Wish wish)
+    private static IResult Answer(HttpContext http, Placement placement)
+    {
+        if (placement.Order is not { } order) return placement.Problem!;
+        if (placement.IsReplayed) IdempotencyKey.MarkReplayed(http);
+        http.Response.Headers.Location = $"{http.Request.PathBase.ToUriComponent()}/orders/{order.Id}";
+        return JsonAnswer.Of(StatusCodes.Status201Created, order.ToBody(), OrdersJson.Wire.OrderBody);
+    }
+
+    private async Task<Placement> PlaceNewAsync(Wish wish)
     {
         IReadOnlyList<ProductOnSale?> sold = await products.FindAsync([.. wish.Items.Select(item => item.ProductId)]);
-        if (sold.Contains(null)) return UnknownProducts(wish, sold);
+        if (sold.Contains(null)) return new Placement(Problem: UnknownProducts(wish, sold));
         OrderLine[] lines = [.. wish.Items.Zip(sold, (item, product) => new OrderLine(product!.Id, product.Name, item.Quantity, product.PriceCents))];
 
         string id = wish.OrderId ?? Guid.CreateVersion7().ToString();
-        if (settlement.IsAbandoned(id)) return BeingUndone(id);
+        if (settlement.IsAbandoned(id)) return new Placement(Problem: BeingUndone(id));
         StockLine[] units = [.. lines.GroupBy(line => line.ProductId, (product, same) => new StockLine(product, same.Sum(line => line.Quantity)), StringComparer.Ordinal)];
         Reservation reservation = await inventory.ReserveAsync(id, units);
-        if (reservation.Outcome == ReservationOutcome.TooLittleStock) return TooLittleStock(wish, reservation.Shortages);
-        if (reservation.Outcome == ReservationOutcome.HoldsOtherLines) return Taken(wish);
+        if (reservation.Outcome == ReservationOutcome.TooLittleStock) return new Placement(Problem: TooLittleStock(wish, reservation.Shortages));
+        if (reservation.Outcome == ReservationOutcome.HoldsOtherLines) return new Placement(Problem: Taken(wish));
 
         FaultPoint.Reach("reserved");
         long now = module.Now().ToMilliseconds();
@@ -100,7 +115,7 @@ internal sealed partial class PlaceOrder(
         await WriteAsync(order, wish);
         FaultPoint.Reach("written");
         settlement.Confirm(id);
-        return Placed(http, order);
+        return new Placement(order);
     }
 
     private async Task WriteAsync(Order order, Wish wish)
@@ -115,7 +130,11 @@ internal sealed partial class PlaceOrder(
                     if (wish.Key is not null) store.AddKey(wish.Key, fingerprint!, order.Id, order.CreatedAt);
                     return Outcome.Keep(order);
                 },
-                metrics.Placed);
+                placed =>
+                {
+                    metrics.Placed(placed);
+                    feed.Tell(placed);
+                });
         }
         catch
         {
@@ -124,31 +143,24 @@ internal sealed partial class PlaceOrder(
         }
     }
 
-    private IResult? FindEarlier(HttpContext http, Wish wish)
+    private Placement? FindEarlier(Wish wish)
     {
         byte[] fingerprint = wish.Fingerprint();
         if (wish.Key is not null && store.FindKey(wish.Key) is { } key)
         {
-            if (key.Fingerprint.AsSpan().SequenceEqual(fingerprint)) return Replayed(http, key.OrderId);
+            if (key.Fingerprint.AsSpan().SequenceEqual(fingerprint)) return Replayed(key.OrderId);
             metrics.Rejected(Rejection.Conflict);
-            return IdempotencyKey.Reused;
+            return new Placement(Problem: IdempotencyKey.Reused);
         }
 
         if (wish.OrderId is null || store.FindId(wish.OrderId) is not { Exists: true } order) return null;
-        return order.Fingerprint.AsSpan().SequenceEqual(fingerprint) ? Replayed(http, wish.OrderId) : Taken(wish);
+        return order.Fingerprint.AsSpan().SequenceEqual(fingerprint) ? Replayed(wish.OrderId) : new Placement(Problem: Taken(wish));
     }
 
-    private static IResult Placed(HttpContext http, Order order)
-    {
-        http.Response.Headers.Location = $"{http.Request.PathBase.ToUriComponent()}/orders/{order.Id}";
-        return JsonAnswer.Of(StatusCodes.Status201Created, order.ToBody(), OrdersJson.Wire.OrderBody);
-    }
-
-    private IResult Replayed(HttpContext http, string orderId)
+    private Placement Replayed(string orderId)
     {
         metrics.Replayed();
-        IdempotencyKey.MarkReplayed(http);
-        return Placed(http, store.Find(orderId)!.AsPlaced());
+        return new Placement(store.Find(orderId)!.AsPlaced(), IsReplayed: true);
     }
 
     private Problem Taken(Wish wish)
@@ -211,6 +223,19 @@ internal sealed partial class PlaceOrder(
         json.WriteEndArray();
     }
 
+    /// <summary>What a form asks for, with the faults of its fields.</summary>
+    public static Wish Read(string customer, IReadOnlyList<StockLine> items, string key, Faults faults)
+    {
+        if (customer.Length is < 1 or > 100) faults.Add(CustomerId.Name, "must have 1 to 100 characters");
+        if (items.Count is < 1 or > 100) faults.Add(Items.Name, "must have 1 to 100 lines");
+        for (int i = 0; i < items.Count; i++)
+        {
+            if (items[i].Quantity is < 1 or > 10_000) faults.Add($"items[{i}].quantity", "must be a whole number from 1 to 10000");
+        }
+
+        return new Wish(customer, items, null, key);
+    }
+
     private static Wish Read(HttpContext http, RequestBody body)
     {
         string customer = body.Root.Read(CustomerId) ?? "";
@@ -221,8 +246,11 @@ internal sealed partial class PlaceOrder(
     [GeneratedRegex("^[A-Za-z0-9_-]+\\z", RegexOptions.None, matchTimeoutMilliseconds: 1000)]
     private static partial Regex OrderIdPattern();
 
+    /// <summary>How it went: an order, or a problem.</summary>
+    internal sealed record Placement(Order? Order = null, bool IsReplayed = false, Problem? Problem = null);
+
     /// <summary>What the client asked for.</summary>
-    private sealed record Wish(string CustomerId, IReadOnlyList<StockLine> Items, string? OrderId, string? Key)
+    internal sealed record Wish(string CustomerId, IReadOnlyList<StockLine> Items, string? OrderId, string? Key)
     {
         public bool IsRepeatable => Key is not null || OrderId is not null;
 

@@ -49,6 +49,17 @@ internal sealed class ListProducts(Catalogue catalogue)
         return ValueTask.FromResult(view.FindPage(key) ?? Make(http, view, key));
     }
 
+    /// <summary>A page of those that a search finds, and how many it finds in all. What is no order counts as by id.</summary>
+    public (IReadOnlyList<CatalogueEntry> Entries, int Total) Search(string? category, string? text, long? minCents, long? maxCents, string? sort, int skip, int count)
+    {
+        var filter = new Filter(category, text, minCents, maxCents);
+        bool isDescending = sort is ['-', ..];
+        CatalogueOrder order = CatalogueOrder.All.FirstOrDefault(known => known.Name == sort?.TrimStart('-')) ?? CatalogueOrder.ById;
+        ImmutableSortedSet<CatalogueEntry> products = catalogue.View.InOrder(order);
+        CatalogueEntry[] found = [.. (isDescending ? products.Reverse() : products).Where(filter.Takes)];
+        return ([.. found.Skip(skip).Take(count)], found.Length);
+    }
+
     private static IResult Make(HttpContext http, CatalogueView view, PageKey key)
     {
         Query query = Query.Of(http, QueryFields);

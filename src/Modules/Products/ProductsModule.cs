@@ -32,6 +32,7 @@ public sealed class ProductsModule : IShopModule
         services.AddSingleton<CreateProduct>();
         services.AddSingleton<ChangeProduct>();
         services.AddSingleton<ProductsApi>();
+        services.AddSingleton<StorePages>();
         services.ConfigureHttpJsonOptions(options => options.SerializerOptions.TypeInfoResolverChain.Add(ProductsJson.Wire));
     }
 
@@ -53,7 +54,11 @@ public sealed class ProductsModule : IShopModule
     }
 
     /// <inheritdoc/>
-    public void MapRoutes(ModuleRoutes routes, IServiceProvider services) => services.GetRequiredService<ProductsApi>().Map(routes);
+    public void MapRoutes(ModuleRoutes routes, IServiceProvider services)
+    {
+        services.GetRequiredService<ProductsApi>().Map(routes);
+        services.GetRequiredService<StorePages>().Map(routes);
+    }
 
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()

@@ -1,6 +1,7 @@
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
+using Shop.Platform.Live;
 using Shop.Platform.OpenApi;
 using Shop.Platform.Pages;
 using Shop.Platform.Requests;
@@ -50,6 +51,13 @@ public sealed class ModuleRoutes
 
     /// <summary>What a page's form is posted to.</summary>
     public void Form(string template, Handler handler) => MapPage(HttpMethods.Post, template, async http => await FormPost.RefusalAsync(http) ?? await handler(http));
+
+    /// <summary>A stream of server-sent events. It is not counted: as one request for as long as somebody looks it would say nothing.</summary>
+    public void Stream(string template, Func<CancellationToken, IAsyncEnumerable<(string Name, string Data)>> events)
+    {
+        var stream = new EventStream();
+        _endpoints.MapMethods(template, [HttpMethods.Get], http => stream.SendAsync(http, events)).WithMetadata(Uncounted.Mark);
+    }
 
     /// <summary>The page at the root.</summary>
     internal Handler? HomePage { get; private set; }

@@ -6,7 +6,7 @@ using Microsoft.Extensions.Hosting;
 namespace Shop.Platform.Live;
 
 /// <summary>Server-sent events to a bounded number of clients. A stream ends with the client, or with the shop.</summary>
-public sealed class EventStream
+internal sealed class EventStream
 {
     /// <summary>Clients of one stream at most; one more is a 503.</summary>
     public const int MaxClients = 16;

@@ -1,8 +1,6 @@
 using System.Net;
 using AspNetCoreGeneratedDocument;
-using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
-using Microsoft.AspNetCore.Routing;
 using Shop.Platform.Http;
 using Shop.Platform.Pages;
 
@@ -11,14 +9,12 @@ namespace Shop.Platform.Live;
 /// <summary>The console of a service, and the button for demo traffic.</summary>
 internal static class LiveRoutes
 {
-    public static void Map(IEndpointRouteBuilder endpoints, ModuleRoutes routes, LiveFigures figures, DemoTraffic traffic)
+    public static void Map(ModuleRoutes routes, LiveFigures figures, DemoTraffic traffic)
     {
-        var stream = new EventStream();
         routes.Page("/live", http => ValueTask.FromResult<IResult>(new Page("Live",
             new Pages_Live { Model = new LiveModel(figures.Reading, figures.Points(), traffic.Rate, IsFromHere(http)) })));
         routes.Form("/live/traffic", http => TrafficAsync(http, traffic));
-        // A stream is one request for as long as somebody looks, so as a latency it would say nothing.
-        endpoints.MapGet("/live/events", (RequestDelegate)(http => stream.SendAsync(http, figures.EventsAsync))).WithMetadata(Uncounted.Mark);
+        routes.Stream("/live/events", figures.EventsAsync);
     }
 
     private static async ValueTask<IResult> TrafficAsync(HttpContext http, DemoTraffic traffic)

@@ -23,6 +23,13 @@ public sealed class Faults
     /// <summary>Adds a fault: the message goes on where the name ends, as "must be a number".</summary>
     public void Add(string path, string message) => _all.Add((path, message));
 
+    /// <summary>What is wrong with a field, or with anything below it; null where nothing is.</summary>
+    public string? Of(string path, bool exactly = false)
+    {
+        string[] messages = [.. _all.Where(fault => fault.Path == path || (!exactly && fault.Path.StartsWith(path + ".", StringComparison.Ordinal))).Select(fault => fault.Message)];
+        return messages.Length == 0 ? null : string.Join("; ", messages);
+    }
+
     internal void WriteTo(Utf8JsonWriter json)
     {
         json.WriteStartObject("errors");

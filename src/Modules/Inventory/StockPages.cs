@@ -1,0 +1,72 @@
+using System.Globalization;
+using AspNetCoreGeneratedDocument;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
+using Shop.Platform.Http;
+using Shop.Platform.Pages;
+
+namespace Shop.Inventory;
+
+/// <summary>The stock board: levels with the short ones first, and a product with its movements.</summary>
+internal sealed class StockPages(InventoryStore store, Restock restock)
+{
+    private const int BoardRows = 100;
+    private const int MovementRows = 50;
+
+    public void Map(ModuleRoutes routes)
+    {
+        routes.Home(Board);
+        routes.Page("/stock/{product_id}", http => ValueTask.FromResult(Show((string)http.GetRouteValue("product_id")!, null)));
+        routes.Form("/stock/{product_id}", ChangeAsync);
+    }
+
+    private ValueTask<IResult> Board(HttpContext http)
+    {
+        string? wanted = http.Request.Query["product_id"].ToString() is { Length: > 0 } id ? id.Trim() : null;
+        IReadOnlyList<StockRow> rows = wanted is null ? store.Shortest(BoardRows) : store.Find(wanted) is { } row ? [row] : [];
+        return ValueTask.FromResult<IResult>(new Page("Stock", new Pages_Stock { Model = new StockModel(rows, wanted) }));
+    }
+
+    private IResult Show(string productId, string? refusal)
+    {
+        if (store.Find(productId) is not { } row) return Problem.NotFound("product", productId);
+        return new Page($"Stock of {productId}", new Pages_Movements { Model = new MovementsModel(row, store.Movements(productId, null, MovementRows).Rows, refusal, Guid.NewGuid().ToString()) })
+        {
+            Status = refusal is null ? StatusCodes.Status200OK : StatusCodes.Status409Conflict,
+        };
+    }
+
+    private async ValueTask<IResult> ChangeAsync(HttpContext http)
+    {
+        string productId = (string)http.GetRouteValue("product_id")!;
+        IFormCollection form = await http.Request.ReadFormAsync();
+        MovementKind? kind = form["action"].ToString() switch { "increase" => MovementKind.Received, "decrease" => MovementKind.Removed, _ => null };
+        if (kind is null || !long.TryParse(form["quantity"], NumberStyles.None, CultureInfo.InvariantCulture, out long quantity) || quantity is < 1 or > 1_000_000_000)
+            return Show(productId, "Units must be a whole number from 1 to 1,000,000,000.");
+        // The form's key makes it safe to send twice by a double click.
+        string? key = form["key"].ToString() is { Length: > 0 and <= 100 } shown ? shown : null;
+        Restock.Change change = await restock.ChangeAsync(kind, productId, quantity, key);
+        return change.Problem is { } problem ? Show(productId, problem.Error) : Page.SeeOther($"/stock/{Uri.EscapeDataString(productId)}");
+    }
+}
+
+/// <summary>Levels.</summary>
+internal sealed record StockModel(IReadOnlyList<StockRow> Rows, string? Wanted);
+
+/// <summary>A product's stock and what moved it.</summary>
+internal sealed record MovementsModel(StockRow Row, IReadOnlyList<MovementRow> Movements, string? Refusal, string Key)
+{
+    private const double Width = 600, Height = 120;
+
+    /// <summary>The stock level after each movement, oldest first, as points of a line in a box of 600 by 120.</summary>
+    public string Line
+    {
+        get
+        {
+            long[] levels = [.. Movements.Reverse().Select(movement => movement.OnHand - movement.Reserved)];
+            double low = levels.Min(), span = Math.Max(1, levels.Max() - low);
+            return string.Join(' ', levels.Select((level, i) =>
+                string.Create(CultureInfo.InvariantCulture, $"{Width * i / Math.Max(1, levels.Length - 1):0.#},{Height - 5 - ((Height - 10) * (level - low) / span):0.#}")));
+        }
+    }
+}

@@ -1,0 +1,98 @@
+using AspNetCoreGeneratedDocument;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
+using Shop.Inventory.Contracts;
+using Shop.Platform.Http;
+using Shop.Platform.Pages;
+using Shop.Platform.Requests;
+using Shop.Products.Contracts;
+
+namespace Shop.Orders;
+
+/// <summary>The pages of the orders service: the board, an order, the checkout.</summary>
+internal sealed class OrderPages(OrderStore store, PlaceOrder placeOrder, OrderLifecycle lifecycle, OrderFeed feed, IProductCatalogue products)
+{
+    private const int BoardRows = 50;
+
+    private static readonly (string Verb, string Status)[] Steps =
+        [("pay", OrderStatus.Paid), ("ship", OrderStatus.Shipped), ("deliver", OrderStatus.Delivered), ("cancel", OrderStatus.Cancelled)];
+
+    public void Map(ModuleRoutes routes)
+    {
+        routes.Home(Board);
+        routes.Page("/order/{order_id}", http => ValueTask.FromResult(Show((string)http.GetRouteValue("order_id")!, null)));
+        routes.Form("/order/{order_id}", ChangeAsync);
+        routes.Form("/checkout", CheckoutAsync);
+        routes.Stream("/board/events", feed.EventsAsync);
+    }
+
+    private ValueTask<IResult> Board(HttpContext http)
+    {
+        string? status = http.Request.Query["status"], customer = http.Request.Query["customer_id"];
+        var filter = new OrderFilter(OrderStatus.All.Contains(status) ? status : null, string.IsNullOrEmpty(customer) ? null : customer, null);
+        IReadOnlyList<(long Seq, Order Order)> orders = store.List(filter, null, BoardRows);
+        return ValueTask.FromResult<IResult>(new Page("Orders", new Pages_Board { Model = new BoardModel([.. orders.Select(row => row.Order)], filter) }));
+    }
+
+    private IResult Show(string id, string? refusal)
+    {
+        if (store.Find(id) is not { } order) return Problem.NotFound("order", id);
+        (string Verb, string Status)[] possible = [.. Steps.Where(step => OrderStatus.Changes.Contains((order.Status, step.Status)))];
+        return new Page($"Order {order.Id}", new Pages_Order { Model = new OrderModel(order, store.Events(id)!, [.. possible.Select(step => step.Verb)], refusal) })
+        {
+            Status = refusal is null ? StatusCodes.Status200OK : StatusCodes.Status409Conflict,
+        };
+    }
+
+    private async ValueTask<IResult> ChangeAsync(HttpContext http)
+    {
+        string id = (string)http.GetRouteValue("order_id")!;
+        IFormCollection form = await http.Request.ReadFormAsync();
+        string? status = Steps.FirstOrDefault(step => step.Verb == form["step"]).Status;
+        if (status is null) return Show(id, "There is no such step.");
+        (Order? order, Problem? problem) = await lifecycle.ChangeAsync(id, status);
+        return order is null ? Show(id, problem!.Error) : Page.SeeOther($"/order/{order.Id}");
+    }
+
+    private async ValueTask<IResult> CheckoutAsync(HttpContext http)
+    {
+        IFormCollection form = await http.Request.ReadFormAsync();
+        string customer = form["customer_id"].ToString().Trim(), key = form["key"].ToString();
+        StockLine[] items = [.. form["product_id"].Zip(form["quantity"], (product, quantity) => new StockLine(product ?? "", long.TryParse(quantity, out long units) ? units : 0))];
+        var faults = new Faults();
+        if (key.Length is < 1 or > 100) key = Guid.NewGuid().ToString();
+        PlaceOrder.Wish wish = PlaceOrder.Read(customer, items, key, faults);
+        if (!faults.Any)
+        {
+            PlaceOrder.Placement placement = await placeOrder.PlaceAsync(wish);
+            if (placement.Order is { } order)
+            {
+                http.Response.Cookies.Delete("basket");
+                return Page.SeeOther($"/order/{order.Id}");
+            }
+
+            faults = placement.Problem!.Faults ?? faults;
+            if (!faults.Any) faults.Add("items", placement.Problem.Error);
+        }
+
+        // A new try is a new request: what was refused must not be answered from the old key.
+        IReadOnlyList<ProductOnSale?> sold = await products.FindAsync([.. items.Select(item => item.ProductId)]);
+        CheckoutLine[] lines = [.. items.Select((item, i) => new CheckoutLine(item.ProductId, sold[i], form["quantity"][i] ?? "", faults.Of($"items[{i}]")))];
+        return new Page("Checkout", new Pages_Checkout { Model = new CheckoutModel(customer, Guid.NewGuid().ToString(), lines, faults.Of("customer_id"), faults.Of("items", exactly: true), Site.Of(http)) })
+        {
+            Status = StatusCodes.Status409Conflict,
+        };
+    }
+}
+
+/// <summary>The newest orders, as a filter has them.</summary>
+internal sealed record BoardModel(IReadOnlyList<Order> Orders, OrderFilter Filter);
+
+/// <summary>An order, what happened to it, and what can be done with it.</summary>
+internal sealed record OrderModel(Order Order, IReadOnlyList<(string Status, long At)> Events, IReadOnlyList<string> Steps, string? Refusal);
+
+/// <summary>An order that was not taken: all that was typed, and what is wrong with it.</summary>
+internal sealed record CheckoutModel(string Customer, string Key, IReadOnlyList<CheckoutLine> Lines, string? CustomerFault, string? Fault, Site Site);
+
+/// <summary>A line of it.</summary>
+internal sealed record CheckoutLine(string ProductId, ProductOnSale? Product, string Quantity, string? Fault);

@@ -139,7 +139,8 @@ internal sealed partial class LiveFigures : IAsyncDisposable
             }
             else if (IsFigure(name, series))
             {
-                figures[$"{name} {OtherLabels().Replace(series[(brace < 0 ? ^0 : brace)..].ToString(), "")}".Trim(' ', '{', '}', ',')] = Value(line, space);
+string labels = brace < 0 ? "" : ServiceLabel().Replace(series[(brace + 1)..^1].ToString(), "").Trim(',');
+                figures[$"{name} {labels}".TrimEnd()] = Value(line, space);
             }
         }
 
@@ -197,5 +198,5 @@ internal sealed partial class LiveFigures : IAsyncDisposable
     }
 
     [GeneratedRegex(",?service=\"[^\"]*\"", RegexOptions.None, 1000)]
-    private static partial Regex OtherLabels();
+    private static partial Regex ServiceLabel();
 }

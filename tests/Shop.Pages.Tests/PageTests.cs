@@ -1,0 +1,210 @@
+using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
+using Deque.AxeCore.Commons;
+using Deque.AxeCore.Playwright;
+using Microsoft.Playwright;
+using static Microsoft.Playwright.Assertions;
+
+namespace Shop.Pages.Tests;
+
+/// <summary>The pages in a real browser.</summary>
+internal sealed class PageTests
+{
+    private ShopUnderTest _shop = null!;
+
+    [OneTimeSetUp]
+    public async Task StartAsync() => _shop = await ShopUnderTest.StartAsync();
+
+    [OneTimeTearDown]
+    public async Task StopAsync() => await _shop.DisposeAsync();
+
+    [Test]
+    public async Task Given_a_product_when_it_is_looked_for_and_bought_then_the_order_is_real_and_the_basket_survives_a_reload([Values] bool withScript)
+    {
+        await using Window window = await Browser.OpenAsync(withScript);
+        IPage page = window.Page;
+        await page.GotoAsync($"{_shop.Products.BaseAddress}");
+        await page.GetByLabel("Search", new() { Exact = true }).FillAsync("lamp");
+        await page.GetByRole(AriaRole.Button, new() { Name = "Search" }).ClickAsync();
+        await page.Locator(".cards a").First.ClickAsync();
+        string name = await page.Locator("h1").InnerTextAsync();
+        await page.GetByLabel("Units").FillAsync("3");
+        await page.GetByRole(AriaRole.Button, new() { Name = "Add to the basket" }).ClickAsync();
+        await page.ReloadAsync();
+        await Expect(page.GetByLabel($"Units of {name}")).ToHaveValueAsync("3");
+        await page.GetByLabel("Your name").FillAsync("Ada <b>Lovelace</b>");
+        await page.GetByRole(AriaRole.Button, new() { Name = "Place the order" }).ClickAsync();
+        await Expect(page.Locator("h1")).ToContainTextAsync("Order ");
+        await Expect(page.Locator("main")).ToContainTextAsync("Ada <b>Lovelace</b>");
+        string id = (await page.Locator("h1").InnerTextAsync())["Order ".Length..];
+        JsonNode order = await _shop.Orders.GetJsonAsync($"/orders/{id}");
+        Assert.That(((string)order["status"]!, (string)order["items"]![0]!["name"]!, (long)order["items"]![0]!["quantity"]!), Is.EqualTo(("created", name, 3)));
+        await page.GotoAsync($"{_shop.Products.BaseAddress}basket");
+        await Expect(page.Locator("main")).ToContainTextAsync("It is empty");
+    }
+
+    [Test]
+    public async Task Given_too_little_stock_when_ordered_then_the_line_says_so_and_nothing_typed_is_lost()
+    {
+        string short_ = await _shop.ProductAsync(stock: 2);
+        await using Window window = await Browser.OpenAsync();
+        IPage page = window.Page;
+        foreach (string product in new[] { "prod_3", short_ })
+        {
+            await page.GotoAsync($"{_shop.Products.BaseAddress}product/{product}");
+            await page.GetByLabel("Units").FillAsync("5");
+            await page.GetByRole(AriaRole.Button, new() { Name = "Add to the basket" }).ClickAsync();
+        }
+
+        await page.GetByLabel("Your name").FillAsync("Grace");
+        await page.GetByRole(AriaRole.Button, new() { Name = "Place the order" }).ClickAsync();
+        ILocator units = page.GetByLabel("Units of A thing");
+        await Expect(units).ToHaveAttributeAsync("aria-invalid", "true");
+        await Expect(page.Locator("tr", new() { Has = units })).ToContainTextAsync("has 2, 5 are wanted");
+        await Expect(page.GetByLabel("Your name")).ToHaveValueAsync("Grace");
+        await NothingToMendAsync(page);
+        await units.FillAsync("2");
+        await page.GetByRole(AriaRole.Button, new() { Name = "Place the order" }).ClickAsync();
+        await Expect(page.Locator("h1")).ToContainTextAsync("Order ");
+        Assert.That(await _shop.StockAsync(short_), Is.EqualTo((0, 2, 2)));
+    }
+
+    [Test]
+    public async Task Given_an_order_when_it_comes_in_then_the_board_shows_it_and_the_buttons_take_it_through_its_life()
+    {
+        await using Window window = await Browser.OpenAsync();
+        IPage page = window.Page;
+        await page.GotoAsync($"{_shop.Orders.BaseAddress}");
+        await Expect(page.Locator("[data-board-state]")).ToContainTextAsync("Live");
+        string id = await _shop.OrderAsync("prod_7", 2, "somebody");
+        await page.GetByRole(AriaRole.Link, new() { Name = id }).ClickAsync();
+        foreach ((string button, string status) in new[] { ("Pay", "paid"), ("Ship", "shipped"), ("Deliver", "delivered") })
+        {
+            await page.GetByRole(AriaRole.Button, new() { Name = button }).ClickAsync();
+            await Expect(page.Locator(".history")).ToContainTextAsync(status);
+        }
+
+        await Expect(page.GetByRole(AriaRole.Button)).ToHaveCountAsync(0);
+        Assert.That((string)(await _shop.Orders.GetJsonAsync($"/orders/{id}"))["status"]!, Is.EqualTo("delivered"));
+        await page.GotoAsync($"{_shop.Orders.BaseAddress}?status=created&customer_id=somebody");
+        await Expect(page.Locator("tbody tr")).ToHaveCountAsync(0);
+    }
+
+    [Test]
+    public async Task Given_an_order_that_went_on_meanwhile_when_an_old_page_asks_for_a_step_then_the_refusal_is_explained()
+    {
+        string id = await _shop.OrderAsync("prod_8");
+        await using Window window = await Browser.OpenAsync();
+        await window.Page.GotoAsync($"{_shop.Orders.BaseAddress}order/{id}");
+        await _shop.Orders.PostAsync($"/orders/{id}/cancel");
+        await window.Page.GetByRole(AriaRole.Button, new() { Name = "Pay" }).ClickAsync();
+        await Expect(window.Page.GetByRole(AriaRole.Alert)).ToHaveTextAsync("An order that is cancelled can't become paid.");
+    }
+
+    [Test]
+    public async Task Given_a_short_product_when_it_is_restocked_then_level_and_movements_show_it_and_too_large_a_decrease_is_explained([Values] bool withScript)
+    {
+        string product = await _shop.ProductAsync(stock: 0);
+        await using Window window = await Browser.OpenAsync(withScript);
+        IPage page = window.Page;
+        await page.GotoAsync($"{_shop.Inventory.BaseAddress}");
+        await page.GetByRole(AriaRole.Link, new() { Name = product, Exact = true }).ClickAsync();
+        await page.GetByLabel("Units").FillAsync("7");
+        await page.GetByRole(AriaRole.Button, new() { Name = "Increase" }).ClickAsync();
+        await Expect(page.Locator("tbody tr").First).ToContainTextAsync("received");
+        await page.GetByLabel("Units").FillAsync("8");
+        await page.GetByRole(AriaRole.Button, new() { Name = "Decrease" }).ClickAsync();
+        await Expect(page.GetByRole(AriaRole.Alert)).ToContainTextAsync($"{product} has 7, 8 should go");
+        Assert.That(await _shop.StockAsync(product), Is.EqualTo((7, 7, 0)));
+    }
+
+    [Test]
+    public async Task Given_demo_traffic_when_the_console_is_watched_then_its_figures_move_and_are_those_of_metrics()
+    {
+        await using ShopUnderTest shop = await ShopUnderTest.StartAsync();
+        await using Window window = await Browser.OpenAsync();
+        IPage page = window.Page;
+        await page.GotoAsync($"{shop.Orders.BaseAddress}live");
+        await page.GetByLabel("Requests a second").FillAsync("100");
+        await page.GetByRole(AriaRole.Button, new() { Name = "Start" }).ClickAsync();
+        await Expect(page.Locator("[data-map=routes]")).ToContainTextAsync("POST /orders");
+        await Expect(page.Locator("[data-charts] polyline")).ToHaveCountAsync(5);
+        await page.GetByRole(AriaRole.Button, new() { Name = "Stop" }).ClickAsync();
+        await Expect(page.GetByText("Off.", new() { Exact = true })).ToBeVisibleAsync();
+
+        // Once nothing moves any more, both must say the same.
+        await Expect(page.Locator("[data-figure=rate]")).ToHaveTextAsync("0", new() { Timeout = 60_000 });
+        Exposition metrics = await Exposition.OfAsync(shop.Orders);
+        double total = metrics.Series.Where(series => series.StartsWith("app_requests_total", StringComparison.Ordinal)).Sum(series => metrics[series]);
+        await Expect(page.Locator("[data-figure=total]")).ToHaveTextAsync($"{total}");
+        string created = await page.Locator("tr", new() { HasTextRegex = new Regex("^orders_created_total", RegexOptions.None, TimeSpan.FromSeconds(1)) }).Locator(".number").InnerTextAsync();
+        Assert.That(double.Parse(created), Is.EqualTo(metrics["orders_created_total"]).And.Positive);
+        Assert.That(metrics["""app_requests_total{endpoint="/live",method="GET"}"""], Is.Positive, "pages are counted under their routes");
+    }
+
+    private static IEnumerable<TestCaseData> Pictures() =>
+        from page in new[] { "storefront", "product", "basket", "orders", "order", "stock", "movements", "live" }
+        from isDark in new[] { false, true }
+        from isNarrow in new[] { false, true }
+        select new TestCaseData(page, isDark, isNarrow);
+
+    [TestCaseSource(nameof(Pictures))]
+    public async Task Given_a_page_light_or_dark_wide_or_narrow_then_axe_finds_nothing_and_it_fits(string name, bool isDark, bool isNarrow)
+    {
+        string order = await _shop.OrderAsync("prod_10", 2, "Ada Lovelace");
+        string url = name switch
+        {
+            "storefront" => $"{_shop.Products.BaseAddress}",
+            "product" => $"{_shop.Products.BaseAddress}product/prod_0",
+            "basket" => $"{_shop.Products.BaseAddress}basket",
+            "orders" => $"{_shop.Orders.BaseAddress}",
+            "order" => $"{_shop.Orders.BaseAddress}order/{order}",
+            "stock" => $"{_shop.Inventory.BaseAddress}",
+            "movements" => $"{_shop.Inventory.BaseAddress}stock/prod_10",
+            _ => $"{_shop.Orders.BaseAddress}live",
+        };
+        await using Window window = await Browser.OpenAsync(isDark: isDark, width: isNarrow ? 360 : 1280);
+        IPage page = window.Page;
+        if (name == "basket")
+        {
+            await page.GotoAsync($"{_shop.Products.BaseAddress}");
+            await page.Locator(".cards button").First.ClickAsync();
+        }
+
+        await page.GotoAsync(url);
+        if (name == "live") await Expect(page.Locator("[data-charts] polyline")).ToHaveCountAsync(5);
+        await NothingToMendAsync(page);
+        Assert.That(await page.EvaluateAsync<int>("document.documentElement.scrollWidth - document.documentElement.clientWidth"), Is.LessThanOrEqualTo(0), "it is wider than the window");
+        string pictures = Environment.GetEnvironmentVariable("SHOP_PICTURES") ?? Path.Combine(TestContext.CurrentContext.WorkDirectory, "pictures");
+        await page.ScreenshotAsync(new() { Path = Path.Combine(pictures, $"{name}-{(isDark ? "dark" : "light")}-{(isNarrow ? "narrow" : "wide")}.png") });
+    }
+
+    [Test]
+    public async Task Given_the_docs_page_then_it_works_under_its_policy()
+    {
+        await using Window window = await Browser.OpenAsync();
+        await window.Page.GotoAsync($"{_shop.Orders.BaseAddress}docs");
+        await Expect(window.Page.GetByText("Place an order").First).ToBeVisibleAsync(new() { Timeout = 30_000 });
+    }
+
+    [Test]
+    public async Task Given_a_keyboard_alone_then_the_first_stop_skips_to_the_content_and_a_product_can_be_added()
+    {
+        await using Window window = await Browser.OpenAsync();
+        IPage page = window.Page;
+        await page.GotoAsync($"{_shop.Products.BaseAddress}");
+        await page.Keyboard.PressAsync("Tab");
+        await Expect(page.Locator(".skip")).ToBeFocusedAsync();
+        await page.Keyboard.PressAsync("Enter");
+        ILocator add = page.Locator(".cards button").First;
+        for (int i = 0; i < 20 && !await add.EvaluateAsync<bool>("button => button === document.activeElement"); i++) await page.Keyboard.PressAsync("Tab");
+        await page.Keyboard.PressAsync("Enter");
+        await Expect(page.Locator("h1")).ToHaveTextAsync("Basket");
+    }
+
+    private static async Task NothingToMendAsync(IPage page)
+    {
+        AxeResult result = await page.RunAxe(new AxeRunOptions { RunOnly = new RunOnlyOptions { Type = "tag", Values = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"] } });
+        Assert.That(result.Violations.Select(violation => $"{violation.Id}: {violation.Help}: {string.Join(", ", violation.Nodes.Select(node => node.Html))}"), Is.Empty);
+    }
+}

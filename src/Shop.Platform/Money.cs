@@ -7,6 +7,9 @@ public static class Money
     public static decimal FromCents(long cents) =>
         new(unchecked((int)Math.Abs(cents)), (int)(Math.Abs(cents) >> 32), 0, cents < 0, 2);
 
+    /// <summary>12,345 cents as a person reads it: 123.45 EUR.</summary>
+    public static string Text(long cents, string currency) => string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{FromCents(cents):0.00} {currency}");
+
     /// <summary>123.45 as 12,345 cents; false where the amount has more than two decimals or is beyond 64 bits.</summary>
     public static bool TryToCents(decimal amount, out long cents)
     {

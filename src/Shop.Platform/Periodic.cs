@@ -20,6 +20,7 @@ public sealed class Periodic : IAsyncDisposable
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
+        if (_stop.IsCancellationRequested) return; // its owner did, before the container
         await _stop.CancelAsync();
         await _loop;
         _stop.Dispose();

@@ -1,8 +1,10 @@
 using AspNetCoreGeneratedDocument;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
+using Microsoft.Extensions.DependencyInjection;
 using Shop.Inventory.Contracts;
 using Shop.Platform.Http;
+using Shop.Platform.Modules;
 using Shop.Platform.Pages;
 using Shop.Platform.Requests;
 using Shop.Products.Contracts;
@@ -10,9 +12,12 @@ using Shop.Products.Contracts;
 namespace Shop.Orders;
 
 /// <summary>The pages of the orders service: the board, an order, the checkout.</summary>
-internal sealed class OrderPages(OrderStore store, PlaceOrder placeOrder, OrderLifecycle lifecycle, OrderFeed feed, IProductCatalogue products)
+internal sealed class OrderPages(OrderStore store, PlaceOrder placeOrder, OrderLifecycle lifecycle, OrderFeed feed, IProductCatalogue products,
+    [FromKeyedServices(OrdersModule.Name)] ModuleContext module)
 {
     private const int BoardRows = 50;
+
+    private readonly string _currency = module.Settings.Currency;
 
     private static readonly (string Verb, string Status)[] Steps =
         [("pay", OrderStatus.Paid), ("ship", OrderStatus.Shipped), ("deliver", OrderStatus.Delivered), ("cancel", OrderStatus.Cancelled)];
@@ -31,14 +36,14 @@ internal sealed class OrderPages(OrderStore store, PlaceOrder placeOrder, OrderL
         string? status = http.Request.Query["status"], customer = http.Request.Query["customer_id"];
         var filter = new OrderFilter(OrderStatus.All.Contains(status) ? status : null, string.IsNullOrEmpty(customer) ? null : customer, null);
         IReadOnlyList<(long Seq, Order Order)> orders = store.List(filter, null, BoardRows);
-        return ValueTask.FromResult<IResult>(new Page("Orders", new Pages_Board { Model = new BoardModel([.. orders.Select(row => row.Order)], filter) }));
+        return ValueTask.FromResult<IResult>(new Page("Orders", new Pages_Board { Model = new BoardModel([.. orders.Select(row => row.Order)], filter, _currency) }));
     }
 
     private IResult Show(string id, string? refusal)
     {
         if (store.Find(id) is not { } order) return Problem.NotFound("order", id);
         (string Verb, string Status)[] possible = [.. Steps.Where(step => OrderStatus.Changes.Contains((order.Status, step.Status)))];
-        return new Page($"Order {order.Id}", new Pages_Order { Model = new OrderModel(order, store.Events(id)!, [.. possible.Select(step => step.Verb)], refusal) })
+        return new Page($"Order {order.Id}", new Pages_Order { Model = new OrderModel(order, store.Events(id)!, [.. possible.Select(step => step.Verb)], refusal, _currency) })
         {
             Status = refusal is null ? StatusCodes.Status200OK : StatusCodes.Status409Conflict,
         };
@@ -78,7 +83,7 @@ internal sealed class OrderPages(OrderStore store, PlaceOrder placeOrder, OrderL
         // A new try is a new request: what was refused must not be answered from the old key.
         IReadOnlyList<ProductOnSale?> sold = await products.FindAsync([.. items.Select(item => item.ProductId)]);
         CheckoutLine[] lines = [.. items.Select((item, i) => new CheckoutLine(item.ProductId, sold[i], form["quantity"][i] ?? "", faults.Of($"items[{i}]")))];
-        return new Page("Checkout", new Pages_Checkout { Model = new CheckoutModel(customer, Guid.NewGuid().ToString(), lines, faults.Of("customer_id"), faults.Of("items", exactly: true), Site.Of(http)) })
+        return new Page("Checkout", new Pages_Checkout { Model = new CheckoutModel(customer, Guid.NewGuid().ToString(), lines, faults.Of("customer_id"), faults.Of("items", exactly: true), Site.Of(http), _currency) })
         {
             Status = StatusCodes.Status409Conflict,
         };
@@ -86,13 +91,13 @@ internal sealed class OrderPages(OrderStore store, PlaceOrder placeOrder, OrderL
 }
 
 /// <summary>The newest orders, as a filter has them.</summary>
-internal sealed record BoardModel(IReadOnlyList<Order> Orders, OrderFilter Filter);
+internal sealed record BoardModel(IReadOnlyList<Order> Orders, OrderFilter Filter, string Currency);
 
 /// <summary>An order, what happened to it, and what can be done with it.</summary>
-internal sealed record OrderModel(Order Order, IReadOnlyList<(string Status, long At)> Events, IReadOnlyList<string> Steps, string? Refusal);
+internal sealed record OrderModel(Order Order, IReadOnlyList<(string Status, long At)> Events, IReadOnlyList<string> Steps, string? Refusal, string Currency);
 
 /// <summary>An order that was not taken: all that was typed, and what is wrong with it.</summary>
-internal sealed record CheckoutModel(string Customer, string Key, IReadOnlyList<CheckoutLine> Lines, string? CustomerFault, string? Fault, Site Site);
+internal sealed record CheckoutModel(string Customer, string Key, IReadOnlyList<CheckoutLine> Lines, string? CustomerFault, string? Fault, Site Site, string Currency);
 
 /// <summary>A line of it.</summary>
 internal sealed record CheckoutLine(string ProductId, ProductOnSale? Product, string Quantity, string? Fault);

@@ -2,14 +2,19 @@ using System.Globalization;
 using AspNetCoreGeneratedDocument;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
+using Microsoft.Extensions.DependencyInjection;
 using Shop.Platform.Http;
+using Shop.Platform.Modules;
 using Shop.Platform.Pages;
 
 namespace Shop.Products;
 
 /// <summary>The storefront: search, a product, the basket. The basket is a cookie, so it survives a reload and needs no account.</summary>
-internal sealed class StorePages(Catalogue catalogue, ListProducts listProducts, ProductMetrics metrics)
+internal sealed class StorePages(
+    Catalogue catalogue, ListProducts listProducts, ProductMetrics metrics, [FromKeyedServices(ProductsModule.Name)] ModuleContext module)
 {
+    private readonly string _currency = module.Settings.Currency;
+
     private const int PageSize = 24;
     private const int MostLines = 50;
     private const string BasketCookie = "basket";
@@ -29,7 +34,7 @@ internal sealed class StorePages(Catalogue catalogue, ListProducts listProducts,
             int.TryParse(query["page"], NumberStyles.None, CultureInfo.InvariantCulture, out int page) ? Math.Clamp(page, 1, 10_000) : 1);
         (IReadOnlyList<CatalogueEntry> entries, int total) = listProducts.Search(search.Category, search.Text, search.MinCents, search.MaxCents, search.Sort, (search.Page - 1) * PageSize, PageSize);
         string[] categories = [.. catalogue.View.InOrder(CatalogueOrder.ById).Select(entry => entry.Product.Category).Where(category => category.Length > 0).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal)];
-        return ValueTask.FromResult<IResult>(new Page("Storefront", new Pages_Store { Model = new StoreModel(search, [.. entries.Select(entry => entry.Product)], total, categories, PageSize) }));
+        return ValueTask.FromResult<IResult>(new Page("Storefront", new Pages_Store { Model = new StoreModel(search, [.. entries.Select(entry => entry.Product)], total, categories, PageSize, _currency) }));
     }
 
     private ValueTask<IResult> Product(HttpContext http)
@@ -37,7 +42,7 @@ internal sealed class StorePages(Catalogue catalogue, ListProducts listProducts,
         string id = (string)http.GetRouteValue("id")!;
         if (catalogue.Find(id) is not { } entry) return ValueTask.FromResult<IResult>(Problem.NotFound("product", id));
         if (!HttpMethods.IsHead(http.Request.Method)) entry.CountView(metrics);
-        return ValueTask.FromResult<IResult>(new Page(entry.Product.Name, new Pages_Product { Model = entry.Product }));
+        return ValueTask.FromResult<IResult>(new Page(entry.Product.Name, new Pages_Product { Model = new ProductModel(entry.Product, _currency) }));
     }
 
     private async ValueTask<IResult> ChangeBasketAsync(HttpContext http)
@@ -58,7 +63,7 @@ internal sealed class StorePages(Catalogue catalogue, ListProducts listProducts,
 
     private BasketModel Basket(HttpContext http) =>
         new([.. Read(http).Select(line => (catalogue.Find(line.Key)?.Product, line.Value)).Where(line => line.Product is not null).Select(line => (line.Product!, line.Value))],
-            Guid.NewGuid().ToString(), Site.Of(http).Orders);
+            Guid.NewGuid().ToString(), Site.Of(http).Orders, _currency);
 
     // What a browser sends of it is not believed: what is no product, or no number, is left out.
     private static Dictionary<string, long> Read(HttpContext http)
@@ -94,13 +99,16 @@ internal sealed record Search(string? Text, string? Category, long? MinCents, lo
 }
 
 /// <summary>What a search found.</summary>
-internal sealed record StoreModel(Search Search, IReadOnlyList<Product> Products, int Total, IReadOnlyList<string> Categories, int PageSize)
+internal sealed record StoreModel(Search Search, IReadOnlyList<Product> Products, int Total, IReadOnlyList<string> Categories, int PageSize, string Currency)
 {
     public int Pages => Math.Max(1, (Total + PageSize - 1) / PageSize);
 }
 
+/// <summary>A product, and what its price is in.</summary>
+internal sealed record ProductModel(Product Product, string Currency);
+
 /// <summary>What is in the basket.</summary>
-internal sealed record BasketModel(IReadOnlyList<(Product Product, long Quantity)> Lines, string Key, string Orders)
+internal sealed record BasketModel(IReadOnlyList<(Product Product, long Quantity)> Lines, string Key, string Orders, string Currency)
 {
     public long TotalCents => Lines.Sum(line => line.Product.PriceCents * line.Quantity);
 }

@@ -70,7 +70,7 @@ function liveConsole() {
 
 function board(table) {
   const state = document.querySelector('[data-board-state]');
-  const { status, customer } = table.dataset;
+  const { status, customer, currency } = table.dataset;
   const source = new EventSource(table.dataset.board);
   source.addEventListener('open', () => { state.textContent = 'Live: new orders come in at the top.'; });
   source.addEventListener('error', () => { state.textContent = 'Not live at the moment; trying again.'; });
@@ -84,7 +84,7 @@ function board(table) {
       html('td', {}, order.customer_id),
       html('td', {}, html('span', { class: `status ${order.status}` }, order.status)),
       html('td', { class: 'number' }, String(order.items.length)),
-      html('td', { class: 'number' }, order.total_amount.toFixed(2)),
+      html('td', { class: 'number' }, `${order.total_amount.toFixed(2)} ${currency}`),
       html('td', {}, order.created_at.slice(0, 19).replace('T', ' ')));
     if (old) old.replaceWith(row);
     else table.tBodies[0].prepend(row);
@@ -92,6 +92,16 @@ function board(table) {
   });
 }
 
+function order(element) {
+  const source = new EventSource('/board/events');
+  source.addEventListener('order', ({ data }) => {
+    const { order_id: id, status } = JSON.parse(data);
+    if (id === element.dataset.order && status !== element.dataset.status) location.reload();
+  });
+}
+
 if (document.querySelector('[data-live]')) liveConsole();
 const orders = document.querySelector('[data-board]');
 if (orders) board(orders);
+const one = document.querySelector('[data-order]');
+if (one) order(one);

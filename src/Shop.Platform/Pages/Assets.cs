@@ -6,7 +6,7 @@ using Shop.Platform.Http;
 
 namespace Shop.Platform.Pages;
 
-/// <summary>The style sheet and the script of the pages. Their names change with their content, so browsers may keep them for ever; each is compressed once.</summary>
+/// <summary>The style sheet, the script and the icon of the pages. Their names change with their content, so browsers may keep them for ever; each is compressed once.</summary>
 internal sealed class Assets
 {
     private readonly Dictionary<string, Asset> _byUrlName = new(StringComparer.Ordinal);
@@ -16,6 +16,7 @@ internal sealed class Assets
     {
         Add("shop.css", "text/css; charset=utf-8");
         Add("shop.js", "text/javascript; charset=utf-8");
+        Add("shop.svg", "image/svg+xml");
     }
 
     /// <summary>Where a file is.</summary>

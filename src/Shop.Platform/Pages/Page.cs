@@ -24,7 +24,7 @@ public sealed class Page(string title, RazorSlice body) : IResult
         var site = Site.Of(httpContext);
         ModuleIdentity module = httpContext.Features.GetRequiredFeature<ModuleListener>().Module.Identity;
         var assets = httpContext.RequestServices.GetRequiredService<Assets>();
-        using RazorSlice page = new Pages_Layout { Model = new Frame(title, body, module.Name, site, assets.Url("shop.css"), assets.Url("shop.js")) };
+        using RazorSlice page = new Pages_Layout { Model = new Frame(title, body, module.Name, site, assets) };
         await using var text = new StringWriter();
         await page.RenderAsync(text);
         byte[] bytes = Encoding.UTF8.GetBytes(text.ToString());
@@ -55,4 +55,4 @@ public sealed class Page(string title, RazorSlice body) : IResult
 }
 
 /// <summary>What all pages share.</summary>
-internal sealed record Frame(string Title, RazorSlice Body, string Module, Site Site, string Style, string Script);
+internal sealed record Frame(string Title, RazorSlice Body, string Module, Site Site, Assets Assets);

@@ -99,7 +99,7 @@ internal sealed class PageTests
     public async Task Given_an_order_that_went_on_meanwhile_when_an_old_page_asks_for_a_step_then_the_refusal_is_explained()
     {
         string id = await _shop.OrderAsync("prod_8");
-        await using Window window = await Browser.OpenAsync();
+        await using Window window = await Browser.OpenAsync(withScript: false); // with one, the page follows
         await window.Page.GotoAsync($"{_shop.Orders.BaseAddress}order/{id}");
         await _shop.Orders.PostAsync($"/orders/{id}/cancel");
         await window.Page.GetByRole(AriaRole.Button, new() { Name = "Pay" }).ClickAsync();
@@ -130,7 +130,7 @@ internal sealed class PageTests
         await using Window window = await Browser.OpenAsync();
         IPage page = window.Page;
         await page.GotoAsync($"{shop.Orders.BaseAddress}live");
-        await page.GetByLabel("Requests a second").FillAsync("100");
+        await page.GetByRole(AriaRole.Spinbutton, new() { Name = "Requests a second" }).FillAsync("100");
         await page.GetByRole(AriaRole.Button, new() { Name = "Start" }).ClickAsync();
         await Expect(page.Locator("[data-map=routes]")).ToContainTextAsync("POST /orders");
         await Expect(page.Locator("[data-charts] polyline")).ToHaveCountAsync(5);

@@ -83,9 +83,9 @@ function board(table) {
       html('td', {}, html('a', { href: `/order/${order.order_id}` }, order.order_id)),
       html('td', {}, order.customer_id),
       html('td', {}, html('span', { class: `status ${order.status}` }, order.status)),
-      html('td', { class: 'number' }, String(order.items.length)),
+      html('td', { class: 'number minor' }, String(order.items.length)),
       html('td', { class: 'number' }, `${order.total_amount.toFixed(2)} ${currency}`),
-      html('td', {}, order.created_at.slice(0, 19).replace('T', ' ')));
+      html('td', { class: 'minor' }, order.created_at.slice(0, 19).replace('T', ' ')));
     if (old) old.replaceWith(row);
     else table.tBodies[0].prepend(row);
     while (table.tBodies[0].rows.length > 50) table.tBodies[0].lastElementChild.remove();

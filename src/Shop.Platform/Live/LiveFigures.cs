@@ -16,9 +16,8 @@ namespace Shop.Platform.Live;
 /// <param name="P99">99 of 100 took no longer.</param>
 internal sealed record LivePoint(DateTimeOffset At, double Requests, double Errors, double P50, double P95, double P99);
 
-/// <summary>What a service's registry says now.</summary>
-internal sealed record LiveReading(
-    double Requests, double Errors, IReadOnlyDictionary<string, double> ByRoute, IReadOnlyDictionary<string, double> Figures, SortedDictionary<double, double> Buckets);
+/// <summary>What a service's registry says, line by line, for those who look.</summary>
+internal sealed record LiveReading(double Requests, double Errors, IReadOnlyDictionary<string, double> ByRoute, IReadOnlyDictionary<string, double> Figures);
 
 /// <summary>
 /// The figures of the console: the registry itself, read once a second, with five minutes of history in memory. So the console says what
@@ -33,8 +32,9 @@ internal sealed partial class LiveFigures : IAsyncDisposable
     private readonly TimeProvider _clock;
     private readonly Periodic _sampling;
     private readonly Queue<LivePoint> _points = new(History);
-    private readonly MemoryStream _buffer = new();
-    private volatile LiveReading _reading = new(0, 0, new Dictionary<string, double>(StringComparer.Ordinal), new Dictionary<string, double>(StringComparer.Ordinal), []);
+    private readonly MemoryStream _text = new();
+    private readonly SemaphoreSlim _reading = new(1, 1);
+    private (double Requests, double Errors, SortedDictionary<double, double> Buckets) _last = (0, 0, []);
     private DateTimeOffset _readAt;
     private TaskCompletionSource _next = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
@@ -45,16 +45,17 @@ internal sealed partial class LiveFigures : IAsyncDisposable
         _sampling = new Periodic("Reading the live figures", TimeSpan.FromSeconds(1), SampleAsync, clock, log);
     }
 
-    /// <summary>The newest reading.</summary>
-    public LiveReading Reading => _reading;
-
     /// <summary>The history, oldest first.</summary>
     public LivePoint[] Points()
     {
         lock (_points) return [.. _points];
     }
 
-    public ValueTask DisposeAsync() => _sampling.DisposeAsync();
+    public async ValueTask DisposeAsync()
+    {
+        await _sampling.DisposeAsync();
+        _reading.Dispose();
+    }
 
     /// <summary>The history as one event, and then each second as one.</summary>
     public async IAsyncEnumerable<(string Name, string Data)> EventsAsync([System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken end)
@@ -70,28 +71,58 @@ internal sealed partial class LiveFigures : IAsyncDisposable
         {
             await next.WaitAsync(end);
             next = _next.Task;
-            yield return ("second", Json(WriteSecond));
+            LiveReading reading = await ReadAsync();
+            yield return ("second", Json(json => WriteSecond(json, reading)));
         }
     }
 
+    /// <summary>What the registry says now.</summary>
+    public async Task<LiveReading> ReadAsync()
+    {
+        await _reading.WaitAsync();
+        try
+        {
+            await ExportAsync();
+            return Everything(_text.GetBuffer().AsSpan(0, (int)_text.Length));
+        }
+        finally
+        {
+            _reading.Release();
+        }
+    }
+
+    // Done each second, whether or not anybody looks, so it takes no more than the charts need, and next to no memory.
     private async Task SampleAsync()
     {
-        _buffer.SetLength(0);
-        await _registry.CollectAndExportAsTextAsync(_buffer);
-        DateTimeOffset now = _clock.GetUtcNow();
-        LiveReading before = _reading, reading = Read(Encoding.UTF8.GetString(_buffer.GetBuffer(), 0, (int)_buffer.Length));
-        double seconds = _readAt == default ? 1 : Math.Max(0.001, (now - _readAt).TotalSeconds);
-        (double bound, double count)[] moved = [.. reading.Buckets.Select(bucket => (bucket.Key, bucket.Value - before.Buckets.GetValueOrDefault(bucket.Key)))];
-        lock (_points)
+        await _reading.WaitAsync();
+        try
         {
-            if (_points.Count == History) _points.Dequeue();
-            _points.Enqueue(new LivePoint(now, (reading.Requests - before.Requests) / seconds, (reading.Errors - before.Errors) / seconds,
-                Quantile(moved, 0.50), Quantile(moved, 0.95), Quantile(moved, 0.99)));
+            await ExportAsync();
+            DateTimeOffset now = _clock.GetUtcNow();
+            var read = Totals(_text.GetBuffer().AsSpan(0, (int)_text.Length));
+            double seconds = _readAt == default ? 1 : Math.Max(0.001, (now - _readAt).TotalSeconds);
+            (double, double)[] moved = [.. read.Buckets.Select(bucket => (bucket.Key, bucket.Value - _last.Buckets.GetValueOrDefault(bucket.Key)))];
+            lock (_points)
+            {
+                if (_points.Count == History) _points.Dequeue();
+                _points.Enqueue(new LivePoint(now, (read.Requests - _last.Requests) / seconds, (read.Errors - _last.Errors) / seconds,
+                    Quantile(moved, 0.50), Quantile(moved, 0.95), Quantile(moved, 0.99)));
+            }
+
+            (_last, _readAt) = (read, now);
+        }
+        finally
+        {
+            _reading.Release();
         }
 
-        _readAt = now;
-        _reading = reading;
         Interlocked.Exchange(ref _next, new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)).SetResult();
+    }
+
+    private Task ExportAsync()
+    {
+        _text.SetLength(0);
+        return _registry.CollectAndExportAsTextAsync(_text);
     }
 
     // As Prometheus does it: linear within the bucket.
@@ -108,62 +139,77 @@ internal sealed partial class LiveFigures : IAsyncDisposable
         return 1000 * from;
     }
 
-    private static LiveReading Read(string text)
+    private static (double Requests, double Errors, SortedDictionary<double, double> Buckets) Totals(ReadOnlySpan<byte> text)
     {
         double requests = 0, errors = 0;
-        var byRoute = new Dictionary<string, double>(StringComparer.Ordinal);
-        var figures = new Dictionary<string, double>(StringComparer.Ordinal);
         var buckets = new SortedDictionary<double, double>();
-        foreach (ReadOnlySpan<char> line in text.AsSpan().EnumerateLines())
+        foreach (Range range in text.Split((byte)'\n'))
         {
-            if (line.Length == 0 || line[0] == '#') continue;
-            int space = line.LastIndexOf(' ');
-            ReadOnlySpan<char> series = line[..space];
-            int brace = series.IndexOf('{');
-            ReadOnlySpan<char> name = brace < 0 ? series : series[..brace];
-            if (name is "app_request_latency_seconds_bucket")
+            ReadOnlySpan<byte> line = text[range];
+            if (line.StartsWith("app_request_latency_seconds_bucket{"u8))
             {
-                ReadOnlySpan<char> bound = Label(series, "le");
-                double key = bound is "+Inf" ? double.PositiveInfinity : double.Parse(bound, CultureInfo.InvariantCulture);
-                buckets[key] = buckets.GetValueOrDefault(key) + Value(line, space);
+                ReadOnlySpan<byte> bound = Label(line, "le=\""u8);
+                double key = bound.SequenceEqual("+Inf"u8) ? double.PositiveInfinity : Number(bound);
+                buckets[key] = buckets.GetValueOrDefault(key) + Value(line);
             }
-            else if (name is "app_requests_total")
+            else if (line.StartsWith("app_requests_total{"u8))
             {
-                double value = Value(line, space);
-                requests += value;
-                if (value > 0) byRoute[$"{Label(series, "method")} {Label(series, "endpoint")}"] = value;
+                requests += Value(line);
             }
-            else if (name is "http_requests_by_status_code_total")
+            else if (line.StartsWith("http_requests_by_status_code_total{"u8) && Label(line, "code=\""u8)[0] == (byte)'5')
             {
-                if (Label(series, "code") is ['5', ..]) errors += Value(line, space);
-            }
-            else if (IsFigure(name, series))
-            {
-string labels = brace < 0 ? "" : ServiceLabel().Replace(series[(brace + 1)..^1].ToString(), "").Trim(',');
-                figures[$"{name} {labels}".TrimEnd()] = Value(line, space);
+                errors += Value(line);
             }
         }
 
-        return new LiveReading(requests, errors, byRoute, figures, buckets);
+        return (requests, errors, buckets);
     }
 
-    private static bool IsFigure(ReadOnlySpan<char> name, ReadOnlySpan<char> series) =>
-        !name.StartsWith("app_") && !name.EndsWith("_bucket") && !name.EndsWith("_sum") && !name.EndsWith("_count") && !name.EndsWith("_limit")
-        && series.IndexOf("product_id=") < 0 && !name.StartsWith("exposed_");
-
-    private static ReadOnlySpan<char> Label(ReadOnlySpan<char> series, string name)
+    private static LiveReading Everything(ReadOnlySpan<byte> text)
     {
-        int start = series.IndexOf($"{name}=\"");
-        if (start < 0) return default;
-        ReadOnlySpan<char> rest = series[(start + name.Length + 2)..];
-        return rest[..rest.IndexOf('"')];
+        (double requests, double errors, _) = Totals(text);
+        var byRoute = new Dictionary<string, double>(StringComparer.Ordinal);
+        var figures = new Dictionary<string, double>(StringComparer.Ordinal);
+        foreach (Range range in text.Split((byte)'\n'))
+        {
+            ReadOnlySpan<byte> line = text[range];
+            if (line.Length == 0 || line[0] == (byte)'#') continue;
+            if (line.StartsWith("app_requests_total{"u8))
+            {
+                if (Value(line) > 0) byRoute[$"{Encoding.UTF8.GetString(Label(line, "method=\""u8))} {Encoding.UTF8.GetString(Label(line, "endpoint=\""u8))}"] = Value(line);
+            }
+            else if (IsFigure(line))
+            {
+                Match series = Series().Match(Encoding.UTF8.GetString(line[..line.LastIndexOf((byte)' ')]));
+                string labels = ServiceLabel().Replace(series.Groups["labels"].Value, "").Trim(',');
+                figures[$"{series.Groups["name"].Value} {labels}".TrimEnd()] = Value(line);
+            }
+        }
+
+        return new LiveReading(requests, errors, byRoute, figures);
     }
 
-    private static double Value(ReadOnlySpan<char> line, int space) => double.Parse(line[(space + 1)..], CultureInfo.InvariantCulture);
-
-    private void WriteSecond(Utf8JsonWriter json)
+    // What the charts show, and what has a series for each product, is left to /metrics.
+    private static bool IsFigure(ReadOnlySpan<byte> line)
     {
-        LiveReading reading = _reading;
+        ReadOnlySpan<byte> name = line[..line.IndexOfAny((byte)'{', (byte)' ')];
+        return !name.StartsWith("app_"u8) && !name.StartsWith("http_"u8) && !name.StartsWith("exposed_"u8)
+            && !name.EndsWith("_bucket"u8) && !name.EndsWith("_sum"u8) && !name.EndsWith("_count"u8) && !name.EndsWith("_limit"u8)
+            && line.IndexOf("product_id="u8) < 0;
+    }
+
+    private static ReadOnlySpan<byte> Label(ReadOnlySpan<byte> line, ReadOnlySpan<byte> start)
+    {
+        ReadOnlySpan<byte> rest = line[(line.IndexOf(start) + start.Length)..];
+        return rest[..rest.IndexOf((byte)'"')];
+    }
+
+    private static double Value(ReadOnlySpan<byte> line) => Number(line[(line.LastIndexOf((byte)' ') + 1)..]);
+
+    private static double Number(ReadOnlySpan<byte> text) => double.Parse(text, CultureInfo.InvariantCulture);
+
+    private void WriteSecond(Utf8JsonWriter json, LiveReading reading)
+    {
         LivePoint[] points = Points();
         json.WriteStartObject();
         json.WritePropertyName("point");
@@ -196,6 +242,9 @@ string labels = brace < 0 ? "" : ServiceLabel().Replace(series[(brace + 1)..^1].
         using (var json = new Utf8JsonWriter(buffer)) write(json);
         return Encoding.UTF8.GetString(buffer.GetBuffer(), 0, (int)buffer.Length);
     }
+
+    [GeneratedRegex(@"^(?<name>[^{]+)(\{(?<labels>.*)\})?$", RegexOptions.ExplicitCapture, 1000)]
+    private static partial Regex Series();
 
     [GeneratedRegex(",?service=\"[^\"]*\"", RegexOptions.None, 1000)]
     private static partial Regex ServiceLabel();

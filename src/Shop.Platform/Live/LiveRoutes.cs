@@ -11,8 +11,8 @@ internal static class LiveRoutes
 {
     public static void Map(ModuleRoutes routes, LiveFigures figures, DemoTraffic traffic)
     {
-        routes.Page("/live", http => ValueTask.FromResult<IResult>(new Page("Live",
-            new Pages_Live { Model = new LiveModel(figures.Reading, figures.Points(), traffic.Rate, IsFromHere(http)) })));
+        routes.Page("/live", async http => new Page("Live",
+            new Pages_Live { Model = new LiveModel(await figures.ReadAsync(), figures.Points(), traffic.Rate, IsFromHere(http)) }));
         routes.Form("/live/traffic", http => TrafficAsync(http, traffic));
         routes.Stream("/live/events", figures.EventsAsync);
     }

@@ -219,7 +219,7 @@ internal sealed partial class SecurityTests
         }
     }
 
-    
+
 
     private static (string Name, string Value) Bearer(string key) => ("Authorization", $"Bearer {key}");
 

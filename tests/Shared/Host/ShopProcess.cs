@@ -62,8 +62,18 @@ internal sealed partial class ShopProcess : IDisposable
     public static async Task<ShopProcess> StartAsync(string directory, string[] arguments, params (string Name, string Value)[] environment)
     {
         var shop = new ShopProcess(directory, arguments, environment);
-        if (await Task.WhenAny(shop._ready.Task, shop._process.WaitForExitAsync()) != shop._ready.Task) Assert.Fail($"It ended instead of starting: {shop.Log}");
+        if (!await shop.HasStartedAsync()) Assert.Fail($"It ended instead of starting: {shop.Log}");
         return shop;
+    }
+
+    /// <summary>Starts it where it may be killed before it is ready; null where it was.</summary>
+    public static async Task<ShopProcess?> StartUnlessKilledAsync(string directory, params (string Name, string Value)[] environment)
+    {
+        var shop = new ShopProcess(directory, [], environment);
+        if (await shop.HasStartedAsync()) return shop;
+        Assert.That(await shop.ExitAsync(), Is.EqualTo(128 + 9), shop.Log);
+        shop.Dispose();
+        return null;
     }
 
     public void Signal(int signal)
@@ -89,6 +99,8 @@ internal sealed partial class ShopProcess : IDisposable
         foreach (HttpClient client in _clients.Values) client.Dispose();
         _process.Dispose();
     }
+
+    private async Task<bool> HasStartedAsync() => await Task.WhenAny(_ready.Task, _process.WaitForExitAsync()) == _ready.Task;
 
     private void Read(string? line)
     {

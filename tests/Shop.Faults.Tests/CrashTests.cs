@@ -13,9 +13,9 @@ internal sealed partial class CrashTests
         ["reserved", "written", "status-changed", "before-commit-orders", "after-commit-orders", "before-commit-inventory", "after-commit-inventory"];
 
 #if FAULT_POINTS
-    private static readonly bool HasFaultPoints = true;
+    private static bool HasFaultPoints => true;
 #else
-    private static readonly bool HasFaultPoints = false;
+    private static bool HasFaultPoints => false;
 #endif
 
     [Test]

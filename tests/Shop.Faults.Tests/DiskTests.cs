@@ -80,13 +80,7 @@ internal sealed class DiskTests
     [Test]
     public async Task Given_a_database_with_damaged_pages_then_what_they_hold_is_503_ready_says_why_and_the_rest_works()
     {
-        using (ShopProcess shop = await ShopProcess.StartAsync(_directory))
-        {
-            await Task.WhenAll(Enumerable.Range(0, 300).Select(_ => shop.Orders.PostAsync("/orders", Http.Order("prod_0"))));
-            shop.Signal(15);
-            await shop.ExitAsync();
-        }
-
+        await OrderAndEndAsync(orders: 300, signal: 15);
         Damage(Path.Combine(_directory, "orders.db"), page => page.AsSpan().IndexOf("Illustrated atlas"u8) >= 0); // lines of orders
         using ShopProcess again = await ShopProcess.StartAsync(_directory);
         (HttpResponseMessage list, JsonNode? problem) = await again.Orders.SendJsonAsync(HttpMethod.Get, "/orders?limit=1000");
@@ -115,14 +109,7 @@ internal sealed class DiskTests
     [Test]
     public async Task Given_a_WAL_with_a_torn_end_when_started_then_all_that_was_acknowledged_is_there()
     {
-        string[] ids;
-        using (ShopProcess shop = await ShopProcess.StartAsync(_directory))
-        {
-            ids = [.. (await Task.WhenAll(Enumerable.Range(0, 50).Select(_ => shop.Orders.PostAsync("/orders", Http.Order("prod_0"))))).Select(reply => (string)reply.Json!["order_id"]!)];
-            shop.Signal(9);
-            await shop.ExitAsync();
-        }
-
+        string[] ids = await OrderAndEndAsync(orders: 50, signal: 9);
         // Half a frame of a commit that never ended.
         foreach (string file in Directory.GetFiles(_directory, "*.db-wal")) await File.AppendAllTextAsync(file, new string('?', 1000));
         using ShopProcess again = await ShopProcess.StartAsync(_directory);
@@ -133,13 +120,7 @@ internal sealed class DiskTests
     [Test]
     public async Task Given_a_WAL_that_was_cut_short_when_started_then_the_shop_works_with_what_is_left()
     {
-        using (ShopProcess shop = await ShopProcess.StartAsync(_directory))
-        {
-            await Task.WhenAll(Enumerable.Range(0, 50).Select(_ => shop.Orders.PostAsync("/orders", Http.Order("prod_0"))));
-            shop.Signal(9);
-            await shop.ExitAsync();
-        }
-
+        await OrderAndEndAsync(orders: 50, signal: 9);
         await using (var wal = new FileStream(Path.Combine(_directory, "inventory.db-wal"), FileMode.Open)) wal.SetLength(wal.Length - 100);
         using ShopProcess again = await ShopProcess.StartAsync(_directory);
         JsonNode stock = await again.Inventory.GetJsonAsync("/inventory/prod_0");
@@ -166,6 +147,16 @@ internal sealed class DiskTests
         (HttpResponseMessage order, _) = await shop.Orders.PostAsync("/orders", Http.Order("prod_0"));
         Assert.That((int)order.StatusCode, Is.EqualTo(201));
         await UntilAsync(async () => (long)(await shop.Inventory.GetJsonAsync("/inventory/prod_0"))["reserved"]! == 1);
+    }
+
+    /// <summary>A run of the shop with so many orders, and how it ends; the orders' ids.</summary>
+    private async Task<string[]> OrderAndEndAsync(int orders, int signal)
+    {
+        using ShopProcess shop = await ShopProcess.StartAsync(_directory);
+        (HttpResponseMessage, JsonNode? Json)[] placed = await Task.WhenAll(Enumerable.Range(0, orders).Select(_ => shop.Orders.PostAsync("/orders", Http.Order("prod_0"))));
+        shop.Signal(signal);
+        await shop.ExitAsync();
+        return [.. placed.Select(order => (string)order.Json!["order_id"]!)];
     }
 
     private static async Task FailAndMendAsync(string directory, Func<ShopProcess, Task<IAsyncDisposable>> breakDisk)

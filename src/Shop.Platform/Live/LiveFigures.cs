@@ -36,6 +36,7 @@ internal sealed partial class LiveFigures : IAsyncDisposable
     private readonly SemaphoreSlim _reading = new(1, 1);
     private (double Requests, double Errors, SortedDictionary<double, double> Buckets) _last = (0, 0, []);
     private DateTimeOffset _readAt;
+    private LiveReading? _ofThisSecond;
     private TaskCompletionSource _next = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     public LiveFigures(CollectorRegistry registry, TimeProvider clock, ILogger log)
@@ -71,7 +72,7 @@ internal sealed partial class LiveFigures : IAsyncDisposable
         {
             await next.WaitAsync(end);
             next = _next.Task;
-            LiveReading reading = await ReadAsync();
+            LiveReading reading = await OfThisSecondAsync();
             yield return ("second", Json(json => WriteSecond(json, reading)));
         }
     }
@@ -84,6 +85,20 @@ internal sealed partial class LiveFigures : IAsyncDisposable
         {
             await ExportAsync();
             return Everything(_text.GetBuffer().AsSpan(0, (int)_text.Length));
+        }
+        finally
+        {
+            _reading.Release();
+        }
+    }
+
+    // Read once, for all who watch.
+    private async Task<LiveReading> OfThisSecondAsync()
+    {
+        await _reading.WaitAsync();
+        try
+        {
+            return _ofThisSecond ??= Everything(_text.GetBuffer().AsSpan(0, (int)_text.Length));
         }
         finally
         {
@@ -109,7 +124,7 @@ internal sealed partial class LiveFigures : IAsyncDisposable
                     Quantile(moved, 0.50), Quantile(moved, 0.95), Quantile(moved, 0.99)));
             }
 
-            (_last, _readAt) = (read, now);
+            (_last, _readAt, _ofThisSecond) = (read, now, null);
         }
         finally
         {

@@ -63,7 +63,7 @@ internal sealed class InventoryApi(InventoryStore store, Restock restock)
     private ValueTask<IResult> Find(HttpContext http)
     {
         string productId = (string)http.GetRouteValue("product_id")!;
-        return ValueTask.FromResult(store.Find(productId) is { } row
+        return ValueTask.FromResult(store.Levels.Find(productId) is { } row
             ? JsonAnswer.Ok(row.ToBody(), InventoryJson.Wire.StockBody)
             : Problem.NotFound("product", productId));
     }
@@ -76,7 +76,7 @@ internal sealed class InventoryApi(InventoryStore store, Restock restock)
         long before = 0;
         if (query.ReadCursor(1) is { } cursor && !long.TryParse(cursor[0], out before)) query.NoCursor();
         if (query.Refusal is { } refusal) return ValueTask.FromResult<IResult>(refusal);
-        if (store.Find(productId) is null) return ValueTask.FromResult<IResult>(Problem.NotFound("product", productId));
+        if (store.Levels.Find(productId) is null) return ValueTask.FromResult<IResult>(Problem.NotFound("product", productId));
 
         (IReadOnlyList<MovementRow> rows, long total) = store.Movements(productId, before == 0 ? null : before, limit + 1);
         IEnumerable<MovementRow> page = Paging.Page(http, rows, limit, total, row => row.Id.ToString());

@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using Prometheus;
 using Shop.Platform.Modules;
 
@@ -13,7 +12,7 @@ internal sealed class InventoryMetrics
     /// <summary>Below this level a product that is not out is low.</summary>
     private const long LowBelow = 10;
 
-    private readonly ConcurrentDictionary<string, long> _levels = new(StringComparer.Ordinal);
+    private readonly StockLevels _levels;
     private readonly Dictionary<string, (Counter.Child Movements, Counter.Child Units)> _byKind = new(StringComparer.Ordinal);
     private readonly Gauge _stockLevel, _reservationsOpen;
     private readonly Gauge.Child _inStock, _low, _out;
@@ -21,8 +20,10 @@ internal sealed class InventoryMetrics
     private HashSet<string> _shown = new(StringComparer.Ordinal);
     private long _open;
 
-    public InventoryMetrics(ModuleContext module)
+    public InventoryMetrics(StockLevels levels, long openReservations, ModuleContext module)
     {
+        _levels = levels;
+        _open = openReservations;
         Counter movements = module.Metrics.CreateCounter("inventory_movements_total", "Stock movements by kind.", ["kind"]);
         Counter units = module.Metrics.CreateCounter("inventory_units_moved_total", "Units moved by kind of movement.", ["kind"]);
         foreach (MovementKind kind in MovementKind.All) _byKind[kind.Name] = (movements.WithLabels(kind.Name), units.WithLabels(kind.Name));
@@ -33,21 +34,11 @@ internal sealed class InventoryMetrics
         module.Registry.AddBeforeCollectCallback(Refresh);
     }
 
-    /// <summary>The state that the database was found in.</summary>
-    public void Load(IEnumerable<(string ProductId, long Level)> levels, long openReservations)
-    {
-        foreach ((string productId, long level) in levels) _levels[productId] = level;
-        _open = openReservations;
-    }
-
-    public void Opened(string productId) => _levels.TryAdd(productId, 0);
-
     public void Moved(Movement movement)
     {
         (Counter.Child movements, Counter.Child units) = _byKind[movement.Kind.Name];
         movements.Inc();
         units.Inc(movement.Quantity);
-        _levels[movement.ProductId] = movement.StockLevel;
     }
 
     public void ReservationOpened() => Interlocked.Increment(ref _open);
@@ -60,8 +51,9 @@ internal sealed class InventoryMetrics
         {
             int low = 0, none = 0, all = 0;
             var shortest = new PriorityQueue<string, (long Level, string ProductId)>(ShortestProducts + 1, LongestFirst);
-            foreach ((string productId, long level) in _levels)
+            foreach (StockRow stock in _levels.All)
             {
+                (string productId, long level) = (stock.ProductId, stock.StockLevel);
                 all++;
                 if (level <= 0) none++;
                 else if (level < LowBelow) low++;

@@ -1,4 +1,5 @@
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
 using Shop.Inventory.Contracts;
 using Shop.Platform;
 using Shop.Platform.Data;
@@ -13,7 +14,9 @@ public sealed class InventoryModule : IShopModule
 {
     internal const string Name = "inventory";
 
-    private Periodic? _housekeeping;
+    private Periodic? _housekeeping, _checkpoints;
+    private StockCheckpoint? _checkpoint;
+    private ILogger? _log;
 
     /// <inheritdoc/>
     public ModuleIdentity Identity { get; } = new(Name, "inventory-service", "Shop: inventory",
@@ -23,7 +26,11 @@ public sealed class InventoryModule : IShopModule
     public void AddServices(IServiceCollection services)
     {
         services.AddSingleton(provider => new InventoryStore(Context(provider).Database));
-        services.AddSingleton(provider => new InventoryMetrics(Context(provider)));
+        services.AddSingleton(provider =>
+        {
+            var store = provider.GetRequiredService<InventoryStore>();
+            return new InventoryMetrics(store.Levels, store.CountReservations(), Context(provider));
+        });
         services.AddSingleton<IInventory, Reservations>();
         services.AddSingleton<Restock>();
         services.AddSingleton<InventoryApi>();
@@ -35,9 +42,12 @@ public sealed class InventoryModule : IShopModule
     public Task StartAsync(IServiceProvider services, CancellationToken cancellationToken)
     {
         var store = services.GetRequiredService<InventoryStore>();
-        services.GetRequiredService<InventoryMetrics>().Load(store.Levels(), store.CountReservations());
+        _ = services.GetRequiredService<InventoryMetrics>(); // its gauges are right from the first scrape on
         ModuleContext module = Context(services);
         _housekeeping = new Periodic("Purging old idempotency keys", TimeSpan.FromHours(1), () => PurgeKeysAsync(store, module), module.Clock, module.Log);
+        _log = module.Log;
+        _checkpoint = new StockCheckpoint(store);
+        _checkpoints = new Periodic("Writing the stock rows", StockCheckpoint.Period, _checkpoint.RunAsync, module.Clock, module.Log);
         return Task.CompletedTask;
     }
 
@@ -52,6 +62,16 @@ public sealed class InventoryModule : IShopModule
     public async ValueTask DisposeAsync()
     {
         if (_housekeeping is not null) await _housekeeping.DisposeAsync();
+        if (_checkpoints is null) return;
+        await _checkpoints.DisposeAsync();
+        try
+        {
+            await _checkpoint!.RunAsync();
+        }
+        catch (StoreException exception)
+        {
+            _log!.LogWarning("The stock rows could not be written: {Error} The next start reads the movements since.", exception.Message);
+        }
     }
 
     private static ModuleContext Context(IServiceProvider services) => services.GetRequiredKeyedService<ModuleContext>(Name);

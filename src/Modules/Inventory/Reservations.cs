@@ -25,17 +25,13 @@ internal sealed class Reservations(
 
             return Outcome.Keep(received);
         },
-        received =>
-        {
-            foreach (OpeningStock product in products) metrics.Opened(product.ProductId);
-            Moved(received);
-        });
+        Moved);
 
     public async Task<Reservation> ReserveAsync(string orderId, IReadOnlyList<StockLine> lines)
     {
         (Reservation reservation, _) = await store.Writes.WriteAsync(() => Reserve(orderId, lines), made =>
         {
-            if (made.Movements.Count > 0) metrics.ReservationOpened();
+            metrics.ReservationOpened();
             Moved(made.Movements);
         }, inline: true);
         return reservation;
@@ -55,32 +51,23 @@ internal sealed class Reservations(
 
     private Outcome<(Reservation Reservation, List<Movement> Movements)> Reserve(string orderId, IReadOnlyList<StockLine> lines)
     {
-        if (!store.AddReservation(orderId))
-        {
-            bool isRepeat = store.ReservedLines(orderId).ToHashSet().SetEquals(lines);
-            List<Movement> none = [];
-            return isRepeat ? Outcome.Keep((Held, none)) : Outcome.Undo((HoldsOtherLines, none));
-        }
+        var movements = new List<Movement>(lines.Count);
+        Shortage[] shortages = [.. lines.Select(line => new Shortage(line.ProductId, line.Quantity, store.LevelOf(line.ProductId) ?? 0))
+            .Where(line => line.Available < line.Wanted)];
+        if (shortages.Length > 0)
+            return Outcome.Undo((HeldBefore(orderId, lines) ?? new Reservation(ReservationOutcome.TooLittleStock, shortages), movements));
 
         DateTime now = module.Now();
-        var movements = new List<Movement>(lines.Count);
-        List<Shortage>? shortages = null;
-        foreach (StockLine line in lines)
-        {
-            if (store.Move(MovementKind.Reserved, line.ProductId, line.Quantity, orderId, now) is { } movement)
-            {
-                movements.Add(movement);
-                store.AddReservationLine(orderId, line);
-            }
-            else
-            {
-                (shortages ??= []).Add(new Shortage(line.ProductId, line.Quantity, store.LevelOf(line.ProductId) ?? 0));
-            }
-        }
-
-        return shortages is null
+        foreach (StockLine line in lines) movements.Add(store.Move(MovementKind.Reserved, line.ProductId, line.Quantity, orderId, now)!.Value);
+        return store.AddReservation(orderId, movements[0].Id, movements[^1].Id)
             ? Outcome.Keep((Held, movements))
-            : Outcome.Undo((new Reservation(ReservationOutcome.TooLittleStock, shortages), movements));
+            : Outcome.Undo((HeldBefore(orderId, lines)!, movements));
+    }
+
+    private Reservation? HeldBefore(string orderId, IReadOnlyList<StockLine> lines)
+    {
+        IReadOnlyList<StockLine> held = store.ReservedLines(orderId);
+        return held.Count == 0 ? null : held.ToHashSet().SetEquals(lines) ? Held : HoldsOtherLines;
     }
 
     private Task<List<Movement>> CloseAsync(string orderId, MovementKind kind) => store.Writes.WriteAsync(

@@ -17,7 +17,7 @@ internal sealed record MovementKind(string Name, int OnHandSign, int ReservedSig
 }
 
 /// <summary>A movement that was made, with the figures as they were after it.</summary>
-internal readonly record struct Movement(MovementKind Kind, string ProductId, long Quantity, long OnHand, long Reserved)
+internal readonly record struct Movement(long Id, MovementKind Kind, string ProductId, long Quantity, long OnHand, long Reserved)
 {
     public long StockLevel => OnHand - Reserved;
 }
@@ -34,7 +34,10 @@ internal sealed record StockChangeBody(string ProductId, long NewStockLevel, str
 /// <summary>A row of <c>stock</c>.</summary>
 internal sealed record StockRow(string ProductId, long OnHand, long Reserved, long LastUpdated)
 {
-    public StockBody ToBody() => new(ProductId, OnHand - Reserved, OnHand, Reserved, Timestamp.FromMilliseconds(LastUpdated));
+    /// <summary>What can be sold.</summary>
+    public long StockLevel => OnHand - Reserved;
+
+    public StockBody ToBody() => new(ProductId, StockLevel, OnHand, Reserved, Timestamp.FromMilliseconds(LastUpdated));
 }
 
 /// <summary>A row of <c>movements</c>.</summary>

@@ -23,13 +23,15 @@ internal sealed class StockPages(InventoryStore store, Restock restock)
     private ValueTask<IResult> Board(HttpContext http)
     {
         string? wanted = http.Request.Query["product_id"].ToString() is { Length: > 0 } id ? id.Trim() : null;
-        IReadOnlyList<StockRow> rows = wanted is null ? store.Shortest(BoardRows) : store.Find(wanted) is { } row ? [row] : [];
+        IReadOnlyList<StockRow> rows = wanted is null ? Shortest() : store.Levels.Find(wanted) is { } row ? [row] : [];
         return ValueTask.FromResult<IResult>(new Page("Stock", new Pages_Stock { Model = new StockModel(rows, wanted) }));
     }
 
+    private StockRow[] Shortest() => [.. store.Levels.All.OrderBy(stock => stock.StockLevel).ThenBy(stock => stock.ProductId, StringComparer.Ordinal).Take(BoardRows)];
+
     private IResult Show(string productId, string? refusal)
     {
-        if (store.Find(productId) is not { } row) return Problem.NotFound("product", productId);
+        if (store.Levels.Find(productId) is not { } row) return Problem.NotFound("product", productId);
         return new Page($"Stock of {productId}", new Pages_Movements { Model = new MovementsModel(row, store.Movements(productId, null, MovementRows).Rows, refusal, Guid.NewGuid().ToString()) })
         {
             Status = refusal is null ? StatusCodes.Status200OK : StatusCodes.Status409Conflict,

@@ -43,7 +43,7 @@ internal sealed class OrderPages(OrderStore store, PlaceOrder placeOrder, OrderL
     {
         if (store.Find(id) is not { } order) return Problem.NotFound("order", id);
         (string Verb, string Status)[] possible = [.. Steps.Where(step => OrderStatus.Changes.Contains((order.Status, step.Status)))];
-        return new Page($"Order {order.Id}", new Pages_Order { Model = new OrderModel(order, store.Events(id)!, [.. possible.Select(step => step.Verb)], refusal, _currency) })
+        return new Page($"Order {order.Id}", new Pages_Order { Model = new OrderModel(order, store.Events(id), [.. possible.Select(step => step.Verb)], refusal, _currency) })
         {
             Status = refusal is null ? StatusCodes.Status200OK : StatusCodes.Status409Conflict,
         };

@@ -15,7 +15,6 @@ internal sealed class OrderStore(Database database)
 
     private readonly Statement _insert = database.Writes.Prepare("""
         INSERT INTO orders (id, customer_id, status, total_cents, created_at, updated_at, fingerprint) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
-        RETURNING seq
         """);
 
     private readonly Statement _insertLine = database.Writes.Prepare(
@@ -23,7 +22,7 @@ internal sealed class OrderStore(Database database)
 
     private readonly Statement _insertEvent = database.Writes.Prepare("""
         INSERT INTO order_events (order_seq, number, status, at)
-        VALUES (?1, (SELECT count(*) FROM order_events WHERE order_seq = ?1), ?2, ?3)
+        VALUES (?1, (SELECT coalesce(max(number), 0) + 1 FROM order_events WHERE order_seq = ?1), ?2, ?3)
         """);
 
     private readonly Statement _insertKey = database.Writes.Prepare(
@@ -50,14 +49,12 @@ internal sealed class OrderStore(Database database)
     public void Insert(Order order, byte[]? fingerprint)
     {
         long seq = _insert.Set(1, order.Id).Set(2, order.CustomerId).Set(3, order.Status).Set(4, order.TotalCents)
-            .Set(5, order.CreatedAt).Set(6, order.UpdatedAt).Set(7, fingerprint).First(static row => row.Number(0));
+            .Set(5, order.CreatedAt).Set(6, order.UpdatedAt).Set(7, fingerprint).Insert();
         for (int i = 0; i < order.Lines.Count; i++)
         {
             OrderLine line = order.Lines[i];
             _insertLine.Set(1, seq).Set(2, i).Set(3, line.ProductId).Set(4, line.Name).Set(5, line.Quantity).Set(6, line.UnitPriceCents).Run();
         }
-
-        AddEvent(seq, order.Status, order.CreatedAt);
     }
 
     public void AddKey(string key, byte[] fingerprint, string orderId, long now) =>
@@ -78,7 +75,7 @@ internal sealed class OrderStore(Database database)
     public void SetStatus(long seq, string status, long now)
     {
         _setStatus.Set(1, seq).Set(2, status).Set(3, now).Run();
-        AddEvent(seq, status, now);
+        _insertEvent.Set(1, seq).Set(2, status).Set(3, now).Run();
     }
 
     public void AddPending(string orderId, string status) => _addPending.Set(1, orderId).Set(2, status).Run();
@@ -120,12 +117,16 @@ internal sealed class OrderStore(Database database)
             .ToDictionary(row => row.Status, row => row.Orders, StringComparer.Ordinal);
     }
 
-    public IReadOnlyList<(string Status, long At)>? Events(string orderId)
+    /// <summary>What became of an order and when, oldest first; nothing where there is no such order.</summary>
+    public IReadOnlyList<(string Status, long At)> Events(string orderId)
     {
         using SqliteConnection connection = database.OpenRead();
-        (string, long)[] events = [.. connection.Query<(string, long)>(
-            "SELECT e.status, e.at FROM orders o JOIN order_events e ON e.order_seq = o.seq WHERE o.id = @orderId ORDER BY e.number", new { orderId })];
-        return events.Length == 0 ? null : events;
+        return [.. connection.Query<(string, long)>($"""
+            SELECT '{OrderStatus.Created}', created_at, 0 AS number FROM orders WHERE id = @orderId
+            UNION ALL
+            SELECT e.status, e.at, e.number FROM orders o JOIN order_events e ON e.order_seq = o.seq WHERE o.id = @orderId
+            ORDER BY number
+            """, new { orderId })];
     }
 
     public (byte[] Fingerprint, string OrderId)? FindKey(string key)
@@ -172,8 +173,6 @@ internal sealed class OrderStore(Database database)
         return [.. rows.Select(row => (row.Seq, new Order(row.Id, row.CustomerId, row.Status, row.TotalCents, row.CreatedAt, row.UpdatedAt,
             [.. lines[row.Seq].Select(line => new OrderLine(line.ProductId, line.Name, line.Quantity, line.UnitPriceCents))])))];
     }
-
-    private void AddEvent(long seq, string status, long at) => _insertEvent.Set(1, seq).Set(2, status).Set(3, at).Run();
 
     private sealed record OrderRow(long Seq, string Id, string CustomerId, string Status, long TotalCents, long CreatedAt, long UpdatedAt);
 

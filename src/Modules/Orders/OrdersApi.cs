@@ -94,7 +94,7 @@ internal sealed class OrdersApi(OrderStore store, OrderMetrics metrics, PlaceOrd
     private ValueTask<IResult> Events(HttpContext http)
     {
         string id = (string)http.GetRouteValue("order_id")!;
-        return ValueTask.FromResult(store.Events(id) is { } events
+        return ValueTask.FromResult(store.Events(id) is { Count: > 0 } events
             ? JsonAnswer.Ok([.. events.Select(step => new OrderEventBody(step.Status, Timestamp.FromMilliseconds(step.At)))], OrdersJson.Wire.OrderEventBodyArray)
             : Problem.NotFound("order", id));
     }

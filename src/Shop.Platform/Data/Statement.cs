@@ -67,6 +67,14 @@ public sealed class Statement : IDisposable
         }
     }
 
+    /// <summary>Inserts a row.</summary>
+    /// <returns>Its number.</returns>
+    public long Insert()
+    {
+        Run();
+        return raw.sqlite3_last_insert_rowid(_connection);
+    }
+
     /// <summary>Reads the first row, if there is one, and leaves the statement ready for its next use.</summary>
     /// <returns>What was read; the default where there is no row.</returns>
     public T? First<T>(Func<Statement, T> read)

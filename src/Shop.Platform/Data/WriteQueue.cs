@@ -25,6 +25,7 @@ public sealed class WriteQueue
     private readonly Thread _writer;
     private readonly List<Statement> _prepared = [];
     private readonly Statement _begin, _commit, _rollback, _savepoint, _release, _undo, _fence;
+    private IWriteFollower? _follower;
 
     internal WriteQueue(string module, SqliteConnection connection, ShopSettings settings, DatabaseMetrics metrics, Action<SqliteException> failed)
     {
@@ -56,6 +57,9 @@ public sealed class WriteQueue
         lock (_prepared) _prepared.Add(statement);
         return statement;
     }
+
+    /// <summary>Lets state in memory go with the writes from now on. Called before the first write that changes it.</summary>
+    public void Follow(IWriteFollower follower) => _follower = follower;
 
     /// <summary>Queues a write. The task completes once the commit that carries it has reached the disk.</summary>
     /// <param name="work">Runs on the writer's thread. What it throws undoes this write alone, and reaches the caller.</param>
@@ -128,6 +132,7 @@ public sealed class WriteQueue
         catch (SqliteException exception)
         {
             RollBack();
+            _follower?.RollBack();
             _metrics.Failed(batch.Count);
             _batchFailed(exception);
             var failure = new StoreUnavailableException(_module, exception);
@@ -135,6 +140,7 @@ public sealed class WriteQueue
             return;
         }
 
+        _follower?.Commit();
         // Counted first: whoever has an answer finds it in the metrics.
         _metrics.Committed(kept, batch.Count - kept, Stopwatch.GetElapsedTime(start));
         foreach (PendingWrite write in batch) write.Complete();
@@ -147,7 +153,16 @@ public sealed class WriteQueue
         // SQLite ends the whole transaction by itself on some errors (disk full, I/O): then nobody's write is kept.
         if (raw.sqlite3_get_autocommit(_connection.Handle) != 0)
             throw write.Fault as SqliteException ?? new SqliteException("The transaction was ended.", raw.SQLITE_ABORT);
-        if (!isKept) _undo.Run();
+        if (isKept)
+        {
+            _follower?.Keep();
+        }
+        else
+        {
+            _undo.Run();
+            _follower?.Undo();
+        }
+
         _release.Run();
         return isKept;
     }

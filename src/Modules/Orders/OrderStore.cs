@@ -121,12 +121,12 @@ internal sealed class OrderStore(Database database)
     public IReadOnlyList<(string Status, long At)> Events(string orderId)
     {
         using SqliteConnection connection = database.OpenRead();
-        return [.. connection.Query<(string, long)>($"""
-            SELECT '{OrderStatus.Created}', created_at, 0 AS number FROM orders WHERE id = @orderId
+        return [.. connection.Query<(string, long)>("""
+            SELECT @created, created_at, 0 AS number FROM orders WHERE id = @orderId
             UNION ALL
             SELECT e.status, e.at, e.number FROM orders o JOIN order_events e ON e.order_seq = o.seq WHERE o.id = @orderId
             ORDER BY number
-            """, new { orderId })];
+            """, new { orderId, created = OrderStatus.Created })];
     }
 
     public (byte[] Fingerprint, string OrderId)? FindKey(string key)

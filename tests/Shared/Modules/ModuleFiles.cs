@@ -11,9 +11,10 @@ internal sealed class ModuleFiles : IDisposable
 {
     private readonly string _directory = Directory.CreateTempSubdirectory("shop-test-").FullName;
 
-    public ModuleFiles(IShopModule module, params KeyValuePair<string, string?>[] settings)
+    public ModuleFiles(IShopModule module, Action<string>? prepare = null)
     {
-        IConfiguration configuration = new ConfigurationBuilder().AddInMemoryCollection([new("Shop:DataDirectory", _directory), .. settings]).Build();
+        prepare?.Invoke(_directory);
+        IConfiguration configuration = new ConfigurationBuilder().AddInMemoryCollection([new("Shop:DataDirectory", _directory)]).Build();
         Context = new ModuleContext(module.Identity, ShopSettings.Read(configuration, [module.Identity]), TimeProvider.System, NullLoggerFactory.Instance);
         Assembly assembly = module.GetType().Assembly;
         Context.Database.Open(assembly, Context.Metrics, Context.Registry);

@@ -1,0 +1,213 @@
+using CsCheck;
+using Dapper;
+using Microsoft.Data.Sqlite;
+using Shop.Inventory.Contracts;
+using Shop.Platform.Data;
+using Shop.Testing;
+
+namespace Shop.Inventory.Tests;
+
+/// <summary>The stock is in memory and its rows come later: nothing may be lost between the two.</summary>
+internal sealed class StockCheckpointTests
+{
+    private ModuleFiles _files = null!;
+    private InventoryStore _store = null!;
+    private Reservations _inventory = null!;
+
+    [SetUp]
+    public void Open()
+    {
+        _files = new ModuleFiles(new InventoryModule());
+        Restart();
+    }
+
+    [TearDown]
+    public void Close() => _files.Dispose();
+
+    [Test]
+    public void Given_any_history_with_checkpoints_and_restarts_then_the_stock_is_what_a_model_says()
+    {
+        int history = 0;
+        Gen<(int Step, int Order, int Product, long Units)[]> histories = Gen.Select(Gen.Int[0, 5], Gen.Int[0, 5], Gen.Int[0, 2], Gen.Long[1, 5]).Array[1, 40];
+        histories.Sample(steps =>
+        {
+            string prefix = $"{history++}-";
+            var onHand = Enumerable.Range(0, 3).ToDictionary(n => $"{prefix}{n}", _ => 10L);
+            var held = new Dictionary<string, StockLine[]>();
+            var checkpoint = new StockCheckpoint(_store);
+            _inventory.OpenAsync([.. onHand.Select(product => new OpeningStock(product.Key, product.Value))]).Wait();
+            foreach ((int step, int number, int n, long units) in steps)
+            {
+                string order = $"{prefix}{number}";
+                switch (step)
+                {
+                    case 0 or 1:
+                        StockLine[] lines = [new($"{prefix}{n}", units), new($"{prefix}{(n + 1) % 3}", 1)];
+                        if (_inventory.ReserveAsync(order, lines).Result.Outcome == ReservationOutcome.Held) held[order] = lines;
+                        break;
+                    case 2:
+                        _inventory.ShipAsync(order).Wait();
+                        if (held.Remove(order, out StockLine[]? shipped)) Array.ForEach(shipped, line => onHand[line.ProductId] -= line.Quantity);
+                        break;
+                    case 3:
+                        _inventory.ReleaseAsync(order).Wait();
+                        held.Remove(order);
+                        break;
+                    case 4:
+                        checkpoint.RunAsync().Wait();
+                        break;
+                    default:
+                        Restart();
+                        checkpoint = new StockCheckpoint(_store);
+                        break;
+                }
+            }
+
+            Restart();
+            return onHand.All(product => _store.Levels.Find(product.Key) is { } stock && stock.OnHand == product.Value
+                && stock.Reserved == held.Values.SelectMany(lines => lines).Where(line => line.ProductId == product.Key).Sum(line => line.Quantity));
+        }, iter: 300, threads: 1);
+    }
+
+    [Test]
+    public async Task Given_a_checkpoint_then_the_rows_are_those_of_memory_and_a_start_has_no_movement_to_read_again()
+    {
+        // More than one write of rows.
+        await _inventory.OpenAsync([.. Enumerable.Range(0, 1200).Select(n => new OpeningStock($"p{n}", n + 1))]);
+        await _inventory.ReserveAsync("o", [new("p7", 3)]);
+        Assert.That(Rows().Single(row => row.ProductId == "p7").OnHand, Is.Zero, "not written yet");
+        await new StockCheckpoint(_store).RunAsync();
+        Assert.That(Rows(), Is.EquivalentTo(_store.Levels.All));
+        Assert.That(Rows().Single(row => row.ProductId == "p7"), Has.Property("OnHand").EqualTo(8).And.Property("Reserved").EqualTo(3));
+        using SqliteConnection connection = _files.Context.Database.OpenRead();
+        Assert.That(connection.ExecuteScalar<long>("SELECT newest_movement FROM stock_checkpoint"), Is.EqualTo(1201));
+        Restart();
+        Assert.That(_store.Levels.IsAhead, Is.False);
+    }
+
+    [TestCase(true)]
+    [TestCase(false)]
+    public async Task Given_a_checkpoint_that_fails_half_way_then_nothing_is_lost_by_a_crash_and_the_next_goes_on_with_it(bool crashes)
+    {
+        await _inventory.OpenAsync([.. Enumerable.Range(0, 1200).Select(n => new OpeningStock($"p{n}", 1))]);
+        // The last of the rows is refused, as a full disk would.
+        await RunAsync("CREATE TRIGGER refuse BEFORE UPDATE ON stock WHEN new.product_id = 'p999' BEGIN SELECT raise(ABORT, 'full'); END");
+        var checkpoint = new StockCheckpoint(_store);
+        Assert.That(checkpoint.RunAsync, Throws.TypeOf<StoreUnavailableException>());
+        await _inventory.ReserveAsync("o", [new("p0", 1), new("p999", 1)]);
+        StockRow[] stock = [.. _store.Levels.All];
+        await RunAsync("DROP TRIGGER refuse");
+        if (crashes)
+        {
+            Restart();
+            Assert.That(_store.Levels.All, Is.EquivalentTo(stock));
+            return;
+        }
+
+        await checkpoint.RunAsync(); // the rest
+        await checkpoint.RunAsync(); // what came since
+        Assert.That(Rows(), Is.EquivalentTo(stock));
+    }
+
+    [Test]
+    public async Task Given_writes_that_are_undone_then_the_stock_is_as_before()
+    {
+        await _inventory.OpenAsync([new("a", 5)]);
+        Task<int> alone = _store.Writes.WriteAsync<int>(() =>
+        {
+            _store.Move(MovementKind.Reserved, "a", 2, "o", DateTime.UnixEpoch);
+            throw new InvalidOperationException("no");
+        });
+        Assert.That(async () => await alone, Throws.InvalidOperationException);
+        Assert.That((_store.Levels.Find("a")!.Reserved, await LevelInWriteAsync("a")), Is.EqualTo((0L, 5L)));
+
+        Statement end = _store.Writes.Prepare("ROLLBACK");
+        Task<int> batch = _store.Writes.WriteAsync(() =>
+        {
+            _store.Open("new", DateTime.UnixEpoch);
+            _store.Move(MovementKind.Reserved, "a", 2, "o", DateTime.UnixEpoch);
+            return Outcome.Keep(end.Run());
+        });
+        Assert.That(async () => await batch, Throws.TypeOf<StoreUnavailableException>());
+        Assert.That((_store.Levels.Find("a")!.Reserved, await LevelInWriteAsync("a"), _store.Levels.Find("new"), await LevelInWriteAsync("new")),
+            Is.EqualTo((0L, 5L, (StockRow?)null, (long?)null)));
+        await _inventory.OpenAsync([new("new", 1)]);
+        Assert.That(_store.Levels.All, Has.Exactly(2).Items);
+    }
+
+    [Test]
+    public async Task Given_a_write_that_is_not_on_disk_yet_then_readers_see_the_stock_before_it()
+    {
+        await _inventory.OpenAsync([new("a", 5)]);
+        var moved = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        using var release = new ManualResetEventSlim();
+        Task<Movement?> write = _store.Writes.WriteAsync(() =>
+        {
+            Movement? movement = _store.Move(MovementKind.Reserved, "a", 2, "o", DateTime.UnixEpoch);
+            moved.SetResult();
+            release.Wait();
+            return Outcome.Keep(movement);
+        });
+        await moved.Task;
+        long seen = _store.Levels.Find("a")!.Reserved;
+        release.Set();
+        await write;
+        Assert.That((seen, _store.Levels.Find("a")!.Reserved), Is.EqualTo((0L, 2L)));
+    }
+
+    [Test]
+    public async Task Given_a_file_of_a_version_with_rows_for_reserved_lines_when_opened_then_stock_and_reservations_are_as_they_were()
+    {
+        using var files = new ModuleFiles(new InventoryModule(), directory => WriteFileOfSchema2(Path.Combine(directory, "inventory.db")));
+        var store = new InventoryStore(files.Context.Database);
+        var inventory = new Reservations(store, new InventoryMetrics(store.Levels, store.CountReservations(), files.Context), files.Context);
+        Assert.That(store.Levels.All, Is.EquivalentTo([new StockRow("a", 10, 3, 40), new StockRow("b", 5, 1, 40)]));
+        Assert.That((store.CountReservations(), await inventory.UnconfirmedAsync()), Is.EqualTo((1L, new[] { "o" })).Using<(long, IReadOnlyList<string>)>(
+            (one, other) => one.Item1 == other.Item1 && one.Item2.SequenceEqual(other.Item2)));
+        Assert.That((await inventory.ReserveAsync("o", [new("a", 3), new("b", 1)])).Outcome, Is.EqualTo(ReservationOutcome.Held));
+        await inventory.ReleaseAsync("o");
+        Assert.That(store.Levels.All.Select(stock => stock.Reserved), Is.All.Zero);
+    }
+
+    // An order that was released and then held again, with other lines.
+    private static void WriteFileOfSchema2(string path)
+    {
+        using var connection = new SqliteConnection($"Data Source={path};Pooling=False");
+        connection.Open();
+        connection.Execute("CREATE TABLE SchemaVersions (SchemaVersionID INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, ScriptName TEXT NOT NULL, Applied DATETIME NOT NULL)");
+        foreach (string name in new[] { "001_stock.sql", "002_runs.sql" })
+        {
+            string resource = $"Shop.Inventory.Migrations.{name}";
+            using var reader = new StreamReader(typeof(InventoryModule).Assembly.GetManifestResourceStream(resource)!);
+            connection.Execute(reader.ReadToEnd());
+            connection.Execute("INSERT INTO SchemaVersions (ScriptName, Applied) VALUES (@resource, '2026-01-01')", new { resource });
+        }
+
+        connection.Execute("""
+            INSERT INTO stock VALUES ('a', 10, 3, 40), ('b', 5, 1, 40);
+            INSERT INTO movements (product_id, kind, quantity, order_id, at, on_hand, reserved) VALUES
+                ('a', 'received', 10, NULL, 10, 10, 0), ('b', 'received', 5, NULL, 10, 5, 0),
+                ('a', 'reserved', 2, 'o', 20, 10, 2), ('a', 'released', 2, 'o', 30, 10, 0),
+                ('a', 'reserved', 3, 'o', 40, 10, 3), ('b', 'reserved', 1, 'o', 40, 5, 1);
+            INSERT INTO reservations VALUES ('o', 0);
+            INSERT INTO reservation_lines VALUES ('o', 'a', 3), ('o', 'b', 1);
+            """);
+    }
+
+    // What a crash leaves: the file, and nothing of memory.
+    private void Restart()
+    {
+        _store = new InventoryStore(_files.Context.Database);
+        _inventory = new Reservations(_store, new InventoryMetrics(_store.Levels, 0, _files.Context), _files.Context);
+    }
+
+    private async Task RunAsync(string sql) => await _store.Writes.WriteAsync(() => Outcome.Keep(_store.Writes.Prepare(sql).Run()));
+
+    private async Task<long?> LevelInWriteAsync(string productId) => await _store.Writes.WriteAsync(() => Outcome.Keep(_store.LevelOf(productId)));
+
+    private StockRow[] Rows()
+    {
+        using SqliteConnection connection = _files.Context.Database.OpenRead();
+        return [.. connection.Query<StockRow>("SELECT product_id AS ProductId, on_hand AS OnHand, reserved AS Reserved, last_updated AS LastUpdated FROM stock")];
+    }
+}

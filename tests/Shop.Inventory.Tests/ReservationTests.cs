@@ -30,7 +30,7 @@ internal sealed class ReservationTests
         Reservation reservation = await _inventory.ReserveAsync("o", [new("a", 2), new("b", 2), new("ghost", 1)]);
         Assert.That(reservation.Outcome, Is.EqualTo(ReservationOutcome.TooLittleStock));
         Assert.That(reservation.Shortages, Is.EqualTo([new Shortage("b", 2, 1), new Shortage("ghost", 1, 0)]));
-        Assert.That((_store.Levels.Find("a")!.Reserved, _store.CountReservations()), Is.EqualTo((0L, 0L)));
+        Assert.That((_store.Levels.Find("a")!.Value.Reserved, _store.CountReservations()), Is.EqualTo((0L, 0L)));
     }
 
     [Test]
@@ -40,7 +40,7 @@ internal sealed class ReservationTests
         await _inventory.ReserveAsync("o", [new("a", 2)]);
         Assert.That((await _inventory.ReserveAsync("o", [new("a", 2)])).Outcome, Is.EqualTo(ReservationOutcome.Held));
         Assert.That((await _inventory.ReserveAsync("o", [new("a", 1)])).Outcome, Is.EqualTo(ReservationOutcome.HoldsOtherLines));
-        Assert.That(_store.Levels.Find("a")!.Reserved, Is.EqualTo(2));
+        Assert.That(_store.Levels.Find("a")!.Value.Reserved, Is.EqualTo(2));
     }
 
     [Test]
@@ -57,7 +57,7 @@ internal sealed class ReservationTests
             await close(order);
         }
 
-        StockRow stock = _store.Levels.Find("a")!;
+        StockRow stock = _store.Levels.Find("a")!.Value;
         Assert.That((stock.OnHand, stock.Reserved), Is.EqualTo((4L, 0L)));
     }
 
@@ -81,7 +81,7 @@ internal sealed class ReservationTests
             Task<Reservation>[] reservations = [.. wishes.Select((wish, n) => _inventory.ReserveAsync($"{product}-{n}", [new(product, wish)]))];
             Task.WaitAll(reservations);
             long held = wishes.Where((_, n) => reservations[n].Result.Outcome == ReservationOutcome.Held).Sum();
-            return held <= stock && _store.Levels.Find(product)!.Reserved == held
+            return held <= stock && _store.Levels.Find(product)!.Value.Reserved == held
                 && wishes.Where((_, n) => reservations[n].Result.Outcome != ReservationOutcome.Held).All(wish => wish > stock - held);
         }, iter: 200, threads: 1);
     }

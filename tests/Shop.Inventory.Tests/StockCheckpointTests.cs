@@ -119,7 +119,7 @@ internal sealed class StockCheckpointTests
             throw new InvalidOperationException("no");
         });
         Assert.That(async () => await alone, Throws.InvalidOperationException);
-        Assert.That((_store.Levels.Find("a")!.Reserved, await LevelInWriteAsync("a")), Is.EqualTo((0L, 5L)));
+        Assert.That((_store.Levels.Find("a")!.Value.Reserved, await LevelInWriteAsync("a")), Is.EqualTo((0L, 5L)));
 
         Statement end = _store.Writes.Prepare("ROLLBACK");
         Task<int> batch = _store.Writes.WriteAsync(() =>
@@ -129,7 +129,7 @@ internal sealed class StockCheckpointTests
             return Outcome.Keep(end.Run());
         });
         Assert.That(async () => await batch, Throws.TypeOf<StoreUnavailableException>());
-        Assert.That((_store.Levels.Find("a")!.Reserved, await LevelInWriteAsync("a"), _store.Levels.Find("new"), await LevelInWriteAsync("new")),
+        Assert.That((_store.Levels.Find("a")!.Value.Reserved, await LevelInWriteAsync("a"), _store.Levels.Find("new"), await LevelInWriteAsync("new")),
             Is.EqualTo((0L, 5L, (StockRow?)null, (long?)null)));
         await _inventory.OpenAsync([new("new", 1)]);
         Assert.That(_store.Levels.All, Has.Exactly(2).Items);
@@ -149,10 +149,10 @@ internal sealed class StockCheckpointTests
             return Outcome.Keep(movement);
         });
         await moved.Task;
-        long seen = _store.Levels.Find("a")!.Reserved;
+        long seen = _store.Levels.Find("a")!.Value.Reserved;
         release.Set();
         await write;
-        Assert.That((seen, _store.Levels.Find("a")!.Reserved), Is.EqualTo((0L, 2L)));
+        Assert.That((seen, _store.Levels.Find("a")!.Value.Reserved), Is.EqualTo((0L, 2L)));
     }
 
     [Test]

@@ -95,7 +95,7 @@ internal sealed class InventoryStore
 
     public void WriteStockRow(string productId)
     {
-        StockRow stock = Levels.FindInWrite(productId)!;
+        StockRow stock = Levels.FindInWrite(productId)!.Value;
         _writeStockRow.Set(1, productId).Set(2, stock.OnHand).Set(3, stock.Reserved).Set(4, stock.LastUpdated).Run();
     }
 

@@ -32,7 +32,7 @@ internal sealed record MovementBody(string Id, string Kind, long Quantity, strin
 internal sealed record StockChangeBody(string ProductId, long NewStockLevel, string Status);
 
 /// <summary>A row of <c>stock</c>.</summary>
-internal sealed record StockRow(string ProductId, long OnHand, long Reserved, long LastUpdated)
+internal readonly record struct StockRow(string ProductId, long OnHand, long Reserved, long LastUpdated)
 {
     /// <summary>What can be sold.</summary>
     public long StockLevel => OnHand - Reserved;

@@ -26,7 +26,16 @@ internal sealed class StockLevels : IWriteFollower
     }
 
     /// <summary>Every product's stock.</summary>
-    public IEnumerable<StockRow> All => _entries.Select(entry => entry.Value.OnDisk).OfType<StockRow>();
+    public IEnumerable<StockRow> All
+    {
+        get
+        {
+            foreach ((_, Entry entry) in _entries)
+            {
+                if (entry.OnDisk is { } stock) yield return stock;
+            }
+        }
+    }
 
     /// <summary>Whether the rows of some products are behind.</summary>
     public bool IsAhead => Volatile.Read(ref _ahead).Count > 0;
@@ -79,17 +88,26 @@ internal sealed class StockLevels : IWriteFollower
         _changes.RemoveRange(count, _changes.Count - count);
     }
 
+    // Changed in place: rows that live on and then go are what the garbage collector is worst at.
     private sealed class Entry
     {
-        private volatile StockRow? _onDisk;
+        private readonly Lock _lock = new();
+        private StockRow? _onDisk;
 
         public StockRow? Working { get; set; }
 
         /// <summary>Null for a product whose first write is not on disk.</summary>
         public StockRow? OnDisk
         {
-            get => _onDisk;
-            set => _onDisk = value;
+            get
+            {
+                lock (_lock) return _onDisk;
+            }
+
+            set
+            {
+                lock (_lock) _onDisk = value;
+            }
         }
 
         public bool IsAhead { get; set; }

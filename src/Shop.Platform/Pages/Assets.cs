@@ -1,14 +1,16 @@
 using System.IO.Compression;
-using System.Security.Cryptography;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Shop.Platform.Http;
 
 namespace Shop.Platform.Pages;
 
-/// <summary>The style sheet, the script and the icon of the pages. Their names change with their content, so browsers may keep them for ever; each is compressed once.</summary>
+/// <summary>The style sheet, the script and the icon of the pages. Their names change with each build, so browsers may keep them for ever; each is compressed once.</summary>
 internal sealed class Assets
 {
+    // Made by the compiler from all that is in the assembly. A hash of each file would load a whole cryptographic library into an idle shop.
+    private static readonly string Version = typeof(Assets).Module.ModuleVersionId.ToString("N")[..12];
+
     private readonly Dictionary<string, Asset> _byUrlName = new(StringComparer.Ordinal);
     private readonly Dictionary<string, string> _urls = new(StringComparer.Ordinal);
 
@@ -34,8 +36,7 @@ internal sealed class Assets
         using Stream resource = typeof(Assets).Assembly.GetManifestResourceStream(file)!;
         byte[] bytes = new byte[resource.Length];
         resource.ReadExactly(bytes);
-        string hash = Convert.ToHexStringLower(SHA256.HashData(bytes).AsSpan(0, 6));
-        string name = $"{Path.GetFileNameWithoutExtension(file)}.{hash}{Path.GetExtension(file)}";
+        string name = $"{Path.GetFileNameWithoutExtension(file)}.{Version}{Path.GetExtension(file)}";
         _byUrlName[name] = new Asset(bytes, contentType);
         _urls[file] = $"/assets/{name}";
     }

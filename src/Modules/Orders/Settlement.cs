@@ -19,6 +19,9 @@ internal sealed class Settlement(OrderStore store, IInventory inventory, [FromKe
     /// <summary>How long steps are collected. Each go is a commit that orders wait behind; a crash leaves so much more to settle.</summary>
     private static readonly TimeSpan CollectTime = TimeSpan.FromMilliseconds(20);
 
+    /// <summary>Most steps of one go: more than come in while one waits for its commit behind a full queue, so that they never pile up.</summary>
+    private const int StepsPerGo = 8192;
+
     private readonly Channel<Step> _steps = Channel.CreateUnbounded<Step>(new UnboundedChannelOptions { SingleReader = true });
     private readonly ConcurrentDictionary<string, bool> _abandoned = new(StringComparer.Ordinal);
     private readonly CancellationTokenSource _stopping = new();
@@ -97,7 +100,7 @@ internal sealed class Settlement(OrderStore store, IInventory inventory, [FromKe
         while (await _steps.Reader.WaitToReadAsync())
         {
             await Task.Delay(CollectTime, module.Clock, _stopping.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            while (batch.Count < WriteQueue.MaxBatch && _steps.Reader.TryRead(out Step step)) batch.Add(step);
+            while (batch.Count < StepsPerGo && _steps.Reader.TryRead(out Step step)) batch.Add(step);
             await UntilDoneAsync(() => DoAsync(batch));
             batch.Clear();
         }

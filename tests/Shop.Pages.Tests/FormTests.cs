@@ -1,4 +1,7 @@
 using System.Net;
+using System.Net.Sockets;
+using System.Text;
+using System.Text.Json.Nodes;
 
 namespace Shop.Pages.Tests;
 
@@ -36,6 +39,37 @@ internal sealed class FormTests
         Assert.That((string)(await _shop.Orders.GetJsonAsync($"/orders/{order}"))["status"]!, Is.EqualTo("created"));
     }
 
+    [TestCase(1025, "a=1&", 400, "The form can't be read")]
+    [TestCase(17, "a=0123456789012345678901234567890123456789012345678901234567890123&", 303, null)]
+    [TestCase(17 * 1024, "a=1&", 413, "The body is larger than 64 KiB.")]
+    public async Task Given_a_form_in_chunks_that_is_none_of_the_shops_then_it_is_refused_with_the_reason(int times, string field, int status, string? error)
+    {
+        string origin = _shop.Products.BaseAddress!.GetLeftPart(UriPartial.Authority);
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/basket")
+        {
+            Content = new StringContent("action=remove&product_id=prod_0&" + string.Concat(Enumerable.Repeat(field, times)), null, "application/x-www-form-urlencoded"),
+        };
+        request.Headers.TransferEncodingChunked = true;
+        request.Headers.Add("Origin", origin);
+        using HttpResponseMessage answer = await _shop.Products.SendAsync(request);
+        Assert.That((int)answer.StatusCode, Is.EqualTo(status), await answer.Content.ReadAsStringAsync());
+        if (error is not null) Assert.That((string)JsonNode.Parse(await answer.Content.ReadAsStringAsync())!["error"]!, Does.StartWith(error));
+    }
+
+    [Test]
+    public async Task Given_a_form_that_does_not_come_to_its_end_when_the_time_is_over_then_408_and_the_connection_is_closed()
+    {
+        await using ShopUnderTest shop = await ShopUnderTest.StartAsync("Shop:RequestTimeout=1");
+        Uri address = shop.Products.BaseAddress!;
+        using var client = new TcpClient();
+        await client.ConnectAsync(address.Host, address.Port);
+        await client.GetStream().WriteAsync(Encoding.ASCII.GetBytes(
+            $"POST /basket HTTP/1.1\r\nHost: {address.Authority}\r\nOrigin: {address.GetLeftPart(UriPartial.Authority)}\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 100\r\n\r\naction="));
+        byte[] bytes = new byte[4096];
+        string answer = Encoding.UTF8.GetString(bytes, 0, await client.GetStream().ReadAsync(bytes)); // a small answer comes in one piece
+        Assert.That(answer, Does.StartWith("HTTP/1.1 408").And.Contain("The body did not arrive within 1 s."));
+    }
+
     [Test]
     public async Task Given_a_checkout_that_is_sent_twice_then_there_is_one_order()
     {
@@ -63,7 +97,7 @@ internal sealed class FormTests
     }
 
     [Test]
-    public async Task Given_a_page_then_its_assets_are_named_by_content_kept_for_ever_and_compressed()
+    public async Task Given_a_page_then_its_assets_are_kept_for_ever_and_compressed()
     {
         using var request = new HttpRequestMessage(HttpMethod.Get, "/live") { Headers = { { "Accept", "text/html" } } };
         using HttpResponseMessage page = await _shop.Orders.SendAsync(request);

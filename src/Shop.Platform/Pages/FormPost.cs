@@ -1,19 +1,32 @@
+using System.Buffers;
 using Microsoft.AspNetCore.Http;
 using Shop.Platform.Http;
+using Shop.Platform.Requests;
 
 namespace Shop.Platform.Pages;
 
 /// <summary>A form that a page posted. Only the shop's own pages may: a browser says in <c>Origin</c> whose page it is.</summary>
 internal static class FormPost
 {
-    /// <summary>The answer to a form that is not taken; null where it is.</summary>
-    public static ValueTask<IResult?> RefusalAsync(HttpContext http)
+    /// <summary>Reads the form, and answers one that is not taken; null where it is.</summary>
+    public static async ValueTask<IResult?> RefusalAsync(HttpContext http)
     {
         if (!http.Request.HasFormContentType)
-            return Refused(StatusCodes.Status415UnsupportedMediaType, "This takes a form of the shop's own pages.");
-        if (!Site.Of(http).Has(http.Request.Headers.Origin)) return Refused(StatusCodes.Status403Forbidden, "Only forms of the shop's own pages are taken.");
-        return http.Request.ContentLength > Requests.RequestBody.MaxBytes ? Refused(StatusCodes.Status413PayloadTooLarge, "The form is larger than 64 KiB.") : default;
+            return new Problem(StatusCodes.Status415UnsupportedMediaType, "This takes a form of the shop's own pages.");
+        if (!Site.Of(http).Has(http.Request.Headers.Origin)) return new Problem(StatusCodes.Status403Forbidden, "Only forms of the shop's own pages are taken.");
+        (ReadOnlySequence<byte> bytes, Problem? refusal) = await RequestBody.ReadBytesAsync(http);
+        if (refusal is not null) return refusal;
+        byte[] body = bytes.ToArray();
+        http.Request.BodyReader.AdvanceTo(bytes.End);
+        http.Request.Body = new MemoryStream(body);
+        try
+        {
+            await http.Request.ReadFormAsync();
+            return null;
+        }
+        catch (InvalidDataException exception)
+        {
+            return new Problem(StatusCodes.Status400BadRequest, $"The form can't be read: {exception.Message}");
+        }
     }
-
-    private static ValueTask<IResult?> Refused(int status, string why) => ValueTask.FromResult<IResult?>(new Problem(status, why));
 }

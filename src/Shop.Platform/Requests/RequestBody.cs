@@ -44,26 +44,36 @@ public sealed class RequestBody : IDisposable
     public static async ValueTask<RequestBody> ReadAsync(HttpContext http)
     {
         if (!IsJson(http.Request.ContentType))
-            return Unreadable(StatusCodes.Status415UnsupportedMediaType, "The body must be JSON: send it with Content-Type: application/json.");
+            return new RequestBody(null, new Problem(StatusCodes.Status415UnsupportedMediaType, "The body must be JSON: send it with Content-Type: application/json."));
 
-        if (http.Request.ContentLength > MaxBytes) return TooLarge();
+        (ReadOnlySequence<byte> bytes, Problem? refusal) = await ReadBytesAsync(http);
+        if (refusal is not null) return new RequestBody(null, refusal);
+        RequestBody body = Parse(bytes);
+        body._release = () => http.Request.BodyReader.AdvanceTo(bytes.End);
+        return body;
+    }
+
+    /// <summary>All bytes of the body, in memory that is the pipe's until it advances; or why they did not come.</summary>
+    internal static async ValueTask<(ReadOnlySequence<byte> Bytes, Problem? Refusal)> ReadBytesAsync(HttpContext http)
+    {
+        if (http.Request.ContentLength > MaxBytes) return (default, TooLarge);
         PipeReader pipe = http.Request.BodyReader;
         try
         {
             ValueTask<ReadResult> reading = pipe.ReadAsync();
             ReadResult read = reading.IsCompletedSuccessfully ? reading.Result : await WithinAsync(TimeoutOf(http), pipe, reading);
             if (!read.IsCompleted && read.Buffer.Length <= MaxBytes) read = await ReadToEndAsync(TimeoutOf(http), pipe, read);
-            if (read.IsCanceled) return TooSlow(http, pipe, read);
-
-            RequestBody body = read.Buffer.Length > MaxBytes ? TooLarge() : Parse(read.Buffer);
-            body._release = () => pipe.AdvanceTo(read.Buffer.End);
-            return body;
+            if (!read.IsCanceled && read.Buffer.Length <= MaxBytes) return (read.Buffer, null);
+            pipe.AdvanceTo(read.Buffer.End);
+            return (default, read.IsCanceled ? TooSlow(http) : TooLarge);
         }
         catch (BadHttpRequestException exception) when (exception.StatusCode == StatusCodes.Status413PayloadTooLarge)
         {
-            return TooLarge();
+            return (default, TooLarge);
         }
     }
+
+    private static Problem TooLarge => new(StatusCodes.Status413PayloadTooLarge, $"The body is larger than {MaxBytes / 1024} KiB.");
 
     private static TimeSpan TimeoutOf(HttpContext http) => http.Features.GetRequiredFeature<ModuleListener>().Module.Settings.RequestTimeout;
 
@@ -88,11 +98,10 @@ public sealed class RequestBody : IDisposable
         return await reading;
     }
 
-    private static RequestBody TooSlow(HttpContext http, PipeReader pipe, ReadResult read)
+    private static Problem TooSlow(HttpContext http)
     {
-        pipe.AdvanceTo(read.Buffer.End);
         http.Response.Headers.Connection = "close"; // nobody waits for the rest
-        return Unreadable(StatusCodes.Status408RequestTimeout, $"The body did not arrive within {TimeoutOf(http).TotalSeconds} s.");
+        return new Problem(StatusCodes.Status408RequestTimeout, $"The body did not arrive within {TimeoutOf(http).TotalSeconds} s.");
     }
 
     /// <summary>Gives the body's memory back. What was read from it stays.</summary>
@@ -112,12 +121,12 @@ public sealed class RequestBody : IDisposable
             document = JsonDocument.Parse(bytes, Strict);
             if (document.RootElement.ValueKind == JsonValueKind.Object) return new RequestBody(document, null);
             document.Dispose();
-            return Unreadable(StatusCodes.Status400BadRequest, "The body must be a JSON object.");
+            return Malformed("The body must be a JSON object.");
         }
         catch (Exception exception) when (exception is JsonException or InvalidOperationException)
         {
             // InvalidOperationException: a member's name that is no valid Unicode.
-            return Unreadable(StatusCodes.Status400BadRequest, $"The body is not valid JSON: {FirstSentence(exception.Message)}");
+            return Malformed($"The body is not valid JSON: {FirstSentence(exception.Message)}");
         }
     }
 
@@ -136,13 +145,10 @@ public sealed class RequestBody : IDisposable
                 || type.Charset.Equals("\"utf-8\"", StringComparison.OrdinalIgnoreCase));
     }
 
-    private static RequestBody TooLarge() => Unreadable(StatusCodes.Status413PayloadTooLarge, $"The body is larger than {MaxBytes / 1024} KiB.");
-
-    private static RequestBody Unreadable(int status, string error)
+    private static RequestBody Malformed(string error)
     {
-        if (status != StatusCodes.Status400BadRequest) return new RequestBody(null, new Problem(status, error));
         var faults = new Faults();
         faults.Add("body", error["The body ".Length..].TrimEnd('.'));
-        return new RequestBody(null, new Problem(status, error, "malformed-json") { Faults = faults });
+        return new RequestBody(null, new Problem(StatusCodes.Status400BadRequest, error, "malformed-json") { Faults = faults });
     }
 }

@@ -8,7 +8,7 @@ using static Microsoft.Playwright.Assertions;
 namespace Shop.Pages.Tests;
 
 /// <summary>The pages in a real browser.</summary>
-internal sealed class PageTests
+internal sealed partial class PageTests
 {
     // SHOP_PICTURES says where the pictures go.
     private static readonly string PictureFolder = Environment.GetEnvironmentVariable("SHOP_PICTURES") ?? Path.Combine(TestContext.CurrentContext.WorkDirectory, "pictures");
@@ -30,9 +30,10 @@ internal sealed class PageTests
         await page.GetByLabel("Search", new() { Exact = true }).FillAsync("lamp");
         await page.GetByRole(AriaRole.Button, new() { Name = "Search" }).ClickAsync();
         await page.Locator(".cards a").First.ClickAsync();
-        string name = await page.Locator("h1").InnerTextAsync();
         await page.GetByLabel("Units").FillAsync("3");
+        string name = await page.Locator("h1").InnerTextAsync();
         await page.GetByRole(AriaRole.Button, new() { Name = "Add to the basket" }).ClickAsync();
+        await Expect(page.GetByLabel($"Units of {name}")).ToHaveValueAsync("3");
         await page.ReloadAsync();
         await Expect(page.GetByLabel($"Units of {name}")).ToHaveValueAsync("3");
         await page.GetByLabel("Your name").FillAsync("Ada <b>Lovelace</b>");
@@ -57,6 +58,7 @@ internal sealed class PageTests
             await page.GotoAsync($"{_shop.Products.BaseAddress}product/{product}");
             await page.GetByLabel("Units").FillAsync("5");
             await page.GetByRole(AriaRole.Button, new() { Name = "Add to the basket" }).ClickAsync();
+            await Expect(page).ToHaveURLAsync(Basket());
         }
 
         await page.GetByLabel("Your name").FillAsync("Grace");
@@ -177,6 +179,7 @@ internal sealed class PageTests
         {
             await page.GotoAsync($"{_shop.Products.BaseAddress}");
             await page.Locator(".cards button").First.ClickAsync();
+            await Expect(page).ToHaveURLAsync(Basket());
         }
 
         await page.GotoAsync(url);
@@ -214,4 +217,7 @@ internal sealed class PageTests
         AxeResult result = await page.RunAxe(new AxeRunOptions { RunOnly = new RunOnlyOptions { Type = "tag", Values = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"] } });
         Assert.That(result.Violations.Select(violation => $"{violation.Id}: {violation.Help}: {string.Join(", ", violation.Nodes.Select(node => node.Html))}"), Is.Empty);
     }
+
+    [GeneratedRegex("/basket$", RegexOptions.None, matchTimeoutMilliseconds: 1000)]
+    private static partial Regex Basket();
 }

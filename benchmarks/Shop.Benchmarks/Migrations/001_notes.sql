@@ -1,4 +1,0 @@
-CREATE TABLE notes (
-    id   INTEGER PRIMARY KEY,
-    text TEXT NOT NULL UNIQUE
-);

@@ -131,6 +131,8 @@ internal sealed class StockCheckpointTests
         Assert.That(async () => await batch, Throws.TypeOf<StoreUnavailableException>());
         Assert.That((_store.Levels.Find("a")!.Value.Reserved, await LevelInWriteAsync("a"), _store.Levels.Find("new"), await LevelInWriteAsync("new")),
             Is.EqualTo((0L, 5L, (StockRow?)null, (long?)null)));
+        await new StockCheckpoint(_store).RunAsync();
+        Assert.That(Rows(), Is.EquivalentTo(_store.Levels.All));
         await _inventory.OpenAsync([new("new", 1)]);
         Assert.That(_store.Levels.All, Has.Exactly(2).Items);
     }

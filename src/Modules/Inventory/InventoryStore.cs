@@ -95,7 +95,8 @@ internal sealed class InventoryStore
 
     public void WriteStockRow(string productId)
     {
-        StockRow stock = Levels.FindInWrite(productId)!.Value;
+        // Null for a new product whose batch failed.
+        if (Levels.FindInWrite(productId) is not { } stock) return;
         _writeStockRow.Set(1, productId).Set(2, stock.OnHand).Set(3, stock.Reserved).Set(4, stock.LastUpdated).Run();
     }
 

@@ -52,8 +52,7 @@ internal sealed class Reservations(
     private Outcome<(Reservation Reservation, List<Movement> Movements)> Reserve(string orderId, IReadOnlyList<StockLine> lines)
     {
         var movements = new List<Movement>(lines.Count);
-        Shortage[] shortages = [.. lines.Select(line => new Shortage(line.ProductId, line.Quantity, store.LevelOf(line.ProductId) ?? 0))
-            .Where(line => line.Available < line.Wanted)];
+        Shortage[] shortages = [.. lines.Where(line => LevelOf(line) < line.Quantity).Select(line => new Shortage(line.ProductId, line.Quantity, LevelOf(line)))];
         if (shortages.Length > 0)
             return Outcome.Undo((HeldBefore(orderId, lines) ?? new Reservation(ReservationOutcome.TooLittleStock, shortages), movements));
 
@@ -63,6 +62,8 @@ internal sealed class Reservations(
             ? Outcome.Keep((Held, movements))
             : Outcome.Undo((HeldBefore(orderId, lines)!, movements));
     }
+
+    private long LevelOf(StockLine line) => store.LevelOf(line.ProductId) ?? 0;
 
     private Reservation? HeldBefore(string orderId, IReadOnlyList<StockLine> lines)
     {

@@ -7,7 +7,8 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: { env: { type: 'string', short: 'e', multiple: true, default: [] }, scale: { type: 'string', default: '1' } },
 });
-const env = Object.fromEntries(values.env.map((pair) => [pair.slice(0, pair.indexOf('=')), pair.slice(pair.indexOf('=') + 1)]));
+const given = values.env.map((pair) => [pair.slice(0, pair.indexOf('=')), pair.slice(pair.indexOf('=') + 1)]);
+const env = { ...process.env, ...Object.fromEntries(given) }; // as k6 run does
 const { summary, files, broken, errors, failures } = await run(positionals[0], { env, scale: Number(values.scale) });
 
 process.stdout.write(files.stdout ?? `${JSON.stringify(summary.metrics, null, 2)}\n`);

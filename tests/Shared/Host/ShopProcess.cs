@@ -8,6 +8,9 @@ namespace Shop.Testing;
 /// <summary>The host as a process of its own, on free ports.</summary>
 internal sealed partial class ShopProcess : IDisposable
 {
+    // Far more than it ever takes, on any machine.
+    private static readonly TimeSpan LongestEnd = TimeSpan.FromMinutes(3);
+
     private readonly Process _process;
     private readonly StringBuilder _log = new();
     private readonly Dictionary<string, HttpClient> _clients = new(StringComparer.Ordinal);
@@ -82,9 +85,19 @@ internal sealed partial class ShopProcess : IDisposable
         kill.WaitForExit();
     }
 
+    /// <summary>Waits for the end, and fails where it does not come: a shop that was started with SIGINT ignored does not end by it, for example.</summary>
     public async Task<int> ExitAsync()
     {
-        await _process.WaitForExitAsync();
+        using var bound = new CancellationTokenSource(LongestEnd);
+        try
+        {
+            await _process.WaitForExitAsync(bound.Token);
+        }
+        catch (OperationCanceledException)
+        {
+            Assert.Fail($"The shop has not ended within {LongestEnd.TotalMinutes} minutes: {Log}");
+        }
+
         return _process.ExitCode;
     }
 

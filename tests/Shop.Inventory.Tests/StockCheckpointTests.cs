@@ -160,7 +160,18 @@ internal sealed class StockCheckpointTests
     [Test]
     public async Task Given_a_file_of_a_version_with_rows_for_reserved_lines_when_opened_then_stock_and_reservations_are_as_they_were()
     {
-        using var files = new ModuleFiles(new InventoryModule(), directory => WriteFileOfSchema2(Path.Combine(directory, "inventory.db")));
+        // An order that was released and then held again, with other lines.
+        const string Rows = """
+            INSERT INTO stock VALUES ('a', 10, 3, 40), ('b', 5, 1, 40);
+            INSERT INTO movements (product_id, kind, quantity, order_id, at, on_hand, reserved) VALUES
+                ('a', 'received', 10, NULL, 10, 10, 0), ('b', 'received', 5, NULL, 10, 5, 0),
+                ('a', 'reserved', 2, 'o', 20, 10, 2), ('a', 'released', 2, 'o', 30, 10, 0),
+                ('a', 'reserved', 3, 'o', 40, 10, 3), ('b', 'reserved', 1, 'o', 40, 5, 1);
+            INSERT INTO reservations VALUES ('o', 0);
+            INSERT INTO reservation_lines VALUES ('o', 'a', 3), ('o', 'b', 1);
+            """;
+        using var files = new ModuleFiles(new InventoryModule(),
+            directory => ModuleFiles.WriteOlder(directory, new InventoryModule(), ["001_stock.sql", "002_runs.sql"], Rows));
         var store = new InventoryStore(files.Context.Database);
         var inventory = new Reservations(store, new InventoryMetrics(store.Levels, store.CountReservations(), files.Context), files.Context);
         Assert.That(store.Levels.All, Is.EquivalentTo([new StockRow("a", 10, 3, 40), new StockRow("b", 5, 1, 40)]));
@@ -171,29 +182,29 @@ internal sealed class StockCheckpointTests
         Assert.That(store.Levels.All.Select(stock => stock.Reserved), Is.All.Zero);
     }
 
-    // An order that was released and then held again, with other lines.
-    private static void WriteFileOfSchema2(string path)
+    [Test]
+    public async Task Given_a_file_of_a_version_with_an_index_over_all_movements_when_opened_then_a_product_has_its_movements_of_every_run()
     {
-        using var connection = new SqliteConnection($"Data Source={path};Pooling=False");
-        connection.Open();
-        connection.Execute("CREATE TABLE SchemaVersions (SchemaVersionID INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, ScriptName TEXT NOT NULL, Applied DATETIME NOT NULL)");
-        foreach (string name in new[] { "001_stock.sql", "002_runs.sql" })
-        {
-            string resource = $"Shop.Inventory.Migrations.{name}";
-            using var reader = new StreamReader(typeof(InventoryModule).Assembly.GetManifestResourceStream(resource)!);
-            connection.Execute(reader.ReadToEnd());
-            connection.Execute("INSERT INTO SchemaVersions (ScriptName, Applied) VALUES (@resource, '2026-01-01')", new { resource });
-        }
+        const string Rows = """
+            INSERT INTO stock VALUES ('a', 5000, 0, 1), ('b', 5000, 0, 1);
+            WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2500)
+            INSERT INTO movements (product_id, kind, quantity, order_id, at, on_hand, reserved)
+            SELECT CASE i % 5 WHEN 0 THEN 'a' ELSE 'b' END, 'received', 1, NULL, i, i, 0 FROM n;
+            UPDATE stock_checkpoint SET newest_movement = 2500;
+            """;
+        using var files = new ModuleFiles(new InventoryModule(),
+            directory => ModuleFiles.WriteOlder(directory, new InventoryModule(), ["001_stock.sql", "002_runs.sql", "003_checkpoint.sql"], Rows));
+        var store = new InventoryStore(files.Context.Database);
+        long[] expected = [.. Enumerable.Range(1, 500).Select(n => n * 5L).Reverse()];
+        (IReadOnlyList<MovementRow> rows, long total) = store.Movements("a", null, 1000);
+        Assert.That(rows.Select(row => row.Id), Is.EqualTo(expected));
+        Assert.That(total, Is.EqualTo(500));
 
-        connection.Execute("""
-            INSERT INTO stock VALUES ('a', 10, 3, 40), ('b', 5, 1, 40);
-            INSERT INTO movements (product_id, kind, quantity, order_id, at, on_hand, reserved) VALUES
-                ('a', 'received', 10, NULL, 10, 10, 0), ('b', 'received', 5, NULL, 10, 5, 0),
-                ('a', 'reserved', 2, 'o', 20, 10, 2), ('a', 'released', 2, 'o', 30, 10, 0),
-                ('a', 'reserved', 3, 'o', 40, 10, 3), ('b', 'reserved', 1, 'o', 40, 5, 1);
-            INSERT INTO reservations VALUES ('o', 0);
-            INSERT INTO reservation_lines VALUES ('o', 'a', 3), ('o', 'b', 1);
-            """);
+        // And on, over the end of a run.
+        await store.Writes.WriteAsync(() => Outcome.Keep(Enumerable.Range(0, 1000).Count(_ => store.Move(MovementKind.Received, "a", 1, null, DateTime.UnixEpoch) is not null)));
+        (rows, total) = store.Movements("a", 3000, 600);
+        Assert.That(rows.Select(row => row.Id), Is.EqualTo(Enumerable.Range(2501, 499).Select(n => (long)n).Reverse().Concat(expected.Take(101))));
+        Assert.That(total, Is.EqualTo(1500));
     }
 
     // What a crash leaves: the file, and nothing of memory.

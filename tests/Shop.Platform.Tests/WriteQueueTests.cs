@@ -165,19 +165,41 @@ internal sealed class WriteQueueTests
     }
 
     [Test]
+    public async Task Given_a_write_that_is_undone_then_its_batch_runs_again_only_where_it_had_changed_something()
+    {
+        using var database = new DatabaseUnderTest();
+        foreach (bool changes in new[] { false, true })
+        {
+            int runs = 0;
+            (ManualResetEventSlim release, Task held) = await database.HoldWriterAsync();
+            Task<int> neighbour = database.Writes.WriteAsync(() => Outcome.Keep(++runs));
+            Task<string> undone = database.Writes.WriteAsync(() =>
+            {
+                if (changes) database.Insert.Set(1, "gone").Run();
+                return Outcome.Undo("refused");
+            });
+            release.Set();
+            await held;
+            Assert.That((await undone, await neighbour), Is.EqualTo(("refused", changes ? 2 : 1)));
+        }
+
+        Assert.That(database.Notes(), Is.Empty);
+    }
+
+    [Test]
     public void Given_any_mix_of_writes_that_keep_undo_and_throw_then_exactly_the_kept_are_there()
     {
-        Gen.Int[0, 2].Array[1, 60].Sample(kinds =>
+        Gen.Select(Gen.Int[0, 2], Gen.Bool).Array[1, 60].Sample(kinds =>
         {
             using var database = new DatabaseUnderTest();
-            Task<string>[] writes = [.. kinds.Select((kind, n) => database.Writes.WriteAsync(() =>
+            Task<string>[] writes = [.. kinds.Select((each, n) => database.Writes.WriteAsync(() =>
             {
-                database.Insert.Set(1, $"{n}").Run();
-                return kind switch { 0 => Outcome.Keep("kept"), 1 => Outcome.Undo("undone"), _ => throw new InvalidOperationException() };
+                if (each.Item2) database.Insert.Set(1, $"{n}").Run();
+                return each.Item1 switch { 0 => Outcome.Keep("kept"), 1 => Outcome.Undo("undone"), _ => throw new InvalidOperationException() };
             }))];
             Task.WhenAll(writes).ContinueWith(_ => { }, TaskScheduler.Default).Wait();
-            return database.Notes().SequenceEqual(kinds.Select((kind, n) => (kind, n)).Where(each => each.kind == 0).Select(each => $"{each.n}"))
-                && writes.Select((write, n) => write.IsFaulted == (kinds[n] == 2)).All(isRight => isRight);
+            return database.Notes().SequenceEqual(kinds.Select((each, n) => (each, n)).Where(one => one.each is (0, true)).Select(one => $"{one.n}"))
+                && writes.Select((write, n) => write.IsFaulted == (kinds[n].Item1 == 2)).All(isRight => isRight);
         }, iter: 60, threads: 1);
     }
 }

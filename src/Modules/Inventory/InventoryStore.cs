@@ -12,7 +12,7 @@ internal sealed class InventoryStore
     private const string StockColumns = "product_id AS ProductId, on_hand AS OnHand, reserved AS Reserved";
 
     private readonly Database _database;
-    private readonly Statement _open, _writeStockRow, _newestMovement, _noteCheckpoint, _insertMovement;
+    private readonly Statement _open, _writeStockRow, _newestMovement, _noteCheckpoint, _insertMovement, _indexByProduct;
     private readonly Statement _insertReservation, _lines, _confirm, _deleteReservation, _findKey, _insertKey, _purgeKeys;
 
     public InventoryStore(Database database)
@@ -24,6 +24,11 @@ internal sealed class InventoryStore
         _noteCheckpoint = Writes.Prepare("UPDATE stock_checkpoint SET newest_movement = ?1");
         _insertMovement = Writes.Prepare(
             "INSERT INTO movements (product_id, kind, quantity, order_id, at, on_hand, reserved) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)");
+        _indexByProduct = Writes.Prepare($"""
+            INSERT INTO movements_by_product (run, product_id, movement_id)
+            SELECT id / {RunIndex.RowsPerRun}, product_id, id FROM movements
+            WHERE id >= ?1 - {RunIndex.RowsPerRun} AND id < ?1 ORDER BY product_id, id
+            """);
         _insertReservation = Writes.Prepare(
             "INSERT INTO reservations (order_id, first_movement, last_movement, is_confirmed) VALUES (?1, ?2, ?3, 0) ON CONFLICT DO NOTHING");
         _lines = Writes.Prepare("""
@@ -63,6 +68,7 @@ internal sealed class InventoryStore
         long onHand = stock.OnHand + (kind.OnHandSign * quantity), reserved = stock.Reserved + (kind.ReservedSign * quantity), at = now.ToMilliseconds();
         if (reserved < 0 || onHand < reserved) return null;
         long id = _insertMovement.Set(1, productId).Set(2, kind.Name).Set(3, quantity).Set(4, orderId).Set(5, at).Set(6, onHand).Set(7, reserved).Insert();
+        if (RunIndex.BeginsRun(id)) _indexByProduct.Set(1, id).Run();
         Levels.Set(new StockRow(stock.ProductId, onHand, reserved, at));
         return new Movement(id, kind, productId, quantity, onHand, reserved);
     }
@@ -118,14 +124,17 @@ internal sealed class InventoryStore
     /// <summary>The movements of a product, newest first, from before one on, and how many there are in all.</summary>
     public (IReadOnlyList<MovementRow> Rows, long Total) Movements(string productId, long? before, long limit)
     {
-        string mine = $"FROM run CROSS JOIN movements WHERE id / {RunIndex.RowsPerRun} = run.n AND product_id = @productId";
+        const string Rows = """
+            SELECT m.id AS Id, m.kind AS Kind, m.quantity AS Quantity, m.order_id AS OrderId, m.at AS At, m.on_hand AS OnHand, m.reserved AS Reserved
+            """;
+        const string Incomplete = "FROM movements m WHERE m.id >= @runStart AND m.product_id = @productId";
+        const string Index = "FROM run CROSS JOIN movements_by_product i ON i.run = run.n AND i.product_id = @productId";
+        const string NewestFirst = "AND m.id < @before ORDER BY m.id DESC LIMIT @limit";
         using SqliteConnection connection = _database.OpenRead();
         long newest = connection.ExecuteScalar<long>("SELECT coalesce(max(id), 0) FROM movements");
-        MovementRow[] rows = RunIndex.NewestFirst<MovementRow>(connection, $"""
-            SELECT id AS Id, kind AS Kind, quantity AS Quantity, order_id AS OrderId, at AS At, on_hand AS OnHand, reserved AS Reserved
-            {mine} AND id < @before ORDER BY id DESC LIMIT @limit
-            """, Math.Min(before ?? long.MaxValue, newest), limit, new { productId, before = before ?? long.MaxValue });
-        return (rows, RunIndex.Count(connection, $"SELECT count(*) {mine}", newest, new { productId }));
+        var sql = new RunQueries($"{Rows} {Incomplete} {NewestFirst}", $"{Rows} {Index} CROSS JOIN movements m ON m.id = i.movement_id {NewestFirst}");
+        MovementRow[] rows = RunIndex.NewestFirst<MovementRow>(connection, sql, newest, before ?? long.MaxValue, limit, new { productId });
+        return (rows, RunIndex.Count(connection, new RunQueries($"SELECT count(*) {Incomplete}", $"SELECT count(*) {Index}"), newest, new { productId }));
     }
 
     public IReadOnlyList<string> Unconfirmed()

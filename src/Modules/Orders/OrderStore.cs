@@ -20,6 +20,19 @@ internal sealed class OrderStore(Database database)
     private readonly Statement _insertLine = database.Writes.Prepare(
         "INSERT INTO order_lines (order_seq, line, product_id, name, quantity, unit_price_cents) VALUES (?1, ?2, ?3, ?4, ?5, ?6)");
 
+    private readonly Statement _indexByCustomer = database.Writes.Prepare($"""
+        INSERT INTO orders_by_customer (run, customer_id, order_seq)
+        SELECT seq / {RunIndex.RowsPerRun}, customer_id, seq FROM orders
+        WHERE seq >= ?1 - {RunIndex.RowsPerRun} AND seq < ?1 ORDER BY customer_id, seq
+        """);
+
+    // A product may stand in several lines. DISTINCT would say so too, at twice the cost.
+    private readonly Statement _indexByProduct = database.Writes.Prepare($"""
+        INSERT OR IGNORE INTO orders_by_product (run, product_id, order_seq)
+        SELECT order_seq / {RunIndex.RowsPerRun}, product_id, order_seq FROM order_lines
+        WHERE order_seq >= ?1 - {RunIndex.RowsPerRun} AND order_seq < ?1 ORDER BY product_id, order_seq
+        """);
+
     private readonly Statement _insertEvent = database.Writes.Prepare("""
         INSERT INTO order_events (order_seq, number, status, at)
         VALUES (?1, (SELECT coalesce(max(number), 0) + 1 FROM order_events WHERE order_seq = ?1), ?2, ?3)
@@ -55,6 +68,10 @@ internal sealed class OrderStore(Database database)
             OrderLine line = order.Lines[i];
             _insertLine.Set(1, seq).Set(2, i).Set(3, line.ProductId).Set(4, line.Name).Set(5, line.Quantity).Set(6, line.UnitPriceCents).Run();
         }
+
+        if (!RunIndex.BeginsRun(seq)) return;
+        _indexByCustomer.Set(1, seq).Run();
+        _indexByProduct.Set(1, seq).Run();
     }
 
     public void AddKey(string key, byte[] fingerprint, string orderId, long now) =>
@@ -94,20 +111,23 @@ internal sealed class OrderStore(Database database)
     /// <summary>The orders newest first, from before one on.</summary>
     public IReadOnlyList<(long Seq, Order Order)> List(OrderFilter filter, long? before, long limit)
     {
+        const string NewestFirst = " AND o.seq < @before ORDER BY o.seq DESC LIMIT @limit";
         using SqliteConnection connection = database.OpenRead();
-        string sql = $"SELECT {OrderColumns} {From(filter)} AND o.seq < @before ORDER BY o.seq DESC LIMIT @limit";
-        var parameters = new { filter.Status, filter.CustomerId, filter.ProductId, before = before ?? long.MaxValue, limit };
         OrderRow[] rows = filter.NeedsRuns
-            ? RunIndex.NewestFirst<OrderRow>(connection, sql, Math.Min(parameters.before, Newest(connection)), limit, parameters)
-            : [.. connection.Query<OrderRow>(sql, parameters)];
+            ? RunIndex.NewestFirst<OrderRow>(connection, InRuns($"SELECT {OrderColumns}", filter, NewestFirst), Newest(connection), before ?? long.MaxValue, limit, filter)
+            : [.. connection.Query<OrderRow>($"SELECT {OrderColumns} FROM orders o WHERE true {Conditions(filter)} {NewestFirst}",
+                new { filter.Status, before = before ?? long.MaxValue, limit })];
         return WithLines(connection, rows);
     }
 
     public long Count(OrderFilter filter)
     {
         using SqliteConnection connection = database.OpenRead();
-        string sql = $"SELECT count(*) {From(filter)}";
-        return filter.NeedsRuns ? RunIndex.Count(connection, sql, Newest(connection), filter) : connection.ExecuteScalar<long>(sql, filter);
+        if (!filter.NeedsRuns) return connection.ExecuteScalar<long>($"SELECT count(*) FROM orders o WHERE true {Conditions(filter)}", filter);
+        RunQueries sql = InRuns("SELECT count(*)", filter);
+        // Where the index alone says it, no order is looked at.
+        if (filter.HasOneKeyAlone) sql = sql with { Indexed = $"SELECT count(*) FROM {Index(filter)}" };
+        return RunIndex.Count(connection, sql, Newest(connection), filter);
     }
 
     public IReadOnlyDictionary<string, long> CountByStatus()
@@ -158,11 +178,18 @@ internal sealed class OrderStore(Database database)
 
     private static long Newest(SqliteConnection connection) => connection.ExecuteScalar<long>("SELECT coalesce(max(seq), 0) FROM orders");
 
-    private static string From(OrderFilter filter) => string.Concat(
-        "FROM ", filter.NeedsRuns ? "run CROSS JOIN " : "", "orders o WHERE true",
+    private static RunQueries InRuns(string select, OrderFilter filter, string rest = "") => new(
+        string.Concat(select, " FROM orders o WHERE o.seq >= @runStart", Conditions(filter), rest),
+        string.Concat(select, " FROM ", Index(filter), " CROSS JOIN orders o ON o.seq = i.order_seq WHERE true", Conditions(filter), rest));
+
+    private static string Index(OrderFilter filter) => filter.CustomerId is not null
+        ? "run CROSS JOIN orders_by_customer i ON i.run = run.n AND i.customer_id = @CustomerId"
+        : "run CROSS JOIN orders_by_product i ON i.run = run.n AND i.product_id = @ProductId";
+
+    private static string Conditions(OrderFilter filter) => string.Concat(
         filter.Status is null ? "" : " AND o.status = @Status",
-        filter.CustomerId is null ? "" : $" AND o.seq / {RunIndex.RowsPerRun} = run.n AND o.customer_id = @CustomerId",
-        filter.ProductId is null ? "" : $" AND o.seq IN (SELECT order_seq FROM order_lines WHERE order_seq / {RunIndex.RowsPerRun} = run.n AND product_id = @ProductId)");
+        filter.CustomerId is null ? "" : " AND o.customer_id = @CustomerId",
+        filter.ProductId is null ? "" : " AND EXISTS (SELECT 1 FROM order_lines l WHERE l.order_seq = o.seq AND l.product_id = @ProductId)");
 
     private static (long Seq, Order Order)[] WithLines(SqliteConnection connection, IReadOnlyList<OrderRow> rows)
     {
@@ -184,4 +211,7 @@ internal sealed record OrderFilter(string? Status, string? CustomerId, string? P
 {
     /// <summary>Whether its index is cut into runs.</summary>
     public bool NeedsRuns => CustomerId is not null || ProductId is not null;
+
+    /// <summary>Whether one index says all that is asked.</summary>
+    public bool HasOneKeyAlone => Status is null && (CustomerId is null || ProductId is null);
 }

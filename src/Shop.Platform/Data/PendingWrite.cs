@@ -11,7 +11,7 @@ internal abstract class PendingWrite
     /// <summary>What the write itself threw; its neighbours go on.</summary>
     public Exception? Fault { get; protected set; }
 
-    /// <summary>Runs inside the write's own savepoint. Never throws.</summary>
+    /// <summary>Runs inside the transaction; again where its batch was rolled back. Never throws.</summary>
     /// <returns>Whether its changes are kept.</returns>
     public abstract bool Run();
 
@@ -33,6 +33,7 @@ internal sealed class PendingWrite<T>(string module, Func<Outcome<T>> work, Acti
 
     public override bool Run()
     {
+        Fault = null;
         try
         {
             _outcome = work();

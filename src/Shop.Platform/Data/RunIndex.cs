@@ -4,35 +4,37 @@ using Microsoft.Data.Sqlite;
 namespace Shop.Platform.Data;
 
 /// <summary>
-/// Reads through an index that is cut into runs: its first column is the row's number divided by <see cref="RowsPerRun"/>, its second what
-/// is looked for. An insert so touches the few pages of the newest run, where a plain index would touch one of thousands for each row. A read
-/// looks into each run, newest first, until it has enough.
+/// An index of a table that only grows, cut into runs of <see cref="RowsPerRun"/> rows. A run is written when it is complete, in one go and in order, so that
+/// an insert touches no page of an index, where a plain one would touch one of thousands for each row. A read looks at the rows of the newest run one by one, and
+/// then into the index of each run before, newest first, until it has enough.
 /// </summary>
+/// <remarks>Rows are numbered without a gap, from 1; run <c>n</c> has those from <c>n * RowsPerRun</c> on.</remarks>
 public static class RunIndex
 {
     /// <summary>Rows of a run. The migrations that make such indexes say the same number.</summary>
     public const int RowsPerRun = 1024;
 
-    /// <summary>Put before a query that joins <c>run</c>: the runs from <c>@newestRun</c> down to <c>@oldestRun</c>.</summary>
-    public const string Runs = "WITH RECURSIVE run(n) AS (SELECT @newestRun UNION ALL SELECT n - 1 FROM run WHERE n > @oldestRun)";
+    private const string Runs = "WITH RECURSIVE run(n) AS (SELECT @newestRun UNION ALL SELECT n - 1 FROM run WHERE n > @oldestRun)";
+
+    /// <summary>Whether a row that was just inserted begins a run: then the one before is complete, and is indexed in the same write.</summary>
+    public static bool BeginsRun(long row) => row % RowsPerRun == 0;
 
     /// <summary>Rows newest first: runs are read until there are enough, twice as many each time.</summary>
     /// <param name="connection">Where to read.</param>
-    /// <param name="sql">A query over <c>run</c>, newest first, with <c>LIMIT @limit</c>.</param>
-    /// <param name="newestRow">The number of the newest row that may be wanted.</param>
+    /// <param name="sql">What to read, newest first and with <c>LIMIT @limit</c>.</param>
+    /// <param name="newestRow">The number of the newest row of the table.</param>
+    /// <param name="before">Only rows before this one are wanted.</param>
     /// <param name="limit">Enough.</param>
-    /// <param name="parameters">What else the query asks for.</param>
-    public static T[] NewestFirst<T>(SqliteConnection connection, string sql, long newestRow, long limit, object parameters)
+    /// <param name="parameters">What else the queries ask for.</param>
+    public static T[] NewestFirst<T>(SqliteConnection connection, RunQueries sql, long newestRow, long before, long limit, object parameters)
     {
-        var rows = new List<T>();
+        long incomplete = newestRow / RowsPerRun;
+        List<T> rows = [.. connection.Query<T>(sql.Incomplete, Asking(parameters, ("runStart", incomplete * RowsPerRun), ("before", before), ("limit", limit)))];
         long width = 1;
-        for (long newest = newestRow / RowsPerRun; newest >= 0 && rows.Count < limit; newest -= width, width *= 2)
+        for (long newest = Math.Min(incomplete - 1, (before - 1) / RowsPerRun); newest >= 0 && rows.Count < limit; newest -= width, width *= 2)
         {
-            var query = new DynamicParameters(parameters);
-            query.Add("newestRun", newest);
-            query.Add("oldestRun", Math.Max(0, newest - width + 1));
-            query.Add("limit", limit - rows.Count);
-            rows.AddRange(connection.Query<T>($"{Runs} {sql}", query));
+            rows.AddRange(connection.Query<T>($"{Runs} {sql.Indexed}", Asking(parameters,
+                ("newestRun", newest), ("oldestRun", Math.Max(0, newest - width + 1)), ("before", before), ("limit", limit - rows.Count))));
         }
 
         return [.. rows];
@@ -40,11 +42,22 @@ public static class RunIndex
 
     /// <summary>Counts rows of all runs.</summary>
     /// <inheritdoc cref="NewestFirst" path="/param"/>
-    public static long Count(SqliteConnection connection, string sql, long newestRow, object parameters)
+    public static long Count(SqliteConnection connection, RunQueries sql, long newestRow, object parameters)
     {
-        var query = new DynamicParameters(parameters);
-        query.Add("newestRun", newestRow / RowsPerRun);
-        query.Add("oldestRun", 0);
-        return connection.ExecuteScalar<long>($"{Runs} {sql}", query);
+        long incomplete = newestRow / RowsPerRun;
+        long count = connection.ExecuteScalar<long>(sql.Incomplete, Asking(parameters, ("runStart", incomplete * RowsPerRun)));
+        return incomplete == 0 ? count : count + connection.ExecuteScalar<long>($"{Runs} {sql.Indexed}", Asking(parameters, ("newestRun", incomplete - 1), ("oldestRun", 0)));
+    }
+
+    private static DynamicParameters Asking(object parameters, params ReadOnlySpan<(string Name, long Value)> bounds)
+    {
+        var asking = new DynamicParameters(parameters);
+        foreach ((string name, long value) in bounds) asking.Add(name, value);
+        return asking;
     }
 }
+
+/// <summary>The same question to both parts of a table with a <see cref="RunIndex"/>.</summary>
+/// <param name="Incomplete">Of the rows from <c>@runStart</c> on, which no index has.</param>
+/// <param name="Indexed">By the index, joined to <c>run</c>, the runs that are looked into.</param>
+public sealed record RunQueries(string Incomplete, string Indexed);

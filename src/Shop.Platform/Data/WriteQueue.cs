@@ -6,10 +6,14 @@ using SQLitePCL;
 namespace Shop.Platform.Data;
 
 /// <summary>
-/// Group commit: the one writer of a database. Its thread takes the writes that are waiting, runs each inside a
-/// savepoint of its own in one transaction, commits once, and only then completes the callers. So an answer that
-/// says "done" means it is on disk, and one fsync serves all who waited for it.
+/// Group commit: the one writer of a database. Its thread takes the writes that are waiting, runs each in one
+/// transaction, commits once, and only then completes the callers. So an answer that says "done" means it is on disk,
+/// and one fsync serves all who waited for it.
 /// </summary>
+/// <remarks>
+/// A savepoint for each write costs a copy of each page that it touches, and next to no write needs one. So a batch runs without; only where a write
+/// that has changed something must be undone, the batch is rolled back and run again with savepoints.
+/// </remarks>
 public sealed class WriteQueue
 {
     /// <summary>Most writes in one commit, unless <see cref="ShopSettings.WriteBatchLimit"/> says fewer.</summary>
@@ -62,7 +66,8 @@ public sealed class WriteQueue
     public void Follow(IWriteFollower follower) => _follower = follower;
 
     /// <summary>Queues a write. The task completes once the commit that carries it has reached the disk.</summary>
-    /// <param name="work">Runs on the writer's thread. What it throws undoes this write alone, and reaches the caller.</param>
+    /// <param name="work">Runs on the writer's thread, twice where a neighbour must be undone, and changes nothing but the database and what follows it.
+    /// What it throws undoes this write alone, and reaches the caller.</param>
     /// <param name="committed">Runs on the writer's thread after the commit, in commit order, before the caller goes on:
     /// the place to bring memory in line with the disk. Not called for a write that was undone.</param>
     /// <param name="inline">Whether the caller goes on at once, on the writer's thread: for a caller that does next to nothing before its next
@@ -116,13 +121,16 @@ public sealed class WriteQueue
     private void Commit(List<PendingWrite> batch)
     {
         long start = Stopwatch.GetTimestamp();
-        int kept = 0;
+        int kept;
         try
         {
             _begin.Run();
-            foreach (PendingWrite write in batch)
+            if (!TryRunTogether(batch, out kept))
             {
-                if (RunInSavepoint(write)) kept++;
+                _rollback.Run();
+                _follower?.RollBack();
+                _begin.Run();
+                kept = batch.Count(RunInSavepoint);
             }
 
             FaultPoint.Reach($"before-commit-{_module}");
@@ -146,13 +154,38 @@ public sealed class WriteQueue
         foreach (PendingWrite write in batch) write.Complete();
     }
 
+    /// <returns>Whether it may stay so: false where a write that must be undone has changed something.</returns>
+    private bool TryRunTogether(List<PendingWrite> batch, out int kept)
+    {
+        kept = 0;
+        int changes = raw.sqlite3_total_changes(_connection.Handle);
+        foreach (PendingWrite write in batch)
+        {
+            bool isKept = Run(write);
+            int changesBefore = changes;
+            changes = raw.sqlite3_total_changes(_connection.Handle);
+            if (isKept)
+            {
+                kept++;
+                _follower?.Keep();
+            }
+            else if (changes == changesBefore)
+            {
+                _follower?.Undo();
+            }
+            else
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
+
     private bool RunInSavepoint(PendingWrite write)
     {
         _savepoint.Run();
-        bool isKept = write.Run();
-        // SQLite ends the whole transaction by itself on some errors (disk full, I/O): then nobody's write is kept.
-        if (raw.sqlite3_get_autocommit(_connection.Handle) != 0)
-            throw write.Fault as SqliteException ?? new SqliteException("The transaction was ended.", raw.SQLITE_ABORT);
+        bool isKept = Run(write);
         if (isKept)
         {
             _follower?.Keep();
@@ -164,6 +197,15 @@ public sealed class WriteQueue
         }
 
         _release.Run();
+        return isKept;
+    }
+
+    private bool Run(PendingWrite write)
+    {
+        bool isKept = write.Run();
+        // SQLite ends the whole transaction by itself on some errors (disk full, I/O): then nobody's write is kept.
+        if (raw.sqlite3_get_autocommit(_connection.Handle) != 0)
+            throw write.Fault as SqliteException ?? new SqliteException("The transaction was ended.", raw.SQLITE_ABORT);
         return isKept;
     }
 

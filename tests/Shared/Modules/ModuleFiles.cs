@@ -1,4 +1,6 @@
 using System.Reflection;
+using Dapper;
+using Microsoft.Data.Sqlite;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.Logging.Abstractions;
 using Shop.Platform;
@@ -21,6 +23,23 @@ internal sealed class ModuleFiles : IDisposable
     }
 
     public ModuleContext Context { get; }
+
+    /// <summary>Writes a database file as a version before left it: with these migrations alone, and these rows.</summary>
+    public static void WriteOlder(string directory, IShopModule module, IEnumerable<string> migrations, string rows)
+    {
+        using var connection = new SqliteConnection($"Data Source={Path.Combine(directory, $"{module.Identity.Name}.db")};Pooling=False");
+        connection.Open();
+        connection.Execute("CREATE TABLE SchemaVersions (SchemaVersionID INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, ScriptName TEXT NOT NULL, Applied DATETIME NOT NULL)");
+        Assembly assembly = module.GetType().Assembly;
+        foreach (string resource in migrations.Select(name => $"{assembly.GetName().Name}.Migrations.{name}"))
+        {
+            using var reader = new StreamReader(assembly.GetManifestResourceStream(resource)!);
+            connection.Execute(reader.ReadToEnd());
+            connection.Execute("INSERT INTO SchemaVersions (ScriptName, Applied) VALUES (@resource, '2026-01-01')", new { resource });
+        }
+
+        connection.Execute(rows);
+    }
 
     public async Task<IReadOnlyDictionary<string, double>> MetricsAsync()
     {

@@ -80,7 +80,7 @@ public sealed record ShopSettings
             DemoData = reader.Flag("Shop:DemoData", true),
             Currency = reader.Text("Shop:Currency", "EUR", static value => value.Length == 3 && value.All(char.IsAsciiLetterUpper),
                 "three capital letters, as EUR"),
-            MaxConcurrentRequests = reader.Number("Shop:MaxConcurrentRequests", 4096, 1, 100_000),
+            MaxConcurrentRequests = reader.Number("Shop:MaxConcurrentRequests", 8192, 1, 100_000),
             WriteQueueLimit = reader.Number("Shop:WriteQueueLimit", 4096, 1, 1_000_000),
             WriteBatchLimit = reader.Number("Shop:WriteBatchLimit", WriteQueue.MaxBatch, 1, WriteQueue.MaxBatch),
             RequestTimeout = TimeSpan.FromSeconds(reader.Number("Shop:RequestTimeout", 10, 1, 300)),

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Net;
 using System.Text.Json.Nodes;
 using Microsoft.Data.Sqlite;
 
@@ -147,6 +148,31 @@ internal sealed class DiskTests
         (HttpResponseMessage order, _) = await shop.Orders.PostAsync("/orders", Http.Order("prod_0"));
         Assert.That((int)order.StatusCode, Is.EqualTo(201));
         await UntilAsync(async () => (long)(await shop.Inventory.GetJsonAsync("/inventory/prod_0"))["reserved"]! == 1);
+    }
+
+    [Test]
+    public async Task Given_a_database_that_is_stuck_when_more_wait_than_may_write_then_who_comes_later_is_told_at_once_and_the_neighbours_are_well()
+    {
+        using ShopProcess shop = await ShopProcess.StartAsync(_directory);
+        await using var other = new SqliteConnection($"Data Source={Path.Combine(_directory, "orders.db")};Pooling=false");
+        await other.OpenAsync();
+        List<Task<(HttpResponseMessage Response, JsonNode? Json)>> asked;
+        await using (var transaction = other.BeginTransaction(deferred: false))
+        {
+            asked = [.. Enumerable.Range(0, 1100).Select(_ => shop.Orders.PostAsync("/orders", Http.Order("prod_0")))];
+            await UntilAsync(async () =>
+            {
+                asked.Add(shop.Orders.PostAsync("/orders", Http.Order("prod_0")));
+                await shop.Products.GetJsonAsync("/products/prod_0");
+                return asked.Exists(one => one.IsCompletedSuccessfully && one.Result.Response.StatusCode == HttpStatusCode.TooManyRequests);
+            });
+        }
+
+        (HttpResponseMessage Response, JsonNode? Json)[] answers = await Task.WhenAll(asked);
+        Assert.That(answers.Select(answer => (int)answer.Response.StatusCode).Distinct(), Is.SubsetOf(new[] { 201, 429, 503 }));
+        Assert.That(answers.Where(answer => (int)answer.Response.StatusCode != 201).Select(answer => answer.Response.Header("Retry-After")), Is.All.EqualTo("1"));
+        (HttpResponseMessage order, _) = await shop.Orders.PostAsync("/orders", Http.Order("prod_0"));
+        Assert.That((int)order.StatusCode, Is.EqualTo(201));
     }
 
     /// <summary>A run of the shop with so many orders, and how it ends; the orders' ids.</summary>

@@ -1,3 +1,4 @@
+using System.Net;
 using System.Net.Sockets;
 using System.Text;
 using System.Text.Json.Nodes;
@@ -83,7 +84,7 @@ internal sealed class SlowClientTests
     }
 
     [Test]
-    public async Task Given_as_many_connections_as_there_may_be_when_one_more_comes_then_it_is_closed_and_the_other_services_are_not_concerned()
+    public async Task Given_as_many_connections_as_there_may_be_when_one_more_comes_then_it_is_told_and_closed_and_the_other_services_are_not_concerned()
     {
         await using ShopUnderTest shop = await ShopUnderTest.StartAsync("Shop:MaxConnections=3");
         Uri address = shop.Orders.BaseAddress!;
@@ -95,8 +96,30 @@ internal sealed class SlowClientTests
             answers[i] = await AskAsync(clients[i]);
         }
 
-        Assert.That(answers.Select(answer => answer.Length > 0), Is.EqualTo(new[] { true, true, true, false }));
+        Assert.That(answers.Select(answer => answer.Split(' ')[1]), Is.EqualTo(new[] { "200", "200", "200", "503" }));
+        Assert.That(answers[3], Does.Contain("\r\nRetry-After: 1\r\n").And.Contain("\r\nConnection: close\r\n").And.Contain("\r\nX-Content-Type-Options: nosniff\r\n"));
+        Assert.That(await AskAsync(clients[3]), Is.Empty, "closed");
+        JsonNode problem = JsonNode.Parse(answers[3][answers[3].IndexOf('{')..])!;
+        Assert.That(((int)problem["status"]!, (string)problem["error"]!, ((string)problem["trace_id"]!).Length), Is.EqualTo((503, "Too many connections; try again in a second.", 32)));
         await shop.Products.GetJsonAsync("/products/prod_0");
+
+        // A place that is free again is given to the next, and what was refused was counted.
+        clients[0].Dispose();
+        Exposition? metrics = null;
+        for (int refused = 1; metrics is null; refused++)
+        {
+            try
+            {
+                metrics = await Exposition.OfAsync(shop.Orders);
+                Assert.That((metrics["""app_requests_rejected_total{reason="too_many_connections"}"""], metrics["""http_requests_by_status_code_total{code="503"}"""]),
+                    Is.EqualTo(((double)refused, (double)refused)));
+            }
+            catch (HttpRequestException exception) when (exception.StatusCode == HttpStatusCode.ServiceUnavailable)
+            {
+                // The shop has not noticed yet that the first has gone.
+            }
+        }
+
         foreach (TcpClient client in clients) client.Dispose();
     }
 

@@ -3,6 +3,10 @@ using System.IO.Pipelines;
 using System.Text;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.Logging.Abstractions;
+using Shop.Platform.Http;
+using Shop.Platform.Modules;
 using Shop.Platform.Requests;
 
 namespace Shop.Platform.Tests;
@@ -18,6 +22,7 @@ internal sealed class RequestBodyTests
         http.Request.ContentType = "application/json";
         var pipe = new ReusingPipe("""{"name":"as it was sent"}""");
         http.Features.Set<IRequestBodyPipeFeature>(pipe);
+        http.Features.Set(Listener());
         using (RequestBody body = await RequestBody.ReadAsync(http))
         {
             Assert.That((body.Root.Read(Name), body.Refusal), Is.EqualTo(("as it was sent", (object?)null)));
@@ -26,6 +31,32 @@ internal sealed class RequestBodyTests
 
         Assert.That(pipe.IsBack, Is.True, "the memory goes back with the body");
     }
+
+    [Test]
+    public async Task Given_all_turns_are_taken_when_a_body_has_come_then_it_is_read_once_another_is_done_and_its_own_turn_goes_back_with_it()
+    {
+        ModuleListener listener = Listener();
+        var bodies = new Queue<RequestBody>();
+        for (int i = 0; i < Turns.AtOnce; i++) bodies.Enqueue(await ReadAsync(listener));
+        ValueTask<RequestBody> late = ReadAsync(listener), later = ReadAsync(listener);
+        Assert.That((late.IsCompleted, later.IsCompleted), Is.EqualTo((false, false)));
+        bodies.Dequeue().Dispose();
+        using (RequestBody body = await late) Assert.That((body.Root.Read(Name), later.IsCompleted), Is.EqualTo(("a", false)));
+        (await later).Dispose();
+        while (bodies.TryDequeue(out RequestBody? body)) body.Dispose();
+    }
+
+    private static ValueTask<RequestBody> ReadAsync(ModuleListener listener)
+    {
+        var http = new DefaultHttpContext();
+        http.Request.ContentType = "application/json";
+        http.Features.Set<IRequestBodyPipeFeature>(new ReusingPipe("""{"name":"a"}"""));
+        http.Features.Set(listener);
+        return RequestBody.ReadAsync(http);
+    }
+
+    private static ModuleListener Listener() => new(new ModuleContext(new ModuleIdentity("test", "test-service", "Test", "Test.", 0),
+        ShopSettings.Read(new ConfigurationBuilder().Build(), []), TimeProvider.System, NullLoggerFactory.Instance));
 
     private sealed class ReusingPipe(string content) : PipeReader, IRequestBodyPipeFeature
     {

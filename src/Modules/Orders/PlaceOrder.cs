@@ -65,6 +65,7 @@ internal sealed partial class PlaceOrder(
         if (body.Refusal is { } refusal)
         {
             if (refusal.Status == StatusCodes.Status400BadRequest) metrics.Rejected(Rejection.Invalid);
+            if (refusal.Status == StatusCodes.Status503ServiceUnavailable) metrics.Rejected(Rejection.Overloaded);
             return refusal;
         }
 

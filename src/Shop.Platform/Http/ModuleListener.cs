@@ -19,6 +19,9 @@ public sealed class ModuleListener(ModuleContext module)
     /// <summary>The requests of this listener, counted.</summary>
     public RequestMetrics Metrics { get; } = new(module);
 
+    /// <summary>The turns that this listener's writing requests take.</summary>
+    public Turns Turns { get; } = new(module.Clock);
+
     /// <summary>The requests of this listener that failed, logged.</summary>
     public FailureLog Failures { get; } = new(module.Log);
 
@@ -42,6 +45,28 @@ public sealed class ModuleListener(ModuleContext module)
 
     private int Port => Module.Settings.Ports[Module.Identity.Name];
 
+    /// <summary>Waits until it is this request's turn to write.</summary>
+    /// <returns>Null once it has its turn, to be given back by <see cref="Turns.Done"/>; or why it has none.</returns>
+    public ValueTask<Problem?> TakeTurnAsync(HttpContext http)
+    {
+        if (!Turns.TryAsk(out Task turn)) return new(TooManyRequests());
+        return turn.IsCompleted ? default : WaitForTurnAsync(http, turn);
+    }
+
+    /// <summary>The refusal of a request that is one too many; counted.</summary>
+    public Problem TooManyRequests()
+    {
+        Metrics.CountTooMany();
+        return Problem.TooMany("Too many requests at once; try again in a second.", "too-many-requests");
+    }
+
+    /// <summary>The refusal of a write whose turn came too late; counted.</summary>
+    public Problem WaitedTooLong()
+    {
+        Metrics.CountWaitedTooLong();
+        return Problem.Unavailable("The write waited too long for its turn and was not made; try again in a second.", "queue-timeout");
+    }
+
     /// <summary>Opens the listener.</summary>
     public void Listen(KestrelServerOptions kestrel)
     {
@@ -52,14 +77,26 @@ public sealed class ModuleListener(ModuleContext module)
         else kestrel.ListenLocalhost(Port, Mark);
     }
 
+    private async ValueTask<Problem?> WaitForTurnAsync(HttpContext http, Task turn)
+    {
+        long start = Module.Clock.GetTimestamp();
+        await turn;
+        bool isLate = Module.Clock.GetElapsedTime(start) > Module.Settings.RequestTimeout;
+        if (!isLate && !http.RequestAborted.IsCancellationRequested) return null;
+        Turns.Done();
+        http.RequestAborted.ThrowIfCancellationRequested();
+        return WaitedTooLong();
+    }
+
     private void Mark(ListenOptions listening)
     {
         _listening = listening;
         listening.Protocols = HttpProtocols.Http1;
+        var limit = new ConnectionLimit(this);
         listening.Use(next => connection =>
         {
             connection.Features.Set(this);
-            return next(connection);
+            return limit.RunAsync(connection, next);
         });
     }
 }

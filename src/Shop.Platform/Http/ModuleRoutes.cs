@@ -50,7 +50,7 @@ public sealed class ModuleRoutes
     }
 
     /// <summary>What a page's form is posted to.</summary>
-    public void Form(string template, Handler handler) => MapPage(HttpMethods.Post, template, async http => await FormPost.RefusalAsync(http) ?? await handler(http));
+    public void Form(string template, Handler handler) => MapPage(HttpMethods.Post, template, async http => await FormPost.RefusalAsync(http) ?? await InTurnAsync(http, handler));
 
     /// <summary>A stream of server-sent events. It is not counted: as one request for as long as somebody looks it would say nothing.</summary>
     public void Stream(string template, Func<CancellationToken, IAsyncEnumerable<(string Name, string Data)>> events)
@@ -66,11 +66,27 @@ public sealed class ModuleRoutes
         _endpoints.MapMethods(template, [method], async http => await (await handler(http)).ExecuteAsync(http))
             .WithMetadata(_listener.Metrics.Page(method, template), Compressible.Mark);
 
+    private async ValueTask<IResult> InTurnAsync(HttpContext http, Handler handler)
+    {
+        if (await _listener.TakeTurnAsync(http) is { } noTurn) return noTurn;
+        try
+        {
+            return await handler(http);
+        }
+        finally
+        {
+            _listener.Turns.Done();
+        }
+    }
+
     private RouteDescription Map(string method, string template, Handler handler, RouteDescription? description = null)
     {
         bool isDescribed = description is null;
         description ??= new RouteDescription(template);
-        RequestDelegate answer = new Route(handler, description).Answer;
+        bool reads = HttpMethods.IsGet(method) || HttpMethods.IsHead(method);
+        // A request with a body has its turn once that is here: RequestBody sees to it.
+        Handler inTurn = reads ? handler : http => description.Body.Count > 0 ? handler(http) : InTurnAsync(http, handler);
+        RequestDelegate answer = new Route(inTurn, description).Answer;
         IEndpointConventionBuilder endpoint = _endpoints.MapMethods(template, [method], answer)
             .WithMetadata(_listener.Metrics.Route(method, template));
         endpoint.Add(builder =>

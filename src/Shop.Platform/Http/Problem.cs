@@ -56,6 +56,12 @@ public sealed class Problem(int status, string error, string? kind = null) : IRe
     /// <inheritdoc/>
     public Task ExecuteAsync(HttpContext httpContext)
     {
+        Write(httpContext);
+        return Task.CompletedTask;
+    }
+
+    internal void Write(HttpContext httpContext)
+    {
         string traceId = TraceId.Of(httpContext);
         Log(httpContext, traceId);
         ArrayBufferWriter<byte> buffer = _buffer ??= new ArrayBufferWriter<byte>(1024);
@@ -81,7 +87,6 @@ public sealed class Problem(int status, string error, string? kind = null) : IRe
         response.Headers.CacheControl = "no-store";
         if (RetryAfterSeconds is { } seconds) response.Headers.RetryAfter = seconds.ToString();
         JsonAnswer.Write(response, buffer.WrittenSpan);
-        return Task.CompletedTask;
     }
 
     private void Log(HttpContext http, string traceId)

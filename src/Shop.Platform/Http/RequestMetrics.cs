@@ -23,7 +23,7 @@ public sealed class RequestMetrics
     private readonly Counter _requests, _byCode, _rejected;
     private readonly Histogram _latency;
     private readonly Counter.Child?[] _codes = new Counter.Child?[600];
-    private readonly Counter.Child _queueFull, _waitedTooLong, _tooMany, _clientTooFast, _tooLarge;
+    private readonly Counter.Child _queueFull, _waitedTooLong, _tooMany, _tooManyConnections, _clientTooFast, _tooLarge;
     private readonly Dictionary<string, RouteMetrics> _unmatched = new(StringComparer.Ordinal);
     private readonly RouteMetrics _unmatchedOther;
     private int _inProgress;
@@ -46,6 +46,7 @@ public sealed class RequestMetrics
         _waitedTooLong = _rejected.WithLabels("queue_timeout");
         _clientTooFast = _rejected.WithLabels("client_rate");
         _tooMany = _rejected.WithLabels("too_many_requests");
+        _tooManyConnections = _rejected.WithLabels("too_many_connections");
         _tooLarge = _rejected.WithLabels("body_too_large");
 
         foreach (int code in KnownCodes) _codes[code] = _byCode.WithLabels(code.ToString());
@@ -92,6 +93,13 @@ public sealed class RequestMetrics
     {
         _unmatchedOther.Count();
         Count(code);
+    }
+
+    /// <summary>A connection was one too many, and told so when it asked for something.</summary>
+    internal void RefusedConnection()
+    {
+        RefusedByServer(StatusCodes.Status503ServiceUnavailable);
+        _tooManyConnections.Inc();
     }
 
     private void Count(int code) => (_codes[code] ??= _byCode.WithLabels(code.ToString())).Inc();

@@ -20,6 +20,7 @@ internal sealed class RequestPipeline(ModuleListener listener, RequestDelegate c
 {
     private readonly RequestMetrics _metrics = listener.Metrics;
     private readonly int _limit = listener.Module.Settings.MaxConcurrentRequests;
+    private readonly RequestDelegate _refuse = http => listener.TooManyRequests().ExecuteAsync(http);
 
     public Task InvokeAsync(HttpContext http)
     {
@@ -30,61 +31,56 @@ internal sealed class RequestPipeline(ModuleListener listener, RequestDelegate c
         if (endpoint.Metadata.GetMetadata<RequestMetrics.RouteMetrics>() is { } route) return Count(http, answer, route);
         return endpoint.Metadata.GetMetadata<Uncounted>() is null
             ? Count(http, answer, _metrics.ForUnmatched(http.Request.Method))
-            : Guard(http, answer);
+            : Guard(http, answer, route: null, start: 0);
     }
 
     private Task Count(HttpContext http, RequestDelegate answer, RequestMetrics.RouteMetrics route)
     {
         long start = Stopwatch.GetTimestamp();
-        Task answering = Guard(http, _metrics.Begin() <= _limit ? answer : TooManyRequests);
-        if (!answering.IsCompletedSuccessfully) return CountAsync(http, answering, route, start);
-        _metrics.End(route, http.Response.StatusCode, Stopwatch.GetElapsedTime(start));
-        return Task.CompletedTask;
+        return Guard(http, _metrics.Begin() <= _limit ? answer : _refuse, route, start);
     }
 
-    private async Task CountAsync(HttpContext http, Task answering, RequestMetrics.RouteMetrics route, long start)
-    {
-        int code = StatusCodes.Status500InternalServerError;
-        try
-        {
-            await answering;
-            // Asked only here: it costs an allocation, and a client has no time to go away during an answer that never waited.
-            code = http.RequestAborted.IsCancellationRequested ? RequestMetrics.ClientClosedRequest : http.Response.StatusCode;
-        }
-        finally
-        {
-            _metrics.End(route, code, Stopwatch.GetElapsedTime(start));
-        }
-    }
-
-    private Task Guard(HttpContext http, RequestDelegate answer)
+    private Task Guard(HttpContext http, RequestDelegate answer, RequestMetrics.RouteMetrics? route, long start)
     {
         try
         {
             Task answering = admission?.Answer(http, http.GetEndpoint()) is { } notAdmitted ? notAdmitted.ExecuteAsync(http) : answer(http);
-            if (!answering.IsCompletedSuccessfully) return GuardAsync(http, answering);
-            return IsBareError(http.Response) ? ProblemOf(http).ExecuteAsync(http) : Task.CompletedTask;
+            if (!answering.IsCompletedSuccessfully) return GuardAsync(http, answering, route, start);
+            if (IsBareError(http.Response)) ProblemOf(http).Write(http);
         }
         catch (Exception exception)
         {
-            return AnswerAsync(http, exception);
+            Answer(http, exception);
         }
+
+        End(http.Response.StatusCode, route, start);
+        return Task.CompletedTask;
     }
 
-    private async Task GuardAsync(HttpContext http, Task answering)
+    private async Task GuardAsync(HttpContext http, Task answering, RequestMetrics.RouteMetrics? route, long start)
     {
         try
         {
             await answering;
-            if (IsBareError(http.Response)) await ProblemOf(http).ExecuteAsync(http);
+            if (IsBareError(http.Response)) ProblemOf(http).Write(http);
         }
         catch (Exception exception)
         {
-            await AnswerAsync(http, exception);
+            Answer(http, exception);
+        }
+        finally
+        {
+            // Asked only here: it costs an allocation, and a client has no time to go away during an answer that never waited.
+            End(http.RequestAborted.IsCancellationRequested ? RequestMetrics.ClientClosedRequest : http.Response.StatusCode, route, start);
         }
     }
 
-    private async Task AnswerAsync(HttpContext http, Exception exception)
+    private void End(int code, RequestMetrics.RouteMetrics? route, long start)
+    {
+        if (route is not null) _metrics.End(route, code, Stopwatch.GetElapsedTime(start));
+    }
+
+    private void Answer(HttpContext http, Exception exception)
     {
         if (http.RequestAborted.IsCancellationRequested || exception is ConnectionResetException)
         {
@@ -96,7 +92,7 @@ internal sealed class RequestPipeline(ModuleListener listener, RequestDelegate c
         {
             BadHttpRequestException bad => new Problem(bad.StatusCode, bad.Message),
             WriteQueueFullException => QueueFull(),
-            WriteTimeoutException => WaitedTooLong(),
+            WriteTimeoutException => listener.WaitedTooLong(),
             StoreUnavailableException store => Problem.Unavailable("The shop can't write to its disk at the moment; try again soon.", "store-unavailable", store),
             SqliteException unreadable => Unreadable(unreadable),
             _ => new Problem(StatusCodes.Status500InternalServerError, "Something went wrong inside the shop; the log has it under the trace_id.") { Cause = exception },
@@ -111,7 +107,7 @@ internal sealed class RequestPipeline(ModuleListener listener, RequestDelegate c
         http.Response.Clear();
         SecurityHeaders.AddTo(http.Response.Headers);
         admission?.AddHeaders(http);
-        await problem.ExecuteAsync(http);
+        problem.Write(http);
     }
 
     private Problem QueueFull()
@@ -124,18 +120,6 @@ internal sealed class RequestPipeline(ModuleListener listener, RequestDelegate c
     {
         listener.Module.Database.NoteDamage(exception);
         return Problem.Unavailable("The shop can't read what was asked for from its disk at the moment; try again soon.", "store-unavailable", exception);
-    }
-
-    private Problem WaitedTooLong()
-    {
-        _metrics.CountWaitedTooLong();
-        return Problem.Unavailable("The write waited too long for its turn and was not made; try again in a second.", "queue-timeout");
-    }
-
-    private Task TooManyRequests(HttpContext http)
-    {
-        _metrics.CountTooMany();
-        return Problem.TooMany("Too many requests at once; try again in a second.", "too-many-requests").ExecuteAsync(http);
     }
 
     private static bool IsBareError(HttpResponse response) =>

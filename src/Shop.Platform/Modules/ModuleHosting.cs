@@ -71,7 +71,7 @@ public static class ModuleHosting
         {
             kestrel.AddServerHeader = false;
             // Idle connections cost memory, slow ones a place in the queue of others: each limit is a choice, and SECURITY.md says which.
-            kestrel.Limits.MaxConcurrentConnections = settings.MaxConnections;
+            kestrel.Limits.MaxConcurrentConnections = settings.MaxConnections + ConnectionLimit.BeingRefused;
             kestrel.Limits.RequestHeadersTimeout = settings.RequestTimeout;
             kestrel.Limits.KeepAliveTimeout = TimeSpan.FromMinutes(2);
             kestrel.Limits.MaxRequestLineSize = 8 * 1024;

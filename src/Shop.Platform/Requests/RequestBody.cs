@@ -40,7 +40,7 @@ public sealed class RequestBody : IDisposable
     /// <summary>The answer to a request that is wrong; null where all is right so far.</summary>
     public Problem? Refusal => _unreadable ?? (Faults.Any ? Problem.Invalid(Faults) : null);
 
-    /// <summary>Reads the body to its end.</summary>
+    /// <summary>Reads the body to its end, and then waits for the request's turn: a client that sends slowly holds up nobody's.</summary>
     public static async ValueTask<RequestBody> ReadAsync(HttpContext http)
     {
         if (!IsJson(http.Request.ContentType))
@@ -48,8 +48,19 @@ public sealed class RequestBody : IDisposable
 
         (ReadOnlySequence<byte> bytes, Problem? refusal) = await ReadBytesAsync(http);
         if (refusal is not null) return new RequestBody(null, refusal);
+        ModuleListener listener = ListenerOf(http);
+        if (await listener.TakeTurnAsync(http) is { } noTurn)
+        {
+            http.Request.BodyReader.AdvanceTo(bytes.End);
+            return new RequestBody(null, noTurn);
+        }
+
         RequestBody body = Parse(bytes);
-        body._release = () => http.Request.BodyReader.AdvanceTo(bytes.End);
+        body._release = () =>
+        {
+            http.Request.BodyReader.AdvanceTo(bytes.End);
+            listener.Turns.Done();
+        };
         return body;
     }
 
@@ -75,7 +86,9 @@ public sealed class RequestBody : IDisposable
 
     private static Problem TooLarge => new(StatusCodes.Status413PayloadTooLarge, $"The body is larger than {MaxBytes / 1024} KiB.");
 
-    private static TimeSpan TimeoutOf(HttpContext http) => http.Features.GetRequiredFeature<ModuleListener>().Module.Settings.RequestTimeout;
+    private static ModuleListener ListenerOf(HttpContext http) => http.Features.GetRequiredFeature<ModuleListener>();
+
+    private static TimeSpan TimeoutOf(HttpContext http) => ListenerOf(http).Module.Settings.RequestTimeout;
 
     private static async ValueTask<ReadResult> ReadToEndAsync(TimeSpan timeout, PipeReader pipe, ReadResult read)
     {
@@ -104,7 +117,7 @@ public sealed class RequestBody : IDisposable
         return new Problem(StatusCodes.Status408RequestTimeout, $"The body did not arrive within {TimeoutOf(http).TotalSeconds} s.");
     }
 
-    /// <summary>Gives the body's memory back. What was read from it stays.</summary>
+    /// <summary>Gives the body's memory and the request's turn back. What was read from it stays.</summary>
     public void Dispose()
     {
         _document?.Dispose();

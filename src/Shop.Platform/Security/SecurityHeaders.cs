@@ -19,6 +19,9 @@ internal static class SecurityHeaders
     private static readonly StringValues NoReferrer = "no-referrer";
     private static readonly StringValues DataPolicy = "default-src 'none'; frame-ancestors 'none'";
 
+    /// <summary>The same as lines of a head, for an answer that no request was parsed for.</summary>
+    public static readonly string Lines = $"X-Content-Type-Options: {NoSniff}\r\nContent-Security-Policy: {DataPolicy}\r\nReferrer-Policy: {NoReferrer}\r\n";
+
     /// <summary>Adds them. A page replaces the policy by its own.</summary>
     public static void AddTo(IHeaderDictionary headers)
     {

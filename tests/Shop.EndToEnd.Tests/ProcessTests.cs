@@ -34,6 +34,18 @@ internal sealed class ProcessTests
     }
 
     [Test]
+    [Platform("Linux", Reason = "What a process has loaded is asked of /proc.")]
+    public async Task Given_a_shop_that_has_only_started_and_been_probed_then_it_has_not_loaded_what_only_lists_need()
+    {
+        using ShopProcess shop = await ShopProcess.StartAsync(_directory);
+        string Loaded() => File.ReadAllText($"/proc/{shop.Id}/maps");
+        (await shop.Orders.GetAsync("/health/ready")).Dispose();
+        Assert.That(Loaded(), Does.Contain("/Microsoft.Data.Sqlite.dll").And.Not.Contain("/Dapper.dll").And.Not.Contain("/System.Linq.Expressions.dll"));
+        (await shop.Orders.GetAsync("/orders")).Dispose();
+        Assert.That(Loaded(), Does.Contain("/Dapper.dll"));
+    }
+
+    [Test]
     public async Task Given_orders_under_load_when_the_process_is_killed_then_every_acknowledged_one_is_there_and_the_stock_balances()
     {
         var acknowledged = new ConcurrentQueue<string>();

@@ -9,8 +9,6 @@ namespace Shop.Inventory;
 /// <summary>Every SQL statement of the module. What stands under "inside a write" runs on the writer's thread alone.</summary>
 internal sealed class InventoryStore
 {
-    private const string StockColumns = "product_id AS ProductId, on_hand AS OnHand, reserved AS Reserved";
-
     private readonly Database _database;
     private readonly Statement _open, _writeStockRow, _newestMovement, _noteCheckpoint, _insertMovement, _indexByProduct;
     private readonly Statement _insertReservation, _lines, _confirm, _deleteReservation, _findKey, _insertKey, _purgeKeys;
@@ -137,24 +135,13 @@ internal sealed class InventoryStore
         return (rows, RunIndex.Count(connection, new RunQueries($"SELECT count(*) {Incomplete}", $"SELECT count(*) {Index}"), newest, new { productId }));
     }
 
-    public IReadOnlyList<string> Unconfirmed()
-    {
-        using SqliteConnection connection = _database.OpenRead();
-        return [.. connection.Query<string>("SELECT order_id FROM reservations WHERE is_confirmed = 0")];
-    }
+    public IReadOnlyList<string> Unconfirmed() => [.. _database.Rows("SELECT order_id FROM reservations WHERE is_confirmed = 0", static row => row.GetString(0))];
 
-    public long CountReservations()
-    {
-        using SqliteConnection connection = _database.OpenRead();
-        return connection.ExecuteScalar<long>("SELECT count(*) FROM reservations");
-    }
+    public long CountReservations() => _database.Rows("SELECT count(*) FROM reservations", static row => row.GetInt64(0)).Single();
 
-    private StockLevels Load()
-    {
-        using SqliteConnection connection = _database.OpenRead();
-        return new StockLevels(
-            connection.Query<StockRow>($"SELECT {StockColumns}, last_updated AS LastUpdated FROM stock", buffered: false),
-            connection.Query<StockRow>($"SELECT {StockColumns}, at AS LastUpdated FROM movements WHERE id > (SELECT newest_movement FROM stock_checkpoint) ORDER BY id",
-                buffered: false));
-    }
+    private StockLevels Load() => new(
+        _database.Rows("SELECT product_id, on_hand, reserved, last_updated FROM stock", Stock),
+        _database.Rows("SELECT product_id, on_hand, reserved, at FROM movements WHERE id > (SELECT newest_movement FROM stock_checkpoint) ORDER BY id", Stock));
+
+    private static StockRow Stock(SqliteDataReader row) => new(row.GetString(0), row.GetInt64(1), row.GetInt64(2), row.GetInt64(3));
 }

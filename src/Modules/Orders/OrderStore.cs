@@ -130,12 +130,9 @@ internal sealed class OrderStore(Database database)
         return RunIndex.Count(connection, sql, Newest(connection), filter);
     }
 
-    public IReadOnlyDictionary<string, long> CountByStatus()
-    {
-        using SqliteConnection connection = database.OpenRead();
-        return connection.Query<(string Status, long Orders)>("SELECT status, count(*) FROM orders GROUP BY status")
+    public IReadOnlyDictionary<string, long> CountByStatus() =>
+        database.Rows("SELECT status, count(*) FROM orders GROUP BY status", static row => (Status: row.GetString(0), Orders: row.GetInt64(1)))
             .ToDictionary(row => row.Status, row => row.Orders, StringComparer.Ordinal);
-    }
 
     /// <summary>What became of an order and when, oldest first; nothing where there is no such order.</summary>
     public IReadOnlyList<(string Status, long At)> Events(string orderId)
@@ -170,11 +167,8 @@ internal sealed class OrderStore(Database database)
             .ToHashSet(StringComparer.Ordinal);
     }
 
-    public IReadOnlyList<(string OrderId, string Status)> Pending()
-    {
-        using SqliteConnection connection = database.OpenRead();
-        return [.. connection.Query<(string, string)>("SELECT order_id, status FROM pending_stock")];
-    }
+    public IReadOnlyList<(string OrderId, string Status)> Pending() =>
+        [.. database.Rows("SELECT order_id, status FROM pending_stock", static row => (row.GetString(0), row.GetString(1)))];
 
     private static long Newest(SqliteConnection connection) => connection.ExecuteScalar<long>("SELECT coalesce(max(seq), 0) FROM orders");
 

@@ -1,5 +1,3 @@
-using Dapper;
-using Microsoft.Data.Sqlite;
 using Shop.Inventory.Contracts;
 using Shop.Platform.Data;
 
@@ -53,27 +51,16 @@ internal sealed class ProductStore(Database database)
     // Reads.
 
     /// <summary>Whether there has ever been a product.</summary>
-    public bool IsEmpty()
-    {
-        using SqliteConnection connection = database.OpenRead();
-        return connection.ExecuteScalar<long>("SELECT NOT EXISTS (SELECT 1 FROM products)") == 1;
-    }
+    public bool IsEmpty() => !database.Rows("SELECT 1 FROM products LIMIT 1", static _ => true).Any();
 
-    public IReadOnlyList<Product> OnSale()
-    {
-        using SqliteConnection connection = database.OpenRead();
-        return [.. connection.Query<Product>("""
-            SELECT id AS Id, name AS Name, description AS Description, price_cents AS PriceCents, category AS Category,
-                   version AS Version, created_at AS CreatedAt, updated_at AS UpdatedAt
-            FROM products WHERE deleted_at IS NULL ORDER BY id
-            """)];
-    }
+    public IReadOnlyList<Product> OnSale() =>
+    [
+        .. database.Rows(
+            "SELECT id, name, description, price_cents, category, version, created_at, updated_at FROM products WHERE deleted_at IS NULL ORDER BY id",
+            static row => new Product(row.GetString(0), row.GetString(1), row.GetString(2), row.GetInt64(3), row.GetString(4), row.GetInt64(5), row.GetInt64(6), row.GetInt64(7))),
+    ];
 
     /// <summary>The products whose first units Inventory may not have yet.</summary>
-    public IReadOnlyList<OpeningStock> Unopened()
-    {
-        using SqliteConnection connection = database.OpenRead();
-        return [.. connection.Query<OpeningStock>(
-            "SELECT id AS ProductId, unopened_stock AS Quantity FROM products WHERE unopened_stock IS NOT NULL LIMIT 1000")];
-    }
+    public IReadOnlyList<OpeningStock> Unopened() =>
+        [.. database.Rows("SELECT id, unopened_stock FROM products WHERE unopened_stock IS NOT NULL LIMIT 1000", static row => new OpeningStock(row.GetString(0), row.GetInt64(1)))];
 }

@@ -1,4 +1,3 @@
-using Dapper;
 using Microsoft.Data.Sqlite;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 
@@ -21,8 +20,7 @@ internal sealed class DatabaseHealth(Database database) : IHealthCheck
                 _note ??= database.Writes.Prepare("INSERT INTO health_probe (id, probe) VALUES (1, ?1) ON CONFLICT (id) DO UPDATE SET probe = ?1");
                 return Outcome.Keep(_note.Set(1, probe).Run());
             });
-            await using SqliteConnection connection = database.OpenRead();
-            long read = await connection.ExecuteScalarAsync<long>("SELECT probe FROM health_probe WHERE id = 1");
+            long read = database.Rows("SELECT probe FROM health_probe WHERE id = 1", static row => row.GetInt64(0)).Single();
             // A later probe may have overwritten this one.
             return read >= probe
                 ? HealthCheckResult.Healthy("Written and read.")

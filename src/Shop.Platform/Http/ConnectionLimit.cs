@@ -23,17 +23,12 @@ internal sealed class ConnectionLimit(ModuleListener listener)
 
     private int _open;
 
-    public Task RunAsync(ConnectionContext connection, ConnectionDelegate next)
+    public async Task RunAsync(ConnectionContext connection, ConnectionDelegate next)
     {
         bool fits = Interlocked.Increment(ref _open) <= listener.Module.Settings.MaxConnections;
-        return UntilClosedAsync(fits ? next(connection) : RefuseAsync(connection.Transport));
-    }
-
-    private async Task UntilClosedAsync(Task connection)
-    {
         try
         {
-            await connection;
+            await (fits ? next(connection) : RefuseAsync(connection.Transport));
         }
         finally
         {

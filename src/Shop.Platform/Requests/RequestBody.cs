@@ -55,13 +55,23 @@ public sealed class RequestBody : IDisposable
             return new RequestBody(null, noTurn);
         }
 
-        RequestBody body = Parse(bytes);
-        body._release = () =>
+        void Release()
         {
             http.Request.BodyReader.AdvanceTo(bytes.End);
             listener.Turns.Done();
-        };
-        return body;
+        }
+
+        try
+        {
+            RequestBody body = Parse(bytes);
+            body._release = Release;
+            return body;
+        }
+        catch
+        {
+            Release(); // a turn that is not given back would be lost for ever
+            throw;
+        }
     }
 
     /// <summary>All bytes of the body, in memory that is the pipe's until it advances; or why they did not come.</summary>

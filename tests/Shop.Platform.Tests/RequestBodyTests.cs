@@ -46,11 +46,26 @@ internal sealed class RequestBodyTests
         while (bodies.TryDequeue(out RequestBody? body)) body.Dispose();
     }
 
-    private static ValueTask<RequestBody> ReadAsync(ModuleListener listener)
+    [Test]
+    public async Task Given_a_client_that_goes_away_while_it_waits_for_its_turn_then_its_memory_and_its_turn_go_back()
     {
-        var http = new DefaultHttpContext();
+        ModuleListener listener = Listener();
+        var bodies = new Queue<RequestBody>();
+        for (int i = 0; i < Turns.AtOnce; i++) bodies.Enqueue(await ReadAsync(listener));
+        var pipe = new ReusingPipe("""{"name":"a"}""");
+        ValueTask<RequestBody> gone = ReadAsync(listener, pipe, new CancellationToken(canceled: true)), next = ReadAsync(listener);
+        bodies.Dequeue().Dispose();
+        Assert.That(async () => await gone, Throws.InstanceOf<OperationCanceledException>());
+        Assert.That(pipe.IsBack, Is.True);
+        (await next).Dispose();
+        while (bodies.TryDequeue(out RequestBody? body)) body.Dispose();
+    }
+
+    private static ValueTask<RequestBody> ReadAsync(ModuleListener listener, ReusingPipe? pipe = null, CancellationToken aborted = default)
+    {
+        var http = new DefaultHttpContext { RequestAborted = aborted };
         http.Request.ContentType = "application/json";
-        http.Features.Set<IRequestBodyPipeFeature>(new ReusingPipe("""{"name":"a"}"""));
+        http.Features.Set<IRequestBodyPipeFeature>(pipe ?? new ReusingPipe("""{"name":"a"}"""));
         http.Features.Set(listener);
         return RequestBody.ReadAsync(http);
     }

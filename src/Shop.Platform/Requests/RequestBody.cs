@@ -49,27 +49,24 @@ public sealed class RequestBody : IDisposable
         (ReadOnlySequence<byte> bytes, Problem? refusal) = await ReadBytesAsync(http);
         if (refusal is not null) return new RequestBody(null, refusal);
         ModuleListener listener = ListenerOf(http);
-        if (await listener.TakeTurnAsync(http) is { } noTurn)
-        {
-            http.Request.BodyReader.AdvanceTo(bytes.End);
-            return new RequestBody(null, noTurn);
-        }
-
+        bool hasTurn = false;
         void Release()
         {
             http.Request.BodyReader.AdvanceTo(bytes.End);
-            listener.Turns.Done();
+            if (hasTurn) listener.Turns.Done();
         }
 
         try
         {
-            RequestBody body = Parse(bytes);
+            Problem? noTurn = await listener.TakeTurnAsync(http);
+            hasTurn = noTurn is null;
+            RequestBody body = hasTurn ? Parse(bytes) : new RequestBody(null, noTurn);
             body._release = Release;
             return body;
         }
         catch
         {
-            Release(); // a turn that is not given back would be lost for ever
+            Release(); // the client has gone, say: the server would find its pipe still being read, and a turn not given back is lost for ever
             throw;
         }
     }

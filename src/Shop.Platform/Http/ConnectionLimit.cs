@@ -16,8 +16,6 @@ internal sealed class ConnectionLimit(ModuleListener listener)
     /// <summary>Connections that may be waiting for their refusal; one more is closed at once.</summary>
     public const int BeingRefused = 1024;
 
-    private const string Error = "Too many connections; try again in a second.";
-
     /// <summary>How long a client that is one too many may take to ask for something.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(1);
 
@@ -58,12 +56,11 @@ internal sealed class ConnectionLimit(ModuleListener listener)
     private byte[] Answer()
     {
         string traceId = ActivityTraceId.CreateRandom().ToHexString();
-        listener.Failures.Take(isFault: false)?.LogInformation("A connection was one too many and answered 503: {Error} (trace_id {TraceId})", Error, traceId);
-        string body = $$"""
-            {"type":"urn:shop:problem:too-many-connections","title":"Service Unavailable","status":503,"detail":"{{Error}}","error":"{{Error}}","trace_id":"{{traceId}}"}
-            """;
+        Problem problem = Problem.Unavailable("Too many connections; try again in a second.", "too-many-connections");
+        listener.Failures.Take(isFault: false)?.LogInformation("A connection was one too many and answered {Status}: {Error} (trace_id {TraceId})", problem.Status, problem.Error, traceId);
+        ReadOnlySpan<byte> body = problem.ToJson(traceId);
         string head = string.Join("\r\n", "HTTP/1.1 503 Service Unavailable", "Connection: close", "Content-Type: application/problem+json", $"Content-Length: {body.Length}",
-            "Retry-After: 1", "Cache-Control: no-store");
-        return Encoding.ASCII.GetBytes($"{head}\r\n{SecurityHeaders.Lines}\r\n{body}");
+            $"Retry-After: {problem.RetryAfterSeconds}", "Cache-Control: no-store");
+        return [.. Encoding.ASCII.GetBytes($"{head}\r\n{SecurityHeaders.Lines}\r\n"), .. body];
     }
 }

@@ -64,6 +64,19 @@ public sealed class Problem(int status, string error, string? kind = null) : IRe
     {
         string traceId = TraceId.Of(httpContext);
         Log(httpContext, traceId);
+        ReadOnlySpan<byte> body = ToJson(traceId);
+        HttpResponse response = httpContext.Response;
+        response.StatusCode = Status;
+        response.ContentType = "application/problem+json";
+        response.ContentLength = body.Length;
+        response.Headers.CacheControl = "no-store";
+        if (RetryAfterSeconds is { } seconds) response.Headers.RetryAfter = seconds.ToString();
+        JsonAnswer.Write(response, body);
+    }
+
+    /// <summary>The body, in memory that is this thread's until the next problem.</summary>
+    internal ReadOnlySpan<byte> ToJson(string traceId)
+    {
         ArrayBufferWriter<byte> buffer = _buffer ??= new ArrayBufferWriter<byte>(1024);
         buffer.ResetWrittenCount();
         using (var json = new Utf8JsonWriter(buffer, new JsonWriterOptions { Encoder = WireFormat.Encoder }))
@@ -80,13 +93,7 @@ public sealed class Problem(int status, string error, string? kind = null) : IRe
             json.WriteEndObject();
         }
 
-        HttpResponse response = httpContext.Response;
-        response.StatusCode = Status;
-        response.ContentType = "application/problem+json";
-        response.ContentLength = buffer.WrittenCount;
-        response.Headers.CacheControl = "no-store";
-        if (RetryAfterSeconds is { } seconds) response.Headers.RetryAfter = seconds.ToString();
-        JsonAnswer.Write(response, buffer.WrittenSpan);
+        return buffer.WrittenSpan;
     }
 
     private void Log(HttpContext http, string traceId)

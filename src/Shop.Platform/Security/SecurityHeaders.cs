@@ -20,7 +20,7 @@ internal static class SecurityHeaders
     private static readonly StringValues DataPolicy = "default-src 'none'; frame-ancestors 'none'";
 
     /// <summary>The same as lines of a head, for an answer that no request was parsed for.</summary>
-    public static readonly string Lines = $"X-Content-Type-Options: {NoSniff}\r\nContent-Security-Policy: {DataPolicy}\r\nReferrer-Policy: {NoReferrer}\r\n";
+    public static readonly string Lines = AsLines();
 
     /// <summary>Adds them. A page replaces the policy by its own.</summary>
     public static void AddTo(IHeaderDictionary headers)
@@ -28,5 +28,12 @@ internal static class SecurityHeaders
         headers.XContentTypeOptions = NoSniff;
         headers.ContentSecurityPolicy = DataPolicy;
         headers["Referrer-Policy"] = NoReferrer;
+    }
+
+    private static string AsLines()
+    {
+        var headers = new HeaderDictionary();
+        AddTo(headers);
+        return string.Concat(headers.Select(header => $"{header.Key}: {header.Value}\r\n"));
     }
 }

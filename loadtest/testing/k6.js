@@ -1,15 +1,18 @@
-// node testing/k6.js [--scale 0.1] [-e NAME=value]… script.js: runs a k6 script on the stand-in. Ends with 99 where a threshold is broken.
+// node testing/k6.js [--scale 0.1] [-e NAME=value]… [--out experimental-prometheus-rw] script.js: runs a k6 script on the stand-in. Ends with 99 where a
+// threshold is broken.
 
 import { parseArgs } from 'node:util';
+import { RemoteWrite } from './remote-write.js';
 import { run } from './runner.js';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { env: { type: 'string', short: 'e', multiple: true, default: [] }, scale: { type: 'string', default: '1' } },
+  options: { env: { type: 'string', short: 'e', multiple: true, default: [] }, scale: { type: 'string', default: '1' }, out: { type: 'string', short: 'o' } },
 });
 const given = values.env.map((pair) => [pair.slice(0, pair.indexOf('=')), pair.slice(pair.indexOf('=') + 1)]);
 const env = { ...process.env, ...Object.fromEntries(given) }; // as k6 run does
-const { summary, files, broken, errors, failures } = await run(positionals[0], { env, scale: Number(values.scale) });
+if (values.out && values.out !== 'experimental-prometheus-rw') throw new Error(`the stand-in has no output ${values.out}`);
+const { summary, files, broken, errors, failures } = await run(positionals[0], { env, scale: Number(values.scale), output: values.out && new RemoteWrite(process.env) });
 
 process.stdout.write(files.stdout ?? `${JSON.stringify(summary.metrics, null, 2)}\n`);
 for (const [what, count] of failures) console.error(`failed ${count} times: ${what}`);

@@ -14,28 +14,33 @@ const EXECUTORS = { 'ramping-vus': rampUsers, 'ramping-arrival-rate': rampArriva
 
 /**
  * @param {string} script its path
- * @param {{ env?: Record<string, string>, scale?: number }} [options] scale: how long a second of the script's lasts
+ * @param {{ env?: Record<string, string>, scale?: number, output?: import('./remote-write.js').RemoteWrite }} [options] scale: how long a second of the script's lasts;
+ *   output: gets each sample, too
  */
-export async function run(script, { env = {}, scale = 1 } = {}) {
-  const test = new Test(pathToFileURL(path.resolve(script)).href, env, scale);
+export async function run(script, { env = {}, scale = 1, output } = {}) {
+  const test = new Test(pathToFileURL(path.resolve(script)).href, env, scale, output);
   const host = await test.user();
   const { options, functions } = host.script;
   const { scenarios = { default: { executor: 'ramping-vus', startVUs: 1, stages: options.stages } }, thresholds = {} } = options;
 
-  const data = functions.includes('setup') ? await host.run('setup') : undefined;
+  const data = functions.includes('setup') ? await host.run('setup', undefined, { group: '::setup' }) : undefined;
   const start = performance.now();
   const watch = test.abortWhenBroken(thresholds, start);
+  const census = setInterval(() => test.countUsers(), 1000 * scale);
   await Promise.all(
-    Object.values(scenarios).map(async (scenario) => {
+    Object.entries(scenarios).map(async ([name, scenario]) => {
       const execute = EXECUTORS[scenario.executor];
       if (!execute) throw new Error(`the stand-in has no executor ${scenario.executor}`);
       await test.pause(milliseconds(scenario.startTime ?? '0s'));
-      await execute(test, scenario, () => ({ run: scenario.exec ?? 'default', data }));
+      await execute(test, scenario, () => ({ run: scenario.exec ?? 'default', data, tags: { scenario: name } }));
     }),
   );
   clearInterval(watch);
+  clearInterval(census);
+  test.countUsers();
   const seconds = (performance.now() - start) / 1000;
-  if (functions.includes('teardown')) await host.run('teardown', data);
+  if (functions.includes('teardown')) await host.run('teardown', data, { group: '::teardown' });
+  await output?.close();
 
   const summary = test.metrics.summary(thresholds, seconds);
   const files = functions.includes('handleSummary') ? await host.run('handleSummary', summary) : {};
@@ -52,12 +57,14 @@ class Test {
   metrics = new Metrics();
   errors = [];
   isAborted = false;
+  #busy = 0;
   #users = [];
 
-  constructor(script, env, scale) {
+  constructor(script, env, scale, output) {
     this.script = script;
     this.env = env;
     this.scale = scale;
+    this.output = output;
   }
 
   async user() {
@@ -72,13 +79,26 @@ class Test {
   }
 
   /** One iteration; an error in it is reported, and the user goes on, as in k6. */
-  async iterate(user, { run, data }) {
+  async iterate(user, { run, data, tags }) {
+    this.#busy++;
     try {
-      await user.run(run, data);
-      this.metrics.add({ name: 'iterations', type: 'counter', value: 1 });
+      await user.run(run, data, tags);
+      this.add({ name: 'iterations', type: 'counter', value: 1, tags });
     } catch (error) {
       this.errors.push(error);
+    } finally {
+      this.#busy--;
     }
+  }
+
+  add(sample) {
+    this.metrics.add(sample);
+    this.output?.add(sample);
+  }
+
+  countUsers() {
+    this.add({ name: 'vus', type: 'gauge', value: this.#busy });
+    this.add({ name: 'vus_max', type: 'gauge', value: this.#users.length });
   }
 
   abortWhenBroken(thresholds, start) {
@@ -114,9 +134,9 @@ class User {
     this.#worker.on('error', (error) => this.#waiting.reject(error));
   }
 
-  run(name, data) {
+  run(name, data, tags) {
     this.#waiting = withResolvers();
-    this.#worker.postMessage({ run: name, data });
+    this.#worker.postMessage({ run: name, data, tags });
     return this.#waiting.promise;
   }
 
@@ -126,7 +146,7 @@ class User {
   }
 
   async #hear({ sample, request, ready, done }) {
-    if (sample) this.test.metrics.add(sample);
+    if (sample) this.test.add(sample);
     if (request) {
       this.#answers.port1.postMessage(await send(request));
       Atomics.store(this.#signal, 0, 1);
@@ -197,8 +217,9 @@ async function rampArrivals(test, { startRate, stages, preAllocatedVUs, maxVUs }
       users++;
       user = await test.user();
     }
-    if (!user) return test.metrics.add({ name: 'dropped_iterations', type: 'counter', value: 1 });
-    await test.iterate(user, work());
+    const task = work();
+    if (!user) return test.add({ name: 'dropped_iterations', type: 'counter', value: 1, tags: task.tags });
+    await test.iterate(user, task);
     free.push(user);
   };
 

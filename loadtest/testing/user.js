@@ -14,7 +14,12 @@ globalThis.k6StandIn = {
   id,
   iteration: 0,
   groups: [],
-  sample: (metric, value, tags) => parentPort.postMessage({ sample: { ...metric, value: Number(value), tags } }),
+  tags: {}, // of what it does now
+  sample: (metric, value, tags) => {
+    const { group = '', ...others } = globalThis.k6StandIn.tags;
+    const groups = group + globalThis.k6StandIn.groups.map((name) => `::${name}`).join('');
+    parentPort.postMessage({ sample: { ...metric, value: Number(value), tags: { ...others, group: groups, ...tags } } });
+  },
   sleep: (seconds) => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, seconds * 1000 * scale),
   send: (request) => {
     Atomics.store(signal, 0, 0);
@@ -27,8 +32,9 @@ globalThis.k6StandIn = {
 try {
   const module = await import(script);
   parentPort.postMessage({ ready: { options: module.options ?? {}, functions: Object.keys(module).filter((name) => typeof module[name] === 'function') } });
-  parentPort.on('message', async ({ run, data }) => {
+  parentPort.on('message', async ({ run, data, tags = {} }) => {
     try {
+      globalThis.k6StandIn.tags = tags;
       globalThis.__ITER = globalThis.k6StandIn.iteration;
       const result = await module[run](data);
       parentPort.postMessage({ done: { result: result === undefined ? undefined : JSON.parse(JSON.stringify(result)) } });

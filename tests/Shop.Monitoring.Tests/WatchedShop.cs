@@ -12,8 +12,8 @@ namespace Shop.Monitoring.Tests;
 
 /// <summary>
 /// The real shop, watched by a real Prometheus with the project's own configuration and rules. Targets are led to free ports, and
-/// time runs sixty times as fast: a minute in the configuration is a second here. Node Exporter is real too; cAdvisor, Grafana
-/// and what k6 writes to Prometheus are expositions that the test serves.
+/// time runs sixty times as fast: a minute in the configuration is a second here. Node Exporter is real too; cAdvisor and Grafana
+/// are an exposition that the test serves.
 /// </summary>
 internal sealed partial class WatchedShop : IAsyncDisposable
 {
@@ -22,8 +22,12 @@ internal sealed partial class WatchedShop : IAsyncDisposable
     private readonly HttpClient _client = new();
     private WebApplication _standIns = null!;
     private Uri _prometheus = null!;
+    private DateTimeOffset _start;
 
     public ShopUnderTest Shop { get; private set; } = null!;
+
+    /// <summary>Where Prometheus takes what others write, as k6 does.</summary>
+    public Uri RemoteWrite => new(_prometheus, "/api/v1/write");
 
     public static async Task<WatchedShop> StartAsync(params string[] settings)
     {
@@ -36,8 +40,9 @@ internal sealed partial class WatchedShop : IAsyncDisposable
         watched._prometheus = await watched.StartUntilItAnswersAsync("/-/ready", port =>
         {
             watched.WriteConfiguration(node, port);
-            return ("prometheus", [$"--config.file={watched._directory}/prometheus.yml", $"--storage.tsdb.path={watched._directory}/data", $"--web.listen-address=127.0.0.1:{port}"]);
+            return ("prometheus", [$"--config.file={watched._directory}/prometheus.yml", $"--storage.tsdb.path={watched._directory}/data", $"--web.listen-address=127.0.0.1:{port}", "--web.enable-remote-write-receiver"]);
         });
+        watched._start = DateTimeOffset.UtcNow;
         return watched;
     }
 
@@ -53,11 +58,11 @@ internal sealed partial class WatchedShop : IAsyncDisposable
             double.Parse((string)sample["value"]![1]!, CultureInfo.InvariantCulture)))];
     }
 
-    /// <summary>What a query answers with over the last half minute, each series by its legend.</summary>
+    /// <summary>What a query answers with since the start, or over the last two minutes where that is shorter; each series by its legend.</summary>
     public async Task<IReadOnlyList<(string Name, IReadOnlyList<(double At, double Value)> Points)>> RangeAsync(string query, string legend)
     {
-        double now = DateTimeOffset.UtcNow.ToUnixTimeMilliseconds() / 1000d;
-        using var form = new FormUrlEncodedContent([new("query", query), new("start", $"{now - 30}"), new("end", $"{now}"), new("step", "0.5")]);
+        double now = DateTimeOffset.UtcNow.ToUnixTimeMilliseconds() / 1000d, start = Math.Max(now - 120, _start.ToUnixTimeMilliseconds() / 1000d);
+        using var form = new FormUrlEncodedContent([new("query", query), new("start", $"{start}"), new("end", $"{now}"), new("step", "0.5")]);
         using HttpResponseMessage response = await _client.PostAsync(new Uri(_prometheus, "/api/v1/query_range"), form);
         JsonNode answer = JsonNode.Parse(await response.Content.ReadAsStringAsync())!;
         Assert.That((string)answer["status"]!, Is.EqualTo("success"), $"{query}: {answer["error"]}");
@@ -124,8 +129,6 @@ internal sealed partial class WatchedShop : IAsyncDisposable
         };
         string configuration = targets.Aggregate(Repository.Text("monitoring", "prometheus", "prometheus.yml"), (text, target) => text.Replace($"[{target.Key}]", $"[\"{target.Value}\"]"));
         Assert.That(configuration, Does.Not.Contain("targets: [shop"));
-        // In a run of k6 these series come by remote write, which the shop's Prometheus takes.
-        configuration += $"\n  - job_name: k6\n    metrics_path: /k6\n    static_configs:\n      - targets: [\"{new Uri(_standIns.Urls.First()).Authority}\"]\n";
         configuration = configuration.Replace("scrape_timeout: 10s", "scrape_timeout: 500ms").Replace("interval: 15s", "interval: 500ms");
         File.WriteAllText(Path.Combine(_directory, "prometheus.yml"), configuration);
         Directory.CreateDirectory(Path.Combine(_directory, "rules"));
@@ -182,11 +185,11 @@ internal sealed partial class WatchedShop : IAsyncDisposable
         builder.Logging.ClearProviders();
         WebApplication app = builder.Build();
         app.Urls.Add("http://127.0.0.1:0");
-        string[] expositions = await Task.WhenAll(new[] { "cadvisor.prom", "k6.prom" }.Select(static file => File.ReadAllTextAsync(Path.Combine(AppContext.BaseDirectory, "Exposition", file))));
+        string exposition = await File.ReadAllTextAsync(Path.Combine(AppContext.BaseDirectory, "Exposition", "cadvisor.prom"));
         app.Run(http =>
         {
             http.Response.ContentType = "text/plain; version=0.0.4";
-            return http.Response.WriteAsync(expositions[http.Request.Path == "/k6" ? 1 : 0]);
+            return http.Response.WriteAsync(exposition);
         });
         await app.StartAsync();
         return app;

@@ -46,7 +46,7 @@ export function closeBooks(opening, flashProduct, flashUnits) {
 }
 
 function ordersCreated() {
-  const metrics = http.get(`${ORDER_URL}/metrics`);
+  const metrics = http.get(`${ORDER_URL}/metrics`, { tags: { name: '/metrics' } });
   const line = String(metrics.body).match(/^orders_created_total\{[^}]*\} (\S+)/m);
   if (!line) fail(`${ORDER_URL}/metrics has no orders_created_total`);
   return Number(line[1]);

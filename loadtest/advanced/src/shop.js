@@ -25,7 +25,7 @@ const unitsRestocked = new Counter('units_restocked');
 export function waitUntilReady() {
   for (const url of [PRODUCT_URL, ORDER_URL, INVENTORY_URL]) {
     // A shop that is still starting is no error of the shop.
-    const params = { responseCallback: http.expectedStatuses(0, 200, 503), timeout: '5s' };
+    const params = { responseCallback: http.expectedStatuses(0, 200, 503), tags: { name: '/health/ready' }, timeout: '5s' };
     for (let tries = 60; http.get(`${url}/health/ready`, params).status !== 200; tries--) {
       if (tries === 0) fail(`${url} was not ready within a minute`);
       sleep(1);
@@ -50,7 +50,7 @@ export function getProduct(id) {
  * @returns {string} its id
  */
 export function createProduct(name, stock) {
-  const product = http.post(`${PRODUCT_URL}/products`, JSON.stringify({ name, price: 9.9, category: 'Home', initial_stock: stock }), { headers: JSON_TYPE });
+  const product = http.post(`${PRODUCT_URL}/products`, JSON.stringify({ name, price: 9.9, category: 'Home', initial_stock: stock }), { headers: JSON_TYPE, tags: { name: '/products' } });
   if (product.status !== 201) fail(`no product for the flash sale: ${product.status} ${product.body}`);
   return String(product.json('id'));
 }
@@ -113,7 +113,7 @@ export function cancelOrder(order) {
  * @param {number} quantity
  */
 export function increaseStock(productId, quantity) {
-  const increased = http.post(`${INVENTORY_URL}/inventory/increase`, JSON.stringify({ product_id: productId, quantity_increased: quantity }), { headers: JSON_TYPE });
+  const increased = http.post(`${INVENTORY_URL}/inventory/increase`, JSON.stringify({ product_id: productId, quantity_increased: quantity }), { headers: JSON_TYPE, tags: { name: '/inventory/increase' } });
   if (!check(increased, { 'the stock is updated': (response) => response.json('status') === 'Stock updated' })) return;
   unitsRestocked.add(quantity);
   unitsMoved(quantity);

@@ -40,7 +40,7 @@ export function request(method, url, body = null, params = {}) {
   const sent = { method, url: String(url), body, headers: { 'User-Agent': 'k6-stand-in', ...params.headers }, timeout: params.timeout ?? '60s' };
   const answer = vu.send(sent);
   const isExpected = (params.responseCallback ?? isSuccess)(answer.status);
-  const tags = { method, name: params.tags?.name ?? sent.url, status: String(answer.status), group: vu.groups.join('::'), ...params.tags };
+  const tags = { method, name: params.tags?.name ?? sent.url, status: String(answer.status), expected_response: String(isExpected), ...params.tags };
   vu.sample({ name: 'http_reqs', type: 'counter' }, 1, tags);
   vu.sample({ name: 'http_req_duration', type: 'trend', contains: 'time' }, answer.duration, tags);
   vu.sample({ name: 'http_req_failed', type: 'rate' }, !isExpected, tags);

@@ -1,0 +1,106 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Text.Json.Nodes;
+
+namespace Shop.Monitoring.Tests;
+
+/// <summary>
+/// The load test of loadtest/advanced against the watched shop, run by the stand-in of k6 on Node, which writes to Prometheus as k6 does: what its
+/// dashboard shows is what was sent and counted.
+/// </summary>
+internal sealed class LoadTestTests
+{
+    public const string Dashboard = "loadtest";
+
+    private readonly string _results = Directory.CreateTempSubdirectory("shop-load-").FullName;
+    private WatchedShop _watched = null!;
+    private JsonNode _counted = null!;
+
+    [OneTimeSetUp]
+    public async Task RunLoadTest()
+    {
+        string node = Tools.Need("node");
+        _watched = await WatchedShop.StartAsync();
+        var start = new ProcessStartInfo(node, [Repository.PathOf("loadtest", "testing", "k6.js"), "--out", "experimental-prometheus-rw", Repository.PathOf("loadtest", "advanced", "src", "main.js")])
+        {
+            RedirectStandardError = true,
+            RedirectStandardOutput = true,
+            UseShellExecute = false,
+            Environment =
+            {
+                ["SCENARIO"] = "smoke",
+                ["FLASH_UNITS"] = "3", // fewer than buyers, so that some are refused
+                ["RESULTS"] = _results,
+                ["PRODUCT_URL"] = _watched.Shop.Products.BaseAddress!.GetLeftPart(UriPartial.Authority),
+                ["ORDER_URL"] = _watched.Shop.Orders.BaseAddress!.GetLeftPart(UriPartial.Authority),
+                ["INVENTORY_URL"] = _watched.Shop.Inventory.BaseAddress!.GetLeftPart(UriPartial.Authority),
+                ["K6_PROMETHEUS_RW_SERVER_URL"] = _watched.RemoteWrite.AbsoluteUri,
+                ["K6_PROMETHEUS_RW_TREND_STATS"] = "p(50),p(95),p(99),max", // as in docker-compose.yml
+                ["K6_PROMETHEUS_RW_PUSH_INTERVAL"] = "1s",
+            },
+        };
+        using var run = Process.Start(start)!;
+        Task<string> errors = run.StandardError.ReadToEndAsync();
+        string output = await run.StandardOutput.ReadToEndAsync();
+        await run.WaitForExitAsync();
+        // A busy machine may break the bound on time; that one, and nothing else.
+        string[] wrong = [.. (await errors).Split('\n', StringSplitOptions.RemoveEmptyEntries).Where(line => !line.StartsWith("broken: http_req_duration ", StringComparison.Ordinal))];
+        Assert.That(wrong, Is.Empty, output);
+        _counted = JsonNode.Parse(await File.ReadAllTextAsync(Path.Combine(_results, "smoke.json")))!["metrics"]!;
+    }
+
+    [OneTimeTearDown]
+    public async Task Stop()
+    {
+        Directory.Delete(_results, recursive: true);
+        if (_watched is not null) await _watched.DisposeAsync();
+    }
+
+    private static IEnumerable<TestCaseData> Queries() =>
+        from panel in Dashboards.Panels
+        where panel.Dashboard == Dashboard
+        from query in panel.Queries.Select((text, index) => (text, index))
+        select new TestCaseData(query.text).SetArgDisplayNames(panel.Title, $"{query.index}");
+
+    [TestCaseSource(nameof(Queries))]
+    public async Task Given_a_load_test_when_its_dashboard_asks_then_it_gets_data(string query)
+    {
+        string filled = Dashboards.Filled(query, service: "", instance: "");
+        IReadOnlyList<(string Name, IReadOnlyList<(double At, double Value)> Points)> series = await _watched.RangeAsync(filled, legend: "");
+        Assert.That(series.SelectMany(one => one.Points).Where(point => double.IsFinite(point.Value)), Is.Not.Empty, filled);
+    }
+
+    [TestCase("http_reqs", "sum(k6_http_reqs_total)")]
+    [TestCase("iterations", "sum(k6_iterations_total)")]
+    [TestCase("orders_acknowledged", "sum(k6_orders_acknowledged_total)")]
+    [TestCase("orders_acknowledged", "sum(orders_created_total)")]
+    [TestCase("orders_short", "sum(k6_orders_short_total)")]
+    [TestCase("orders_short", "sum(orders_rejected_total{reason=\"insufficient_stock\"})")]
+    [TestCase("orders_unaccounted", "sum(k6_orders_unaccounted_total)")]
+    [TestCase("units_unaccounted", "sum(k6_units_unaccounted_total)")]
+    [TestCase("units_oversold", "sum(k6_units_oversold_total)")]
+    public async Task Given_a_load_test_that_has_ended_then_Prometheus_has_the_number_that_it_counted(string counter, string query)
+    {
+        double expected = (double)_counted[counter]!["values"]!["count"]!;
+        // The shop's own come with the next scrape.
+        await WatchedShop.UntilAsync(
+            async () => (await _watched.QueryAsync(query)) is [var sample] && sample.Value.Equals(expected),
+            async () => $"{query} is not {expected}: {string.Join(", ", (await _watched.QueryAsync(query)).Select(sample => sample.Value.ToString(CultureInfo.InvariantCulture)))}");
+    }
+
+    [Test]
+    public async Task Given_refusals_for_want_of_stock_then_they_are_no_errors_on_either_side()
+    {
+        Assert.That((double)_counted["orders_short"]!["values"]!["count"]!, Is.EqualTo(2), "five wanted three");
+        Panel errors = Dashboards.Panels.Single(panel => panel.Dashboard == Dashboard && panel.Title == "Errors, both sides");
+        foreach (string query in errors.Queries)
+        {
+            double[] shares = [.. (await _watched.RangeAsync(Dashboards.Filled(query, "", ""), "")).SelectMany(one => one.Points).Select(point => point.Value)];
+            Assert.That(shares, Is.Not.Empty, query);
+            Assert.That(shares, Has.All.Zero, query);
+        }
+    }
+
+    [Test]
+    public Task Given_a_load_test_then_its_dashboard_can_be_drawn() => Picture.DrawAsync(Dashboard, _watched, instance: "");
+}

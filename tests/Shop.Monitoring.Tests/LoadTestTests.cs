@@ -47,6 +47,7 @@ internal sealed class LoadTestTests
         string[] wrong = [.. (await errors).Split('\n', StringSplitOptions.RemoveEmptyEntries).Where(line => !line.StartsWith("broken: http_req_duration ", StringComparison.Ordinal))];
         Assert.That(wrong, Is.Empty, output);
         _counted = JsonNode.Parse(await File.ReadAllTextAsync(Path.Combine(_results, "smoke.json")))!["metrics"]!;
+        await UntilPrometheusHasAsync("sum(orders_created_total)", Counted("orders_acknowledged"));
     }
 
     [OneTimeTearDown]
@@ -79,19 +80,12 @@ internal sealed class LoadTestTests
     [TestCase("orders_unaccounted", "sum(k6_orders_unaccounted_total)")]
     [TestCase("units_unaccounted", "sum(k6_units_unaccounted_total)")]
     [TestCase("units_oversold", "sum(k6_units_oversold_total)")]
-    public async Task Given_a_load_test_that_has_ended_then_Prometheus_has_the_number_that_it_counted(string counter, string query)
-    {
-        double expected = (double)_counted[counter]!["values"]!["count"]!;
-        // The shop's own come with the next scrape.
-        await WatchedShop.UntilAsync(
-            async () => (await _watched.QueryAsync(query)) is [var sample] && sample.Value.Equals(expected),
-            async () => $"{query} is not {expected}: {string.Join(", ", (await _watched.QueryAsync(query)).Select(sample => sample.Value.ToString(CultureInfo.InvariantCulture)))}");
-    }
+    public Task Given_a_load_test_that_has_ended_then_Prometheus_has_the_number_that_it_counted(string counter, string query) => UntilPrometheusHasAsync(query, Counted(counter));
 
     [Test]
     public async Task Given_refusals_for_want_of_stock_then_they_are_no_errors_on_either_side()
     {
-        Assert.That((double)_counted["orders_short"]!["values"]!["count"]!, Is.EqualTo(2), "five wanted three");
+        Assert.That(Counted("orders_short"), Is.EqualTo(2), "five wanted three");
         Panel errors = Dashboards.Panels.Single(panel => panel.Dashboard == Dashboard && panel.Title == "Errors, both sides");
         foreach (string query in errors.Queries)
         {
@@ -101,6 +95,23 @@ internal sealed class LoadTestTests
         }
     }
 
+    [TestCase("order_retries", "sent again")]
+    [TestCase("orders_replayed", "answered from an earlier try")]
+    [TestCase("orders_short", "too little stock")]
+    public async Task Given_a_load_test_that_has_ended_then_its_retries_and_refusals_are_what_it_counted(string counter, string legend)
+    {
+        Panel panel = Dashboards.Panels.Single(panel => panel.Dashboard == Dashboard && panel.Title == "Retries and refusals");
+        string query = (string)panel.Json["targets"]!.AsArray().Single(target => (string)target!["legendFormat"]! == legend)!["expr"]!;
+        Assert.That((await _watched.QueryAsync(query)).Single().Value, Is.EqualTo(Counted(counter)), query);
+    }
+
     [Test]
     public Task Given_a_load_test_then_its_dashboard_can_be_drawn() => Picture.DrawAsync(Dashboard, _watched, instance: "");
+
+    private double Counted(string counter) => (double?)_counted[counter]?["values"]!["count"] ?? 0;
+
+    // The shop's own figures come with the next scrape.
+    private Task UntilPrometheusHasAsync(string query, double expected) => WatchedShop.UntilAsync(
+        async () => (await _watched.QueryAsync(query)) is [var sample] && sample.Value.Equals(expected),
+        async () => $"{query} is not {expected}: {string.Join(", ", (await _watched.QueryAsync(query)).Select(sample => sample.Value.ToString(CultureInfo.InvariantCulture)))}");
 }

@@ -61,7 +61,8 @@ internal sealed partial class WatchedShop : IAsyncDisposable
     /// <summary>What a query answers with since the start, or over the last two minutes where that is shorter; each series by its legend.</summary>
     public async Task<IReadOnlyList<(string Name, IReadOnlyList<(double At, double Value)> Points)>> RangeAsync(string query, string legend)
     {
-        double now = DateTimeOffset.UtcNow.ToUnixTimeMilliseconds() / 1000d, start = Math.Max(now - 120, _start.ToUnixTimeMilliseconds() / 1000d);
+        double now = DateTimeOffset.UtcNow.ToUnixTimeMilliseconds() / 1000d, since = Math.Min(120, now - (_start.ToUnixTimeMilliseconds() / 1000d));
+        double start = now - (Math.Floor(since / 0.5) * 0.5); // so that the last step is now
         using var form = new FormUrlEncodedContent([new("query", query), new("start", $"{start}"), new("end", $"{now}"), new("step", "0.5")]);
         using HttpResponseMessage response = await _client.PostAsync(new Uri(_prometheus, "/api/v1/query_range"), form);
         JsonNode answer = JsonNode.Parse(await response.Content.ReadAsStringAsync())!;

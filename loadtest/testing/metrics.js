@@ -1,6 +1,7 @@
 // The metrics of a run, and the thresholds on them.
 
 const STATS = { avg: mean, min: (values) => Math.min(...values), max: (values) => Math.max(...values), med: (values) => percentile(values, 50) };
+const SUMMARY_STATS = [...Object.keys(STATS), 'p(90)', 'p(95)', 'p(99)'];
 
 export class Metrics {
   #metrics = new Map();
@@ -50,13 +51,14 @@ export class Metrics {
     const metric = this.#metrics.get(name);
     // Without a sample a counter is 0, and there is nothing else to break a rule.
     if (!metric) return what === 'count' ? compare(0, operator, Number(bound)) : true;
-    const value = percent ? percentile(metric.samples, Number(percent)) : valuesOf(metric.type, metric.samples, 1)[what];
+    const value = percent ? statistic(what, metric.samples) : valuesOf(metric.type, metric.samples, 1)[what];
     if (value === undefined) throw new Error(`a ${metric.type} such as ${name} has no ${what}`);
     return compare(value, operator, Number(bound));
   }
 }
 
-function valuesOf(type, samples, seconds) {
+/** The figures of a metric by k6's names; stats: those of a trend. */
+export function valuesOf(type, samples, seconds, stats = SUMMARY_STATS) {
   const sum = samples.reduce((total, value) => total + value, 0);
   switch (type) {
     case 'counter':
@@ -66,18 +68,22 @@ function valuesOf(type, samples, seconds) {
     case 'rate':
       return { rate: sum / samples.length, passes: sum, fails: samples.length - sum };
     default:
-      return {
-        ...Object.fromEntries(Object.entries(STATS).map(([name, stat]) => [name, stat(samples)])),
-        ...Object.fromEntries([90, 95, 99].map((percent) => [`p(${percent})`, percentile(samples, percent)])),
-      };
+      return Object.fromEntries(stats.map((stat) => [stat, statistic(stat, samples)]));
   }
+}
+
+function statistic(stat, samples) {
+  const percent = /^p\(([\d.]+)\)$/.exec(stat)?.[1];
+  if (percent) return percentile(samples, Number(percent));
+  if (!Object.hasOwn(STATS, stat)) throw new Error(`the stand-in has no statistic ${stat}`);
+  return STATS[stat](samples);
 }
 
 function mean(values) {
   return values.reduce((total, value) => total + value, 0) / values.length;
 }
 
-export function percentile(values, percent) {
+function percentile(values, percent) {
   const sorted = [...values].sort((one, other) => one - other);
   return sorted[Math.min(sorted.length - 1, Math.floor((sorted.length * percent) / 100))];
 }

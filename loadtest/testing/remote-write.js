@@ -1,15 +1,9 @@
 // What `k6 run --out experimental-prometheus-rw` does: every few seconds the state of each series goes to Prometheus by remote write, in the names of k6's
 // documentation. A counter ends with _total and a rate with _rate; a trend is a series for each statistic, times in seconds.
 
-import { percentile } from './metrics.js';
+import { valuesOf } from './metrics.js';
 
 const SYSTEM_TAGS = new Set(['method', 'name', 'status', 'group', 'check', 'scenario', 'expected_response']);
-const WRITERS = {
-  counter: ({ sum }) => [['_total', sum]],
-  gauge: ({ last }) => [['', last]],
-  rate: ({ sum, count }) => [['_rate', sum / count]],
-  trend: ({ values, contains }, stats) => stats.map((stat) => [`_${stat.replace(/[()]/g, '')}`, statistic(stat, values) / (contains === 'time' ? 1000 : 1)]),
-};
 
 export class RemoteWrite {
   #series = new Map();
@@ -22,18 +16,15 @@ export class RemoteWrite {
     this.stats = stats.split(',');
     const seconds = /^([\d.]+)s$/.exec(interval)?.[1];
     if (!seconds) throw new Error(`K6_PROMETHEUS_RW_PUSH_INTERVAL: the stand-in wants seconds, such as 5s, not ${interval}`);
-    this.#timer = setInterval(() => this.#send(), Number(seconds) * 1000);
+    this.#timer = setInterval(() => this.#send(), Number(seconds) * 1000).unref();
   }
 
   add({ name, type, contains, value, tags = {} }) {
     const labels = Object.entries(tags).filter(([tag, text]) => SYSTEM_TAGS.has(tag) && text !== '');
     const key = JSON.stringify([name, ...labels.sort()]);
     let series = this.#series.get(key);
-    if (!series) this.#series.set(key, (series = { name, type, contains, labels, sum: 0, count: 0, last: 0, values: [] }));
-    series.sum += value;
-    series.count++;
-    series.last = value;
-    if (type === 'trend') series.values.push(value);
+    if (!series) this.#series.set(key, (series = { name, type, contains, labels, samples: [] }));
+    series.samples.push(value);
   }
 
   /** Sends what is left; an error of any push comes out here, and the run fails with it. */
@@ -44,16 +35,24 @@ export class RemoteWrite {
   }
 
   #send() {
-    const body = compressed(writeRequest(this.#now()));
+    const body = compressed(writeRequest([...this.#series.values()].flatMap((series) => this.#figures(series)), Date.now()));
     this.#sent = this.#sent.then(() => push(this.url, body));
     this.#sent.catch(() => {}); // close() waits for it, and throws
   }
 
-  #now() {
-    const time = Date.now();
-    return [...this.#series.values()].flatMap((series) =>
-      WRITERS[series.type](series, this.stats).map(([suffix, value]) => ({ labels: [['__name__', `k6_${series.name}${suffix}`], ...series.labels], value, time })),
-    );
+  #figures({ name, type, contains, labels, samples }) {
+    const values = valuesOf(type, samples, 1, this.stats);
+    const figure = (suffix, value) => ({ labels: [['__name__', `k6_${name}${suffix}`], ...labels], value });
+    switch (type) {
+      case 'counter':
+        return [figure('_total', values.count)];
+      case 'gauge':
+        return [figure('', values.value)];
+      case 'rate':
+        return [figure('_rate', values.rate)];
+      default:
+        return Object.entries(values).map(([stat, value]) => figure(`_${stat.replace(/[()]/g, '')}`, contains === 'time' ? value / 1000 : value));
+    }
   }
 }
 
@@ -63,16 +62,13 @@ async function push(url, body) {
   if (!answer.ok) throw new Error(`${url}: ${answer.status} ${await answer.text()}`);
 }
 
-function statistic(stat, values) {
-  if (stat === 'max') return Math.max(...values);
-  const percent = /^p\(([\d.]+)\)$/.exec(stat)?.[1];
-  if (!percent) throw new Error(`K6_PROMETHEUS_RW_TREND_STATS: the stand-in has no ${stat}`);
-  return percentile(values, Number(percent));
+/** prometheus.WriteRequest as Protocol Buffers: time series of labels and one sample each. */
+function writeRequest(series, time) {
+  return Buffer.concat(series.map(({ labels, value }) => field(1, Buffer.concat([...labels.map(label), field(2, sample(value, time))]))));
 }
 
-/** prometheus.WriteRequest as Protocol Buffers: time series of labels and one sample each. */
-function writeRequest(series) {
-  return Buffer.concat(series.map(({ labels, value, time }) => field(1, Buffer.concat([...labels.map(([name, text]) => field(1, Buffer.concat([field(1, name), field(2, text)]))), field(2, sample(value, time))]))));
+function label([name, text]) {
+  return field(1, Buffer.concat([field(1, name), field(2, text)]));
 }
 
 function sample(value, time) {

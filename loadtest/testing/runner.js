@@ -19,14 +19,22 @@ const EXECUTORS = { 'ramping-vus': rampUsers, 'ramping-arrival-rate': rampArriva
  */
 export async function run(script, { env = {}, scale = 1, output } = {}) {
   const test = new Test(pathToFileURL(path.resolve(script)).href, env, scale, output);
+  try {
+    return await runThrough(test);
+  } finally {
+    await test.close();
+  }
+}
+
+async function runThrough(test) {
   const host = await test.user();
   const { options, functions } = host.script;
   const { scenarios = { default: { executor: 'ramping-vus', startVUs: 1, stages: options.stages } }, thresholds = {} } = options;
 
   const data = functions.includes('setup') ? await host.run('setup', undefined, { group: '::setup' }) : undefined;
   const start = performance.now();
-  const watch = test.abortWhenBroken(thresholds, start);
-  const census = setInterval(() => test.countUsers(), 1000 * scale);
+  test.abortWhenBroken(thresholds, start);
+  test.every(1000 * test.scale, () => test.countUsers());
   await Promise.all(
     Object.entries(scenarios).map(async ([name, scenario]) => {
       const execute = EXECUTORS[scenario.executor];
@@ -35,16 +43,13 @@ export async function run(script, { env = {}, scale = 1, output } = {}) {
       await execute(test, scenario, () => ({ run: scenario.exec ?? 'default', data, tags: { scenario: name } }));
     }),
   );
-  clearInterval(watch);
-  clearInterval(census);
   test.countUsers();
   const seconds = (performance.now() - start) / 1000;
   if (functions.includes('teardown')) await host.run('teardown', data, { group: '::teardown' });
-  await output?.close();
+  await test.output?.close();
 
   const summary = test.metrics.summary(thresholds, seconds);
   const files = functions.includes('handleSummary') ? await host.run('handleSummary', summary) : {};
-  await test.close();
   for (const [file, text] of Object.entries(files)) {
     if (file === 'stdout') continue;
     mkdirSync(path.dirname(file), { recursive: true });
@@ -59,6 +64,7 @@ class Test {
   isAborted = false;
   #busy = 0;
   #users = [];
+  #timers = [];
 
   constructor(script, env, scale, output) {
     this.script = script;
@@ -101,16 +107,21 @@ class Test {
     this.add({ name: 'vus_max', type: 'gauge', value: this.#users.length });
   }
 
+  every(duration, work) {
+    this.#timers.push(setInterval(work, duration));
+  }
+
   abortWhenBroken(thresholds, start) {
     const rules = Object.values(thresholds).flat().filter((rule) => rule.abortOnFail);
-    if (rules.length === 0) return undefined;
+    if (rules.length === 0) return;
     const wait = Math.max(...rules.map((rule) => milliseconds(rule.delayAbortEval ?? '0s'))) * this.scale;
-    return setInterval(() => {
+    this.every(100, () => {
       if (performance.now() - start > wait) this.isAborted = this.metrics.verdicts(thresholds).some(({ ok, isAborting }) => isAborting && !ok);
-    }, 100);
+    });
   }
 
   async close() {
+    this.#timers.forEach(clearInterval);
     await Promise.all(this.#users.map((user) => user.close()));
     agent.destroy();
   }

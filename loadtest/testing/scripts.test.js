@@ -5,6 +5,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
+import { RemoteWrite } from './remote-write.js';
 import { run } from './runner.js';
 import { metric, startShop } from './shop.js';
 
@@ -75,6 +76,11 @@ test('given someone else orders meanwhile, when the advanced test runs, then the
   assert.equal(summary.metrics.orders_unaccounted.values.count, -1);
   assert.equal(summary.metrics.units_unaccounted.values.count, 7);
   assert.match(files.stdout, /BROKEN {2}orders_unaccounted/);
+});
+
+test('given no Prometheus takes what is written to it, when a script runs, then the run fails and says so', async () => {
+  const output = new RemoteWrite({ K6_PROMETHEUS_RW_SERVER_URL: `${shop.env.ORDER_URL}/no-receiver` });
+  await assert.rejects(run(script('simple/src/scenarios/inventory_service_test.js'), { env: shop.env, scale: 0.02, output }), /no-receiver: 404/);
 });
 
 test('given an unknown scenario, when the advanced test starts, then it says which there are', async () => {

@@ -15,6 +15,9 @@ internal sealed record Panel(string Dashboard, JsonNode Json)
 /// <summary>The dashboards as they are in the repository.</summary>
 internal static class Dashboards
 {
+    /// <summary>The one that shows a load test, and is empty without.</summary>
+    public const string LoadTest = "loadtest";
+
     public static IReadOnlyDictionary<string, JsonNode> All { get; } = Directory.GetFiles(Repository.PathOf("monitoring", "grafana", "dashboards"), "*.json")
         .ToDictionary(file => Path.GetFileNameWithoutExtension(file), file => JsonNode.Parse(File.ReadAllText(file))!, StringComparer.Ordinal);
 

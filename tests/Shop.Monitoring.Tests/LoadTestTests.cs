@@ -10,8 +10,6 @@ namespace Shop.Monitoring.Tests;
 /// </summary>
 internal sealed class LoadTestTests
 {
-    public const string Dashboard = "loadtest";
-
     private readonly string _results = Directory.CreateTempSubdirectory("shop-load-").FullName;
     private WatchedShop _watched = null!;
     private JsonNode _counted = null!;
@@ -37,6 +35,7 @@ internal sealed class LoadTestTests
                 ["K6_PROMETHEUS_RW_SERVER_URL"] = _watched.RemoteWrite.AbsoluteUri,
                 ["K6_PROMETHEUS_RW_TREND_STATS"] = "p(50),p(95),p(99),max", // as in docker-compose.yml
                 ["K6_PROMETHEUS_RW_PUSH_INTERVAL"] = "1s",
+                ["NODE_NO_WARNINGS"] = "1", // of some version of Node: what is on the error stream is an error
             },
         };
         using var run = Process.Start(start)!;
@@ -59,7 +58,7 @@ internal sealed class LoadTestTests
 
     private static IEnumerable<TestCaseData> Queries() =>
         from panel in Dashboards.Panels
-        where panel.Dashboard == Dashboard
+        where panel.Dashboard == Dashboards.LoadTest
         from query in panel.Queries.Select((text, index) => (text, index))
         select new TestCaseData(query.text).SetArgDisplayNames(panel.Title, $"{query.index}");
 
@@ -86,7 +85,7 @@ internal sealed class LoadTestTests
     public async Task Given_refusals_for_want_of_stock_then_they_are_no_errors_on_either_side()
     {
         Assert.That(Counted("orders_short"), Is.EqualTo(2), "five wanted three");
-        Panel errors = Dashboards.Panels.Single(panel => panel.Dashboard == Dashboard && panel.Title == "Errors, both sides");
+        Panel errors = Named("Errors, both sides");
         foreach (string query in errors.Queries)
         {
             double[] shares = [.. (await _watched.RangeAsync(Dashboards.Filled(query, "", ""), "")).SelectMany(one => one.Points).Select(point => point.Value)];
@@ -95,18 +94,29 @@ internal sealed class LoadTestTests
         }
     }
 
+    [Test]
+    public async Task Given_what_the_test_does_before_and_after_its_scenarios_then_that_is_in_no_latency()
+    {
+        IReadOnlyList<(IReadOnlyDictionary<string, string> Labels, double Value)> all = await _watched.QueryAsync("max by (name) (k6_http_req_duration_p95)"), routes = await _watched.QueryAsync(Named("Latency by route, seen by k6").Queries.Single());
+        Assert.That(all.Select(route => route.Labels["name"]), Is.SupersetOf(new[] { "/health/ready", "/metrics" }));
+        Assert.That(routes.Select(route => route.Labels["name"]), Is.SupersetOf(new[] { "/orders", "/products", "/products/{id}" }).And.None.EqualTo("/health/ready").And.None.EqualTo("/metrics"));
+        Assert.That((await _watched.QueryAsync(Named("Latency, both sides").Queries.First())).Single().Value, Is.EqualTo(routes.Max(route => route.Value)));
+    }
+
     [TestCase("order_retries", "sent again")]
     [TestCase("orders_replayed", "answered from an earlier try")]
     [TestCase("orders_short", "too little stock")]
     public async Task Given_a_load_test_that_has_ended_then_its_retries_and_refusals_are_what_it_counted(string counter, string legend)
     {
-        Panel panel = Dashboards.Panels.Single(panel => panel.Dashboard == Dashboard && panel.Title == "Retries and refusals");
+        Panel panel = Named("Retries and refusals");
         string query = (string)panel.Json["targets"]!.AsArray().Single(target => (string)target!["legendFormat"]! == legend)!["expr"]!;
         Assert.That((await _watched.QueryAsync(query)).Single().Value, Is.EqualTo(Counted(counter)), query);
     }
 
     [Test]
-    public Task Given_a_load_test_then_its_dashboard_can_be_drawn() => Picture.DrawAsync(Dashboard, _watched, instance: "");
+    public Task Given_a_load_test_then_its_dashboard_can_be_drawn() => Picture.DrawAsync(Dashboards.LoadTest, _watched, instance: "");
+
+    private static Panel Named(string title) => Dashboards.Panels.Single(panel => panel.Dashboard == Dashboards.LoadTest && panel.Title == title);
 
     private double Counted(string counter) => (double?)_counted[counter]?["values"]!["count"] ?? 0;
 

@@ -106,6 +106,6 @@ internal sealed class PictureTests
         await using var traffic = new Traffic(watched.Shop);
         await WatchedShop.UntilAsync(async () => (await watched.QueryAsync("count_over_time(up[2m])")).Any(sample => sample.Value > 70), () => Task.FromResult("Prometheus scrapes too slowly."));
         string instance = (await watched.QueryAsync("node_uname_info"))[0].Labels["instance"];
-        foreach (string name in Dashboards.All.Keys.Where(name => name != LoadTestTests.Dashboard)) await Picture.DrawAsync(name, watched, instance);
+        foreach (string name in Dashboards.All.Keys.Where(name => name != Dashboards.LoadTest)) await Picture.DrawAsync(name, watched, instance);
     }
 }

@@ -35,7 +35,7 @@ internal sealed class ProofTests
 
     private static IEnumerable<TestCaseData> Queries() =>
         from panel in Dashboards.Panels
-        where panel.Dashboard != LoadTestTests.Dashboard
+        where panel.Dashboard != Dashboards.LoadTest
         from query in panel.Queries.Select((text, index) => (text, index))
         from service in query.text.Contains("$service", StringComparison.Ordinal) ? new[] { "product-service", "order-service", "inventory-service" } : [""]
         select new TestCaseData(query.text, service).SetArgDisplayNames(panel.Dashboard, panel.Title, $"{query.index}", service);

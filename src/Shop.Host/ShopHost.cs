@@ -18,6 +18,7 @@ public static class ShopHost
     /// <exception cref="ShopStartException">A setting is wrong.</exception>
     public static WebApplication Build(string[] args, Action<IServiceCollection>? replace = null)
     {
+        StartAhead.Begin(migrations: typeof(InventoryModule).Assembly);
         // Settings are read once. Watching their files would watch the folder, and wake a thread for every write to a database in it.
         WebApplicationBuilder builder = WebApplication.CreateSlimBuilder([.. args, "--hostBuilder:reloadConfigOnChange=false"]);
         IReadOnlyList<IShopModule> modules = Modules();

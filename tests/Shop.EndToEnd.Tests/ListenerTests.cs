@@ -1,7 +1,9 @@
 using System.Net;
 using System.Net.Sockets;
 using Microsoft.AspNetCore.Builder;
+using Microsoft.Extensions.DependencyInjection;
 using Shop.Host;
+using Shop.Platform;
 using Shop.Platform.Modules;
 
 namespace Shop.EndToEnd.Tests;
@@ -76,6 +78,18 @@ internal sealed class ListenerTests
         int[] ports = [.. SharedShop.Shop.ByName.Values.Select(client => client.BaseAddress!.Port)];
         Assert.That(ports, Is.Unique.And.All.GreaterThan(0));
         Assert.That(SharedShop.Shop.ByName.Values.Select(client => client.BaseAddress!.Host), Is.All.EqualTo("127.0.0.1"));
+    }
+
+    [Test]
+    public async Task Given_a_module_whose_routes_can_not_be_built_when_the_shop_starts_then_the_start_fails_and_no_port_opens()
+    {
+        string directory = Directory.CreateTempSubdirectory("shop-test-").FullName;
+        string[] settings = [$"--Shop:DataDirectory={directory}", "--Shop:Products:Port=0", "--Shop:Orders:Port=0", "--Shop:Inventory:Port=0", "--Logging:LogLevel:Default=None"];
+        await using WebApplication shop = ShopHost.Build(settings, services => services.AddSingleton<BuildInfo>(static _ => throw new NotSupportedException("No version.")));
+
+        Assert.That(async () => await shop.StartAsync(), Throws.InstanceOf<NotSupportedException>().With.Message.EqualTo("No version."));
+
+        Assert.That(shop.Urls, Is.Empty);
     }
 
     // A port that was free a moment ago may be taken by now: then it is another's turn.

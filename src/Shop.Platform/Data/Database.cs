@@ -91,6 +91,15 @@ public sealed class Database : IDisposable
         registry.AddBeforeCollectCallback(() => databaseMetrics.Refresh(_writes.Depth, FileSize(Path), FileSize(Path + "-wal")));
     }
 
+    /// <summary>Makes a database in memory as <see cref="Open"/> makes one in a file.</summary>
+    internal static void Rehearse(Assembly migrations)
+    {
+        using var connection = new SqliteConnection("Data Source=:memory:");
+        connection.Open();
+        Configure(connection);
+        Migrations.Apply("rehearsal", connection, migrations);
+    }
+
     /// <summary>Keeps in mind that the file is damaged, where an error says so: it does not mend itself.</summary>
     internal void NoteDamage(SqliteException exception) => IsDamaged |= exception.SqliteErrorCode is raw.SQLITE_CORRUPT or raw.SQLITE_NOTADB;
 

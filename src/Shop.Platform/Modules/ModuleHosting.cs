@@ -36,6 +36,7 @@ public static class ModuleHosting
         services.AddSingleton<DemoTraffic>();
         services.AddSingleton(TimeProvider.System);
         services.AddHostedService<DataDirectoryLock>();
+        services.AddSingleton<PipelineBuilder>();
         services.AddCors();
         services.AddResponseCompression(options =>
             options.MimeTypes = [.. ResponseCompressionDefaults.MimeTypes, "application/openmetrics-text"]);
@@ -47,26 +48,8 @@ public static class ModuleHosting
             options.SerializerOptions.TypeInfoResolverChain.Add(PlatformJson.Wire);
         });
         IHealthChecksBuilder health = services.AddHealthChecks();
-        foreach (IShopModule module in modules)
-        {
-            ModuleIdentity identity = module.Identity;
-            services.AddKeyedSingleton(identity.Name, (provider, _) => new ModuleContext(identity, settings,
-                provider.GetRequiredService<TimeProvider>(), provider.GetRequiredService<ILoggerFactory>()));
-            services.AddKeyedSingleton(identity.Name, (provider, key) => new ModuleListener(provider.GetRequiredKeyedService<ModuleContext>(key)));
-            services.AddSingleton(provider => provider.GetRequiredKeyedService<ModuleListener>(identity.Name));
-            services.AddKeyedSingleton(identity.Name, (provider, key) =>
-            {
-                var context = provider.GetRequiredKeyedService<ModuleContext>(key);
-                return new LiveFigures(context.Registry, context.Clock, context.Log);
-            });
-            services.AddSingleton<IHostedService>(provider => new ModuleLifetime(module, provider));
-            services.AddModuleDocument(identity, build.Version);
-            health.Add(new HealthCheckRegistration($"{identity.Name} database",
-                provider => new DatabaseHealth(provider.GetRequiredKeyedService<ModuleContext>(identity.Name).Database),
-                HealthStatus.Unhealthy, [ServiceRoutes.HealthTag(identity)]));
-            module.AddServices(services);
-        }
-
+        foreach (IShopModule module in modules) AddModule(services, health, module, settings, build.Version);
+        services.AddHostedService(static provider => provider.GetRequiredService<PipelineBuilder>());
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;
@@ -105,6 +88,26 @@ public static class ModuleHosting
         options.KnownIPNetworks.Clear();
         foreach (System.Net.IPNetwork network in settings.TrustedProxies) options.KnownIPNetworks.Add(network);
         return options;
+    }
+
+    private static void AddModule(IServiceCollection services, IHealthChecksBuilder health, IShopModule module, ShopSettings settings, string version)
+    {
+        ModuleIdentity identity = module.Identity;
+        services.AddKeyedSingleton(identity.Name, (provider, _) => new ModuleContext(identity, settings,
+            provider.GetRequiredService<TimeProvider>(), provider.GetRequiredService<ILoggerFactory>()));
+        services.AddKeyedSingleton(identity.Name, (provider, key) => new ModuleListener(provider.GetRequiredKeyedService<ModuleContext>(key)));
+        services.AddSingleton(provider => provider.GetRequiredKeyedService<ModuleListener>(identity.Name));
+        services.AddKeyedSingleton(identity.Name, (provider, key) =>
+        {
+            var context = provider.GetRequiredKeyedService<ModuleContext>(key);
+            return new LiveFigures(context.Registry, context.Clock, context.Log);
+        });
+        services.AddSingleton<IHostedService>(provider => new ModuleLifetime(module, provider));
+        services.AddModuleDocument(identity, version);
+        health.Add(new HealthCheckRegistration($"{identity.Name} database",
+            provider => new DatabaseHealth(provider.GetRequiredKeyedService<ModuleContext>(identity.Name).Database),
+            HealthStatus.Unhealthy, [ServiceRoutes.HealthTag(identity)]));
+        module.AddServices(services);
     }
 
     private static RequestDelegate Pipeline(IServiceProvider services, IShopModule module, ModuleListener listener)
@@ -149,7 +152,7 @@ public static class ModuleHosting
                 throw new ShopStartException($"The database file {context.Database.Path} can't be used: {exception.Message}", exception);
             }
 
-            listener.Pipeline = Pipeline(services, module, listener);
+            services.GetRequiredService<PipelineBuilder>().Begin(listener, () => Pipeline(services, module, listener));
         }
 
         public async Task StopAsync(CancellationToken cancellationToken)

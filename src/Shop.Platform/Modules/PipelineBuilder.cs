@@ -1,0 +1,36 @@
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Hosting;
+using Shop.Platform.Http;
+
+namespace Shop.Platform.Modules;
+
+/// <summary>
+/// Builds a module's pipeline beside the start of the modules after it, and sends one request through, so that no client waits for what the first
+/// request makes. As a hosted service it comes after the modules and before the ports.
+/// </summary>
+internal sealed class PipelineBuilder(IServiceProvider services) : IHostedService
+{
+    private readonly List<Task> _building = [StartAhead.Ended];
+
+    /// <summary>Begins to build the pipeline of a module that has started.</summary>
+    public void Begin(ModuleListener listener, Func<RequestDelegate> build) => _building.Add(Task.Run(() =>
+    {
+        listener.Pipeline = build();
+        return RehearseAsync(listener);
+    }));
+
+    /// <summary>Waits for all pipelines; a fault of one is a fault of the start.</summary>
+    public Task StartAsync(CancellationToken cancellationToken) => Task.WhenAll(_building);
+
+    public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    private Task RehearseAsync(ModuleListener listener)
+    {
+        var http = new DefaultHttpContext { RequestServices = services };
+        http.Features.Set(listener);
+        http.Request.Method = HttpMethods.Get;
+        http.Request.Path = "/health/live"; // no metric counts it
+        http.Request.Host = new HostString(listener.Module.Settings.AllowedHosts.FirstOrDefault() ?? "localhost");
+        return listener.Pipeline(http);
+    }
+}

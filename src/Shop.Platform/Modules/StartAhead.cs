@@ -1,0 +1,25 @@
+using System.Reflection;
+using Prometheus;
+using Shop.Platform.Data;
+
+namespace Shop.Platform.Modules;
+
+/// <summary>
+/// Lets another processor compile what the modules will need first, while the host is built: metrics and a database. What it makes, it makes
+/// in memory and gives up.
+/// </summary>
+public static class StartAhead
+{
+    private static Task? _work;
+
+    /// <summary>Ends when the work has ended, and fails as it did.</summary>
+    internal static Task Ended => _work ?? Task.CompletedTask;
+
+    /// <summary>Begins the work, once in a process.</summary>
+    /// <param name="migrations">The assembly of a module that has migrations.</param>
+    public static void Begin(Assembly migrations) => _work ??= Task.Run(() =>
+    {
+        _ = new DatabaseMetrics(Metrics.WithCustomRegistry(Metrics.NewCustomRegistry()), queueLimit: 1);
+        Database.Rehearse(migrations);
+    });
+}

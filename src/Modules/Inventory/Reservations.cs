@@ -27,14 +27,14 @@ internal sealed class Reservations(
         },
         Moved);
 
-    public async Task<Reservation> ReserveAsync(string orderId, IReadOnlyList<StockLine> lines)
+    public Task<Reservation> ReserveAsync(string orderId, IReadOnlyList<StockLine> lines)
     {
-        (Reservation reservation, _) = await store.Writes.WriteAsync(() => Reserve(orderId, lines), made =>
+        var movements = new List<Movement>(lines.Count);
+        return store.Writes.WriteAsync(() => Reserve(orderId, lines, movements), _ =>
         {
             metrics.ReservationOpened();
-            Moved(made.Movements);
+            Moved(movements);
         }, inline: true);
-        return reservation;
     }
 
     public Task ConfirmAsync(IReadOnlyList<string> orderIds) => store.Writes.WriteAsync(() =>
@@ -49,21 +49,26 @@ internal sealed class Reservations(
 
     public Task ShipAsync(string orderId) => CloseAsync(orderId, MovementKind.Shipped);
 
-    private Outcome<(Reservation Reservation, List<Movement> Movements)> Reserve(string orderId, IReadOnlyList<StockLine> lines)
+    private Outcome<Reservation> Reserve(string orderId, IReadOnlyList<StockLine> lines, List<Movement> movements)
     {
-        var movements = new List<Movement>(lines.Count);
-        Shortage[] shortages = [.. lines.Where(line => LevelOf(line) < line.Quantity).Select(line => new Shortage(line.ProductId, line.Quantity, LevelOf(line)))];
-        if (shortages.Length > 0)
-            return Outcome.Undo((HeldBefore(orderId, lines) ?? new Reservation(ReservationOutcome.TooLittleStock, shortages), movements));
+        movements.Clear(); // a write may run twice
+        List<Shortage>? shortages = null;
+        for (int i = 0; i < lines.Count; i++)
+        {
+            long level = store.LevelOf(lines[i].ProductId) ?? 0;
+            if (level < lines[i].Quantity) (shortages ??= []).Add(new Shortage(lines[i].ProductId, lines[i].Quantity, level));
+        }
+
+        if (shortages is not null)
+            return Outcome.Undo(HeldBefore(orderId, lines) ?? new Reservation(ReservationOutcome.TooLittleStock, shortages));
 
         DateTime now = module.Now();
-        foreach (StockLine line in lines) movements.Add(store.Move(MovementKind.Reserved, line.ProductId, line.Quantity, orderId, now)!.Value);
+        for (int i = 0; i < lines.Count; i++)
+            movements.Add(store.Move(MovementKind.Reserved, lines[i].ProductId, lines[i].Quantity, orderId, now)!.Value);
         return store.AddReservation(orderId, movements[0].Id, movements[^1].Id)
-            ? Outcome.Keep((Held, movements))
-            : Outcome.Undo((HeldBefore(orderId, lines)!, movements));
+            ? Outcome.Keep(Held)
+            : Outcome.Undo(HeldBefore(orderId, lines)!);
     }
-
-    private long LevelOf(StockLine line) => store.LevelOf(line.ProductId) ?? 0;
 
     private Reservation? HeldBefore(string orderId, IReadOnlyList<StockLine> lines)
     {

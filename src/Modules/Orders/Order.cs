@@ -5,9 +5,11 @@ using Shop.Platform.Http;
 namespace Shop.Orders;
 
 /// <summary>A line of an order, with name and price as they were when it was placed.</summary>
-internal sealed record OrderLine(string ProductId, string Name, long Quantity, long UnitPriceCents)
+internal readonly record struct OrderLine(string ProductId, string Name, long Quantity, long UnitPriceCents)
 {
     public long TotalCents => Quantity * UnitPriceCents;
+
+    public OrderLineBody ToBody() => new(ProductId, Name, Quantity, Money.FromCents(UnitPriceCents), Money.FromCents(TotalCents));
 }
 
 /// <summary>An order. Times are milliseconds since 1970 in UTC, money is cents.</summary>
@@ -17,9 +19,12 @@ internal sealed record Order(
     /// <summary>The order as it was when it was placed. What came later changes status and time alone.</summary>
     public Order AsPlaced() => this with { Status = OrderStatus.Created, UpdatedAt = CreatedAt };
 
-    public OrderBody ToBody() => new(Id, CustomerId, Status,
-        [.. Lines.Select(line => new OrderLineBody(line.ProductId, line.Name, line.Quantity, Money.FromCents(line.UnitPriceCents), Money.FromCents(line.TotalCents)))],
-        Money.FromCents(TotalCents), Timestamp.FromMilliseconds(CreatedAt), Timestamp.FromMilliseconds(UpdatedAt));
+    public OrderBody ToBody()
+    {
+        var items = new OrderLineBody[Lines.Count];
+        for (int i = 0; i < items.Length; i++) items[i] = Lines[i].ToBody();
+        return new OrderBody(Id, CustomerId, Status, items, Money.FromCents(TotalCents), Timestamp.FromMilliseconds(CreatedAt), Timestamp.FromMilliseconds(UpdatedAt));
+    }
 }
 
 /// <summary>An order as clients see it.</summary>

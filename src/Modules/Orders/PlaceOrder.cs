@@ -99,49 +99,63 @@ internal sealed partial class PlaceOrder(
 
     private async Task<Placement> PlaceNewAsync(Wish wish)
     {
-        IReadOnlyList<ProductOnSale?> sold = await products.FindAsync([.. wish.Items.Select(item => item.ProductId)]);
+        IReadOnlyList<ProductOnSale?> sold = await products.FindAsync(wish.ProductIds());
         if (sold.Contains(null)) return new Placement(Problem: UnknownProducts(wish, sold));
-        OrderLine[] lines = [.. wish.Items.Zip(sold, (item, product) => new OrderLine(product!.Id, product.Name, item.Quantity, product.PriceCents))];
+        (OrderLine[] lines, long total) = Price(wish.Items, sold);
 
         string id = wish.OrderId ?? Guid.CreateVersion7().ToString();
         if (settlement.IsAbandoned(id)) return new Placement(Problem: BeingUndone(id));
-        StockLine[] units = [.. lines.GroupBy(line => line.ProductId, (product, same) => new StockLine(product, same.Sum(line => line.Quantity)), StringComparer.Ordinal)];
-        Reservation reservation = await inventory.ReserveAsync(id, units);
+        Reservation reservation = await inventory.ReserveAsync(id, wish.Units());
         if (reservation.Outcome == ReservationOutcome.TooLittleStock) return new Placement(Problem: TooLittleStock(wish, reservation.Shortages));
         if (reservation.Outcome == ReservationOutcome.HoldsOtherLines) return new Placement(Problem: Taken(wish));
 
         FaultPoint.Reach("reserved");
         long now = module.Now().ToMilliseconds();
-        var order = new Order(id, wish.CustomerId, OrderStatus.Created, lines.Sum(line => line.TotalCents), now, now, lines);
-        await WriteAsync(order, wish);
+        var order = new Order(id, wish.CustomerId, OrderStatus.Created, total, now, now, lines);
+        try
+        {
+            await WriteAsync(order, wish);
+        }
+        catch
+        {
+            settlement.Abandon(id);
+            throw;
+        }
+
         FaultPoint.Reach("written");
         settlement.Confirm(id);
         return new Placement(order);
     }
 
-    private async Task WriteAsync(Order order, Wish wish)
+    private static (OrderLine[] Lines, long TotalCents) Price(IReadOnlyList<StockLine> items, IReadOnlyList<ProductOnSale?> sold)
+    {
+        var lines = new OrderLine[items.Count];
+        long total = 0;
+        for (int i = 0; i < lines.Length; i++)
+        {
+            ProductOnSale product = sold[i]!;
+            lines[i] = new OrderLine(product.Id, product.Name, items[i].Quantity, product.PriceCents);
+            total += lines[i].TotalCents;
+        }
+
+        return (lines, total);
+    }
+
+    private Task<Order> WriteAsync(Order order, Wish wish)
     {
         byte[]? fingerprint = wish.IsRepeatable ? wish.Fingerprint() : null;
-        try
-        {
-            await store.Writes.WriteAsync(
-                () =>
-                {
-                    store.Insert(order, wish.OrderId is null ? null : fingerprint);
-                    if (wish.Key is not null) store.AddKey(wish.Key, fingerprint!, order.Id, order.CreatedAt);
-                    return Outcome.Keep(order);
-                },
-                placed =>
-                {
-                    metrics.Placed(placed);
-                    feed.Tell(placed);
-                });
-        }
-        catch
-        {
-            settlement.Abandon(order.Id);
-            throw;
-        }
+        return store.Writes.WriteAsync(
+            () =>
+            {
+                store.Insert(order, wish.OrderId is null ? null : fingerprint);
+                if (wish.Key is not null) store.AddKey(wish.Key, fingerprint!, order.Id, order.CreatedAt);
+                return Outcome.Keep(order);
+            },
+            placed =>
+            {
+                metrics.Placed(placed);
+                feed.Tell(placed);
+            });
     }
 
     private Placement? FindEarlier(Wish wish)
@@ -240,7 +254,7 @@ internal sealed partial class PlaceOrder(
     private static Wish Read(HttpContext http, RequestBody body)
     {
         string customer = body.Root.Read(CustomerId) ?? "";
-        StockLine[] items = [.. body.Root.Read(Items).Select(item => new StockLine(item.Read(ProductId) ?? "", item.Read(Quantity) ?? 0))];
+        IReadOnlyList<StockLine> items = body.Root.Read(Items, static item => new StockLine(item.Read(ProductId) ?? "", item.Read(Quantity) ?? 0));
         return new Wish(customer, items, body.Root.Read(OrderId), IdempotencyKey.Read(http, body.Faults));
     }
 
@@ -255,6 +269,18 @@ internal sealed partial class PlaceOrder(
     {
         public bool IsRepeatable => Key is not null || OrderId is not null;
 
+        public string[] ProductIds()
+        {
+            string[] ids = new string[Items.Count];
+            for (int i = 0; i < ids.Length; i++) ids[i] = Items[i].ProductId;
+            return ids;
+        }
+
+        /// <summary>What is to be held: one line a product.</summary>
+        public IReadOnlyList<StockLine> Units() => HasProductTwice()
+            ? [.. Items.GroupBy(item => item.ProductId, (product, same) => new StockLine(product, same.Sum(item => item.Quantity)), StringComparer.Ordinal)]
+            : Items;
+
         public string[] GateKeys() => (Key, OrderId) switch
         {
             (null, _) => [$"id {OrderId}"],
@@ -264,5 +290,18 @@ internal sealed partial class PlaceOrder(
 
         public byte[] Fingerprint() => IdempotencyKey.Fingerprint(
             [OrderId, CustomerId, .. Items.SelectMany(item => new[] { item.ProductId, item.Quantity.ToString() })]);
+
+        private bool HasProductTwice()
+        {
+            for (int i = 1; i < Items.Count; i++)
+            {
+                for (int j = 0; j < i; j++)
+                {
+                    if (Items[i].ProductId == Items[j].ProductId) return true;
+                }
+            }
+
+            return false;
+        }
     }
 }

@@ -16,7 +16,7 @@ public static class JsonAnswer
 
     /// <summary>An answer with a body.</summary>
     public static IResult Of<T>(int status, T body, JsonTypeInfo<T> type) =>
-        new Bytes(status, JsonSerializer.SerializeToUtf8Bytes(body, type));
+        new Answer<T>(status, body, type);
 
     /// <summary>200 with a body.</summary>
     public static IResult Ok<T>(T body, JsonTypeInfo<T> type) => Of(StatusCodes.Status200OK, body, type);
@@ -27,15 +27,18 @@ public static class JsonAnswer
         if (!HttpMethods.IsHead(response.HttpContext.Request.Method)) response.BodyWriter.Write(bytes);
     }
 
-    private sealed class Bytes(int status, byte[] body) : IResult
+    private sealed class Answer<T>(int status, T body, JsonTypeInfo<T> type) : IResult
     {
         public Task ExecuteAsync(HttpContext httpContext)
         {
+            JsonBuffer json = JsonBuffer.Begin();
+            JsonSerializer.Serialize(json.Writer, body, type);
+            ReadOnlySpan<byte> bytes = json.End();
             HttpResponse response = httpContext.Response;
             response.StatusCode = status;
             response.ContentType = ContentType;
-            response.ContentLength = body.Length;
-            Write(response, body);
+            response.ContentLength = bytes.Length;
+            Write(response, bytes);
             return Task.CompletedTask;
         }
     }

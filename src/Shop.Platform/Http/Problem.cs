@@ -1,4 +1,3 @@
-using System.Buffers;
 using System.Text;
 using System.Text.Json;
 using Microsoft.AspNetCore.Http;
@@ -15,10 +14,6 @@ namespace Shop.Platform.Http;
 /// <param name="kind">What kind of problem, as <c>insufficient-stock</c>; null where the status says it all.</param>
 public sealed class Problem(int status, string error, string? kind = null) : IResult
 {
-    // Refusals come in floods, so each thread keeps what it writes them with.
-    [ThreadStatic]
-    private static ArrayBufferWriter<byte>? _buffer;
-
     /// <summary>HTTP status code.</summary>
     public int Status { get; } = status;
 
@@ -74,26 +69,22 @@ public sealed class Problem(int status, string error, string? kind = null) : IRe
         JsonAnswer.Write(response, body);
     }
 
-    /// <summary>The body, in memory that is this thread's until the next problem.</summary>
+    /// <summary>The body, in memory that is this thread's until its next answer.</summary>
     internal ReadOnlySpan<byte> ToJson(string traceId)
     {
-        ArrayBufferWriter<byte> buffer = _buffer ??= new ArrayBufferWriter<byte>(1024);
-        buffer.ResetWrittenCount();
-        using (var json = new Utf8JsonWriter(buffer, new JsonWriterOptions { Encoder = WireFormat.Encoder }))
-        {
-            json.WriteStartObject();
-            json.WriteString("type", kind is null ? "about:blank" : $"urn:shop:problem:{kind}");
-            json.WriteString("title", ReasonPhrases.GetReasonPhrase(Status));
-            json.WriteNumber("status", Status);
-            json.WriteString("detail", Error);
-            json.WriteString("error", Error);
-            json.WriteString("trace_id", traceId);
-            Faults?.WriteTo(json);
-            Extensions?.Invoke(json);
-            json.WriteEndObject();
-        }
-
-        return buffer.WrittenSpan;
+        JsonBuffer buffer = JsonBuffer.Begin();
+        Utf8JsonWriter json = buffer.Writer;
+        json.WriteStartObject();
+        json.WriteString("type", kind is null ? "about:blank" : $"urn:shop:problem:{kind}");
+        json.WriteString("title", ReasonPhrases.GetReasonPhrase(Status));
+        json.WriteNumber("status", Status);
+        json.WriteString("detail", Error);
+        json.WriteString("error", Error);
+        json.WriteString("trace_id", traceId);
+        Faults?.WriteTo(json);
+        Extensions?.Invoke(json);
+        json.WriteEndObject();
+        return buffer.End();
     }
 
     private void Log(HttpContext http, string traceId)

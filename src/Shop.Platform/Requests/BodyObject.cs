@@ -6,13 +6,21 @@ namespace Shop.Platform.Requests;
 public readonly struct BodyObject
 {
     private readonly JsonElement _object;
-    private readonly string _prefix;
     private readonly Faults _faults;
+    private readonly string? _list;
+    private readonly int _index;
 
-    internal BodyObject(JsonElement @object, string prefix, Faults faults)
+    internal BodyObject(JsonElement root, Faults faults)
     {
-        _object = @object;
-        _prefix = prefix;
+        _object = root;
+        _faults = faults;
+    }
+
+    private BodyObject(JsonElement item, string list, int index, Faults faults)
+    {
+        _object = item;
+        _list = list;
+        _index = index;
         _faults = faults;
     }
 
@@ -24,19 +32,21 @@ public readonly struct BodyObject
     {
         if (!TryGet(field, out JsonElement json))
         {
-            if (field.IsRequired) _faults.Add(_prefix + field.Name, "is required");
+            if (field.IsRequired) _faults.Add(PathOf(field), "is required");
             return field.Default;
         }
 
         if (field.Read(json, out T? value) is not { } fault) return value;
-        _faults.Add(_prefix + field.Name, fault);
+        _faults.Add(PathOf(field), fault);
         return field.Default;
     }
 
     /// <summary>Reads a list of objects. What is no object is noted and passed over.</summary>
-    public IEnumerable<BodyObject> Read(ListField field)
+    /// <param name="field">The list.</param>
+    /// <param name="read">Reads one of its objects.</param>
+    public IReadOnlyList<T> Read<T>(ListField field, Func<BodyObject, T> read)
     {
-        string path = _prefix + field.Name;
+        string path = PathOf(field);
         if (!TryGet(field, out JsonElement list))
         {
             if (field.IsRequired) _faults.Add(path, "is required");
@@ -49,19 +59,19 @@ public readonly struct BodyObject
             return [];
         }
 
-        return Items(list, path, _faults);
-    }
-
-    private static IEnumerable<BodyObject> Items(JsonElement list, string path, Faults faults)
-    {
+        var items = new List<T>(list.GetArrayLength());
         int index = 0;
         foreach (JsonElement item in list.EnumerateArray())
         {
-            string itemPath = $"{path}[{index++}]";
-            if (item.ValueKind == JsonValueKind.Object) yield return new BodyObject(item, itemPath + ".", faults);
-            else faults.Add(itemPath, "must be an object");
+            if (item.ValueKind == JsonValueKind.Object) items.Add(read(new BodyObject(item, path, index, _faults)));
+            else _faults.Add($"{path}[{index}]", "must be an object");
+            index++;
         }
+
+        return items;
     }
+
+    private string PathOf(Field field) => _list is null ? field.Name : $"{_list}[{_index}].{field.Name}";
 
     private bool TryGet(Field field, out JsonElement value)
     {

@@ -5,35 +5,38 @@ namespace Shop.Platform.Requests;
 /// <summary>Everything that is wrong with one request, by the client's own names: <c>items[1].quantity</c>.</summary>
 public sealed class Faults
 {
-    private readonly List<(string Path, string Message)> _all = [];
+    // Most requests have none.
+    private List<(string Path, string Message)>? _list;
 
     /// <summary>Whether anything is wrong.</summary>
-    public bool Any => _all.Count > 0;
+    public bool Any => _list is not null;
 
     /// <summary>All of it in one line.</summary>
     public string Summary
     {
         get
         {
-            string first = string.Join("; ", _all.Take(3).Select(fault => $"{fault.Path} {fault.Message}"));
-            return _all.Count > 3 ? $"{first}; and {_all.Count - 3} more" : first;
+            string first = string.Join("; ", All.Take(3).Select(fault => $"{fault.Path} {fault.Message}"));
+            return All.Count > 3 ? $"{first}; and {All.Count - 3} more" : first;
         }
     }
 
+    private List<(string Path, string Message)> All => _list ?? [];
+
     /// <summary>Adds a fault: the message goes on where the name ends, as "must be a number".</summary>
-    public void Add(string path, string message) => _all.Add((path, message));
+    public void Add(string path, string message) => (_list ??= []).Add((path, message));
 
     /// <summary>What is wrong with a field, or with anything below it; null where nothing is.</summary>
     public string? Of(string path, bool exactly = false)
     {
-        string[] messages = [.. _all.Where(fault => fault.Path == path || (!exactly && fault.Path.StartsWith(path + ".", StringComparison.Ordinal))).Select(fault => fault.Message)];
+        string[] messages = [.. All.Where(fault => fault.Path == path || (!exactly && fault.Path.StartsWith(path + ".", StringComparison.Ordinal))).Select(fault => fault.Message)];
         return messages.Length == 0 ? null : string.Join("; ", messages);
     }
 
     internal void WriteTo(Utf8JsonWriter json)
     {
         json.WriteStartObject("errors");
-        foreach (IGrouping<string, string> path in _all.GroupBy(fault => fault.Path, fault => fault.Message))
+        foreach (IGrouping<string, string> path in All.GroupBy(fault => fault.Path, fault => fault.Message))
         {
             json.WriteStartArray(path.Key);
             foreach (string message in path) json.WriteStringValue(message);

@@ -22,13 +22,13 @@ public sealed class RequestBody : IDisposable
 
     private readonly JsonDocument? _document;
     private readonly Problem? _unreadable;
-    private Action? _release;
+    private Held? _held;
 
     private RequestBody(JsonDocument? document, Problem? unreadable)
     {
         _document = document;
         _unreadable = unreadable;
-        Root = new BodyObject(document?.RootElement ?? default, "", Faults);
+        Root = new BodyObject(document?.RootElement ?? default, Faults);
     }
 
     /// <summary>What is wrong with the fields that were read; handlers may add to it.</summary>
@@ -49,24 +49,18 @@ public sealed class RequestBody : IDisposable
         (ReadOnlySequence<byte> bytes, Problem? refusal) = await ReadBytesAsync(http);
         if (refusal is not null) return new RequestBody(null, refusal);
         ModuleListener listener = ListenerOf(http);
-        bool hasTurn = false;
-        void Release()
-        {
-            http.Request.BodyReader.AdvanceTo(bytes.End);
-            if (hasTurn) listener.Turns.Done();
-        }
-
+        var held = new Held(http, bytes.End, Turn: null);
         try
         {
             Problem? noTurn = await listener.TakeTurnAsync(http);
-            hasTurn = noTurn is null;
-            RequestBody body = hasTurn ? Parse(bytes) : new RequestBody(null, noTurn);
-            body._release = Release;
+            if (noTurn is null) held = held with { Turn = listener.Turns };
+            RequestBody body = noTurn is null ? Parse(bytes) : new RequestBody(null, noTurn);
+            body._held = held;
             return body;
         }
         catch
         {
-            Release(); // the client has gone, say: the server would find its pipe still being read, and a turn not given back is lost for ever
+            held.Release(); // the client has gone, say: the server would find its pipe still being read, and a turn not given back is lost for ever
             throw;
         }
     }
@@ -128,8 +122,8 @@ public sealed class RequestBody : IDisposable
     public void Dispose()
     {
         _document?.Dispose();
-        _release?.Invoke();
-        _release = null;
+        _held?.Release();
+        _held = null;
     }
 
     private static RequestBody Parse(ReadOnlySequence<byte> bytes)
@@ -163,6 +157,16 @@ public sealed class RequestBody : IDisposable
             && type.MediaType.Equals("application/json", StringComparison.OrdinalIgnoreCase)
             && (!type.Charset.HasValue || type.Charset.Equals("utf-8", StringComparison.OrdinalIgnoreCase)
                 || type.Charset.Equals("\"utf-8\"", StringComparison.OrdinalIgnoreCase));
+    }
+
+    /// <summary>What a body holds: its place in the pipe, and its request's turn where it has one.</summary>
+    private readonly record struct Held(HttpContext Http, SequencePosition End, Turns? Turn)
+    {
+        public void Release()
+        {
+            Http.Request.BodyReader.AdvanceTo(End);
+            Turn?.Done();
+        }
     }
 
     private static RequestBody Malformed(string error)

@@ -37,12 +37,27 @@ public sealed class TextField(string name, int from, int to) : Field<string>(nam
     {
         value = text;
         if (Choices is not null) return Choices.Contains(text) ? null : $"must be one of {string.Join(", ", Choices)}";
-        int length = text.EnumerateRunes().Count();
+        int length = CodePoints(text);
         if (length < from || length > to) return from == 0 ? $"must have at most {to} characters" : $"must have {from} to {to} characters";
         if (Pattern is not null) return Pattern.IsMatch(text) ? null : $"must look like {Example.Trim('"')}: only {PatternInWords}";
-        if (text.Any(character => char.IsControl(character) && !(IsMultiline && character is '\n' or '\r' or '\t')))
-            return "must not contain control characters";
-        return null;
+        return HasControls(text) ? "must not contain control characters" : null;
+    }
+
+    private static int CodePoints(string text)
+    {
+        int count = 0;
+        foreach (System.Text.Rune _ in text.EnumerateRunes()) count++;
+        return count;
+    }
+
+    private bool HasControls(string text)
+    {
+        foreach (char character in text)
+        {
+            if (char.IsControl(character) && !(IsMultiline && character is '\n' or '\r' or '\t')) return true;
+        }
+
+        return false;
     }
 
     /// <summary>The pattern in the words of the fault.</summary>

@@ -35,7 +35,7 @@ public sealed record OpeningStock(string ProductId, long Quantity);
 /// <summary>So many units of a product.</summary>
 /// <param name="ProductId">The product.</param>
 /// <param name="Quantity">Units, at least 1.</param>
-public sealed record StockLine(string ProductId, long Quantity);
+public readonly record struct StockLine(string ProductId, long Quantity);
 
 /// <summary>How a reservation went.</summary>
 /// <param name="Outcome">What happened.</param>

@@ -1,0 +1,38 @@
+using System.Buffers;
+using System.Text.Json;
+
+namespace Shop.Platform.Http;
+
+/// <summary>What a thread writes JSON with, kept for its next answer: refusals come in floods, and so do orders.</summary>
+internal sealed class JsonBuffer
+{
+    /// <summary>A buffer that one answer made larger is not kept.</summary>
+    private const int LargestKept = 64 * 1024;
+
+    [ThreadStatic]
+    private static JsonBuffer? _ofThread;
+
+    private readonly ArrayBufferWriter<byte> _bytes = new(1024);
+
+    // The serializer, as the shop's own code, opens and closes in pairs.
+    private JsonBuffer() => Writer = new Utf8JsonWriter(_bytes, new JsonWriterOptions { Encoder = WireFormat.Encoder, SkipValidation = true });
+
+    /// <summary>Writes what <see cref="End"/> gives out.</summary>
+    public Utf8JsonWriter Writer { get; }
+
+    /// <summary>This thread's buffer, empty. It is the caller's until the thread begins another.</summary>
+    public static JsonBuffer Begin()
+    {
+        JsonBuffer buffer = _ofThread is { _bytes.Capacity: <= LargestKept } kept ? kept : _ofThread = new JsonBuffer();
+        buffer._bytes.ResetWrittenCount();
+        buffer.Writer.Reset();
+        return buffer;
+    }
+
+    /// <summary>What was written.</summary>
+    public ReadOnlySpan<byte> End()
+    {
+        Writer.Flush();
+        return _bytes.WrittenSpan;
+    }
+}

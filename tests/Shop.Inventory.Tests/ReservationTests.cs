@@ -1,5 +1,6 @@
 using CsCheck;
 using Shop.Inventory.Contracts;
+using Shop.Platform.Data;
 using Shop.Testing;
 
 namespace Shop.Inventory.Tests;
@@ -94,6 +95,35 @@ internal sealed class ReservationTests
         Assert.That(Levels(first), Is.EquivalentTo(Enumerable.Range(0, 50).Select(n => (Series($"p{n:000}"), (double)n))));
         await _inventory.ReserveAsync("o", [new("p119", 119)]);
         Assert.That(Levels(await _files.MetricsAsync()), Is.EquivalentTo(Enumerable.Range(0, 49).Select(n => (Series($"p{n:000}"), (double)n)).Append((Series("p119"), 0d))));
+    }
+
+    [Test]
+    public async Task Given_a_batch_that_runs_twice_for_a_neighbour_that_is_undone_when_it_has_a_reservation_then_its_movements_are_counted_once()
+    {
+        await _inventory.OpenAsync([new("a", 5), new("b", 5)]);
+        using var areQueued = new ManualResetEventSlim();
+        Task<int> holdsUp = _store.Writes.WriteAsync(() =>
+        {
+            areQueued.Wait();
+            return Outcome.Keep(0);
+        });
+        Task<Reservation> reservation = _inventory.ReserveAsync("o", [new("a", 2), new("b", 1)]);
+        int runs = 0;
+        Task<int> undone = _store.Writes.WriteAsync<int>(() =>
+        {
+            runs++;
+            _store.Move(MovementKind.Reserved, "a", 1, "other", DateTime.UnixEpoch);
+            throw new InvalidOperationException("no");
+        });
+        areQueued.Set();
+
+        await holdsUp;
+        Assert.That((await reservation).Outcome, Is.EqualTo(ReservationOutcome.Held));
+        Assert.That(async () => await undone, Throws.InvalidOperationException);
+        Assert.That(runs, Is.EqualTo(2));
+        IReadOnlyDictionary<string, double> metrics = await _files.MetricsAsync();
+        Assert.That(metrics["""inventory_movements_total{kind="reserved",service="inventory-service"}"""], Is.EqualTo(2));
+        Assert.That(metrics["""inventory_units_moved_total{kind="reserved",service="inventory-service"}"""], Is.EqualTo(3));
     }
 
     private static IEnumerable<(string, double)> Levels(IReadOnlyDictionary<string, double> metrics) =>

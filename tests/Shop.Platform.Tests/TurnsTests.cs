@@ -53,15 +53,4 @@ internal sealed class TurnsTests
         Assert.That(turns.TryAsk(out Task turn), Is.True);
         return turn;
     }
-
-    private sealed class StoppedClock : TimeProvider
-    {
-        private long _now;
-
-        public void Pass(TimeSpan time) => _now += time.Ticks;
-
-        public override long GetTimestamp() => _now;
-
-        public override long TimestampFrequency => TimeSpan.TicksPerSecond;
-    }
 }

@@ -28,7 +28,7 @@ internal sealed class Restock(
 
     private async Task<IResult> ChangeAsync(HttpContext http, MovementKind kind, WholeNumberField field)
     {
-        using RequestBody body = await RequestBody.ReadAsync(http);
+        using RequestBody body = RequestBody.Read(http);
         string? productId = body.Root.Read(ProductId);
         long? quantity = ReadQuantity(body, field);
         string? key = IdempotencyKey.Read(http, body.Faults);

@@ -60,12 +60,11 @@ internal sealed partial class PlaceOrder(
 
     public async ValueTask<IResult> HandleAsync(HttpContext http)
     {
-        using RequestBody body = await RequestBody.ReadAsync(http);
+        using RequestBody body = RequestBody.Read(http);
         Wish wish = Read(http, body);
         if (body.Refusal is { } refusal)
         {
             if (refusal.Status == StatusCodes.Status400BadRequest) metrics.Rejected(Rejection.Invalid);
-            if (refusal.Status == StatusCodes.Status503ServiceUnavailable) metrics.Rejected(Rejection.Overloaded);
             return refusal;
         }
 

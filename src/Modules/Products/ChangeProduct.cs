@@ -23,7 +23,7 @@ internal sealed class ChangeProduct(
     public async ValueTask<IResult> ReplaceAsync(HttpContext http)
     {
         string id = (string)http.GetRouteValue("id")!;
-        using RequestBody body = await RequestBody.ReadAsync(http);
+        using RequestBody body = RequestBody.Read(http);
         ProductDetails details = body.Root.ReadDetails();
         if (body.Refusal is { } refusal) return refusal;
 

@@ -17,7 +17,7 @@ internal sealed class CreateProduct(
 
     public async ValueTask<IResult> HandleAsync(HttpContext http)
     {
-        using RequestBody body = await RequestBody.ReadAsync(http);
+        using RequestBody body = RequestBody.Read(http);
         ProductDetails details = body.Root.ReadDetails();
         long initialStock = body.Root.Read(ProductFields.InitialStock)!.Value;
         string? id = body.Root.Read(ProductFields.Id);

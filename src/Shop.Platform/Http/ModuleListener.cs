@@ -45,14 +45,6 @@ public sealed class ModuleListener(ModuleContext module)
 
     private int Port => Module.Settings.Ports[Module.Identity.Name];
 
-    /// <summary>Waits until it is this request's turn to write.</summary>
-    /// <returns>Null once it has its turn, to be given back by <see cref="Turns.Done"/>; or why it has none.</returns>
-    public ValueTask<Problem?> TakeTurnAsync(HttpContext http)
-    {
-        if (!Turns.TryAsk(out Task turn)) return new(TooManyRequests());
-        return turn.IsCompleted ? default : WaitForTurnAsync(http, turn);
-    }
-
     /// <summary>The refusal of a request that is one too many; counted.</summary>
     public Problem TooManyRequests()
     {
@@ -75,17 +67,6 @@ public sealed class ModuleListener(ModuleContext module)
         else if (bind != "localhost") kestrel.Listen(IPAddress.Parse(bind), Port, Mark);
         else if (Port == 0) kestrel.Listen(IPAddress.Loopback, 0, Mark); // a free port can't be the same in IPv4 and IPv6
         else kestrel.ListenLocalhost(Port, Mark);
-    }
-
-    private async ValueTask<Problem?> WaitForTurnAsync(HttpContext http, Task turn)
-    {
-        long start = Module.Clock.GetTimestamp();
-        await turn;
-        bool isLate = Module.Clock.GetElapsedTime(start) > Module.Settings.RequestTimeout;
-        if (!isLate && !http.RequestAborted.IsCancellationRequested) return null;
-        Turns.Done();
-        http.RequestAborted.ThrowIfCancellationRequested();
-        return WaitedTooLong();
     }
 
     private void Mark(ListenOptions listening)

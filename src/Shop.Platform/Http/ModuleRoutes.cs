@@ -50,7 +50,7 @@ public sealed class ModuleRoutes
     }
 
     /// <summary>What a page's form is posted to.</summary>
-    public void Form(string template, Handler handler) => MapPage(HttpMethods.Post, template, async http => await FormPost.RefusalAsync(http) ?? await InTurnAsync(http, handler));
+    public void Form(string template, Handler handler) => MapPage(HttpMethods.Post, template, new InTurn(_listener, FormPost.RefusalAsync, handler).AnswerAsync);
 
     /// <summary>A stream of server-sent events. It is not counted: as one request for as long as somebody looks it would say nothing.</summary>
     public void Stream(string template, Func<CancellationToken, IAsyncEnumerable<(string Name, string Data)>> events)
@@ -62,31 +62,17 @@ public sealed class ModuleRoutes
     /// <summary>The page at the root.</summary>
     internal Handler? HomePage { get; private set; }
 
-    private void MapPage(string method, string template, Handler handler) =>
-        _endpoints.MapMethods(template, [method], async http => await (await handler(http)).ExecuteAsync(http))
-            .WithMetadata(_listener.Metrics.Page(method, template), Compressible.Mark);
+    private void MapPage(string method, string template, Handler handler) => MapPage(method, template, AtOnce(handler));
 
-    private async ValueTask<IResult> InTurnAsync(HttpContext http, Handler handler)
-    {
-        if (await _listener.TakeTurnAsync(http) is { } noTurn) return noTurn;
-        try
-        {
-            return await handler(http);
-        }
-        finally
-        {
-            _listener.Turns.Done();
-        }
-    }
+    private void MapPage(string method, string template, RequestDelegate answer) =>
+        _endpoints.MapMethods(template, [method], answer).WithMetadata(_listener.Metrics.Page(method, template), Compressible.Mark);
 
     private RouteDescription Map(string method, string template, Handler handler, RouteDescription? description = null)
     {
         bool isDescribed = description is null;
         description ??= new RouteDescription(template);
         bool reads = HttpMethods.IsGet(method) || HttpMethods.IsHead(method);
-        // A request with a body has its turn once that is here: RequestBody sees to it.
-        Handler inTurn = reads ? handler : http => description.Body.Count > 0 ? handler(http) : InTurnAsync(http, handler);
-        RequestDelegate answer = new Route(inTurn, description).Answer;
+        RequestDelegate answer = new Route(description, reads ? AtOnce(handler) : new InTurn(_listener, Arrival(description), handler).AnswerAsync).Answer;
         IEndpointConventionBuilder endpoint = _endpoints.MapMethods(template, [method], answer)
             .WithMetadata(_listener.Metrics.Route(method, template));
         endpoint.Add(builder =>
@@ -97,16 +83,24 @@ public sealed class ModuleRoutes
         return description;
     }
 
-    private sealed class Route(Handler handler, RouteDescription description)
+    // Asked for each request: a route says only after this what body it takes.
+    private static Func<HttpContext, ValueTask<IResult?>> Arrival(RouteDescription description) =>
+        http => description.Body.Count > 0 ? RequestBody.ArriveAsync(http) : default;
+
+    private static RequestDelegate AtOnce(Handler handler)
     {
-        public Task Answer(HttpContext http)
+        return http =>
         {
-            if (Refusal(http) is { } refusal) return refusal.ExecuteAsync(http);
             ValueTask<IResult> answer = handler(http);
             return answer.IsCompletedSuccessfully ? answer.Result.ExecuteAsync(http) : AnswerAsync(http, answer);
-        }
+        };
 
-        private static async Task AnswerAsync(HttpContext http, ValueTask<IResult> answer) => await (await answer).ExecuteAsync(http);
+        static async Task AnswerAsync(HttpContext http, ValueTask<IResult> answer) => await (await answer).ExecuteAsync(http);
+    }
+
+    private sealed class Route(RouteDescription description, RequestDelegate answer)
+    {
+        public Task Answer(HttpContext http) => Refusal(http) is { } refusal ? refusal.ExecuteAsync(http) : answer(http);
 
         private Problem? Refusal(HttpContext http)
         {

@@ -22,7 +22,7 @@ public sealed class RequestBody : IDisposable
 
     private readonly JsonDocument? _document;
     private readonly Problem? _unreadable;
-    private Held? _held;
+    private (PipeReader Pipe, SequencePosition End)? _lent;
 
     private RequestBody(JsonDocument? document, Problem? unreadable)
     {
@@ -40,29 +40,26 @@ public sealed class RequestBody : IDisposable
     /// <summary>The answer to a request that is wrong; null where all is right so far.</summary>
     public Problem? Refusal => _unreadable ?? (Faults.Any ? Problem.Invalid(Faults) : null);
 
-    /// <summary>Reads the body to its end, and then waits for the request's turn: a client that sends slowly holds up nobody's.</summary>
-    public static async ValueTask<RequestBody> ReadAsync(HttpContext http)
+    /// <summary>Waits until the body is there to its end, and leaves it for <see cref="Read"/>.</summary>
+    /// <returns>The answer to a body that is none, or does not come; null where it is there.</returns>
+    internal static async ValueTask<IResult?> ArriveAsync(HttpContext http)
     {
         if (!IsJson(http.Request.ContentType))
-            return new RequestBody(null, new Problem(StatusCodes.Status415UnsupportedMediaType, "The body must be JSON: send it with Content-Type: application/json."));
+            return new Problem(StatusCodes.Status415UnsupportedMediaType, "The body must be JSON: send it with Content-Type: application/json.");
 
         (ReadOnlySequence<byte> bytes, Problem? refusal) = await ReadBytesAsync(http);
-        if (refusal is not null) return new RequestBody(null, refusal);
-        ModuleListener listener = ListenerOf(http);
-        var held = new Held(http, bytes.End, Turn: null);
-        try
-        {
-            Problem? noTurn = await listener.TakeTurnAsync(http);
-            if (noTurn is null) held = held with { Turn = listener.Turns };
-            RequestBody body = noTurn is null ? Parse(bytes) : new RequestBody(null, noTurn);
-            body._held = held;
-            return body;
-        }
-        catch
-        {
-            held.Release(); // the client has gone, say: the server would find its pipe still being read, and a turn not given back is lost for ever
-            throw;
-        }
+        if (refusal is null) http.Request.BodyReader.AdvanceTo(bytes.Start, bytes.End);
+        return refusal;
+    }
+
+    /// <summary>Takes the body of a request, which is there when the request's turn has come.</summary>
+    public static RequestBody Read(HttpContext http)
+    {
+        PipeReader pipe = http.Request.BodyReader;
+        if (!pipe.TryRead(out ReadResult read) || !read.IsCompleted) throw new InvalidOperationException("The body has not arrived.");
+        RequestBody body = Parse(read.Buffer);
+        body._lent = (pipe, read.Buffer.End);
+        return body;
     }
 
     /// <summary>All bytes of the body, in memory that is the pipe's until it advances; or why they did not come.</summary>
@@ -118,12 +115,12 @@ public sealed class RequestBody : IDisposable
         return new Problem(StatusCodes.Status408RequestTimeout, $"The body did not arrive within {TimeoutOf(http).TotalSeconds} s.");
     }
 
-    /// <summary>Gives the body's memory and the request's turn back. What was read from it stays.</summary>
+    /// <summary>Gives the body's memory back to the server. What was read from it stays.</summary>
     public void Dispose()
     {
         _document?.Dispose();
-        _held?.Release();
-        _held = null;
+        if (_lent is var (pipe, end)) pipe.AdvanceTo(end);
+        _lent = null;
     }
 
     private static RequestBody Parse(ReadOnlySequence<byte> bytes)
@@ -157,16 +154,6 @@ public sealed class RequestBody : IDisposable
             && type.MediaType.Equals("application/json", StringComparison.OrdinalIgnoreCase)
             && (!type.Charset.HasValue || type.Charset.Equals("utf-8", StringComparison.OrdinalIgnoreCase)
                 || type.Charset.Equals("\"utf-8\"", StringComparison.OrdinalIgnoreCase));
-    }
-
-    /// <summary>What a body holds: its place in the pipe, and its request's turn where it has one.</summary>
-    private readonly record struct Held(HttpContext Http, SequencePosition End, Turns? Turn)
-    {
-        public void Release()
-        {
-            Http.Request.BodyReader.AdvanceTo(End);
-            Turn?.Done();
-        }
     }
 
     private static RequestBody Malformed(string error)

@@ -1,0 +1,47 @@
+using Microsoft.AspNetCore.Http;
+
+namespace Shop.Platform.Http;
+
+/// <summary>Answers a request that writes, once what it brings is there and its turn has come.</summary>
+/// <remarks>Thousands may stand in line, and each collection of garbage walks over all that they hold. So they wait here, before the handler has begun.</remarks>
+/// <param name="listener">Whose turns they are.</param>
+/// <param name="arrive">Waits for what the request brings; answers it where that is not taken.</param>
+/// <param name="handler">Answers it in its turn.</param>
+internal sealed class InTurn(ModuleListener listener, Func<HttpContext, ValueTask<IResult?>> arrive, Handler handler)
+{
+    public async Task AnswerAsync(HttpContext http)
+    {
+        // A client that sends slowly holds up nobody's turn.
+        if (await arrive(http) is { } refusal)
+        {
+            await refusal.ExecuteAsync(http);
+            return;
+        }
+
+        if (!listener.Turns.TryAsk(out Task turn))
+        {
+            await listener.TooManyRequests().ExecuteAsync(http);
+            return;
+        }
+
+        long? waitsSince = turn.IsCompleted ? null : listener.Module.Clock.GetTimestamp();
+        await turn;
+        IResult answer;
+        try
+        {
+            answer = (waitsSince is { } since ? Overdue(http, since) : null) ?? await handler(http);
+        }
+        finally
+        {
+            listener.Turns.Done();
+        }
+
+        await answer.ExecuteAsync(http);
+    }
+
+    private Problem? Overdue(HttpContext http, long since)
+    {
+        http.RequestAborted.ThrowIfCancellationRequested();
+        return listener.Module.Clock.GetElapsedTime(since) > listener.Module.Settings.RequestTimeout ? listener.WaitedTooLong() : null;
+    }
+}

@@ -187,10 +187,13 @@ internal sealed class OrderStore(Database database)
 
     private static (long Seq, Order Order)[] WithLines(SqliteConnection connection, IReadOnlyList<OrderRow> rows)
     {
-        ILookup<long, LineRow> lines = connection.Query<LineRow>("""
+        long[] seqs = [.. rows.Select(row => row.Seq).Order()];
+        // Most lists are of orders that came one after the other: then their lines lie side by side, and are found once instead of order by order.
+        bool areNeighbours = seqs.Length > 0 && seqs[^1] - seqs[0] == seqs.Length - 1;
+        ILookup<long, LineRow> lines = connection.Query<LineRow>($"""
             SELECT order_seq AS Seq, product_id AS ProductId, name AS Name, quantity AS Quantity, unit_price_cents AS UnitPriceCents
-            FROM order_lines WHERE order_seq IN @seqs ORDER BY order_seq, line
-            """, new { seqs = rows.Select(row => row.Seq) }).ToLookup(line => line.Seq);
+            FROM order_lines WHERE order_seq {(areNeighbours ? "BETWEEN @first AND @last" : "IN @seqs")} ORDER BY order_seq, line
+            """, areNeighbours ? new { first = seqs[0], last = seqs[^1] } : new { seqs }).ToLookup(line => line.Seq);
         return [.. rows.Select(row => (row.Seq, new Order(row.Id, row.CustomerId, row.Status, row.TotalCents, row.CreatedAt, row.UpdatedAt,
             [.. lines[row.Seq].Select(line => new OrderLine(line.ProductId, line.Name, line.Quantity, line.UnitPriceCents))])))];
     }

@@ -123,6 +123,35 @@ internal sealed class SlowClientTests
         foreach (TcpClient client in clients) client.Dispose();
     }
 
+    [Test]
+    public async Task Given_thousands_of_clients_that_ordered_when_all_go_away_at_once_then_it_ends_what_it_began_and_finds_no_fault()
+    {
+        string directory = Directory.CreateTempSubdirectory("shop-gone-").FullName;
+        using (ShopProcess shop = await ShopProcess.StartAsync(directory))
+        {
+            Uri address = shop.Orders.BaseAddress!;
+            Socket[] clients = [.. Enumerable.Range(0, 4000).Select(_ => new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true })];
+            foreach (Socket client in clients) await client.ConnectAsync(address.Host, address.Port);
+            const string Body = """{"customer_id":"someone","items":[{"product_id":"prod_0","quantity":1}]}""";
+            byte[] order = Encoding.ASCII.GetBytes($"POST /orders HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {Body.Length}\r\n\r\n{Body}");
+            foreach (Socket client in clients) await client.SendAsync(order);
+            foreach (Socket client in clients) client.Dispose();
+
+            double underWay;
+            do
+            {
+                underWay = (await Exposition.OfAsync(shop.Orders))["app_requests_in_progress"];
+            }
+            while (underWay > 0);
+
+            (HttpResponseMessage next, _) = await shop.Orders.PostAsync("/orders", new { customer_id = "next", items = new[] { new { product_id = "prod_1", quantity = 1 } } });
+            Assert.That(next.StatusCode, Is.EqualTo(HttpStatusCode.Created));
+            Assert.That(shop.Log, Does.Not.Contain("Exception").And.Not.Contain("warn:").And.Not.Contain("fail:"));
+        }
+
+        Directory.Delete(directory, recursive: true);
+    }
+
     private static TestCaseData Way(string name, string bytes) => new TestCaseData(bytes).SetArgDisplayNames(name);
 
     private static async Task<string> AskAsync(TcpClient client)

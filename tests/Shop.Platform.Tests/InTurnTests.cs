@@ -1,10 +1,13 @@
+using System.IO.Pipelines;
 using System.Net;
 using System.Threading.Channels;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.Logging.Abstractions;
 using Shop.Platform.Http;
 using Shop.Platform.Modules;
+using Shop.Platform.Requests;
 
 namespace Shop.Platform.Tests;
 
@@ -99,6 +102,29 @@ internal sealed class InTurnTests
         Assert.That((await _begun.Reader.ReadAsync()).Path, Is.EqualTo("/next"));
     }
 
+    [TestCase("gone")]
+    [TestCase("late")]
+    [TestCase("refused")]
+    public async Task Given_a_request_with_a_body_when_it_is_not_worked_on_then_its_body_goes_back_to_the_server(string why)
+    {
+        Queue<Work> work = await TakeAllTurnsAsync();
+        if (why == "refused")
+        {
+            _ = AskAsync("/first");
+            _clock.Pass(Turns.LongestLine + TimeSpan.FromMilliseconds(1));
+        }
+
+        var body = new Pipe();
+        await body.Writer.WriteAsync("{}"u8.ToArray());
+        await body.Writer.CompleteAsync();
+        Task asked = AskAsync("/with-body", RequestBody.ArriveAsync, body.Reader, new CancellationToken(canceled: why == "gone"));
+        if (why == "late") _clock.Pass(_listener.Module.Settings.RequestTimeout + TimeSpan.FromMilliseconds(1));
+        work.Dequeue().Finish();
+        await asked.ContinueWith(static _ => { }, TaskScheduler.Default); // however it ends
+
+        Assert.That(body.Reader.TryRead(out ReadResult rest) && rest.IsCompleted && rest.Buffer.IsEmpty, Is.True);
+    }
+
     private async Task<Queue<Work>> TakeAllTurnsAsync()
     {
         var work = new Queue<Work>();
@@ -111,9 +137,15 @@ internal sealed class InTurnTests
         return work;
     }
 
-    private async Task<HttpStatusCode> AskAsync(string path, Func<HttpContext, ValueTask<IResult?>>? arrive = null, CancellationToken aborted = default)
+    private async Task<HttpStatusCode> AskAsync(string path, Func<HttpContext, ValueTask<IResult?>>? arrive = null, PipeReader? body = null, CancellationToken aborted = default)
     {
         var http = new DefaultHttpContext { RequestAborted = aborted };
+        if (body is not null)
+        {
+            http.Request.ContentType = "application/json";
+            http.Features.Set<IRequestBodyPipeFeature>(new Body(body));
+        }
+
         http.Request.Path = path;
         http.Features.Set(_listener);
         await new InTurn(_listener, arrive ?? (static _ => default), WorkAsync).AnswerAsync(http);
@@ -126,6 +158,11 @@ internal sealed class InTurnTests
         _begun.Writer.TryWrite(work);
         await work.Task;
         return NoContent.Done;
+    }
+
+    private sealed class Body(PipeReader reader) : IRequestBodyPipeFeature
+    {
+        public PipeReader Reader { get; } = reader;
     }
 
     private sealed class Work(string path)

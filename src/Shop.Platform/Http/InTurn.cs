@@ -1,4 +1,5 @@
 using Microsoft.AspNetCore.Http;
+using Shop.Platform.Requests;
 
 namespace Shop.Platform.Http;
 
@@ -20,6 +21,7 @@ internal sealed class InTurn(ModuleListener listener, Func<HttpContext, ValueTas
 
         if (!listener.Turns.TryAsk(out Task turn))
         {
+            RequestBody.Discard(http);
             await listener.TooManyRequests().ExecuteAsync(http);
             return;
         }
@@ -29,7 +31,7 @@ internal sealed class InTurn(ModuleListener listener, Func<HttpContext, ValueTas
         IResult answer;
         try
         {
-            answer = (waitsSince is { } since ? Overdue(http, since) : null) ?? await handler(http);
+            answer = (waitsSince is { } since ? NotAnyMore(http, since) : null) ?? await handler(http);
         }
         finally
         {
@@ -39,9 +41,13 @@ internal sealed class InTurn(ModuleListener listener, Func<HttpContext, ValueTas
         await answer.ExecuteAsync(http);
     }
 
-    private Problem? Overdue(HttpContext http, long since)
+    // Null where its turn has come in time, and its client is still there.
+    private Problem? NotAnyMore(HttpContext http, long since)
     {
+        bool isLate = listener.Module.Clock.GetElapsedTime(since) > listener.Module.Settings.RequestTimeout;
+        if (!isLate && !http.RequestAborted.IsCancellationRequested) return null;
+        RequestBody.Discard(http);
         http.RequestAborted.ThrowIfCancellationRequested();
-        return listener.Module.Clock.GetElapsedTime(since) > listener.Module.Settings.RequestTimeout ? listener.WaitedTooLong() : null;
+        return listener.WaitedTooLong();
     }
 }

@@ -62,6 +62,13 @@ public sealed class RequestBody : IDisposable
         return body;
     }
 
+    /// <summary>Gives back the body that nobody will read. Where the client has gone, the server does not do it by itself, and finds its pipe still being read.</summary>
+    internal static void Discard(HttpContext http)
+    {
+        PipeReader pipe = http.Request.BodyReader;
+        if (pipe.TryRead(out ReadResult read)) pipe.AdvanceTo(read.Buffer.End);
+    }
+
     /// <summary>All bytes of the body, in memory that is the pipe's until it advances; or why they did not come.</summary>
     internal static async ValueTask<(ReadOnlySequence<byte> Bytes, Problem? Refusal)> ReadBytesAsync(HttpContext http)
     {

@@ -13,6 +13,10 @@ internal sealed class OrderStore(Database database)
         o.created_at AS CreatedAt, o.updated_at AS UpdatedAt
         """;
 
+    private const string SelectLines = """
+        SELECT order_seq AS Seq, product_id AS ProductId, name AS Name, quantity AS Quantity, unit_price_cents AS UnitPriceCents FROM order_lines
+        """;
+
     private readonly Statement _insert = database.Writes.Prepare("""
         INSERT INTO orders (id, customer_id, status, total_cents, created_at, updated_at, fingerprint) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
         """);
@@ -190,10 +194,10 @@ internal sealed class OrderStore(Database database)
         long[] seqs = [.. rows.Select(row => row.Seq).Order()];
         // Most lists are of orders that came one after the other: then their lines lie side by side, and are found once instead of order by order.
         bool areNeighbours = seqs.Length > 0 && seqs[^1] - seqs[0] == seqs.Length - 1;
-        ILookup<long, LineRow> lines = connection.Query<LineRow>($"""
-            SELECT order_seq AS Seq, product_id AS ProductId, name AS Name, quantity AS Quantity, unit_price_cents AS UnitPriceCents
-            FROM order_lines WHERE order_seq {(areNeighbours ? "BETWEEN @first AND @last" : "IN @seqs")} ORDER BY order_seq, line
-            """, areNeighbours ? new { first = seqs[0], last = seqs[^1] } : new { seqs }).ToLookup(line => line.Seq);
+        IEnumerable<LineRow> found = areNeighbours
+            ? connection.Query<LineRow>($"{SelectLines} WHERE order_seq BETWEEN @first AND @last ORDER BY order_seq, line", new { first = seqs[0], last = seqs[^1] })
+            : connection.Query<LineRow>($"{SelectLines} WHERE order_seq IN @seqs ORDER BY order_seq, line", new { seqs });
+        ILookup<long, LineRow> lines = found.ToLookup(line => line.Seq);
         return [.. rows.Select(row => (row.Seq, new Order(row.Id, row.CustomerId, row.Status, row.TotalCents, row.CreatedAt, row.UpdatedAt,
             [.. lines[row.Seq].Select(line => new OrderLine(line.ProductId, line.Name, line.Quantity, line.UnitPriceCents))])))];
     }

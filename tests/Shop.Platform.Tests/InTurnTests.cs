@@ -16,12 +16,14 @@ internal sealed class InTurnTests
     private Channel<Work> _begun = null!;
     private StoppedClock _clock = null!;
     private ModuleListener _listener = null!;
+    private int _tooLate;
 
     [SetUp]
     public void Listen()
     {
         _begun = Channel.CreateUnbounded<Work>();
         _clock = new StoppedClock();
+        _tooLate = 0;
         _listener = new ModuleListener(new ModuleContext(new ModuleIdentity("test", "test-service", "Test", "Test.", 0),
             ShopSettings.Read(new ConfigurationBuilder().Build(), []), _clock, NullLoggerFactory.Instance));
     }
@@ -74,13 +76,13 @@ internal sealed class InTurnTests
     }
 
     [Test]
-    public async Task Given_a_turn_that_comes_later_than_a_request_may_take_then_503_and_nothing_is_done()
+    public async Task Given_a_turn_that_comes_later_than_a_request_may_take_then_503_which_the_route_is_told_and_nothing_is_done()
     {
         Queue<Work> work = await TakeAllTurnsAsync();
         Task<HttpStatusCode> late = AskAsync("/late");
         _clock.Pass(_listener.Module.Settings.RequestTimeout + TimeSpan.FromMilliseconds(1));
         work.Dequeue().Finish();
-        Assert.That(await late, Is.EqualTo(HttpStatusCode.ServiceUnavailable));
+        Assert.That((await late, _tooLate), Is.EqualTo((HttpStatusCode.ServiceUnavailable, 1)));
         Assert.That(_begun.Reader.TryPeek(out _), Is.False);
     }
 
@@ -148,7 +150,7 @@ internal sealed class InTurnTests
 
         http.Request.Path = path;
         http.Features.Set(_listener);
-        await new InTurn(_listener, arrive ?? (static _ => default), WorkAsync).AnswerAsync(http);
+        await new InTurn(_listener, arrive ?? (static _ => default), WorkAsync, () => _tooLate++).AnswerAsync(http);
         return (HttpStatusCode)http.Response.StatusCode;
     }
 

@@ -47,6 +47,7 @@ internal sealed class OrdersApi(OrderStore store, OrderMetrics metrics, PlaceOrd
             .Answers<OrderBody>(200, "The order.", Example)
             .Fails((404, "There is no such order."));
         routes.Post("/orders", placeOrder.HandleAsync).WithHeaders(IdempotencyKey.Field).WithBody(PlaceOrder.Body)
+            .WhenTooLate(() => metrics.Rejected(Rejection.Overloaded))
             .Says("placeOrder", Tag, "Place an order", "Every line is held, or none. Safe to repeat with an Idempotency-Key or an order_id of the client's own.")
             .Answers<OrderBody>(201, "Placed, and on disk; Location says where. A repeat has Idempotency-Replayed: true.", Example)
             .Fails((409, "Too little stock (each short line is named), or the id or key was used for another order."),

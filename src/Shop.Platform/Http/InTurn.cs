@@ -8,7 +8,8 @@ namespace Shop.Platform.Http;
 /// <param name="listener">Whose turns they are.</param>
 /// <param name="arrive">Waits for what the request brings; answers it where that is not taken.</param>
 /// <param name="handler">Answers it in its turn.</param>
-internal sealed class InTurn(ModuleListener listener, Func<HttpContext, ValueTask<IResult?>> arrive, Handler handler)
+/// <param name="tooLate">Told where its turn came too late.</param>
+internal sealed class InTurn(ModuleListener listener, Func<HttpContext, ValueTask<IResult?>> arrive, Handler handler, Action? tooLate = null)
 {
     public async Task AnswerAsync(HttpContext http)
     {
@@ -48,6 +49,7 @@ internal sealed class InTurn(ModuleListener listener, Func<HttpContext, ValueTas
         if (!isLate && !http.RequestAborted.IsCancellationRequested) return null;
         RequestBody.Discard(http);
         http.RequestAborted.ThrowIfCancellationRequested();
+        tooLate?.Invoke();
         return listener.WaitedTooLong();
     }
 }

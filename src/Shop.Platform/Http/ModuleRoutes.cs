@@ -72,7 +72,7 @@ public sealed class ModuleRoutes
         bool isDescribed = description is null;
         description ??= new RouteDescription(template);
         bool reads = HttpMethods.IsGet(method) || HttpMethods.IsHead(method);
-        RequestDelegate answer = new Route(description, reads ? AtOnce(handler) : new InTurn(_listener, Arrival(description), handler).AnswerAsync).Answer;
+        RequestDelegate answer = new Route(description, reads ? AtOnce(handler) : new InTurn(_listener, Arrival(description), handler, () => description.TooLate?.Invoke()).AnswerAsync).Answer;
         IEndpointConventionBuilder endpoint = _endpoints.MapMethods(template, [method], answer)
             .WithMetadata(_listener.Metrics.Route(method, template));
         endpoint.Add(builder =>

@@ -27,6 +27,8 @@ public sealed class RouteDescription
 
     internal IReadOnlyList<Field> Body { get; private set; } = [];
 
+    internal Action? TooLate { get; private set; }
+
     internal IReadOnlyList<(int Status, string Why)> Errors { get; private set; } = [];
 
     internal (int Status, Type? Type, string What, string? Example) Answer { get; private set; } = (200, null, "Done.", null);
@@ -60,6 +62,13 @@ public sealed class RouteDescription
     public RouteDescription WithBody(IReadOnlyList<Field> fields)
     {
         Body = fields;
+        return this;
+    }
+
+    /// <summary>What a 503 for a turn that came too late is told to: the handler does not see such a request.</summary>
+    public RouteDescription WhenTooLate(Action told)
+    {
+        TooLate = told;
         return this;
     }
 

@@ -1,7 +1,10 @@
+using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
 using System.Text.Json.Nodes;
+using Microsoft.Data.Sqlite;
+using Shop.Platform.Http;
 
 namespace Shop.Faults.Tests;
 
@@ -124,32 +127,40 @@ internal sealed class SlowClientTests
     }
 
     [Test]
-    public async Task Given_thousands_of_clients_that_ordered_when_all_go_away_at_once_then_it_ends_what_it_began_and_finds_no_fault()
+    public async Task Given_clients_in_line_for_a_stuck_database_when_all_go_away_at_once_then_it_ends_what_it_began_and_finds_no_fault()
     {
         string directory = Directory.CreateTempSubdirectory("shop-gone-").FullName;
         using (ShopProcess shop = await ShopProcess.StartAsync(directory))
         {
             Uri address = shop.Orders.BaseAddress!;
-            Socket[] clients = [.. Enumerable.Range(0, 4000).Select(_ => new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true })];
+            Socket[] clients = [.. Enumerable.Range(0, Turns.AtOnce + 500).Select(_ => new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true })];
             foreach (Socket client in clients) await client.ConnectAsync(address.Host, address.Port);
             const string Body = """{"customer_id":"someone","items":[{"product_id":"prod_0","quantity":1}]}""";
             byte[] order = Encoding.ASCII.GetBytes($"POST /orders HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {Body.Length}\r\n\r\n{Body}");
-            foreach (Socket client in clients) await client.SendAsync(order);
-            foreach (Socket client in clients) client.Dispose();
-
-            double underWay;
-            do
+            await using (var other = new SqliteConnection($"Data Source={Path.Combine(directory, "orders.db")};Pooling=false"))
             {
-                underWay = (await Exposition.OfAsync(shop.Orders))["app_requests_in_progress"];
+                await other.OpenAsync();
+                await using SqliteTransaction transaction = other.BeginTransaction(deferred: false);
+                foreach (Socket client in clients) await client.SendAsync(order);
+                await UnderWayAsync(shop, requests => requests > Turns.AtOnce);
+                foreach (Socket client in clients) client.Dispose();
             }
-            while (underWay > 0);
 
-            (HttpResponseMessage next, _) = await shop.Orders.PostAsync("/orders", new { customer_id = "next", items = new[] { new { product_id = "prod_1", quantity = 1 } } });
+            await UnderWayAsync(shop, requests => requests == 0);
+            (HttpResponseMessage next, _) = await shop.Orders.PostAsync("/orders", Http.Order("prod_1"));
             Assert.That(next.StatusCode, Is.EqualTo(HttpStatusCode.Created));
-            Assert.That(shop.Log, Does.Not.Contain("Exception").And.Not.Contain("warn:").And.Not.Contain("fail:"));
+            // A machine with other work to do may be told so: a slow heartbeat of the server, or a line that nobody more may join.
+            string[] log = [.. shop.Log.Split('\n').Where(line => !line.Contains("the heartbeat has been running", StringComparison.Ordinal) && !line.Contains("more requests failed", StringComparison.Ordinal))];
+            Assert.That(log, Has.None.Contains("Exception").And.None.Contains("warn:").And.None.Contains("fail:"));
         }
 
         Directory.Delete(directory, recursive: true);
+    }
+
+    private static async Task UnderWayAsync(ShopProcess shop, Predicate<double> isSo)
+    {
+        for (long start = Stopwatch.GetTimestamp(); !isSo((await Exposition.OfAsync(shop.Orders))["app_requests_in_progress"]);)
+            Assert.That(Stopwatch.GetElapsedTime(start), Is.LessThan(TimeSpan.FromMinutes(1)), "it did not come about");
     }
 
     private static TestCaseData Way(string name, string bytes) => new TestCaseData(bytes).SetArgDisplayNames(name);

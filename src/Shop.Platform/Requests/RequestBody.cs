@@ -91,9 +91,7 @@ public sealed class RequestBody : IDisposable
 
     private static Problem TooLarge => new(StatusCodes.Status413PayloadTooLarge, $"The body is larger than {MaxBytes / 1024} KiB.");
 
-    private static ModuleListener ListenerOf(HttpContext http) => http.Features.GetRequiredFeature<ModuleListener>();
-
-    private static TimeSpan TimeoutOf(HttpContext http) => ListenerOf(http).Module.Settings.RequestTimeout;
+    private static TimeSpan TimeoutOf(HttpContext http) => http.Features.GetRequiredFeature<ModuleListener>().Module.Settings.RequestTimeout;
 
     private static async ValueTask<ReadResult> ReadToEndAsync(TimeSpan timeout, PipeReader pipe, ReadResult read)
     {

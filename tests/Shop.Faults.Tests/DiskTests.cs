@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Net;
 using System.Text.Json.Nodes;
 using Microsoft.Data.Sqlite;
+using Shop.Platform.Http;
 
 namespace Shop.Faults.Tests;
 
@@ -173,6 +174,29 @@ internal sealed class DiskTests
         Assert.That(answers.Where(answer => (int)answer.Response.StatusCode != 201).Select(answer => answer.Response.Header("Retry-After")), Is.All.EqualTo("1"));
         (HttpResponseMessage order, _) = await shop.Orders.PostAsync("/orders", Http.Order("prod_0"));
         Assert.That((int)order.StatusCode, Is.EqualTo(201));
+    }
+
+    [Test]
+    public async Task Given_a_database_that_is_stuck_for_longer_than_a_request_may_wait_then_each_503_counts_as_an_order_refused_whether_it_wrote_or_stood_in_line()
+    {
+        using ShopProcess shop = await ShopProcess.StartAsync(_directory, ("Shop__RequestTimeout", "1"));
+        await using var other = new SqliteConnection($"Data Source={Path.Combine(_directory, "orders.db")};Pooling=false");
+        await other.OpenAsync();
+        int refused = 0;
+        await using (var transaction = other.BeginTransaction(deferred: false))
+        {
+            // Those beyond the turns there are stand in line. On a slow machine the first may be answered before the last has come.
+            await UntilAsync(async () =>
+            {
+                (HttpResponseMessage Response, JsonNode?)[] answers = await Task.WhenAll(Enumerable.Range(0, Turns.AtOnce + 100).Select(_ => shop.Orders.PostAsync("/orders", Http.Order("prod_0"))));
+                int unavailable = answers.Count(answer => answer.Response.StatusCode == HttpStatusCode.ServiceUnavailable);
+                refused += unavailable;
+                return unavailable > Turns.AtOnce;
+            });
+        }
+
+        Exposition metrics = await Exposition.OfAsync(shop.Orders);
+        Assert.That((metrics["""orders_rejected_total{reason="overloaded"}"""], metrics["""http_requests_by_status_code_total{code="503"}"""]), Is.EqualTo(((double)refused, (double)refused)));
     }
 
     /// <summary>A run of the shop with so many orders, and how it ends; the orders' ids.</summary>

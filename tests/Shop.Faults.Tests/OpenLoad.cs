@@ -19,6 +19,7 @@ internal sealed class OpenLoad(Uri address, string path, string body) : IAsyncDi
     private readonly List<Task> _connections = [];
     private Tally _tally = new();
     private int _waiting;
+    private volatile bool _asksAgain;
 
     /// <summary>Opens connections; each has one request under way at a time.</summary>
     public async Task<OpenLoad> ConnectAsync(int connections)
@@ -56,6 +57,46 @@ internal sealed class OpenLoad(Uri address, string path, string body) : IAsyncDi
         return _tally;
     }
 
+    /// <summary>Each connection asks again as soon as it has its answer: what can be served at all.</summary>
+    public async Task<Tally> SaturateAsync(TimeSpan time)
+    {
+        _tally = new Tally();
+        long start = Stopwatch.GetTimestamp();
+        _asksAgain = true;
+        for (int i = 0; i < _connections.Count; i++) Arrive();
+        await Task.Delay(time);
+        _tally.Time = Stopwatch.GetElapsedTime(start);
+        _asksAgain = false;
+        while (Volatile.Read(ref _waiting) > 0) await Task.Delay(1);
+        return _tally;
+    }
+
+    /// <summary>
+    /// Requests of a few clients with a thread each, until told to stop. What the load itself measures is its own wait for a core too, and that of its thread pool.
+    /// </summary>
+    public async Task<Tally> AskFromThreadsAsync(int clients, TimeSpan pause, CancellationToken done)
+    {
+        var tally = new Tally();
+        long start = Stopwatch.GetTimestamp();
+        await Task.WhenAll(Enumerable.Range(0, clients).Select(_ => Task.Factory.StartNew(() =>
+        {
+            using var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
+            socket.Connect(address.Host, address.Port);
+            byte[] buffer = new byte[8192];
+            do
+            {
+                long asked = Stopwatch.GetTimestamp();
+                socket.Send(_request);
+                int length = 0;
+                while (!IsWhole(buffer.AsSpan(0, length))) length += Received(socket.Receive(buffer, length, buffer.Length - length, SocketFlags.None));
+                Note(tally, buffer.AsSpan(0, length), asked);
+            }
+            while (!done.WaitHandle.WaitOne(pause));
+        }, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default)));
+        tally.Time = Stopwatch.GetElapsedTime(start);
+        return tally;
+    }
+
     public async ValueTask DisposeAsync()
     {
         _arrivals.Writer.Complete();
@@ -77,18 +118,18 @@ internal sealed class OpenLoad(Uri address, string path, string body) : IAsyncDi
             {
                 await socket.SendAsync(_request);
                 int length = 0;
-                do
-                {
-                    int read = await socket.ReceiveAsync(buffer.AsMemory(length));
-                    if (read == 0) throw new IOException("The shop closed a connection in the middle.");
-                    length += read;
-                }
-                while (!IsWhole(buffer.AsSpan(0, length)));
-                _tally.Add(int.Parse(buffer.AsSpan(9, 3)), buffer.AsSpan(0, length).IndexOf("Retry-After: "u8) >= 0, Stopwatch.GetElapsedTime(arrival));
+                while (!IsWhole(buffer.AsSpan(0, length))) length += Received(await socket.ReceiveAsync(buffer.AsMemory(length)));
+                Note(_tally, buffer.AsSpan(0, length), arrival);
+                if (_asksAgain) Arrive();
                 Interlocked.Decrement(ref _waiting);
             }
         }
     }
+
+    private static int Received(int bytes) => bytes > 0 ? bytes : throw new IOException("The shop closed a connection in the middle.");
+
+    private static void Note(Tally tally, ReadOnlySpan<byte> answer, long since) =>
+        tally.Add(int.Parse(answer.Slice(9, 3)), answer.IndexOf("Retry-After: "u8) >= 0, Stopwatch.GetElapsedTime(since));
 
     private static bool IsWhole(ReadOnlySpan<byte> answer)
     {

@@ -50,7 +50,7 @@ internal sealed class TurnsTests
 
     private static Task Ask(Turns turns)
     {
-        Assert.That(turns.TryAsk(out Task turn), Is.True);
-        return turn;
+        Assert.That(turns.TryAsk(out ValueTask turn), Is.True);
+        return turn.AsTask();
     }
 }

@@ -20,7 +20,7 @@ internal sealed class InTurn(ModuleListener listener, Func<HttpContext, ValueTas
             return;
         }
 
-        if (!listener.Turns.TryAsk(out Task turn))
+        if (!listener.Turns.TryAsk(out ValueTask turn))
         {
             RequestBody.Discard(http);
             await listener.TooManyRequests().ExecuteAsync(http);

@@ -57,14 +57,14 @@ internal sealed class InventoryApi(InventoryStore store, Restock restock)
 
         (IReadOnlyList<StockRow> rows, long total) = store.List(maxLevel, cursor?[0], limit + 1);
         IEnumerable<StockRow> page = Paging.Page(http, rows, limit, total, row => row.ProductId);
-        return ValueTask.FromResult(JsonAnswer.Ok([.. page.Select(row => row.ToBody())], InventoryJson.Wire.StockBodyArray));
+        return ValueTask.FromResult(JsonAnswer.Ok([.. page.Select(row => row.ToBody())], InventoryJson.Default.StockBodyArray));
     }
 
     private ValueTask<IResult> Find(HttpContext http)
     {
         string productId = (string)http.GetRouteValue("product_id")!;
         return ValueTask.FromResult(store.Levels.Find(productId) is { } row
-            ? JsonAnswer.Ok(row.ToBody(), InventoryJson.Wire.StockBody)
+            ? JsonAnswer.Ok(row.ToBody(), InventoryJson.Default.StockBody)
             : Problem.NotFound("product", productId));
     }
 
@@ -80,6 +80,6 @@ internal sealed class InventoryApi(InventoryStore store, Restock restock)
 
         (IReadOnlyList<MovementRow> rows, long total) = store.Movements(productId, before == 0 ? null : before, limit + 1);
         IEnumerable<MovementRow> page = Paging.Page(http, rows, limit, total, row => row.Id.ToString());
-        return ValueTask.FromResult(JsonAnswer.Ok([.. page.Select(row => row.ToBody())], InventoryJson.Wire.MovementBodyArray));
+        return ValueTask.FromResult(JsonAnswer.Ok([.. page.Select(row => row.ToBody())], InventoryJson.Default.MovementBodyArray));
     }
 }

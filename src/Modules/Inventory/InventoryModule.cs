@@ -35,7 +35,7 @@ public sealed class InventoryModule : IShopModule
         services.AddSingleton<Restock>();
         services.AddSingleton<InventoryApi>();
         services.AddSingleton<StockPages>();
-        services.ConfigureHttpJsonOptions(options => options.SerializerOptions.TypeInfoResolverChain.Add(InventoryJson.Wire));
+        services.ConfigureHttpJsonOptions(options => options.SerializerOptions.TypeInfoResolverChain.Add(InventoryJson.Default));
     }
 
     /// <inheritdoc/>

@@ -36,7 +36,7 @@ internal sealed class Restock(
 
         Change change = await ChangeAsync(kind, productId!, quantity!.Value, key);
         if (change.IsReplayed) IdempotencyKey.MarkReplayed(http);
-        return change.Problem ?? JsonAnswer.Ok(new StockChangeBody(productId!, change.Level, "Stock updated"), InventoryJson.Wire.StockChangeBody);
+        return change.Problem ?? JsonAnswer.Ok(new StockChangeBody(productId!, change.Level, "Stock updated"), InventoryJson.Default.StockChangeBody);
     }
 
     /// <summary>Units come in, or leave; or it says why not.</summary>

@@ -1,6 +1,5 @@
 using System.Text.Json.Serialization;
 using Shop.Platform;
-using Shop.Platform.Http;
 
 namespace Shop.Inventory;
 
@@ -23,10 +22,10 @@ internal readonly record struct Movement(long Id, MovementKind Kind, string Prod
 }
 
 /// <summary>The stock of a product as clients see it.</summary>
-internal sealed record StockBody(string ProductId, long StockLevel, long OnHand, long Reserved, DateTime LastUpdated);
+internal sealed record StockBody(string ProductId, long StockLevel, long OnHand, long Reserved, UtcTime LastUpdated);
 
 /// <summary>A movement as clients see it.</summary>
-internal sealed record MovementBody(string Id, string Kind, long Quantity, string? OrderId, DateTime At, long OnHand, long Reserved);
+internal sealed record MovementBody(string Id, string Kind, long Quantity, string? OrderId, UtcTime At, long OnHand, long Reserved);
 
 /// <summary>The answer to an increase or a decrease.</summary>
 internal sealed record StockChangeBody(string ProductId, long NewStockLevel, string Status);
@@ -37,20 +36,18 @@ internal readonly record struct StockRow(string ProductId, long OnHand, long Res
     /// <summary>What can be sold.</summary>
     public long StockLevel => OnHand - Reserved;
 
-    public StockBody ToBody() => new(ProductId, StockLevel, OnHand, Reserved, Timestamp.FromMilliseconds(LastUpdated));
+    public StockBody ToBody() => new(ProductId, StockLevel, OnHand, Reserved, new UtcTime(LastUpdated));
 }
 
 /// <summary>A row of <c>movements</c>.</summary>
 internal sealed record MovementRow(long Id, string Kind, long Quantity, string? OrderId, long At, long OnHand, long Reserved)
 {
-    public MovementBody ToBody() => new(Id.ToString(), Kind, Quantity, OrderId, Timestamp.FromMilliseconds(At), OnHand, Reserved);
+    public MovementBody ToBody() => new(Id.ToString(), Kind, Quantity, OrderId, new UtcTime(At), OnHand, Reserved);
 }
 
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower)]
 [JsonSerializable(typeof(StockBody))]
 [JsonSerializable(typeof(StockBody[]))]
 [JsonSerializable(typeof(MovementBody[]))]
 [JsonSerializable(typeof(StockChangeBody))]
-internal sealed partial class InventoryJson : JsonSerializerContext
-{
-    public static InventoryJson Wire { get; } = new(WireFormat.Options());
-}
+internal sealed partial class InventoryJson : JsonSerializerContext;

@@ -1,6 +1,5 @@
 using System.Text.Json.Serialization;
 using Shop.Platform;
-using Shop.Platform.Http;
 
 namespace Shop.Orders;
 
@@ -23,24 +22,22 @@ internal sealed record Order(
     {
         var items = new OrderLineBody[Lines.Count];
         for (int i = 0; i < items.Length; i++) items[i] = Lines[i].ToBody();
-        return new OrderBody(Id, CustomerId, Status, items, Money.FromCents(TotalCents), Timestamp.FromMilliseconds(CreatedAt), Timestamp.FromMilliseconds(UpdatedAt));
+        return new OrderBody(Id, CustomerId, Status, items, Money.FromCents(TotalCents), new UtcTime(CreatedAt), new UtcTime(UpdatedAt));
     }
 }
 
 /// <summary>An order as clients see it.</summary>
 internal sealed record OrderBody(
-    string OrderId, string CustomerId, string Status, OrderLineBody[] Items, decimal TotalAmount, DateTime CreatedAt, DateTime UpdatedAt);
+    string OrderId, string CustomerId, string Status, OrderLineBody[] Items, decimal TotalAmount, UtcTime CreatedAt, UtcTime UpdatedAt);
 
 /// <summary>A line as clients see it.</summary>
 internal sealed record OrderLineBody(string ProductId, string Name, long Quantity, decimal UnitPrice, decimal LineTotal);
 
 /// <summary>A step in the life of an order as clients see it.</summary>
-internal sealed record OrderEventBody(string Status, DateTime At);
+internal sealed record OrderEventBody(string Status, UtcTime At);
 
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower)]
 [JsonSerializable(typeof(OrderBody))]
 [JsonSerializable(typeof(OrderBody[]))]
 [JsonSerializable(typeof(OrderEventBody[]))]
-internal sealed partial class OrdersJson : JsonSerializerContext
-{
-    public static OrdersJson Wire { get; } = new(WireFormat.Options());
-}
+internal sealed partial class OrdersJson : JsonSerializerContext;

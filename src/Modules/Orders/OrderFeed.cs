@@ -1,8 +1,8 @@
 using System.Collections.Immutable;
 using System.Runtime.CompilerServices;
 using System.Text;
-using System.Text.Json;
 using System.Threading.Channels;
+using Shop.Platform.Http;
 
 namespace Shop.Orders;
 
@@ -24,7 +24,7 @@ internal sealed class OrderFeed
         ImmutableInterlocked.Update(ref _watchers, watchers => watchers.Add(mine));
         try
         {
-            await foreach (Order order in mine.Reader.ReadAllAsync(end)) yield return ("order", Encoding.UTF8.GetString(JsonSerializer.SerializeToUtf8Bytes(order.ToBody(), OrdersJson.Wire.OrderBody)));
+            await foreach (Order order in mine.Reader.ReadAllAsync(end)) yield return ("order", Encoding.UTF8.GetString(JsonAnswer.Bytes(order.ToBody(), OrdersJson.Default.OrderBody)));
         }
         finally
         {

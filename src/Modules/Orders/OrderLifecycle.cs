@@ -21,7 +21,7 @@ internal sealed class OrderLifecycle(
     private async ValueTask<IResult> ChangeAsync(HttpContext http, string status)
     {
         (Order? order, Problem? problem) = await ChangeAsync((string)http.GetRouteValue("order_id")!, status);
-        return problem is null ? JsonAnswer.Ok(order!.ToBody(), OrdersJson.Wire.OrderBody) : problem;
+        return problem is null ? JsonAnswer.Ok(order!.ToBody(), OrdersJson.Default.OrderBody) : problem;
     }
 
     /// <summary>Brings an order into a status, or says why not.</summary>

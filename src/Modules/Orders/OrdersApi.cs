@@ -81,14 +81,14 @@ internal sealed class OrdersApi(OrderStore store, OrderMetrics metrics, PlaceOrd
         // Counting a million rows takes longer than reading a page; by status they are counted already.
         long total = filter.CustomerId is null && filter.ProductId is null ? metrics.Orders(filter.Status) : store.Count(filter);
         IEnumerable<(long Seq, Order Order)> page = Paging.Page(http, orders, limit, total, row => row.Seq.ToString());
-        return ValueTask.FromResult(JsonAnswer.Ok([.. page.Select(row => row.Order.ToBody())], OrdersJson.Wire.OrderBodyArray));
+        return ValueTask.FromResult(JsonAnswer.Ok([.. page.Select(row => row.Order.ToBody())], OrdersJson.Default.OrderBodyArray));
     }
 
     private ValueTask<IResult> Find(HttpContext http)
     {
         string id = (string)http.GetRouteValue("order_id")!;
         return ValueTask.FromResult(store.Find(id) is { } order
-            ? JsonAnswer.Ok(order.ToBody(), OrdersJson.Wire.OrderBody)
+            ? JsonAnswer.Ok(order.ToBody(), OrdersJson.Default.OrderBody)
             : Problem.NotFound("order", id));
     }
 
@@ -96,7 +96,7 @@ internal sealed class OrdersApi(OrderStore store, OrderMetrics metrics, PlaceOrd
     {
         string id = (string)http.GetRouteValue("order_id")!;
         return ValueTask.FromResult(store.Events(id) is { Count: > 0 } events
-            ? JsonAnswer.Ok([.. events.Select(step => new OrderEventBody(step.Status, Timestamp.FromMilliseconds(step.At)))], OrdersJson.Wire.OrderEventBodyArray)
+            ? JsonAnswer.Ok([.. events.Select(step => new OrderEventBody(step.Status, new UtcTime(step.At)))], OrdersJson.Default.OrderEventBodyArray)
             : Problem.NotFound("order", id));
     }
 }

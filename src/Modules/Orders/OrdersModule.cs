@@ -31,7 +31,7 @@ public sealed class OrdersModule : IShopModule
         services.AddSingleton<OrdersApi>();
         services.AddSingleton<OrderFeed>();
         services.AddSingleton<OrderPages>();
-        services.ConfigureHttpJsonOptions(options => options.SerializerOptions.TypeInfoResolverChain.Add(OrdersJson.Wire));
+        services.ConfigureHttpJsonOptions(options => options.SerializerOptions.TypeInfoResolverChain.Add(OrdersJson.Default));
     }
 
     /// <inheritdoc/>

@@ -93,7 +93,7 @@ internal sealed partial class PlaceOrder(
         if (placement.Order is not { } order) return placement.Problem!;
         if (placement.IsReplayed) IdempotencyKey.MarkReplayed(http);
         http.Response.Headers.Location = $"{http.Request.PathBase.ToUriComponent()}/orders/{order.Id}";
-        return JsonAnswer.Of(StatusCodes.Status201Created, order.ToBody(), OrdersJson.Wire.OrderBody);
+        return JsonAnswer.Of(StatusCodes.Status201Created, order.ToBody(), OrdersJson.Default.OrderBody);
     }
 
     private async Task<Placement> PlaceNewAsync(Wish wish)

@@ -1,4 +1,3 @@
-using System.Text.Json;
 using Microsoft.AspNetCore.Http;
 using Prometheus;
 using Shop.Platform.Http;
@@ -13,7 +12,7 @@ internal sealed class CatalogueEntry(Product product) : IResult
 
     public Product Product { get; } = product;
 
-    public byte[] Json { get; } = JsonSerializer.SerializeToUtf8Bytes(product.ToBody(), ProductsJson.Wire.ProductBody);
+    public byte[] Json { get; } = JsonAnswer.Bytes(product.ToBody(), ProductsJson.Default.ProductBody);
 
     public string Tag => field ??= EntityTag.Of(Json);
 

@@ -1,6 +1,5 @@
 using System.Text.Json.Serialization;
 using Shop.Platform;
-using Shop.Platform.Http;
 
 namespace Shop.Products;
 
@@ -9,7 +8,7 @@ internal sealed record Product(
     string Id, string Name, string Description, long PriceCents, string Category, long Version, long CreatedAt, long UpdatedAt)
 {
     public ProductBody ToBody() => new(Id, Name, Description, Money.FromCents(PriceCents), Category, Version,
-        Timestamp.FromMilliseconds(CreatedAt), Timestamp.FromMilliseconds(UpdatedAt));
+        new UtcTime(CreatedAt), new UtcTime(UpdatedAt));
 }
 
 /// <summary>What a client may set.</summary>
@@ -17,15 +16,13 @@ internal sealed record ProductDetails(string Name, string Description, long Pric
 
 /// <summary>A product as clients see it.</summary>
 internal sealed record ProductBody(
-    string Id, string Name, string Description, decimal Price, string Category, long Version, DateTime CreatedAt, DateTime UpdatedAt);
+    string Id, string Name, string Description, decimal Price, string Category, long Version, UtcTime CreatedAt, UtcTime UpdatedAt);
 
 /// <summary>A category as clients see it.</summary>
 internal sealed record CategoryBody(string Category, int Products);
 
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower)]
 [JsonSerializable(typeof(ProductBody))]
 [JsonSerializable(typeof(ProductBody[]))]
 [JsonSerializable(typeof(CategoryBody[]))]
-internal sealed partial class ProductsJson : JsonSerializerContext
-{
-    public static ProductsJson Wire { get; } = new(WireFormat.Options());
-}
+internal sealed partial class ProductsJson : JsonSerializerContext;

@@ -60,6 +60,6 @@ internal sealed class ProductsApi(
     {
         CategoryBody[] categories = [.. catalogue.View.InOrder(CatalogueOrder.ById).CountBy(entry => entry.Product.Category)
             .OrderBy(category => category.Key, StringComparer.Ordinal).Select(category => new CategoryBody(category.Key, category.Value))];
-        return ValueTask.FromResult(JsonAnswer.Ok(categories, ProductsJson.Wire.CategoryBodyArray));
+        return ValueTask.FromResult(JsonAnswer.Ok(categories, ProductsJson.Default.CategoryBodyArray));
     }
 }

@@ -33,7 +33,7 @@ public sealed class ProductsModule : IShopModule
         services.AddSingleton<ChangeProduct>();
         services.AddSingleton<ProductsApi>();
         services.AddSingleton<StorePages>();
-        services.ConfigureHttpJsonOptions(options => options.SerializerOptions.TypeInfoResolverChain.Add(ProductsJson.Wire));
+        services.ConfigureHttpJsonOptions(options => options.SerializerOptions.TypeInfoResolverChain.Add(ProductsJson.Default));
     }
 
     /// <inheritdoc/>

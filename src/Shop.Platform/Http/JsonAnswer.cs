@@ -1,5 +1,4 @@
 using System.Buffers;
-using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 using Microsoft.AspNetCore.Http;
 
@@ -21,6 +20,9 @@ public static class JsonAnswer
     /// <summary>200 with a body.</summary>
     public static IResult Ok<T>(T body, JsonTypeInfo<T> type) => Of(StatusCodes.Status200OK, body, type);
 
+    /// <summary>A body as it is sent.</summary>
+    public static byte[] Bytes<T>(T body, JsonTypeInfo<T> type) => JsonBuffer.Of(body, type).ToArray();
+
     /// <summary>Hands bytes to the server without a flush. Announce the length first.</summary>
     public static void Write(HttpResponse response, ReadOnlySpan<byte> bytes)
     {
@@ -31,9 +33,7 @@ public static class JsonAnswer
     {
         public Task ExecuteAsync(HttpContext httpContext)
         {
-            JsonBuffer json = JsonBuffer.Begin();
-            JsonSerializer.Serialize(json.Writer, body, type);
-            ReadOnlySpan<byte> bytes = json.End();
+            ReadOnlySpan<byte> bytes = JsonBuffer.Of(body, type);
             HttpResponse response = httpContext.Response;
             response.StatusCode = status;
             response.ContentType = ContentType;

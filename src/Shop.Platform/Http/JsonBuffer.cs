@@ -1,5 +1,7 @@
 using System.Buffers;
+using System.Text.Encodings.Web;
 using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
 
 namespace Shop.Platform.Http;
 
@@ -14,8 +16,9 @@ internal sealed class JsonBuffer
 
     private readonly ArrayBufferWriter<byte> _bytes = new(1024);
 
-    // The serializer, as the shop's own code, opens and closes in pairs.
-    private JsonBuffer() => Writer = new Utf8JsonWriter(_bytes, new JsonWriterOptions { Encoder = WireFormat.Encoder, SkipValidation = true });
+    // Characters as they are, rather than as escapes: the content type keeps browsers from reading them as HTML. The serializer, as the shop's own code,
+    // opens and closes in pairs.
+    private JsonBuffer() => Writer = new Utf8JsonWriter(_bytes, new JsonWriterOptions { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping, SkipValidation = true });
 
     /// <summary>Writes what <see cref="End"/> gives out.</summary>
     public Utf8JsonWriter Writer { get; }
@@ -27,6 +30,14 @@ internal sealed class JsonBuffer
         buffer._bytes.ResetWrittenCount();
         buffer.Writer.Reset();
         return buffer;
+    }
+
+    /// <summary>A body as JSON, in memory that is this thread's until its next answer.</summary>
+    public static ReadOnlySpan<byte> Of<T>(T body, JsonTypeInfo<T> type)
+    {
+        JsonBuffer buffer = Begin();
+        JsonSerializer.Serialize(buffer.Writer, body, type);
+        return buffer.End();
     }
 
     /// <summary>What was written.</summary>

@@ -45,7 +45,7 @@ public static class ModuleHosting
             // The OpenAPI documents describe bodies by these options.
             options.SerializerOptions.PropertyNamingPolicy = System.Text.Json.JsonNamingPolicy.SnakeCaseLower;
             options.SerializerOptions.NumberHandling = System.Text.Json.Serialization.JsonNumberHandling.Strict;
-            options.SerializerOptions.TypeInfoResolverChain.Add(PlatformJson.Wire);
+            options.SerializerOptions.TypeInfoResolverChain.Add(PlatformJson.Default);
         });
         IHealthChecksBuilder health = services.AddHealthChecks();
         foreach (IShopModule module in modules) AddModule(services, health, module, settings, build.Version);

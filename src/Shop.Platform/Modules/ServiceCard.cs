@@ -1,5 +1,4 @@
 using System.Text.Json.Serialization;
-using Shop.Platform.Http;
 
 namespace Shop.Platform.Modules;
 
@@ -13,9 +12,7 @@ internal sealed record HealthAnswer(string Status, IReadOnlyDictionary<string, H
     internal sealed record Check(string Status, string? Description, double DurationMs);
 }
 
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower)]
 [JsonSerializable(typeof(ServiceCard))]
 [JsonSerializable(typeof(HealthAnswer))]
-internal sealed partial class PlatformJson : JsonSerializerContext
-{
-    public static PlatformJson Wire { get; } = new(WireFormat.Options());
-}
+internal sealed partial class PlatformJson : JsonSerializerContext;

@@ -27,7 +27,7 @@ internal static class ServiceRoutes
     public static void Map(IEndpointRouteBuilder endpoints, ModuleRoutes routes, ModuleContext module, BuildInfo build, ProcessMetrics process, (Assets Assets, LiveFigures Figures, DemoTraffic Traffic) pages)
     {
         var card = new ServiceCard(module.Identity.Service, build.Version, Links(endpoints));
-        IResult answer = JsonAnswer.Ok(card, PlatformJson.Wire.ServiceCard);
+        IResult answer = JsonAnswer.Ok(card, PlatformJson.Default.ServiceCard);
         routes.Get("/", http => routes.HomePage is { } page && Accepts.PrefersHtml(http.Request.Headers) ? page(http) : ValueTask.FromResult(answer))
             .Says("getCard", Tag, "The service's card", "Which service this is, its version, and where all it has is.")
             .Answers<ServiceCard>(200, "The card.", """{"service":"order-service","version":"0.1.0","links":{"orders":"/orders","metrics":"/metrics"}}""");
@@ -97,7 +97,7 @@ internal static class ServiceRoutes
         {
             var answer = new HealthAnswer(Word(report.Status), report.Entries.ToDictionary(entry => entry.Key.Split(' ')[^1],
                 entry => new HealthAnswer.Check(Word(entry.Value.Status), entry.Value.Description, entry.Value.Duration.TotalMilliseconds), StringComparer.Ordinal));
-            return JsonAnswer.Of(http.Response.StatusCode, answer, PlatformJson.Wire.HealthAnswer).ExecuteAsync(http);
+            return JsonAnswer.Of(http.Response.StatusCode, answer, PlatformJson.Default.HealthAnswer).ExecuteAsync(http);
         },
     };
 

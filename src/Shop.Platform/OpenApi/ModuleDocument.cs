@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
+using Microsoft.AspNetCore.OpenApi;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.OpenApi;
 using Shop.Platform.Modules;
@@ -29,6 +30,13 @@ internal static partial class ModuleDocument
         services.AddOpenApi(module.Name, options =>
         {
             options.OpenApiVersion = OpenApiSpecVersion.OpenApi3_1;
+            // A time is its text to clients.
+            options.CreateSchemaReferenceId = static type => type.Type == typeof(UtcTime) ? null : OpenApiOptions.CreateDefaultSchemaReferenceId(type);
+            options.AddSchemaTransformer(static (schema, context, _) =>
+            {
+                if (context.JsonTypeInfo.Type == typeof(UtcTime)) (schema.Type, schema.Format, schema.Description) = (JsonSchemaType.String, "date-time", null);
+                return Task.CompletedTask;
+            });
             options.AddDocumentTransformer((document, _, _) =>
             {
                 Introduce(document, module, version);

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 using System.Text;
 using System.Text.RegularExpressions;
 using Shop.Host;
@@ -23,7 +24,9 @@ internal sealed partial class ShopProcess : IDisposable
 
     private ShopProcess(string directory, string[] arguments, (string Name, string Value)[] environment)
     {
-        var start = new ProcessStartInfo("dotnet")
+        // A shell starts with SIGINT ignored what it starts with &, tests too, and each process hands that on.
+        string[] command = IgnoresInterrupt() ? ["env", "--default-signal=INT", "dotnet"] : ["dotnet"];
+        var start = new ProcessStartInfo(command[0], command[1..])
         {
             UseShellExecute = false,
             RedirectStandardOutput = true,
@@ -85,7 +88,7 @@ internal sealed partial class ShopProcess : IDisposable
         kill.WaitForExit();
     }
 
-    /// <summary>Waits for the end, and fails where it does not come: a shop that was started with SIGINT ignored does not end by it, for example.</summary>
+    /// <summary>Waits for the end, and fails where it does not come.</summary>
     public async Task<int> ExitAsync()
     {
         using var bound = new CancellationTokenSource(LongestEnd);
@@ -111,6 +114,14 @@ internal sealed partial class ShopProcess : IDisposable
 
         foreach (HttpClient client in _clients.Values) client.Dispose();
         _process.Dispose();
+    }
+
+    private static bool IgnoresInterrupt()
+    {
+        const string Ignored = "SigIgn:";
+        if (!OperatingSystem.IsLinux()) return false;
+        string signals = File.ReadLines("/proc/self/status").First(line => line.StartsWith(Ignored, StringComparison.Ordinal));
+        return (ulong.Parse(signals.AsSpan(Ignored.Length).Trim(), NumberStyles.HexNumber, CultureInfo.InvariantCulture) & (1 << (2 - 1))) != 0;
     }
 
     private async Task<bool> HasStartedAsync() => await Task.WhenAny(_ready.Task, _process.WaitForExitAsync()) == _ready.Task;

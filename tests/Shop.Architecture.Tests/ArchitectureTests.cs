@@ -34,6 +34,10 @@ internal sealed class ArchitectureTests
         Check(rules => rules.DeclareMetricsElsewhere(), "Samples.Orders.DeclaresAMetric");
 
     [Test]
+    public void Given_a_body_with_a_time_that_is_no_UtcTime_then_the_rule_catches_it_and_the_shop_has_none() =>
+        Check(rules => rules.TellTimeTheirOwnWay(), "Samples.Orders.TellsTimeItsOwnWayBody");
+
+    [Test]
     public void Given_the_shop_then_the_rules_see_its_stores_and_its_metrics()
     {
         // A rule that looks at nothing would catch nothing.

@@ -45,6 +45,13 @@ internal sealed partial class Rules(ArchUnitNET.Domain.Architecture architecture
         where Instructions(type).Any(instruction => instruction.Operand is MethodReference { DeclaringType.Namespace: "Prometheus" } method && Declaration().IsMatch(method.Name))
         select Outermost(type).FullName;
 
+    /// <summary>What clients see tells time by <c>UtcTime</c>: the serializer's own text has as many decimals as it needs, which does not sort.</summary>
+    public IEnumerable<string> TellTimeTheirOwnWay() =>
+        from type in Types()
+        where type.Name.EndsWith("Body", StringComparison.Ordinal)
+        where type.Fields.Any(field => Time().IsMatch(field.FieldType.FullName))
+        select type.FullName;
+
     private IEnumerable<(string Origin, string Target)> Dependencies() =>
         from type in architecture.Types
         from dependency in type.Dependencies
@@ -65,6 +72,9 @@ internal sealed partial class Rules(ArchUnitNET.Domain.Architecture architecture
 
     [GeneratedRegex(@"\b(SELECT\s.+\sFROM|INSERT\s+INTO|DELETE\s+FROM|UPDATE\s+\w+\s+SET|CREATE\s+(TABLE|INDEX)|PRAGMA)\b", RegexOptions.Singleline | RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex Sql();
+
+    [GeneratedRegex(@"\bSystem\.DateTime(Offset)?\b", RegexOptions.ExplicitCapture, 1000)]
+    private static partial Regex Time();
 
     [GeneratedRegex("^Create(Counter|Gauge|Histogram|Summary)$", RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex Declaration();

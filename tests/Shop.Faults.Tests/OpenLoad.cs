@@ -53,7 +53,7 @@ internal sealed class OpenLoad(Uri address, string path, string body) : IAsyncDi
         }
 
         _tally.Time = Stopwatch.GetElapsedTime(start);
-        while (Volatile.Read(ref _waiting) > 0) await Task.Delay(1);
+        await AnsweredAsync();
         return _tally;
     }
 
@@ -67,7 +67,7 @@ internal sealed class OpenLoad(Uri address, string path, string body) : IAsyncDi
         await Task.Delay(time);
         _tally.Time = Stopwatch.GetElapsedTime(start);
         _asksAgain = false;
-        while (Volatile.Read(ref _waiting) > 0) await Task.Delay(1);
+        await AnsweredAsync();
         return _tally;
     }
 
@@ -101,6 +101,16 @@ internal sealed class OpenLoad(Uri address, string path, string body) : IAsyncDi
     {
         _arrivals.Writer.Complete();
         await Task.WhenAll(_connections);
+    }
+
+    private async Task AnsweredAsync()
+    {
+        while (Volatile.Read(ref _waiting) > 0)
+        {
+            // A connection that ended leaves its request without an answer.
+            if (_connections.Find(connection => connection.IsFaulted) is { } ended) await ended;
+            await Task.Delay(1);
+        }
     }
 
     private void Arrive()

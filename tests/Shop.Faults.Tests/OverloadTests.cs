@@ -13,6 +13,9 @@ internal sealed class OverloadTests
 
     private const int Connections = 6000;
 
+    /// <summary>Between two requests of a client that only looks how the shop is, and is no load itself.</summary>
+    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(10);
+
     [TestCase(8192, TestName = "Given_ten_times_the_orders_that_can_be_served_then_most_of_the_peak_is_served_and_neighbours_are_well")]
     [TestCase(5500, TestName = "Given_ten_times_the_orders_that_can_be_served_when_not_all_may_wait_then_the_rest_are_refused_at_once")]
     public async Task Overload(int atOnce)
@@ -29,7 +32,7 @@ internal sealed class OverloadTests
             await using OpenLoad load = await new OpenLoad(shop.Orders.BaseAddress!, "/orders", Order).ConnectAsync(Connections);
             using var done = new CancellationTokenSource();
             Task<(long Asked, TimeSpan Median, TimeSpan Slowest)> neighbour = AskProductsAsync(shop, done.Token);
-            Task<OpenLoad.Tally> bystanders = load.AskFromThreadsAsync(8, TimeSpan.FromMilliseconds(10), done.Token);
+            Task<OpenLoad.Tally> bystanders = load.AskFromThreadsAsync(8, Pause, done.Token);
             OpenLoad.Tally overload = await load.RunAsync(10 * peak, time);
             await done.CancelAsync();
             OpenLoad.Tally others = await bystanders;
@@ -82,7 +85,8 @@ internal sealed class OverloadTests
     private static async Task<(long Asked, TimeSpan Median, TimeSpan Slowest)> AskProductsAsync(ShopProcess shop, CancellationToken done)
     {
         var times = new List<TimeSpan>();
-        while (!done.IsCancellationRequested)
+        using var pace = new PeriodicTimer(Pause);
+        while (!done.IsCancellationRequested && await pace.WaitForNextTickAsync(CancellationToken.None))
         {
             long start = Stopwatch.GetTimestamp();
             await shop.Products.GetJsonAsync($"/products/prod_{times.Count % 100}");

@@ -55,4 +55,8 @@ namespace Samples.Orders
     {
         public static Counter Wrong(IMetricFactory metrics) => metrics.CreateCounter("wrong_total", "Help.");
     }
+
+    internal sealed record RightBody(Shop.Platform.UtcTime At);
+
+    internal sealed record TellsTimeItsOwnWayBody(DateTime? At);
 }

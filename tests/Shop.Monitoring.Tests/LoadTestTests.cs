@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json.Nodes;
+using Microsoft.Data.Sqlite;
 
 namespace Shop.Monitoring.Tests;
 
@@ -17,33 +18,11 @@ internal sealed class LoadTestTests
     [OneTimeSetUp]
     public async Task RunLoadTest()
     {
-        string node = Tools.Need("node");
         _watched = await WatchedShop.StartAsync();
-        var start = new ProcessStartInfo(node, [Repository.PathOf("loadtest", "testing", "k6.js"), "--out", "experimental-prometheus-rw", Repository.PathOf("loadtest", "advanced", "src", "main.js")])
-        {
-            RedirectStandardError = true,
-            RedirectStandardOutput = true,
-            UseShellExecute = false,
-            Environment =
-            {
-                ["SCENARIO"] = "smoke",
-                ["FLASH_UNITS"] = "3", // fewer than buyers, so that some are refused
-                ["RESULTS"] = _results,
-                ["PRODUCT_URL"] = _watched.Shop.Products.BaseAddress!.GetLeftPart(UriPartial.Authority),
-                ["ORDER_URL"] = _watched.Shop.Orders.BaseAddress!.GetLeftPart(UriPartial.Authority),
-                ["INVENTORY_URL"] = _watched.Shop.Inventory.BaseAddress!.GetLeftPart(UriPartial.Authority),
-                ["K6_PROMETHEUS_RW_SERVER_URL"] = _watched.RemoteWrite.AbsoluteUri,
-                ["K6_PROMETHEUS_RW_TREND_STATS"] = "p(50),p(95),p(99),max", // as in docker-compose.yml
-                ["K6_PROMETHEUS_RW_PUSH_INTERVAL"] = "1s",
-                ["NODE_NO_WARNINGS"] = "1", // of some version of Node: what is on the error stream is an error
-            },
-        };
-        using var run = Process.Start(start)!;
-        Task<string> errors = run.StandardError.ReadToEndAsync();
-        string output = await run.StandardOutput.ReadToEndAsync();
-        await run.WaitForExitAsync();
+        (string output, string errors) = await RunAsync(_watched, Repository.PathOf("loadtest", "advanced", "src", "main.js"),
+            ("SCENARIO", "smoke"), ("FLASH_UNITS", "3"), ("RESULTS", _results)); // three units are fewer than buyers, so that some are refused
         // A busy machine may break the bound on time; that one, and nothing else.
-        string[] wrong = [.. (await errors).Split('\n', StringSplitOptions.RemoveEmptyEntries).Where(line => !line.StartsWith("broken: http_req_duration ", StringComparison.Ordinal))];
+        string[] wrong = [.. errors.Split('\n', StringSplitOptions.RemoveEmptyEntries).Where(line => !line.StartsWith("broken: http_req_duration ", StringComparison.Ordinal))];
         Assert.That(wrong, Is.Empty, output);
         _counted = JsonNode.Parse(await File.ReadAllTextAsync(Path.Combine(_results, "smoke.json")))!["metrics"]!;
         await UntilPrometheusHasAsync("sum(orders_created_total)", Counted("orders_acknowledged"));
@@ -116,12 +95,70 @@ internal sealed class LoadTestTests
     [Test]
     public Task Given_a_load_test_then_its_dashboard_can_be_drawn() => Picture.DrawAsync(Dashboards.LoadTest, _watched, instance: "");
 
+    [Test]
+    public async Task Given_answers_that_are_errors_then_both_sides_show_their_share()
+    {
+        // An order that is refused, since its database is locked, after three reads that are answered.
+        string script = Path.Combine(_results, "errors.js");
+        await File.WriteAllTextAsync(script, """
+            import http from 'k6/http';
+            export const options = { stages: [{ duration: '1s', target: 1 }, { duration: '12s', target: 1 }] };
+            export default function () {
+              for (let read = 0; read < 3; read++) http.get(`${__ENV.PRODUCT_URL}/products/prod_0`);
+              const order = { customer_id: 'ada', items: [{ product_id: 'prod_0', quantity: 1 }] };
+              http.post(`${__ENV.ORDER_URL}/orders`, JSON.stringify(order), { headers: { 'Content-Type': 'application/json' } });
+            }
+            """);
+        await using WatchedShop watched = await WatchedShop.StartAsync();
+        await using var other = new SqliteConnection($"Data Source={Path.Combine(watched.Shop.DataDirectory, "orders.db")};Pooling=false");
+        await other.OpenAsync();
+        string output;
+        await using (SqliteTransaction transaction = other.BeginTransaction(deferred: false)) (output, _) = await RunAsync(watched, script);
+        double failed = (double)JsonNode.Parse(output)!["http_req_failed"]!["values"]!["passes"]!;
+        Assert.That(failed, Is.GreaterThan(1), "a rate needs two");
+        await UntilPrometheusHasAsync(watched, """sum(k6_http_reqs_total{expected_response="false"})""", failed);
+        await UntilPrometheusHasAsync(watched, """sum(http_requests_by_status_code_total{code=~"5.."})""", failed);
+        foreach (string query in Named("Errors, both sides").Queries)
+        {
+            double[] shares = [.. (await watched.RangeAsync(Dashboards.Filled(query, "", ""), "")).SelectMany(one => one.Points).Select(point => point.Value)];
+            Assert.That(shares, Has.Some.Positive.And.All.AtMost(1), query);
+        }
+    }
+
+    private static async Task<(string Output, string Errors)> RunAsync(WatchedShop watched, string script, params (string Name, string Value)[] environment)
+    {
+        var start = new ProcessStartInfo(Tools.Need("node"), [Repository.PathOf("loadtest", "testing", "k6.js"), "--out", "experimental-prometheus-rw", script])
+        {
+            RedirectStandardError = true,
+            RedirectStandardOutput = true,
+            UseShellExecute = false,
+            Environment =
+            {
+                ["PRODUCT_URL"] = watched.Shop.Products.BaseAddress!.GetLeftPart(UriPartial.Authority),
+                ["ORDER_URL"] = watched.Shop.Orders.BaseAddress!.GetLeftPart(UriPartial.Authority),
+                ["INVENTORY_URL"] = watched.Shop.Inventory.BaseAddress!.GetLeftPart(UriPartial.Authority),
+                ["K6_PROMETHEUS_RW_SERVER_URL"] = watched.RemoteWrite.AbsoluteUri,
+                ["K6_PROMETHEUS_RW_TREND_STATS"] = "p(50),p(95),p(99),max", // as in docker-compose.yml
+                ["K6_PROMETHEUS_RW_PUSH_INTERVAL"] = "1s",
+                ["NODE_NO_WARNINGS"] = "1", // of some version of Node: what is on the error stream is an error
+            },
+        };
+        foreach ((string name, string value) in environment) start.Environment[name] = value;
+        using var run = Process.Start(start)!;
+        Task<string> errors = run.StandardError.ReadToEndAsync();
+        string output = await run.StandardOutput.ReadToEndAsync();
+        await run.WaitForExitAsync();
+        return (output, await errors);
+    }
+
     private static Panel Named(string title) => Dashboards.Panels.Single(panel => panel.Dashboard == Dashboards.LoadTest && panel.Title == title);
 
     private double Counted(string counter) => (double?)_counted[counter]?["values"]!["count"] ?? 0;
 
+    private Task UntilPrometheusHasAsync(string query, double expected) => UntilPrometheusHasAsync(_watched, query, expected);
+
     // The shop's own figures come with the next scrape.
-    private Task UntilPrometheusHasAsync(string query, double expected) => WatchedShop.UntilAsync(
-        async () => (await _watched.QueryAsync(query)) is [var sample] && sample.Value.Equals(expected),
-        async () => $"{query} is not {expected}: {string.Join(", ", (await _watched.QueryAsync(query)).Select(sample => sample.Value.ToString(CultureInfo.InvariantCulture)))}");
+    private static Task UntilPrometheusHasAsync(WatchedShop watched, string query, double expected) => WatchedShop.UntilAsync(
+        async () => (await watched.QueryAsync(query)) is [var sample] && sample.Value.Equals(expected),
+        async () => $"{query} is not {expected}: {string.Join(", ", (await watched.QueryAsync(query)).Select(sample => sample.Value.ToString(CultureInfo.InvariantCulture)))}");
 }

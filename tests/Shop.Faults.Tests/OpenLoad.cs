@@ -10,10 +10,11 @@ namespace Shop.Faults.Tests;
 /// Requests that arrive at a rate of their own, whatever becomes of those before them; latency counts from the moment of arrival. By bare
 /// sockets, since the load must cost less than what it loads.
 /// </summary>
-internal sealed class OpenLoad(Uri address, string path, string body) : IAsyncDisposable
+internal sealed class OpenLoad(Uri address, string path, string? body = null) : IAsyncDisposable
 {
-    private readonly byte[] _request = Encoding.ASCII.GetBytes(
-        $"POST {path} HTTP/1.1\r\nHost: {address.Authority}\r\nContent-Type: application/json\r\nContent-Length: {Encoding.UTF8.GetByteCount(body)}\r\n\r\n{body}");
+    private readonly byte[] _request = Encoding.ASCII.GetBytes(body is null
+        ? $"GET {path} HTTP/1.1\r\nHost: {address.Authority}\r\n\r\n"
+        : $"POST {path} HTTP/1.1\r\nHost: {address.Authority}\r\nContent-Type: application/json\r\nContent-Length: {Encoding.UTF8.GetByteCount(body)}\r\n\r\n{body}");
 
     private readonly Channel<long> _arrivals = Channel.CreateUnbounded<long>();
     private readonly List<Task> _connections = [];
@@ -172,7 +173,7 @@ internal sealed class OpenLoad(Uri address, string path, string body) : IAsyncDi
         public void Add(int status, bool hasRetryAfter, TimeSpan latency)
         {
             long microseconds = Math.Max(1, (long)latency.TotalMicroseconds);
-            if (status == 201) _accepted.RecordValue(microseconds);
+            if (status is 200 or 201) _accepted.RecordValue(microseconds);
             else if (status is 429 or 503) _refused.RecordValue(microseconds);
             else Interlocked.Increment(ref _other);
             if (status is 429 or 503 && !hasRetryAfter) Interlocked.Increment(ref _withoutRetryAfter);

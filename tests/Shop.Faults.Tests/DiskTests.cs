@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using System.Net;
 using System.Text.Json.Nodes;
-using Microsoft.Data.Sqlite;
 using Shop.Platform.Http;
 
 namespace Shop.Faults.Tests;
@@ -10,8 +9,6 @@ namespace Shop.Faults.Tests;
 [Platform("Linux", Reason = "Disks are made to fail by mount and strace.")]
 internal sealed class DiskTests
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(1);
-
     private string _directory = null!;
 
     [SetUp]
@@ -48,7 +45,7 @@ internal sealed class DiskTests
             (HttpResponseMessage Response, JsonNode?)[] replies = await Task.WhenAll(Enumerable.Range(0, 20).Select(_ => shop.Orders.PostAsync("/orders", Http.Order("prod_0", 3))));
             Assert.That(replies.Select(reply => (int)reply.Response.StatusCode), Is.All.EqualTo(503));
             // Until the shop has come to the point where it would release the units.
-            await UntilAsync(async () => shop.Log.Contains("is tried again", StringComparison.Ordinal)
+            await Eventually.IsSoAsync(async () => shop.Log.Contains("is tried again", StringComparison.Ordinal)
                 || (long)(await shop.Inventory.GetJsonAsync("/inventory/prod_0"))["reserved"]! == (round + 1) * 3);
             shop.Signal(9);
             await shop.ExitAsync();
@@ -137,9 +134,7 @@ internal sealed class DiskTests
     public async Task Given_a_database_that_another_program_has_locked_then_writes_are_503_and_work_again_once_it_lets_go()
     {
         using ShopProcess shop = await ShopProcess.StartAsync(_directory);
-        await using var other = new SqliteConnection($"Data Source={Path.Combine(_directory, "orders.db")};Pooling=false");
-        await other.OpenAsync();
-        await using (var transaction = other.BeginTransaction(deferred: false))
+        using (StuckDatabase.OfOrders(_directory))
         {
             (HttpResponseMessage refused, _) = await shop.Orders.PostAsync("/orders", Http.Order("prod_0"));
             Assert.That(((int)refused.StatusCode, refused.Header("Retry-After")), Is.EqualTo((503, "1")));
@@ -148,20 +143,18 @@ internal sealed class DiskTests
 
         (HttpResponseMessage order, _) = await shop.Orders.PostAsync("/orders", Http.Order("prod_0"));
         Assert.That((int)order.StatusCode, Is.EqualTo(201));
-        await UntilAsync(async () => (long)(await shop.Inventory.GetJsonAsync("/inventory/prod_0"))["reserved"]! == 1);
+        await Eventually.IsSoAsync(async () => (long)(await shop.Inventory.GetJsonAsync("/inventory/prod_0"))["reserved"]! == 1);
     }
 
     [Test]
     public async Task Given_a_database_that_is_stuck_when_more_wait_than_may_write_then_who_comes_later_is_told_at_once_and_the_neighbours_are_well()
     {
         using ShopProcess shop = await ShopProcess.StartAsync(_directory);
-        await using var other = new SqliteConnection($"Data Source={Path.Combine(_directory, "orders.db")};Pooling=false");
-        await other.OpenAsync();
         List<Task<(HttpResponseMessage Response, JsonNode? Json)>> asked;
-        await using (var transaction = other.BeginTransaction(deferred: false))
+        using (StuckDatabase.OfOrders(_directory))
         {
             asked = [.. Enumerable.Range(0, 1100).Select(_ => shop.Orders.PostAsync("/orders", Http.Order("prod_0")))];
-            await UntilAsync(async () =>
+            await Eventually.IsSoAsync(async () =>
             {
                 asked.Add(shop.Orders.PostAsync("/orders", Http.Order("prod_0")));
                 await shop.Products.GetJsonAsync("/products/prod_0");
@@ -180,13 +173,11 @@ internal sealed class DiskTests
     public async Task Given_a_database_that_is_stuck_for_longer_than_a_request_may_wait_then_each_503_counts_as_an_order_refused_whether_it_wrote_or_stood_in_line()
     {
         using ShopProcess shop = await ShopProcess.StartAsync(_directory, ("Shop__RequestTimeout", "1"));
-        await using var other = new SqliteConnection($"Data Source={Path.Combine(_directory, "orders.db")};Pooling=false");
-        await other.OpenAsync();
         int refused = 0;
-        await using (var transaction = other.BeginTransaction(deferred: false))
+        using (StuckDatabase.OfOrders(_directory))
         {
             // Those beyond the turns there are stand in line. On a slow machine the first may be answered before the last has come.
-            await UntilAsync(async () =>
+            await Eventually.IsSoAsync(async () =>
             {
                 (HttpResponseMessage Response, JsonNode?)[] answers = await Task.WhenAll(Enumerable.Range(0, Turns.AtOnce + 100).Select(_ => shop.Orders.PostAsync("/orders", Http.Order("prod_0"))));
                 int unavailable = answers.Count(answer => answer.Response.StatusCode == HttpStatusCode.ServiceUnavailable);
@@ -219,7 +210,7 @@ internal sealed class DiskTests
                 await RefusedAsync(shop);
                 Exposition orders = await Exposition.OfAsync(shop.Orders), inventory = await Exposition.OfAsync(shop.Inventory);
                 // What the check writes is little: once or twice more it may still fit into what the file has.
-                await UntilAsync(async () => await shop.Inventory.SendJsonAsync(HttpMethod.Get, "/health/ready") is ({ StatusCode: HttpStatusCode.ServiceUnavailable }, { } health)
+                await Eventually.IsSoAsync(async () => await shop.Inventory.SendJsonAsync(HttpMethod.Get, "/health/ready") is ({ StatusCode: HttpStatusCode.ServiceUnavailable }, { } health)
                     && (string)health["checks"]!["database"]!["status"]! == "unhealthy");
                 Assert.Multiple(() =>
                 {
@@ -231,8 +222,8 @@ internal sealed class DiskTests
                 await shop.Inventory.GetJsonAsync("/health/live");
             }
 
-            await UntilAsync(async () => (int)(await shop.Orders.PostAsync("/orders", Http.Order("prod_0"))).Response.StatusCode == 201);
-            await UntilAsync(async () => (int)(await shop.Inventory.SendJsonAsync(HttpMethod.Get, "/health/ready")).Response.StatusCode == 200);
+            await Eventually.IsSoAsync(async () => (int)(await shop.Orders.PostAsync("/orders", Http.Order("prod_0"))).Response.StatusCode == 201);
+            await Eventually.IsSoAsync(async () => (int)(await shop.Inventory.SendJsonAsync(HttpMethod.Get, "/health/ready")).Response.StatusCode == 200);
             shop.Signal(9);
             await shop.ExitAsync();
         }
@@ -248,7 +239,7 @@ internal sealed class DiskTests
         long start = Stopwatch.GetTimestamp();
         do
         {
-            Assert.That(Stopwatch.GetElapsedTime(start), Is.LessThan(Patience), "orders are still taken");
+            Assert.That(Stopwatch.GetElapsedTime(start), Is.LessThan(Eventually.Patience), "orders are still taken");
             replies = await Task.WhenAll(Enumerable.Range(0, 50).Select(_ => shop.Orders.PostAsync("/orders", Http.Order("prod_0"))));
         }
         while (replies.Any(reply => (int)reply.Response.StatusCode == 201));
@@ -268,12 +259,6 @@ internal sealed class DiskTests
 
         JsonNode stock = await shop.Inventory.GetJsonAsync("/inventory/prod_0");
         Assert.That(((long)stock["on_hand"]!, (long)stock["reserved"]!), Is.EqualTo((1_000_000, held)));
-    }
-
-    private static async Task UntilAsync(Func<Task<bool>> isSo)
-    {
-        for (long start = Stopwatch.GetTimestamp(); !await isSo();)
-            Assert.That(Stopwatch.GetElapsedTime(start), Is.LessThan(Patience), "it did not come about");
     }
 
     // The first page has the schema, and stays as it is.

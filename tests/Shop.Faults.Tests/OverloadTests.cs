@@ -45,8 +45,7 @@ internal sealed class OverloadTests
             using var process = Process.GetProcessById(shop.Id);
             double megabytes = process.WorkingSet64 / 1e6;
             TestContext.Out.WriteLine($"Peak {peak:0} orders a second. At ten times that: {overload}. Goodput {overload.PerSecond / peak:0.00} of the peak. " +
-                $"Eight clients beside it: {others}. " +
-                $"Two that read a product: {read}. Afterwards: {after}. {megabytes:0} MB.");
+                $"Eight clients beside it: {others}. Two that read a product: {read}. Afterwards: {after}. {megabytes:0} MB.");
             Exposition metrics = await Exposition.OfAsync(shop.Orders);
             Assert.Multiple(() =>
             {

@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json.Nodes;
-using Microsoft.Data.Sqlite;
 
 namespace Shop.Monitoring.Tests;
 
@@ -44,9 +43,7 @@ internal sealed class LoadTestTests
     [TestCaseSource(nameof(Queries))]
     public async Task Given_a_load_test_when_its_dashboard_asks_then_it_gets_data(string query)
     {
-        string filled = Dashboards.Filled(query, service: "", instance: "");
-        IReadOnlyList<(string Name, IReadOnlyList<(double At, double Value)> Points)> series = await _watched.RangeAsync(filled, legend: "");
-        Assert.That(series.SelectMany(one => one.Points).Where(point => double.IsFinite(point.Value)), Is.Not.Empty, filled);
+        Assert.That((await ValuesAsync(_watched, query)).Where(double.IsFinite), Is.Not.Empty, query);
     }
 
     [TestCase("http_reqs", "sum(k6_http_reqs_total)")]
@@ -67,7 +64,7 @@ internal sealed class LoadTestTests
         Panel errors = Named("Errors, both sides");
         foreach (string query in errors.Queries)
         {
-            double[] shares = [.. (await _watched.RangeAsync(Dashboards.Filled(query, "", ""), "")).SelectMany(one => one.Points).Select(point => point.Value)];
+            double[] shares = await ValuesAsync(_watched, query);
             Assert.That(shares, Is.Not.Empty, query);
             Assert.That(shares, Has.All.Zero, query);
         }
@@ -112,17 +109,15 @@ internal sealed class LoadTestTests
             }
             """);
         await using WatchedShop watched = await WatchedShop.StartAsync();
-        await using var other = new SqliteConnection($"Data Source={Path.Combine(watched.Shop.DataDirectory, "orders.db")};Pooling=false");
-        await other.OpenAsync();
         string output;
-        await using (SqliteTransaction transaction = other.BeginTransaction(deferred: false)) (output, _) = await RunAsync(watched, script);
+        using (StuckDatabase.OfOrders(watched.Shop.DataDirectory)) (output, _) = await RunAsync(watched, script);
         double failed = (double)JsonNode.Parse(output)!["http_req_failed"]!["values"]!["passes"]!;
         Assert.That(failed, Is.EqualTo(3));
         await UntilPrometheusHasAsync(watched, """sum(k6_http_reqs_total{expected_response="false"})""", failed);
         await UntilPrometheusHasAsync(watched, """sum(http_requests_by_status_code_total{code=~"5.."})""", failed);
         foreach (string query in Named("Errors, both sides").Queries)
         {
-            double[] shares = [.. (await watched.RangeAsync(Dashboards.Filled(query, "", ""), "")).SelectMany(one => one.Points).Select(point => point.Value)];
+            double[] shares = await ValuesAsync(watched, query);
             Assert.That(shares, Has.Some.Positive.And.All.AtMost(1), query);
         }
     }
@@ -154,6 +149,9 @@ internal sealed class LoadTestTests
     }
 
     private static Panel Named(string title) => Dashboards.Panels.Single(panel => panel.Dashboard == Dashboards.LoadTest && panel.Title == title);
+
+    private static async Task<double[]> ValuesAsync(WatchedShop watched, string query) =>
+        [.. (await watched.RangeAsync(Dashboards.Filled(query, service: "", instance: ""), legend: "")).SelectMany(one => one.Points).Select(point => point.Value)];
 
     private double Counted(string counter) => (double?)_counted[counter]?["values"]!["count"] ?? 0;
 

@@ -19,7 +19,7 @@ internal sealed class CrashingInventory(IInventory real, CrashSwitch crash) : II
 
     public Task OpenAsync(IReadOnlyList<OpeningStock> products) => crash.PassAsync(() => real.OpenAsync(products));
 
-    public async Task<Reservation> ReserveAsync(string orderId, IReadOnlyList<StockLine> lines)
+    public async ValueTask<Reservation> ReserveAsync(string orderId, IReadOnlyList<StockLine> lines)
     {
         Reservation? reservation = null;
         await crash.PassAsync(async () => reservation = await real.ReserveAsync(orderId, lines));

@@ -79,7 +79,7 @@ internal sealed class ReservationTests
         {
             string product = $"p{Interlocked.Increment(ref history)}";
             _inventory.OpenAsync([new(product, stock)]).Wait();
-            Task<Reservation>[] reservations = [.. wishes.Select((wish, n) => _inventory.ReserveAsync($"{product}-{n}", [new(product, wish)]))];
+            Task<Reservation>[] reservations = [.. wishes.Select((wish, n) => _inventory.ReserveAsync($"{product}-{n}", [new(product, wish)]).AsTask())];
             Task.WaitAll(reservations);
             long held = wishes.Where((_, n) => reservations[n].Result.Outcome == ReservationOutcome.Held).Sum();
             return held <= stock && _store.Levels.Find(product)!.Value.Reserved == held
@@ -107,7 +107,7 @@ internal sealed class ReservationTests
             areQueued.Wait();
             return Outcome.Keep(0);
         });
-        Task<Reservation> reservation = _inventory.ReserveAsync("o", [new("a", 2), new("b", 1)]);
+        Task<Reservation> reservation = _inventory.ReserveAsync("o", [new("a", 2), new("b", 1)]).AsTask();
         int runs = 0;
         Task<int> undone = _store.Writes.WriteAsync<int>(() =>
         {

@@ -43,7 +43,7 @@ internal sealed class StockCheckpointTests
                 {
                     case 0 or 1:
                         StockLine[] lines = [new($"{prefix}{n}", units), new($"{prefix}{(n + 1) % 3}", 1)];
-                        if (_inventory.ReserveAsync(order, lines).Result.Outcome == ReservationOutcome.Held) held[order] = lines;
+                        if (_inventory.ReserveAsync(order, lines).AsTask().Result.Outcome == ReservationOutcome.Held) held[order] = lines;
                         break;
                     case 2:
                         _inventory.ShipAsync(order).Wait();

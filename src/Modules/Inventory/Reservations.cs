@@ -27,15 +27,7 @@ internal sealed class Reservations(
         },
         Moved);
 
-    public Task<Reservation> ReserveAsync(string orderId, IReadOnlyList<StockLine> lines)
-    {
-        var movements = new List<Movement>(lines.Count);
-        return store.Writes.WriteAsync(() => Reserve(orderId, lines, movements), _ =>
-        {
-            metrics.ReservationOpened();
-            Moved(movements);
-        }, inline: true);
-    }
+    public ValueTask<Reservation> ReserveAsync(string orderId, IReadOnlyList<StockLine> lines) => store.Writes.WriteAsync(new Reserving(this, orderId, lines));
 
     public Task ConfirmAsync(IReadOnlyList<string> orderIds) => store.Writes.WriteAsync(() =>
     {
@@ -49,9 +41,8 @@ internal sealed class Reservations(
 
     public Task ShipAsync(string orderId) => CloseAsync(orderId, MovementKind.Shipped);
 
-    private Outcome<Reservation> Reserve(string orderId, IReadOnlyList<StockLine> lines, List<Movement> movements)
+    private Outcome<Reservation> Reserve(string orderId, IReadOnlyList<StockLine> lines, Movement[] movements)
     {
-        movements.Clear(); // a write may run twice
         List<Shortage>? shortages = null;
         for (int i = 0; i < lines.Count; i++)
         {
@@ -64,10 +55,16 @@ internal sealed class Reservations(
 
         DateTime now = module.Now();
         for (int i = 0; i < lines.Count; i++)
-            movements.Add(store.Move(MovementKind.Reserved, lines[i].ProductId, lines[i].Quantity, orderId, now)!.Value);
+            movements[i] = store.Move(MovementKind.Reserved, lines[i].ProductId, lines[i].Quantity, orderId, now)!.Value;
         return store.AddReservation(orderId, movements[0].Id, movements[^1].Id)
             ? Outcome.Keep(Held)
             : Outcome.Undo(HeldBefore(orderId, lines)!);
+    }
+
+    private void Reserved(Movement[] movements)
+    {
+        metrics.ReservationOpened();
+        Moved(movements);
     }
 
     private Reservation? HeldBefore(string orderId, IReadOnlyList<StockLine> lines)
@@ -96,8 +93,17 @@ internal sealed class Reservations(
             Moved(movements);
         });
 
-    private void Moved(List<Movement> movements)
+    private void Moved(IReadOnlyList<Movement> movements)
     {
-        foreach (Movement movement in movements) metrics.Moved(movement);
+        for (int i = 0; i < movements.Count; i++) metrics.Moved(movements[i]);
+    }
+
+    private sealed class Reserving(Reservations inventory, string orderId, IReadOnlyList<StockLine> lines) : PendingWrite<Reservation>(inline: true)
+    {
+        private readonly Movement[] _movements = new Movement[lines.Count];
+
+        protected override Outcome<Reservation> Run() => inventory.Reserve(orderId, lines, _movements);
+
+        protected override void Committed(Reservation answer) => inventory.Reserved(_movements);
     }
 }

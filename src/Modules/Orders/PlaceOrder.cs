@@ -60,12 +60,16 @@ internal sealed partial class PlaceOrder(
 
     public async ValueTask<IResult> HandleAsync(HttpContext http)
     {
-        using RequestBody body = RequestBody.Read(http);
-        Wish wish = Read(http, body);
-        if (body.Refusal is { } refusal)
+        Wish wish;
+        // Gone before the wait for the disk: what waits is walked over by each collection of garbage.
+        using (RequestBody body = RequestBody.Read(http))
         {
-            if (refusal.Status == StatusCodes.Status400BadRequest) metrics.Rejected(Rejection.Invalid);
-            return refusal;
+            wish = Read(http, body);
+            if (body.Refusal is { } refusal)
+            {
+                if (refusal.Status == StatusCodes.Status400BadRequest) metrics.Rejected(Rejection.Invalid);
+                return refusal;
+            }
         }
 
         return Answer(http, await PlaceAsync(wish));
@@ -73,20 +77,7 @@ internal sealed partial class PlaceOrder(
 
     /// <summary>Places an order, or says why not.</summary>
     /// <exception cref="StoreException">A database can't take it at the moment.</exception>
-    public async Task<Placement> PlaceAsync(Wish wish)
-    {
-        try
-        {
-            if (!wish.IsRepeatable) return await PlaceNewAsync(wish);
-            using IDisposable turn = await gate.EnterAsync(wish.GateKeys());
-            return FindEarlier(wish) ?? await PlaceNewAsync(wish);
-        }
-        catch (StoreException)
-        {
-            metrics.Rejected(Rejection.Overloaded);
-            throw;
-        }
-    }
+    public Task<Placement> PlaceAsync(Wish wish) => wish.IsRepeatable ? PlaceOnceAsync(wish) : PlaceNewAsync(wish);
 
     private static IResult Answer(HttpContext http, Placement placement)
     {
@@ -94,6 +85,12 @@ internal sealed partial class PlaceOrder(
         if (placement.IsReplayed) IdempotencyKey.MarkReplayed(http);
         http.Response.Headers.Location = $"{http.Request.PathBase.ToUriComponent()}/orders/{order.Id}";
         return JsonAnswer.Of(StatusCodes.Status201Created, order.ToBody(), OrdersJson.Default.OrderBody);
+    }
+
+    private async Task<Placement> PlaceOnceAsync(Wish wish)
+    {
+        using IDisposable turn = await gate.EnterAsync(wish.GateKeys());
+        return FindEarlier(wish) ?? await PlaceNewAsync(wish);
     }
 
     private async Task<Placement> PlaceNewAsync(Wish wish)
@@ -104,26 +101,34 @@ internal sealed partial class PlaceOrder(
 
         string id = wish.OrderId ?? Guid.CreateVersion7().ToString();
         if (settlement.IsAbandoned(id)) return new Placement(Problem: BeingUndone(id));
-        Reservation reservation = await inventory.ReserveAsync(id, wish.Units());
-        if (reservation.Outcome == ReservationOutcome.TooLittleStock) return new Placement(Problem: TooLittleStock(wish, reservation.Shortages));
-        if (reservation.Outcome == ReservationOutcome.HoldsOtherLines) return new Placement(Problem: Taken(wish));
-
-        FaultPoint.Reach("reserved");
-        long now = module.Now().ToMilliseconds();
-        var order = new Order(id, wish.CustomerId, OrderStatus.Created, total, now, now, lines);
         try
         {
-            await WriteAsync(order, wish);
+            Reservation reservation = await inventory.ReserveAsync(id, wish.Units());
+            if (reservation.Outcome == ReservationOutcome.TooLittleStock) return new Placement(Problem: TooLittleStock(wish, reservation.Shortages));
+            if (reservation.Outcome == ReservationOutcome.HoldsOtherLines) return new Placement(Problem: Taken(wish));
+
+            FaultPoint.Reach("reserved");
+            long now = module.Now().ToMilliseconds();
+            var order = new Order(id, wish.CustomerId, OrderStatus.Created, total, now, now, lines);
+            try
+            {
+                await store.Writes.WriteAsync(new Placing(this, order, wish));
+            }
+            catch
+            {
+                settlement.Abandon(id);
+                throw;
+            }
+
+            FaultPoint.Reach("written");
+            settlement.Confirm(id);
+            return new Placement(order);
         }
-        catch
+        catch (StoreException)
         {
-            settlement.Abandon(id);
+            metrics.Rejected(Rejection.Overloaded);
             throw;
         }
-
-        FaultPoint.Reach("written");
-        settlement.Confirm(id);
-        return new Placement(order);
     }
 
     private static (OrderLine[] Lines, long TotalCents) Price(IReadOnlyList<StockLine> items, IReadOnlyList<ProductOnSale?> sold)
@@ -140,21 +145,17 @@ internal sealed partial class PlaceOrder(
         return (lines, total);
     }
 
-    private Task<Order> WriteAsync(Order order, Wish wish)
+    private Outcome<Order> Insert(Order order, Wish wish, byte[]? fingerprint)
     {
-        byte[]? fingerprint = wish.IsRepeatable ? wish.Fingerprint() : null;
-        return store.Writes.WriteAsync(
-            () =>
-            {
-                store.Insert(order, wish.OrderId is null ? null : fingerprint);
-                if (wish.Key is not null) store.AddKey(wish.Key, fingerprint!, order.Id, order.CreatedAt);
-                return Outcome.Keep(order);
-            },
-            placed =>
-            {
-                metrics.Placed(placed);
-                feed.Tell(placed);
-            });
+        store.Insert(order, wish.OrderId is null ? null : fingerprint);
+        if (wish.Key is not null) store.AddKey(wish.Key, fingerprint!, order.Id, order.CreatedAt);
+        return Outcome.Keep(order);
+    }
+
+    private void Placed(Order order)
+    {
+        metrics.Placed(order);
+        feed.Tell(order);
     }
 
     private Placement? FindEarlier(Wish wish)
@@ -260,8 +261,17 @@ internal sealed partial class PlaceOrder(
     [GeneratedRegex("^[A-Za-z0-9_-]+\\z", RegexOptions.None, matchTimeoutMilliseconds: 1000)]
     private static partial Regex OrderIdPattern();
 
+    private sealed class Placing(PlaceOrder handler, Order order, Wish wish) : PendingWrite<Order>
+    {
+        private readonly byte[]? _fingerprint = wish.IsRepeatable ? wish.Fingerprint() : null;
+
+        protected override Outcome<Order> Run() => handler.Insert(order, wish, _fingerprint);
+
+        protected override void Committed(Order answer) => handler.Placed(answer);
+    }
+
     /// <summary>How it went: an order, or a problem.</summary>
-    internal sealed record Placement(Order? Order = null, bool IsReplayed = false, Problem? Problem = null);
+    internal readonly record struct Placement(Order? Order = null, bool IsReplayed = false, Problem? Problem = null);
 
     /// <summary>What the client asked for.</summary>
     internal sealed record Wish(string CustomerId, IReadOnlyList<StockLine> Items, string? OrderId, string? Key)

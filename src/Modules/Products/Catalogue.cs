@@ -22,11 +22,11 @@ internal sealed class Catalogue : IProductCatalogue
 
     public CatalogueEntry? Find(string id) => _byId.GetValueOrDefault(id);
 
-    public Task<IReadOnlyList<ProductOnSale?>> FindAsync(IReadOnlyList<string> ids)
+    public ValueTask<IReadOnlyList<ProductOnSale?>> FindAsync(IReadOnlyList<string> ids)
     {
         var found = new ProductOnSale?[ids.Count];
         for (int i = 0; i < found.Length; i++) found[i] = Find(ids[i])?.OnSale;
-        return Task.FromResult<IReadOnlyList<ProductOnSale?>>(found);
+        return ValueTask.FromResult<IReadOnlyList<ProductOnSale?>>(found);
     }
 
     public void Put(IReadOnlyCollection<CatalogueEntry> entries)

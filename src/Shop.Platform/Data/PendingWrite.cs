@@ -1,42 +1,67 @@
-using Microsoft.Data.Sqlite;
+using System.Diagnostics;
+using System.Threading.Tasks.Sources;
 
 namespace Shop.Platform.Data;
 
 /// <summary>A write in the queue: run in a batch, then told how the batch ended.</summary>
-internal abstract class PendingWrite
+public abstract class PendingWrite
 {
-    /// <summary>When it came into the queue, by <see cref="System.Diagnostics.Stopwatch"/>.</summary>
-    public long QueuedAt { get; } = System.Diagnostics.Stopwatch.GetTimestamp();
+    private protected PendingWrite()
+    {
+    }
+
+    /// <summary>When it came into the queue, by <see cref="Stopwatch"/>.</summary>
+    internal long QueuedAt { get; } = Stopwatch.GetTimestamp();
 
     /// <summary>What the write itself threw; its neighbours go on.</summary>
-    public Exception? Fault { get; protected set; }
+    internal Exception? Fault { get; private protected set; }
 
     /// <summary>Runs inside the transaction; again where its batch was rolled back. Never throws.</summary>
     /// <returns>Whether its changes are kept.</returns>
-    public abstract bool Run();
+    internal abstract bool TryRun();
 
     /// <summary>The batch is on disk: follow-up work first, in commit order, then the caller.</summary>
-    public abstract void Complete();
+    internal abstract void Complete();
 
-    /// <summary>The batch was not committed.</summary>
-    public abstract void Fail(Exception exception);
+    /// <summary>It was not made.</summary>
+    internal abstract void Fail(Exception exception);
 }
 
-/// <inheritdoc/>
-internal sealed class PendingWrite<T>(string module, Func<Outcome<T>> work, Action<T>? committed, bool inline) : PendingWrite
+/// <summary>
+/// A write as an object of its own, its caller's wait included: a write that is made of delegates costs six more objects, which counts
+/// where thousands a second are made.
+/// </summary>
+/// <typeparam name="T">What its caller is told.</typeparam>
+public abstract class PendingWrite<T> : PendingWrite, IValueTaskSource<T>
 {
-    // The caller goes on elsewhere: its continuation must not run on the writer's thread.
-    private readonly TaskCompletionSource<T> _caller = new(inline ? TaskCreationOptions.None : TaskCreationOptions.RunContinuationsAsynchronously);
+    private ManualResetValueTaskSourceCore<T> _caller;
     private Outcome<T> _outcome;
 
-    public Task<T> Task => _caller.Task;
+    /// <summary>A write that has yet to be queued, once.</summary>
+    /// <param name="inline">Whether the caller goes on at once, on the writer's thread: for a caller that does next to nothing before its next
+    /// wait. Elsewhere it would wait for its turn behind all requests that have just come in.</param>
+    protected PendingWrite(bool inline = false) => _caller.RunContinuationsAsynchronously = !inline;
 
-    public override bool Run()
+    /// <summary>Completes once the write is on disk, or was not made. To be awaited once.</summary>
+    internal ValueTask<T> Task => new(this, _caller.Version);
+
+    /// <summary>Makes the write, inside the transaction: on the writer's thread, twice where a neighbour must be undone. It changes nothing but the
+    /// database and what follows it. What it throws undoes this write alone, and reaches the caller.</summary>
+    protected abstract Outcome<T> Run();
+
+    /// <summary>On the writer's thread after the commit, in commit order, before the caller goes on: the place to bring memory in line with
+    /// the disk. Not called for a write that was undone.</summary>
+    protected virtual void Committed(T answer)
+    {
+        // Most need nothing.
+    }
+
+    internal sealed override bool TryRun()
     {
         Fault = null;
         try
         {
-            _outcome = work();
+            _outcome = Run();
             return _outcome.IsKept;
         }
         catch (Exception exception)
@@ -46,24 +71,35 @@ internal sealed class PendingWrite<T>(string module, Func<Outcome<T>> work, Acti
         }
     }
 
-    public override void Complete()
+    internal sealed override void Complete()
     {
-        if (Fault is not null)
-        {
-            _caller.SetException(Fault is SqliteException ? new StoreUnavailableException(module, Fault) : Fault);
-            return;
-        }
-
         try
         {
-            if (_outcome.IsKept) committed?.Invoke(_outcome.Answer);
-            _caller.SetResult(_outcome.Answer);
+            if (_outcome.IsKept) Committed(_outcome.Answer);
         }
         catch (Exception exception)
         {
-            _caller.SetException(exception);
+            Fail(exception);
+            return;
         }
+
+        _caller.SetResult(_outcome.Answer);
     }
 
-    public override void Fail(Exception exception) => _caller.SetException(exception);
+    internal sealed override void Fail(Exception exception) => _caller.SetException(exception);
+
+    T IValueTaskSource<T>.GetResult(short token) => _caller.GetResult(token);
+
+    ValueTaskSourceStatus IValueTaskSource<T>.GetStatus(short token) => _caller.GetStatus(token);
+
+    void IValueTaskSource<T>.OnCompleted(Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags) =>
+        _caller.OnCompleted(continuation, state, token, flags);
+}
+
+/// <summary>A write that is made of delegates.</summary>
+internal sealed class DelegateWrite<T>(Func<Outcome<T>> work, Action<T>? committed) : PendingWrite<T>
+{
+    protected override Outcome<T> Run() => work();
+
+    protected override void Committed(T answer) => committed?.Invoke(answer);
 }

@@ -65,23 +65,21 @@ public sealed class WriteQueue
     /// <summary>Lets state in memory go with the writes from now on. Called before the first write that changes it.</summary>
     public void Follow(IWriteFollower follower) => _follower = follower;
 
-    /// <summary>Queues a write. The task completes once the commit that carries it has reached the disk.</summary>
-    /// <param name="work">Runs on the writer's thread, twice where a neighbour must be undone, and changes nothing but the database and what follows it.
-    /// What it throws undoes this write alone, and reaches the caller.</param>
-    /// <param name="committed">Runs on the writer's thread after the commit, in commit order, before the caller goes on:
-    /// the place to bring memory in line with the disk. Not called for a write that was undone.</param>
-    /// <param name="inline">Whether the caller goes on at once, on the writer's thread: for a caller that does next to nothing before its next
-    /// wait. Elsewhere it would wait for its turn behind all requests that have just come in.</param>
+    /// <summary>Queues a write. The task completes once the commit that carries it has reached the disk, and is to be awaited once.</summary>
     /// <exception cref="WriteQueueFullException">At once, where the queue is full.</exception>
     /// <exception cref="WriteTimeoutException">It waited too long for its turn.</exception>
     /// <exception cref="StoreUnavailableException">The batch could not be committed.</exception>
-    public Task<T> WriteAsync<T>(Func<Outcome<T>> work, Action<T>? committed = null, bool inline = false)
+    public ValueTask<T> WriteAsync<T>(PendingWrite<T> write)
     {
-        var write = new PendingWrite<T>(_module, work, committed, inline);
         if (_waiting.Writer.TryWrite(write)) return write.Task;
         if (_waiting.Reader.Completion.IsCompleted) throw new ObjectDisposedException(_module, "The database is closed.");
         throw new WriteQueueFullException(_module);
     }
+
+    /// <summary>Queues a write that is made of delegates; see <see cref="WriteAsync{T}(PendingWrite{T})"/>.</summary>
+    /// <param name="work">What <see cref="PendingWrite{T}.Run"/> does.</param>
+    /// <param name="committed">What <see cref="PendingWrite{T}.Committed"/> does.</param>
+    public Task<T> WriteAsync<T>(Func<Outcome<T>> work, Action<T>? committed = null) => WriteAsync(new DelegateWrite<T>(work, committed)).AsTask();
 
     /// <summary>
     /// Commits something of no meaning. A commit that failed may lie in the WAL all the same, and a crash would bring it back; the next
@@ -151,7 +149,11 @@ public sealed class WriteQueue
         _follower?.Commit();
         // Counted first: whoever has an answer finds it in the metrics.
         _metrics.Committed(kept, batch.Count - kept, Stopwatch.GetElapsedTime(start));
-        foreach (PendingWrite write in batch) write.Complete();
+        foreach (PendingWrite write in batch)
+        {
+            if (write.Fault is null) write.Complete();
+            else write.Fail(write.Fault is SqliteException ? new StoreUnavailableException(_module, write.Fault) : write.Fault);
+        }
     }
 
     /// <returns>Whether it may stay so: false where a write that must be undone has changed something.</returns>
@@ -202,7 +204,7 @@ public sealed class WriteQueue
 
     private bool Run(PendingWrite write)
     {
-        bool isKept = write.Run();
+        bool isKept = write.TryRun();
         // SQLite ends the whole transaction by itself on some errors (disk full, I/O): then nobody's write is kept.
         if (raw.sqlite3_get_autocommit(_connection.Handle) != 0)
             throw write.Fault as SqliteException ?? new SqliteException("The transaction was ended.", raw.SQLITE_ABORT);

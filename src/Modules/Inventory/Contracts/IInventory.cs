@@ -12,7 +12,7 @@ public interface IInventory
     /// <summary>Holds every line for an order, or none.</summary>
     /// <param name="orderId">The order's id: a reservation has no other.</param>
     /// <param name="lines">At most one line a product; quantities of at least 1.</param>
-    Task<Reservation> ReserveAsync(string orderId, IReadOnlyList<StockLine> lines);
+    ValueTask<Reservation> ReserveAsync(string orderId, IReadOnlyList<StockLine> lines);
 
     /// <summary>Notes that these reservations have their orders.</summary>
     Task ConfirmAsync(IReadOnlyList<string> orderIds);

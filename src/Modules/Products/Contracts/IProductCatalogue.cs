@@ -6,7 +6,7 @@ public interface IProductCatalogue
     /// <summary>Looks products up.</summary>
     /// <param name="ids">Their ids.</param>
     /// <returns>One entry for each id, in the same order; null for what is unknown or no longer sold.</returns>
-    Task<IReadOnlyList<ProductOnSale?>> FindAsync(IReadOnlyList<string> ids);
+    ValueTask<IReadOnlyList<ProductOnSale?>> FindAsync(IReadOnlyList<string> ids);
 }
 
 /// <summary>A product as it is sold at this moment.</summary>

@@ -69,4 +69,20 @@ internal sealed class OpenApiTests
             Assert.That((int)items["items"]!["properties"]!["quantity"]!["maximum"]!, Is.EqualTo(10_000));
         });
     }
+
+    [Test]
+    public async Task Given_an_answer_then_its_schema_promises_every_member([Values("products", "orders", "inventory")] string port)
+    {
+        JsonNode document = await SharedShop.Shop.ByName[port].GetJsonAsync("/openapi/v1.json");
+        Assert.Multiple(() =>
+        {
+            foreach ((string name, JsonNode? schema) in document["components"]!["schemas"]!.AsObject())
+            {
+                string[] members = [.. schema!["properties"]!.AsObject().Select(member => member.Key)];
+                string[] promised = [.. schema["required"]?.AsArray().Select(member => (string)member!) ?? []];
+                // Only a problem with a request has its faults by field.
+                Assert.That(promised, Is.EquivalentTo(name == "Problem" ? members.Except(["errors"]) : members), name);
+            }
+        });
+    }
 }

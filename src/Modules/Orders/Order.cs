@@ -31,7 +31,7 @@ internal sealed record OrderBody(
     string OrderId, string CustomerId, string Status, OrderLineBody[] Items, decimal TotalAmount, UtcTime CreatedAt, UtcTime UpdatedAt);
 
 /// <summary>A line as clients see it.</summary>
-internal readonly record struct OrderLineBody(string ProductId, string Name, long Quantity, decimal UnitPrice, decimal LineTotal);
+internal sealed record OrderLineBody(string ProductId, string Name, long Quantity, decimal UnitPrice, decimal LineTotal);
 
 /// <summary>A step in the life of an order as clients see it.</summary>
 internal sealed record OrderEventBody(string Status, UtcTime At);

@@ -28,8 +28,8 @@ public abstract class PendingWrite
 }
 
 /// <summary>
-/// A write as an object of its own, its caller's wait included: a write that is made of delegates costs six more objects, which counts
-/// where thousands a second are made.
+/// A write as an object of its own, its caller's wait included. One that is made of delegates costs four objects more, which counts where
+/// thousands a second are made.
 /// </summary>
 /// <typeparam name="T">What its caller is told.</typeparam>
 public abstract class PendingWrite<T> : PendingWrite, IValueTaskSource<T>

@@ -202,4 +202,54 @@ internal sealed class WriteQueueTests
                 && writes.Select((write, n) => write.IsFaulted == (kinds[n].Item1 == 2)).All(isRight => isRight);
         }, iter: 60, threads: 1);
     }
+
+    [Test]
+    public async Task Given_a_write_that_is_an_object_then_its_caller_goes_on_where_the_write_says([Values] bool inline)
+    {
+        using var database = new DatabaseUnderTest();
+        (ManualResetEventSlim release, Task held) = await database.HoldWriterAsync();
+        Task<string?> wentOn = ThreadAfterAsync(database.Writes.WriteAsync(new Note(database, "a", inline)));
+        release.Set();
+        await held;
+        Assert.That(await wentOn, inline ? Is.EqualTo("notes writer") : Is.Not.EqualTo("notes writer"));
+
+        static async Task<string?> ThreadAfterAsync(ValueTask<string> write)
+        {
+            await write.ConfigureAwait(false); // the test has a context of its own, requests have none
+            return Thread.CurrentThread.Name;
+        }
+    }
+
+    [Test]
+    public async Task Given_writes_that_are_objects_when_they_are_queued_then_no_other_object_is_made_for_them()
+    {
+        using var database = new DatabaseUnderTest();
+        await GarbageOfQueueingAsync(database); // the queue grows once
+        Assert.That(await GarbageOfQueueingAsync(database), Is.Zero);
+    }
+
+    private static async Task<long> GarbageOfQueueingAsync(DatabaseUnderTest database)
+    {
+        (ManualResetEventSlim release, Task held) = await database.HoldWriterAsync();
+        Note[] notes = [.. Enumerable.Range(0, 100).Select(n => new Note(database, $"{n}-{Guid.NewGuid()}"))];
+        var writes = new List<ValueTask<string>>(notes.Length);
+        long before = GC.GetAllocatedBytesForCurrentThread();
+#pragma warning disable CA2012 // each is awaited once, below
+        foreach (Note note in notes) writes.Add(database.Writes.WriteAsync(note));
+#pragma warning restore CA2012
+        long garbage = GC.GetAllocatedBytesForCurrentThread() - before;
+        release.Set();
+        await held;
+        foreach (ValueTask<string> write in writes) await write;
+        return garbage;
+    }
+
+    private sealed class Note(DatabaseUnderTest database, string text, bool inline = false) : PendingWrite<string>(inline)
+    {
+        protected override Outcome<string> Run()
+        {
+            database.Insert.Set(1, text).Run();
+            return Outcome.Keep(text);
+        }
+    }
 }

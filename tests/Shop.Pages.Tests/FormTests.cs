@@ -80,6 +80,35 @@ internal sealed class FormTests
         Assert.That(answers[0].Headers.Location, Is.EqualTo(answers[1].Headers.Location));
     }
 
+    [TestCase("bell\u0007", "1", "must not contain control characters")]
+    [TestCase("", "1", "must have 1 to 100 characters")]
+    [TestCase("x", "10001", "must be a whole number from 1 to 10000")]
+    [TestCase("x", "1.5", "must be a whole number from 1 to 10000")]
+    public async Task Given_a_checkout_that_the_api_would_refuse_then_the_page_says_the_same(string customer, string quantity, string fault)
+    {
+        using HttpResponseMessage answer = await CheckOutAsync(customer, quantity);
+        Assert.That(answer.StatusCode, Is.EqualTo(HttpStatusCode.Conflict));
+        Assert.That(await answer.Content.ReadAsStringAsync(), Does.Contain(fault));
+    }
+
+    [TestCase("increase", "0", "Units must be a whole number from 1 to 1000000000.")]
+    [TestCase("increase", "many", "Units must be a whole number from 1 to 1000000000.")]
+    [TestCase("steal", "1", "There is no such change.")]
+    public async Task Given_a_change_of_stock_that_makes_no_sense_then_the_page_says_why(string action, string quantity, string fault)
+    {
+        string origin = _shop.Products.BaseAddress!.GetLeftPart(UriPartial.Authority);
+        using HttpResponseMessage answer = await PostAsync(_shop.Inventory, "/stock/prod_0", origin, [("action", action), ("quantity", quantity)]);
+        Assert.That(answer.StatusCode, Is.EqualTo(HttpStatusCode.Conflict));
+        Assert.That(await answer.Content.ReadAsStringAsync(), Does.Contain(fault));
+    }
+
+    [Test]
+    public async Task Given_a_checkout_by_a_customer_of_a_hundred_characters_that_take_two_units_each_then_it_is_an_order_as_by_the_api()
+    {
+        using HttpResponseMessage answer = await CheckOutAsync(string.Concat(Enumerable.Repeat("😀", 100)), "1");
+        Assert.That(answer.StatusCode, Is.EqualTo(HttpStatusCode.SeeOther));
+    }
+
     [TestCase("text/html,application/xhtml+xml,*/*;q=0.8", "text/html")]
     [TestCase("application/json", "application/json")]
     [TestCase("*/*", "application/json")]
@@ -131,6 +160,9 @@ internal sealed class FormTests
         using var request = new HttpRequestMessage(HttpMethod.Get, path) { Headers = { { "Accept-Encoding", encoding } } };
         return await _shop.Orders.SendAsync(request);
     }
+
+    private Task<HttpResponseMessage> CheckOutAsync(string customer, string quantity) => PostAsync(_shop.Orders, "/checkout",
+        _shop.Products.BaseAddress!.GetLeftPart(UriPartial.Authority), [("customer_id", customer), ("product_id", "prod_0"), ("quantity", quantity), ("key", $"{Guid.NewGuid()}")]);
 
     private static async Task<HttpResponseMessage> PostAsync(HttpClient client, string path, string? origin, (string Name, string Value)[] fields)
     {

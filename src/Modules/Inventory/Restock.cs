@@ -20,7 +20,7 @@ internal sealed class Restock(
 
     public static readonly WholeNumberField Increase = Quantity("quantity_increased", "Units that came in; quantity is taken too.");
     public static readonly WholeNumberField Decrease = Quantity("quantity_decreased", "Units that left; quantity is taken too.");
-    private static readonly WholeNumberField Either = Quantity("quantity", "Units.");
+    public static readonly WholeNumberField Units = Quantity("quantity", "Units.");
 
     public async ValueTask<IResult> IncreaseAsync(HttpContext http) => await ChangeAsync(http, MovementKind.Received, Increase);
 
@@ -72,8 +72,8 @@ internal sealed class Restock(
 
     private static long? ReadQuantity(RequestBody body, WholeNumberField field)
     {
-        if (!body.Root.Has(Either)) return body.Root.Read(field);
-        long? quantity = body.Root.Read(Either);
+        if (!body.Root.Has(Units)) return body.Root.Read(field);
+        long? quantity = body.Root.Read(Units);
         if (body.Root.Has(field) && body.Root.Read(field) != quantity)
             body.Faults.Add(field.Name, "differs from quantity; send one of the two");
         return quantity;

@@ -43,11 +43,11 @@ internal sealed class StockPages(InventoryStore store, Restock restock)
         string productId = (string)http.GetRouteValue("product_id")!;
         IFormCollection form = await http.Request.ReadFormAsync();
         MovementKind? kind = form["action"].ToString() switch { "increase" => MovementKind.Received, "decrease" => MovementKind.Removed, _ => null };
-        if (kind is null || !long.TryParse(form["quantity"], NumberStyles.None, CultureInfo.InvariantCulture, out long quantity) || quantity is < 1 or > 1_000_000_000)
-            return Show(productId, "Units must be a whole number from 1 to 1,000,000,000.");
+        if (kind is null) return Show(productId, "There is no such change.");
+        if (Restock.Units.Read(form["quantity"].ToString(), out long? quantity) is { } fault) return Show(productId, $"Units {fault}.");
         // The form's key makes it safe to send twice by a double click.
         string? key = form["key"].ToString() is { Length: > 0 and <= 100 } shown ? shown : null;
-        Restock.Change change = await restock.ChangeAsync(kind, productId, quantity, key);
+        Restock.Change change = await restock.ChangeAsync(kind, productId, quantity!.Value, key);
         return change.Problem is { } problem ? Show(productId, problem.Error) : Page.SeeOther($"/stock/{Uri.EscapeDataString(productId)}");
     }
 }

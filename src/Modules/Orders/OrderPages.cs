@@ -2,7 +2,6 @@ using AspNetCoreGeneratedDocument;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
-using Shop.Inventory.Contracts;
 using Shop.Platform.Http;
 using Shop.Platform.Modules;
 using Shop.Platform.Pages;
@@ -63,10 +62,10 @@ internal sealed class OrderPages(OrderStore store, PlaceOrder placeOrder, OrderL
     {
         IFormCollection form = await http.Request.ReadFormAsync();
         string customer = form["customer_id"].ToString().Trim(), key = form["key"].ToString();
-        StockLine[] items = [.. form["product_id"].Zip(form["quantity"], (product, quantity) => new StockLine(product ?? "", long.TryParse(quantity, out long units) ? units : 0))];
+        (string ProductId, string Quantity)[] typed = [.. form["product_id"].Zip(form["quantity"], (product, quantity) => (product ?? "", (quantity ?? "").Trim()))];
         var faults = new Faults();
         if (key.Length is < 1 or > 100) key = Guid.NewGuid().ToString();
-        PlaceOrder.Wish wish = PlaceOrder.Read(customer, items, key, faults);
+        Wish wish = Wish.Read(customer, typed, key, faults);
         if (!faults.Any)
         {
             PlaceOrder.Placement placement = await placeOrder.PlaceAsync(wish);
@@ -81,8 +80,8 @@ internal sealed class OrderPages(OrderStore store, PlaceOrder placeOrder, OrderL
         }
 
         // A new try is a new request: what was refused must not be answered from the old key.
-        IReadOnlyList<ProductOnSale?> sold = await products.FindAsync([.. items.Select(item => item.ProductId)]);
-        CheckoutLine[] lines = [.. items.Select((item, i) => new CheckoutLine(item.ProductId, sold[i], form["quantity"][i] ?? "", faults.Of($"items[{i}]")))];
+        IReadOnlyList<ProductOnSale?> sold = await products.FindAsync([.. typed.Select(line => line.ProductId)]);
+        CheckoutLine[] lines = [.. typed.Select((line, i) => new CheckoutLine(line.ProductId, sold[i], line.Quantity, faults.Of($"items[{i}]")))];
         return new Page("Checkout", new Pages_Checkout { Model = new CheckoutModel(customer, Guid.NewGuid().ToString(), lines, faults.Of("customer_id"), faults.Of("items", exactly: true), Site.Of(http), _currency) })
         {
             Status = StatusCodes.Status409Conflict,

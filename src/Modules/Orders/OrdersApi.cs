@@ -46,7 +46,7 @@ internal sealed class OrdersApi(OrderStore store, OrderMetrics metrics, PlaceOrd
             .Says("getOrder", Tag, "Read an order", "Its lines have name and price as they were when it was placed.")
             .Answers<OrderBody>(200, "The order.", Example)
             .Fails((404, "There is no such order."));
-        routes.Post("/orders", placeOrder.HandleAsync).WithHeaders(IdempotencyKey.Field).WithBody(PlaceOrder.Body)
+        routes.Post("/orders", placeOrder.HandleAsync).WithHeaders(IdempotencyKey.Field).WithBody(Wish.Body)
             .WhenTooLate(() => metrics.Rejected(Rejection.Overloaded))
             .Says("placeOrder", Tag, "Place an order", "Every line is held, or none. Safe to repeat with an Idempotency-Key or an order_id of the client's own.")
             .Answers<OrderBody>(201, "Placed, and on disk; Location says where. A repeat has Idempotency-Replayed: true.", Example)

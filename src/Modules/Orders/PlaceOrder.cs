@@ -1,5 +1,4 @@
 using System.Text.Json;
-using System.Text.RegularExpressions;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
 using Shop.Inventory.Contracts;
@@ -16,55 +15,17 @@ namespace Shop.Orders;
 /// An order is placed: validated, priced, its units held, then written. The order of the last two is the promise: units are
 /// held before the order exists, so nothing is sold twice, and what a crash leaves between them is settled at start.
 /// </summary>
-internal sealed partial class PlaceOrder(
+internal sealed class PlaceOrder(
     OrderStore store, OrderMetrics metrics, OrderFeed feed, Settlement settlement, KeyedGate gate, IProductCatalogue products, IInventory inventory,
     [FromKeyedServices(OrdersModule.Name)] ModuleContext module)
 {
-    private static readonly TextField CustomerId = new("customer_id", 1, 100)
-    {
-        Description = "Who orders.",
-        Example = "\"customer-1\"",
-        IsRequired = true,
-    };
-
-    private static readonly TextField ProductId = new("product_id", 1, 64)
-    {
-        Description = "The product.",
-        Example = "\"prod_0\"",
-        IsRequired = true,
-    };
-
-    private static readonly WholeNumberField Quantity = new("quantity", 1, 10_000)
-    {
-        Description = "Units.",
-        Example = "2",
-        IsRequired = true,
-    };
-
-    private static readonly ListField Items = new("items", 1, 100, ProductId, Quantity)
-    {
-        Description = "The lines; a product may stand in several. Prices and the total are the shop's: what a client sends of them is not looked at.",
-        Example = """[{"product_id":"prod_0","quantity":2},{"product_id":"prod_1","quantity":1}]""",
-        IsRequired = true,
-    };
-
-    private static readonly TextField OrderId = new("order_id", 1, 64)
-    {
-        Description = "An id of the client's own, which makes the request safe to repeat; the shop makes one where it is missing.",
-        Example = "\"checkout-17\"",
-        Pattern = OrderIdPattern(),
-        PatternInWords = "letters, digits, _ and -",
-    };
-
-    public static readonly IReadOnlyList<Field> Body = [CustomerId, Items, OrderId];
-
     public async ValueTask<IResult> HandleAsync(HttpContext http)
     {
         Wish wish;
         // Gone before the wait for the disk: what waits is walked over by each collection of garbage.
         using (RequestBody body = RequestBody.Read(http))
         {
-            wish = Read(http, body);
+            wish = Wish.Read(http, body);
             if (body.Refusal is { } refusal)
             {
                 if (refusal.Status == StatusCodes.Status400BadRequest) metrics.Rejected(Rejection.Invalid);
@@ -238,29 +199,6 @@ internal sealed partial class PlaceOrder(
         json.WriteEndArray();
     }
 
-    /// <summary>What a form asks for, with the faults of its fields.</summary>
-    public static Wish Read(string customer, IReadOnlyList<StockLine> items, string key, Faults faults)
-    {
-        if (customer.Length is < 1 or > 100) faults.Add(CustomerId.Name, "must have 1 to 100 characters");
-        if (items.Count is < 1 or > 100) faults.Add(Items.Name, "must have 1 to 100 lines");
-        for (int i = 0; i < items.Count; i++)
-        {
-            if (items[i].Quantity is < 1 or > 10_000) faults.Add($"items[{i}].quantity", "must be a whole number from 1 to 10000");
-        }
-
-        return new Wish(customer, items, null, key);
-    }
-
-    private static Wish Read(HttpContext http, RequestBody body)
-    {
-        string customer = body.Root.Read(CustomerId) ?? "";
-        IReadOnlyList<StockLine> items = body.Root.Read(Items, static item => new StockLine(item.Read(ProductId) ?? "", item.Read(Quantity) ?? 0));
-        return new Wish(customer, items, body.Root.Read(OrderId), IdempotencyKey.Read(http, body.Faults));
-    }
-
-    [GeneratedRegex("^[A-Za-z0-9_-]+\\z", RegexOptions.None, matchTimeoutMilliseconds: 1000)]
-    private static partial Regex OrderIdPattern();
-
     private sealed class Placing(PlaceOrder handler, Order order, Wish wish) : PendingWrite<Order>
     {
         private readonly byte[]? _fingerprint = wish.IsRepeatable ? wish.Fingerprint() : null;
@@ -272,45 +210,4 @@ internal sealed partial class PlaceOrder(
 
     /// <summary>How it went: an order, or a problem.</summary>
     internal readonly record struct Placement(Order? Order = null, bool IsReplayed = false, Problem? Problem = null);
-
-    /// <summary>What the client asked for.</summary>
-    internal sealed record Wish(string CustomerId, IReadOnlyList<StockLine> Items, string? OrderId, string? Key)
-    {
-        public bool IsRepeatable => Key is not null || OrderId is not null;
-
-        public string[] ProductIds()
-        {
-            string[] ids = new string[Items.Count];
-            for (int i = 0; i < ids.Length; i++) ids[i] = Items[i].ProductId;
-            return ids;
-        }
-
-        /// <summary>What is to be held: one line a product.</summary>
-        public IReadOnlyList<StockLine> Units() => HasProductTwice()
-            ? [.. Items.GroupBy(item => item.ProductId, (product, same) => new StockLine(product, same.Sum(item => item.Quantity)), StringComparer.Ordinal)]
-            : Items;
-
-        public string[] GateKeys() => (Key, OrderId) switch
-        {
-            (null, _) => [$"id {OrderId}"],
-            (_, null) => [$"key {Key}"],
-            _ => [$"id {OrderId}", $"key {Key}"],
-        };
-
-        public byte[] Fingerprint() => IdempotencyKey.Fingerprint(
-            [OrderId, CustomerId, .. Items.SelectMany(item => new[] { item.ProductId, item.Quantity.ToString() })]);
-
-        private bool HasProductTwice()
-        {
-            for (int i = 1; i < Items.Count; i++)
-            {
-                for (int j = 0; j < i; j++)
-                {
-                    if (Items[i].ProductId == Items[j].ProductId) return true;
-                }
-            }
-
-            return false;
-        }
-    }
 }

@@ -48,6 +48,9 @@ public abstract class Field<T>(string name) : Field(name)
     /// <returns>The fault, or null.</returns>
     internal abstract string? Read(JsonElement json, out T? value);
 
-    /// <summary>Reads the value from a query.</summary>
-    internal abstract string? Read(string text, out T? value);
+    /// <summary>Reads the value from a text: a query's, or a form's.</summary>
+    /// <param name="text">What the client sent.</param>
+    /// <param name="value">The value, where it is right.</param>
+    /// <returns>The fault, or null.</returns>
+    public abstract string? Read(string text, out T? value);
 }

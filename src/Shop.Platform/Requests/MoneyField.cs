@@ -14,7 +14,8 @@ public sealed class MoneyField(string name, long fromCents, long toCents) : Fiel
         return json.TryGetDecimal(out decimal amount) ? Check(amount, out value) : Fault;
     }
 
-    internal override string? Read(string text, out long? value)
+    /// <inheritdoc/>
+    public override string? Read(string text, out long? value)
     {
         value = null;
         const NumberStyles Plain = NumberStyles.AllowDecimalPoint | NumberStyles.AllowLeadingSign;

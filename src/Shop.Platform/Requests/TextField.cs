@@ -33,7 +33,8 @@ public sealed class TextField(string name, int from, int to) : Field<string>(nam
         return Read(text, out value);
     }
 
-    internal override string? Read(string text, out string? value)
+    /// <inheritdoc/>
+    public override string? Read(string text, out string? value)
     {
         value = text;
         if (Choices is not null) return Choices.Contains(text) ? null : $"must be one of {string.Join(", ", Choices)}";

@@ -15,7 +15,8 @@ public sealed class WholeNumberField(string name, long from, long to) : Field<lo
         return json.TryGetDecimal(out decimal number) ? Check(number, out value) : Fault;
     }
 
-    internal override string? Read(string text, out long? value)
+    /// <inheritdoc/>
+    public override string? Read(string text, out long? value)
     {
         value = null;
         return long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out long number) ? Check(number, out value) : Fault;

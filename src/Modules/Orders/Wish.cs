@@ -1,0 +1,121 @@
+using System.Text.RegularExpressions;
+using Microsoft.AspNetCore.Http;
+using Shop.Inventory.Contracts;
+using Shop.Platform.Requests;
+
+namespace Shop.Orders;
+
+/// <summary>What a client wants to order, and how it says so.</summary>
+/// <param name="CustomerId">Who orders.</param>
+/// <param name="Items">The lines, as they were sent; a product may stand in several.</param>
+/// <param name="OrderId">An id of the client's own.</param>
+/// <param name="Key">The <c>Idempotency-Key</c>.</param>
+internal sealed partial record Wish(string CustomerId, IReadOnlyList<StockLine> Items, string? OrderId, string? Key)
+{
+    private static readonly TextField CustomerField = new("customer_id", 1, 100)
+    {
+        Description = "Who orders.",
+        Example = "\"customer-1\"",
+        IsRequired = true,
+    };
+
+    private static readonly TextField ProductField = new("product_id", 1, 64)
+    {
+        Description = "The product.",
+        Example = "\"prod_0\"",
+        IsRequired = true,
+    };
+
+    private static readonly WholeNumberField QuantityField = new("quantity", 1, 10_000)
+    {
+        Description = "Units.",
+        Example = "2",
+        IsRequired = true,
+    };
+
+    private static readonly ListField ItemsField = new("items", 1, 100, ProductField, QuantityField)
+    {
+        Description = "The lines; a product may stand in several. Prices and the total are the shop's: what a client sends of them is not looked at.",
+        Example = """[{"product_id":"prod_0","quantity":2},{"product_id":"prod_1","quantity":1}]""",
+        IsRequired = true,
+    };
+
+    private static readonly TextField OrderField = new("order_id", 1, 64)
+    {
+        Description = "An id of the client's own, which makes the request safe to repeat; the shop makes one where it is missing.",
+        Example = "\"checkout-17\"",
+        Pattern = OrderIdPattern(),
+        PatternInWords = "letters, digits, _ and -",
+    };
+
+    /// <summary>The fields of the body that asks for it.</summary>
+    public static readonly IReadOnlyList<Field> Body = [CustomerField, ItemsField, OrderField];
+
+    public bool IsRepeatable => Key is not null || OrderId is not null;
+
+    /// <summary>What a body asks for; its faults are noted there.</summary>
+    public static Wish Read(HttpContext http, RequestBody body)
+    {
+        string customer = body.Root.Read(CustomerField) ?? "";
+        IReadOnlyList<StockLine> items = body.Root.Read(ItemsField, static item => new StockLine(item.Read(ProductField) ?? "", item.Read(QuantityField) ?? 0));
+        return new Wish(customer, items, body.Root.Read(OrderField), IdempotencyKey.Read(http, body.Faults));
+    }
+
+    /// <summary>What a form asks for, by the same rules.</summary>
+    /// <param name="customer">Who orders.</param>
+    /// <param name="lines">The lines as they were typed.</param>
+    /// <param name="key">What makes it safe to repeat.</param>
+    /// <param name="faults">Where its faults are noted.</param>
+    public static Wish Read(string customer, IReadOnlyList<(string ProductId, string Quantity)> lines, string key, Faults faults)
+    {
+        if (CustomerField.Read(customer, out _) is { } customerFault) faults.Add(CustomerField.Name, customerFault);
+        if (lines.Count < ItemsField.From || lines.Count > ItemsField.To) faults.Add(ItemsField.Name, $"must have {ItemsField.From} to {ItemsField.To} lines");
+        var items = new StockLine[lines.Count];
+        for (int i = 0; i < items.Length; i++)
+        {
+            if (ProductField.Read(lines[i].ProductId, out _) is { } productFault) faults.Add($"items[{i}].product_id", productFault);
+            if (QuantityField.Read(lines[i].Quantity, out long? units) is { } quantityFault) faults.Add($"items[{i}].quantity", quantityFault);
+            items[i] = new StockLine(lines[i].ProductId, units ?? 0);
+        }
+
+        return new Wish(customer, items, null, key);
+    }
+
+    public string[] ProductIds()
+    {
+        string[] ids = new string[Items.Count];
+        for (int i = 0; i < ids.Length; i++) ids[i] = Items[i].ProductId;
+        return ids;
+    }
+
+    /// <summary>What is to be held: one line a product.</summary>
+    public IReadOnlyList<StockLine> Units() => HasProductTwice()
+        ? [.. Items.GroupBy(item => item.ProductId, (product, same) => new StockLine(product, same.Sum(item => item.Quantity)), StringComparer.Ordinal)]
+        : Items;
+
+    public string[] GateKeys() => (Key, OrderId) switch
+    {
+        (null, _) => [$"id {OrderId}"],
+        (_, null) => [$"key {Key}"],
+        _ => [$"id {OrderId}", $"key {Key}"],
+    };
+
+    public byte[] Fingerprint() => IdempotencyKey.Fingerprint(
+        [OrderId, CustomerId, .. Items.SelectMany(item => new[] { item.ProductId, item.Quantity.ToString() })]);
+
+    [GeneratedRegex("^[A-Za-z0-9_-]+\\z", RegexOptions.None, matchTimeoutMilliseconds: 1000)]
+    private static partial Regex OrderIdPattern();
+
+    private bool HasProductTwice()
+    {
+        for (int i = 1; i < Items.Count; i++)
+        {
+            for (int j = 0; j < i; j++)
+            {
+                if (Items[i].ProductId == Items[j].ProductId) return true;
+            }
+        }
+
+        return false;
+    }
+}

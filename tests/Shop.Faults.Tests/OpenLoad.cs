@@ -12,8 +12,8 @@ namespace Shop.Faults.Tests;
 /// </summary>
 internal sealed class OpenLoad(Uri address, string path, string? body = null) : IAsyncDisposable
 {
-    // A connection that finds a request goes on with it at once; one that finds none has to be woken, which costs the machine more than the request does.
-    private const int Next = 64;
+    // Requests that may wait for the next connections that come free: one that finds a request goes on at once, one that finds none has to be woken, which costs more.
+    private const int MostWaiting = 64;
 
     private readonly byte[] _request = Encoding.ASCII.GetBytes(body is null
         ? $"GET {path} HTTP/1.1\r\nHost: {address.Authority}\r\n\r\n"
@@ -48,8 +48,8 @@ internal sealed class OpenLoad(Uri address, string path, string? body = null) : 
         {
             long due = (long)(elapsed.TotalSeconds * perSecond) - arrived;
             arrived += due;
-            // Nobody waits in a client that has no connection left, but for the next that are about to come free: the others go elsewhere.
-            long taken = Math.Clamp(_connections.Count + Next - Volatile.Read(ref _waiting), 0, due);
+            // Nobody else waits in a client that has no connection left: it goes elsewhere.
+            long taken = Math.Clamp(_connections.Count + MostWaiting - Volatile.Read(ref _waiting), 0, due);
             for (int i = 0; i < taken; i++) Arrive();
             _tally.Unsent(due - taken);
             await Task.Delay(1);

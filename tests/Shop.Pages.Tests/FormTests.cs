@@ -10,6 +10,9 @@ internal sealed class FormTests
 {
     private ShopUnderTest _shop = null!;
 
+    // All pages are of one site, the storefront's.
+    private string Origin => _shop.Products.BaseAddress!.GetLeftPart(UriPartial.Authority);
+
     [OneTimeSetUp]
     public async Task StartAsync() => _shop = await ShopUnderTest.StartAsync();
 
@@ -44,13 +47,12 @@ internal sealed class FormTests
     [TestCase(17 * 1024, "a=1&", 413, "The body is larger than 64 KiB.")]
     public async Task Given_a_form_in_chunks_then_it_is_taken_or_refused_with_the_reason(int times, string field, int status, string? error)
     {
-        string origin = _shop.Products.BaseAddress!.GetLeftPart(UriPartial.Authority);
         using var request = new HttpRequestMessage(HttpMethod.Post, "/basket")
         {
             Content = new StringContent("action=remove&product_id=prod_0&" + string.Concat(Enumerable.Repeat(field, times)), null, "application/x-www-form-urlencoded"),
         };
         request.Headers.TransferEncodingChunked = true;
-        request.Headers.Add("Origin", origin);
+        request.Headers.Add("Origin", Origin);
         using HttpResponseMessage answer = await _shop.Products.SendAsync(request);
         Assert.That((int)answer.StatusCode, Is.EqualTo(status), await answer.Content.ReadAsStringAsync());
         if (error is not null) Assert.That((string)JsonNode.Parse(await answer.Content.ReadAsStringAsync())!["error"]!, Does.StartWith(error));
@@ -73,9 +75,8 @@ internal sealed class FormTests
     [Test]
     public async Task Given_a_checkout_that_is_sent_twice_then_there_is_one_order()
     {
-        string origin = _shop.Products.BaseAddress!.GetLeftPart(UriPartial.Authority);
         (string, string)[] fields = [("customer_id", "twice"), ("product_id", "prod_0"), ("quantity", "1"), ("key", $"{Guid.NewGuid()}")];
-        HttpResponseMessage[] answers = await Task.WhenAll(PostAsync(_shop.Orders, "/checkout", origin, fields), PostAsync(_shop.Orders, "/checkout", origin, fields));
+        HttpResponseMessage[] answers = await Task.WhenAll(PostAsync(_shop.Orders, "/checkout", Origin, fields), PostAsync(_shop.Orders, "/checkout", Origin, fields));
         Assert.That(answers.Select(answer => answer.StatusCode), Is.All.EqualTo(HttpStatusCode.SeeOther));
         Assert.That(answers[0].Headers.Location, Is.EqualTo(answers[1].Headers.Location));
     }
@@ -96,8 +97,7 @@ internal sealed class FormTests
     [TestCase("steal", "1", "There is no such change.")]
     public async Task Given_a_change_of_stock_that_makes_no_sense_then_the_page_says_why(string action, string quantity, string fault)
     {
-        string origin = _shop.Products.BaseAddress!.GetLeftPart(UriPartial.Authority);
-        using HttpResponseMessage answer = await PostAsync(_shop.Inventory, "/stock/prod_0", origin, [("action", action), ("quantity", quantity)]);
+        using HttpResponseMessage answer = await PostAsync(_shop.Inventory, "/stock/prod_0", Origin, [("action", action), ("quantity", quantity)]);
         Assert.That(answer.StatusCode, Is.EqualTo(HttpStatusCode.Conflict));
         Assert.That(await answer.Content.ReadAsStringAsync(), Does.Contain(fault));
     }
@@ -161,8 +161,8 @@ internal sealed class FormTests
         return await _shop.Orders.SendAsync(request);
     }
 
-    private Task<HttpResponseMessage> CheckOutAsync(string customer, string quantity) => PostAsync(_shop.Orders, "/checkout",
-        _shop.Products.BaseAddress!.GetLeftPart(UriPartial.Authority), [("customer_id", customer), ("product_id", "prod_0"), ("quantity", quantity), ("key", $"{Guid.NewGuid()}")]);
+    private Task<HttpResponseMessage> CheckOutAsync(string customer, string quantity) => PostAsync(_shop.Orders, "/checkout", Origin,
+        [("customer_id", customer), ("product_id", "prod_0"), ("quantity", quantity), ("key", $"{Guid.NewGuid()}")]);
 
     private static async Task<HttpResponseMessage> PostAsync(HttpClient client, string path, string? origin, (string Name, string Value)[] fields)
     {

@@ -121,7 +121,7 @@ internal sealed class PlaceOrder(
 
     private Placement? FindEarlier(Wish wish)
     {
-        byte[] fingerprint = wish.Fingerprint();
+        byte[] fingerprint = wish.Fingerprint;
         if (wish.Key is not null && store.FindKey(wish.Key) is { } key)
         {
             if (key.Fingerprint.AsSpan().SequenceEqual(fingerprint)) return Replayed(key.OrderId);
@@ -201,7 +201,7 @@ internal sealed class PlaceOrder(
 
     private sealed class Placing(PlaceOrder handler, Order order, Wish wish) : PendingWrite<Order>
     {
-        private readonly byte[]? _fingerprint = wish.IsRepeatable ? wish.Fingerprint() : null;
+        private readonly byte[]? _fingerprint = wish.IsRepeatable ? wish.Fingerprint : null;
 
         protected override Outcome<Order> Run() => handler.Insert(order, wish, _fingerprint);
 

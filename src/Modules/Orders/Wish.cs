@@ -53,6 +53,10 @@ internal sealed partial record Wish(string CustomerId, IReadOnlyList<StockLine> 
 
     public bool IsRepeatable => Key is not null || OrderId is not null;
 
+    /// <summary>Its content: equal wishes, equal fingerprints.</summary>
+    public byte[] Fingerprint => field ??= IdempotencyKey.Fingerprint(
+        [OrderId, CustomerId, .. Items.SelectMany(item => new[] { item.ProductId, item.Quantity.ToString() })]);
+
     /// <summary>What a body asks for; its faults are noted there.</summary>
     public static Wish Read(HttpContext http, RequestBody body)
     {
@@ -99,9 +103,6 @@ internal sealed partial record Wish(string CustomerId, IReadOnlyList<StockLine> 
         (_, null) => [$"key {Key}"],
         _ => [$"id {OrderId}", $"key {Key}"],
     };
-
-    public byte[] Fingerprint() => IdempotencyKey.Fingerprint(
-        [OrderId, CustomerId, .. Items.SelectMany(item => new[] { item.ProductId, item.Quantity.ToString() })]);
 
     [GeneratedRegex("^[A-Za-z0-9_-]+\\z", RegexOptions.None, matchTimeoutMilliseconds: 1000)]
     private static partial Regex OrderIdPattern();

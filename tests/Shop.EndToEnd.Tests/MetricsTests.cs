@@ -341,9 +341,9 @@ internal sealed class MetricsTests
         {
             Assert.That(process["process_cpu_seconds_total"], Is.Positive);
             Assert.That(process["process_working_set_bytes"], Is.Positive);
-            Assert.That(process.Series, Has.Some.StartsWith("system_runtime_dotnet_gc_collections"));
-            Assert.That(process.Series, Has.Some.StartsWith("system_runtime_dotnet_thread_pool_queue_length"));
-            Assert.That(process.Series, Has.Some.StartsWith("system_runtime_dotnet_monitor_lock_contentions"));
+            Assert.That(process.Series, Has.Some.StartsWith("dotnet_gc_collections_total{"));
+            Assert.That(process.Series, Has.Some.StartsWith("dotnet_thread_pool_queue_length"));
+            Assert.That(process.Series, Has.Some.StartsWith("dotnet_lock_contentions_total"));
             Assert.That(process.Series, Has.Exactly(1).Matches("""^shop_build_info\{revision=".+",runtime="\.NET 10.*",version="\d+\.\d+\.\d+"\}$"""));
             Assert.That(orders.Series.Intersect(process.Series), Is.Empty);
         });

@@ -54,6 +54,9 @@ public sealed class RequestMetrics
         _unmatchedOther = new RouteMetrics(this, "other", Unmatched, hasLatencyFromStart: false);
     }
 
+    /// <summary>Whether a status code is a failure of the shop's own: a 5xx, but not what a client provokes against the protocol.</summary>
+    internal static bool IsFailure(ReadOnlySpan<byte> code) => code[0] == (byte)'5' && !code.SequenceEqual("501"u8) && !code.SequenceEqual("505"u8);
+
     /// <summary>Requests being worked on now.</summary>
     public int InProgress => Volatile.Read(ref _inProgress);
 

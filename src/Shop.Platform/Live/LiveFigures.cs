@@ -4,13 +4,14 @@ using System.Text.Json;
 using System.Text.RegularExpressions;
 using Microsoft.Extensions.Logging;
 using Prometheus;
+using Shop.Platform.Http;
 
 namespace Shop.Platform.Live;
 
 /// <summary>One second of a service.</summary>
 /// <param name="At">When it ended.</param>
 /// <param name="Requests">Requests a second.</param>
-/// <param name="Errors">Answers with 5xx a second.</param>
+/// <param name="Errors">Answers with a 5xx of the shop's own a second.</param>
 /// <param name="P50">Half of the requests took no longer, in milliseconds; from the histogram's buckets.</param>
 /// <param name="P95">95 of 100 took no longer.</param>
 /// <param name="P99">99 of 100 took no longer.</param>
@@ -171,7 +172,7 @@ internal sealed partial class LiveFigures : IAsyncDisposable
             {
                 requests += Value(line);
             }
-            else if (line.StartsWith("http_requests_by_status_code_total{"u8) && Label(line, "code=\""u8)[0] == (byte)'5')
+            else if (line.StartsWith("http_requests_by_status_code_total{"u8) && RequestMetrics.IsFailure(Label(line, "code=\""u8)))
             {
                 errors += Value(line);
             }

@@ -6,12 +6,11 @@ namespace Shop.Host;
 /// <summary><c>health</c>: asks the shop of these settings whether it is ready, for images that have no shell and no curl.</summary>
 internal static class HealthVerb
 {
-    /// <returns>0 where every service is ready, else 1.</returns>
+    /// <returns>0 if every service is ready, else 1.</returns>
     public static async Task<int> RunAsync(string[] args)
     {
-        IConfiguration configuration = new ConfigurationBuilder().AddEnvironmentVariables().AddCommandLine(args).Build();
+        ShopSettings settings = ShopHost.SettingsOf(args);
         ModuleIdentity[] modules = [.. ShopHost.Modules().Select(module => module.Identity)];
-        var settings = ShopSettings.Read(configuration, modules);
         using var client = new HttpClient { Timeout = TimeSpan.FromSeconds(5) };
         string[] answers = await Task.WhenAll(modules.Select(module => AskAsync(client, module, settings)));
         foreach (string answer in answers) Console.WriteLine(answer);
@@ -20,6 +19,7 @@ internal static class HealthVerb
 
     private static async Task<string> AskAsync(HttpClient client, ModuleIdentity module, ShopSettings settings)
     {
+        if (settings.Ports[module.Name] == 0) return $"{module.Service}: {ShopSettings.PortKey(module)} is 0, so nobody knows which port it took";
         string host = settings.BindAddress is "*" or "0.0.0.0" or "::" ? "localhost" : settings.BindAddress;
         try
         {

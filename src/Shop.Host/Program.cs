@@ -2,8 +2,9 @@ using Shop.Host;
 
 try
 {
-    if (args is ["health", .. var settings]) return await HealthVerb.RunAsync(settings);
-    if (args is ["key"]) return KeyVerb.Run();
+    if (CommandLine.AsksForHelp(args)) return CommandLine.PrintHelp();
+    if (CommandLine.AsksForVersion(args)) return CommandLine.PrintVersion();
+    if (Verb.Of(args) is { } verb) return await verb.RunAsync(args[1..]);
     await using WebApplication shop = ShopHost.Build(args);
     await shop.StartAsync();
     shop.Announce();

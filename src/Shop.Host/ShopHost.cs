@@ -12,12 +12,22 @@ public static class ShopHost
     // In this order they start: each before those that call it.
     internal static IReadOnlyList<IShopModule> Modules() => [new InventoryModule(), new ProductsModule(), new OrdersModule()];
 
+    /// <summary>The settings of a shop that was started with these arguments in this environment, for a verb that has to do with it.</summary>
+    /// <exception cref="ShopStartException">A setting is wrong, or an argument is no setting.</exception>
+    internal static ShopSettings SettingsOf(string[] args)
+    {
+        CommandLine.Check(args);
+        IConfiguration configuration = new ConfigurationBuilder().AddEnvironmentVariables().AddCommandLine(args).Build();
+        return ShopSettings.Read(configuration, [.. Modules().Select(module => module.Identity)]);
+    }
+
     /// <summary>Builds the shop; start it to open its ports.</summary>
     /// <param name="args">Settings from the command line, as <c>--Shop:Orders:Port=0</c>.</param>
     /// <param name="replace">Replaces services: tests put their own in place of a module's contract.</param>
-    /// <exception cref="ShopStartException">A setting is wrong.</exception>
+    /// <exception cref="ShopStartException">A setting is wrong, or an argument is no setting.</exception>
     public static WebApplication Build(string[] args, Action<IServiceCollection>? replace = null)
     {
+        CommandLine.Check(args);
         StartAhead.Begin(migrations: typeof(InventoryModule).Assembly);
         // Settings are read once. Watching their files would watch the folder, and wake a thread for every write to a database in it.
         WebApplicationBuilder builder = WebApplication.CreateSlimBuilder([.. args, "--hostBuilder:reloadConfigOnChange=false"]);

@@ -2,6 +2,7 @@ using System.Net;
 using Microsoft.Extensions.Configuration;
 using Shop.Platform.Data;
 using Shop.Platform.Modules;
+using Shop.Platform.Requests;
 using Shop.Platform.Security;
 
 namespace Shop.Platform;
@@ -68,12 +69,30 @@ public sealed record ShopSettings
     /// <summary>The key of a module's port: <c>Shop:Orders:Port</c>.</summary>
     public static string PortKey(ModuleIdentity module) => Key(module, "Port");
 
+    /// <summary>The keys of all settings.</summary>
+    public static IReadOnlyCollection<string> Keys(IReadOnlyCollection<ModuleIdentity> modules)
+    {
+        var reader = new SettingsReader(new ConfigurationBuilder().Build());
+        _ = Read(reader, modules);
+        return reader.Known;
+    }
+
     /// <summary>Reads the settings, or names every key that is wrong.</summary>
     /// <exception cref="ShopStartException">A value is wrong, or a key is unknown.</exception>
     public static ShopSettings Read(IConfiguration configuration, IReadOnlyCollection<ModuleIdentity> modules)
     {
         var reader = new SettingsReader(configuration);
-        var settings = new ShopSettings
+        ShopSettings settings = Read(reader, modules);
+        if (settings.ReadsNeedKey && !settings.ApiKeys.Any) reader.Reject("Shop:ReadsNeedKey is true, but Shop:ApiKeys names no key");
+        foreach (IGrouping<int, ModuleIdentity> port in modules.GroupBy(module => settings.Ports[module.Name]).Where(port => port.Key != 0 && port.Count() > 1))
+            reader.Reject($"{string.Join(" and ", port.Select(PortKey))} have the same port, {port.Key}; each service needs a port of its own");
+        reader.RejectUnknownKeys();
+        reader.ThrowIfWrong();
+        return settings;
+    }
+
+    private static ShopSettings Read(SettingsReader reader, IReadOnlyCollection<ModuleIdentity> modules) =>
+        new()
         {
             DataDirectory = reader.Text("Shop:DataDirectory", "data", static value => value.Length > 0, "a path"),
             BindAddress = reader.Text("Shop:BindAddress", "localhost", IsAddress, "localhost, * or an IP address"),
@@ -102,11 +121,6 @@ public sealed record ShopSettings
                 module => reader.Text(Key(module, "PublicUrl"), "", static value => value.Length == 0 || (value != "*" && IsOrigin(value)), "an origin as https://orders.shop.example") is { Length: > 0 } url ? url : null,
                 StringComparer.Ordinal),
         };
-        if (settings.ReadsNeedKey && !settings.ApiKeys.Any) reader.Reject("Shop:ReadsNeedKey is true, but Shop:ApiKeys names no key");
-        reader.RejectUnknownKeys();
-        reader.ThrowIfWrong();
-        return settings;
-    }
 
     private static string Key(ModuleIdentity module, string name) => $"Shop:{char.ToUpperInvariant(module.Name[0])}{module.Name[1..]}:{name}";
 
@@ -125,6 +139,8 @@ public sealed record ShopSettings
     {
         private readonly List<string> _wrong = [];
         private readonly HashSet<string> _known = new(StringComparer.OrdinalIgnoreCase);
+
+        public IReadOnlyCollection<string> Known => _known;
 
         public string Text(string key, string byDefault, Func<string, bool> isRight, string expected) =>
             Read(key, byDefault, expected, value => (isRight(value), value));
@@ -154,7 +170,7 @@ public sealed record ShopSettings
             foreach ((string key, string? value) in configuration.GetSection("Shop").AsEnumerable())
             {
                 if (value is not null && !_known.Contains(key))
-                    _wrong.Add($"{key} is not a setting; the settings are {string.Join(", ", _known)}");
+                    _wrong.Add($"{key} is not a setting{(Spelling.Question(key, _known) is { Length: > 0 } question ? question : $"; the settings are {string.Join(", ", _known)}")}");
             }
         }
 

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Diagnostics;
 using System.Net;
 using System.Text.Json.Nodes;
 
@@ -97,12 +98,40 @@ internal sealed class ProcessTests
     [TestCase("Shop:AllowedHosts=http://shop", "Shop:AllowedHosts")]
     [TestCase("Shop:CorsOrigins=https://shop.example/path", "Shop:CorsOrigins")]
     [TestCase("Shop:TrustedProxies=10.0.0.0/64", "Shop:TrustedProxies")]
+    [TestCase("Shop:DataDirectroy=typo", "did you mean Shop:DataDirectory?")]
+    [TestCase("Demo=1", "'--Demo' is not a setting")]
+    [TestCase("DemoData=false", "did you mean --Shop:DemoData?")]
+    [TestCase("Shop__DemoData=false", "did you mean --Shop:DemoData?")]
+    [TestCase("urls=http://*:80", "'--urls' is not a setting")]
+    [TestCase("Shop:DemoData", "Shop:DemoData has no value")]
+    [TestCase("Shop:Products:Port=6001 --Shop:Orders:Port=6001", "Shop:Products:Port and Shop:Orders:Port have the same port, 6001")]
     public async Task Given_a_wrong_setting_when_started_then_one_line_names_the_key_and_the_exit_code_is_1(string setting, string named)
     {
-        using var shop = new ShopProcess(_directory, $"--{setting}");
+        using var shop = new ShopProcess(_directory, $"--{setting}".Split(' '));
         Assert.That(await shop.ExitAsync(), Is.EqualTo(1));
         string[] lines = shop.Log.Split('\n', StringSplitOptions.RemoveEmptyEntries);
         Assert.That(lines, Has.Length.EqualTo(1).And.All.StartsWith("Shop can't start: ").And.All.Contain(named));
+    }
+
+    [TestCase("--help", "Shop.Host health", "Shop:Orders:Port")]
+    [TestCase("health --help", "Shop.Host health", "Shop:Orders:Port")]
+    [TestCase("--version", "Shop 0.1.0", "revision")]
+    public async Task Given_a_question_about_the_program_when_it_is_asked_then_it_answers_and_exits_0_and_starts_nothing(string arguments, params string[] said)
+    {
+        (int code, string text) = await RunAsync(arguments.Split(' '));
+        Assert.That(code, Is.Zero, text);
+        foreach (string part in said) Assert.That(text, Does.Contain(part));
+        Assert.That(Directory.GetFileSystemEntries(_directory), Is.Empty);
+    }
+
+    [TestCase("helth", "'helth' is not a verb; the verbs are health, key")]
+    [TestCase("key me", "takes no arguments")]
+    [TestCase("health --Demo=1", "'--Demo' is not a setting")]
+    public async Task Given_a_verb_that_is_unknown_or_has_wrong_arguments_when_it_is_asked_for_then_one_line_says_so_and_the_exit_code_is_1(string arguments, string said)
+    {
+        (int code, string text) = await RunAsync(arguments.Split(' '));
+        Assert.That(code, Is.EqualTo(1), text);
+        Assert.That(text.Split('\n', StringSplitOptions.RemoveEmptyEntries), Has.Length.EqualTo(1).And.All.Contain(said));
     }
 
     [Test]
@@ -169,6 +198,21 @@ internal sealed class ProcessTests
         shop.Signal(15);
         await shop.ExitAsync();
         foreach (string line in shop.Log.Split('\n', StringSplitOptions.RemoveEmptyEntries)) Assert.That(() => JsonNode.Parse(line), Throws.Nothing, line);
+    }
+
+    // The program with these arguments alone, to its end.
+    private async Task<(int Code, string Text)> RunAsync(string[] arguments)
+    {
+        var start = new ProcessStartInfo("dotnet", [typeof(Host.ShopHost).Assembly.Location, .. arguments])
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            WorkingDirectory = _directory,
+        };
+        using Process process = Process.Start(start)!;
+        string[] texts = await Task.WhenAll(process.StandardOutput.ReadToEndAsync(), process.StandardError.ReadToEndAsync());
+        await process.WaitForExitAsync();
+        return (process.ExitCode, string.Concat(texts));
     }
 
     // Places orders, and takes every third of them on to shipping, until the process is gone.

@@ -1,0 +1,29 @@
+using Shop.Platform;
+using Shop.Platform.Requests;
+
+namespace Shop.Host;
+
+/// <summary>What the program does beside running the shop: its first argument names it.</summary>
+/// <param name="Name">The argument.</param>
+/// <param name="Arguments">What it takes, as the help shows it.</param>
+/// <param name="Does">What it does, in one line.</param>
+/// <param name="RunAsync">Does it with the arguments after its name, and ends with the exit code.</param>
+internal sealed record Verb(string Name, string Arguments, string Does, Func<string[], Task<int>> RunAsync)
+{
+    /// <summary>All of them.</summary>
+    public static IReadOnlyList<Verb> All { get; } =
+    [
+        new("health", "[settings]", "asks the shop of these settings whether it is ready: 0 if it is, else 1", HealthVerb.RunAsync),
+        new("key", "", "makes a key for clients, and its hash for Shop:ApiKeys or Shop:MetricsKey", KeyVerb.RunAsync),
+    ];
+
+    /// <summary>The verb of a command line; null if it has none.</summary>
+    /// <exception cref="ShopStartException">The first argument is neither a verb nor a setting.</exception>
+    public static Verb? Of(string[] args)
+    {
+        if (args is not [var name, ..] || name.StartsWith('-')) return null;
+        IEnumerable<string> names = All.Select(verb => verb.Name);
+        return All.FirstOrDefault(verb => verb.Name == name)
+            ?? throw new ShopStartException($"'{name}' is not a verb; the verbs are {string.Join(", ", names)} (--help says more){Spelling.Question(name, names)}");
+    }
+}

@@ -40,5 +40,5 @@ COPY --from=build --chown=1654:1654 /data /data
 USER 1654
 VOLUME /data
 EXPOSE 5001 5002 5003
-HEALTHCHECK --interval=10s --timeout=5s --start-period=10s --retries=3 CMD ["dotnet", "/app/Shop.Host.dll", "health"]
+HEALTHCHECK --interval=30s --timeout=5s --retries=3 CMD ["dotnet", "/app/Shop.Host.dll", "health"]
 ENTRYPOINT ["dotnet", "/app/Shop.Host.dll"]

@@ -1,5 +1,4 @@
 using Shop.Platform;
-using Shop.Platform.Modules;
 
 namespace Shop.Host;
 
@@ -10,25 +9,37 @@ internal static class HealthVerb
     public static async Task<int> RunAsync(string[] args)
     {
         ShopSettings settings = ShopHost.SettingsOf(args);
-        ModuleIdentity[] modules = [.. ShopHost.Modules().Select(module => module.Identity)];
+        return await AskAllAsync(settings, [.. ShopHost.Modules().Select(module => module.Identity).Select(module =>
+            (module.Service, ShopSettings.PortKey(module), settings.Ports[module.Name]))]);
+    }
+
+    /// <summary>The same of the page of alerts.</summary>
+    public static Task<int> AskAlertsAsync(string[] args)
+    {
+        ShopSettings settings = ShopHost.SettingsOf(args);
+        return AskAllAsync(settings, ("alerts", ShopSettings.AlertsPortKey, settings.AlertsPort));
+    }
+
+    private static async Task<int> AskAllAsync(ShopSettings settings, params (string Service, string Key, int Port)[] asked)
+    {
         using var client = new HttpClient { Timeout = TimeSpan.FromSeconds(5) };
-        string[] answers = await Task.WhenAll(modules.Select(module => AskAsync(client, module, settings)));
+        string[] answers = await Task.WhenAll(asked.Select(one => AskAsync(client, one.Service, one.Key, one.Port, settings.BindAddress)));
         foreach (string answer in answers) Console.WriteLine(answer);
         return answers.All(answer => answer.EndsWith("ready", StringComparison.Ordinal)) ? 0 : 1;
     }
 
-    private static async Task<string> AskAsync(HttpClient client, ModuleIdentity module, ShopSettings settings)
+    private static async Task<string> AskAsync(HttpClient client, string service, string key, int port, string bind)
     {
-        if (settings.Ports[module.Name] == 0) return $"{module.Service}: {ShopSettings.PortKey(module)} is 0, so nobody knows which port it took";
-        string host = settings.BindAddress is "*" or "0.0.0.0" or "::" ? "localhost" : settings.BindAddress;
+        if (port == 0) return $"{service}: {key} is 0, so nobody knows which port it took";
+        string host = bind is "*" or "0.0.0.0" or "::" ? "localhost" : bind;
         try
         {
-            using HttpResponseMessage response = await client.GetAsync(new UriBuilder("http", host, settings.Ports[module.Name], "/health/ready").Uri);
-            return $"{module.Service}: {(response.IsSuccessStatusCode ? "ready" : await response.Content.ReadAsStringAsync())}";
+            using HttpResponseMessage response = await client.GetAsync(new UriBuilder("http", host, port, "/health/ready").Uri);
+            return $"{service}: {(response.IsSuccessStatusCode ? "ready" : await response.Content.ReadAsStringAsync())}";
         }
         catch (Exception exception) when (exception is HttpRequestException or TaskCanceledException)
         {
-            return $"{module.Service}: {exception.Message}";
+            return $"{service}: {exception.Message}";
         }
     }
 }

@@ -14,6 +14,7 @@ internal sealed record Verb(string Name, string Arguments, string Does, Func<str
     public static IReadOnlyList<Verb> All { get; } =
     [
         new("health", "[settings]", "asks the shop of these settings whether it is ready: 0 if it is, else 1", HealthVerb.RunAsync),
+        new("alerts", "[health] [settings]", "shows what Alertmanager tells, on a page of its own; health asks that page whether it is ready", AlertsVerb.RunAsync),
         new("key", "", "makes a key for clients, and its hash for Shop:ApiKeys or Shop:MetricsKey", KeyVerb.RunAsync),
     ];
 

@@ -63,8 +63,14 @@ public sealed record ShopSettings
     /// <summary>Port of each module by its name; 0 picks a free one.</summary>
     public required IReadOnlyDictionary<string, int> Ports { get; init; }
 
+    /// <summary>Port of the page of alerts, which is a process of its own; 0 picks a free one.</summary>
+    public required int AlertsPort { get; init; }
+
     /// <summary>Where browsers find each module, by its name; null where it is the host they asked, with the module's port.</summary>
     public required IReadOnlyDictionary<string, string?> PublicUrls { get; init; }
+
+    /// <summary>The key of the port of the page of alerts.</summary>
+    public const string AlertsPortKey = "Shop:Alerts:Port";
 
     /// <summary>The key of a module's port: <c>Shop:Orders:Port</c>.</summary>
     public static string PortKey(ModuleIdentity module) => Key(module, "Port");
@@ -117,6 +123,7 @@ public sealed record ShopSettings
                 "IP addresses or networks as 10.0.0.0/8, separated by commas").Select(value => Network(value)!.Value)],
             Ports = modules.ToDictionary(module => module.Name,
                 module => reader.Number(PortKey(module), module.DefaultPort, 0, 65535), StringComparer.Ordinal),
+            AlertsPort = reader.Number(AlertsPortKey, 5004, 0, 65535),
             PublicUrls = modules.ToDictionary(module => module.Name,
                 module => reader.Text(Key(module, "PublicUrl"), "", static value => value.Length == 0 || (value != "*" && IsOrigin(value)), "an origin as https://orders.shop.example") is { Length: > 0 } url ? url : null,
                 StringComparer.Ordinal),

@@ -103,7 +103,7 @@ internal sealed partial class ComposeTests
                                 select $"{one.Key} {other.Key}"];
         Assert.That(meetings, Is.EquivalentTo(new[]
         {
-            "alertmanager prometheus", "cadvisor node-exporter", "cadvisor prometheus", "grafana prometheus", "k6 prometheus", "k6 shop", "node-exporter prometheus", "prometheus shop",
+            "alertmanager alerts", "alertmanager prometheus", "alerts prometheus", "cadvisor node-exporter", "cadvisor prometheus", "grafana prometheus", "k6 prometheus", "k6 shop", "node-exporter prometheus", "prometheus shop",
         }));
     }
 

@@ -1,4 +1,4 @@
-// Makes pages move that are complete without it: the console's charts, and the orders board.
+// Makes pages move that are complete without it: the console's charts, the orders board, the alerts.
 const svg = (name, attributes, ...children) => {
   const element = document.createElementNS('http://www.w3.org/2000/svg', name);
   for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
@@ -100,8 +100,15 @@ function order(element) {
   });
 }
 
+function notifications(element) {
+  const source = new EventSource('/events');
+  source.addEventListener('count', ({ data }) => { if (data !== element.dataset.notifications) location.reload(); });
+}
+
 if (document.querySelector('[data-live]')) liveConsole();
 const orders = document.querySelector('[data-board]');
 if (orders) board(orders);
 const one = document.querySelector('[data-order]');
 if (one) order(one);
+const told = document.querySelector('[data-notifications]');
+if (told) notifications(told);

@@ -60,13 +60,15 @@ public sealed class ModuleListener(ModuleContext module)
     }
 
     /// <summary>Opens the listener.</summary>
-    public void Listen(KestrelServerOptions kestrel)
+    public void Listen(KestrelServerOptions kestrel) => Listen(kestrel, Module.Settings.BindAddress, Port, Mark);
+
+    /// <summary>Opens a listener as the settings write addresses: <c>localhost</c>, <c>*</c> or an IP address.</summary>
+    public static void Listen(KestrelServerOptions kestrel, string bind, int port, Action<ListenOptions> configure)
     {
-        string bind = Module.Settings.BindAddress;
-        if (bind == "*") kestrel.ListenAnyIP(Port, Mark);
-        else if (bind != "localhost") kestrel.Listen(IPAddress.Parse(bind), Port, Mark);
-        else if (Port == 0) kestrel.Listen(IPAddress.Loopback, 0, Mark); // a free port can't be the same in IPv4 and IPv6
-        else kestrel.ListenLocalhost(Port, Mark);
+        if (bind == "*") kestrel.ListenAnyIP(port, configure);
+        else if (bind != "localhost") kestrel.Listen(IPAddress.Parse(bind), port, configure);
+        else if (port == 0) kestrel.Listen(IPAddress.Loopback, 0, configure); // a free port can't be the same in IPv4 and IPv6
+        else kestrel.ListenLocalhost(port, configure);
     }
 
     private void Mark(ListenOptions listening)

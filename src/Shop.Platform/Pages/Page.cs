@@ -24,16 +24,22 @@ public sealed class Page(string title, RazorSlice body) : IResult
         var site = Site.Of(httpContext);
         ModuleIdentity module = httpContext.Features.GetRequiredFeature<ModuleListener>().Module.Identity;
         var assets = httpContext.RequestServices.GetRequiredService<Assets>();
-        using RazorSlice page = new Pages_Layout { Model = new Frame(title, body, module.Name, site, assets) };
+        await WriteAsync(httpContext, new Frame(title, body, module.Name, site, assets), Status);
+    }
+
+    /// <summary>Writes a page whole.</summary>
+    internal static async Task WriteAsync(HttpContext http, Frame frame, int status)
+    {
+        using RazorSlice page = new Pages_Layout { Model = frame };
         await using var text = new StringWriter();
         await page.RenderAsync(text);
         byte[] bytes = Encoding.UTF8.GetBytes(text.ToString());
 
-        HttpResponse response = httpContext.Response;
-        response.StatusCode = Status;
+        HttpResponse response = http.Response;
+        response.StatusCode = status;
         response.ContentType = "text/html; charset=utf-8";
         response.ContentLength = bytes.Length;
-        response.Headers.ContentSecurityPolicy = SecurityHeaders.PagePolicy(site.Orders);
+        response.Headers.ContentSecurityPolicy = SecurityHeaders.PagePolicy(frame.Site.Orders);
         response.Headers["Referrer-Policy"] = "strict-origin"; // without it the checkout could not tell whose form it is
         response.Headers.CacheControl = "no-store";
         response.Headers.Vary = "Accept";

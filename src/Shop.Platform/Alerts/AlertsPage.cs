@@ -1,0 +1,142 @@
+using System.Net;
+using System.Text.Json;
+using AspNetCoreGeneratedDocument;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.Extensions.DependencyInjection;
+using Shop.Platform.Http;
+using Shop.Platform.Live;
+using Shop.Platform.Pages;
+using Shop.Platform.Security;
+
+namespace Shop.Platform.Alerts;
+
+/// <summary>
+/// A receiver of alerts that can be seen: Alertmanager posts its notifications, a browser shows them. It is a process of its own, so that it
+/// shows that the shop is down.
+/// </summary>
+public static class AlertsPage
+{
+    /// <summary>Bytes of a notification at most. Alertmanager is told to send few enough alerts at a time.</summary>
+    public const int MaxBody = 256 * 1024;
+
+    private const int MaxConnections = 64;
+
+    /// <summary>Adds what the page needs, and its port.</summary>
+    public static void AddAlertsPage(this WebApplicationBuilder builder, ShopSettings settings)
+    {
+        builder.Services.AddSingleton(settings);
+        builder.Services.AddSingleton(TimeProvider.System);
+        builder.Services.AddSingleton<Assets>();
+        builder.Services.AddSingleton<NotificationLog>();
+        builder.Services.AddSingleton<EventStream>();
+        builder.WebHost.ConfigureKestrel(kestrel =>
+        {
+            kestrel.AddServerHeader = false;
+            kestrel.Limits.MaxConcurrentConnections = MaxConnections;
+            kestrel.Limits.MaxRequestBodySize = MaxBody;
+            kestrel.Limits.RequestHeadersTimeout = settings.RequestTimeout;
+            kestrel.Limits.MinRequestBodyDataRate = new MinDataRate(bytesPerSecond: 240, gracePeriod: TimeSpan.FromSeconds(5));
+            ModuleListener.Listen(kestrel, settings.BindAddress, settings.AlertsPort, static listening => listening.Protocols = HttpProtocols.Http1);
+        });
+    }
+
+    /// <summary>Adds its routes.</summary>
+    public static void UseAlertsPage(this WebApplication app)
+    {
+        IServiceProvider services = app.Services;
+        (NotificationLog log, Assets assets, EventStream stream) =
+            (services.GetRequiredService<NotificationLog>(), services.GetRequiredService<Assets>(), services.GetRequiredService<EventStream>());
+        ShopSettings settings = services.GetRequiredService<ShopSettings>();
+        TimeProvider clock = services.GetRequiredService<TimeProvider>();
+        app.Use((http, next) =>
+        {
+            SecurityHeaders.AddTo(http.Response.Headers);
+            // A page on another host, which was led to this address, would ask by that host's name.
+            return IsOurs(http.Request.Host.Host, settings) ? next(http) : RefuseAsync(http, StatusCodes.Status400BadRequest, "The Host header names none of the hosts of this page.");
+        });
+        app.UseRouting();
+        app.MapGet("/", http => ShowAsync(http, log, assets, settings));
+        app.MapGet("/events", http => stream.SendAsync(http, log.CountsAsync));
+        app.MapGet("/assets/{file}", async http => await (await assets.Find(http)).ExecuteAsync(http));
+        app.MapGet("/health/ready", static http => http.Response.WriteAsync("ready"));
+        app.MapPost("/notifications", http => TakeAsync(http, log, clock));
+    }
+
+    // An address can't be led elsewhere, a name can; "alerts" is this container's, for Alertmanager.
+    private static bool IsOurs(string host, ShopSettings settings) =>
+        host is "localhost" or "alerts" || IPAddress.TryParse(host.Trim('[', ']'), out _) || settings.AllowedHosts.Contains(host);
+
+    private static async Task TakeAsync(HttpContext http, NotificationLog log, TimeProvider clock)
+    {
+        // Browsers say that they are: no page may write here, of whatever origin.
+        IHeaderDictionary headers = http.Request.Headers;
+        if (headers.Origin.Count > 0 || headers["Sec-Fetch-Site"].Count > 0)
+        {
+            await RefuseAsync(http, StatusCodes.Status403Forbidden, "Alertmanager posts here, and no page of a browser.");
+            return;
+        }
+
+        if (!http.Request.HasJsonContentType())
+        {
+            await RefuseAsync(http, StatusCodes.Status415UnsupportedMediaType, "A notification is JSON.");
+            return;
+        }
+
+        try
+        {
+            using var body = new MemoryStream();
+            await http.Request.Body.CopyToAsync(body, http.RequestAborted);
+            Notification notification = JsonSerializer.Deserialize(body.GetBuffer().AsSpan(0, (int)body.Length), NotificationJson.Default.Notification)
+                ?? throw new JsonException("It is null.");
+            log.Add(new Received(clock.GetUtcNow(), notification, (int)body.Length));
+            http.Response.StatusCode = StatusCodes.Status204NoContent;
+        }
+        catch (Microsoft.AspNetCore.Http.BadHttpRequestException tooMuch)
+        {
+            await RefuseAsync(http, tooMuch.StatusCode, tooMuch.Message);
+        }
+        catch (JsonException wrong)
+        {
+            await RefuseAsync(http, StatusCodes.Status400BadRequest, $"This is no notification of Alertmanager: {wrong.Message}");
+        }
+    }
+
+    private static Task ShowAsync(HttpContext http, NotificationLog log, Assets assets, ShopSettings settings)
+    {
+        (long count, IReadOnlyList<Received> newestFirst) = log.Read();
+        string Url(string module) => settings.PublicUrls[module] ?? $"{http.Request.Scheme}://{http.Request.Host.Host}:{settings.Ports[module]}";
+        var site = new Site(Url("products"), Url("orders"), Url("inventory"));
+        return Page.WriteAsync(http, new Frame("Alerts", new Pages_Alerts { Model = new AlertsModel(count, newestFirst) }, "alerts", site, assets), StatusCodes.Status200OK);
+    }
+
+    private static Task RefuseAsync(HttpContext http, int status, string why)
+    {
+        http.Response.StatusCode = status;
+        http.Response.ContentType = "text/plain; charset=utf-8";
+        return http.Response.WriteAsync(why);
+    }
+}
+
+/// <summary>What the page shows.</summary>
+internal sealed record AlertsModel(long Count, IReadOnlyList<Received> NewestFirst)
+{
+    /// <summary>The last notification of each group to each receiver: first those that fire.</summary>
+    public IEnumerable<Received> Groups => NewestFirst.DistinctBy(received => (received.Notification.Receiver, received.Notification.GroupKey))
+        .OrderBy(received => received.Notification.Status == "resolved");
+
+    /// <summary>Where Alertmanager's own page is, as it says.</summary>
+    public string? Alertmanager => NewestFirst.Select(received => Link(received.Notification.ExternalUrl)).FirstOrDefault(url => url is not null)?.TrimEnd('/');
+
+    /// <summary>An address that may stand in a link: a notification is input, and "javascript:" is an address too.</summary>
+    public static string? Link(string? url) => Uri.TryCreate(url, UriKind.Absolute, out Uri? uri) && uri.Scheme is "http" or "https" ? uri.AbsoluteUri : null;
+
+    /// <summary>Labels as Prometheus writes them, less those that are said elsewhere.</summary>
+    public static string Text(IEnumerable<KeyValuePair<string, string>> labels, params string[] without) =>
+        string.Join(", ", labels.Where(label => !without.Contains(label.Key)).Select(label => $"{label.Key}=\"{label.Value}\""));
+
+    /// <summary>A time, to the second.</summary>
+    public static string Time(DateTimeOffset? at) => at is { } time ? time.UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss", System.Globalization.CultureInfo.InvariantCulture) : "";
+}

@@ -1,0 +1,66 @@
+namespace Shop.Platform.Alerts;
+
+/// <summary>A notification, and when it came.</summary>
+/// <param name="At">When.</param>
+/// <param name="Notification">What.</param>
+/// <param name="Bytes">How long it was on the wire.</param>
+internal sealed record Received(DateTimeOffset At, Notification Notification, int Bytes);
+
+/// <summary>The last notifications, in memory that is bounded in their number and in their bytes.</summary>
+internal sealed class NotificationLog
+{
+    /// <summary>Notifications that are kept at most.</summary>
+    public const int MaxCount = 100;
+
+    /// <summary>Bytes of them on the wire, added up, that are kept at most.</summary>
+    public const int MaxBytes = 2 * 1024 * 1024;
+
+    private readonly Lock _gate = new();
+    private readonly LinkedList<Received> _newestFirst = new();
+    private int _bytes;
+    private TaskCompletionSource _next = Fresh();
+
+    /// <summary>How many have come since the start, and the last of them, the newest first.</summary>
+    public (long Count, IReadOnlyList<Received> NewestFirst) Read()
+    {
+        lock (_gate) return (Count, [.. _newestFirst]);
+    }
+
+    private long Count { get; set; }
+
+    /// <summary>Adds one, in place of the oldest if there is no room.</summary>
+    public void Add(Received received)
+    {
+        TaskCompletionSource awaited;
+        lock (_gate)
+        {
+            _newestFirst.AddFirst(received);
+            _bytes += received.Bytes;
+            Count++;
+            while (_newestFirst.Count > MaxCount || (_bytes > MaxBytes && _newestFirst.Count > 1))
+            {
+                _bytes -= _newestFirst.Last!.Value.Bytes;
+                _newestFirst.RemoveLast();
+            }
+
+            (awaited, _next) = (_next, Fresh());
+        }
+
+        awaited.SetResult();
+    }
+
+    /// <summary>How many have come: at once, and again after each that comes.</summary>
+    public async IAsyncEnumerable<(string Name, string Data)> CountsAsync([System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken end)
+    {
+        while (true)
+        {
+            Task next;
+            long count;
+            lock (_gate) (next, count) = (_next.Task, Count);
+            yield return ("count", $"{count}");
+            await next.WaitAsync(end);
+        }
+    }
+
+    private static TaskCompletionSource Fresh() => new(TaskCreationOptions.RunContinuationsAsynchronously);
+}

@@ -146,6 +146,40 @@ internal sealed class ProductsContractTests
     }
 
     [Test]
+    public async Task Given_conditions_on_a_product_then_every_way_to_read_or_change_it_obeys_them_and_a_view_that_failed_is_none()
+    {
+        (HttpResponseMessage created, JsonNode? product) = await Products.PostAsync("/products", new { name = "One", price = 1 });
+        string path = $"/products/{product!["id"]}", tag = created.Header("ETag")!;
+        async Task<int[]> AskAsync(params (string, string)[] conditions)
+        {
+            var codes = new List<int>();
+            foreach (HttpMethod method in new[] { HttpMethod.Get, HttpMethod.Head, HttpMethod.Put, HttpMethod.Delete })
+            {
+                object? body = method == HttpMethod.Put ? new { name = "Two", price = 2 } : null;
+                codes.Add((int)(await Products.SendJsonAsync(method, path, body, conditions)).Response.StatusCode);
+            }
+
+            return [.. codes];
+        }
+
+        double views = (await Exposition.OfAsync(Products))[$$"""products_viewed_total{product_id="{{product["id"]}}"}"""];
+        Assert.Multiple(async () =>
+        {
+            Assert.That(await AskAsync(("If-Match", "\"stale\"")), Is.EqualTo([412, 412, 412, 412]));
+            Assert.That(await AskAsync(("If-Match", $"W/{tag}")), Is.EqualTo([412, 412, 412, 412]));
+            Assert.That(await AskAsync(("If-None-Match", "*")), Is.EqualTo([304, 304, 412, 412]));
+            Assert.That(await AskAsync(("If-None-Match", $"\"other\", W/{tag}")), Is.EqualTo([304, 304, 412, 412]));
+            Assert.That(await AskAsync(("If-Match", "\"stale\""), ("If-None-Match", tag)), Is.EqualTo([412, 412, 412, 412]));
+            Assert.That(await AskAsync(("If-Match", tag), ("If-None-Match", tag)), Is.EqualTo([304, 304, 412, 412]));
+        });
+        Assert.That((await Exposition.OfAsync(Products))[$$"""products_viewed_total{product_id="{{product["id"]}}"}"""], Is.EqualTo(views + 3), "three were 304");
+        // No product says when it was last modified, so this says nothing.
+        Assert.That(await AskAsync(("If-Match", $"\"stale\", {tag}"), ("If-Unmodified-Since", "Thu, 01 Jan 1970 00:00:00 GMT")), Is.EqualTo([200, 200, 200, 412]));
+        path = "/products/ghost";
+        Assert.That(await AskAsync(("If-Match", "*")), Is.EqualTo([404, 404, 404, 404]), "what would fail anyhow fails as it would");
+    }
+
+    [Test]
     public async Task Given_two_writers_with_the_same_etag_when_both_replace_at_once_then_one_wins()
     {
         (HttpResponseMessage created, JsonNode? product) = await Products.PostAsync("/products", new { name = "Race", price = 1 });

@@ -5,7 +5,6 @@ using Shop.Platform;
 using Shop.Platform.Data;
 using Shop.Platform.Http;
 using Shop.Platform.Modules;
-using Shop.Platform.Requests;
 
 namespace Shop.Inventory;
 
@@ -14,7 +13,7 @@ public sealed class InventoryModule : IShopModule
 {
     internal const string Name = "inventory";
 
-    private Periodic? _housekeeping, _checkpoints;
+    private Periodic? _checkpoints;
     private StockCheckpoint? _checkpoint;
     private ILogger? _log;
 
@@ -44,7 +43,6 @@ public sealed class InventoryModule : IShopModule
         var store = services.GetRequiredService<InventoryStore>();
         _ = services.GetRequiredService<InventoryMetrics>(); // its gauges are right from the first scrape on
         ModuleContext module = Context(services);
-        _housekeeping = new Periodic("Purging old idempotency keys", TimeSpan.FromHours(1), () => PurgeKeysAsync(store, module), module.Clock, module.Log);
         _log = module.Log;
         _checkpoint = new StockCheckpoint(store);
         _checkpoints = new Periodic("Writing the stock rows", StockCheckpoint.Period, _checkpoint.RunAsync, module.Clock, module.Log);
@@ -61,7 +59,6 @@ public sealed class InventoryModule : IShopModule
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
-        if (_housekeeping is not null) await _housekeeping.DisposeAsync();
         if (_checkpoints is null) return;
         await _checkpoints.DisposeAsync();
         try
@@ -75,13 +72,4 @@ public sealed class InventoryModule : IShopModule
     }
 
     private static ModuleContext Context(IServiceProvider services) => services.GetRequiredKeyedService<ModuleContext>(Name);
-
-    private static async Task PurgeKeysAsync(InventoryStore store, ModuleContext module)
-    {
-        DateTime before = module.Now() - IdempotencyKey.Retention;
-        while (await store.Writes.WriteAsync(() => Outcome.Keep(store.PurgeKeys(before))) > 0)
-        {
-            // A thousand at a time, so that other writes get their turn.
-        }
-    }
 }

@@ -11,7 +11,7 @@ internal sealed class InventoryStore
 {
     private readonly Database _database;
     private readonly Statement _open, _writeStockRow, _newestMovement, _noteCheckpoint, _insertMovement, _indexByProduct;
-    private readonly Statement _insertReservation, _lines, _confirm, _deleteReservation, _findKey, _insertKey, _purgeKeys;
+    private readonly Statement _insertReservation, _lines, _confirm, _deleteReservation;
 
     public InventoryStore(Database database)
     {
@@ -35,15 +35,15 @@ internal sealed class InventoryStore
             """);
         _confirm = Writes.Prepare("UPDATE reservations SET is_confirmed = 1 WHERE order_id = ?1 AND is_confirmed = 0");
         _deleteReservation = Writes.Prepare("DELETE FROM reservations WHERE order_id = ?1");
-        _findKey = Writes.Prepare("SELECT fingerprint, new_level FROM idempotency_keys WHERE key = ?1");
-        _insertKey = Writes.Prepare("INSERT INTO idempotency_keys (key, fingerprint, new_level, at) VALUES (?1, ?2, ?3, ?4)");
-        _purgeKeys = Writes.Prepare("DELETE FROM idempotency_keys WHERE key IN (SELECT key FROM idempotency_keys WHERE at < ?1 LIMIT 1000)");
         Levels = Load();
         Writes.Follow(Levels);
     }
 
     /// <summary>The group commit.</summary>
     public WriteQueue Writes => _database.Writes;
+
+    /// <summary>The answers that are kept for the keys of clients.</summary>
+    public IdempotencyKeys Keys => _database.Keys;
 
     /// <summary>The stock of every product.</summary>
     public StockLevels Levels { get; }
@@ -85,15 +85,6 @@ internal sealed class InventoryStore
     public void Confirm(string orderId) => _confirm.Set(1, orderId).Run();
 
     public void RemoveReservation(string orderId) => _deleteReservation.Set(1, orderId).Run();
-
-    public (byte[] Fingerprint, long NewLevel)? FindKey(string key) =>
-        _findKey.Set(1, key).First(static row => ((byte[], long)?)(row.Bytes(0), row.Number(1)));
-
-    public void AddKey(string key, byte[] fingerprint, long newLevel, DateTime now) =>
-        _insertKey.Set(1, key).Set(2, fingerprint).Set(3, newLevel).Set(4, now.ToMilliseconds()).Run();
-
-    /// <returns>How many keys went; 1,000 at the most.</returns>
-    public int PurgeKeys(DateTime before) => _purgeKeys.Set(1, before.ToMilliseconds()).Run();
 
     public long NewestMovement() => _newestMovement.First(static row => row.Number(0));
 

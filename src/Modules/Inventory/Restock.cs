@@ -34,38 +34,32 @@ internal sealed class Restock(
         string? key = IdempotencyKey.Read(http, body.Faults);
         if (body.Refusal is { } refusal) return refusal;
 
-        Change change = await ChangeAsync(kind, productId!, quantity!.Value, key);
-        if (change.IsReplayed) IdempotencyKey.MarkReplayed(http);
-        return change.Problem ?? JsonAnswer.Ok(new StockChangeBody(productId!, change.Level, "Stock updated"), InventoryJson.Default.StockChangeBody);
+        Reply<Change> reply = await ChangeAsync(kind, productId!, quantity!.Value, key);
+        if (reply.Value is not { } change) return reply.Problem!;
+        IdempotencyKey.MarkReplayed(http, reply.IsReplayed);
+        return JsonAnswer.Ok(new StockChangeBody(productId!, change.Level, "Stock updated"), InventoryJson.Default.StockChangeBody);
     }
 
     /// <summary>Units come in, or leave; or it says why not.</summary>
-    public Task<Change> ChangeAsync(MovementKind kind, string productId, long quantity, string? key)
+    public Task<Reply<Change>> ChangeAsync(MovementKind kind, string productId, long quantity, string? keyText)
     {
-        byte[]? fingerprint = key is null ? null : IdempotencyKey.Fingerprint(kind.Name, productId, quantity.ToString());
-        return store.Writes.WriteAsync(() => Apply(kind, productId, quantity, key, fingerprint), made =>
-        {
-            if (made.Movement is { } movement) metrics.Moved(movement);
-        });
+        var key = IdempotencyKey.Of(keyText, kind.Name, productId, quantity.ToString());
+        return store.Writes.WriteAsync(
+            () =>
+            {
+                DateTime now = module.Now();
+                return store.Keys.Once(key, now, () => Apply(kind, productId, quantity, now),
+                    change => change.Level.ToString(), level => new Change(long.Parse(level)));
+            },
+            made => metrics.Moved(made.Value!.Movement!.Value));
     }
 
-    private Outcome<Change> Apply(MovementKind kind, string productId, long quantity, string? key, byte[]? fingerprint)
+    private Outcome<Reply<Change>> Apply(MovementKind kind, string productId, long quantity, DateTime now)
     {
-        if (key is not null && store.FindKey(key) is { } earlier)
-        {
-            return earlier.Fingerprint.AsSpan().SequenceEqual(fingerprint)
-                ? Outcome.Keep(new Change(earlier.NewLevel, IsReplayed: true))
-                : Outcome.Undo(new Change(0, Problem: IdempotencyKey.Reused));
-        }
-
-        DateTime now = module.Now();
         if (store.Move(kind, productId, quantity, null, now) is { } movement)
-        {
-            if (key is not null) store.AddKey(key, fingerprint!, movement.StockLevel, now);
-            return Outcome.Keep(new Change(movement.StockLevel, movement));
-        }
+            return Outcome.Keep(Reply.Done(new Change(movement.StockLevel, movement)));
 
-        return Outcome.Undo(new Change(0, Problem: store.LevelOf(productId) is { } level
+        return Outcome.Undo(Reply.Refused<Change>(store.LevelOf(productId) is { } level
             ? Problem.Conflict($"Too little stock: {productId} has {level}, {quantity} should go.", "insufficient-stock")
             : Problem.NotFound("product", productId)));
     }
@@ -86,6 +80,8 @@ internal sealed class Restock(
         IsRequired = true,
     };
 
-    /// <summary>How it went.</summary>
-    internal sealed record Change(long Level, Movement? Movement = null, bool IsReplayed = false, Problem? Problem = null);
+    /// <summary>A change that was made.</summary>
+    /// <param name="Level">The stock level after it.</param>
+    /// <param name="Movement">The movement; null if it was made by an earlier, equal request.</param>
+    internal sealed record Change(long Level, Movement? Movement = null);
 }

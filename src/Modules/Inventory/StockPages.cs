@@ -2,8 +2,10 @@ using System.Globalization;
 using AspNetCoreGeneratedDocument;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
+using Shop.Platform.Data;
 using Shop.Platform.Http;
 using Shop.Platform.Pages;
+using Shop.Platform.Requests;
 
 namespace Shop.Inventory;
 
@@ -46,9 +48,10 @@ internal sealed class StockPages(InventoryStore store, Restock restock)
         if (kind is null) return Show(productId, "There is no such change.");
         if (Restock.Units.Read(form["quantity"].ToString(), out long? quantity) is { } fault) return Show(productId, $"Units {fault}.");
         // The form's key makes it safe to send twice by a double click.
-        string? key = form["key"].ToString() is { Length: > 0 and <= 100 } shown ? shown : null;
-        Restock.Change change = await restock.ChangeAsync(kind, productId, quantity!.Value, key);
-        return change.Problem is { } problem ? Show(productId, problem.Error) : Page.SeeOther($"/stock/{Uri.EscapeDataString(productId)}");
+        string? key = form["key"];
+        if (!IdempotencyKey.IsKey(key)) key = null;
+        Reply<Restock.Change> reply = await restock.ChangeAsync(kind, productId, quantity!.Value, key);
+        return reply.Problem is { } problem ? Show(productId, problem.Error) : Page.SeeOther($"/stock/{Uri.EscapeDataString(productId)}");
     }
 }
 

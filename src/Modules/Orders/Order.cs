@@ -18,6 +18,9 @@ internal sealed record Order(
     /// <summary>The order as it was when it was placed. What came later changes status and time alone.</summary>
     public Order AsPlaced() => this with { Status = OrderStatus.Created, UpdatedAt = CreatedAt };
 
+    /// <summary>The order as a change of its status left it.</summary>
+    public Order As(string status, long at) => this with { Status = status, UpdatedAt = at };
+
     public OrderBody ToBody()
     {
         var items = new OrderLineBody[Lines.Count];

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
@@ -5,6 +6,7 @@ using Shop.Platform;
 using Shop.Platform.Data;
 using Shop.Platform.Http;
 using Shop.Platform.Modules;
+using Shop.Platform.Requests;
 
 namespace Shop.Orders;
 
@@ -20,41 +22,56 @@ internal sealed class OrderLifecycle(
 
     private async ValueTask<IResult> ChangeAsync(HttpContext http, string status)
     {
-        (Order? order, Problem? problem) = await ChangeAsync((string)http.GetRouteValue("order_id")!, status);
-        return problem is null ? JsonAnswer.Ok(order!.ToBody(), OrdersJson.Default.OrderBody) : problem;
+        var faults = new Faults();
+        string? keyText = IdempotencyKey.Read(http, faults);
+        if (faults.Any) return Problem.Invalid(faults);
+        Reply<Change> reply = await ChangeAsync((string)http.GetRouteValue("order_id")!, status, keyText);
+        if (reply.Value is not { } change) return reply.Problem!;
+        IdempotencyKey.MarkReplayed(http, reply.IsReplayed);
+        return JsonAnswer.Ok(change.Order.ToBody(), OrdersJson.Default.OrderBody);
     }
 
     /// <summary>Brings an order into a status, or says why not.</summary>
-    public async Task<(Order? Order, Problem? Problem)> ChangeAsync(string id, string status)
+    public async Task<Reply<Change>> ChangeAsync(string id, string status, string? keyText = null)
     {
-        Change change = await store.Writes.WriteAsync(() => Apply(id, status), made =>
-        {
-            if (!made.IsNew) return;
-            metrics.Changed(made.From!, made.Order!);
-            feed.Tell(made.Order!);
-        });
-        if (change.Problem is not null) return (null, change.Problem);
+        // Its first part has a space, and so is no order_id, which a wish's content begins with.
+        var key = IdempotencyKey.Of(keyText, $"order {status}", id);
+        Reply<Change> reply = await store.Writes.WriteAsync(
+            () => store.Keys.Once(key, module.Now(), () => Apply(id, status), static change => Kept(change.Order), kept => new Change(Again(id, status, kept))),
+            made =>
+            {
+                if (made.Value!.From is not { } from) return;
+                metrics.Changed(from, made.Value.Order);
+                feed.Tell(made.Value.Order);
+            });
+        if (reply.Value is null) return reply;
         FaultPoint.Reach("status-changed");
-        if (change.IsNew && OrderStatus.MovesStock(status)) await settlement.FollowAsync(id, status);
-        return (change.Order, null);
+        if (reply.Value.From is not null && OrderStatus.MovesStock(status)) await settlement.FollowAsync(id, status);
+        return reply;
     }
 
-    private Outcome<Change> Apply(string id, string status)
+    private Outcome<Reply<Change>> Apply(string id, string status)
     {
-        if (store.FindForChange(id) is not { } found) return Outcome.Undo(new Change(Problem: Problem.NotFound("order", id)));
+        if (store.FindForChange(id) is not { } found) return Outcome.Undo(Reply.Refused<Change>(Problem.NotFound("order", id)));
         (long seq, Order order) = found;
-        if (order.Status == status) return Outcome.Keep(new Change(order));
+        if (order.Status == status) return Outcome.Keep(Reply.Done(new Change(order)));
         if (!OrderStatus.Changes.Contains((order.Status, status)))
-            return Outcome.Undo(new Change(Problem: Problem.Conflict($"An order that is {order.Status} can't become {status}.", "status-change-not-allowed")));
+            return Outcome.Undo(Reply.Refused<Change>(Problem.Conflict($"An order that is {order.Status} can't become {status}.", "status-change-not-allowed")));
 
         long now = module.Now().ToMilliseconds();
         store.SetStatus(seq, status, now);
         if (OrderStatus.MovesStock(status)) store.AddPending(id, status);
-        return Outcome.Keep(new Change(order with { Status = status, UpdatedAt = now }, order.Status));
+        return Outcome.Keep(Reply.Done(new Change(order.As(status, now), order.Status)));
     }
 
-    private sealed record Change(Order? Order = null, string? From = null, Problem? Problem = null)
-    {
-        public bool IsNew => From is not null;
-    }
+    // The status is known from the request, and the rest of an order never changes: the time alone is kept.
+    private static string Kept(Order order) => order.UpdatedAt.ToString(CultureInfo.InvariantCulture);
+
+    private Order Again(string id, string status, string kept) =>
+        store.FindForChange(id)!.Value.Order.As(status, long.Parse(kept, CultureInfo.InvariantCulture));
+
+    /// <summary>An order that has come into a status.</summary>
+    /// <param name="Order">The order.</param>
+    /// <param name="From">The status before; null if it had this status already.</param>
+    internal sealed record Change(Order Order, string? From = null);
 }

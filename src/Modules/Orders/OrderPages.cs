@@ -2,6 +2,7 @@ using AspNetCoreGeneratedDocument;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
+using Shop.Platform.Data;
 using Shop.Platform.Http;
 using Shop.Platform.Modules;
 using Shop.Platform.Pages;
@@ -54,8 +55,8 @@ internal sealed class OrderPages(OrderStore store, PlaceOrder placeOrder, OrderL
         IFormCollection form = await http.Request.ReadFormAsync();
         string? status = Steps.FirstOrDefault(step => step.Verb == form["step"]).Status;
         if (status is null) return Show(id, "There is no such step.");
-        (Order? order, Problem? problem) = await lifecycle.ChangeAsync(id, status);
-        return order is null ? Show(id, problem!.Error) : Page.SeeOther($"/order/{order.Id}");
+        Reply<OrderLifecycle.Change> reply = await lifecycle.ChangeAsync(id, status);
+        return reply.Problem is { } problem ? Show(id, problem.Error) : Page.SeeOther($"/order/{id}");
     }
 
     private async ValueTask<IResult> CheckoutAsync(HttpContext http)
@@ -64,7 +65,7 @@ internal sealed class OrderPages(OrderStore store, PlaceOrder placeOrder, OrderL
         string customer = form["customer_id"].ToString().Trim(), key = form["key"].ToString();
         (string ProductId, string Quantity)[] typed = [.. form["product_id"].Zip(form["quantity"], (product, quantity) => (product ?? "", (quantity ?? "").Trim()))];
         var faults = new Faults();
-        if (key.Length is < 1 or > 100) key = Guid.NewGuid().ToString();
+        if (!IdempotencyKey.IsKey(key)) key = Guid.NewGuid().ToString();
         Wish wish = Wish.Read(customer, typed, key, faults);
         if (!faults.Any)
         {

@@ -1,6 +1,5 @@
 using Dapper;
 using Microsoft.Data.Sqlite;
-using Shop.Platform;
 using Shop.Platform.Data;
 
 namespace Shop.Orders;
@@ -42,12 +41,6 @@ internal sealed class OrderStore(Database database)
         VALUES (?1, (SELECT coalesce(max(number), 0) + 1 FROM order_events WHERE order_seq = ?1), ?2, ?3)
         """);
 
-    private readonly Statement _insertKey = database.Writes.Prepare(
-        "INSERT INTO idempotency_keys (key, fingerprint, order_id, at) VALUES (?1, ?2, ?3, ?4)");
-
-    private readonly Statement _purgeKeys = database.Writes.Prepare(
-        "DELETE FROM idempotency_keys WHERE key IN (SELECT key FROM idempotency_keys WHERE at < ?1 LIMIT 1000)");
-
     private readonly Statement _find = database.Writes.Prepare(
         "SELECT seq, customer_id, status, total_cents, created_at, updated_at FROM orders WHERE id = ?1");
 
@@ -60,6 +53,9 @@ internal sealed class OrderStore(Database database)
 
     /// <summary>The group commit.</summary>
     public WriteQueue Writes => database.Writes;
+
+    /// <summary>The answers that are kept for the keys of clients.</summary>
+    public IdempotencyKeys Keys => database.Keys;
 
     // Inside a write.
 
@@ -77,12 +73,6 @@ internal sealed class OrderStore(Database database)
         _indexByCustomer.Set(1, seq).Run();
         _indexByProduct.Set(1, seq).Run();
     }
-
-    public void AddKey(string key, byte[] fingerprint, string orderId, long now) =>
-        _insertKey.Set(1, key).Set(2, fingerprint).Set(3, orderId).Set(4, now).Run();
-
-    /// <returns>How many keys went; 1,000 at the most.</returns>
-    public int PurgeKeys(DateTime before) => _purgeKeys.Set(1, before.ToMilliseconds()).Run();
 
     public (long Seq, Order Order)? FindForChange(string id)
     {
@@ -148,12 +138,6 @@ internal sealed class OrderStore(Database database)
             SELECT e.status, e.at, e.number FROM orders o JOIN order_events e ON e.order_seq = o.seq WHERE o.id = @orderId
             ORDER BY number
             """, new { orderId, created = OrderStatus.Created })];
-    }
-
-    public (byte[] Fingerprint, string OrderId)? FindKey(string key)
-    {
-        using SqliteConnection connection = database.OpenRead();
-        return connection.QuerySingleOrDefault<(byte[], string)?>("SELECT fingerprint, order_id FROM idempotency_keys WHERE key = @key", new { key });
     }
 
     /// <summary>The content of the order that has this id; the fingerprint is null where the shop made the id.</summary>

@@ -46,11 +46,11 @@ internal sealed class OrdersApi(OrderStore store, OrderMetrics metrics, PlaceOrd
             .Says("getOrder", Tag, "Read an order", "Its lines have name and price as they were when it was placed.")
             .Answers<OrderBody>(200, "The order.", Example)
             .Fails((404, "There is no such order."));
-        routes.Post("/orders", placeOrder.HandleAsync).WithHeaders(IdempotencyKey.Field).WithBody(Wish.Body)
+        routes.Post("/orders", placeOrder.HandleAsync).WithBody(Wish.Body)
             .WhenTooLate(() => metrics.Rejected(Rejection.Overloaded))
             .Says("placeOrder", Tag, "Place an order", "Every line is held, or none. Safe to repeat with an Idempotency-Key or an order_id of the client's own.")
-            .Answers<OrderBody>(201, "Placed, and on disk; Location says where. A repeat has Idempotency-Replayed: true.", Example)
-            .Fails((409, "Too little stock (each short line is named), or the id or key was used for another order."),
+            .Answers<OrderBody>(201, "Placed, and on disk; Location says where.", Example)
+            .Fails((409, "Too little stock (each short line is named), or the order_id was used for another order."),
                 (413, "The body is larger than 64 KiB."), (415, "The body is no JSON."), (422, "A product is unknown, or no longer sold."));
         Change(routes, "pay", OrderStatus.Paid, "Only an order that is created can be paid.");
         Change(routes, "ship", OrderStatus.Shipped, "Only an order that is paid can be shipped; its units leave the stock.");
@@ -64,7 +64,7 @@ internal sealed class OrdersApi(OrderStore store, OrderMetrics metrics, PlaceOrd
 
     private RouteDescription Change(ModuleRoutes routes, string verb, string status, string rule) =>
         routes.Post($"/orders/{{order_id}}/{verb}", lifecycle.To(status))
-            .Says($"{verb}Order", Tag, $"Bring an order to {status}", $"{rule} Once it is {status}, a repeat changes nothing.")
+            .Says($"{verb}Order", Tag, $"Bring an order to {status}", $"{rule} Once it is {status}, the same again changes nothing.")
             .Answers<OrderBody>(200, "Done, and on disk.", Example.Replace("\"created\"", $"\"{status}\"", StringComparison.Ordinal))
             .Fails((404, "There is no such order."), (409, "The order's status does not allow it; both statuses are named."));
 

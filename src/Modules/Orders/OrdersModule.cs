@@ -1,9 +1,6 @@
 using Microsoft.Extensions.DependencyInjection;
-using Shop.Platform;
-using Shop.Platform.Data;
 using Shop.Platform.Http;
 using Shop.Platform.Modules;
-using Shop.Platform.Requests;
 
 namespace Shop.Orders;
 
@@ -13,7 +10,6 @@ public sealed class OrdersModule : IShopModule
     internal const string Name = "orders";
 
     private Settlement? _settlement;
-    private Periodic? _housekeeping;
 
     /// <inheritdoc/>
     public ModuleIdentity Identity { get; } = new(Name, "order-service", "Shop: orders",
@@ -42,8 +38,6 @@ public sealed class OrdersModule : IShopModule
         await _settlement.SettleAsync();
         _settlement.Start();
         services.GetRequiredService<OrderMetrics>().Load(store.CountByStatus());
-        ModuleContext module = Context(services);
-        _housekeeping = new Periodic("Purging old idempotency keys", TimeSpan.FromHours(1), () => PurgeKeysAsync(store, module), module.Clock, module.Log);
     }
 
     /// <inheritdoc/>
@@ -56,18 +50,8 @@ public sealed class OrdersModule : IShopModule
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
-        if (_housekeeping is not null) await _housekeeping.DisposeAsync();
         if (_settlement is not null) await _settlement.DisposeAsync();
     }
 
     private static ModuleContext Context(IServiceProvider services) => services.GetRequiredKeyedService<ModuleContext>(Name);
-
-    private static async Task PurgeKeysAsync(OrderStore store, ModuleContext module)
-    {
-        DateTime before = module.Now() - IdempotencyKey.Retention;
-        while (await store.Writes.WriteAsync(() => Outcome.Keep(store.PurgeKeys(before))) > 0)
-        {
-            // A thousand at a time, so that other writes get their turn.
-        }
-    }
 }

@@ -43,7 +43,7 @@ internal sealed class PlaceOrder(
     private static IResult Answer(HttpContext http, Placement placement)
     {
         if (placement.Order is not { } order) return placement.Problem!;
-        if (placement.IsReplayed) IdempotencyKey.MarkReplayed(http);
+        IdempotencyKey.MarkReplayed(http, placement.IsReplayed);
         http.Response.Headers.Location = $"{http.Request.PathBase.ToUriComponent()}/orders/{order.Id}";
         return JsonAnswer.Of(StatusCodes.Status201Created, order.ToBody(), OrdersJson.Default.OrderBody);
     }
@@ -51,7 +51,7 @@ internal sealed class PlaceOrder(
     private async Task<Placement> PlaceOnceAsync(Wish wish)
     {
         using IDisposable turn = await gate.EnterAsync(wish.GateKeys());
-        return FindEarlier(wish) ?? await PlaceNewAsync(wish);
+        return await FindEarlierAsync(wish) ?? await PlaceNewAsync(wish);
     }
 
     private async Task<Placement> PlaceNewAsync(Wish wish)
@@ -109,7 +109,7 @@ internal sealed class PlaceOrder(
     private Outcome<Order> Insert(Order order, Wish wish, byte[]? fingerprint)
     {
         store.Insert(order, wish.OrderId is null ? null : fingerprint);
-        if (wish.Key is not null) store.AddKey(wish.Key, fingerprint!, order.Id, order.CreatedAt);
+        if (wish.Bound is { } key) store.Keys.Add(key, order.Id, Timestamp.FromMilliseconds(order.CreatedAt));
         return Outcome.Keep(order);
     }
 
@@ -119,18 +119,37 @@ internal sealed class PlaceOrder(
         feed.Tell(order);
     }
 
-    private Placement? FindEarlier(Wish wish)
+    private async ValueTask<Placement?> FindEarlierAsync(Wish wish)
     {
-        byte[] fingerprint = wish.Fingerprint;
-        if (wish.Key is not null && store.FindKey(wish.Key) is { } key)
+        if (wish.Bound is { } key && store.Keys.Find(key, module.Now()) is { } kept)
         {
-            if (key.Fingerprint.AsSpan().SequenceEqual(fingerprint)) return Replayed(key.OrderId);
+            if (kept.IsSame) return Replayed(kept.Answer);
             metrics.Rejected(Rejection.Conflict);
             return new Placement(Problem: IdempotencyKey.Reused);
         }
 
         if (wish.OrderId is null || store.FindId(wish.OrderId) is not { Exists: true } order) return null;
-        return order.Fingerprint.AsSpan().SequenceEqual(fingerprint) ? Replayed(wish.OrderId) : new Placement(Problem: Taken(wish));
+        if (!order.Fingerprint.AsSpan().SequenceEqual(wish.Fingerprint)) return new Placement(Problem: Taken(wish));
+        if (wish.Bound is { } newKey) await BindAsync(newKey, wish.OrderId);
+        return Replayed(wish.OrderId);
+    }
+
+    // Whatever way an answer took, its key stands for it from then on.
+    private async Task BindAsync(IdempotencyKey key, string orderId)
+    {
+        try
+        {
+            await store.Writes.WriteAsync(() =>
+            {
+                store.Keys.Add(key, orderId, module.Now());
+                return Outcome.Keep(orderId);
+            });
+        }
+        catch (StoreException)
+        {
+            metrics.Rejected(Rejection.Overloaded);
+            throw;
+        }
     }
 
     private Placement Replayed(string orderId)

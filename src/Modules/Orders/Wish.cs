@@ -9,7 +9,7 @@ namespace Shop.Orders;
 /// <param name="CustomerId">Who orders.</param>
 /// <param name="Items">The lines, as they were sent; a product may stand in several.</param>
 /// <param name="OrderId">An id of the client's own.</param>
-/// <param name="Key">The <c>Idempotency-Key</c>.</param>
+/// <param name="Key">The <c>Idempotency-Key</c>, as it is kept.</param>
 internal sealed partial record Wish(string CustomerId, IReadOnlyList<StockLine> Items, string? OrderId, string? Key)
 {
     private static readonly TextField CustomerField = new("customer_id", 1, 100)
@@ -53,8 +53,11 @@ internal sealed partial record Wish(string CustomerId, IReadOnlyList<StockLine> 
 
     public bool IsRepeatable => Key is not null || OrderId is not null;
 
+    /// <summary>The key, bound to its content; null if it has no key.</summary>
+    public IdempotencyKey? Bound => Key is null ? null : field ??= new IdempotencyKey(Key, Fingerprint);
+
     /// <summary>Its content: equal wishes, equal fingerprints.</summary>
-    public byte[] Fingerprint => field ??= IdempotencyKey.Fingerprint(
+    public byte[] Fingerprint => field ??= IdempotencyKey.FingerprintOf(
         [OrderId, CustomerId, .. Items.SelectMany(item => new[] { item.ProductId, item.Quantity.ToString() })]);
 
     /// <summary>What a body asks for; its faults are noted there.</summary>

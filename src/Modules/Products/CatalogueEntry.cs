@@ -1,3 +1,5 @@
+using System.Text;
+using System.Text.Json;
 using Microsoft.AspNetCore.Http;
 using Prometheus;
 using Shop.Platform.Http;
@@ -6,17 +8,31 @@ using Shop.Products.Contracts;
 namespace Shop.Products;
 
 /// <summary>A product in memory, ready to be sent: its JSON, its entity tag and its counter are made once, not per request.</summary>
-internal sealed class CatalogueEntry(Product product) : IResult
+internal sealed class CatalogueEntry : IResult
 {
     private Counter.Child? _views;
 
-    public Product Product { get; } = product;
+    public CatalogueEntry(Product product)
+        : this(product, JsonAnswer.Bytes(product.ToBody(), ProductsJson.Default.ProductBody))
+    {
+    }
 
-    public byte[] Json { get; } = JsonAnswer.Bytes(product.ToBody(), ProductsJson.Default.ProductBody);
+    private CatalogueEntry(Product product, byte[] json) => (Product, Json) = (product, json);
+
+    public Product Product { get; }
+
+    public byte[] Json { get; }
 
     public string Tag => field ??= EntityTag.Of(Json);
 
     public ProductOnSale OnSale => field ??= new ProductOnSale(Product.Id, Product.Name, Product.PriceCents);
+
+    /// <summary>A product as it was once sent.</summary>
+    public static CatalogueEntry Of(string json)
+    {
+        ProductBody body = JsonSerializer.Deserialize(json, ProductsJson.Default.ProductBody)!;
+        return new CatalogueEntry(body.ToProduct(), Encoding.UTF8.GetBytes(json));
+    }
 
     public void CountView(ProductMetrics metrics) => (_views ??= metrics.ViewsOf(Product.Id)).Inc();
 

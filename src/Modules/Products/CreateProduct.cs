@@ -1,3 +1,4 @@
+using System.Text;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
 using Shop.Platform;
@@ -21,29 +22,35 @@ internal sealed class CreateProduct(
         ProductDetails details = body.Root.ReadDetails();
         long initialStock = body.Root.Read(ProductFields.InitialStock)!.Value;
         string? id = body.Root.Read(ProductFields.Id);
+        string? keyText = IdempotencyKey.Read(http, body.Faults);
         if (body.Refusal is { } refusal) return refusal;
 
-        CatalogueEntry? created = await store.Writes.WriteAsync(() => Insert(id, details, initialStock), entry =>
-        {
-            catalogue.Put([entry!]);
-            metrics.Created();
-        });
-        if (created is null) return Problem.Conflict($"The id '{id}' is taken, or was once.", "id-taken");
+        var key = IdempotencyKey.Of(keyText, "create", id, details.Name, details.Description, details.PriceCents.ToString(), details.Category, initialStock.ToString());
+        Reply<CatalogueEntry> reply = await store.Writes.WriteAsync(
+            () => store.Keys.Once(key, module.Now(), () => Insert(id, details, initialStock), static entry => Encoding.UTF8.GetString(entry.Json), CatalogueEntry.Of),
+            made =>
+            {
+                catalogue.Put([made.Value!]);
+                metrics.Created();
+            });
+        if (reply.Value is not { } created) return reply.Problem!;
 
-        await stock.OpenAsync(created.Product.Id, initialStock);
+        // A repeat may come while the first is still here: its answer says that Inventory has the units, too.
+        if (!reply.IsReplayed || catalogue.Find(created.Product.Id) is not null) await stock.OpenAsync(created.Product.Id, initialStock);
+        IdempotencyKey.MarkReplayed(http, reply.IsReplayed);
         http.Response.StatusCode = StatusCodes.Status201Created;
         http.Response.Headers.Location = $"{http.Request.PathBase.ToUriComponent()}/products/{created.Product.Id}";
         return created;
     }
 
-    private Outcome<CatalogueEntry?> Insert(string? id, ProductDetails details, long initialStock)
+    private Outcome<Reply<CatalogueEntry>> Insert(string? id, ProductDetails details, long initialStock)
     {
         long now = module.Now().ToMilliseconds();
         while (true)
         {
             var product = new Product(id ?? $"prod_{store.NextNumber()}", details.Name, details.Description, details.PriceCents, details.Category, 1, now, now);
-            if (store.Insert(product, initialStock)) return Outcome.Keep<CatalogueEntry?>(new CatalogueEntry(product));
-            if (id is not null) return Outcome.Undo<CatalogueEntry?>(null);
+            if (store.Insert(product, initialStock)) return Outcome.Keep(Reply.Done(new CatalogueEntry(product)));
+            if (id is not null) return Outcome.Undo(Reply.Refused<CatalogueEntry>(Problem.Conflict($"The id '{id}' is taken, or was once.", "id-taken")));
             // A client has taken this number as an id of its own: on to the next.
         }
     }

@@ -28,6 +28,9 @@ internal sealed class ProductStore(Database database)
     /// <summary>The group commit.</summary>
     public WriteQueue Writes => database.Writes;
 
+    /// <summary>The answers that are kept for the keys of clients.</summary>
+    public IdempotencyKeys Keys => database.Keys;
+
     // Inside a write.
 
     public long NextNumber() => _nextNumber.First(static row => row.Number(0));

@@ -1,7 +1,6 @@
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Shop.Platform.Http;
-using Shop.Platform.Requests;
 
 namespace Shop.Products;
 
@@ -9,12 +8,6 @@ namespace Shop.Products;
 internal sealed class ProductsApi(
     Catalogue catalogue, ProductMetrics metrics, ListProducts listProducts, CreateProduct createProduct, ChangeProduct changeProduct)
 {
-    private static readonly TextField IfNoneMatch = new("If-None-Match", 1, 2000)
-    {
-        Description = "The ETag of what the client has: where it is still right, the answer is 304 without a body.",
-        Example = "\"\\\"6b1f5c2a9d3e4f5061728394\\\"\"",
-    };
-
     public void Map(ModuleRoutes routes)
     {
         const string Tag = "Products";
@@ -25,22 +18,22 @@ internal sealed class ProductsApi(
         routes.Get("/products", listProducts.Handle).WithQuery(ListProducts.QueryFields)
             .Says("listProducts", Tag, "List the products", "Filtered and sorted; X-Total-Count says how many there are in all, Link where the next page is.")
             .Answers<ProductBody[]>(200, "A page.", $"[{Example}]");
-        routes.Get("/products/{id}", Find).WithHeaders(IfNoneMatch)
+        routes.Get("/products/{id}", Find).WithHeaders(Preconditions.IfMatch, Preconditions.IfNoneMatch)
             .Says("getProduct", Tag, "Read a product", "Counts one view, a 304 too.")
             .Answers<ProductBody>(200, "The product, with its ETag.", Example)
-            .Fails((304, "What the client has is still right."), (404, "There is no such product."));
+            .Fails((304, "What the client has is still right."), (404, "There is no such product."), (412, "The product is not what If-Match names."));
         routes.Post("/products", createProduct.HandleAsync).WithBody(CreateProduct.Body)
             .Says("createProduct", Tag, "Create a product", "With its first units, which Inventory has from then on.")
             .Answers<ProductBody>(201, "Created, and on disk; Location says where.", Example)
             .Fails((409, "The id is taken."), (413, "The body is larger than 64 KiB."), (415, "The body is no JSON."));
-        routes.Put("/products/{id}", changeProduct.ReplaceAsync).WithHeaders(ChangeProduct.IfMatch).WithBody(ProductFields.Details)
+        routes.Put("/products/{id}", changeProduct.ReplaceAsync).WithHeaders(Preconditions.IfMatch, Preconditions.IfNoneMatch).WithBody(ProductFields.Details)
             .Says("replaceProduct", Tag, "Replace a product", "Name, price, description and category; what is left out goes back to its default.")
             .Answers<ProductBody>(200, "Replaced, and on disk.", Example)
-            .Fails((404, "There is no such product."), (412, "The product has changed since."), (413, "The body is larger than 64 KiB."), (415, "The body is no JSON."));
-        routes.Delete("/products/{id}", changeProduct.DeleteAsync).WithHeaders(ChangeProduct.IfMatch)
+            .Fails((404, "There is no such product."), (412, "If-Match or If-None-Match does not hold: the product has changed since, say."), (413, "The body is larger than 64 KiB."), (415, "The body is no JSON."));
+        routes.Delete("/products/{id}", changeProduct.DeleteAsync).WithHeaders(Preconditions.IfMatch, Preconditions.IfNoneMatch)
             .Says("deleteProduct", Tag, "Delete a product", "It leaves the catalogue; orders that named it keep their lines. Its id is not given again.")
             .Answers(204, "Deleted, and on disk.")
-            .Fails((400, "The request is wrong."), (404, "There is no such product."), (412, "The product has changed since."));
+            .Fails((400, "The request is wrong."), (404, "There is no such product."), (412, "If-Match or If-None-Match does not hold: the product has changed since, say."));
         routes.Get("/categories", Categories)
             .Says("listCategories", Tag, "List the categories", "By name, each with the number of its products.")
             .Answers<CategoryBody[]>(200, "All of them.", """[{"category":"Home","products":25}]""");
@@ -50,10 +43,9 @@ internal sealed class ProductsApi(
     {
         string id = (string)http.GetRouteValue("id")!;
         if (catalogue.Find(id) is not { } entry) return ValueTask.FromResult<IResult>(Problem.NotFound("product", id));
-        if (!HttpMethods.IsHead(http.Request.Method)) entry.CountView(metrics);
-        if (!EntityTag.IsNamedBy(http.Request.Headers.IfNoneMatch, entry.Tag)) return ValueTask.FromResult<IResult>(entry);
-        http.Response.Headers.ETag = entry.Tag;
-        return ValueTask.FromResult<IResult>(NoContent.NotModified);
+        IResult answer = Preconditions.Of(http.Request).RefuseRead(entry.Tag, "product", id) ?? entry;
+        if (answer is not Problem && !HttpMethods.IsHead(http.Request.Method)) entry.CountView(metrics);
+        return ValueTask.FromResult(answer);
     }
 
     private ValueTask<IResult> Categories(HttpContext http)

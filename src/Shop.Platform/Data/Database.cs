@@ -16,6 +16,7 @@ public sealed class Database : IDisposable
     private readonly string _readConnection;
     private SqliteConnection? _writeConnection;
     private WriteQueue? _writes;
+    private IdempotencyKeys? _keys;
 
     static Database()
     {
@@ -42,7 +43,10 @@ public sealed class Database : IDisposable
     public string Path { get; }
 
     /// <summary>The group commit of this database.</summary>
-    public WriteQueue Writes => _writes ?? throw new InvalidOperationException($"The database of {_module} is not open.");
+    public WriteQueue Writes => _writes ?? throw NotOpen();
+
+    /// <summary>The answers that are kept for the keys of clients.</summary>
+    public IdempotencyKeys Keys => _keys ?? throw NotOpen();
 
     /// <summary>Opens a read-only connection from the pool: dispose it soon.</summary>
     public SqliteConnection OpenRead()
@@ -80,6 +84,7 @@ public sealed class Database : IDisposable
             Configure(_writeConnection);
             Migrations.Apply(_module, _writeConnection, migrations);
             Run(_writeConnection, "CREATE TABLE IF NOT EXISTS health_probe (id INTEGER PRIMARY KEY, probe INTEGER NOT NULL)");
+            Run(_writeConnection, IdempotencyKeys.Schema);
         }
         catch (SqliteException exception)
         {
@@ -88,6 +93,7 @@ public sealed class Database : IDisposable
 
         var databaseMetrics = new DatabaseMetrics(metrics, _settings.WriteQueueLimit);
         _writes = new WriteQueue(_module, _writeConnection, _settings, databaseMetrics, NoteDamage);
+        _keys = new IdempotencyKeys(this);
         registry.AddBeforeCollectCallback(() => databaseMetrics.Refresh(_writes.Depth, FileSize(Path), FileSize(Path + "-wal")));
     }
 
@@ -113,6 +119,8 @@ public sealed class Database : IDisposable
         _writeConnection.Dispose();
         _writeConnection = null;
     }
+
+    private InvalidOperationException NotOpen() => new($"The database of {_module} is not open.");
 
     private static void Configure(SqliteConnection connection)
     {

@@ -70,8 +70,8 @@ public sealed class ModuleRoutes
     private RouteDescription Map(string method, string template, Handler handler, RouteDescription? description = null)
     {
         bool isDescribed = description is null;
-        description ??= new RouteDescription(template);
         bool reads = HttpMethods.IsGet(method) || HttpMethods.IsHead(method);
+        description ??= new RouteDescription(template) { TakesKey = !reads };
         RequestDelegate answer = new Route(description, reads ? AtOnce(handler) : new InTurn(_listener, Arrival(description), handler, () => description.TooLate?.Invoke()).AnswerAsync).Answer;
         IEndpointConventionBuilder endpoint = _endpoints.MapMethods(template, [method], answer)
             .WithMetadata(_listener.Metrics.Route(method, template));

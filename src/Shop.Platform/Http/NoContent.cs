@@ -8,9 +8,6 @@ public sealed class NoContent(int status) : IResult
     /// <summary>204.</summary>
     public static NoContent Done { get; } = new(StatusCodes.Status204NoContent);
 
-    /// <summary>304: what the client has is still right.</summary>
-    public static NoContent NotModified { get; } = new(StatusCodes.Status304NotModified);
-
     /// <inheritdoc/>
     public Task ExecuteAsync(HttpContext httpContext)
     {

@@ -136,8 +136,10 @@ public static class ModuleHosting
         return pipeline.Build();
     }
 
-    private sealed class ModuleLifetime(IShopModule module, IServiceProvider services) : IHostedService
+    private sealed class ModuleLifetime(IShopModule module, IServiceProvider services) : IHostedService, IAsyncDisposable
     {
+        private Periodic? _purge;
+
         public async Task StartAsync(CancellationToken cancellationToken)
         {
             var listener = services.GetRequiredKeyedService<ModuleListener>(module.Identity.Name);
@@ -152,6 +154,8 @@ public static class ModuleHosting
                 throw new ShopStartException($"The database file {context.Database.Path} can't be used: {exception.Message}", exception);
             }
 
+            _purge = new Periodic("Purging old idempotency keys", TimeSpan.FromHours(1),
+                () => context.Database.Keys.PurgeAsync(context.Now()), context.Clock, context.Log);
             services.GetRequiredService<PipelineBuilder>().Begin(listener, () => Pipeline(services, module, listener));
         }
 
@@ -159,9 +163,12 @@ public static class ModuleHosting
         {
             await services.GetRequiredService<DemoTraffic>().DisposeAsync();
             await services.GetRequiredKeyedService<LiveFigures>(module.Identity.Name).DisposeAsync();
+            await DisposeAsync();
             await module.DisposeAsync();
             services.GetRequiredKeyedService<ModuleContext>(module.Identity.Name).Database.Dispose();
         }
+
+        public ValueTask DisposeAsync() => _purge?.DisposeAsync() ?? default;
     }
 
     private sealed class DataDirectoryLock(ShopSettings settings) : IHostedService

@@ -86,16 +86,35 @@ internal static partial class ModuleDocument
             .. route.Query.Select(field => Parameter(field, ParameterLocation.Query)),
             .. route.Headers.Select(field => Parameter(field, ParameterLocation.Header)),
         ];
+        if (route.TakesKey) operation.Parameters.Add(Parameter(IdempotencyKey.Field, ParameterLocation.Header));
         if (route.Body.Count > 0) operation.RequestBody = Body(route.Body);
 
         OpenApiResponses responses = operation.Responses ??= [];
         IDictionary<string, OpenApiMediaType>? typed = responses.TryGetValue(route.Answer.Status.ToString(), out IOpenApiResponse? made) ? made.Content : null;
         responses.Clear();
-        responses[route.Answer.Status.ToString()] = new OpenApiResponse { Description = route.Answer.What, Content = Content(route, typed) };
+        responses[route.Answer.Status.ToString()] = new OpenApiResponse { Description = route.Answer.What, Content = Content(route, typed), Headers = route.TakesKey ? Replayed() : null };
         IEnumerable<(int Status, string Why)> common = route.Answer.Type is null ? [] : CommonErrors;
-        foreach (var (status, why) in route.Errors.Concat(common.Where(error => route.Errors.All(own => own.Status != error.Status))).OrderBy(error => error.Status))
+        IReadOnlyList<(int Status, string Why)> errors = route.TakesKey ? WithReusedKey(route.Errors) : route.Errors;
+        foreach (var (status, why) in errors.Concat(common.Where(error => errors.All(own => own.Status != error.Status))).OrderBy(error => error.Status))
             responses[status.ToString()] = Error(status, why, document);
     }
+
+    private static IReadOnlyList<(int Status, string Why)> WithReusedKey(IReadOnlyList<(int Status, string Why)> errors)
+    {
+        const string Reused = "The Idempotency-Key was used for another request.";
+        return errors.All(error => error.Status != 409)
+            ? [.. errors, (409, Reused)]
+            : [.. errors.Select(error => error.Status == 409 ? (409, $"{error.Why} Or: {Reused}") : error)];
+    }
+
+    private static Dictionary<string, IOpenApiHeader> Replayed() => new(StringComparer.Ordinal)
+    {
+        [IdempotencyKey.ReplayedHeader] = new OpenApiHeader
+        {
+            Description = "true if this is the answer to an earlier, equal request with the same key. Otherwise it is missing.",
+            Schema = new OpenApiSchema { Type = JsonSchemaType.String, Enum = [JsonValue.Create("true")] },
+        },
+    };
 
     private static IDictionary<string, OpenApiMediaType>? Content(RouteDescription route, IDictionary<string, OpenApiMediaType>? typed)
     {

@@ -25,6 +25,9 @@ public sealed class RouteDescription
 
     internal IReadOnlyList<Field> Headers { get; private set; } = [];
 
+    /// <summary>Whether an <c>Idempotency-Key</c> makes it safe to repeat: so it is with every route that changes something.</summary>
+    internal bool TakesKey { get; init; }
+
     internal IReadOnlyList<Field> Body { get; private set; } = [];
 
     internal Action? TooLate { get; private set; }

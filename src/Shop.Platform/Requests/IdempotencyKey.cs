@@ -3,11 +3,16 @@ using System.Text;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Primitives;
 using Shop.Platform.Http;
+using Shop.Platform.Security;
 
 namespace Shop.Platform.Requests;
 
-/// <summary>The header that makes a POST safe to repeat.</summary>
-public static class IdempotencyKey
+/// <summary>
+/// The key that makes a request safe to repeat. It belongs to the API key that came with it, if there are API keys, and is bound to what the request does.
+/// </summary>
+/// <param name="Text">The key as it is kept: as the client sent it, after the name of its API key and a space. No key contains a space.</param>
+/// <param name="Fingerprint">Method, path and content of the request, by <see cref="FingerprintOf"/>.</param>
+public sealed record IdempotencyKey(string Text, byte[] Fingerprint)
 {
     /// <summary>Name of the request header.</summary>
     public const string Header = "Idempotency-Key";
@@ -15,36 +20,56 @@ public static class IdempotencyKey
     /// <summary>Name of the header on an answer that was given before.</summary>
     public const string ReplayedHeader = "Idempotency-Replayed";
 
-    /// <summary>How long a key is kept: twice what the contract promises.</summary>
-    public static readonly TimeSpan Retention = TimeSpan.FromHours(48);
-
     /// <summary>The header as a parameter of the OpenAPI document.</summary>
     public static readonly TextField Field = new(Header, 1, 255)
     {
-        Description = "Makes the request safe to repeat: the same content gets the same answer, with Idempotency-Replayed: true; other content is a 409. Kept for 48 hours.",
+        Description = "Makes the request safe to repeat: 1 to 255 visible ASCII characters. The same method, path and content get the same answer for 48 hours, with "
+            + "Idempotency-Replayed: true, and nothing changes again; anything else is a 409. A request that was refused may be sent again with its key. "
+            + "A key belongs to the API key that it came with.",
         Example = "\"9b2f6c1e-checkout-17\"",
     };
-
-    /// <summary>Reads the key, or notes what is wrong with it.</summary>
-    /// <returns>The key; null where there is none.</returns>
-    public static string? Read(HttpContext http, Faults faults)
-    {
-        StringValues header = http.Request.Headers[Header];
-        if (header.Count == 0) return null;
-        string? key = header.Count == 1 ? header[0] : null;
-        if (key is { Length: >= 1 and <= 255 } && !key.AsSpan().ContainsAnyExceptInRange('!', '~')) return key;
-        faults.Add(Header, "must be one value of 1 to 255 visible ASCII characters");
-        return null;
-    }
 
     /// <summary>409: the key belongs to a request with other content.</summary>
     public static Problem Reused { get; } = Problem.Conflict($"The {Header} was used for another request.", "idempotency-key-reused");
 
-    /// <summary>Says that this answer was given before.</summary>
-    public static void MarkReplayed(HttpContext http) => http.Response.Headers[ReplayedHeader] = "true";
+    /// <summary>The texts under which its answer may be kept. While the shop had no API keys, no key was kept with the name of one.</summary>
+    internal IEnumerable<string> Texts
+    {
+        get
+        {
+            yield return Text;
+            int owner = Text.LastIndexOf(' ');
+            if (owner >= 0) yield return Text[(owner + 1)..];
+        }
+    }
 
-    /// <summary>The content of a request as 32 bytes: equal content, equal fingerprint.</summary>
-    public static byte[] Fingerprint(params ReadOnlySpan<string?> content)
+    /// <summary>Reads the key as it is kept, or notes what is wrong with it.</summary>
+    /// <returns>The key; null if there is none.</returns>
+    public static string? Read(HttpContext http, Faults faults)
+    {
+        StringValues header = http.Request.Headers[Header];
+        if (header.Count == 0) return null;
+        if (header.Count == 1 && IsKey(header[0])) return http.Features.Get<ApiKey>() is { } owner ? $"{owner.Name} {header[0]}" : header[0];
+        faults.Add(Header, "must be one value of 1 to 255 visible ASCII characters");
+        return null;
+    }
+
+    /// <summary>Whether a text may be a key.</summary>
+    public static bool IsKey(string? text) => text is { Length: >= 1 and <= 255 } && !text.AsSpan().ContainsAnyExceptInRange('!', '~');
+
+    /// <summary>A key, bound to what its request does.</summary>
+    /// <returns>Null if there is no key.</returns>
+    public static IdempotencyKey? Of(string? text, params ReadOnlySpan<string?> content) => text is null ? null : new IdempotencyKey(text, FingerprintOf(content));
+
+    /// <summary>Says that this answer was given before, if it was.</summary>
+    public static void MarkReplayed(HttpContext http, bool isReplayed)
+    {
+        if (isReplayed) http.Response.Headers[ReplayedHeader] = "true";
+    }
+
+    /// <summary>What a request does as 32 bytes: equal content, equal fingerprint.</summary>
+    /// <param name="content">First what tells the operation from all others of the module, then whatever decides what it does.</param>
+    public static byte[] FingerprintOf(params ReadOnlySpan<string?> content)
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         Span<byte> length = stackalloc byte[sizeof(int)];
@@ -59,4 +84,6 @@ public static class IdempotencyKey
 
         return hash.GetHashAndReset();
     }
+
+    internal bool IsBoundTo(ReadOnlySpan<byte> fingerprint) => fingerprint.SequenceEqual(Fingerprint);
 }

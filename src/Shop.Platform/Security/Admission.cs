@@ -62,6 +62,7 @@ internal sealed class Admission
             return watching.NeedsMetricsKey && _settings.MetricsKey is { } hash && (shown is null || !ApiKeys.Matches(shown, hash)) ? Unauthorized(http, shown) : null;
 
         ApiKey? key = shown is null ? null : _settings.ApiKeys.Find(shown);
+        if (key is not null) http.Features.Set(key); // its idempotency keys are its own
         if (_rate is not null && !IsWithinRate(http, key)) return TooOften();
         return _settings.ApiKeys.Any ? RefusalByKey(http, shown, key) : null;
     }

@@ -15,6 +15,9 @@ internal sealed record Verb(string Name, string Arguments, string Does, Func<str
     [
         new("health", "[settings]", "asks the shop of these settings whether it is ready: 0 if it is, else 1", HealthVerb.RunAsync),
         new("alerts", "[health] [settings]", "shows what Alertmanager tells, on a page of its own; health asks that page whether it is ready", AlertsVerb.RunAsync),
+        new("backup", "DIR [settings]", "copies the data of a running or a stopped shop to DIR", FileVerbs.BackupAsync),
+        new("restore", "DIR [settings]", "puts the backup DIR into an empty data directory", FileVerbs.RestoreAsync),
+        new("accept", "[settings]", "takes data whose files disagree as it is", FileVerbs.AcceptAsync),
         new("key", "", "makes a key for clients, and its hash for Shop:ApiKeys or Shop:MetricsKey", KeyVerb.RunAsync),
     ];
 

@@ -160,7 +160,7 @@ internal sealed class CommonContractTests
         JsonNode live = await On(port).GetJsonAsync("/health/live");
         JsonNode ready = await On(port).GetJsonAsync("/health/ready");
         Assert.That(((string)live["status"]!, (string)ready["status"]!, (string)ready["checks"]!["database"]!["status"]!), Is.EqualTo(("healthy", "healthy", "healthy")));
-        Assert.That(ready["checks"]!.AsObject(), Has.Count.EqualTo(1));
+        Assert.That(ready["checks"]!.AsObject(), Has.Count.EqualTo(2));
     }
 
     [TestCaseSource(nameof(Ports))]

@@ -30,6 +30,8 @@ internal sealed class CrashingInventory(IInventory real, CrashSwitch crash) : II
 
     public Task<IReadOnlyList<string>> UnconfirmedAsync() => real.UnconfirmedAsync();
 
+    public Task<long> CountReservationsAsync() => real.CountReservationsAsync();
+
     public Task ReleaseAsync(string orderId) => crash.PassAsync(() => real.ReleaseAsync(orderId));
 
     public Task ShipAsync(string orderId) => crash.PassAsync(() => real.ShipAsync(orderId));

@@ -34,6 +34,9 @@ internal sealed class InventoryMetrics
         module.Registry.AddBeforeCollectCallback(Refresh);
     }
 
+    /// <summary>Reservations that are held.</summary>
+    public long OpenReservations => Interlocked.Read(ref _open);
+
     public void Moved(Movement movement)
     {
         (Counter.Child movements, Counter.Child units) = _byKind[movement.Kind.Name];
@@ -64,7 +67,7 @@ internal sealed class InventoryMetrics
             _inStock.Set(all - low - none);
             _low.Set(low);
             _out.Set(none);
-            _reservationsOpen.Set(Interlocked.Read(ref _open));
+            _reservationsOpen.Set(OpenReservations);
             Show(shortest);
         }
     }

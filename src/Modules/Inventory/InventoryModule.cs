@@ -43,6 +43,7 @@ public sealed class InventoryModule : IShopModule
         var store = services.GetRequiredService<InventoryStore>();
         _ = services.GetRequiredService<InventoryMetrics>(); // its gauges are right from the first scrape on
         ModuleContext module = Context(services);
+        if (!module.Books.Agree) return Task.CompletedTask;
         _log = module.Log;
         _checkpoint = new StockCheckpoint(store);
         _checkpoints = new Periodic("Writing the stock rows", StockCheckpoint.Period, _checkpoint.RunAsync, module.Clock, module.Log);

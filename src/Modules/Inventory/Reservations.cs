@@ -37,6 +37,8 @@ internal sealed class Reservations(
 
     public Task<IReadOnlyList<string>> UnconfirmedAsync() => Task.FromResult(store.Unconfirmed());
 
+    public Task<long> CountReservationsAsync() => Task.FromResult(metrics.OpenReservations);
+
     public Task ReleaseAsync(string orderId) => CloseAsync(orderId, MovementKind.Released);
 
     public Task ShipAsync(string orderId) => CloseAsync(orderId, MovementKind.Shipped);

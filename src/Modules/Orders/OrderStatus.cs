@@ -11,6 +11,9 @@ internal static class OrderStatus
 
     public static readonly IReadOnlyList<string> All = [Created, Paid, Shipped, Delivered, Cancelled];
 
+    /// <summary>Those in which an order holds its units.</summary>
+    public static readonly IReadOnlyList<string> Open = [Created, Paid];
+
     public static readonly IReadOnlyList<(string From, string To)> Changes =
         [(Created, Paid), (Paid, Shipped), (Shipped, Delivered), (Created, Cancelled), (Paid, Cancelled)];
 

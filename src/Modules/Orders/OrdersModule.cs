@@ -1,4 +1,6 @@
 using Microsoft.Extensions.DependencyInjection;
+using Shop.Inventory.Contracts;
+using Shop.Platform.Data;
 using Shop.Platform.Http;
 using Shop.Platform.Modules;
 
@@ -33,11 +35,19 @@ public sealed class OrdersModule : IShopModule
     /// <inheritdoc/>
     public async Task StartAsync(IServiceProvider services, CancellationToken cancellationToken)
     {
+        ModuleContext module = Context(services);
         var store = services.GetRequiredService<OrderStore>();
-        _settlement = services.GetRequiredService<Settlement>();
-        await _settlement.SettleAsync();
-        _settlement.Start();
-        services.GetRequiredService<OrderMetrics>().Load(store.CountByStatus());
+        if (module.Books.Agree)
+        {
+            _settlement = services.GetRequiredService<Settlement>();
+            await _settlement.SettleAsync();
+            _settlement.Start();
+        }
+
+        IReadOnlyDictionary<string, long> byStatus = store.CountByStatus();
+        services.GetRequiredService<OrderMetrics>().Load(byStatus);
+        if (!module.Books.Agree) return;
+        await CompareAsync(module, byStatus, services.GetRequiredService<IInventory>());
     }
 
     /// <inheritdoc/>
@@ -54,4 +64,13 @@ public sealed class OrdersModule : IShopModule
     }
 
     private static ModuleContext Context(IServiceProvider services) => services.GetRequiredKeyedService<ModuleContext>(Name);
+
+    // All is settled and no port is open: each open order holds its units, and nothing else holds any.
+    private static async Task CompareAsync(ModuleContext module, IReadOnlyDictionary<string, long> ordersByStatus, IInventory inventory)
+    {
+        long open = OrderStatus.Open.Sum(status => ordersByStatus.GetValueOrDefault(status));
+        long reservations = await inventory.CountReservationsAsync();
+        if (module.Books.Allow(reservations - open)) return;
+        module.Books.Disagree($"{open} orders are open, and {reservations} reservations are held", module.Log);
+    }
 }

@@ -43,11 +43,12 @@ public sealed class ProductsModule : IShopModule
         var store = services.GetRequiredService<ProductStore>();
         var catalogue = services.GetRequiredService<Catalogue>();
         if (!store.IsEmpty()) catalogue.Put([.. store.OnSale().Select(product => new CatalogueEntry(product))]);
-        else if (module.Settings.DemoData) await DemoData.FillAsync(store, catalogue, module.Now().ToMilliseconds());
+        else if (module.Settings.DemoData && module.Books.Agree) await DemoData.FillAsync(store, catalogue, module.Now().ToMilliseconds());
 
         var metrics = services.GetRequiredService<ProductMetrics>();
         foreach (CatalogueEntry entry in catalogue.View.InOrder(CatalogueOrder.ById).Take(CountedFromStart)) metrics.ViewsOf(entry.Product.Id);
 
+        if (!module.Books.Agree) return;
         var openings = services.GetRequiredService<StockOpening>();
         await openings.SettleAsync();
         _openings = new Periodic("Opening the stock of new products", TimeSpan.FromSeconds(1), openings.SettleAsync, module.Clock, module.Log);

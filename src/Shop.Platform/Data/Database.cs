@@ -17,6 +17,7 @@ public sealed class Database : IDisposable
     private SqliteConnection? _writeConnection;
     private WriteQueue? _writes;
     private IdempotencyKeys? _keys;
+    private Statement? _mark;
 
     static Database()
     {
@@ -41,6 +42,9 @@ public sealed class Database : IDisposable
 
     /// <summary>The file.</summary>
     public string Path { get; }
+
+    /// <summary>The file as <see cref="Open"/> found it.</summary>
+    internal MarkedFile Found { get; private set; } = null!;
 
     /// <summary>The group commit of this database.</summary>
     public WriteQueue Writes => _writes ?? throw NotOpen();
@@ -79,12 +83,15 @@ public sealed class Database : IDisposable
     {
         try
         {
+            (bool existed, bool hadLog) = (File.Exists(Path), File.Exists(Path + "-wal"));
             _writeConnection = new SqliteConnection(ConnectionString(SqliteOpenMode.ReadWriteCreate, pooling: false));
             _writeConnection.Open();
             Configure(_writeConnection);
             Migrations.Apply(_module, _writeConnection, migrations);
             Run(_writeConnection, "CREATE TABLE IF NOT EXISTS health_probe (id INTEGER PRIMARY KEY, probe INTEGER NOT NULL)");
             Run(_writeConnection, IdempotencyKeys.Schema);
+            BookMark.CreateTable(_writeConnection);
+            Found = new MarkedFile(System.IO.Path.GetFileName(Path), existed, hadLog, BookMark.Of(_writeConnection));
         }
         catch (SqliteException exception)
         {
@@ -95,6 +102,21 @@ public sealed class Database : IDisposable
         _writes = new WriteQueue(_module, _writeConnection, _settings, databaseMetrics, NoteDamage);
         _keys = new IdempotencyKeys(this);
         registry.AddBeforeCollectCallback(() => databaseMetrics.Refresh(_writes.Depth, FileSize(Path), FileSize(Path + "-wal")));
+    }
+
+    /// <summary>Gives the file a new mark.</summary>
+    internal Task MarkAsync(BookMark mark) => Writes.WriteAsync(() =>
+    {
+        mark.WriteBy(_mark ??= Writes.Prepare(BookMark.Insert));
+        return Outcome.Keep(0);
+    });
+
+    /// <summary>Brings what is in the write-ahead log into the file, as far as nobody is in the way.</summary>
+    internal void Checkpoint()
+    {
+        using var connection = new SqliteConnection(ConnectionString(SqliteOpenMode.ReadWrite, pooling: false));
+        connection.Open();
+        Run(connection, "PRAGMA wal_checkpoint(PASSIVE)");
     }
 
     /// <summary>Makes a database in memory as <see cref="Open"/> makes one in a file.</summary>

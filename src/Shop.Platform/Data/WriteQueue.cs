@@ -30,6 +30,7 @@ public sealed class WriteQueue
     private readonly List<Statement> _prepared = [];
     private readonly Statement _begin, _commit, _rollback, _savepoint, _release, _undo, _fence;
     private IWriteFollower? _follower;
+    private long _commits;
 
     internal WriteQueue(string module, SqliteConnection connection, ShopSettings settings, DatabaseMetrics metrics, Action<SqliteException> failed)
     {
@@ -53,6 +54,9 @@ public sealed class WriteQueue
 
     /// <summary>Writes that are waiting now.</summary>
     internal int Depth => _waiting.Reader.Count;
+
+    /// <summary>How many batches have been committed.</summary>
+    internal long Commits => Volatile.Read(ref _commits);
 
     /// <summary>Compiles a statement for use inside writes.</summary>
     public Statement Prepare(string sql)
@@ -147,6 +151,7 @@ public sealed class WriteQueue
         }
 
         _follower?.Commit();
+        Volatile.Write(ref _commits, _commits + 1);
         // Counted first: whoever has an answer finds it in the metrics.
         _metrics.Committed(kept, batch.Count - kept, Stopwatch.GetElapsedTime(start));
         foreach (PendingWrite write in batch)

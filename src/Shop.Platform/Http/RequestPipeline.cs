@@ -20,6 +20,7 @@ internal sealed class RequestPipeline(ModuleListener listener, RequestDelegate c
 {
     private readonly RequestMetrics _metrics = listener.Metrics;
     private readonly int _limit = listener.Module.Settings.MaxConcurrentRequests;
+    private readonly Books _books = listener.Module.Books;
     private readonly RequestDelegate _refuse = http => listener.TooManyRequests().ExecuteAsync(http);
 
     public Task InvokeAsync(HttpContext http)
@@ -44,7 +45,7 @@ internal sealed class RequestPipeline(ModuleListener listener, RequestDelegate c
     {
         try
         {
-            Task answering = admission?.Answer(http, http.GetEndpoint()) is { } notAdmitted ? notAdmitted.ExecuteAsync(http) : answer(http);
+            Task answering = (admission?.Answer(http, http.GetEndpoint()) ?? RefusalByBooks(http)) is { } notAdmitted ? notAdmitted.ExecuteAsync(http) : answer(http);
             if (!answering.IsCompletedSuccessfully) return GuardAsync(http, answering, route, start);
             if (IsBareError(http.Response)) ProblemOf(http).Write(http);
         }
@@ -73,6 +74,13 @@ internal sealed class RequestPipeline(ModuleListener listener, RequestDelegate c
             // Asked only here: it costs an allocation, and a client has no time to go away during an answer that never waited.
             End(http.RequestAborted.IsCancellationRequested ? RequestMetrics.ClientClosedRequest : http.Response.StatusCode, route, start);
         }
+    }
+
+    // Whatever is changed while the books disagree makes them worse.
+    private Problem? RefusalByBooks(HttpContext http)
+    {
+        if (_books.Agree || HttpMethods.IsGet(http.Request.Method) || HttpMethods.IsHead(http.Request.Method) || HttpMethods.IsOptions(http.Request.Method)) return null;
+        return new Problem(StatusCodes.Status503ServiceUnavailable, $"The shop changes nothing, because its books disagree: {_books.Difference}.", "books-disagree") { RetryAfterSeconds = 60 };
     }
 
     private void End(int code, RequestMetrics.RouteMetrics? route, long start)

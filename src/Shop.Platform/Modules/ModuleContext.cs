@@ -25,6 +25,9 @@ public sealed class ModuleContext(ModuleIdentity identity, ShopSettings settings
     /// <summary>The module's database, open between its start and its stop.</summary>
     public Database Database { get; } = new(identity.Name, settings);
 
+    /// <summary>Whether the files of all modules agree.</summary>
+    public Books Books { get; init; } = new();
+
     /// <summary>Makes metrics of this module's registry, each with the label <c>service</c> filled in.</summary>
     public IMetricFactory Metrics => field ??= Prometheus.Metrics.WithCustomRegistry(Registry)
         .WithLabels(new Dictionary<string, string>(StringComparer.Ordinal) { ["service"] = Identity.Service });

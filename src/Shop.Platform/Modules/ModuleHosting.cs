@@ -36,6 +36,9 @@ public static class ModuleHosting
         services.AddSingleton<DemoTraffic>();
         services.AddSingleton(TimeProvider.System);
         services.AddHostedService<DataDirectoryLock>();
+        services.AddSingleton<Books>();
+        services.AddSingleton<BooksHealth>();
+        services.AddSingleton<IHostedService>(provider => new BookKeeping(modules, provider));
         services.AddSingleton<PipelineBuilder>();
         services.AddCors();
         services.AddResponseCompression(options =>
@@ -94,7 +97,10 @@ public static class ModuleHosting
     {
         ModuleIdentity identity = module.Identity;
         services.AddKeyedSingleton(identity.Name, (provider, _) => new ModuleContext(identity, settings,
-            provider.GetRequiredService<TimeProvider>(), provider.GetRequiredService<ILoggerFactory>()));
+            provider.GetRequiredService<TimeProvider>(), provider.GetRequiredService<ILoggerFactory>())
+        {
+            Books = provider.GetRequiredService<Books>(),
+        });
         services.AddKeyedSingleton(identity.Name, (provider, key) => new ModuleListener(provider.GetRequiredKeyedService<ModuleContext>(key)));
         services.AddSingleton(provider => provider.GetRequiredKeyedService<ModuleListener>(identity.Name));
         services.AddKeyedSingleton(identity.Name, (provider, key) =>
@@ -107,6 +113,8 @@ public static class ModuleHosting
         health.Add(new HealthCheckRegistration($"{identity.Name} database",
             provider => new DatabaseHealth(provider.GetRequiredKeyedService<ModuleContext>(identity.Name).Database),
             HealthStatus.Unhealthy, [ServiceRoutes.HealthTag(identity)]));
+        health.Add(new HealthCheckRegistration($"{identity.Name} books",
+            static provider => provider.GetRequiredService<BooksHealth>(), HealthStatus.Unhealthy, [ServiceRoutes.HealthTag(identity)]));
         module.AddServices(services);
     }
 
@@ -144,7 +152,6 @@ public static class ModuleHosting
         {
             var listener = services.GetRequiredKeyedService<ModuleListener>(module.Identity.Name);
             ModuleContext context = listener.Module;
-            context.Database.Open(module.GetType().Assembly, context.Metrics, context.Registry);
             try
             {
                 await module.StartAsync(services, cancellationToken);
@@ -165,7 +172,6 @@ public static class ModuleHosting
             await services.GetRequiredKeyedService<LiveFigures>(module.Identity.Name).DisposeAsync();
             await DisposeAsync();
             await module.DisposeAsync();
-            services.GetRequiredKeyedService<ModuleContext>(module.Identity.Name).Database.Dispose();
         }
 
         public ValueTask DisposeAsync() => _purge?.DisposeAsync() ?? default;

@@ -20,6 +20,9 @@ public interface IInventory
     /// <summary>The reservations that no order has been confirmed for: what a crash may have left.</summary>
     Task<IReadOnlyList<string>> UnconfirmedAsync();
 
+    /// <summary>How many reservations are held, confirmed or not.</summary>
+    Task<long> CountReservationsAsync();
+
     /// <summary>Gives what an order holds back to the stock. Nothing happens where it holds nothing.</summary>
     Task ReleaseAsync(string orderId);
 

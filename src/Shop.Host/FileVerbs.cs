@@ -1,0 +1,57 @@
+using Shop.Platform;
+using Shop.Platform.Data;
+
+namespace Shop.Host;
+
+/// <summary>The verbs that look after the database files: <c>backup</c>, <c>restore</c>, <c>check</c> and <c>accept</c>. docs/backup.md is their manual.</summary>
+internal static class FileVerbs
+{
+    private static string[] Modules => [.. ShopHost.Modules().Select(module => module.Identity.Name)];
+
+    public static Task<int> BackupAsync(string[] args) => RunAsync("backup", () =>
+    {
+        (string target, ShopSettings settings) = DirectoryAnd(args, "backup");
+        BackupManifest manifest = Backup.Make(settings.DataDirectory, target, Modules, BuildInfo.Of(typeof(FileVerbs).Assembly).Version);
+        Console.WriteLine($"Backed up {Path.GetFullPath(settings.DataDirectory)} to {Path.GetFullPath(target)}: {Summary(manifest)}.");
+        return 0;
+    });
+
+    public static Task<int> RestoreAsync(string[] args) => RunAsync("restore", () =>
+    {
+        (string source, ShopSettings settings) = DirectoryAnd(args, "restore");
+        BackupManifest manifest = Backup.Restore(source, settings.DataDirectory);
+        Console.WriteLine($"Restored {Path.GetFullPath(source)} into {Path.GetFullPath(settings.DataDirectory)}: {Summary(manifest)}.");
+        return 0;
+    });
+
+    public static Task<int> AcceptAsync(string[] args) => RunAsync("accept", () =>
+    {
+        ShopSettings settings = ShopHost.SettingsOf(args);
+        Backup.Accept(settings.DataDirectory, Modules);
+        Console.WriteLine($"The files in {Path.GetFullPath(settings.DataDirectory)} are taken as they are from the next start on. What differs among them stays so.");
+        return 0;
+    });
+
+    private static string Summary(BackupManifest manifest)
+    {
+        var rows = manifest.Files.SelectMany(file => file.Rows).GroupBy(table => table.Key, StringComparer.Ordinal).ToDictionary(table => table.Key, table => table.Sum(each => each.Value), StringComparer.Ordinal);
+        return $"{rows.GetValueOrDefault("orders")} orders, {rows.GetValueOrDefault("movements")} movements, {rows.GetValueOrDefault("products")} products, {manifest.Files.Sum(file => file.Bytes) / 1e6:0.0} MB, of {Timestamp.FromMilliseconds(manifest.CreatedAt.Milliseconds):yyyy-MM-ddTHH:mm:ssZ}";
+    }
+
+    private static (string Directory, ShopSettings Settings) DirectoryAnd(string[] args, string verb) => args is [var directory, .. var settings] && !directory.StartsWith('-')
+        ? (directory, ShopHost.SettingsOf(settings))
+        : throw new ShopStartException($"name the directory: Shop.Host {verb} DIR");
+
+    private static async Task<int> RunAsync(string verb, Func<int> run)
+    {
+        try
+        {
+            return run();
+        }
+        catch (ShopStartException exception)
+        {
+            await Console.Error.WriteLineAsync($"Shop.Host {verb}: {exception.Message}");
+            return 1;
+        }
+    }
+}

@@ -1,0 +1,141 @@
+using Microsoft.Data.Sqlite;
+
+namespace Shop.Platform.Data;
+
+/// <summary>Copies the database files of a shop, beside it or without it, and puts a copy in place. docs/backup.md is the manual.</summary>
+public static class Backup
+{
+    // What a data directory may hold and still count as empty.
+    private static readonly string[] Neutral = ["shop.lock", "lost+found"];
+
+    /// <summary>Copies all files as they are at one moment.</summary>
+    /// <param name="dataDirectory">The shop's files.</param>
+    /// <param name="target">Where the backup will be: a new directory, or an empty one. It appears whole, or not at all.</param>
+    /// <param name="modules">The modules, whose files these are.</param>
+    /// <param name="shopVersion">Version of the program.</param>
+    /// <exception cref="ShopStartException">It can't be made; there is none then.</exception>
+    public static BackupManifest Make(string dataDirectory, string target, IReadOnlyList<string> modules, string shopVersion)
+    {
+        target = Path.TrimEndingDirectorySeparator(Path.GetFullPath(target));
+        if (File.Exists(target) || (Directory.Exists(target) && Directory.EnumerateFileSystemEntries(target).Any()))
+            throw new ShopStartException($"{target} exists and is not empty: name a new directory");
+        string incomplete = $"{target}.incomplete-{Guid.NewGuid():N}";
+        try
+        {
+            Directory.CreateDirectory(incomplete);
+            BackupManifest manifest = Copy(dataDirectory, incomplete, modules, shopVersion);
+            manifest.Write(incomplete);
+            Durable.FlushDirectory(incomplete);
+            if (Directory.Exists(target)) Directory.Delete(target);
+            Directory.Move(incomplete, target);
+            Durable.FlushDirectory(Path.GetDirectoryName(target)!);
+            return manifest;
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or SqliteException)
+        {
+            throw new ShopStartException($"the backup {target} can't be made: {exception.Message}", exception);
+        }
+        finally
+        {
+            if (Directory.Exists(incomplete)) Directory.Delete(incomplete, recursive: true);
+        }
+    }
+
+    /// <summary>Puts a backup in place.</summary>
+    /// <param name="source">The backup.</param>
+    /// <param name="dataDirectory">Where the shop will find it: a new directory, or an empty one.</param>
+    /// <exception cref="ShopStartException">The backup is not whole, or the directory not empty.</exception>
+    public static BackupManifest Restore(string source, string dataDirectory)
+    {
+        BackupManifest manifest = BackupManifest.Read(source);
+        manifest.Verify(source);
+        using var directory = DataDirectory.Take(dataDirectory);
+        if (Directory.EnumerateFileSystemEntries(directory.Path).Select(Path.GetFileName).FirstOrDefault(name => !Neutral.Contains(name)) is { } first)
+            throw new ShopStartException($"Shop:DataDirectory {directory.Path} is not empty: it has {first}. Move what is there away first");
+        try
+        {
+            foreach (BackupFile file in manifest.Files)
+            {
+                string copy = Path.Combine(directory.Path, $"{file.Name}.restoring");
+                // Not File.Copy: a backup may be read-only, its copy may not.
+                using (FileStream from = File.OpenRead(Path.Combine(source, file.Name)))
+                using (var to = new FileStream(copy, FileMode.CreateNew)) from.CopyTo(to);
+                if (BackupManifest.Checksum(copy) != file.Sha256) throw new IOException($"{file.Name} was not copied as it is");
+                Durable.Flush(copy);
+            }
+
+            foreach (BackupFile file in manifest.Files)
+                File.Move(Path.Combine(directory.Path, $"{file.Name}.restoring"), Path.Combine(directory.Path, file.Name));
+            Durable.FlushDirectory(directory.Path);
+            return manifest;
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            throw new ShopStartException($"{Path.GetFullPath(source)} can't be restored: {exception.Message}", exception);
+        }
+    }
+
+    /// <summary>Takes files that disagree as they are.</summary>
+    /// <exception cref="ShopStartException">A file can't be used, or a shop has them open.</exception>
+    public static void Accept(string dataDirectory, IReadOnlyList<string> modules)
+    {
+        using var directory = DataDirectory.Take(dataDirectory);
+        var mark = BookMark.Taken(DateTime.UtcNow.ToMilliseconds());
+        foreach (string module in modules)
+        {
+            using BookFile file = BookFile.Open(BookFile.PathOf(directory.Path, module), SqliteOpenMode.ReadWriteCreate);
+            mark.Write(file.Connection);
+        }
+    }
+
+    private static BackupManifest Copy(string dataDirectory, string target, IReadOnlyList<string> modules, string shopVersion)
+    {
+        using var snapshot = Snapshot.Take(dataDirectory, modules);
+        DateTime moment = DateTime.UtcNow;
+        MarkedFile[] marked = [.. snapshot.Files.Select(file => file.Marked())];
+        if (BookMark.Difference(marked) is { } difference) throw new ShopStartException($"the books disagree, and so would a backup of them: {difference}");
+        BookMark? newest = marked.Select(file => file.Mark).OfType<BookMark>().MaxBy(mark => mark.Generation);
+        var files = new List<BackupFile>();
+        foreach (BookFile file in snapshot.Files)
+        {
+            string path = Path.Combine(target, file.Name);
+            IReadOnlyDictionary<string, long> rows = Copy(file, path, newest);
+            Durable.Flush(path);
+            files.Add(new BackupFile(file.Name, new FileInfo(path).Length, BackupManifest.Checksum(path), rows));
+        }
+
+        return new BackupManifest(BackupManifest.CurrentFormat, shopVersion, new UtcTime(moment.ToMilliseconds()), files);
+    }
+
+    private static Dictionary<string, long> Copy(BookFile source, string path, BookMark? mark)
+    {
+        using BookFile copy = BookFile.Open(path, SqliteOpenMode.ReadWriteCreate);
+        copy.Run("PRAGMA synchronous=OFF"); // it is flushed as a whole
+        source.Connection.BackupDatabase(copy.Connection);
+        // One file and no log: it can be copied by anything, and read where nothing can be written.
+        copy.Run("PRAGMA journal_mode=DELETE");
+        if (mark is not null) (mark with { IsOpening = false }).Write(copy.Connection);
+        return CountRows(copy.Connection);
+    }
+
+    private static Dictionary<string, long> CountRows(SqliteConnection connection)
+    {
+        var rows = new Dictionary<string, long>(StringComparer.Ordinal);
+        using SqliteCommand command = connection.CreateCommand();
+        command.CommandText = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name";
+        using (SqliteDataReader row = command.ExecuteReader())
+        {
+            while (row.Read()) rows[row.GetString(0)] = 0;
+        }
+
+        foreach (string table in rows.Keys)
+        {
+#pragma warning disable CA2100 // a name from the schema
+            command.CommandText = $"SELECT count(*) FROM \"{table.Replace("\"", "\"\"", StringComparison.Ordinal)}\"";
+#pragma warning restore CA2100
+            rows[table] = (long)command.ExecuteScalar()!;
+        }
+
+        return rows;
+    }
+}

@@ -1,0 +1,82 @@
+using Microsoft.Data.Sqlite;
+using SQLitePCL;
+
+namespace Shop.Platform.Data;
+
+/// <summary>A module's database file, opened by a verb: beside a running shop, of a stopped one, or in a backup. What it had is there afterwards, its log included.</summary>
+public sealed class BookFile : IDisposable
+{
+    private const int NoCheckpointOnClose = 1006; // SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE
+
+    private BookFile(string path, SqliteConnection connection)
+    {
+        Path = path;
+        Connection = connection;
+    }
+
+    /// <summary>The file.</summary>
+    public string Path { get; }
+
+    /// <summary>Its name.</summary>
+    public string Name => System.IO.Path.GetFileName(Path);
+
+    /// <summary>The connection.</summary>
+    public SqliteConnection Connection { get; }
+
+    /// <summary>Path of a module's file in a directory.</summary>
+    public static string PathOf(string directory, string module) => System.IO.Path.Combine(System.IO.Path.GetFullPath(directory), $"{module}.db");
+
+    /// <summary>Opens the file of a module.</summary>
+    /// <exception cref="ShopStartException">There is none, or it is no database.</exception>
+    public static BookFile Open(string directory, string module)
+    {
+        string path = PathOf(directory, module);
+        if (!File.Exists(path)) throw new ShopStartException($"{path} is missing");
+        // A file with a write-ahead log is read by way of its index, which the reader writes. A backup has neither, and may be read-only.
+        return Open(path, HasLog(path) ? SqliteOpenMode.ReadWrite : SqliteOpenMode.ReadOnly);
+    }
+
+    internal static BookFile Open(string path, SqliteOpenMode mode)
+    {
+        var connection = new SqliteConnection(new SqliteConnectionStringBuilder { DataSource = path, Mode = mode, Pooling = false }.ToString());
+        try
+        {
+            connection.Open();
+            if (mode != SqliteOpenMode.ReadOnly) _ = raw.sqlite3_db_config(connection.Handle, NoCheckpointOnClose, 1, out _);
+            using SqliteCommand command = connection.CreateCommand();
+            command.CommandText = "PRAGMA cache_size=-32000";
+            command.ExecuteNonQuery();
+            command.CommandText = "SELECT count(*) FROM sqlite_master";
+            command.ExecuteScalar();
+        }
+        catch (SqliteException exception)
+        {
+            connection.Dispose();
+            throw new ShopStartException($"{path} can't be read: {exception.Message}", exception);
+        }
+
+        return new BookFile(path, connection);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => Connection.Dispose();
+
+    internal MarkedFile Marked() => new(Name, Existed: true, HadLog: true, BookMark.Of(Connection));
+
+    internal void Run(string sql)
+    {
+        using SqliteCommand command = Connection.CreateCommand();
+#pragma warning disable CA2100 // a constant of the caller's
+        command.CommandText = sql;
+#pragma warning restore CA2100
+        command.ExecuteNonQuery();
+    }
+
+    // Bytes 18 and 19 of a database say how it is written and read: 2 is with a write-ahead log.
+    private static bool HasLog(string path)
+    {
+        Span<byte> header = stackalloc byte[20];
+        using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+        return file.ReadAtLeast(header, header.Length, throwOnEndOfStream: false) < header.Length || header[18] == 2;
+    }
+}

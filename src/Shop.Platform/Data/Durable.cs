@@ -1,0 +1,41 @@
+using System.Runtime.InteropServices;
+
+namespace Shop.Platform.Data;
+
+/// <summary>Files and names that a power cut does not take back.</summary>
+internal static class Durable
+{
+    /// <summary>Waits until a file is on disk.</summary>
+    public static void Flush(string file)
+    {
+        using var stream = new FileStream(file, FileMode.Open, FileAccess.ReadWrite);
+        stream.Flush(flushToDisk: true);
+    }
+
+    /// <summary>Waits until the names in a directory are on disk. .NET opens no directory; Windows needs none of it.</summary>
+    public static void FlushDirectory(string directory)
+    {
+        if (OperatingSystem.IsWindows()) return;
+        int handle = Open(directory, 0);
+        if (handle < 0) throw new IOException($"{directory} can't be opened: error {Marshal.GetLastPInvokeError()}");
+        try
+        {
+            if (Sync(handle) < 0) throw new IOException($"{directory} can't be flushed: error {Marshal.GetLastPInvokeError()}");
+        }
+        finally
+        {
+            _ = Close(handle);
+        }
+    }
+
+#pragma warning disable SYSLIB1054, CA5392, CA2101 // generated marshalling needs unsafe code; these are the C library's own
+    [DllImport("libc", EntryPoint = "open", SetLastError = true, CharSet = CharSet.Ansi, BestFitMapping = false)]
+    private static extern int Open([MarshalAs(UnmanagedType.LPUTF8Str)] string path, int flags);
+
+    [DllImport("libc", EntryPoint = "fsync", SetLastError = true)]
+    private static extern int Sync(int handle);
+
+    [DllImport("libc", EntryPoint = "close", SetLastError = true)]
+    private static extern int Close(int handle);
+#pragma warning restore SYSLIB1054, CA5392, CA2101
+}

@@ -1,0 +1,115 @@
+using System.Diagnostics;
+using Microsoft.Data.Sqlite;
+using SQLitePCL;
+
+namespace Shop.Platform.Data;
+
+/// <summary>
+/// All database files as they were at one moment, read beside whoever writes them. The writers of all files are held while the reading of each begins, some milliseconds
+/// altogether; from then on each reader sees its file as it was then, and nobody waits. A shop that is killed at that moment leaves the same.
+/// </summary>
+/// <remarks>No writer of the shop waits for another database while it holds its own, so holding all of them can't end in a deadlock.</remarks>
+internal sealed class Snapshot : IDisposable
+{
+    /// <summary>How long writers are held at most; then they are let go, and it is tried again. Far less than what a write may wait, so no client notices.</summary>
+    private static readonly TimeSpan LongestHold = TimeSpan.FromMilliseconds(250);
+
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+
+    private Snapshot(IReadOnlyList<BookFile> files) => Files = files;
+
+    /// <summary>The files, each in a transaction that has begun to read.</summary>
+    public IReadOnlyList<BookFile> Files { get; }
+
+    /// <summary>Takes it.</summary>
+    /// <exception cref="ShopStartException">A file is missing or can't be used, or its writer was never to be held.</exception>
+    public static Snapshot Take(string directory, IReadOnlyList<string> modules)
+    {
+        BookFile[] writers = [], readers = [];
+        try
+        {
+            writers = OpenAll(directory, modules);
+            readers = OpenAll(directory, modules);
+            foreach (BookFile writer in writers) writer.Run("PRAGMA busy_timeout=0");
+            long start = Stopwatch.GetTimestamp();
+            while (!TryHold(writers))
+            {
+                if (Stopwatch.GetElapsedTime(start) > Patience)
+                    throw new ShopStartException($"the databases in {directory} are too busy: in {Patience.TotalSeconds:0} seconds there was no moment to begin");
+                Thread.Sleep(LongestHold); // the shop's writers catch up
+            }
+
+            foreach (BookFile reader in readers)
+            {
+                reader.Run("BEGIN");
+                reader.Run("SELECT 1 FROM sqlite_master");
+            }
+
+            return new Snapshot(readers);
+        }
+        catch (Exception exception)
+        {
+            foreach (BookFile reader in readers) reader.Dispose();
+            if (exception is SqliteException) throw new ShopStartException($"the databases in {directory} can't be read: {exception.Message}", exception);
+            throw;
+        }
+        finally
+        {
+            foreach (BookFile writer in writers) writer.Dispose(); // which ends its transaction
+        }
+    }
+
+    public void Dispose()
+    {
+        foreach (BookFile file in Files) file.Dispose();
+    }
+
+    private static BookFile[] OpenAll(string directory, IReadOnlyList<string> modules)
+    {
+        var files = new List<BookFile>();
+        try
+        {
+            foreach (string module in modules)
+            {
+                string path = BookFile.PathOf(directory, module);
+                if (!File.Exists(path)) throw new ShopStartException($"{path} is missing");
+                files.Add(BookFile.Open(path, SqliteOpenMode.ReadWrite));
+            }
+
+            return [.. files];
+        }
+        catch
+        {
+            files.ForEach(file => file.Dispose());
+            throw;
+        }
+    }
+
+    // The first is waited for with nothing in hand. SQLite's own waiting sleeps for longer and longer, and would not find the gap between two commits of a busy writer.
+    private static bool TryHold(BookFile[] writers)
+    {
+        long holdsSince = 0;
+        for (int i = 0; i < writers.Length; i++)
+        {
+            long start = i == 0 ? Stopwatch.GetTimestamp() : holdsSince;
+            TimeSpan longest = i == 0 ? Patience : LongestHold;
+            while (true)
+            {
+                int code = raw.sqlite3_exec(writers[i].Connection.Handle, "BEGIN IMMEDIATE");
+                if (code == raw.SQLITE_OK) break;
+                if (code != raw.SQLITE_BUSY) throw SqliteError.Of(code, writers[i].Connection.Handle!);
+                if (Stopwatch.GetElapsedTime(start) > longest)
+                {
+                    for (int held = 0; held < i; held++) writers[held].Run("ROLLBACK");
+                    return false;
+                }
+
+                Thread.Yield();
+            }
+
+            if (i == 0) holdsSince = Stopwatch.GetTimestamp();
+        }
+
+        return true;
+    }
+}

@@ -1,0 +1,120 @@
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Shop.Platform.Data;
+
+namespace Shop.Platform.Modules;
+
+/// <summary>
+/// Opens the databases of all modules, sees whether they belong together before anything is written, and keeps them marked: see <see cref="BookMark"/>.
+/// As a hosted service it comes before the modules, and so it closes the databases after them.
+/// </summary>
+internal sealed class BookKeeping(IReadOnlyList<IShopModule> modules, IServiceProvider services) : IHostedService, IAsyncDisposable
+{
+    /// <summary>Time between two marks, if there is work. A file that is older than two such times is found out.</summary>
+    private static readonly TimeSpan Period = TimeSpan.FromSeconds(10);
+
+    private readonly Books _books = services.GetRequiredService<Books>();
+    private readonly TimeProvider _clock = services.GetRequiredService<TimeProvider>();
+    private readonly ILogger _log = services.GetRequiredService<ILoggerFactory>().CreateLogger("Shop.books");
+    private readonly List<Database> _databases = [];
+    private BookMark _mark = null!;
+    private bool _isEverywhere;
+    private long _commitsAtMark;
+    private Periodic? _marking;
+
+    private long Commits => _databases.Sum(database => database.Writes.Commits);
+
+    private long Now => _clock.GetUtcNow().ToUnixTimeMilliseconds();
+
+    public async Task StartAsync(CancellationToken cancellationToken)
+    {
+        foreach (IShopModule module in modules)
+        {
+            var context = services.GetRequiredKeyedService<ModuleContext>(module.Identity.Name);
+            context.Database.Open(module.GetType().Assembly, context.Metrics, context.Registry);
+            _ = new BooksMetrics(context, _books);
+            _databases.Add(context.Database);
+        }
+
+        if (BookMark.Difference([.. _databases.Select(database => database.Found)]) is { } difference)
+        {
+            _books.Disagree(difference, _log);
+            return;
+        }
+
+        try
+        {
+            await OpenMarksAsync();
+        }
+        catch (StoreException exception)
+        {
+            throw new ShopStartException($"The database files in {Path.GetDirectoryName(_databases[0].Path)} can't be used: {exception.Message}", exception);
+        }
+
+        _marking = new Periodic("Marking the database files", Period, MarkAsync, _clock, _log);
+    }
+
+    public async Task StopAsync(CancellationToken cancellationToken)
+    {
+        if (_marking is not null)
+        {
+            await _marking.DisposeAsync();
+            await MarkLastAsync();
+        }
+
+        for (int i = _databases.Count - 1; i >= 0; i--) _databases[i].Dispose();
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_marking is not null) await _marking.DisposeAsync();
+    }
+
+    private async Task OpenMarksAsync()
+    {
+        BookMark? newest = _databases.Select(database => database.Found.Mark).OfType<BookMark>().MaxBy(mark => mark.Generation);
+        if (newest is not null)
+        {
+            // Those that a crash left one step behind come first: files are never two steps apart.
+            await Task.WhenAll(_databases.Where(database => database.Found.Mark?.Mark != newest.Mark).Select(database => database.MarkAsync(newest)));
+        }
+
+        _books.Accepted = newest?.Accepted ?? 0;
+        _mark = newest?.Next(isOpening: true, _books.Accepted, Now) ?? BookMark.First(Now);
+        await SpreadAsync();
+    }
+
+    private async Task MarkAsync()
+    {
+        if (_mark.IsOpening && _isEverywhere)
+        {
+            foreach (Database database in _databases) database.Checkpoint();
+        }
+
+        if (!_isEverywhere) await SpreadAsync(); // the last try failed in some of the files
+        if (!_mark.IsOpening && Commits == _commitsAtMark) return;
+        _mark = _mark.Next(isOpening: false, _books.Accepted, Now);
+        await SpreadAsync();
+    }
+
+    private async Task MarkLastAsync()
+    {
+        try
+        {
+            await MarkAsync();
+        }
+        catch (StoreException exception)
+        {
+            _log.LogWarning("The database files could not be marked at the end: {Error} Their logs stay, and the next start goes on from there.", exception.Message);
+        }
+    }
+
+    private async Task SpreadAsync()
+    {
+        _isEverywhere = false;
+        await Task.WhenAll(_databases.Select(database => database.MarkAsync(_mark)));
+        _isEverywhere = true;
+        _commitsAtMark = Commits;
+    }
+}

@@ -1,0 +1,23 @@
+using System.Diagnostics;
+using Shop.Host;
+
+namespace Shop.Testing;
+
+/// <summary>A verb of the program, run to its end.</summary>
+internal static class ShopVerb
+{
+    /// <returns>Its exit code, and all that it printed.</returns>
+    public static async Task<(int Code, string Output)> RunAsync(params string[] arguments)
+    {
+        var start = new ProcessStartInfo("dotnet", [typeof(ShopHost).Assembly.Location, .. arguments])
+        {
+            UseShellExecute = false,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
+        using var process = Process.Start(start)!;
+        Task<string> output = process.StandardOutput.ReadToEndAsync(), errors = process.StandardError.ReadToEndAsync();
+        await process.WaitForExitAsync();
+        return (process.ExitCode, await output + await errors);
+    }
+}

@@ -1,0 +1,170 @@
+using System.Diagnostics;
+using System.Text.Json.Nodes;
+
+namespace Shop.Faults.Tests;
+
+/// <summary>Backups as docs/backup.md makes them: beside a shop under load, and of one that was stopped.</summary>
+[Platform("Linux,MacOsX", Reason = "Signals are sent with kill.")]
+internal sealed class BackupTests
+{
+    private string _root = null!;
+    private string _data = null!;
+
+    private string Restored => Path.Combine(_root, "restored");
+
+    [SetUp]
+    public void MakeDirectories()
+    {
+        _root = Directory.CreateTempSubdirectory("shop-backup-").FullName;
+        _data = Directory.CreateDirectory(Path.Combine(_root, "data")).FullName;
+    }
+
+    [TearDown]
+    public void RemoveDirectories() => Directory.Delete(_root, recursive: true);
+
+    [Test]
+    public async Task Given_orders_that_come_and_change_when_a_backup_is_made_beside_them_then_it_has_all_that_was_acknowledged_and_restores_to_books_that_agree()
+    {
+        using ShopProcess shop = await ShopProcess.StartAsync(_data);
+        using var end = new CancellationTokenSource();
+        var acknowledged = new System.Collections.Concurrent.ConcurrentQueue<string>();
+        Task<int>[] clients = [.. Enumerable.Range(0, 16).Select(_ => TradeAsync(shop, acknowledged, end.Token))];
+        for (int round = 0; round < 3; round++)
+        {
+            int before = acknowledged.Count;
+            await Eventually.IsSoAsync(() => Task.FromResult(acknowledged.Count >= before + 200));
+            string[] sure = [.. acknowledged];
+            string backup = Path.Combine(_root, $"backup-{round}");
+            (int code, string output) = await ShopVerb.RunAsync("backup", backup, $"--Shop:DataDirectory={_data}");
+            Assert.That(code, Is.Zero, output);
+            Assert.That(Directory.GetFiles(backup).Select(Path.GetFileName), Is.EquivalentTo(new[] { "backup.json", "inventory.db", "orders.db", "products.db" }));
+            string restored = Path.Combine(_root, $"restored-{round}");
+            (code, output) = await ShopVerb.RunAsync("restore", backup, $"--Shop:DataDirectory={restored}");
+            Assert.That(code, Is.Zero, output);
+            using ShopProcess again = await ShopProcess.StartAsync(restored);
+            Assert.That(again.Log, Does.Not.Contain("disagree"));
+            foreach (string id in sure) await again.Orders.GetJsonAsync($"/orders/{id}");
+            await BalancesAsync(again);
+        }
+
+        await end.CancelAsync();
+        int refused = (await Task.WhenAll(clients)).Sum();
+        Assert.That(refused, Is.Zero, "a client noticed the backup");
+    }
+
+    [TestCase(15)]
+    [TestCase(9)]
+    public async Task Given_a_shop_that_has_ended_when_it_is_backed_up_and_restored_then_the_copy_says_the_same_and_the_original_goes_on(int signal)
+    {
+        string id;
+        using (ShopProcess shop = await ShopProcess.StartAsync(_data))
+        {
+            (_, JsonNode? order) = await shop.Orders.PostAsync("/orders", Http.Order("prod_0", 3));
+            id = (string)order!["order_id"]!;
+            shop.Signal(signal);
+            await shop.ExitAsync();
+        }
+
+        string backup = Path.Combine(_root, "backup");
+        Assert.That((await ShopVerb.RunAsync("backup", backup, $"--Shop:DataDirectory={_data}")).Code, Is.Zero);
+        Assert.That((await ShopVerb.RunAsync("restore", backup, $"--Shop:DataDirectory={Restored}")).Code, Is.Zero);
+        foreach (string directory in new[] { _data, Restored })
+        {
+            using ShopProcess shop = await ShopProcess.StartAsync(directory);
+            await shop.Orders.GetJsonAsync($"/orders/{id}");
+            await shop.Orders.GetJsonAsync("/health/ready");
+            await BalancesAsync(shop);
+        }
+    }
+
+    [Test]
+    public async Task Given_what_is_no_whole_backup_or_no_empty_directory_when_restored_then_one_line_says_so_and_nothing_is_touched()
+    {
+        using (ShopProcess shop = await ShopProcess.StartAsync(_data)) shop.Signal(15);
+        string backup = Path.Combine(_root, "backup");
+        Assert.That((await ShopVerb.RunAsync("backup", backup, $"--Shop:DataDirectory={_data}")).Code, Is.Zero);
+        await RefusesAsync("restore", backup, _data, "is not empty");
+        await RefusesAsync("backup", backup, _data, "exists and is not empty");
+        await RefusesAsync("backup", Path.Combine(_root, "other"), Restored, "is missing");
+        await RefusesAsync("restore", _data, Restored, "is not a backup");
+        await using (var file = new FileStream(Path.Combine(backup, "orders.db"), FileMode.Open))
+        {
+            file.Position = file.Length - 1;
+            file.WriteByte(1);
+        }
+
+        await RefusesAsync("restore", backup, Restored, "orders.db is damaged");
+        Assert.That(Directory.GetDirectories(_root).Select(Path.GetFileName), Is.EquivalentTo(new[] { "data", "backup" }), "nothing half done is left");
+    }
+
+    [Test]
+    public async Task Given_a_backup_that_is_killed_at_any_moment_then_nothing_looks_like_a_backup_that_is_none()
+    {
+        using (ShopProcess shop = await ShopProcess.StartAsync(_data)) shop.Signal(15);
+        for (int round = 0; round < 8; round++)
+        {
+            string backup = Path.Combine(_root, $"backup-{round}");
+            using var process = Process.Start(new ProcessStartInfo("dotnet", [typeof(Host.ShopHost).Assembly.Location, "backup", backup, $"--Shop:DataDirectory={_data}"]) { UseShellExecute = false, RedirectStandardOutput = true })!;
+            int files = round;
+            await Eventually.IsSoAsync(() => Task.FromResult(process.HasExited || Directory.GetDirectories(_root, $"backup-{round}*").Any(made => Directory.GetFiles(made).Length >= files / 2)));
+            process.Kill();
+            await process.WaitForExitAsync();
+            if (!Directory.Exists(backup)) continue;
+            Assert.That((await ShopVerb.RunAsync("restore", backup, $"--Shop:DataDirectory={Path.Combine(_root, $"restored-{round}")}")).Code, Is.Zero);
+        }
+    }
+
+    private async Task RefusesAsync(string verb, string directory, string data, string why)
+    {
+        (int code, string output) = await ShopVerb.RunAsync(verb, directory, $"--Shop:DataDirectory={data}");
+        Assert.That(code, Is.EqualTo(1), output);
+        Assert.That(output.Trim().Split('\n'), Has.Length.EqualTo(1).And.All.Contains(why));
+    }
+
+    // Orders in all stages of their lives, and refusals that were not due.
+    private static async Task<int> TradeAsync(ShopProcess shop, System.Collections.Concurrent.ConcurrentQueue<string> acknowledged, CancellationToken end)
+    {
+        int refused = 0;
+        for (int i = 0; !end.IsCancellationRequested; i++)
+        {
+            (HttpResponseMessage response, JsonNode? order) = await shop.Orders.PostAsync("/orders", Http.Order("prod_0"));
+            if ((int)response.StatusCode != 201)
+            {
+                refused++;
+                continue;
+            }
+
+            string id = (string)order!["order_id"]!;
+            acknowledged.Enqueue(id);
+            string[] steps = (i % 4) switch { 0 => ["pay", "ship"], 1 => ["cancel"], 2 => ["pay"], _ => [] };
+            foreach (string step in steps)
+            {
+                (HttpResponseMessage changed, _) = await shop.Orders.PostAsync($"/orders/{id}/{step}");
+                if ((int)changed.StatusCode != 200) refused++;
+            }
+        }
+
+        return refused;
+    }
+
+    // Each open order holds its unit, each shipped one took it.
+    private static async Task BalancesAsync(ShopProcess shop)
+    {
+        var units = new Dictionary<string, long>(StringComparer.Ordinal);
+        for (string? next = "/orders?limit=1000"; next is not null;)
+        {
+            (HttpResponseMessage page, JsonNode? orders) = await shop.Orders.SendJsonAsync(HttpMethod.Get, next);
+            foreach (JsonNode? order in orders!.AsArray())
+            {
+                string status = (string)order!["status"]!;
+                units[status] = units.GetValueOrDefault(status) + (long)order["items"]![0]!["quantity"]!;
+            }
+
+            next = page.NextPage();
+        }
+
+        long held = units.GetValueOrDefault("created") + units.GetValueOrDefault("paid"), shipped = units.GetValueOrDefault("shipped");
+        JsonNode stock = await shop.Inventory.GetJsonAsync("/inventory/prod_0");
+        Assert.That(((long)stock["on_hand"]!, (long)stock["reserved"]!), Is.EqualTo((1_000_000 - shipped, held)));
+    }
+}

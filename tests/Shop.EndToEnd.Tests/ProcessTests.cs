@@ -205,6 +205,7 @@ internal sealed class ProcessTests
     {
         var start = new ProcessStartInfo("dotnet", [typeof(Host.ShopHost).Assembly.Location, .. arguments])
         {
+            UseShellExecute = false,
             RedirectStandardOutput = true,
             RedirectStandardError = true,
             WorkingDirectory = _directory,

@@ -1,4 +1,3 @@
-using System.Globalization;
 using Prometheus;
 
 namespace Shop.Platform;
@@ -22,8 +21,6 @@ public sealed class ProcessMetrics
         metrics.CreateGauge("shop_build_info", "Always 1; the labels say which build runs.", ["version", "revision", "runtime"])
             .WithLabels(build.Version, build.Revision, build.Runtime).Set(1);
         metrics.CreateGauge("dotnet_processors", "Processors that the process may use.").Set(Environment.ProcessorCount);
-        metrics.CreateGauge("process_memory_limit_bytes", "Memory that the process may use: its container's limit, or what the machine has.")
-            .Set(MemoryLimit());
         ShowGarbageCollector(metrics);
         ShowThreads(metrics);
     }
@@ -68,16 +65,5 @@ public sealed class ProcessMetrics
             done.IncTo(ThreadPool.CompletedWorkItemCount);
             contentions.IncTo(Monitor.LockContentionCount);
         });
-    }
-
-    // The runtime tells three quarters of a container's limit, which is what the collector may use.
-    private static double MemoryLimit()
-    {
-        foreach (string file in (string[])["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"])
-        {
-            if (File.Exists(file) && double.TryParse(File.ReadAllText(file), CultureInfo.InvariantCulture, out double limit) && limit < 1e15) return limit;
-        }
-
-        return GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
     }
 }

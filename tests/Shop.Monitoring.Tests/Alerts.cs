@@ -6,6 +6,9 @@ internal sealed record Alert(string Group, string Name, YamlNode Yaml);
 
 internal static class Alerts
 {
+    /// <summary>The one that always fires.</summary>
+    public const string Watchdog = "Watchdog";
+
     public static IReadOnlyList<Alert> All { get; } =
     [
         .. from @group in Yaml.Load("monitoring", "prometheus", "rules", "alerts.yml").At("groups").Items()

@@ -27,7 +27,9 @@ internal static class Dashboards
                                                select new Panel(dashboard.Key, panel);
 
     /// <summary>A query as Grafana would send it. A rate interval of a minute is a second here.</summary>
-    public static string Filled(string query, string service, string instance) => query
-        .Replace("$__rate_interval", "5s").Replace("$__range", "60s").Replace("$service", service).Replace("$instance", instance)
-        .Replace("[5m]", "[5s]").Replace("[1h]", "[60s]").Replace("[1m]", "[5s]");
+    public static string Filled(string query, string service, string instance) => Filled(query, service, instance, "5s", "60s").Replace("[1h]", "[60s]");
+
+    /// <summary>A query as Grafana would send it, for a time and a resolution; all runs of load tests.</summary>
+    public static string Filled(string query, string service, string instance, string rateInterval, string range) => query
+        .Replace("$__rate_interval", rateInterval).Replace("$__range", range).Replace("$service", service).Replace("$instance", instance).Replace("$testid", ".*");
 }

@@ -25,12 +25,12 @@ internal sealed class ProofTests
 
     [Test]
     public Task Given_the_projects_configuration_then_every_target_is_up() => WatchedShop.UntilAsync(
-        async () => (await TargetsAsync()) is { Length: 8 } targets && targets.All(target => (string)target["health"]! == "up"),
+        async () => (await TargetsAsync()) is { Length: 9 } targets && targets.All(target => (string)target["health"]! == "up"),
         async () => string.Join("\n", (await TargetsAsync()).Select(target => target.ToJsonString())));
 
     [Test]
     public Task Given_the_projects_rules_then_every_one_is_healthy() => WatchedShop.UntilAsync(
-        async () => (await RulesAsync()) is { Length: > 40 } rules && rules.All(rule => (string)rule["health"]! == "ok"),
+        async () => (await RulesAsync()) is { Length: > 60 } rules && rules.All(rule => (string)rule["health"]! == "ok"),
         async () => string.Join("\n", (await RulesAsync()).Where(rule => (string)rule["health"]! != "ok").Select(rule => rule.ToJsonString())));
 
     private static IEnumerable<TestCaseData> Queries() =>

@@ -126,7 +126,7 @@ internal sealed partial class WatchedShop : IAsyncDisposable
             ["cadvisor:8080"] = new Uri(_standIns.Urls.First()).Authority,
             ["grafana:3000"] = new Uri(_standIns.Urls.Last()).Authority,
             ["localhost:9090"] = $"127.0.0.1:{port}",
-            ["alertmanager:9093"] = "127.0.0.1:9",
+            ["alertmanager:9093"] = new Uri(_standIns.Urls.Last()).Authority,
         };
         string configuration = targets.Aggregate(Repository.Text("monitoring", "prometheus", "prometheus.yml"), (text, target) => text.Replace($"[{target.Key}]", $"[\"{target.Value}\"]"));
         Assert.That(configuration, Does.Not.Contain("targets: [shop"));
@@ -199,6 +199,6 @@ internal sealed partial class WatchedShop : IAsyncDisposable
     [GeneratedRegex(@"(?<number>\d+)(?<unit>[smhd])", RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex Duration();
 
-    [GeneratedRegex(@"\[[0-9smhd:]+\]|(?<=for: )\S+", RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(@"\[[0-9smhd:]+\]|(?<=(for|interval): )\S+", RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex Window();
 }

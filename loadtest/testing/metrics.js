@@ -84,8 +84,11 @@ function mean(values) {
 }
 
 function percentile(values, percent) {
+  // As k6 does it: between two values, the part of the way.
   const sorted = [...values].sort((one, other) => one - other);
-  return sorted[Math.min(sorted.length - 1, Math.floor((sorted.length * percent) / 100))];
+  const rank = (percent / 100) * (sorted.length - 1);
+  const below = sorted[Math.floor(rank)];
+  return below + (sorted[Math.ceil(rank)] - below) * (rank % 1);
 }
 
 function compare(value, operator, bound) {

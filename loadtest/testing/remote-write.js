@@ -1,18 +1,19 @@
-// What `k6 run --out experimental-prometheus-rw` does: every few seconds the state of each series goes to Prometheus by remote write, in the names of k6's
-// documentation. A counter ends with _total and a rate with _rate; a trend is a series for each statistic, times in seconds.
+// What `k6 run --out experimental-prometheus-rw` does: every few seconds the state of each series that has changed goes to Prometheus by remote write, with
+// the time of its newest sample. A counter ends with _total and a rate with _rate; a trend is a series for each statistic, times in seconds.
+// k6-remote-write.json is what a real k6 wrote.
 
 import { valuesOf } from './metrics.js';
-
-const SYSTEM_TAGS = new Set(['method', 'name', 'status', 'group', 'check', 'scenario', 'expected_response']);
 
 export class RemoteWrite {
   #series = new Map();
   #sent = Promise.resolve();
   #timer;
+  #take;
 
-  /** @param {Record<string, string | undefined>} env k6's own variables for this output */
-  constructor({ K6_PROMETHEUS_RW_SERVER_URL: url = 'http://localhost:9090/api/v1/write', K6_PROMETHEUS_RW_TREND_STATS: stats = 'p(99)', K6_PROMETHEUS_RW_PUSH_INTERVAL: interval = '5s' }) {
-    this.url = url;
+  /** @param {Record<string, string | undefined>} env k6's own variables for this output
+   * @param {(series: { labels: string[][], value: number, time: number }[]) => unknown} [take] gets the series of a push, in place of Prometheus */
+  constructor({ K6_PROMETHEUS_RW_SERVER_URL: url = 'http://localhost:9090/api/v1/write', K6_PROMETHEUS_RW_TREND_STATS: stats = 'p(99)', K6_PROMETHEUS_RW_PUSH_INTERVAL: interval = '5s' }, take = (series) => push(url, series)) {
+    this.#take = take;
     this.stats = stats.split(',');
     const seconds = /^([\d.]+)s$/.exec(interval)?.[1];
     if (!seconds) throw new Error(`K6_PROMETHEUS_RW_PUSH_INTERVAL: the stand-in wants seconds, such as 5s, not ${interval}`);
@@ -20,11 +21,13 @@ export class RemoteWrite {
   }
 
   add({ name, type, contains, value, tags = {} }) {
-    const labels = Object.entries(tags).filter(([tag, text]) => SYSTEM_TAGS.has(tag) && text !== '');
+    const labels = Object.entries(tags).filter(([, text]) => text !== '');
     const key = JSON.stringify([name, ...labels.sort()]);
     let series = this.#series.get(key);
     if (!series) this.#series.set(key, (series = { name, type, contains, labels, samples: [] }));
     series.samples.push(value);
+    series.time = Date.now();
+    series.isChanged = true;
   }
 
   /** Sends what is left; an error of any push comes out here, and the run fails with it. */
@@ -35,14 +38,17 @@ export class RemoteWrite {
   }
 
   #send() {
-    const body = compressed(writeRequest([...this.#series.values()].flatMap((series) => this.#figures(series)), Date.now()));
-    this.#sent = this.#sent.then(() => push(this.url, body));
+    const changed = [...this.#series.values()].filter(({ isChanged }) => isChanged);
+    if (changed.length === 0) return;
+    const figures = changed.flatMap((series) => this.#figures(series));
+    for (const series of changed) series.isChanged = false;
+    this.#sent = this.#sent.then(() => this.#take(figures));
     this.#sent.catch(() => {}); // close() waits for it, and throws
   }
 
-  #figures({ name, type, contains, labels, samples }) {
+  #figures({ name, type, contains, labels, samples, time }) {
     const values = valuesOf(type, samples, 1, this.stats);
-    const figure = (suffix, value) => ({ labels: [['__name__', `k6_${name}${suffix}`], ...labels], value });
+    const figure = (suffix, value) => ({ labels: [['__name__', `k6_${name}${suffix}`], ...labels], value, time });
     switch (type) {
       case 'counter':
         return [figure('_total', values.count)];
@@ -56,15 +62,15 @@ export class RemoteWrite {
   }
 }
 
-async function push(url, body) {
+async function push(url, series) {
   const headers = { 'Content-Type': 'application/x-protobuf', 'Content-Encoding': 'snappy', 'X-Prometheus-Remote-Write-Version': '0.1.0' };
-  const answer = await fetch(url, { method: 'POST', headers, body });
+  const answer = await fetch(url, { method: 'POST', headers, body: compressed(writeRequest(series)) });
   if (!answer.ok) throw new Error(`${url}: ${answer.status} ${await answer.text()}`);
 }
 
 /** prometheus.WriteRequest as Protocol Buffers: time series of labels and one sample each. */
-function writeRequest(series, time) {
-  return Buffer.concat(series.map(({ labels, value }) => field(1, Buffer.concat([...labels.map(label), field(2, sample(value, time))]))));
+function writeRequest(series) {
+  return Buffer.concat(series.map(({ labels, value, time }) => field(1, Buffer.concat([...labels.map(label), field(2, sample(value, time))]))));
 }
 
 function label([name, text]) {

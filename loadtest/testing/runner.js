@@ -29,6 +29,7 @@ export async function run(script, { env = {}, scale = 1, output } = {}) {
 async function runThrough(test) {
   const host = await test.user();
   const { options, functions } = host.script;
+  test.tags = options.tags ?? {};
   const { scenarios = { default: { executor: 'ramping-vus', startVUs: 1, stages: options.stages } }, thresholds = {} } = options;
 
   const data = functions.includes('setup') ? await host.run('setup', undefined, { group: '::setup' }) : undefined;
@@ -62,6 +63,7 @@ class Test {
   metrics = new Metrics();
   errors = [];
   isAborted = false;
+  tags = {};
   #busy = 0;
   #users = [];
   #timers = [];
@@ -98,8 +100,9 @@ class Test {
   }
 
   add(sample) {
-    this.metrics.add(sample);
-    this.output?.add(sample);
+    const tagged = { ...sample, tags: { ...this.tags, ...sample.tags } };
+    this.metrics.add(tagged);
+    this.output?.add(tagged);
   }
 
   countUsers() {
@@ -173,20 +176,41 @@ class User {
 }
 
 function send({ method, url, body, headers, timeout }) {
-  const start = performance.now();
+  const at = { start: performance.now() };
+  const before = { read: 0, written: 0 };
   return new Promise((resolve) => {
-    const end = (answer) => resolve({ duration: performance.now() - start, headers: {}, body: null, status: 0, ...answer });
+    let socket;
+    const end = (answer) => resolve({ headers: {}, body: null, status: 0, timings: timings(at), ...bytes(socket, before), ...answer });
     const length = body === null ? {} : { 'Content-Length': Buffer.byteLength(body) };
     const request = http.request(url, { method, agent, headers: { ...headers, ...length }, timeout: milliseconds(timeout) }, (response) => {
+      at.answer = performance.now();
       const chunks = [];
       response.on('data', (chunk) => chunks.push(chunk));
-      response.on('end', () => end({ status: response.statusCode, headers: response.headers, body: Buffer.concat(chunks).toString() }));
+      response.on('end', () => end({ status: response.statusCode, proto: `HTTP/${response.httpVersion}`, headers: response.headers, body: Buffer.concat(chunks).toString() }));
       response.on('error', (error) => end({ error: error.message }));
     });
+    request.on('socket', (given) => {
+      socket = given;
+      at.socket = performance.now();
+      [before.read, before.written] = [socket.bytesRead, socket.bytesWritten];
+      if (socket.connecting) socket.once('connect', () => (at.connect = performance.now()));
+    });
+    request.on('finish', () => (at.sent = performance.now()));
     request.on('timeout', () => request.destroy(new Error('request timeout')));
     request.on('error', (error) => end({ error: error.message, isTimeout: error.message === 'request timeout' }));
     request.end(body ?? undefined);
   });
+}
+
+/** The parts of a request's time as k6 tells them; its duration is without the connection. */
+function timings({ start, socket = start, connect = socket, sent = connect, answer = sent }) {
+  const now = performance.now();
+  const parts = { blocked: socket - start, connecting: connect - socket, tls_handshaking: 0, sending: Math.max(0, sent - connect), waiting: Math.max(0, answer - Math.max(sent, connect)), receiving: now - answer };
+  return { ...parts, duration: parts.sending + parts.waiting + parts.receiving };
+}
+
+function bytes(socket, { read, written }) {
+  return { sent: socket ? socket.bytesWritten - written : 0, received: socket ? socket.bytesRead - read : 0 };
 }
 
 /** Users come and go; each iterates without pause. */

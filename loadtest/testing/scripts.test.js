@@ -94,3 +94,32 @@ test('given a flash sale, when more want it than there is, then it is sold out t
   assert.equal(metrics.orders_short.values.count, 2);
   assert.equal(metrics.units_oversold.values.count, 0);
 });
+
+test('given the smoke scenario, when it is written to Prometheus, then by the names, with the labels and as often as a real k6 does', async () => {
+  const real = JSON.parse(readFileSync(new URL('k6-remote-write.json', import.meta.url), 'utf8')).series;
+  const pushes = [];
+  const output = new RemoteWrite({ K6_PROMETHEUS_RW_TREND_STATS: 'p(95),max', K6_PROMETHEUS_RW_PUSH_INTERVAL: '1s' }, (series) => pushes.push(series));
+  assert.deepEqual(wrong(await run(MAIN, { env: { ...shop.env, SCENARIO: 'smoke', TESTID: 'this one', RESULTS: results }, output })).errors, []);
+
+  const key = (labels) => JSON.stringify(Object.entries(labels).sort());
+  const written = new Map();
+  for (const { labels, value, time } of pushes.flat()) {
+    const { testid, ...others } = Object.fromEntries(labels);
+    assert.equal(testid, 'this one', labels.join(' '));
+    assert.ok(Number.isFinite(value), labels.join(' '));
+    const times = written.get(key(others)) ?? written.set(key(others), []).get(key(others));
+    assert.ok(!(time <= times.at(-1)), `sent again, with nothing new: ${labels.join(' ')}`);
+    times.push(time);
+  }
+
+  // One of twenty buyers cancels, so there may be none.
+  const maybe = (labels) => labels.includes('cancel');
+  const expected = real.map(({ labels }) => key(labels));
+  assert.deepEqual(expected.filter((labels) => !written.has(labels) && !maybe(labels)), []);
+  assert.deepEqual([...written.keys()].filter((labels) => !expected.includes(labels) && !maybe(labels)), []);
+  for (const { labels, seconds } of real) {
+    const times = written.get(key(labels));
+    if (seconds.length === 1 && times) assert.equal(times.length, 1, key(labels)); // setup, teardown, the flash sale: told once
+    if (seconds.length > 10) assert.ok(times.length > 5 && times.length <= pushes.length, key(labels)); // told as it changes
+  }
+});

@@ -14,6 +14,7 @@ globalThis.k6StandIn = {
   id,
   iteration: 0,
   groups: [],
+  data: { sent: 0, received: 0 }, // bytes of this iteration
   tags: {}, // of what it does now
   sample: (metric, value, tags) => {
     const { group = '', ...others } = globalThis.k6StandIn.tags;
@@ -30,6 +31,14 @@ globalThis.k6StandIn = {
   },
 };
 
+/** What k6 tells of each iteration, of setup and of teardown. */
+function report(duration) {
+  const { data, sample } = globalThis.k6StandIn;
+  sample({ name: 'iteration_duration', type: 'trend', contains: 'time' }, duration);
+  for (const way of Object.keys(data)) sample({ name: `data_${way}`, type: 'counter', contains: 'data' }, data[way]);
+  globalThis.k6StandIn.data = { sent: 0, received: 0 };
+}
+
 try {
   const module = await import(script);
   parentPort.postMessage({ ready: { options: module.options ?? {}, functions: Object.keys(module).filter((name) => typeof module[name] === 'function') } });
@@ -37,7 +46,9 @@ try {
     try {
       globalThis.k6StandIn.tags = tags;
       globalThis.__ITER = globalThis.k6StandIn.iteration;
+      const start = performance.now();
       const result = await module[run](data);
+      if (run !== 'handleSummary') report(performance.now() - start);
       parentPort.postMessage({ done: { result: result === undefined ? undefined : JSON.parse(JSON.stringify(result)) } });
     } catch (error) {
       parentPort.postMessage({ done: { error: String(error?.stack ?? error) } });

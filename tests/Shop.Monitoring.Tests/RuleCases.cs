@@ -85,7 +85,7 @@ internal sealed partial class RuleCases
         {
             long seconds = long.Parse(match.Groups["number"].Value, CultureInfo.InvariantCulture) * match.Groups["unit"].Value switch { "m" => 60, "h" => 3600, _ => 86400 };
             yield return With(match.Groups["duration"], $"{seconds * 2}s");
-            yield return With(match.Groups["duration"], $"{seconds / 2}s");
+            yield return With(match.Groups["duration"], $"{(seconds == 60 ? 0 : seconds / 2)}s"); // cases go by the minute
         }
 
         foreach (Match match in Threshold().Matches(Text))
@@ -160,7 +160,8 @@ internal sealed partial class RuleCases
         return text.ToString();
     }
 
-    [GeneratedRegex(@"(\[|for: )(?<duration>(?<number>\d+)(?<unit>[mhd]))(?=[:\]\s])", RegexOptions.ExplicitCapture, 1000)]
+    // "or … * 0" is there whatever its window.
+    [GeneratedRegex(@"(\[|for: )(?<duration>(?<number>\d+)(?<unit>[mhd]))(?=[:\]\s])(?!\]\)+ \* 0)", RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex Duration();
 
     [GeneratedRegex(@"([<>]=? |, )(?<number>\d+(\.\d+)?)(?=\s|$| \*)|(?<number>0\.\d+) \*", RegexOptions.ExplicitCapture | RegexOptions.Multiline, 1000)]

@@ -108,6 +108,8 @@ export function profile(name) {
       },
     },
     thresholds,
+    // Tells one run from another where the figures of many are kept.
+    tags: { testid: __ENV.TESTID || `${name}-${new Date().toISOString().replace(/[-:]|\.\d+/g, '')}` },
     summaryTrendStats: ['avg', 'min', 'med', 'max', 'p(90)', 'p(95)', 'p(99)'],
     setupTimeout: '2m',
     teardownTimeout: '2m',

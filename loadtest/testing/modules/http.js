@@ -13,8 +13,8 @@ class Response {
     this.status = answer.status;
     this.body = answer.body;
     this.error = answer.error ?? '';
-    this.error_code = answer.error ? (answer.isTimeout ? 1050 : 1212) : 0;
-    this.timings = { duration: answer.duration };
+    this.error_code = errorCode(answer);
+    this.timings = answer.timings;
     this.headers = Object.fromEntries(Object.entries(answer.headers).map(([name, value]) => [canonical(name), String(value)]));
   }
 
@@ -30,6 +30,11 @@ class Response {
   }
 }
 
+function errorCode({ error, isTimeout, status }) {
+  if (error) return isTimeout ? 1050 : 1212;
+  return status >= 400 ? 1000 + status : 0;
+}
+
 export function expectedStatuses(...statuses) {
   return (status) => statuses.some((one) => (typeof one === 'number' ? one === status : status >= one.min && status <= one.max));
 }
@@ -40,9 +45,14 @@ export function request(method, url, body = null, params = {}) {
   const sent = { method, url: String(url), body, headers: { 'User-Agent': 'k6-stand-in', ...params.headers }, timeout: params.timeout ?? '60s' };
   const answer = vu.send(sent);
   const isExpected = (params.responseCallback ?? isSuccess)(answer.status);
-  const tags = { method, name: params.tags?.name ?? sent.url, status: String(answer.status), expected_response: String(isExpected), ...params.tags };
+  // A name stands for the address, too, so that each address is no series.
+  const name = params.tags?.name ?? sent.url;
+  const code = errorCode(answer);
+  const tags = { method, name, url: name, proto: answer.proto ?? '', status: String(answer.status), expected_response: String(isExpected), error: answer.error ?? '', error_code: code ? String(code) : '', ...params.tags };
   vu.sample({ name: 'http_reqs', type: 'counter' }, 1, tags);
-  vu.sample({ name: 'http_req_duration', type: 'trend', contains: 'time' }, answer.duration, tags);
+  for (const [part, time] of Object.entries(answer.timings)) vu.sample({ name: `http_req_${part}`, type: 'trend', contains: 'time' }, time, tags);
+  vu.data.sent += answer.sent;
+  vu.data.received += answer.received;
   vu.sample({ name: 'http_req_failed', type: 'rate' }, !isExpected, tags);
   return new Response(sent, answer);
 }

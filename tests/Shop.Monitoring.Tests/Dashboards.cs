@@ -26,6 +26,8 @@ internal static class Dashboards
                                                where (string)panel!["type"]! != "row"
                                                select new Panel(dashboard.Key, panel);
 
+    public static IEnumerable<string> Annotations => All.Values.SelectMany(dashboard => dashboard["annotations"]!["list"]!.AsArray()).Select(annotation => (string)annotation!["expr"]!);
+
     /// <summary>A query as Grafana would send it. A rate interval of a minute is a second here.</summary>
     public static string Filled(string query, string service, string instance) => Filled(query, service, instance, "5s", "60s").Replace("[1h]", "[60s]");
 

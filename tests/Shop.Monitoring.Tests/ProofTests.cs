@@ -1,9 +1,10 @@
 using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
 
 namespace Shop.Monitoring.Tests;
 
 /// <summary>What Prometheus sees of a shop that is used and well: every target, every rule, every query of every panel.</summary>
-internal sealed class ProofTests
+internal sealed partial class ProofTests
 {
     private WatchedShop _watched = null!;
     private Traffic _traffic = null!;
@@ -55,6 +56,31 @@ internal sealed class ProofTests
             () => Task.FromResult($"No data: {filled}"));
     }
 
+    private static IEnumerable<string> Selectors() => new[] { "alerts", "recording" }
+        .SelectMany(file => Yaml.Load("monitoring", "prometheus", "rules", $"{file}.yml").At("groups").Items())
+        .SelectMany(group => group.At("rules").Items())
+        .SelectMany(rule => Selector().Matches(rule.Text("expr")!))
+        .Select(match => match.Value).Where(selector => !selector.StartsWith("service:", StringComparison.Ordinal)).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal);
+
+    // A rule that asks for a series that nobody has is silent for ever: a bucket, a label or a value of one that was renamed.
+    [TestCaseSource(nameof(Selectors))]
+    public Task Given_what_a_rule_asks_for_then_there_is_such_a_series(string selector) => WatchedShop.UntilAsync(
+        async () => (await _watched.QueryAsync($"count({selector})")) is [{ Value: > 0 }],
+        () => Task.FromResult($"No series: {selector}"));
+
+    [Test]
+    public async Task Given_the_registries_of_the_shop_then_promtool_finds_no_fault_in_what_they_show()
+    {
+        foreach ((string name, HttpClient client) in _watched.Shop.ByName)
+        {
+            foreach (string path in new[] { "/metrics", "/metrics/process" })
+            {
+                (int exitCode, string output) = Tools.RunWith(await client.GetStringAsync(path), "promtool", "check", "metrics");
+                Assert.That(exitCode, Is.Zero, $"{name} {path}: {output}");
+            }
+        }
+    }
+
     [Test]
     public async Task Given_a_shop_that_is_well_then_no_alert_of_its_own_is_raised()
     {
@@ -85,4 +111,8 @@ internal sealed class ProofTests
 
     private async Task<JsonNode[]> RulesAsync() =>
         [.. (await _watched.ApiAsync("/api/v1/rules"))["groups"]!.AsArray().SelectMany(group => group!["rules"]!.AsArray())!];
+
+    // A name of a metric has an underscore, or is "up"; what is called is a function.
+    [GeneratedRegex(@"\b(up|[a-z]\w*_\w*|service:[\w:]+)\b(\{[^}]*\})?(?![\w(:=~])(?!\s*\()", RegexOptions.ExplicitCapture, 1000)]
+    private static partial Regex Selector();
 }

@@ -16,10 +16,15 @@ internal static class Tools
         throw new UnreachableException();
     }
 
-    public static (int ExitCode, string Output) Run(string program, params string[] arguments)
+    public static (int ExitCode, string Output) Run(string program, params string[] arguments) => RunWith("", program, arguments);
+
+    /// <summary>Runs a program that reads a text.</summary>
+    public static (int ExitCode, string Output) RunWith(string input, string program, params string[] arguments)
     {
-        var start = new ProcessStartInfo(Need(program), arguments) { RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false };
+        var start = new ProcessStartInfo(Need(program), arguments) { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false };
         using var process = Process.Start(start)!;
+        process.StandardInput.Write(input);
+        process.StandardInput.Close();
         Task<string> errors = process.StandardError.ReadToEndAsync();
         string output = process.StandardOutput.ReadToEnd();
         process.WaitForExit();

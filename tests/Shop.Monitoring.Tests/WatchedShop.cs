@@ -12,7 +12,7 @@ namespace Shop.Monitoring.Tests;
 
 /// <summary>
 /// The real shop, watched by a real Prometheus with the project's own configuration and rules. Targets are led to free ports, and
-/// time runs sixty times as fast: a minute in the configuration is a second here. Node Exporter is real too; cAdvisor and Grafana
+/// time runs sixty times as fast: a minute in the configuration is a second here. Node Exporter is real too; cAdvisor, Alertmanager and Grafana
 /// are an exposition that the test serves.
 /// </summary>
 internal sealed partial class WatchedShop : IAsyncDisposable
@@ -186,7 +186,8 @@ internal sealed partial class WatchedShop : IAsyncDisposable
         builder.Logging.ClearProviders();
         WebApplication app = builder.Build();
         app.Urls.Add("http://127.0.0.1:0");
-        string exposition = await File.ReadAllTextAsync(Path.Combine(AppContext.BaseDirectory, "Exposition", "cadvisor.prom"));
+        string[] files = Directory.GetFiles(Path.Combine(AppContext.BaseDirectory, "Exposition"), "*.prom");
+        string exposition = string.Concat(await Task.WhenAll(files.Select(file => File.ReadAllTextAsync(file))));
         app.Run(http =>
         {
             http.Response.ContentType = "text/plain; version=0.0.4";

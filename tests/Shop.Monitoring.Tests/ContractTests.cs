@@ -1,0 +1,164 @@
+using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
+using YamlDotNet.RepresentationModel;
+
+namespace Shop.Monitoring.Tests;
+
+/// <summary>What one file expects of another: names of jobs, alerts, receivers, records and panels, windows and how long Prometheus keeps what they read.</summary>
+internal sealed partial class ContractTests
+{
+    private static readonly YamlNode Alertmanager = Yaml.Load("monitoring", "alertmanager", "alertmanager.yml");
+
+    private static IEnumerable<(string Name, YamlNode Yaml)> Records =>
+        Yaml.Load("monitoring", "prometheus", "rules", "recording.yml").At("groups").Items().SelectMany(group => group.At("rules").Items()).Select(rule => (rule.Text("record")!, rule));
+
+    private static string[] Jobs => [.. Yaml.Load("monitoring", "prometheus", "prometheus.yml").At("scrape_configs").Items().Select(job => job.Text("job_name")!)];
+
+    private static IEnumerable<string> Runbooks => Directory.GetFiles(Repository.PathOf("docs", "runbooks"), "*.md").Select(file => Path.GetFileName(file));
+
+    private static IEnumerable<string> Expressions =>
+        [.. Alerts.All.Select(alert => alert.Yaml.Text("expr")!), .. Records.Select(record => record.Yaml.Text("expr")!), .. Dashboards.Panels.SelectMany(panel => panel.Queries)];
+
+    [Test]
+    public void Given_the_jobs_of_Prometheus_then_each_is_missed_if_it_is_gone_and_those_of_the_shop_are_services()
+    {
+        Alert missing = Alerts.All.Single(alert => alert.Name == "TargetMissing");
+        Assert.That(Absent().Matches(missing.Yaml.Text("expr")!).Select(match => match.Groups["job"].Value), Is.EquivalentTo(Jobs));
+        Assert.That(Jobs.Where(job => job.EndsWith("-service", StringComparison.Ordinal)), Is.EquivalentTo(new[] { "product-service", "order-service", "inventory-service" }));
+    }
+
+    [Test]
+    public void Given_jobs_that_queries_name_then_Prometheus_has_them() =>
+        Assert.That(Expressions.Concat(Dashboards.Annotations).SelectMany(text => Job().Matches(text)).Select(match => match.Groups["job"].Value).Distinct(), Is.SubsetOf(Jobs));
+
+    [Test]
+    public void Given_the_rules_of_inhibition_then_alerts_labels_and_receivers_that_they_name_are_there()
+    {
+        IEnumerable<YamlNode> rules = Alertmanager.At("inhibit_rules").Items();
+        IEnumerable<YamlNode> routes = Alertmanager.At("route").At("routes").Items();
+        string[] matchers = [.. rules.SelectMany(rule => rule.At("source_matchers").Items().Concat(rule.At("target_matchers").Items())).Concat(routes.SelectMany(route => route.At("matchers").Items())).Select(matcher => matcher.ToString())];
+        string[] Named(string label) => [.. matchers.Select(matcher => Matcher().Match(matcher)).Where(match => match.Groups["label"].Value == label).Select(match => match.Groups["value"].Value)];
+        Assert.That(matchers, Is.All.Matches(Matcher().ToString()));
+        Assert.That(Named("alertname"), Is.SubsetOf(Alerts.All.Select(alert => alert.Name)));
+        Assert.That(Named("severity"), Is.SubsetOf(Alerts.All.Select(alert => alert.Yaml.At("labels").Text("severity"))));
+        Assert.That(Named("job"), Is.SubsetOf(Jobs));
+        // The label by which a service's tickets follow it: up has none of its own.
+        Assert.That(Alerts.All.Single(alert => alert.Name == "ServiceDown").Yaml.At("labels").Text("service"), Is.EqualTo("{{ $labels.job }}"));
+        Assert.That(routes.Select(route => route.Text("receiver")).Append(Alertmanager.At("route").Text("receiver")), Is.EquivalentTo(Alertmanager.At("receivers").Items().Select(receiver => receiver.Text("name"))));
+    }
+
+    [Test]
+    public void Given_a_recording_rule_then_something_uses_it_and_what_is_used_is_there()
+    {
+        string runbooks = string.Concat(Runbooks.Select(page => Repository.Text("docs", "runbooks", page)));
+        string[] used = [.. Expressions.Append(runbooks).SelectMany(text => Record().Matches(text)).Select(match => match.Value).Distinct()];
+        Assert.That(used, Is.EquivalentTo(Records.Select(record => record.Name).Distinct()));
+    }
+
+    [Test]
+    public void Given_the_longest_window_then_Prometheus_keeps_what_it_reads_and_the_budget_panels_and_runbooks_name_it()
+    {
+        int longest = Expressions.SelectMany(text => Days().Matches(text)).Max(match => int.Parse(match.Groups["days"].Value));
+        Assert.That(longest, Is.EqualTo(30));
+        foreach (string file in new[] { "docker-compose.yml", "monitoring/load.compose.yml" })
+        {
+            string retention = Yaml.Load(file.Split('/')).At("services").At("prometheus").At("command").Items().Select(flag => flag.ToString()).Single(flag => flag.Contains("retention.time"));
+            Assert.That(int.Parse(Retention().Match(retention).Groups["days"].Value), Is.GreaterThan(longest), file);
+        }
+
+        foreach (Panel panel in Dashboards.Panels.Where(panel => panel.Title.EndsWith("budget left", StringComparison.Ordinal)))
+        {
+            Assert.That(panel.Queries.Single(), Does.Contain($"ratio_rate{longest}d"), panel.Title);
+            Assert.That((string)panel.Json["description"]!, Does.Contain($"over {longest} days"), panel.Title);
+        }
+
+        foreach (string alert in new[] { "AvailabilityBudgetBurn", "LatencyBudgetBurn" })
+        {
+            Assert.That(Repository.Text("docs", "runbooks", $"{alert}.md"), Does.Contain($"over {longest} days").And.Contain("budget left* is of the same 30 days"));
+            foreach (Alert rule in Alerts.All.Where(rule => rule.Name == alert)) Assert.That(rule.Yaml.At("annotations").Text("summary"), Does.Contain($"of a {longest}-day budget"));
+        }
+    }
+
+    [TestCaseSource(nameof(Runbooks))]
+    public void Given_a_runbook_then_the_panels_that_it_leads_to_are_there(string page)
+    {
+        string text = Repository.Text("docs", "runbooks", page);
+        var titles = Dashboards.All.Values.SelectMany(dashboard => dashboard["panels"]!.AsArray().Concat(dashboard["annotations"]!["list"]!.AsArray()))
+            .Select(panel => (string?)panel!["title"] ?? (string)panel["name"]!).ToHashSet(StringComparer.Ordinal);
+        Assert.That(Emphasis().Matches(text).Select(match => match.Groups["title"].Value), Is.All.Matches<string>(titles.Contains), string.Join(", ", titles));
+    }
+
+    /// <summary>Those rules of Grafana's dashboard linter that make sense here; monitoring/README.md says why the others do not.</summary>
+    [Test]
+    public void Given_a_panel_then_its_rates_follow_the_resolution_and_its_counters_are_rates_and_its_variables_follow_the_time()
+    {
+        foreach (Panel panel in Dashboards.Panels)
+        {
+            foreach (string query in panel.Queries)
+            {
+                Assert.That(Rate().Matches(query).Select(match => match.Groups["window"].Value), Is.All.EqualTo("$__rate_interval"), panel.Title);
+                // k6's totals are of one run, and begin at what it has sent first: what counts is the last.
+                string bare = Counter().Replace(query, "");
+                Assert.That(bare, Does.Not.Match(@"\w+_total\b"), panel.Title);
+                if (query.Contains("k6_") && panel.Dashboard == Dashboards.LoadTest) Assert.That(RunsApart().Matches(query).Count, Is.EqualTo(K6().Matches(query).Count), $"{panel.Title}: a series of no certain run");
+            }
+        }
+
+        foreach (JsonNode? variable in Dashboards.All.Values.SelectMany(dashboard => dashboard["templating"]!["list"]!.AsArray()).Where(variable => (string)variable!["type"]! == "query"))
+            Assert.That((int)variable!["refresh"]!, Is.EqualTo(2), (string)variable["name"]!);
+    }
+
+    /// <summary>What the shop answers for: in rules, panels and runbooks, a 501 or a 505 is no error.</summary>
+    [Test]
+    public void Given_a_query_of_5xx_then_what_clients_provoke_is_not_in_it()
+    {
+        IEnumerable<string> texts = Expressions.Concat(Runbooks.Select(page => Repository.Text("docs", "runbooks", page)));
+        foreach (string text in texts) Assert.That(Failures().Matches(text).Select(match => match.Value), Is.All.EqualTo("code=~\"5..\",code!~\"501|505\""), text);
+    }
+
+    [Test]
+    public void Given_a_panel_of_what_must_be_nothing_then_anything_else_is_red()
+    {
+        foreach (Panel panel in Dashboards.Panels.Where(panel => panel.Title is "Orders unaccounted" or "Units unaccounted" or "Units oversold"))
+        {
+            var steps = panel.Json["fieldConfig"]!["defaults"]!["thresholds"]!["steps"]!.AsArray().Select(step => ((string)step!["color"]!, (double?)step["value"]));
+            Assert.That(steps, Is.EqualTo(new (string, double?)[] { ("red", null), ("green", 0), ("red", 1) }), panel.Title);
+        }
+    }
+
+    [GeneratedRegex(@"absent\(up\{job=""(?<job>[\w-]+)""\}\)", RegexOptions.ExplicitCapture, 1000)]
+    private static partial Regex Absent();
+
+    [GeneratedRegex(@"\bjob=""(?<job>[\w-]+)""", RegexOptions.ExplicitCapture, 1000)]
+    private static partial Regex Job();
+
+    [GeneratedRegex(@"^(?<label>\w+) =~? ""(?<value>[^""]*)""$", RegexOptions.ExplicitCapture, 1000)]
+    private static partial Regex Matcher();
+
+    [GeneratedRegex(@"service:\w+:\w+", RegexOptions.None, 1000)]
+    private static partial Regex Record();
+
+    [GeneratedRegex(@"\[(?<days>\d+)d\]", RegexOptions.ExplicitCapture, 1000)]
+    private static partial Regex Days();
+
+    [GeneratedRegex(@"=(?<days>\d+)d$", RegexOptions.ExplicitCapture, 1000)]
+    private static partial Regex Retention();
+
+    [GeneratedRegex(@"(?<!\*)\*(?<title>[A-Z][^*\n]+)\*(?!\*)", RegexOptions.ExplicitCapture, 1000)]
+    private static partial Regex Emphasis();
+
+    [GeneratedRegex(@"\b(rate|irate)\([^\[\]]*\[(?<window>[^\]]+)\]", RegexOptions.ExplicitCapture, 1000)]
+    private static partial Regex Rate();
+
+    [GeneratedRegex(@"\b(rate|increase|last_over_time)\(\w+_total(\{[^}]*\})?\[", RegexOptions.ExplicitCapture, 1000)]
+    private static partial Regex Counter();
+
+    [GeneratedRegex(@"\bk6_\w+", RegexOptions.None, 1000)]
+    private static partial Regex K6();
+
+    [GeneratedRegex(@"\bk6_\w+\{testid=~""\$testid""", RegexOptions.None, 1000)]
+    private static partial Regex RunsApart();
+
+    [GeneratedRegex(@"code=~""5[^}]*", RegexOptions.None, 1000)]
+    private static partial Regex Failures();
+}

@@ -1,0 +1,202 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Net;
+using System.Net.Sockets;
+using System.Text;
+using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
+using YamlDotNet.RepresentationModel;
+
+namespace Shop.Monitoring.Tests;
+
+/// <summary>
+/// Each panel under known traffic (Panels/known.yml), asked of a real Prometheus that was given it: the values must be those that were worked out by
+/// hand, under the legends that they belong to.
+/// </summary>
+[FixtureLifeCycle(LifeCycle.SingleInstance)]
+internal sealed partial class PanelTests
+{
+    private static readonly YamlNode Known = Yaml.Load("tests", "Shop.Monitoring.Tests", "Panels", "known.yml");
+
+    private readonly string _directory = Directory.CreateTempSubdirectory("shop-panels-").FullName;
+    private readonly List<Process> _processes = [];
+    private readonly HttpClient _client = new();
+    private readonly long _now = DateTimeOffset.UtcNow.ToUnixTimeSeconds() / 15 * 15;
+    private Uri _busy = null!, _fresh = null!;
+
+    [OneTimeSetUp]
+    public async Task Start()
+    {
+        _busy = await ServeAsync("busy", 1);
+        _fresh = await ServeAsync("fresh", 0);
+    }
+
+    [OneTimeTearDown]
+    public async Task Stop()
+    {
+        foreach (Process process in _processes)
+        {
+            if (!process.HasExited) process.Kill();
+            await process.WaitForExitAsync();
+            process.Dispose();
+        }
+
+        _client.Dispose();
+        Directory.Delete(_directory, recursive: true);
+    }
+
+    private static IEnumerable<TestCaseData> Panels() => from panel in Dashboards.Panels select new TestCaseData(panel).SetArgDisplayNames(panel.Dashboard, panel.Title);
+
+    [TestCaseSource(nameof(Panels))]
+    public async Task Given_known_traffic_when_a_panel_asks_then_it_shows_what_was_worked_out_by_hand(Panel panel) =>
+        await ExpectAsync(panel, Known.At("panels").At(panel.Dashboard).At(panel.Title), at: _now);
+
+    private static IEnumerable<TestCaseData> RunningPanels() =>
+        from panel in Dashboards.Panels
+        where Known.At("running").At(panel.Dashboard).At(panel.Title) is not null
+        select new TestCaseData(panel).SetArgDisplayNames(panel.Dashboard, panel.Title);
+
+    [TestCaseSource(nameof(RunningPanels))]
+    public async Task Given_a_load_test_that_runs_when_a_panel_asks_then_it_shows_what_was_worked_out_by_hand(Panel panel) =>
+        await ExpectAsync(panel, Known.At("running").At(panel.Dashboard).At(panel.Title), at: _now - 1510); // the run ends at -1500
+
+    [TestCaseSource(nameof(Panels))]
+    public async Task Given_a_fresh_shop_that_nobody_has_asked_yet_when_a_panel_asks_then_it_gets_numbers_or_nothing(Panel panel)
+    {
+        foreach ((string legend, double value) in await AskAsync(_fresh, panel, _now)) Assert.That(double.IsFinite(value), Is.True, $"{legend} is {value}");
+    }
+
+    [Test]
+    public async Task Given_a_shop_that_was_away_for_two_minutes_when_annotations_ask_then_its_restart_is_marked_once_on_each_dashboard()
+    {
+        foreach (JsonNode dashboard in Dashboards.All.Values)
+        {
+            string query = (string)dashboard["annotations"]!["list"]!.AsArray().Single(annotation => (string)annotation!["name"]! == "Restarts")!["expr"]!;
+            JsonArray result = await QueryAsync(_busy, "query_range", new() { ["query"] = query, ["start"] = $"{_now - 590}", ["end"] = $"{_now}", ["step"] = "15" });
+            Assert.That(result.Single()!["values"]!.AsArray().Select(point => (double)point![0]! - _now), Is.All.InRange(-300, -270), (string)dashboard["title"]!);
+        }
+    }
+
+    private async Task ExpectAsync(Panel panel, YamlNode? expected, long at)
+    {
+        Assert.That(expected, Is.Not.Null, $"Panels/known.yml does not say what '{panel.Title}' shows");
+        Dictionary<string, double> values = await AskAsync(_busy, panel, at);
+        Assert.That(values.Keys, Is.EquivalentTo(expected.Members().Select(value => value.Key)));
+        foreach ((string legend, YamlNode value) in expected.Members())
+        {
+            double number = double.Parse(value.ToString(), CultureInfo.InvariantCulture);
+            Assert.That(values[legend], Is.EqualTo(number).Within(1e-5 * Math.Max(1, Math.Abs(number))), legend);
+        }
+    }
+
+    private async Task<Dictionary<string, double>> AskAsync(Uri prometheus, Panel panel, long at)
+    {
+        var values = new Dictionary<string, double>(StringComparer.Ordinal);
+        string service = panel.Dashboard == "overview" ? ".*" : "order-service";
+        foreach (JsonNode? target in panel.Json["targets"]!.AsArray())
+        {
+            string query = Dashboards.Filled((string)target!["expr"]!, service, "node:9100", rateInterval: "1m", range: "1h");
+            foreach (JsonNode? sample in await QueryAsync(prometheus, "query", new() { ["query"] = query, ["time"] = $"{at}" }))
+            {
+                string legend = Legend(panel, (string)target["legendFormat"]!, sample!["metric"]!);
+                Assert.That(values.TryAdd(legend, double.Parse((string)sample["value"]![1]!, CultureInfo.InvariantCulture)), Is.True, $"{legend} is there twice");
+            }
+        }
+
+        return values;
+    }
+
+    // A table has no legends: what tells its rows apart.
+    private static string Legend(Panel panel, string format, JsonNode labels) => panel.Type == "table"
+        ? (string?)labels["version"] ?? $"{labels["alertname"]} {labels["alertstate"]}".TrimEnd()
+        : Label().Replace(format, label => (string?)labels[label.Groups["name"].Value] ?? "");
+
+    private async Task<JsonArray> QueryAsync(Uri prometheus, string kind, Dictionary<string, string> parameters)
+    {
+        using var form = new FormUrlEncodedContent(parameters);
+        using HttpResponseMessage response = await _client.PostAsync(new Uri(prometheus, $"/api/v1/{kind}"), form);
+        JsonNode answer = JsonNode.Parse(await response.Content.ReadAsStringAsync())!;
+        Assert.That((string)answer["status"]!, Is.EqualTo("success"), $"{parameters["query"]}: {answer["error"]}");
+        return answer["data"]!["result"]!.AsArray();
+    }
+
+    // A Prometheus that has the known traffic already; with a scale of 0 nothing has ever happened.
+    private async Task<Uri> ServeAsync(string name, double scale)
+    {
+        string folder = Directory.CreateDirectory(Path.Combine(_directory, name)).FullName;
+        string samples = Path.Combine(folder, "samples.om");
+        await File.WriteAllTextAsync(samples, Samples(scale));
+        (int exitCode, string output) = Tools.Run("promtool", "tsdb", "create-blocks-from", "openmetrics", samples, Path.Combine(folder, "data"));
+        Assert.That(exitCode, Is.Zero, output);
+        await File.WriteAllTextAsync(Path.Combine(folder, "prometheus.yml"), "");
+        string program = Tools.Need("prometheus");
+        for (int attempt = 0; attempt < 5; attempt++)
+        {
+            using var listener = new TcpListener(IPAddress.Loopback, 0);
+            listener.Start();
+            int port = ((IPEndPoint)listener.LocalEndpoint).Port;
+            listener.Stop();
+            var process = Process.Start(new ProcessStartInfo(program, [$"--config.file={folder}/prometheus.yml", $"--storage.tsdb.path={folder}/data", $"--web.listen-address=127.0.0.1:{port}"])
+            {
+                RedirectStandardError = true, RedirectStandardOutput = true, UseShellExecute = false,
+            })!;
+            process.BeginErrorReadLine();
+            process.BeginOutputReadLine();
+            _processes.Add(process);
+            var address = new Uri($"http://127.0.0.1:{port}");
+            var patience = Stopwatch.StartNew();
+            while (!process.HasExited && patience.Elapsed < TimeSpan.FromSeconds(60))
+            {
+                if (await IsReadyAsync(address)) return address;
+                await Task.Delay(50);
+            }
+        }
+
+        throw new InvalidOperationException("Prometheus did not start.");
+    }
+
+    private async Task<bool> IsReadyAsync(Uri prometheus)
+    {
+        try
+        {
+            using HttpResponseMessage response = await _client.GetAsync(new Uri(prometheus, "/-/ready"));
+            return response.IsSuccessStatusCode;
+        }
+        catch (HttpRequestException)
+        {
+            return false;
+        }
+    }
+
+    private string Samples(double scale)
+    {
+        var text = new StringBuilder();
+        void Add(string series, int second, double value) => text.Append(CultureInfo.InvariantCulture, $"{series} {value} {_now + second}\n");
+        foreach ((string series, YamlNode rates) in Known.At("counters").Members())
+        {
+            double[] a = [.. rates.Items().Select(rate => scale * Number(rate))];
+            for (int second = -7200; second <= 0; second += 15) Add(series, second, (a[0] * (Math.Min(second, -600) + 7200)) + (a[1] * Math.Max(0, second + 600)));
+        }
+
+        foreach ((string series, YamlNode value) in Known.At("gauges").Members())
+        {
+            for (int second = -600; second <= 0; second += 15) Add(series, second, Number(value));
+        }
+
+        foreach ((string series, YamlNode points) in Known.At("samples").Members())
+        {
+            if (scale == 0 && series.StartsWith("k6_", StringComparison.Ordinal)) continue;
+            foreach (YamlNode[] point in points.Items().Select(point => point.Items().ToArray())) Add(series, (int)Number(point[0]), Number(point[1]));
+        }
+
+        return text.Append("# EOF\n").ToString();
+    }
+
+    // "now-300" is the time five minutes ago.
+    private double Number(YamlNode node) => node.ToString() is ['n', 'o', 'w', .. string offset]
+        ? _now + double.Parse(offset, CultureInfo.InvariantCulture)
+        : double.Parse(node.ToString(), CultureInfo.InvariantCulture);
+
+    [GeneratedRegex(@"\{\{(?<name>\w+)\}\}", RegexOptions.ExplicitCapture, 1000)]
+    private static partial Regex Label();
+}

@@ -30,11 +30,15 @@ public sealed class ProcessMetrics
 
     private void ShowGarbageCollector(MetricFactory metrics)
     {
-        Counter collections = metrics.CreateCounter("dotnet_gc_collections_total", "Garbage collections, each under the oldest generation that it collected.", ["generation"]);
-        Counter pause = metrics.CreateCounter("dotnet_gc_pause_seconds_total", "Time in which the process stood still for a garbage collection, in seconds.");
+        Counter collections = metrics.CreateCounter("dotnet_gc_collections_total",
+            "Garbage collections, each under the oldest generation that it collected.", ["generation"]);
+        Counter pause = metrics.CreateCounter("dotnet_gc_pause_seconds_total",
+            "Time in which the process stood still for a garbage collection, in seconds.");
         Counter allocated = metrics.CreateCounter("dotnet_gc_allocated_bytes_total", "Bytes allocated on the managed heap.");
-        Gauge heap = metrics.CreateGauge("dotnet_gc_heap_bytes", "Size of a generation after the last garbage collection, in bytes.", ["generation"]);
-        Gauge committed = metrics.CreateGauge("dotnet_gc_committed_bytes", "Memory that the garbage collector had from the system after its last collection, in bytes.");
+        Gauge heap = metrics.CreateGauge("dotnet_gc_heap_bytes",
+            "Size of a generation after the last garbage collection, in bytes.", ["generation"]);
+        Gauge committed = metrics.CreateGauge("dotnet_gc_committed_bytes",
+            "Memory that the garbage collector had from the system after its last collection, in bytes.");
         Registry.AddBeforeCollectCallback(() =>
         {
             // The runtime counts a collection of an older generation under the younger ones, too.
@@ -48,16 +52,20 @@ public sealed class ProcessMetrics
             allocated.IncTo(GC.GetTotalAllocatedBytes());
             GCMemoryInfo last = GC.GetGCMemoryInfo();
             committed.Set(last.TotalCommittedBytes);
-            for (int i = 0; i < Generations.Length; i++) heap.WithLabels(Generations[i]).Set(last.GenerationInfo[i].SizeAfterBytes);
+            for (int i = 0; i < Generations.Length; i++)
+                heap.WithLabels(Generations[i]).Set(last.GenerationInfo[i].SizeAfterBytes);
         });
     }
 
     private void ShowThreads(MetricFactory metrics)
     {
         Gauge threads = metrics.CreateGauge("dotnet_thread_pool_threads", "Threads of the thread pool.");
-        Gauge waiting = metrics.CreateGauge("dotnet_thread_pool_queue_length", "Work that waits for a thread of the thread pool.");
-        Counter done = metrics.CreateCounter("dotnet_thread_pool_completed_items_total", "Work that the thread pool has done.");
-        Counter contentions = metrics.CreateCounter("dotnet_lock_contentions_total", "How often a thread had to wait for a lock.");
+        Gauge waiting = metrics.CreateGauge("dotnet_thread_pool_queue_length",
+            "Work that waits for a thread of the thread pool.");
+        Counter done = metrics.CreateCounter("dotnet_thread_pool_completed_items_total",
+            "Work that the thread pool has done.");
+        Counter contentions = metrics.CreateCounter("dotnet_lock_contentions_total",
+            "How often a thread had to wait for a lock.");
         Registry.AddBeforeCollectCallback(() =>
         {
             threads.Set(ThreadPool.ThreadCount);

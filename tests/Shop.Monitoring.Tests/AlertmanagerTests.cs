@@ -15,6 +15,7 @@ namespace Shop.Monitoring.Tests;
 /// The real Alertmanager with the project's own configuration, and a receiver that listens: which alerts are delivered, and which are not told, since
 /// another one that is told explains them.
 /// </summary>
+[FixtureLifeCycle(LifeCycle.InstancePerTestCase)]
 internal sealed class AlertmanagerTests
 {
     private static readonly (string, string)[] Service = [("service", "order-service")];

@@ -30,6 +30,10 @@ internal static class ShopLogging
             });
         }
 
+        ServiceDescriptor console = builder.Services.Single(service => service.ImplementationType == typeof(ConsoleLoggerProvider));
+        builder.Services.Remove(console);
+        builder.Services.AddSingleton<ConsoleLoggerProvider>();
+        builder.Services.AddSingleton<ILoggerProvider, BoundedConsole>();
         // A full console must never hold up a request.
         builder.Services.Configure<ConsoleLoggerOptions>(options => options.QueueFullMode = ConsoleLoggerQueueFullMode.DropWrite);
         // The shop says itself what went wrong with a request, in one line; with these off, one that succeeds costs no Activity either.

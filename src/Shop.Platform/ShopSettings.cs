@@ -51,7 +51,7 @@ public sealed record ShopSettings
     /// <summary>SHA-256 of the key that <c>/metrics</c> takes; null where it takes none.</summary>
     public required byte[]? MetricsKey { get; init; }
 
-    /// <summary>What the Host header may name; empty where it may name anything.</summary>
+    /// <summary>What the Host header may name beside localhost, the bound address and the public URLs; * is anything.</summary>
     public required IReadOnlySet<string> AllowedHosts { get; init; }
 
     /// <summary>Origins whose pages may read answers; * is any.</summary>
@@ -71,6 +71,9 @@ public sealed record ShopSettings
 
     /// <summary>The key of the port of the page of alerts.</summary>
     public const string AlertsPortKey = "Shop:Alerts:Port";
+
+    /// <summary>Whether the ports are open on every address of the machine.</summary>
+    public bool BindsEveryAddress => BindAddress == "*" || (IPAddress.TryParse(BindAddress, out IPAddress? address) && (address.Equals(IPAddress.Any) || address.Equals(IPAddress.IPv6Any)));
 
     /// <summary>The key of a module's port: <c>Shop:Orders:Port</c>.</summary>
     public static string PortKey(ModuleIdentity module) => Key(module, "Port");
@@ -115,8 +118,8 @@ public sealed record ShopSettings
             ReadsNeedKey = reader.Flag("Shop:ReadsNeedKey", false),
             MetricsKey = reader.Parsed("Shop:MetricsKey", "", static hash => hash.Length == 0 ? [] : ApiKeys.ParseHash(hash),
                 "the key's SHA-256 in 64 hexadecimal digits", isSecret: true) is { Length: > 0 } metricsKey ? metricsKey : null,
-            AllowedHosts = reader.List("Shop:AllowedHosts", static host => Uri.CheckHostName(host.Trim('[', ']')) != UriHostNameType.Unknown,
-                "host names without ports, separated by commas").ToHashSet(StringComparer.OrdinalIgnoreCase),
+            AllowedHosts = reader.List("Shop:AllowedHosts", static host => host == "*" || Uri.CheckHostName(host.Trim('[', ']')) != UriHostNameType.Unknown,
+                "*, or host names and IP addresses without ports, separated by commas").ToHashSet(StringComparer.OrdinalIgnoreCase),
             CorsOrigins = reader.List("Shop:CorsOrigins", IsOrigin,
                 "*, or origins as https://shop.example, separated by commas"),
             TrustedProxies = [.. reader.List("Shop:TrustedProxies", static value => Network(value) is not null,

@@ -3,6 +3,9 @@ namespace Shop.Platform;
 /// <summary>Times are kept as milliseconds since 1970-01-01T00:00:00Z and shown as RFC 3339 in UTC.</summary>
 public static class Timestamp
 {
+    /// <summary>Whether a number of milliseconds is a time from 1970 on that can be shown.</summary>
+    public static bool IsTime(long milliseconds) => milliseconds >= 0 && milliseconds <= DateTime.MaxValue.ToMilliseconds();
+
     /// <summary>The time in UTC.</summary>
     public static DateTime FromMilliseconds(long milliseconds) =>
         DateTime.UnixEpoch.AddTicks(milliseconds * TimeSpan.TicksPerMillisecond);

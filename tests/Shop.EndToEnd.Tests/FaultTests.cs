@@ -30,7 +30,7 @@ internal sealed class FaultTests
         {
             using var hung = new TcpClient();
             await hung.ConnectAsync(shop.Orders.BaseAddress!.Host, shop.Orders.BaseAddress.Port);
-            await hung.GetStream().WriteAsync("POST /orders HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"u8.ToArray());
+            await hung.GetStream().WriteAsync("POST /orders HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"u8.ToArray());
             (await shop.Orders.GetAsync("/orders")).Dispose();
             shop.Signal(15);
             Assert.That(await shop.ExitAsync(), Is.Zero, shop.Log);

@@ -126,9 +126,9 @@ internal sealed class InputTests
     {
         Gen<byte[]> head = Gen.OneOf(
             Gen.Byte.Array[1, 300],
-            Gen.Select(Gen.String, Gen.String, Gen.String, (method, target, header) => Encoding.UTF8.GetBytes($"{method} {target} HTTP/1.1\r\nHost: x\r\n{header}\r\n\r\n")),
-            Gen.Select(Gen.Int[1, 200], Gen.Int[1, 400], (count, length) => Encoding.ASCII.GetBytes("GET / HTTP/1.1\r\nHost: x\r\n" + string.Concat(Enumerable.Range(0, count).Select(n => $"X-{n}: {new string('a', length)}\r\n")) + "\r\n")),
-            Gen.Int[1, 20_000].Select(length => Encoding.ASCII.GetBytes($"GET /{new string('a', length)} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")));
+            Gen.Select(Gen.String, Gen.String, Gen.String, (method, target, header) => Encoding.UTF8.GetBytes($"{method} {target} HTTP/1.1\r\nHost: localhost\r\n{header}\r\n\r\n")),
+            Gen.Select(Gen.Int[1, 200], Gen.Int[1, 400], (count, length) => Encoding.ASCII.GetBytes("GET / HTTP/1.1\r\nHost: localhost\r\n" + string.Concat(Enumerable.Range(0, count).Select(n => $"X-{n}: {new string('a', length)}\r\n")) + "\r\n")),
+            Gen.Int[1, 20_000].Select(length => Encoding.ASCII.GetBytes($"GET /{new string('a', length)} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")));
         Uri address = SharedShop.Shop.Orders.BaseAddress!;
         await head.SampleAsync(async bytes =>
         {

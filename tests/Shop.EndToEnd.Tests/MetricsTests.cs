@@ -60,8 +60,8 @@ internal sealed class MetricsTests
     {
         Exposition before = await Exposition.OfAsync(_shop.Orders);
         Uri address = _shop.Orders.BaseAddress!;
-        await RawHttp.SendAsync(address, "GET / HTTP/1.1\r\nHost: x\r\nno header\r\n\r\n");
-        await RawHttp.SendAsync(address, $"GET / HTTP/1.1\r\nHost: x\r\nX-Large: {new string('x', 40_000)}\r\n\r\n");
+        await RawHttp.SendAsync(address, "GET / HTTP/1.1\r\nHost: localhost\r\nno header\r\n\r\n");
+        await RawHttp.SendAsync(address, $"GET / HTTP/1.1\r\nHost: localhost\r\nX-Large: {new string('x', 40_000)}\r\n\r\n");
         IReadOnlyDictionary<string, double> moved = (await Exposition.OfAsync(_shop.Orders)).Since(before);
         Assert.That(moved, Is.EquivalentTo(new Dictionary<string, double>
         {
@@ -78,7 +78,7 @@ internal sealed class MetricsTests
         using (var client = new TcpClient())
         {
             await client.ConnectAsync(address.Host, address.Port);
-            await client.GetStream().WriteAsync("POST /orders HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"u8.ToArray());
+            await client.GetStream().WriteAsync("POST /orders HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"u8.ToArray());
             await UntilAsync(_shop.Orders, metrics => metrics["app_requests_in_progress"] == 1);
             client.LingerState = new LingerOption(true, 0);
         }
@@ -95,7 +95,7 @@ internal sealed class MetricsTests
         Uri address = small.Inventory.BaseAddress!;
         using var slow = new TcpClient();
         await slow.ConnectAsync(address.Host, address.Port);
-        await slow.GetStream().WriteAsync("POST /inventory/increase HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n"u8.ToArray());
+        await slow.GetStream().WriteAsync("POST /inventory/increase HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n"u8.ToArray());
         await UntilAsync(small.Inventory, metrics => metrics["app_requests_in_progress"] == 1);
         (HttpResponseMessage refused, _) = await small.Inventory.SendJsonAsync(HttpMethod.Get, "/inventory");
         slow.Close();

@@ -134,6 +134,16 @@ internal sealed class ProcessTests
         Assert.That(text.Split('\n', StringSplitOptions.RemoveEmptyEntries), Has.Length.EqualTo(1).And.All.Contain(said));
     }
 
+    [TestCase("shop.example")]
+    [TestCase("::1")]
+    public async Task Given_allowed_hosts_when_the_health_verb_asks_the_shop_of_these_settings_then_it_is_ready(string allowed)
+    {
+        using ShopProcess shop = await ShopProcess.StartAsync(_directory, [$"--Shop:AllowedHosts={allowed}"]);
+        (int code, string text) = await RunAsync(["health", $"--Shop:AllowedHosts={allowed}", $"--Shop:Products:Port={shop.Products.BaseAddress!.Port}",
+            $"--Shop:Orders:Port={shop.Orders.BaseAddress!.Port}", $"--Shop:Inventory:Port={shop.Inventory.BaseAddress!.Port}"]);
+        Assert.That(code, Is.Zero, text);
+    }
+
     [Test]
     public async Task Given_a_port_in_use_when_started_then_one_line_names_it_and_the_exit_code_is_1()
     {

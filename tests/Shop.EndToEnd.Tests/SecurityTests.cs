@@ -81,19 +81,58 @@ internal sealed partial class SecurityTests
         });
     }
 
-    [Test]
-    public async Task Given_allowed_hosts_when_another_is_named_then_400_and_nothing_is_done()
+    [TestCase("Shop:AllowedHosts=shop.example", "SHOP.example:80")]
+    [TestCase("Shop:AllowedHosts=*", "evil.example")]
+    [TestCase("Shop:AllowedHosts=::1", "[::1]")]
+    [TestCase("Shop:DemoData=true", "localhost:1234", Description = "without the setting")]
+    public async Task Given_hosts_when_another_is_named_then_400_and_nothing_is_done_and_health_and_scrapes_go_on(string setting, string host)
     {
-        await using ShopUnderTest shop = await ShopUnderTest.StartAsync("Shop:AllowedHosts=shop.example, 127.0.0.1");
+        await using ShopUnderTest shop = await ShopUnderTest.StartAsync(setting);
         Uri address = shop.Orders.BaseAddress!;
-        int Of(string answer) => RawHttp.Status(answer);
-        Assert.Multiple(async () =>
+        string product = await shop.ProductAsync(5);
+        string body = $$"""{"customer_id":"x","items":[{"product_id":"{{product}}","quantity":1}]}""";
+        async Task<int> AskAsync(string head, string name, string content = "") => RawHttp.Status(await RawHttp.SendAsync(address,
+            $"{head} HTTP/1.1\r\nHost: {name}\r\nOrigin: http://{name}\r\nContent-Type: application/json\r\nContent-Length: {content.Length}\r\nConnection: close\r\n\r\n{content}"));
+
+        Assert.That(await AskAsync("POST /orders", host, body), Is.EqualTo(201));
+        Assert.That(await AskAsync("GET /orders", address.Authority), Is.EqualTo(200), "the host itself goes on");
+        Assert.That(await AskAsync("GET /metrics", "shop:5002"), Is.EqualTo(200));
+        Assert.That(await AskAsync("GET /health/ready", "probe.example"), Is.EqualTo(200));
+        if (setting.EndsWith('*')) return;
+        foreach (string foreign in new[] { "evil.example", $"evil.example:{address.Port}", "localhost.evil.example", "127.0.0.1.evil.example" })
         {
-            Assert.That(Of(await RawHttp.SendAsync(address, "GET /orders HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n")), Is.EqualTo(400));
-            Assert.That(Of(await RawHttp.SendAsync(address, "GET /metrics HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n")), Is.EqualTo(400));
-            Assert.That(Of(await RawHttp.SendAsync(address, "GET /orders HTTP/1.1\r\nHost: SHOP.example:80\r\nConnection: close\r\n\r\n")), Is.EqualTo(200));
-            Assert.That(Of(await RawHttp.SendAsync(address, $"GET /orders HTTP/1.1\r\nHost: {address.Authority}\r\nConnection: close\r\n\r\n")), Is.EqualTo(200));
-        });
+            Assert.That(await AskAsync("POST /orders", foreign, body), Is.EqualTo(400), foreign);
+            foreach (string path in new[] { "/", "/orders", "/metrics", "/board/events", "/live/events", "/nowhere" }) Assert.That(await AskAsync($"GET {path}", foreign), Is.EqualTo(400), path);
+        }
+
+        Assert.That(await shop.StockAsync(product), Is.EqualTo((4, 5, 1)));
+    }
+
+    [TestCase("Origin", "https://evil.example")]
+    [TestCase("Origin", "null")]
+    [TestCase("Sec-Fetch-Site", "cross-site")]
+    [TestCase("Sec-Fetch-Site", "same-site")]
+    public async Task Given_a_page_of_another_origin_when_it_changes_something_by_the_api_then_403_and_nothing_is_done(string header, string value)
+    {
+        ShopUnderTest shop = SharedShop.Shop;
+        string product = await shop.ProductAsync(5);
+        string order = await shop.OrderAsync(product);
+        foreach ((HttpClient client, HttpMethod method, string path, object? body) in new (HttpClient, HttpMethod, string, object?)[]
+        {
+            (shop.Orders, HttpMethod.Post, $"/orders/{order}/cancel", null),
+            (shop.Orders, HttpMethod.Post, $"/api/orders/{order}/pay", null),
+            (shop.Orders, HttpMethod.Post, "/orders", Http.Order(product)),
+            (shop.Products, HttpMethod.Put, $"/products/{product}", new { name = "Stolen", price = 0.01m }),
+            (shop.Products, HttpMethod.Delete, $"/products/{product}", null),
+            (shop.Inventory, HttpMethod.Post, "/inventory/decrease", new { product_id = product, quantity = 1 }),
+        })
+        {
+            (HttpResponseMessage answer, _) = await client.SendJsonAsync(method, path, body, (header, value));
+            Assert.That((int)answer.StatusCode, Is.EqualTo(403), path);
+        }
+
+        Assert.That((string)(await shop.Orders.GetJsonAsync($"/orders/{order}"))["status"]!, Is.EqualTo("created"));
+        Assert.That(await shop.StockAsync(product), Is.EqualTo((4, 5, 1)));
     }
 
     [Test]
@@ -146,17 +185,17 @@ internal sealed partial class SecurityTests
         }
     }
 
-    [TestCase("POST /orders HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}", Description = "two lengths")]
-    [TestCase("POST /orders HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nTransfer-Encoding: gzip, chunked, identity\r\n\r\n{}", Description = "an unknown last coding")]
-    [TestCase("POST /orders HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n2 \r\n{}\r\n0\r\n\r\n", Description = "a space in the length of a chunk")]
-    [TestCase("POST /orders HTTP/1.1\r\nHost: x\r\nContent-Length : 2\r\n\r\n{}", Description = "a space before the colon")]
-    [TestCase("POST /orders HTTP/1.1\r\nHost: x\r\nA: b\r\n c\r\n\r\n", Description = "a folded line")]
-    [TestCase("GET /orders HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n", Description = "two hosts")]
+    [TestCase("POST /orders HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}", Description = "two lengths")]
+    [TestCase("POST /orders HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\nTransfer-Encoding: gzip, chunked, identity\r\n\r\n{}", Description = "an unknown last coding")]
+    [TestCase("POST /orders HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n2 \r\n{}\r\n0\r\n\r\n", Description = "a space in the length of a chunk")]
+    [TestCase("POST /orders HTTP/1.1\r\nHost: localhost\r\nContent-Length : 2\r\n\r\n{}", Description = "a space before the colon")]
+    [TestCase("POST /orders HTTP/1.1\r\nHost: localhost\r\nA: b\r\n c\r\n\r\n", Description = "a folded line")]
+    [TestCase("GET /orders HTTP/1.1\r\nHost: localhost\r\nHost: y\r\n\r\n", Description = "two hosts")]
     [TestCase("GET /orders HTTP/1.1\r\n\r\n", Description = "no host")]
-    [TestCase("GET /orders\0 HTTP/1.1\r\nHost: x\r\n\r\n", Description = "a NUL in the path")]
+    [TestCase("GET /orders\0 HTTP/1.1\r\nHost: localhost\r\n\r\n", Description = "a NUL in the path")]
     public async Task Given_a_request_that_two_servers_could_read_in_two_ways_then_400_and_the_connection_ends(string request)
     {
-        string answer = await RawHttp.SendAsync(SharedShop.Shop.Orders.BaseAddress!, request + "GET /health/live HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        string answer = await RawHttp.SendAsync(SharedShop.Shop.Orders.BaseAddress!, request + "GET /health/live HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
         Assert.That(RawHttp.Status(answer), Is.EqualTo(400));
         Assert.That(answer, Does.Not.Contain("HTTP/1.1 200"), "what follows is not taken for a request");
     }
@@ -169,7 +208,7 @@ internal sealed partial class SecurityTests
     [TestCase("/products/..%2f..%2forders.db")]
     public async Task Given_a_path_that_climbs_then_404_and_no_file(string path)
     {
-        string answer = await RawHttp.SendAsync(SharedShop.Shop.Products.BaseAddress!, $"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        string answer = await RawHttp.SendAsync(SharedShop.Shop.Products.BaseAddress!, $"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
         Assert.That(RawHttp.Status(answer), Is.EqualTo(404));
         Assert.That(answer, Does.Not.Contain("root:").And.Not.Contain("SQLite format"));
     }

@@ -13,9 +13,9 @@ internal sealed class SlowClientTests
 
     private static readonly TestCaseData[] Ways =
     [
-        Way("a head that never ends", "POST /orders HTTP/1.1\r\nHost: x\r\nX-Slow: "),
-        Way("a body that never comes", "POST /orders HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"),
-        Way("a chunk that never ends", "POST /orders HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n40\r\n{"),
+        Way("a head that never ends", "POST /orders HTTP/1.1\r\nHost: localhost\r\nX-Slow: "),
+        Way("a body that never comes", "POST /orders HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"),
+        Way("a chunk that never ends", "POST /orders HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n40\r\n{"),
     ];
 
     [TestCaseSource(nameof(Ways))]
@@ -47,7 +47,7 @@ internal sealed class SlowClientTests
         using var client = new TcpClient();
         await client.ConnectAsync(shop.Orders.BaseAddress!.Host, shop.Orders.BaseAddress.Port);
         NetworkStream stream = client.GetStream();
-        await stream.WriteAsync("POST /orders HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 60000\r\n\r\n"u8.ToArray());
+        await stream.WriteAsync("POST /orders HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 60000\r\n\r\n"u8.ToArray());
         Task<string> end = ReadToEndAsync(client);
         while (!end.IsCompleted)
         {
@@ -73,7 +73,7 @@ internal sealed class SlowClientTests
     {
         await using ShopUnderTest shop = await ShopUnderTest.StartAsync();
         Uri address = shop.Products.BaseAddress!;
-        byte[] requests = Encoding.ASCII.GetBytes(string.Concat(Enumerable.Repeat("GET /products?limit=1000 HTTP/1.1\r\nHost: x\r\n\r\n", 100)));
+        byte[] requests = Encoding.ASCII.GetBytes(string.Concat(Enumerable.Repeat("GET /products?limit=1000 HTTP/1.1\r\nHost: localhost\r\n\r\n", 100)));
         TcpClient[] deaf = [.. Enumerable.Range(0, Clients).Select(_ => new TcpClient { ReceiveBufferSize = 4096 })];
         await Task.WhenAll(deaf.Select(async client =>
         {
@@ -134,7 +134,7 @@ internal sealed class SlowClientTests
             Socket[] clients = [.. Enumerable.Range(0, Turns.AtOnce + 500).Select(_ => new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true })];
             foreach (Socket client in clients) await client.ConnectAsync(address.Host, address.Port);
             const string Body = """{"customer_id":"someone","items":[{"product_id":"prod_0","quantity":1}]}""";
-            byte[] order = Encoding.ASCII.GetBytes($"POST /orders HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {Body.Length}\r\n\r\n{Body}");
+            byte[] order = Encoding.ASCII.GetBytes($"POST /orders HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {Body.Length}\r\n\r\n{Body}");
             using (StuckDatabase.OfOrders(directory))
             {
                 foreach (Socket client in clients) await client.SendAsync(order);
@@ -162,7 +162,7 @@ internal sealed class SlowClientTests
     {
         try
         {
-            await client.GetStream().WriteAsync("GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n"u8.ToArray());
+            await client.GetStream().WriteAsync("GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n"u8.ToArray());
             byte[] buffer = new byte[4096];
             return Encoding.ASCII.GetString(buffer, 0, await client.GetStream().ReadAsync(buffer));
         }

@@ -72,12 +72,11 @@ internal sealed class InventoryApi(InventoryStore store, Restock restock)
         string productId = (string)http.GetRouteValue("product_id")!;
         Query query = Query.Of(http, MovementsQuery);
         long limit = query.Read(Paging.Limit)!.Value;
-        long before = 0;
-        if (query.ReadCursor(1) is { } cursor && !long.TryParse(cursor[0], out before)) query.NoCursor();
+        long? before = query.ReadRowCursor();
         if (query.Refusal is { } refusal) return ValueTask.FromResult<IResult>(refusal);
         if (store.Levels.Find(productId) is null) return ValueTask.FromResult<IResult>(Problem.NotFound("product", productId));
 
-        (IReadOnlyList<MovementRow> rows, long total) = store.Movements(productId, before == 0 ? null : before, limit + 1);
+        (IReadOnlyList<MovementRow> rows, long total) = store.Movements(productId, before, limit + 1);
         IEnumerable<MovementRow> page = Paging.Page(http, rows, limit, total, row => row.Id.ToString());
         return ValueTask.FromResult(JsonAnswer.Ok([.. page.Select(row => row.ToBody())], InventoryJson.Default.MovementBodyArray));
     }

@@ -73,11 +73,10 @@ internal sealed class OrdersApi(OrderStore store, OrderMetrics metrics, PlaceOrd
         Query query = Query.Of(http, ListQuery);
         var filter = new OrderFilter(query.Read(Status), query.Read(CustomerId), query.Read(ProductId));
         long limit = query.Read(Paging.Limit)!.Value;
-        long before = 0;
-        if (query.ReadCursor(1) is { } cursor && !long.TryParse(cursor[0], out before)) query.NoCursor();
+        long? before = query.ReadRowCursor();
         if (query.Refusal is { } refusal) return ValueTask.FromResult<IResult>(refusal);
 
-        IReadOnlyList<(long Seq, Order Order)> orders = store.List(filter, before == 0 ? null : before, limit + 1);
+        IReadOnlyList<(long Seq, Order Order)> orders = store.List(filter, before, limit + 1);
         // Counting a million rows takes longer than reading a page; by status they are counted already.
         long total = filter.CustomerId is null && filter.ProductId is null ? metrics.Orders(filter.Status) : store.Count(filter);
         IEnumerable<(long Seq, Order Order)> page = Paging.Page(http, orders, limit, total, row => row.Seq.ToString());

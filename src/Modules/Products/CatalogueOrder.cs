@@ -1,4 +1,5 @@
 using System.Globalization;
+using Shop.Platform;
 
 namespace Shop.Products;
 
@@ -23,7 +24,7 @@ internal sealed class CatalogueOrder(
             static (product, key) => Whole(key) is { } cents ? product with { PriceCents = cents } : null),
         new("created_at", static product => product.CreatedAt.ToString(),
             static (one, other) => one.CreatedAt.CompareTo(other.CreatedAt),
-            static (product, key) => Whole(key) is { } time ? product with { CreatedAt = time } : null),
+            static (product, key) => Whole(key) is { } time && Timestamp.IsTime(time) ? product with { CreatedAt = time } : null),
     ];
 
     private static readonly Product Nothing = new("", "", "", 0, "", 0, 0, 0);

@@ -35,7 +35,7 @@ public sealed class ModuleListener(ModuleContext module)
         {
             string bind = Module.Settings.BindAddress;
             int port = _listening?.IPEndPoint?.Port is { } bound and > 0 ? bound : Port;
-            string host = bind is "*" or "0.0.0.0" or "::" or "[::]" ? "localhost" : bind;
+            string host = Module.Settings.BindsEveryAddress ? "localhost" : bind;
             if (port != Port) host = bind == "localhost" ? "127.0.0.1" : host;
             if (IPAddress.TryParse(host, out IPAddress? address) && address.AddressFamily == System.Net.Sockets.AddressFamily.InterNetworkV6)
                 host = $"[{address}]";

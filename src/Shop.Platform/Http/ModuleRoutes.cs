@@ -5,6 +5,7 @@ using Shop.Platform.Live;
 using Shop.Platform.OpenApi;
 using Shop.Platform.Pages;
 using Shop.Platform.Requests;
+using Shop.Platform.Security;
 
 namespace Shop.Platform.Http;
 
@@ -43,29 +44,31 @@ public sealed class ModuleRoutes
     public void Home(Handler page) => HomePage = page;
 
     /// <summary>A page: GET, and HEAD with it. It is no part of the API's document.</summary>
-    public void Page(string template, Handler handler)
+    public void Page(string template, Handler handler) => Page(template, handler, Access.Read);
+
+    internal void Page(string template, Handler handler, Access access)
     {
-        MapPage(HttpMethods.Head, template, handler);
-        MapPage(HttpMethods.Get, template, handler);
+        MapPage(HttpMethods.Head, template, AtOnce(handler), access);
+        MapPage(HttpMethods.Get, template, AtOnce(handler), access);
     }
 
     /// <summary>What a page's form is posted to.</summary>
-    public void Form(string template, Handler handler) => MapPage(HttpMethods.Post, template, new InTurn(_listener, FormPost.RefusalAsync, handler).AnswerAsync);
+    public void Form(string template, Handler handler) => MapPage(HttpMethods.Post, template, new InTurn(_listener, FormPost.RefusalAsync, handler).AnswerAsync, Access.Write);
 
     /// <summary>A stream of server-sent events. It is not counted: as one request for as long as somebody looks it would say nothing.</summary>
-    public void Stream(string template, Func<CancellationToken, IAsyncEnumerable<(string Name, string Data)>> events)
+    public void Stream(string template, Func<CancellationToken, IAsyncEnumerable<(string Name, string Data)>> events) => Stream(template, events, Access.Read);
+
+    internal void Stream(string template, Func<CancellationToken, IAsyncEnumerable<(string Name, string Data)>> events, Access access)
     {
         var stream = new EventStream();
-        _endpoints.MapMethods(template, [HttpMethods.Get], http => stream.SendAsync(http, events)).WithMetadata(Uncounted.Mark);
+        _endpoints.MapMethods(template, [HttpMethods.Get], http => stream.SendAsync(http, events)).WithMetadata(Uncounted.Mark, access);
     }
 
     /// <summary>The page at the root.</summary>
     internal Handler? HomePage { get; private set; }
 
-    private void MapPage(string method, string template, Handler handler) => MapPage(method, template, AtOnce(handler));
-
-    private void MapPage(string method, string template, RequestDelegate answer) =>
-        _endpoints.MapMethods(template, [method], answer).WithMetadata(_listener.Metrics.Page(method, template), Compressible.Mark);
+    private void MapPage(string method, string template, RequestDelegate answer, Access access) =>
+        _endpoints.MapMethods(template, [method], answer).WithMetadata(_listener.Metrics.Page(method, template), Compressible.Mark, access);
 
     private RouteDescription Map(string method, string template, Handler handler, RouteDescription? description = null)
     {
@@ -74,7 +77,7 @@ public sealed class ModuleRoutes
         description ??= new RouteDescription(template) { TakesKey = !reads };
         RequestDelegate answer = new Route(description, reads ? AtOnce(handler) : new InTurn(_listener, Arrival(description), handler, () => description.TooLate?.Invoke()).AnswerAsync).Answer;
         IEndpointConventionBuilder endpoint = _endpoints.MapMethods(template, [method], answer)
-            .WithMetadata(_listener.Metrics.Route(method, template));
+            .WithMetadata(_listener.Metrics.Route(method, template), template == "/" ? Access.CardOrPage : reads ? Access.Read : Access.Write);
         endpoint.Add(builder =>
         {
             if (description.IsCompressible) builder.Metadata.Add(Compressible.Mark);

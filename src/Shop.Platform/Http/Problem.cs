@@ -14,6 +14,8 @@ namespace Shop.Platform.Http;
 /// <param name="kind">What kind of problem, as <c>insufficient-stock</c>; null where the status says it all.</param>
 public sealed class Problem(int status, string error, string? kind = null) : IResult
 {
+    private const int LongestText = 500;
+
     /// <summary>HTTP status code.</summary>
     public int Status { get; } = status;
 
@@ -91,16 +93,19 @@ public sealed class Problem(int status, string error, string? kind = null) : IRe
     {
         // A stack trace is for a fault of the shop alone: a full disk under load would write thousands.
         bool isFault = Status == StatusCodes.Status500InternalServerError;
-        if (http.Features.GetRequiredFeature<ModuleListener>().Failures.Take(isFault) is not { } log) return;
+        FailureLog failures = http.Features.GetRequiredFeature<ModuleListener>().Failures;
+        if (failures.Take(isFault) is not { } log) return;
+        bool hasTrace = isFault && failures.TakeTrace();
         LogLevel level = isFault ? LogLevel.Error : Status > 500 ? LogLevel.Warning : LogLevel.Information;
-        string text = Cause is null || isFault ? Error : $"{Error} {Cause.Message}";
-        log.Log(level, isFault ? Cause : null, "{Method} {Path} answered {Status}: {Error} (trace_id {TraceId})",
-            Printable(http.Request.Method), http.Request.Path.ToUriComponent(), Status, Printable(text), traceId);
+        string text = Cause is null || hasTrace ? Error : $"{Error} {Cause.Message}";
+        log.Log(level, hasTrace ? Cause : null, "{Method} {Path} answered {Status}: {Error} (trace_id {TraceId})",
+            Printable(http.Request.Method), Printable(http.Request.Path.ToUriComponent()), Status, Printable(text), traceId);
     }
 
-    // A client's text must not be able to make a log line of its own.
+    // A client's text must not be able to make a log line of its own, nor one without end.
     private static string Printable(string text)
     {
+        if (text.Length > LongestText) text = $"{text.AsSpan(0, LongestText)}…";
         if (!text.AsSpan().ContainsAnyInRange('\0', '\x1f') && !text.AsSpan().ContainsAnyInRange('\x7f', '\x9f')) return text;
         var printable = new StringBuilder(text.Length);
         foreach (char character in text) printable.Append(char.IsControl(character) ? '\uFFFD' : character);

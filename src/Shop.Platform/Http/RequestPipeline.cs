@@ -14,9 +14,9 @@ namespace Shop.Platform.Http;
 /// <remarks>An answer that is ready at once takes a path without a state machine: most reads do.</remarks>
 /// <param name="listener">The module's listener.</param>
 /// <param name="compress">Answers a route whose answer is worth compressing.</param>
-/// <param name="admission">Who gets in; null where everybody does.</param>
+/// <param name="admission">Who gets in.</param>
 /// <param name="next">Answers what no route took.</param>
-internal sealed class RequestPipeline(ModuleListener listener, RequestDelegate compress, Admission? admission, RequestDelegate next)
+internal sealed class RequestPipeline(ModuleListener listener, RequestDelegate compress, Admission admission, RequestDelegate next)
 {
     private readonly RequestMetrics _metrics = listener.Metrics;
     private readonly int _limit = listener.Module.Settings.MaxConcurrentRequests;
@@ -45,7 +45,7 @@ internal sealed class RequestPipeline(ModuleListener listener, RequestDelegate c
     {
         try
         {
-            Task answering = (admission?.Answer(http, http.GetEndpoint()) ?? RefusalByBooks(http)) is { } notAdmitted ? notAdmitted.ExecuteAsync(http) : answer(http);
+            Task answering = (admission.Answer(http, http.GetEndpoint()) ?? RefusalByBooks(http)) is { } notAdmitted ? notAdmitted.ExecuteAsync(http) : answer(http);
             if (!answering.IsCompletedSuccessfully) return GuardAsync(http, answering, route, start);
             if (IsBareError(http.Response)) ProblemOf(http).Write(http);
         }
@@ -114,7 +114,7 @@ internal sealed class RequestPipeline(ModuleListener listener, RequestDelegate c
 
         http.Response.Clear();
         SecurityHeaders.AddTo(http.Response.Headers);
-        admission?.AddHeaders(http);
+        admission.AddHeaders(http);
         problem.Write(http);
     }
 
@@ -142,12 +142,7 @@ internal sealed class RequestPipeline(ModuleListener listener, RequestDelegate c
 }
 
 /// <summary>Marks the routes that watch the module rather than use it: they are not counted as its requests.</summary>
-/// <param name="needsMetricsKey">Whether it takes the key of <c>Shop:MetricsKey</c>, where there is one.</param>
-internal sealed class Uncounted(bool needsMetricsKey)
+internal sealed class Uncounted
 {
-    public static Uncounted Mark { get; } = new(needsMetricsKey: false);
-
-    public static Uncounted Metrics { get; } = new(needsMetricsKey: true);
-
-    public bool NeedsMetricsKey { get; } = needsMetricsKey;
+    public static Uncounted Mark { get; } = new();
 }

@@ -3,6 +3,7 @@ using AspNetCoreGeneratedDocument;
 using Microsoft.AspNetCore.Http;
 using Shop.Platform.Http;
 using Shop.Platform.Pages;
+using Shop.Platform.Security;
 
 namespace Shop.Platform.Live;
 
@@ -12,9 +13,9 @@ internal static class LiveRoutes
     public static void Map(ModuleRoutes routes, LiveFigures figures, DemoTraffic traffic)
     {
         routes.Page("/live", async http => new Page("Live",
-            new Pages_Live { Model = new LiveModel(await figures.ReadAsync(), figures.Points(), traffic.Rate, IsFromHere(http)) }));
+            new Pages_Live { Model = new LiveModel(await figures.ReadAsync(), figures.Points(), traffic.Rate, IsFromHere(http)) }), Access.Figures);
         routes.Form("/live/traffic", http => TrafficAsync(http, traffic));
-        routes.Stream("/live/events", figures.EventsAsync);
+        routes.Stream("/live/events", figures.EventsAsync, Access.Figures);
     }
 
     private static async ValueTask<IResult> TrafficAsync(HttpContext http, DemoTraffic traffic)

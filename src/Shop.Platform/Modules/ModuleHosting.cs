@@ -125,7 +125,7 @@ public static class ModuleHosting
         pipeline.UsePathBase("/api");
         pipeline.UseRouting();
         RequestDelegate compress = Compressed(services);
-        pipeline.Use(next => new RequestPipeline(listener, compress, Admission.Of(listener, services), next).InvokeAsync);
+        pipeline.Use(next => new RequestPipeline(listener, compress, new Admission(listener, services), next).InvokeAsync);
         pipeline.UseEndpoints(endpoints =>
         {
             var routes = new ModuleRoutes(endpoints, listener);

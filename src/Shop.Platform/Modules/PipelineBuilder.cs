@@ -30,7 +30,7 @@ internal sealed class PipelineBuilder(IServiceProvider services) : IHostedServic
         http.Features.Set(listener);
         http.Request.Method = HttpMethods.Get;
         http.Request.Path = "/health/live"; // no metric counts it
-        http.Request.Host = new HostString(listener.Module.Settings.AllowedHosts.FirstOrDefault() ?? "localhost");
+        http.Request.Host = new HostString("localhost");
         return listener.Pipeline(http);
     }
 }

@@ -13,7 +13,7 @@ internal static class FormPost
     {
         if (!http.Request.HasFormContentType)
             return new Problem(StatusCodes.Status415UnsupportedMediaType, "This takes a form of the shop's own pages.");
-        if (!Site.Of(http).Has(http.Request.Headers.Origin)) return new Problem(StatusCodes.Status403Forbidden, "Only forms of the shop's own pages are taken.");
+        if (!Site.IsOwn(http, http.Request.Headers.Origin)) return new Problem(StatusCodes.Status403Forbidden, "Only forms of the shop's own pages are taken.");
         (ReadOnlySequence<byte> bytes, Problem? refusal) = await RequestBody.ReadBytesAsync(http);
         if (refusal is not null) return refusal;
         byte[] body = bytes.ToArray();

@@ -1,6 +1,7 @@
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
 using Shop.Platform.Http;
+using Shop.Platform.Security;
 
 namespace Shop.Platform.Pages;
 
@@ -17,9 +18,19 @@ public sealed record Site(string Products, string Orders, string Inventory)
         return new Site(Url(http, listeners["products"]), Url(http, listeners["orders"]), Url(http, listeners["inventory"]));
     }
 
-    /// <summary>Whether an <c>Origin</c> header names one of them.</summary>
-    public bool Has(string? origin) => origin == Products || origin == Orders || origin == Inventory;
+    /// <summary>Whether an <c>Origin</c> header names a page of the shop's own: of the host and port that were asked, or of another of its services.</summary>
+    internal static bool IsOwn(HttpContext http, string? origin)
+    {
+        if (WebOrigin.Parse(origin) is not { } page) return false;
+        HostString asked = http.Request.Host;
+        // A published port, or a proxy in front, is seen by the browser alone, which names it in both headers.
+        if (HostName.Canonical(asked.Host) == page.Host && (asked.Port ?? page.DefaultPort) == page.Port) return true;
+        Site site = Of(http);
+        return new[] { site.Products, site.Orders, site.Inventory }.Any(url => WebOrigin.Parse(url) == page);
+    }
 
+    // A Uri leaves out the port that its scheme has by itself, as browsers do.
     private static string Url(HttpContext http, ModuleListener listener) =>
-        listener.Module.Settings.PublicUrls[listener.Module.Identity.Name] ?? $"{http.Request.Scheme}://{http.Request.Host.Host}:{listener.Address.Port}";
+        listener.Module.Settings.PublicUrls[listener.Module.Identity.Name]
+            ?? new UriBuilder(http.Request.Scheme, http.Request.Host.Host, listener.Address.Port).Uri.GetLeftPart(UriPartial.Authority);
 }

@@ -5,23 +5,28 @@ namespace Shop.Platform.Requests;
 /// <summary>One JSON object of a request's body. Reading notes every fault and goes on, so that all are named at once.</summary>
 public readonly struct BodyObject
 {
+    /// <summary>Unknown fields of one object that are compared with the known ones at most.</summary>
+    private const int MostUnknown = 16;
+
     private readonly JsonElement _object;
     private readonly Faults _faults;
     private readonly string? _list;
     private readonly int _index;
 
-    internal BodyObject(JsonElement root, Faults faults)
+    internal BodyObject(JsonElement root, IReadOnlyList<Field> fields, Faults faults)
     {
         _object = root;
         _faults = faults;
+        if (root.ValueKind == JsonValueKind.Object) NameMisspelt(fields);
     }
 
-    private BodyObject(JsonElement item, string list, int index, Faults faults)
+    private BodyObject(JsonElement item, IReadOnlyList<Field> fields, string list, int index, Faults faults)
     {
         _object = item;
         _list = list;
         _index = index;
         _faults = faults;
+        NameMisspelt(fields);
     }
 
     /// <summary>Whether the client sent the field, and not as null.</summary>
@@ -63,7 +68,7 @@ public readonly struct BodyObject
         int index = 0;
         foreach (JsonElement item in list.EnumerateArray())
         {
-            if (item.ValueKind == JsonValueKind.Object) items.Add(read(new BodyObject(item, path, index, _faults)));
+            if (item.ValueKind == JsonValueKind.Object) items.Add(read(new BodyObject(item, field.Fields, path, index, _faults)));
             else _faults.Add($"{path}[{index}]", "must be an object");
             index++;
         }
@@ -71,7 +76,38 @@ public readonly struct BodyObject
         return items;
     }
 
-    private string PathOf(Field field) => _list is null ? field.Name : $"{_list}[{_index}].{field.Name}";
+    // A field that is unknown is passed over, but not one that is a known field but for a slip: its sender believes that it counts.
+    private void NameMisspelt(IReadOnlyList<Field> fields)
+    {
+        int unknown = 0;
+        foreach (JsonProperty property in _object.EnumerateObject())
+        {
+            if (IsKnown(property, fields)) continue;
+            if (++unknown > MostUnknown) return;
+            NameMisspelt(property.Name, fields);
+        }
+    }
+
+    private static bool IsKnown(JsonProperty property, IReadOnlyList<Field> fields)
+    {
+        for (int i = 0; i < fields.Count; i++)
+        {
+            if (property.NameEquals(fields[i].Name)) return true;
+        }
+
+        return false;
+    }
+
+    private void NameMisspelt(string name, IReadOnlyList<Field> fields)
+    {
+        JsonElement sent = _object;
+        string? meant = Spelling.Nearest(name, fields.Where(field => !sent.TryGetProperty(field.Name, out _)).Select(field => field.Name));
+        if (meant is not null) _faults.Add(PathOf(name), $"is not a field here; did you mean {meant}?");
+    }
+
+    private string PathOf(Field field) => PathOf(field.Name);
+
+    private string PathOf(string name) => _list is null ? name : $"{_list}[{_index}].{name}";
 
     private bool TryGet(Field field, out JsonElement value)
     {

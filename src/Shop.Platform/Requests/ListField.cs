@@ -11,6 +11,8 @@ public sealed class ListField(string name, int from, int to, params IReadOnlyLis
     /// <summary>The most that are right.</summary>
     public int To { get; } = to;
 
+    internal IReadOnlyList<Field> Fields => fields;
+
     internal string Fault => $"must be a list of {From} to {To} objects";
 
     /// <inheritdoc/>

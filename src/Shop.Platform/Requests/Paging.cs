@@ -1,4 +1,5 @@
 using System.Buffers.Text;
+using System.Globalization;
 using System.Text;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Extensions;
@@ -40,7 +41,18 @@ public static class Paging
         byte[] bytes = new byte[cursor.Length];
         if (!cursor.All(char.IsAscii) || !Base64Url.IsValid(cursor) || !Base64Url.TryDecodeFromChars(cursor, bytes, out int length)) return query.NoCursor();
         string[] read = Encoding.UTF8.GetString(bytes.AsSpan(0, length)).Split('\n');
-        return read.Length == parts ? read : query.NoCursor();
+        // Written again it must be the same: a forged one may hold bytes that are no text, or be spelt as none of ours is.
+        return read.Length == parts && Cursor(read) == cursor ? read : query.NoCursor();
+    }
+
+    /// <summary>Reads a cursor that is the number of a row, from 1; a fault if it is none of ours.</summary>
+    /// <returns>Null if there is no cursor, or it is wrong.</returns>
+    public static long? ReadRowCursor(this Query query)
+    {
+        if (query.ReadCursor(1) is not [var text]) return null;
+        if (long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out long row) && row > 0) return row;
+        query.NoCursor();
+        return null;
     }
 
     /// <summary>Notes that the cursor is none of this list's.</summary>

@@ -7,6 +7,9 @@ namespace Shop.Platform.Requests;
 /// <summary>The query of a request. A parameter that is unknown, given twice or wrong is a fault, never passed over.</summary>
 public sealed class Query
 {
+    /// <summary>Unknown parameters that are named at most: an answer must not be many times the request.</summary>
+    private const int MostUnknown = 16;
+
     private readonly IQueryCollection _values;
 
     private Query(IQueryCollection values) => _values = values;
@@ -21,14 +24,19 @@ public sealed class Query
     public static Query Of(HttpContext http, IReadOnlyList<Field> known)
     {
         var query = new Query(http.Request.Query);
+        int unknown = 0;
         foreach ((string name, StringValues values) in query._values)
         {
-            if (!known.Any(field => field.Name == name))
+            if (known.Any(field => field.Name == name))
+            {
+                if (values.Count > 1) query.Faults.Add(name, "is given more than once");
+            }
+            else if (++unknown <= MostUnknown)
+            {
                 query.Faults.Add(name, known.Count == 0
                     ? "is not a parameter of this route, which takes none"
-                    : $"is not a parameter of this route; it takes {string.Join(", ", known.Select(field => field.Name))}");
-            else if (values.Count > 1)
-                query.Faults.Add(name, "is given more than once");
+                    : $"is not a parameter of this route; it takes {string.Join(", ", known.Select(field => field.Name))}{Spelling.Question(name, known.Select(field => field.Name))}");
+            }
         }
 
         return query;

@@ -6,6 +6,7 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Net.Http.Headers;
 using Shop.Platform.Http;
+using Shop.Platform.OpenApi;
 
 namespace Shop.Platform.Requests;
 
@@ -18,17 +19,20 @@ public sealed class RequestBody : IDisposable
     /// <summary>Largest body in bytes.</summary>
     public const int MaxBytes = 64 * 1024;
 
-    private static readonly JsonDocumentOptions Strict = new() { AllowDuplicateProperties = false, MaxDepth = 32 };
+    /// <summary>Deepest nesting of objects and lists.</summary>
+    internal const int MaxDepth = 32;
+
+    private static readonly JsonDocumentOptions Strict = new() { AllowDuplicateProperties = false, MaxDepth = MaxDepth };
 
     private readonly JsonDocument? _document;
     private readonly Problem? _unreadable;
     private (PipeReader Pipe, SequencePosition End)? _lent;
 
-    private RequestBody(JsonDocument? document, Problem? unreadable)
+    private RequestBody(JsonDocument? document, IReadOnlyList<Field> fields, Problem? unreadable = null)
     {
         _document = document;
         _unreadable = unreadable;
-        Root = new BodyObject(document?.RootElement ?? default, Faults);
+        Root = new BodyObject(document?.RootElement ?? default, fields, Faults);
     }
 
     /// <summary>What is wrong with the fields that were read; handlers may add to it.</summary>
@@ -57,7 +61,7 @@ public sealed class RequestBody : IDisposable
     {
         PipeReader pipe = http.Request.BodyReader;
         if (!pipe.TryRead(out ReadResult read) || !read.IsCompleted) throw new InvalidOperationException("The body has not arrived.");
-        RequestBody body = Parse(read.Buffer);
+        RequestBody body = Parse(read.Buffer, http.GetEndpoint()?.Metadata.GetMetadata<RouteDescription>()?.Body ?? []);
         body._lent = (pipe, read.Buffer.End);
         return body;
     }
@@ -128,28 +132,22 @@ public sealed class RequestBody : IDisposable
         _lent = null;
     }
 
-    private static RequestBody Parse(ReadOnlySequence<byte> bytes)
+    private static RequestBody Parse(ReadOnlySequence<byte> bytes, IReadOnlyList<Field> fields)
     {
         JsonDocument? document = null;
         try
         {
             // The document reads from the pipe's own memory, so the pipe must not have it back before the document is done.
             document = JsonDocument.Parse(bytes, Strict);
-            if (document.RootElement.ValueKind == JsonValueKind.Object) return new RequestBody(document, null);
+            if (document.RootElement.ValueKind == JsonValueKind.Object) return new RequestBody(document, fields);
             document.Dispose();
             return Malformed("The body must be a JSON object.");
         }
         catch (Exception exception) when (exception is JsonException or InvalidOperationException)
         {
             // InvalidOperationException: a member's name that is no valid Unicode.
-            return Malformed($"The body is not valid JSON: {FirstSentence(exception.Message)}");
+            return Malformed($"The body is not valid JSON: {JsonFault.Of(bytes, exception)}.");
         }
-    }
-
-    private static string FirstSentence(string message)
-    {
-        int end = message.IndexOf(". ", StringComparison.Ordinal);
-        return end < 0 ? message : message[..(end + 1)];
     }
 
     private static bool IsJson(string? contentType)
@@ -165,6 +163,6 @@ public sealed class RequestBody : IDisposable
     {
         var faults = new Faults();
         faults.Add("body", error["The body ".Length..].TrimEnd('.'));
-        return new RequestBody(null, new Problem(StatusCodes.Status400BadRequest, error, "malformed-json") { Faults = faults });
+        return new RequestBody(null, [], new Problem(StatusCodes.Status400BadRequest, error, "malformed-json") { Faults = faults });
     }
 }

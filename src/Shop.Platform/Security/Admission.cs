@@ -1,44 +1,39 @@
 using System.Threading.RateLimiting;
 using Microsoft.AspNetCore.Cors.Infrastructure;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Primitives;
 using Shop.Platform.Http;
+using Shop.Platform.Pages;
 using Shop.Platform.Requests;
 
 namespace Shop.Platform.Security;
 
-/// <summary>
-/// Who gets in, where the settings restrict it: hosts, origins, the rate of one client, keys. There is none where nothing is restricted, so it
-/// costs nothing then.
-/// </summary>
+/// <summary>Who gets in: by the host that is asked for, the page that asks, and, if the settings say so, the rate of one client and its key.</summary>
 internal sealed class Admission
 {
     private readonly ShopSettings _settings;
     private readonly string _realm;
     private readonly RequestMetrics _metrics;
+    private readonly AllowedHosts _hosts;
+    private readonly bool _asksWho;
     private readonly PartitionedRateLimiter<string>? _rate;
     private readonly ICorsService? _cors;
     private readonly CorsPolicy? _corsPolicy;
 
-    private Admission(ModuleListener listener, IServiceProvider services)
+    public Admission(ModuleListener listener, IServiceProvider services)
     {
         ShopSettings settings = _settings = listener.Module.Settings;
         _realm = listener.Module.Identity.Service;
         _metrics = listener.Metrics;
+        _hosts = new AllowedHosts(settings);
+        _asksWho = settings.ApiKeys.Any || settings.MetricsKey is not null || settings.ClientRateLimit > 0;
         if (settings.ClientRateLimit > 0) _rate = PartitionedRateLimiter.Create<string, string>(client => RateLimitPartition.GetTokenBucketLimiter(client, Bucket));
         if (settings.CorsOrigins.Count == 0) return;
         _cors = services.GetRequiredService<ICorsService>();
         _corsPolicy = new CorsPolicyBuilder([.. settings.CorsOrigins]).AllowAnyMethod().AllowAnyHeader()
             .WithExposedHeaders("ETag", "Link", "Location", "Retry-After", "X-Total-Count", IdempotencyKey.ReplayedHeader).Build();
-    }
-
-    /// <summary>What the settings ask for; null where they restrict nothing.</summary>
-    public static Admission? Of(ModuleListener listener, IServiceProvider services)
-    {
-        ShopSettings settings = listener.Module.Settings;
-        bool isRestricted = settings.ApiKeys.Any || settings.MetricsKey is not null || settings.ClientRateLimit > 0
-            || settings.AllowedHosts.Count > 0 || settings.CorsOrigins.Count > 0;
-        return isRestricted ? new Admission(listener, services) : null;
     }
 
     /// <summary>Adds what allows other origins to read the answer.</summary>
@@ -51,28 +46,69 @@ internal sealed class Admission
     /// <summary>The answer to a request that does not get in, or that asks only whether it would; null for one that may go on.</summary>
     public IResult? Answer(HttpContext http, Endpoint? endpoint)
     {
-        if (_settings.AllowedHosts.Count > 0 && !_settings.AllowedHosts.Contains(http.Request.Host.Host))
-            return new Problem(StatusCodes.Status400BadRequest, "The Host header names none of the hosts of this shop.", "unknown-host");
-
+        string host = http.Request.Headers.Host.ToString();
+        if (!_hosts.Include(host) && !IsWatched(endpoint, host)) return UnknownHost();
         AddHeaders(http);
         if (_cors is not null && IsPreflight(http.Request)) return NoContent.Done;
+        if (!IsRead(http.Request) && IsForeign(http))
+            return new Problem(StatusCodes.Status403Forbidden, "A page of another origin may change nothing here; Shop:CorsOrigins says whose pages may.", "foreign-origin");
+        return _asksWho ? RefusalByClient(http, endpoint) : null;
+    }
 
+    private static Problem UnknownHost() => new(StatusCodes.Status400BadRequest,
+        "The Host header names none of the hosts of this shop; Shop:AllowedHosts adds one, and a PublicUrl its own.", "unknown-host");
+
+    // Scrapes come by names of their own, and probes by any.
+    private static bool IsWatched(Endpoint? endpoint, string host)
+    {
+        Access? access = endpoint?.Metadata.GetMetadata<Access>();
+        return access == Access.Health || (access == Access.Metrics && AllowedHosts.IsLocalName(host));
+    }
+
+    private static bool IsRead(HttpRequest request) =>
+        HttpMethods.IsGet(request.Method) || HttpMethods.IsHead(request.Method) || HttpMethods.IsOptions(request.Method);
+
+    // Browsers say whose page asks, in one header or both, and pages can't change that. What says neither is no browser.
+    private bool IsForeign(HttpContext http)
+    {
+        IHeaderDictionary headers = http.Request.Headers;
+        StringValues origin = headers.Origin, site = headers["Sec-Fetch-Site"];
+        if (origin.Count == 0) return site.Count > 0 && site.ToString() is not ("same-origin" or "none");
+        if (_cors is not null && _cors.EvaluatePolicy(http, _corsPolicy!).IsOriginAllowed) return false;
+        if (!Site.IsOwn(http, origin)) return true;
+        // Services with public URLs may be of different sites; others share a host.
+        return site.Count > 0 && site.ToString() is not ("same-origin" or "same-site" or "none") && _settings.PublicUrls.Values.All(static url => url is null);
+    }
+
+    private Problem? RefusalByClient(HttpContext http, Endpoint? endpoint)
+    {
         string? shown = ApiKeys.Shown(http.Request.Headers);
-        if (endpoint?.Metadata.GetMetadata<Uncounted>() is { } watching)
-            return watching.NeedsMetricsKey && _settings.MetricsKey is { } hash && (shown is null || !ApiKeys.Matches(shown, hash)) ? Unauthorized(http, shown) : null;
-
         ApiKey? key = shown is null ? null : _settings.ApiKeys.Find(shown);
         if (key is not null) http.Features.Set(key); // its idempotency keys are its own
-        if (_rate is not null && !IsWithinRate(http, key)) return TooOften();
-        return _settings.ApiKeys.Any ? RefusalByKey(http, shown, key) : null;
+        if (_rate is not null && endpoint?.Metadata.GetMetadata<Uncounted>() is null && !IsWithinRate(http, key)) return TooOften();
+
+        Access access = AccessOf(http, endpoint);
+        if (access == Access.Open || access == Access.Health) return null;
+        if (access == Access.Metrics || (access == Access.Figures && _settings.MetricsKey is not null))
+            return _settings.MetricsKey is { } hash && (shown is null || !ApiKeys.Matches(shown, hash)) ? Unauthorized(http, shown) : null;
+        return _settings.ApiKeys.Any ? RefusalByKey(http, access, shown, key) : null;
+    }
+
+    private static Access AccessOf(HttpContext http, Endpoint? endpoint)
+    {
+        // What is no route is nobody's, and answers 404 or 405.
+        if (endpoint is not RouteEndpoint) return IsRead(http.Request) ? Access.Read : Access.Write;
+        Access access = endpoint.Metadata.GetMetadata<Access>() ?? Access.Write;
+        if (access != Access.CardOrPage) return access;
+        return Accepts.PrefersHtml(http.Request.Headers) ? Access.Read : Access.Open;
     }
 
     private static bool IsPreflight(HttpRequest request) =>
         HttpMethods.IsOptions(request.Method) && request.Headers.Origin.Count > 0 && request.Headers.AccessControlRequestMethod.Count > 0;
 
-    private Problem? RefusalByKey(HttpContext http, string? shown, ApiKey? key)
+    private Problem? RefusalByKey(HttpContext http, Access access, string? shown, ApiKey? key)
     {
-        bool isRead = HttpMethods.IsGet(http.Request.Method) || HttpMethods.IsHead(http.Request.Method) || HttpMethods.IsOptions(http.Request.Method);
+        bool isRead = access != Access.Write;
         // A key that is shown must be right, even where none is needed: its owner wants to know.
         if (key is null) return shown is not null || !isRead || _settings.ReadsNeedKey ? Unauthorized(http, shown) : null;
         if (isRead || key.MayWrite) return null;

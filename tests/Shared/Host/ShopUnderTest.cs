@@ -27,6 +27,9 @@ internal sealed class ShopUnderTest : IAsyncDisposable
 
     public string DataDirectory { get; }
 
+    /// <summary>What the running shop is made of.</summary>
+    public IServiceProvider Services => _app.Services;
+
     public HttpClient Products { get; private set; } = null!;
 
     public HttpClient Orders { get; private set; } = null!;

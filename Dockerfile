@@ -30,6 +30,7 @@ LABEL org.opencontainers.image.title="Shop" \
 # Diagnostics would write a socket into /tmp, and the root file system may be read-only.
 ENV Shop__DataDirectory=/data \
     Shop__BindAddress=* \
+    Shop__AllowedHosts=shop \
     DOTNET_RUNNING_IN_CONTAINER=true \
     DOTNET_EnableDiagnostics=0 \
     ASPNETCORE_HTTP_PORTS=

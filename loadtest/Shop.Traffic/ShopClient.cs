@@ -1,5 +1,7 @@
 using System.Net;
+using System.Net.Http.Headers;
 using System.Net.Http.Json;
+using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 
@@ -11,6 +13,7 @@ internal enum Ending
     Done,
     Refused,
     Failed,
+    NoAnswer,
 }
 
 /// <summary>The shop over HTTP, as clients see it.</summary>
@@ -40,7 +43,7 @@ internal sealed partial class ShopClient(TrafficOptions options) : IDisposable
                 return (Ending.Done, (string?)(await response.Content.ReadFromJsonAsync<JsonNode>())!["order_id"], retries);
             if (response?.StatusCode == HttpStatusCode.Conflict) return (Ending.Refused, null, retries);
             bool mayComeBack = response is null || response.StatusCode is HttpStatusCode.TooManyRequests or HttpStatusCode.ServiceUnavailable;
-            if (!mayComeBack || retries == Tries) return (Ending.Failed, null, retries);
+            if (!mayComeBack || retries == Tries) return (EndingOf(response), null, retries);
             await Task.Delay(response?.Headers.RetryAfter?.Delta ?? TimeSpan.FromSeconds(1));
         }
     }
@@ -51,45 +54,71 @@ internal sealed partial class ShopClient(TrafficOptions options) : IDisposable
     public Task<Ending> RestockAsync(string productId, int quantity) =>
         PostAsync(new Uri(options.Inventory, "/inventory/increase"), new { product_id = productId, quantity_increased = quantity });
 
-    /// <summary>Orders that the shop counts as created.</summary>
-    public async Task<long> OrdersCreatedAsync()
+    /// <summary>What is wrong with the addresses: nothing answers there, or another service than was meant. Null if all is right.</summary>
+    public async Task<string?> WrongAddressAsync()
     {
-        string metrics = await _http.GetStringAsync(new Uri(options.Orders, "/metrics"));
-        return long.Parse(Created().Match(metrics).Groups["value"].Value, System.Globalization.CultureInfo.InvariantCulture);
+        foreach ((string option, Uri address, string service) in new[]
+        {
+            ("--products", options.Products, "product-service"), ("--orders", options.Orders, "order-service"), ("--inventory", options.Inventory, "inventory-service"),
+        })
+        {
+            try
+            {
+                using var request = new HttpRequestMessage(HttpMethod.Get, new Uri(address, "/")) { Headers = { Accept = { new MediaTypeWithQualityHeaderValue("application/json") } } };
+                using HttpResponseMessage response = await _http.SendAsync(request);
+                JsonNode? card = response.IsSuccessStatusCode ? JsonNode.Parse(await response.Content.ReadAsStringAsync()) : null;
+                string? found = card is JsonObject ? (string?)card["service"] : null;
+                if (found != service) return $"{option} is {address}, but {(found is null ? "what answers there is no service of a shop" : $"there is the {found}")}; it must be the {service}.";
+            }
+            catch (Exception exception) when (exception is HttpRequestException or TaskCanceledException or JsonException or InvalidOperationException)
+            {
+                return $"No shop at {address} ({option}): {exception.Message}";
+            }
+        }
+
+        return null;
     }
 
-    /// <summary>Units that can be sold, of all products.</summary>
-    public async Task<long> UnitsInStockAsync()
+    /// <summary>A customer's orders.</summary>
+    public IAsyncEnumerable<JsonNode> OrdersOfAsync(string customerId) => PagesAsync(new Uri(options.Orders, $"/orders?customer_id={customerId}&limit=1000"), options.Orders);
+
+    /// <summary>A product's movements, newest first, read by so many at a time; none if there is no such product.</summary>
+    public IAsyncEnumerable<JsonNode> MovementsAsync(string productId, int limit) =>
+        PagesAsync(new Uri(options.Inventory, $"/inventory/{productId}/movements?limit={limit}"), options.Inventory);
+
+    public void Dispose() => _http.Dispose();
+
+    private async IAsyncEnumerable<JsonNode> PagesAsync(Uri first, Uri service)
     {
-        long units = 0;
-        Uri? page = new(options.Inventory, "/inventory?limit=1000");
+        Uri? page = first;
         while (page is not null)
         {
             using HttpResponseMessage response = await _http.GetAsync(page);
-            units += (await response.Content.ReadFromJsonAsync<JsonArray>())!.Sum(product => (long)product!["stock_level"]!);
-            page = response.Headers.TryGetValues("Link", out IEnumerable<string>? links) ? new Uri(options.Inventory, Next().Match(links.First()).Groups["path"].Value) : null;
+            if (response.StatusCode == HttpStatusCode.NotFound) yield break;
+            response.EnsureSuccessStatusCode();
+            foreach (JsonNode? row in (await response.Content.ReadFromJsonAsync<JsonArray>())!) yield return row!;
+            page = response.Headers.TryGetValues("Link", out IEnumerable<string>? links) ? new Uri(service, Next().Match(links.First()).Groups["path"].Value) : null;
         }
-
-        return units;
     }
-
-    public void Dispose() => _http.Dispose();
 
     private async Task<Ending> GetAsync(Uri address)
     {
         using var request = new HttpRequestMessage(HttpMethod.Get, address);
         using HttpResponseMessage? response = await SendAsync(request);
-        return response is { IsSuccessStatusCode: true } ? Ending.Done : Ending.Failed;
+        return EndingOf(response);
     }
 
     private async Task<Ending> PostAsync(Uri address, object? body)
     {
         using var request = new HttpRequestMessage(HttpMethod.Post, address) { Content = body is null ? null : JsonContent.Create(body) };
         using HttpResponseMessage? response = await SendAsync(request);
-        return response is { IsSuccessStatusCode: true } ? Ending.Done : Ending.Failed;
+        return EndingOf(response);
     }
 
-    /// <returns>The answer; null where none came.</returns>
+    private static Ending EndingOf(HttpResponseMessage? response) =>
+        response is null ? Ending.NoAnswer : response.IsSuccessStatusCode ? Ending.Done : Ending.Failed;
+
+    /// <returns>The answer; null if none came.</returns>
     private async Task<HttpResponseMessage?> SendAsync(HttpRequestMessage request)
     {
         try
@@ -101,9 +130,6 @@ internal sealed partial class ShopClient(TrafficOptions options) : IDisposable
             return null;
         }
     }
-
-    [GeneratedRegex(@"^orders_created_total\{[^}]*\} (?<value>\d+)", RegexOptions.Multiline | RegexOptions.ExplicitCapture, 1000)]
-    private static partial Regex Created();
 
     [GeneratedRegex(@"<(?<path>[^>]*)>; rel=""next""", RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex Next();

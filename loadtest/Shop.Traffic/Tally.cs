@@ -8,16 +8,17 @@ internal sealed class Tally
     private readonly Lock _gate = new();
     private readonly LongHistogram _all = NewHistogram();
     private LongHistogram _lately = NewHistogram();
-    private long _orders, _units, _retries, _failed, _refused, _unsent, _unknownOrders, _unknownChanges;
+    private long _orders, _retries, _failed, _unanswered, _refused, _unsent, _unknownOrders, _unknownChanges;
 
     public long Orders => Interlocked.Read(ref _orders);
 
-    /// <summary>Units that the shop should have fewer of; negative where it should have more.</summary>
-    public long UnitsGone => Interlocked.Read(ref _units);
-
     public long Retries => Interlocked.Read(ref _retries);
 
+    /// <summary>Requests that were answered with an error, or not at all.</summary>
     public long Failed => Interlocked.Read(ref _failed);
+
+    /// <summary>Those of them that had no answer.</summary>
+    public long Unanswered => Interlocked.Read(ref _unanswered);
 
     public long Refused => Interlocked.Read(ref _refused);
 
@@ -30,13 +31,7 @@ internal sealed class Tally
     /// <summary>Other changes of the stock whose fate is unknown.</summary>
     public long ChangesWithoutAnswer => Interlocked.Read(ref _unknownChanges);
 
-    public void OrderPlaced(int units)
-    {
-        Interlocked.Increment(ref _orders);
-        Interlocked.Add(ref _units, units);
-    }
-
-    public void UnitsBack(int units) => Interlocked.Add(ref _units, -units);
+    public void OrderPlaced() => Interlocked.Increment(ref _orders);
 
     public void Retried(int times) => Interlocked.Add(ref _retries, times);
 
@@ -50,8 +45,15 @@ internal sealed class Tally
     /// <param name="latency">From when the request was due, not from when it was sent: a slow shop makes those behind it wait too.</param>
     public void Ended(Ending ending, TimeSpan latency)
     {
-        if (ending == Ending.Failed) Interlocked.Increment(ref _failed);
+        if (ending is Ending.Failed or Ending.NoAnswer) Interlocked.Increment(ref _failed);
         if (ending == Ending.Refused) Interlocked.Increment(ref _refused);
+        if (ending == Ending.NoAnswer)
+        {
+            // How long it took to find nobody says nothing about how fast answers come.
+            Interlocked.Increment(ref _unanswered);
+            return;
+        }
+
         long micros = Math.Clamp((long)latency.TotalMicroseconds, 1, _all.HighestTrackableValue);
         lock (_gate)
         {

@@ -6,7 +6,7 @@ namespace Shop.Traffic;
 internal sealed record TrafficOptions(double Rate, TimeSpan? Duration, Uri Products, Uri Orders, Uri Inventory)
 {
     public const string Usage = """
-        Sends mixed traffic to a shop until Ctrl-C, and then compares what it counted with what the shop counted.
+        Sends mixed traffic to a shop until Ctrl-C, and then reads back what it did and compares it with the shop's books.
 
           --rate 200                          requests a second, 1 to 50,000
           --seconds 60                        stop by itself after so long

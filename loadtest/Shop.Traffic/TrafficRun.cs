@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using System.Text.Json;
 using Spectre.Console;
 
 namespace Shop.Traffic;
@@ -10,20 +11,27 @@ internal sealed class TrafficRun(TrafficOptions options, IAnsiConsole console)
     private const int MostUnderWay = 5000;
 
     private readonly Tally _tally = new();
+    private readonly Ledger _ledger = new();
     private int _underWay;
 
-    /// <returns>0 where the shop's books agree with what was counted here; 1 where they don't, or the shop can't be reached.</returns>
+    /// <returns>0 if the shop's books agree with what was acknowledged here; 1 if they don't, or the shop can't be reached.</returns>
     public async Task<int> RunAsync(CancellationToken stop)
     {
         using var shop = new ShopClient(options);
-        (long Orders, long Units) opening;
+        if (await shop.WrongAddressAsync() is { } wrong)
+        {
+            console.MarkupLineInterpolated($"[red]{wrong}[/]");
+            return 1;
+        }
+
+        Audit audit;
         try
         {
-            opening = (await shop.OrdersCreatedAsync(), await shop.UnitsInStockAsync());
+            audit = await Audit.OpenAsync(shop);
         }
-        catch (Exception exception) when (exception is HttpRequestException or TaskCanceledException or FormatException)
+        catch (Exception exception) when (exception is HttpRequestException or TaskCanceledException or JsonException)
         {
-            console.MarkupLineInterpolated($"[red]No shop at {options.Orders} and {options.Inventory}:[/] {exception.Message}");
+            console.MarkupLineInterpolated($"[red]The shop's books can't be read:[/] {exception.Message}");
             return 1;
         }
 
@@ -31,8 +39,8 @@ internal sealed class TrafficRun(TrafficOptions options, IAnsiConsole console)
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(stop);
         if (options.Duration is { } duration) ending.CancelAfter(duration);
         long start = Stopwatch.GetTimestamp();
-        await Task.WhenAll(SendAsync(new Mix(shop, _tally), start, ending.Token), ShowAsync(start, ending.Token));
-        return await CloseBooksAsync(shop, opening, Stopwatch.GetElapsedTime(start));
+        await Task.WhenAll(SendAsync(new Mix(shop, _ledger, _tally), start, ending.Token), ShowAsync(start, ending.Token));
+        return await CloseBooksAsync(audit, Stopwatch.GetElapsedTime(start));
     }
 
     /// <summary>An open model: each request has its time, however slow those before it are.</summary>
@@ -109,26 +117,42 @@ internal sealed class TrafficRun(TrafficOptions options, IAnsiConsole console)
         ];
     }
 
-    private async Task<int> CloseBooksAsync(ShopClient shop, (long Orders, long Units) opening, TimeSpan time)
+    private async Task<int> CloseBooksAsync(Audit audit, TimeSpan time)
     {
-        long created = await shop.OrdersCreatedAsync() - opening.Orders;
-        long gone = opening.Units - await shop.UnitsInStockAsync();
         Latencies all = _tally.All();
         console.WriteLine();
         console.WriteLine(string.Create(CultureInfo.InvariantCulture,
             $"{all.Count:N0} answers in {time.TotalSeconds:N1} s, {all.Count / time.TotalSeconds:N1} a second; from when each was due: p50 {Number(all.P50)} ms, p95 {Number(all.P95)} ms, p99 {Number(all.P99)} ms."));
-        console.WriteLine($"{_tally.Failed} errors, {_tally.Refused} orders refused for want of stock, {_tally.Retries} retries, {_tally.Unsent} requests not sent because too many were under way.");
-
-        bool ordersAgree = created >= _tally.Orders && created <= _tally.Orders + _tally.OrdersWithoutAnswer;
-        bool unitsAgree = gone == _tally.UnitsGone || _tally.OrdersWithoutAnswer + _tally.ChangesWithoutAnswer > 0;
-        Verdict(ordersAgree, $"Orders: {_tally.Orders} acknowledged here, {created} created there{Unknown(_tally.OrdersWithoutAnswer)}.");
-        Verdict(unitsAgree, $"Units in stock: {-_tally.UnitsGone:+0;-0;0} by what was answered here, {-gone:+0;-0;0} there{Unknown(_tally.OrdersWithoutAnswer + _tally.ChangesWithoutAnswer)}.");
-        return ordersAgree && unitsAgree ? 0 : 1;
+        console.WriteLine($"{_tally.Failed} errors, of which {_tally.Unanswered} had no answer; {_tally.Refused} orders refused for want of stock, {_tally.Retries} retries, {_tally.Unsent} requests not sent because too many were under way.");
+        try
+        {
+            Findings found = await SettledAsync(audit);
+            Verdict(found.Lost.Count == 0, $"Orders: {found.Acknowledged} acknowledged here, {(found.Lost.Count == 0 ? "each is there" : $"{found.Lost.Count} of them not there: {Some(found.Lost)}")}{(found.Unacknowledged == 0 ? "" : $"; {found.Unacknowledged} more are there, whose answers never came")}.");
+            Verdict(found.Wrong.Count == 0 && found.Unreceived == 0, $"Units: {(found.Wrong.Count == 0 ? "the stock's movements show those of each order" : $"the stock's movements do not show those of {found.Wrong.Count} orders: {Some(found.Wrong)}")}, and {(found.Unreceived == 0 ? "all that was taken in" : $"not {found.Unreceived} receipts that were acknowledged")}.");
+            if (found.Others > 0) console.WriteLine($"Others were at work meanwhile: {found.Others} movements of stock are not of this run. They are not counted against the shop.");
+            return found.Agree ? 0 : 1;
+        }
+        catch (Exception exception) when (exception is HttpRequestException or TaskCanceledException or JsonException)
+        {
+            console.MarkupLineInterpolated($"[red]The books can't be compared:[/] the shop does not answer any more. {exception.Message}");
+            return 1;
+        }
     }
 
-    private void Verdict(bool agrees, string line) => console.MarkupLineInterpolated(agrees ? $"[green]agrees[/]   {line}" : (FormattableString)$"[red]differs[/]  {line}");
+    // What a cancelled order held comes back behind its answer.
+    private async Task<Findings> SettledAsync(Audit audit)
+    {
+        long start = Stopwatch.GetTimestamp();
+        while (true)
+        {
+            Findings found = await audit.CompareAsync(_ledger, _tally);
+            if (found.Agree || Stopwatch.GetElapsedTime(start) > TimeSpan.FromSeconds(5)) return found;
+        }
+    }
 
-    private static string Unknown(long count) => count == 0 ? "" : $" ({count} got no answer, so they may count or not)";
+    private static string Some(IReadOnlyList<string> ids) => ids.Count > 3 ? $"{string.Join(", ", ids.Take(3))}, …" : string.Join(", ", ids);
+
+    private void Verdict(bool agrees, string line) => console.MarkupLineInterpolated(agrees ? $"[green]agrees[/]   {line}" : (FormattableString)$"[red]differs[/]  {line}");
 
     private static string Number(double millis) => millis.ToString(millis < 10 ? "0.0" : "0", CultureInfo.InvariantCulture);
 }

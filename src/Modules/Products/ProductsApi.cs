@@ -32,6 +32,7 @@ internal sealed class ProductsApi(
             .Fails((404, "There is no such product."), (412, "If-Match or If-None-Match does not hold: the product has changed since, say."), (413, "The body is larger than 64 KiB."), (415, "The body is no JSON."));
         routes.Delete("/products/{id}", changeProduct.DeleteAsync).WithHeaders(Preconditions.IfMatch, Preconditions.IfNoneMatch)
             .Says("deleteProduct", Tag, "Delete a product", "It leaves the catalogue; orders that named it keep their lines. Its id is not given again.")
+            .WithPathExample("prod_199")
             .Answers(204, "Deleted, and on disk.")
             .Fails((400, "The request is wrong."), (404, "There is no such product."), (412, "If-Match or If-None-Match does not hold: the product has changed since, say."));
         routes.Get("/categories", Categories)

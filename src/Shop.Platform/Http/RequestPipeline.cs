@@ -92,7 +92,16 @@ internal sealed class RequestPipeline(ModuleListener listener, RequestDelegate c
     {
         if (http.RequestAborted.IsCancellationRequested || exception is ConnectionResetException)
         {
-            if (!http.Response.HasStarted) http.Response.StatusCode = RequestMetrics.ClientClosedRequest;
+            // A body that broke off leaves its reader in the middle of a read, so nothing may go on with this connection: the head that says so
+            // is for the server, which looks no further, and the client has gone.
+            if (!http.Response.HasStarted)
+            {
+                http.Response.StatusCode = RequestMetrics.ClientClosedRequest;
+                http.Response.Headers.Connection = "close";
+                _ = http.Response.StartAsync();
+            }
+
+            http.Abort();
             return;
         }
 

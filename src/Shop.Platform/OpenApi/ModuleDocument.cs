@@ -18,7 +18,7 @@ internal static partial class ModuleDocument
     [
         (400, "The request is wrong; every fault is named."),
         (401, "Keys are set (Shop:ApiKeys), and this takes one."),
-        (403, "The key may read, but not write."),
+        (403, "The key may read, but not write; or a page of another origin asks for a change."),
         (406, "The client takes no JSON."),
         (408, "The body did not arrive in time."),
         (429, "Too many requests at once; see Retry-After."),
@@ -82,7 +82,7 @@ internal static partial class ModuleDocument
         operation.Tags = new HashSet<OpenApiTagReference> { new(route.Tag, document) };
         operation.Parameters =
         [
-            .. RouteParameter().Matches(route.Template).Select(match => Parameter(match.Groups["name"].Value)),
+            .. RouteParameter().Matches(route.Template).Select(match => Parameter(match.Groups["name"].Value, route.PathExample)),
             .. route.Query.Select(field => Parameter(field, ParameterLocation.Query)),
             .. route.Headers.Select(field => Parameter(field, ParameterLocation.Header)),
         ];
@@ -134,19 +134,22 @@ internal static partial class ModuleDocument
         return typed;
     }
 
-    private static OpenApiParameter Parameter(string name) => new()
+    private static OpenApiParameter Parameter(string name, string? example) => new()
     {
         Name = name,
         In = ParameterLocation.Path,
         Required = true,
         Description = $"The {name.Replace('_', ' ')}.",
         Schema = new OpenApiSchema { Type = JsonSchemaType.String },
-        Example = JsonValue.Create(name == "order_id" ? "0198d6a2-7c1e-7b60-9d5e-3f1c2a4b5d6e" : "prod_0"),
+        // The order is the one that the example of placing an order places.
+        Example = JsonValue.Create(example ?? (name == "order_id" ? "checkout-17" : "prod_0")),
     };
 
     private static OpenApiParameter Parameter(Field field, ParameterLocation location)
     {
         OpenApiSchema schema = field.DescribedSchema();
+        // A page for trying it out sends what has an example, so only what must be sent has one.
+        if (!field.IsRequired) schema.Examples = null;
         return new OpenApiParameter { Name = field.Name, In = location, Required = field.IsRequired, Description = field.Description, Schema = schema };
     }
 

@@ -38,6 +38,8 @@ public sealed class RouteDescription
 
     internal string ContentType { get; private set; } = "application/json";
 
+    internal string? PathExample { get; private set; }
+
     internal bool IsCompressible => Query.Contains(Paging.Limit);
 
     /// <summary>The route's name in generated clients, its heading, and one sentence or two.</summary>
@@ -65,6 +67,13 @@ public sealed class RouteDescription
     public RouteDescription WithBody(IReadOnlyList<Field> fields)
     {
         Body = fields;
+        return this;
+    }
+
+    /// <summary>What the parameter in the path is in the example; by itself the first product, or the order of the examples.</summary>
+    public RouteDescription WithPathExample(string value)
+    {
+        PathExample = value;
         return this;
     }
 

@@ -8,7 +8,7 @@ namespace Shop.Platform.Requests;
 internal static class JsonFault
 {
     /// <summary>What the serializer adds to its sentences for programmers.</summary>
-    private static readonly string[] ForProgrammers = [" LineNumber:", " Path:", " Change the reader options.", " which is not supported in this mode"];
+    private static readonly string[] ForProgrammers = [" LineNumber:", " Path:", " Change the reader options.", " which is not supported in this mode", " encountered during deserialization"];
 
     /// <summary>The fault of these bytes, which a parser refused.</summary>
     public static string Of(ReadOnlySequence<byte> json, Exception refusal)

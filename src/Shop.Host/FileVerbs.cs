@@ -1,11 +1,16 @@
+using Shop.Inventory.Contracts;
+using Shop.Orders;
 using Shop.Platform;
 using Shop.Platform.Data;
+using Shop.Products;
 
 namespace Shop.Host;
 
 /// <summary>The verbs that look after the database files: <c>backup</c>, <c>restore</c>, <c>check</c> and <c>accept</c>. docs/backup.md is their manual.</summary>
 internal static class FileVerbs
 {
+    private const int MostNamed = 1000;
+
     private static string[] Modules => [.. ShopHost.Modules().Select(module => module.Identity.Name)];
 
     public static Task<int> BackupAsync(string[] args) => RunAsync("backup", () =>
@@ -24,6 +29,25 @@ internal static class FileVerbs
         return 0;
     });
 
+    public static Task<int> CheckAsync(string[] args) => RunAsync("check", () =>
+    {
+        bool isBackup = args.Length > 0 && !args[0].StartsWith('-');
+        ShopSettings settings = ShopHost.SettingsOf(isBackup ? args[1..] : args);
+        string directory = Path.GetFullPath(isBackup ? args[0] : settings.DataDirectory);
+        if (isBackup) BackupManifest.Read(directory).Verify(directory);
+        else if (!Directory.Exists(directory)) throw new ShopStartException($"Shop:DataDirectory {directory} does not exist");
+        using DataDirectory? own = isBackup ? null : DataDirectory.Take(directory); // no shop may change what is being compared
+        long differences = 0;
+        foreach (string difference in Differences(directory))
+        {
+            if (++differences <= MostNamed) Console.WriteLine($"differs: {difference}");
+        }
+
+        if (differences > MostNamed) Console.WriteLine($"differs: {differences - MostNamed} more");
+        Console.WriteLine(differences == 0 ? $"The books in {directory} agree." : $"The books in {directory} differ in {differences} places.");
+        return differences == 0 ? 0 : 1;
+    });
+
     public static Task<int> AcceptAsync(string[] args) => RunAsync("accept", () =>
     {
         ShopSettings settings = ShopHost.SettingsOf(args);
@@ -31,6 +55,15 @@ internal static class FileVerbs
         Console.WriteLine($"The files in {Path.GetFullPath(settings.DataDirectory)} are taken as they are from the next start on. What differs among them stays so.");
         return 0;
     });
+
+    private static IEnumerable<string> Differences(string directory)
+    {
+        using BookFile inventory = BookFile.Open(directory, "inventory"), products = BookFile.Open(directory, "products"), orders = BookFile.Open(directory, "orders");
+        var stock = new StockBooks(inventory);
+        IEnumerable<string> all = BookReader.Faults([inventory, products, orders])
+            .Concat(stock.Differences()).Concat(ProductsModule.Differences(products, stock)).Concat(OrdersModule.Differences(orders, stock));
+        foreach (string difference in all) yield return difference;
+    }
 
     private static string Summary(BackupManifest manifest)
     {

@@ -17,6 +17,7 @@ internal sealed record Verb(string Name, string Arguments, string Does, Func<str
         new("alerts", "[health] [settings]", "shows what Alertmanager tells, on a page of its own; health asks that page whether it is ready", AlertsVerb.RunAsync),
         new("backup", "DIR [settings]", "copies the data of a running or a stopped shop to DIR", FileVerbs.BackupAsync),
         new("restore", "DIR [settings]", "puts the backup DIR into an empty data directory", FileVerbs.RestoreAsync),
+        new("check", "[DIR] [settings]", "compares all books of a stopped shop, or of the backup DIR: 0 if they agree, else 1", FileVerbs.CheckAsync),
         new("accept", "[settings]", "takes data whose files disagree as it is", FileVerbs.AcceptAsync),
         new("key", "", "makes a key for clients, and its hash for Shop:ApiKeys or Shop:MetricsKey", KeyVerb.RunAsync),
     ];

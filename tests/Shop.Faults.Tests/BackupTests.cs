@@ -1,11 +1,13 @@
 using System.Diagnostics;
 using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
+using Microsoft.Data.Sqlite;
 
 namespace Shop.Faults.Tests;
 
 /// <summary>Backups as docs/backup.md makes them: beside a shop under load, and of one that was stopped.</summary>
 [Platform("Linux,MacOsX", Reason = "Signals are sent with kill.")]
-internal sealed class BackupTests
+internal sealed partial class BackupTests
 {
     private string _root = null!;
     private string _data = null!;
@@ -38,6 +40,8 @@ internal sealed class BackupTests
             (int code, string output) = await ShopVerb.RunAsync("backup", backup, $"--Shop:DataDirectory={_data}");
             Assert.That(code, Is.Zero, output);
             Assert.That(Directory.GetFiles(backup).Select(Path.GetFileName), Is.EquivalentTo(new[] { "backup.json", "inventory.db", "orders.db", "products.db" }));
+            (code, output) = await ShopVerb.RunAsync("check", backup);
+            Assert.That(code, Is.Zero, output);
             string restored = Path.Combine(_root, $"restored-{round}");
             (code, output) = await ShopVerb.RunAsync("restore", backup, $"--Shop:DataDirectory={restored}");
             Assert.That(code, Is.Zero, output);
@@ -50,6 +54,10 @@ internal sealed class BackupTests
         await end.CancelAsync();
         int refused = (await Task.WhenAll(clients)).Sum();
         Assert.That(refused, Is.Zero, "a client noticed the backup");
+        shop.Signal(9);
+        await shop.ExitAsync();
+        (int checkedCode, string differences) = await ShopVerb.RunAsync("check", $"--Shop:DataDirectory={_data}");
+        Assert.That(checkedCode, Is.Zero, differences);
     }
 
     [TestCase(15)]
@@ -113,6 +121,76 @@ internal sealed class BackupTests
             Assert.That((await ShopVerb.RunAsync("restore", backup, $"--Shop:DataDirectory={Path.Combine(_root, $"restored-{round}")}")).Code, Is.Zero);
         }
     }
+
+    [TestCase("inventory.db", "UPDATE stock SET on_hand = 5 WHERE product_id = 'prod_3'", "the level of prod_3 is 5 on hand")]
+    [TestCase("inventory.db", "UPDATE movements SET quantity = 5 WHERE product_id = 'prod_3'", "prod_3 says 1000000 on hand")]
+    [TestCase("inventory.db", "DELETE FROM movements WHERE kind = 'reserved'", "names movements that are not its own")]
+    [TestCase("inventory.db", "DELETE FROM reservations", "is created, but holds no units")]
+    [TestCase("orders.db", "UPDATE orders SET total_cents = 1", "has a total of 1 cents")]
+    [TestCase("orders.db", "UPDATE orders SET status = 'shipped'", "is shipped, but still holds units")]
+    [TestCase("orders.db", "UPDATE orders SET status = 'paid'", "is paid, but its last event says created")]
+    [TestCase("orders.db", "DELETE FROM order_lines", "has no lines")]
+    [TestCase("orders.db", "UPDATE order_lines SET quantity = quantity + 1", "are held for it; its lines say 2")]
+    [TestCase("orders.db", "INSERT INTO pending_stock VALUES ('ghost', 'shipped')", "the stock is to follow order ghost")]
+    [TestCase("orders.db", "UPDATE idempotency_keys SET answer = 'ghost'", "stands for an order that is not there")]
+    [TestCase("products.db", "DELETE FROM products WHERE id = 'prod_3'", "prod_3 has a stock, but is no product")]
+    [TestCase("products.db", "UPDATE book_mark SET shop = 'another'", "is of another shop")]
+    public async Task Given_books_with_a_difference_when_they_are_checked_then_it_is_named_and_the_exit_code_is_1(string file, string change, string difference)
+    {
+        using (ShopProcess shop = await ShopProcess.StartAsync(_data))
+        {
+            await shop.Orders.PostAsync("/orders", Http.Order("prod_0"), ("Idempotency-Key", "a-key"));
+            shop.Signal(15);
+            await shop.ExitAsync();
+        }
+
+        (int code, string output) = await ShopVerb.RunAsync("check", $"--Shop:DataDirectory={_data}");
+        Assert.That(code, Is.Zero, output);
+        using (var connection = new SqliteConnection($"Data Source={Path.Combine(_data, file)};Pooling=false;Foreign Keys=false"))
+        {
+            connection.Open();
+            using SqliteCommand command = connection.CreateCommand();
+            command.CommandText = change;
+            Assert.That(command.ExecuteNonQuery(), Is.Positive);
+        }
+
+        (code, output) = await ShopVerb.RunAsync("check", $"--Shop:DataDirectory={_data}");
+        Assert.That((code, output), Is.EqualTo((1, output)));
+        Assert.That(output, Does.Contain(difference));
+    }
+
+    [Test]
+    public async Task Given_the_manual_of_backups_then_its_commands_do_what_it_says_in_their_order()
+    {
+        string manual = await File.ReadAllTextAsync(Path.Combine(Repository(), "docs", "backup.md"));
+        string[][] commands = [.. Command().Matches(manual).Select(match => match.Groups["verb"].Value.Split(' ', StringSplitOptions.RemoveEmptyEntries))];
+        Assert.That(commands.Select(command => command[0]), Is.EqualTo(new[] { "backup", "check", "restore", "check", "accept" }));
+        using ShopProcess shop = await ShopProcess.StartAsync(_data);
+        await shop.Orders.PostAsync("/orders", Http.Order("prod_0"));
+        foreach (string[] command in commands)
+        {
+            string[] here = [.. command.Select(word => word
+                .Replace("/backups/", $"{_root}/backups/", StringComparison.Ordinal).Replace("=data", $"={_data}", StringComparison.Ordinal).Replace("=restored", $"={Restored}", StringComparison.Ordinal))];
+            (int code, string output) = await ShopVerb.RunAsync(here);
+            Assert.That(code, Is.Zero, $"{string.Join(' ', here)}: {output}");
+            if (command[0] != "backup") continue;
+            shop.Signal(15);
+            await shop.ExitAsync();
+        }
+
+        using ShopProcess again = await ShopProcess.StartAsync(Restored);
+        await BalancesAsync(again);
+    }
+
+    private static string Repository()
+    {
+        string directory = TestContext.CurrentContext.TestDirectory;
+        while (!File.Exists(Path.Combine(directory, "Shop.sln"))) directory = Path.GetDirectoryName(directory)!;
+        return directory;
+    }
+
+    [GeneratedRegex(@"^Shop\.Host (?<verb>[^#\n]+)", RegexOptions.Multiline | RegexOptions.ExplicitCapture, 1000)]
+    private static partial Regex Command();
 
     private async Task RefusesAsync(string verb, string directory, string data, string why)
     {

@@ -32,6 +32,9 @@ public sealed class OrdersModule : IShopModule
         services.ConfigureHttpJsonOptions(options => options.SerializerOptions.TypeInfoResolverChain.Add(OrdersJson.Default));
     }
 
+    /// <summary>What differs in the books of the orders, and between them and the stock, in words.</summary>
+    public static IEnumerable<string> Differences(BookFile orders, StockBooks stock) => OrderBookStore.Differences(orders, stock);
+
     /// <inheritdoc/>
     public async Task StartAsync(IServiceProvider services, CancellationToken cancellationToken)
     {

@@ -1,5 +1,7 @@
 using Microsoft.Extensions.DependencyInjection;
+using Shop.Inventory.Contracts;
 using Shop.Platform;
+using Shop.Platform.Data;
 using Shop.Platform.Http;
 using Shop.Platform.Modules;
 using Shop.Products.Contracts;
@@ -35,6 +37,9 @@ public sealed class ProductsModule : IShopModule
         services.AddSingleton<StorePages>();
         services.ConfigureHttpJsonOptions(options => options.SerializerOptions.TypeInfoResolverChain.Add(ProductsJson.Default));
     }
+
+    /// <summary>What differs between the catalogue and the stock, in words.</summary>
+    public static IEnumerable<string> Differences(BookFile products, StockBooks stock) => ProductBookStore.Differences(products, stock);
 
     /// <inheritdoc/>
     public async Task StartAsync(IServiceProvider services, CancellationToken cancellationToken)

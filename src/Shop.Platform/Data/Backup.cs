@@ -131,7 +131,7 @@ public static class Backup
         foreach (string table in rows.Keys)
         {
 #pragma warning disable CA2100 // a name from the schema
-            command.CommandText = $"SELECT count(*) FROM \"{table.Replace("\"", "\"\"", StringComparison.Ordinal)}\"";
+            command.CommandText = string.Concat("SELECT count(*) FROM [", table, "]");
 #pragma warning restore CA2100
             rows[table] = (long)command.ExecuteScalar()!;
         }

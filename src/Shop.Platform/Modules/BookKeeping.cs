@@ -9,7 +9,7 @@ namespace Shop.Platform.Modules;
 /// Opens the databases of all modules, sees whether they belong together before anything is written, and keeps them marked: see <see cref="BookMark"/>.
 /// As a hosted service it comes before the modules, and so it closes the databases after them.
 /// </summary>
-internal sealed class BookKeeping(IReadOnlyList<IShopModule> modules, IServiceProvider services) : IHostedService, IAsyncDisposable
+internal sealed class BookKeeping(IReadOnlyList<IShopModule> modules, IServiceProvider services) : IHostedLifecycleService, IAsyncDisposable
 {
     /// <summary>Time between two marks, if there is work. A file that is older than two such times is found out.</summary>
     private static readonly TimeSpan Period = TimeSpan.FromSeconds(10);
@@ -18,7 +18,7 @@ internal sealed class BookKeeping(IReadOnlyList<IShopModule> modules, IServicePr
     private readonly TimeProvider _clock = services.GetRequiredService<TimeProvider>();
     private readonly ILogger _log = services.GetRequiredService<ILoggerFactory>().CreateLogger("Shop.books");
     private readonly List<Database> _databases = [];
-    private BookMark _mark = null!;
+    private BookMark? _mark;
     private bool _isEverywhere;
     private long _commitsAtMark;
     private Periodic? _marking;
@@ -51,17 +51,25 @@ internal sealed class BookKeeping(IReadOnlyList<IShopModule> modules, IServicePr
         {
             throw new ShopStartException($"The database files in {Path.GetDirectoryName(_databases[0].Path)} can't be used: {exception.Message}", exception);
         }
-
-        _marking = new Periodic("Marking the database files", Period, MarkAsync, _clock, _log);
     }
+
+    /// <summary>What modules write at their start has the queues for itself, so the marks begin after it.</summary>
+    public Task StartedAsync(CancellationToken cancellationToken)
+    {
+        if (_mark is not null) _marking = new Periodic("Marking the database files", Period, MarkAsync, _clock, _log);
+        return Task.CompletedTask;
+    }
+
+    public Task StartingAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    public Task StoppingAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    public Task StoppedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
     public async Task StopAsync(CancellationToken cancellationToken)
     {
-        if (_marking is not null)
-        {
-            await _marking.DisposeAsync();
-            await MarkLastAsync();
-        }
+        await DisposeAsync();
+        if (_mark is not null) await MarkLastAsync();
 
         for (int i = _databases.Count - 1; i >= 0; i--) _databases[i].Dispose();
     }
@@ -87,14 +95,15 @@ internal sealed class BookKeeping(IReadOnlyList<IShopModule> modules, IServicePr
 
     private async Task MarkAsync()
     {
-        if (_mark.IsOpening && _isEverywhere)
+        BookMark mark = _mark!;
+        if (mark.IsOpening && _isEverywhere)
         {
             foreach (Database database in _databases) database.Checkpoint();
         }
 
         if (!_isEverywhere) await SpreadAsync(); // the last try failed in some of the files
-        if (!_mark.IsOpening && Commits == _commitsAtMark) return;
-        _mark = _mark.Next(isOpening: false, _books.Accepted, Now);
+        if (!mark.IsOpening && Commits == _commitsAtMark) return;
+        _mark = mark.Next(isOpening: false, _books.Accepted, Now);
         await SpreadAsync();
     }
 
@@ -113,7 +122,7 @@ internal sealed class BookKeeping(IReadOnlyList<IShopModule> modules, IServicePr
     private async Task SpreadAsync()
     {
         _isEverywhere = false;
-        await Task.WhenAll(_databases.Select(database => database.MarkAsync(_mark)));
+        await Task.WhenAll(_databases.Select(database => database.MarkAsync(_mark!)));
         _isEverywhere = true;
         _commitsAtMark = Commits;
     }

@@ -161,7 +161,7 @@ public static class ModuleHosting
                 throw new ShopStartException($"The database file {context.Database.Path} can't be used: {exception.Message}", exception);
             }
 
-            _purge = new Periodic("Purging old idempotency keys", TimeSpan.FromHours(1),
+            if (context.Books.Agree) _purge = new Periodic("Purging old idempotency keys", TimeSpan.FromHours(1),
                 () => context.Database.Keys.PurgeAsync(context.Now()), context.Clock, context.Log);
             services.GetRequiredService<PipelineBuilder>().Begin(listener, () => Pipeline(services, module, listener));
         }

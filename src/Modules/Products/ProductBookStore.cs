@@ -1,0 +1,21 @@
+using Shop.Inventory.Contracts;
+using Shop.Platform.Data;
+
+namespace Shop.Products;
+
+/// <summary>Compares the catalogue with the stock.</summary>
+internal static class ProductBookStore
+{
+    public static IEnumerable<string> Differences(BookFile file, StockBooks stock)
+    {
+        var products = file.Rows("SELECT id, unopened_stock IS NULL FROM products", static row => (Id: row.GetString(0), IsOpened: row.GetBoolean(1)))
+            .ToDictionary(product => product.Id, product => product.IsOpened, StringComparer.Ordinal);
+        foreach (string id in stock.Products())
+        {
+            // Whether its first units are noted as given comes after they are.
+            if (!products.Remove(id)) yield return $"{id} has a stock, but is no product";
+        }
+
+        foreach ((string id, _) in products.Where(product => product.Value)) yield return $"{id} is a product, but has no stock";
+    }
+}

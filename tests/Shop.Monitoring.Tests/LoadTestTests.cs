@@ -73,10 +73,10 @@ internal sealed class LoadTestTests
     [Test]
     public async Task Given_what_the_test_does_before_and_after_its_scenarios_then_that_is_in_no_latency()
     {
-        IReadOnlyList<(IReadOnlyDictionary<string, string> Labels, double Value)> all = await _watched.QueryAsync("max by (name) (k6_http_req_duration_p95)"), routes = await _watched.QueryAsync(Named("Latency by route, seen by k6").Queries.Single());
+        IReadOnlyList<(IReadOnlyDictionary<string, string> Labels, double Value)> all = await _watched.QueryAsync("max by (name) (k6_http_req_duration_p95)"), routes = await _watched.QueryAsync(Filled(Named("Latency by route, seen by k6").Queries.Single()));
         Assert.That(all.Select(route => route.Labels["name"]), Is.SupersetOf(new[] { "/health/ready", "/metrics" }));
         Assert.That(routes.Select(route => route.Labels["name"]), Is.SupersetOf(new[] { "/orders", "/products", "/products/{id}" }).And.None.EqualTo("/health/ready").And.None.EqualTo("/metrics"));
-        Assert.That((await _watched.QueryAsync(Named("Latency, both sides").Queries.First())).Single().Value, Is.EqualTo(routes.Max(route => route.Value)));
+        Assert.That((await _watched.QueryAsync(Filled(Named("Latency, both sides").Queries.First()))).Single().Value, Is.EqualTo(routes.Max(route => route.Value)));
     }
 
     [TestCase("order_retries", "sent again")]
@@ -86,7 +86,7 @@ internal sealed class LoadTestTests
     {
         Panel panel = Named("Retries and refusals");
         string query = (string)panel.Json["targets"]!.AsArray().Single(target => (string)target!["legendFormat"]! == legend)!["expr"]!;
-        Assert.That((await _watched.QueryAsync(query)).Single().Value, Is.EqualTo(Counted(counter)), query);
+        Assert.That((await _watched.QueryAsync(Filled(query))).Single().Value, Is.EqualTo(Counted(counter)), query);
     }
 
     [Test]
@@ -117,7 +117,7 @@ internal sealed class LoadTestTests
         await UntilPrometheusHasAsync(watched, """sum(http_requests_by_status_code_total{code=~"5.."})""", failed);
         foreach (string query in Named("Errors, both sides").Queries)
         {
-            double[] shares = await ValuesAsync(watched, query);
+            double[] shares = await ValuesAsync(watched, query, rateInterval: "60s"); // k6 sends nothing between one error and the next
             Assert.That(shares, Has.Some.Positive.And.All.AtMost(1), query);
         }
     }
@@ -150,8 +150,10 @@ internal sealed class LoadTestTests
 
     private static Panel Named(string title) => Dashboards.Panels.Single(panel => panel.Dashboard == Dashboards.LoadTest && panel.Title == title);
 
-    private static async Task<double[]> ValuesAsync(WatchedShop watched, string query) =>
-        [.. (await watched.RangeAsync(Dashboards.Filled(query, service: "", instance: ""), legend: "")).SelectMany(one => one.Points).Select(point => point.Value)];
+    private static string Filled(string query, string rateInterval = "5s") => Dashboards.Filled(query, service: "", instance: "", rateInterval, range: "60s");
+
+    private static async Task<double[]> ValuesAsync(WatchedShop watched, string query, string rateInterval = "5s") =>
+        [.. (await watched.RangeAsync(Filled(query, rateInterval), legend: "")).SelectMany(one => one.Points).Select(point => point.Value)];
 
     private double Counted(string counter) => (double?)_counted[counter]?["values"]!["count"] ?? 0;
 

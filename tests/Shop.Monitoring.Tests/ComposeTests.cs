@@ -124,6 +124,8 @@ internal sealed partial class ComposeTests
         foreach ((string name, Service service) in load.Where(service => service.Key != "shop")) // which it extends
         {
             foreach (string same in new[] { "image", "mem_limit", "user" }) Assert.That(service.Text(same), Is.EqualTo(main[name].Text(same)), $"{same} of {name}");
+            string[] Data(Service of) => [.. of.List("volumes").Where(mount => mount[0] is not '.')];
+            Assert.That(Data(service), Is.EqualTo(Data(main[name])), $"{name} has a read-only root: what it writes needs a volume");
             string[] Environment(Service of) => [.. of.Yaml("environment").Members().Where(variable => variable.Key != "GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH").Select(variable => $"{variable.Key}={variable.Value}")];
             Assert.That(Environment(service), Is.EqualTo(Environment(main[name])), name);
         }

@@ -66,6 +66,20 @@ internal sealed class FilesTests
     public void Given_the_dashboards_then_there_are_the_five_and_they_link_to_each_other() =>
         Assert.That(Dashboards.All.Values.Select(dashboard => (string)dashboard["uid"]!), Is.EquivalentTo(new[] { "shop-overview", "shop-service", "shop-infrastructure", "shop-business", "shop-loadtest" }));
 
+    [TestCase("loadtest")]
+    [TestCase(".ci")]
+    public void Given_packages_of_npm_then_a_lock_file_says_which_bytes_and_names_no_registry(string folder)
+    {
+        JsonObject packages = JsonNode.Parse(Repository.Text(folder, "package-lock.json"))!["packages"]!.AsObject();
+        foreach ((string name, JsonNode? package) in packages.Where(package => package.Key.Length > 0))
+        {
+            Assert.That((string?)package!["integrity"], Does.StartWith("sha512-"), name);
+            Assert.That(package["resolved"], Is.Null, name);
+        }
+
+        Assert.That(Repository.Text(".ci", "run"), Does.Contain($"npm ci --silent --no-audit --no-fund --prefix {folder} ").And.Not.Contain("npm install"));
+    }
+
     [Test]
     public void Given_the_targets_of_Prometheus_then_each_is_a_service_of_the_compose_file()
     {

@@ -37,7 +37,8 @@ internal sealed class Restock(
         Reply<Change> reply = await ChangeAsync(kind, productId!, quantity!.Value, key);
         if (reply.Value is not { } change) return reply.Problem!;
         IdempotencyKey.MarkReplayed(http, reply.IsReplayed);
-        return JsonAnswer.Ok(new StockChangeBody(productId!, change.Level, "Stock updated"), InventoryJson.Default.StockChangeBody);
+        var answer = new StockChangeBody(productId!, change.Level, "Stock updated");
+        return JsonAnswer.Ok(answer, InventoryJson.Default.StockChangeBody);
     }
 
     /// <summary>Units come in, or leave; or it says why not.</summary>

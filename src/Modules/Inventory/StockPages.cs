@@ -51,7 +51,8 @@ internal sealed class StockPages(InventoryStore store, Restock restock)
         string? key = form["key"];
         if (!IdempotencyKey.IsKey(key)) key = null;
         Reply<Restock.Change> reply = await restock.ChangeAsync(kind, productId, quantity!.Value, key);
-        return reply.Problem is { } problem ? Show(productId, problem.Error) : Page.SeeOther($"/stock/{Uri.EscapeDataString(productId)}");
+        if (reply.Problem is { } problem) return Show(productId, problem.Error);
+        return Page.SeeOther($"/stock/{Uri.EscapeDataString(productId)}");
     }
 }
 

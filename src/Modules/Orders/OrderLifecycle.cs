@@ -37,7 +37,8 @@ internal sealed class OrderLifecycle(
         // Its first part has a space, and so is no order_id, which a wish's content begins with.
         var key = IdempotencyKey.Of(keyText, $"order {status}", id);
         Reply<Change> reply = await store.Writes.WriteAsync(
-            () => store.Keys.Once(key, module.Now(), () => Apply(id, status), static change => Kept(change.Order), kept => new Change(Again(id, status, kept))),
+            () => store.Keys.Once(key, module.Now(), () => Apply(id, status),
+                static change => Kept(change.Order), kept => new Change(Again(id, status, kept))),
             made =>
             {
                 if (made.Value!.From is not { } from) return;
@@ -52,17 +53,19 @@ internal sealed class OrderLifecycle(
 
     private Outcome<Reply<Change>> Apply(string id, string status)
     {
-        if (store.FindForChange(id) is not { } found) return Outcome.Undo(Reply.Refused<Change>(Problem.NotFound("order", id)));
+        if (store.FindForChange(id) is not { } found) return Refused(Problem.NotFound("order", id));
         (long seq, Order order) = found;
         if (order.Status == status) return Outcome.Keep(Reply.Done(new Change(order)));
         if (!OrderStatus.Changes.Contains((order.Status, status)))
-            return Outcome.Undo(Reply.Refused<Change>(Problem.Conflict($"An order that is {order.Status} can't become {status}.", "status-change-not-allowed")));
+            return Refused(Problem.Conflict($"An order that is {order.Status} can't become {status}.", "status-change-not-allowed"));
 
         long now = module.Now().ToMilliseconds();
         store.SetStatus(seq, status, now);
         if (OrderStatus.MovesStock(status)) store.AddPending(id, status);
         return Outcome.Keep(Reply.Done(new Change(order.As(status, now), order.Status)));
     }
+
+    private static Outcome<Reply<Change>> Refused(Problem problem) => Outcome.Undo(Reply.Refused<Change>(problem));
 
     // The status is known from the request, and the rest of an order never changes: the time alone is kept.
     private static string Kept(Order order) => order.UpdatedAt.ToString(CultureInfo.InvariantCulture);

@@ -11,7 +11,7 @@ using Shop.Platform.Requests;
 namespace Shop.Products;
 
 /// <summary>
-/// A product is replaced or deleted. Preconditions are held against what the write finds, so no change is lost to another.
+/// A product is replaced or deleted. Preconditions are held against what the write finds: no change is lost to another.
 /// </summary>
 internal sealed class ChangeProduct(
     ProductStore store, Catalogue catalogue, ProductMetrics metrics, [FromKeyedServices(ProductsModule.Name)] ModuleContext module)
@@ -25,9 +25,11 @@ internal sealed class ChangeProduct(
         var preconditions = Preconditions.Of(http.Request, body.Faults);
         if (body.Refusal is { } refusal) return refusal;
 
-        var key = IdempotencyKey.Of(keyText, "replace", id, details.Name, details.Description, details.PriceCents.ToString(), details.Category);
+        var key = IdempotencyKey.Of(keyText, "replace", id, details.Name, details.Description,
+            details.PriceCents.ToString(), details.Category);
         Reply<CatalogueEntry> reply = await store.Writes.WriteAsync(
-            () => store.Keys.Once(key, module.Now(), () => Replace(id, details, preconditions), static entry => Encoding.UTF8.GetString(entry.Json), CatalogueEntry.Of),
+            () => store.Keys.Once(key, module.Now(), () => Replace(id, details, preconditions),
+                static entry => Encoding.UTF8.GetString(entry.Json), CatalogueEntry.Of),
             made =>
             {
                 catalogue.Put([made.Value!]);
@@ -61,7 +63,9 @@ internal sealed class ChangeProduct(
 
     private Outcome<Reply<CatalogueEntry>> Replace(string id, ProductDetails details, Preconditions preconditions)
     {
-        if (Refuse(id, preconditions, out Product? old) is { } problem) return Outcome.Undo(Reply.Refused<CatalogueEntry>(problem));
+        if (Refuse(id, preconditions, out Product? old) is { } problem)
+            return Outcome.Undo(Reply.Refused<CatalogueEntry>(problem));
+
         var product = new Product(id, details.Name, details.Description, details.PriceCents, details.Category,
             old!.Version + 1, old.CreatedAt, module.Now().ToMilliseconds());
         store.Update(product);
@@ -79,6 +83,8 @@ internal sealed class ChangeProduct(
     {
         product = store.Find(id);
         // The row, not the catalogue: an earlier write of this very batch may have changed it.
-        return product is null ? Problem.NotFound("product", id) : preconditions.RefuseChange(new CatalogueEntry(product).Tag, "product", id);
+        return product is null
+            ? Problem.NotFound("product", id)
+            : preconditions.RefuseChange(new CatalogueEntry(product).Tag, "product", id);
     }
 }

@@ -25,9 +25,11 @@ internal sealed class CreateProduct(
         string? keyText = IdempotencyKey.Read(http, body.Faults);
         if (body.Refusal is { } refusal) return refusal;
 
-        var key = IdempotencyKey.Of(keyText, "create", id, details.Name, details.Description, details.PriceCents.ToString(), details.Category, initialStock.ToString());
+        var key = IdempotencyKey.Of(keyText, "create", id, details.Name, details.Description,
+            details.PriceCents.ToString(), details.Category, initialStock.ToString());
         Reply<CatalogueEntry> reply = await store.Writes.WriteAsync(
-            () => store.Keys.Once(key, module.Now(), () => Insert(id, details, initialStock), static entry => Encoding.UTF8.GetString(entry.Json), CatalogueEntry.Of),
+            () => store.Keys.Once(key, module.Now(), () => Insert(id, details, initialStock),
+                static entry => Encoding.UTF8.GetString(entry.Json), CatalogueEntry.Of),
             made =>
             {
                 catalogue.Put([made.Value!]);
@@ -36,7 +38,8 @@ internal sealed class CreateProduct(
         if (reply.Value is not { } created) return reply.Problem!;
 
         // A repeat may come while the first is still here: its answer says that Inventory has the units, too.
-        if (!reply.IsReplayed || catalogue.Find(created.Product.Id) is not null) await stock.OpenAsync(created.Product.Id, initialStock);
+        if (!reply.IsReplayed || catalogue.Find(created.Product.Id) is not null)
+            await stock.OpenAsync(created.Product.Id, initialStock);
         IdempotencyKey.MarkReplayed(http, reply.IsReplayed);
         http.Response.StatusCode = StatusCodes.Status201Created;
         http.Response.Headers.Location = $"{http.Request.PathBase.ToUriComponent()}/products/{created.Product.Id}";
@@ -50,7 +53,9 @@ internal sealed class CreateProduct(
         {
             var product = new Product(id ?? $"prod_{store.NextNumber()}", details.Name, details.Description, details.PriceCents, details.Category, 1, now, now);
             if (store.Insert(product, initialStock)) return Outcome.Keep(Reply.Done(new CatalogueEntry(product)));
-            if (id is not null) return Outcome.Undo(Reply.Refused<CatalogueEntry>(Problem.Conflict($"The id '{id}' is taken, or was once.", "id-taken")));
+            if (id is not null)
+                return Outcome.Undo(Reply.Refused<CatalogueEntry>(Problem.Conflict($"The id '{id}' is taken, or was once.", "id-taken")));
+
             // A client has taken this number as an id of its own: on to the next.
         }
     }

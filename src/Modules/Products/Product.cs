@@ -18,7 +18,8 @@ internal sealed record ProductDetails(string Name, string Description, long Pric
 internal sealed record ProductBody(
     string Id, string Name, string Description, decimal Price, string Category, long Version, UtcTime CreatedAt, UtcTime UpdatedAt)
 {
-    public Product ToProduct() => new(Id, Name, Description, (long)(Price * 100), Category, Version, CreatedAt.Milliseconds, UpdatedAt.Milliseconds);
+    public Product ToProduct() =>
+        new(Id, Name, Description, (long)(Price * 100), Category, Version, CreatedAt.Milliseconds, UpdatedAt.Milliseconds);
 }
 
 /// <summary>A category as clients see it.</summary>

@@ -11,6 +11,7 @@ internal sealed class ProductsApi(
     public void Map(ModuleRoutes routes)
     {
         const string Tag = "Products";
+        const string NotHeld = "If-Match or If-None-Match does not hold: the product has changed since, say.";
         const string Example = """
             {"id":"prod_0","name":"Walnut desk lamp","description":"Warm light.","price":79.90,"category":"Home","version":1,"created_at":"2026-01-31T12:00:00Z","updated_at":"2026-01-31T12:00:00Z"}
             """;
@@ -21,20 +22,23 @@ internal sealed class ProductsApi(
         routes.Get("/products/{id}", Find).WithHeaders(Preconditions.IfMatch, Preconditions.IfNoneMatch)
             .Says("getProduct", Tag, "Read a product", "Counts one view, a 304 too.")
             .Answers<ProductBody>(200, "The product, with its ETag.", Example)
-            .Fails((304, "What the client has is still right."), (404, "There is no such product."), (412, "The product is not what If-Match names."));
+            .Fails((304, "What the client has is still right."), (404, "There is no such product."),
+                (412, "The product is not what If-Match names."));
         routes.Post("/products", createProduct.HandleAsync).WithBody(CreateProduct.Body)
             .Says("createProduct", Tag, "Create a product", "With its first units, which Inventory has from then on.")
             .Answers<ProductBody>(201, "Created, and on disk; Location says where.", Example)
             .Fails((409, "The id is taken."), (413, "The body is larger than 64 KiB."), (415, "The body is no JSON."));
-        routes.Put("/products/{id}", changeProduct.ReplaceAsync).WithHeaders(Preconditions.IfMatch, Preconditions.IfNoneMatch).WithBody(ProductFields.Details)
+        routes.Put("/products/{id}", changeProduct.ReplaceAsync)
+            .WithHeaders(Preconditions.IfMatch, Preconditions.IfNoneMatch).WithBody(ProductFields.Details)
             .Says("replaceProduct", Tag, "Replace a product", "Name, price, description and category; what is left out goes back to its default.")
             .Answers<ProductBody>(200, "Replaced, and on disk.", Example)
-            .Fails((404, "There is no such product."), (412, "If-Match or If-None-Match does not hold: the product has changed since, say."), (413, "The body is larger than 64 KiB."), (415, "The body is no JSON."));
+            .Fails((404, "There is no such product."), (412, NotHeld),
+                (413, "The body is larger than 64 KiB."), (415, "The body is no JSON."));
         routes.Delete("/products/{id}", changeProduct.DeleteAsync).WithHeaders(Preconditions.IfMatch, Preconditions.IfNoneMatch)
             .Says("deleteProduct", Tag, "Delete a product", "It leaves the catalogue; orders that named it keep their lines. Its id is not given again.")
             .WithPathExample("prod_199")
             .Answers(204, "Deleted, and on disk.")
-            .Fails((400, "The request is wrong."), (404, "There is no such product."), (412, "If-Match or If-None-Match does not hold: the product has changed since, say."));
+            .Fails((400, "The request is wrong."), (404, "There is no such product."), (412, NotHeld));
         routes.Get("/categories", Categories)
             .Says("listCategories", Tag, "List the categories", "By name, each with the number of its products.")
             .Answers<CategoryBody[]>(200, "All of them.", """[{"category":"Home","products":25}]""");

@@ -1,12 +1,14 @@
 using Dapper;
 using Microsoft.Data.Sqlite;
 using Shop.Platform.Requests;
+using SQLitePCL;
 
 namespace Shop.Platform.Data;
 
 /// <summary>
-/// The answers that a module keeps for the keys of its clients. They stand in the module's own database, so a key reaches the disk with the change that it
-/// stands for, or neither does. Only an answer that says "done" is kept: what was refused may be tried again with the same key.
+/// The answers that a module keeps for the keys of its clients. They stand in the module's own database, so a key reaches
+/// the disk with the change that it stands for, or neither does. Only an answer that says "done" is kept: what was refused
+/// may be tried again with the same key.
 /// </summary>
 public sealed class IdempotencyKeys
 {
@@ -27,35 +29,41 @@ public sealed class IdempotencyKeys
         """;
 
     private readonly Database _database;
-    private readonly Statement _find, _add, _purge;
+    private readonly Statement _find, _add, _forget, _purge;
 
     internal IdempotencyKeys(Database database)
     {
         _database = database;
         _find = database.Writes.Prepare("SELECT fingerprint, answer FROM idempotency_keys WHERE key = ?1 AND at >= ?2");
-        // A key that is too old may still be there: the purge comes once an hour.
-        _add = database.Writes.Prepare("""
-            INSERT INTO idempotency_keys (key, fingerprint, answer, at) VALUES (?1, ?2, ?3, ?4)
-            ON CONFLICT (key) DO UPDATE SET fingerprint = ?2, answer = ?3, at = ?4 WHERE at < ?5
+        _add = database.Writes.Prepare("INSERT INTO idempotency_keys (key, fingerprint, answer, at) VALUES (?1, ?2, ?3, ?4)");
+        _forget = database.Writes.Prepare("DELETE FROM idempotency_keys WHERE key = ?1 AND at < ?2");
+        _purge = database.Writes.Prepare("""
+            DELETE FROM idempotency_keys WHERE key IN (SELECT key FROM idempotency_keys WHERE at < ?1 ORDER BY at LIMIT ?2)
             """);
-        _purge = database.Writes.Prepare(
-            "DELETE FROM idempotency_keys WHERE key IN (SELECT key FROM idempotency_keys WHERE at < ?1 ORDER BY at LIMIT ?2)");
     }
 
     // Inside a write.
 
-    /// <summary>Makes a write once for each key. A repeat changes nothing: it has the answer that was kept, or is refused if its content differs.</summary>
+    /// <summary>
+    /// Makes a write once for each key. A repeat changes nothing: it has the answer that was kept, or is refused if its
+    /// content differs.
+    /// </summary>
     /// <param name="key">The request's key; null if it has none.</param>
     /// <param name="now">The time.</param>
     /// <param name="write">Makes the change.</param>
-    /// <param name="keep">An answer as it is kept: as much of it as the module needs to give it again, byte for byte.</param>
+    /// <param name="keep">As much of an answer as the module needs to give it again, byte for byte.</param>
     /// <param name="replay">The answer that was kept.</param>
-    public Outcome<Reply<T>> Once<T>(IdempotencyKey? key, DateTime now, Func<Outcome<Reply<T>>> write, Func<T, string> keep, Func<string, T> replay)
+    public Outcome<Reply<T>> Once<T>(
+        IdempotencyKey? key, DateTime now, Func<Outcome<Reply<T>>> write, Func<T, string> keep, Func<string, T> replay)
         where T : class
     {
         if (key is null) return write();
-        // Undone, though there is nothing to undo: a repeat moves no metric and no memory.
-        if (FindInWrite(key, now) is { } kept) return Outcome.Undo(kept.IsSame ? Reply.Again(replay(kept.Answer)) : Reply.Refused<T>(IdempotencyKey.Reused));
+        if (FindInWrite(key, now) is { } kept)
+        {
+            // Undone, though there is nothing to undo: a repeat moves no metric and no memory.
+            return Outcome.Undo(kept.IsSame ? Reply.Again(replay(kept.Answer)) : Reply.Refused<T>(IdempotencyKey.Reused));
+        }
+
         Outcome<Reply<T>> made = write();
         if (made is { IsKept: true, Answer.Value: { } answer }) Add(key, keep(answer), now);
         return made;
@@ -64,8 +72,17 @@ public sealed class IdempotencyKeys
     /// <summary>Keeps an answer for a key that has none.</summary>
     public void Add(IdempotencyKey key, string answer, DateTime now)
     {
-        int added = _add.Set(1, key.Text).Set(2, key.Fingerprint).Set(3, answer).Set(4, now.ToMilliseconds()).Set(5, Oldest(now)).Run();
-        if (added == 0) throw new InvalidOperationException("The key has an answer already.");
+        try
+        {
+            Insert(key, answer, now);
+        }
+        catch (SqliteException exception) when (exception.SqliteErrorCode == raw.SQLITE_CONSTRAINT)
+        {
+            // The purge comes once an hour, so a key that is too old may still be there. To look for it first, or to leave
+            // it to SQLite's upsert, would cost each order.
+            if (_forget.Set(1, key.Text).Set(2, Oldest(now)).Run() == 0) throw;
+            Insert(key, answer, now);
+        }
     }
 
     // Reads.
@@ -77,7 +94,8 @@ public sealed class IdempotencyKeys
         foreach (string text in key.Texts)
         {
             (byte[] Fingerprint, string Answer)? row = connection.QuerySingleOrDefault<(byte[], string)?>(
-                "SELECT fingerprint, answer FROM idempotency_keys WHERE key = @text AND at >= @oldest", new { text, oldest = Oldest(now) });
+                "SELECT fingerprint, answer FROM idempotency_keys WHERE key = @text AND at >= @oldest",
+                new { text, oldest = Oldest(now) });
             if (row is { } kept) return new KeptAnswer(key.IsBoundTo(kept.Fingerprint), kept.Answer);
         }
 
@@ -88,19 +106,27 @@ public sealed class IdempotencyKeys
     public async Task PurgeAsync(DateTime now)
     {
         long oldest = Oldest(now);
-        while (await _database.Writes.WriteAsync(() => Outcome.Keep(_purge.Set(1, oldest).Set(2, MostPurgedAtOnce).Run())) == MostPurgedAtOnce)
+        int purged;
+        do
         {
             // Other writes get their turn between two of these.
+            purged = await _database.Writes.WriteAsync(() =>
+                Outcome.Keep(_purge.Set(1, oldest).Set(2, MostPurgedAtOnce).Run()));
         }
+        while (purged == MostPurgedAtOnce);
     }
 
     private static long Oldest(DateTime now) => (now - Retention).ToMilliseconds();
+
+    private void Insert(IdempotencyKey key, string answer, DateTime now) =>
+        _add.Set(1, key.Text).Set(2, key.Fingerprint).Set(3, answer).Set(4, now.ToMilliseconds()).Run();
 
     private KeptAnswer? FindInWrite(IdempotencyKey key, DateTime now)
     {
         foreach (string text in key.Texts)
         {
-            KeptAnswer? kept = _find.Set(1, text).Set(2, Oldest(now)).First(row => new KeptAnswer(key.IsBoundTo(row.Bytes(0)), row.Text(1)));
+            KeptAnswer? kept = _find.Set(1, text).Set(2, Oldest(now))
+                .First(row => new KeptAnswer(key.IsBoundTo(row.Bytes(0)), row.Text(1)));
             if (kept is not null) return kept;
         }
 

@@ -6,24 +6,25 @@ using Shop.Platform.Requests;
 namespace Shop.Platform.Http;
 
 /// <summary>
-/// What a client says must hold before its request is answered (RFC 9110, section 13): <c>If-Match</c> first, then <c>If-None-Match</c>. Both are looked at only
-/// once the request would succeed without them. <c>If-Unmodified-Since</c> and <c>If-Modified-Since</c> are ignored, as the RFC asks of what has no <c>Last-Modified</c>.
+/// What a client says must hold before its request is answered (RFC 9110, section 13): <c>If-Match</c> first, then
+/// <c>If-None-Match</c>. Both are looked at only once the request would succeed without them.
+/// <c>If-Unmodified-Since</c> and <c>If-Modified-Since</c> are ignored, as the RFC asks of what has no <c>Last-Modified</c>.
 /// </summary>
 public readonly struct Preconditions
 {
-    private const string Kind = "precondition-failed";
-
     /// <summary><c>If-Match</c> as a parameter of the OpenAPI document.</summary>
     public static readonly TextField IfMatch = new("If-Match", 1, 2000)
     {
-        Description = "The ETags of what the client has seen, or *: unless what is there now has one of them, the answer is 412 and nothing changes. Weak tags match nothing.",
+        Description = "The ETags of what the client has seen, or *: unless what is there now has one of them, the answer is "
+            + "412 and nothing changes. Weak tags match nothing.",
         Example = "\"\\\"6b1f5c2a9d3e4f5061728394\\\"\"",
     };
 
     /// <summary><c>If-None-Match</c> as a parameter of the OpenAPI document.</summary>
     public static readonly TextField IfNoneMatch = new("If-None-Match", 1, 2000)
     {
-        Description = "The ETags of what the client has, or *: if what is there now has one of them, a read is answered by 304 without a body, and a change by 412.",
+        Description = "The ETags of what the client has, or *: if what is there now has one of them, a read is answered by "
+            + "304 without a body, and a change by 412.",
         Example = "\"\\\"6b1f5c2a9d3e4f5061728394\\\"\"",
     };
 
@@ -38,7 +39,7 @@ public readonly struct Preconditions
     /// <summary>The preconditions of a read. A list of tags that can't be read names no tag.</summary>
     public static Preconditions Of(HttpRequest request) => new(request);
 
-    /// <summary>The preconditions of a change. What can't be read is a fault: a condition must not be passed over.</summary>
+    /// <summary>The preconditions of a change. What can't be read is a fault: no condition may be passed over.</summary>
     public static Preconditions Of(HttpRequest request, Faults faults)
     {
         var preconditions = new Preconditions(request);
@@ -64,21 +65,26 @@ public readonly struct Preconditions
     public Problem? RefuseChange(string tag, string what, string id)
     {
         if (!DoesMatchHold(tag)) return Failed(what, id);
-        return DoesNoneMatchHold(tag) ? null : new Problem(StatusCodes.Status412PreconditionFailed, $"The {what} '{id}' is what If-None-Match names.", Kind);
+        return DoesNoneMatchHold(tag) ? null : Failed($"The {what} '{id}' is what If-None-Match names.");
     }
 
     private bool DoesMatchHold(string tag) => _ifMatch.Count == 0 || Names(_ifMatch, tag, useStrongComparison: true);
 
-    private bool DoesNoneMatchHold(string tag) => _ifNoneMatch.Count == 0 || !Names(_ifNoneMatch, tag, useStrongComparison: false);
+    private bool DoesNoneMatchHold(string tag) =>
+        _ifNoneMatch.Count == 0 || !Names(_ifNoneMatch, tag, useStrongComparison: false);
 
     private static Problem Failed(string what, string id) =>
-        new(StatusCodes.Status412PreconditionFailed, $"The {what} '{id}' is not, or no more, what If-Match names; read it again.", Kind);
+        Failed($"The {what} '{id}' is not, or no more, what If-Match names; read it again.");
+
+    private static Problem Failed(string error) =>
+        new(StatusCodes.Status412PreconditionFailed, error, "precondition-failed");
 
     private static void Check(StringValues header, TextField field, Faults faults)
     {
         if (header.Count == 0 || IsAny(header)) return;
-        if (!EntityTagHeaderValue.TryParseStrictList(header, out IList<EntityTagHeaderValue>? tags) || tags.Contains(EntityTagHeaderValue.Any))
-            faults.Add(field.Name, "must be * or a list of entity tags, each in double quotes");
+        bool isList = EntityTagHeaderValue.TryParseStrictList(header, out IList<EntityTagHeaderValue>? tags)
+            && !tags.Contains(EntityTagHeaderValue.Any);
+        if (!isList) faults.Add(field.Name, "must be * or a list of entity tags, each in double quotes");
     }
 
     private static bool Names(StringValues header, string tag, bool useStrongComparison)
@@ -87,7 +93,8 @@ public readonly struct Preconditions
         if (IsAny(header)) return true;
         if (!EntityTagHeaderValue.TryParseList(header, out IList<EntityTagHeaderValue>? tags)) return false;
         var current = new EntityTagHeaderValue(tag);
-        return tags.Any(named => !named.Equals(EntityTagHeaderValue.Any) && named.Compare(current, useStrongComparison));
+        return tags.Any(named =>
+            !named.Equals(EntityTagHeaderValue.Any) && named.Compare(current, useStrongComparison));
     }
 
     // A star stands alone: among tags it is not of the header's grammar.

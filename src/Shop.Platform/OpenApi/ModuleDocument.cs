@@ -92,7 +92,12 @@ internal static partial class ModuleDocument
         OpenApiResponses responses = operation.Responses ??= [];
         IDictionary<string, OpenApiMediaType>? typed = responses.TryGetValue(route.Answer.Status.ToString(), out IOpenApiResponse? made) ? made.Content : null;
         responses.Clear();
-        responses[route.Answer.Status.ToString()] = new OpenApiResponse { Description = route.Answer.What, Content = Content(route, typed), Headers = route.TakesKey ? Replayed() : null };
+        responses[route.Answer.Status.ToString()] = new OpenApiResponse
+        {
+            Description = route.Answer.What,
+            Content = Content(route, typed),
+            Headers = route.TakesKey ? Replayed() : null,
+        };
         IEnumerable<(int Status, string Why)> common = route.Answer.Type is null ? [] : CommonErrors;
         IReadOnlyList<(int Status, string Why)> errors = route.TakesKey ? WithReusedKey(route.Errors) : route.Errors;
         foreach (var (status, why) in errors.Concat(common.Where(error => errors.All(own => own.Status != error.Status))).OrderBy(error => error.Status))
@@ -111,7 +116,7 @@ internal static partial class ModuleDocument
     {
         [IdempotencyKey.ReplayedHeader] = new OpenApiHeader
         {
-            Description = "true if this is the answer to an earlier, equal request with the same key. Otherwise it is missing.",
+            Description = "true if this is the answer to an earlier, equal request with the same key; missing otherwise.",
             Schema = new OpenApiSchema { Type = JsonSchemaType.String, Enum = [JsonValue.Create("true")] },
         },
     };

@@ -25,7 +25,7 @@ public sealed class RouteDescription
 
     internal IReadOnlyList<Field> Headers { get; private set; } = [];
 
-    /// <summary>Whether an <c>Idempotency-Key</c> makes it safe to repeat: so it is with every route that changes something.</summary>
+    /// <summary>Whether it takes an <c>Idempotency-Key</c>: every route does that changes something.</summary>
     internal bool TakesKey { get; init; }
 
     internal IReadOnlyList<Field> Body { get; private set; } = [];

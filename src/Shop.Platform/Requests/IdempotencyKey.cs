@@ -8,9 +8,12 @@ using Shop.Platform.Security;
 namespace Shop.Platform.Requests;
 
 /// <summary>
-/// The key that makes a request safe to repeat. It belongs to the API key that came with it, if there are API keys, and is bound to what the request does.
+/// The key that makes a request safe to repeat. It belongs to the API key that came with it, if there are API keys, and is
+/// bound to what the request does.
 /// </summary>
-/// <param name="Text">The key as it is kept: as the client sent it, after the name of its API key and a space. No key contains a space.</param>
+/// <param name="Text">
+/// The key as it is kept: as the client sent it, after the name of its API key and a space. No key contains a space.
+/// </param>
 /// <param name="Fingerprint">Method, path and content of the request, by <see cref="FingerprintOf"/>.</param>
 public sealed record IdempotencyKey(string Text, byte[] Fingerprint)
 {
@@ -23,16 +26,19 @@ public sealed record IdempotencyKey(string Text, byte[] Fingerprint)
     /// <summary>The header as a parameter of the OpenAPI document.</summary>
     public static readonly TextField Field = new(Header, 1, 255)
     {
-        Description = "Makes the request safe to repeat: 1 to 255 visible ASCII characters. The same method, path and content get the same answer for 48 hours, with "
-            + "Idempotency-Replayed: true, and nothing changes again; anything else is a 409. A request that was refused may be sent again with its key. "
-            + "A key belongs to the API key that it came with.",
+        Description = "Makes the request safe to repeat: 1 to 255 visible ASCII characters. The same method, path and content "
+            + "get the same answer for 48 hours, with Idempotency-Replayed: true, and nothing changes again; anything else is "
+            + "a 409. A request that was refused may be sent again with its key. A key belongs to the API key that it came with.",
         Example = "\"9b2f6c1e-checkout-17\"",
     };
 
     /// <summary>409: the key belongs to a request with other content.</summary>
-    public static Problem Reused { get; } = Problem.Conflict($"The {Header} was used for another request.", "idempotency-key-reused");
+    public static Problem Reused { get; } =
+        Problem.Conflict($"The {Header} was used for another request.", "idempotency-key-reused");
 
-    /// <summary>The texts under which its answer may be kept. While the shop had no API keys, no key was kept with the name of one.</summary>
+    /// <summary>
+    /// The texts under which its answer may be kept. While the shop had no API keys, no key was kept with the name of one.
+    /// </summary>
     internal IEnumerable<string> Texts
     {
         get
@@ -49,17 +55,21 @@ public sealed record IdempotencyKey(string Text, byte[] Fingerprint)
     {
         StringValues header = http.Request.Headers[Header];
         if (header.Count == 0) return null;
-        if (header.Count == 1 && IsKey(header[0])) return http.Features.Get<ApiKey>() is { } owner ? $"{owner.Name} {header[0]}" : header[0];
+        if (header.Count == 1 && IsKey(header[0]))
+            return http.Features.Get<ApiKey>() is { } owner ? $"{owner.Name} {header[0]}" : header[0];
+
         faults.Add(Header, "must be one value of 1 to 255 visible ASCII characters");
         return null;
     }
 
     /// <summary>Whether a text may be a key.</summary>
-    public static bool IsKey(string? text) => text is { Length: >= 1 and <= 255 } && !text.AsSpan().ContainsAnyExceptInRange('!', '~');
+    public static bool IsKey(string? text) =>
+        text is { Length: >= 1 and <= 255 } && !text.AsSpan().ContainsAnyExceptInRange('!', '~');
 
     /// <summary>A key, bound to what its request does.</summary>
     /// <returns>Null if there is no key.</returns>
-    public static IdempotencyKey? Of(string? text, params ReadOnlySpan<string?> content) => text is null ? null : new IdempotencyKey(text, FingerprintOf(content));
+    public static IdempotencyKey? Of(string? text, params ReadOnlySpan<string?> content) =>
+        text is null ? null : new IdempotencyKey(text, FingerprintOf(content));
 
     /// <summary>Says that this answer was given before, if it was.</summary>
     public static void MarkReplayed(HttpContext http, bool isReplayed)
@@ -68,7 +78,9 @@ public sealed record IdempotencyKey(string Text, byte[] Fingerprint)
     }
 
     /// <summary>What a request does as 32 bytes: equal content, equal fingerprint.</summary>
-    /// <param name="content">First what tells the operation from all others of the module, then whatever decides what it does.</param>
+    /// <param name="content">
+    /// First what tells the operation from all others of the module, then whatever decides what it does.
+    /// </param>
     public static byte[] FingerprintOf(params ReadOnlySpan<string?> content)
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);

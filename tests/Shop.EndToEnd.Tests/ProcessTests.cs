@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Net;
+using System.Net.Sockets;
 using System.Text.Json.Nodes;
 
 namespace Shop.EndToEnd.Tests;
@@ -198,6 +199,55 @@ internal sealed class ProcessTests
         Assert.That(lines.Where(line => line.Contains((string)problem!["trace_id"]!, StringComparison.Ordinal)).ToArray(), Has.Length.EqualTo(1));
         Assert.That(lines, Has.None.Contains("limit=7").And.None.StartsWith("ost"));
         Assert.That(shop.Log, Does.Not.Contain("\u001b"));
+    }
+
+    [Test]
+    public async Task Given_a_thousand_clients_that_go_away_in_the_middle_of_a_body_then_the_log_has_no_line_of_the_servers()
+    {
+        using ShopProcess shop = await ShopProcess.StartAsync(_directory);
+        Uri address = shop.Orders.BaseAddress!;
+        byte[][] beginnings =
+        [
+            "POST /orders HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"u8.ToArray(),
+            "POST /orders HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n40\r\n{"u8.ToArray(),
+        ];
+        for (int n = 0; n < 1000; n++)
+        {
+            using var client = new TcpClient();
+            await client.ConnectAsync(address.Host, address.Port);
+            await client.GetStream().WriteAsync(beginnings[n % 2]);
+            if (n % 4 < 2) client.LingerState = new LingerOption(enable: true, seconds: 0); // goes with a reset
+        }
+
+        // Each of them has been noticed.
+        Exposition metrics;
+        do metrics = await Exposition.OfAsync(shop.Orders);
+        while (metrics["app_requests_in_progress"] > 0);
+        shop.Signal(15);
+        await shop.ExitAsync();
+        Assert.That(shop.Log, Does.Not.Contain("Kestrel").And.Not.Contain("Exception"));
+    }
+
+    [Test]
+    public async Task Given_two_thousand_heads_that_can_not_be_read_and_as_many_forged_cursors_then_the_log_is_bounded()
+    {
+        using ShopProcess shop = await ShopProcess.StartAsync(_directory);
+        string forged = System.Buffers.Text.Base64Url.EncodeToString("created_at\n999999999999999999\nprod_0"u8);
+        var watch = Stopwatch.StartNew();
+        for (int n = 0; n < 2000; n++)
+        {
+            using var client = new TcpClient();
+            await client.ConnectAsync(shop.Orders.BaseAddress!.Host, shop.Orders.BaseAddress.Port);
+            await client.GetStream().WriteAsync("NONSENSE\r\n\r\n"u8.ToArray());
+            using HttpResponseMessage answer = await shop.Products.GetAsync($"/products?sort=created_at&after={forged}");
+            Assert.That(answer.StatusCode, Is.EqualTo(HttpStatusCode.BadRequest));
+        }
+
+        shop.Signal(15);
+        await shop.ExitAsync();
+        // For each service 50 lines in a second and one that counts the rest, in each second that was begun.
+        int seconds = (int)watch.Elapsed.TotalSeconds + 2;
+        Assert.That(shop.Log.Split('\n'), Has.Length.LessThan(2 * 51 * seconds).And.None.Contains("Exception"));
     }
 
     [Test]

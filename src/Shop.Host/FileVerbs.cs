@@ -6,7 +6,8 @@ using Shop.Products;
 
 namespace Shop.Host;
 
-/// <summary>The verbs that look after the database files: <c>backup</c>, <c>restore</c>, <c>check</c> and <c>accept</c>. docs/backup.md is their manual.</summary>
+/// <summary>The verbs that look after the database files: <c>backup</c>, <c>restore</c>, <c>check</c> and
+/// <c>accept</c>. docs/backup.md is their manual.</summary>
 internal static class FileVerbs
 {
     private const int MostNamed = 1000;

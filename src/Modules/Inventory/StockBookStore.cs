@@ -3,7 +3,8 @@ using Shop.Platform.Data;
 
 namespace Shop.Inventory;
 
-/// <summary>Goes through the books of the stock: it remembers a few figures for each product, and reads all else row by row.</summary>
+/// <summary>Goes through the books of the stock: it remembers a few figures for each product, and reads all else row by
+/// row.</summary>
 internal static class StockBookStore
 {
     public static IEnumerable<string> Differences(BookFile file)
@@ -34,7 +35,8 @@ internal static class StockBookStore
             static row => (row.GetString(0), new Product { OnHand = row.GetInt64(1), Reserved = row.GetInt64(2), Newest = row.GetInt64(3), Folded = row.GetInt64(3) }))
         : [];
 
-    // Each movement says what the figures were after it. Before the last that went into an opening balance there are gaps between them.
+    // Each movement says what the figures were after it. Before the last that went into an opening balance there are
+    // gaps between them.
     private static IEnumerable<string> Movements(BookFile file, Dictionary<string, Product> products)
     {
         var kinds = MovementKind.All.ToDictionary(kind => kind.Name, StringComparer.Ordinal);

@@ -66,7 +66,8 @@ internal static class OrderBookStore
         }
     }
 
-    /// <summary>How many orders have been deleted because they were old: movements of some may still be there.</summary>
+    /// <summary>How many orders have been deleted because they were old: movements of some may still be
+    /// there.</summary>
     private static long Deleted(BookFile file) => file.Has("retention", "orders_deleted") ? file.Number("SELECT orders_deleted FROM retention") : 0;
 
     // Three lists in the order of the ids, walked side by side.

@@ -2,7 +2,8 @@ using Microsoft.Data.Sqlite;
 
 namespace Shop.Platform.Data;
 
-/// <summary>Copies the database files of a shop, beside it or without it, and puts a copy in place. docs/backup.md is the manual.</summary>
+/// <summary>Copies the database files of a shop, beside it or without it, and puts a copy in place. docs/backup.md is
+/// the manual.</summary>
 public static class Backup
 {
     // What a data directory may hold and still count as empty.
@@ -10,7 +11,8 @@ public static class Backup
 
     /// <summary>Copies all files as they are at one moment.</summary>
     /// <param name="dataDirectory">The shop's files.</param>
-    /// <param name="target">Where the backup will be: a new directory, or an empty one. It appears whole, or not at all.</param>
+    /// <param name="target">Where the backup will be: a new directory, or an empty one. It appears whole, or not at
+    /// all.</param>
     /// <param name="modules">The modules, whose files these are.</param>
     /// <param name="shopVersion">Version of the program.</param>
     /// <exception cref="ShopStartException">It can't be made; there is none then.</exception>

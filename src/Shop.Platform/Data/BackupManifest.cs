@@ -4,7 +4,8 @@ using System.Text.Json.Serialization;
 
 namespace Shop.Platform.Data;
 
-/// <summary>What a backup says of itself, in <c>backup.json</c>. It is written last, so a backup that has one is whole.</summary>
+/// <summary>What a backup says of itself, in <c>backup.json</c>. It is written last, so a backup that has one is
+/// whole.</summary>
 /// <param name="Format">Version of this format.</param>
 /// <param name="ShopVersion">Version of the program that made it.</param>
 /// <param name="CreatedAt">The moment that it is of.</param>

@@ -3,7 +3,8 @@ using SQLitePCL;
 
 namespace Shop.Platform.Data;
 
-/// <summary>A module's database file, opened by a verb: beside a running shop, of a stopped one, or in a backup. What it had is there afterwards, its log included.</summary>
+/// <summary>A module's database file, opened by a verb: beside a running shop, of a stopped one, or in a backup. What
+/// it had is there afterwards, its log included.</summary>
 public sealed class BookFile : IDisposable
 {
     private const int NoCheckpointOnClose = 1006; // SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE
@@ -32,7 +33,8 @@ public sealed class BookFile : IDisposable
     {
         string path = PathOf(directory, module);
         if (!File.Exists(path)) throw new ShopStartException($"{path} is missing");
-        // A file with a write-ahead log is read by way of its index, which the reader writes. A backup has neither, and may be read-only.
+        // A file with a write-ahead log is read by way of its index, which the reader writes. A backup has neither, and
+        // may be read-only.
         return Open(path, HasLog(path) ? SqliteOpenMode.ReadWrite : SqliteOpenMode.ReadOnly);
     }
 

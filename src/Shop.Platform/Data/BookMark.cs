@@ -4,14 +4,17 @@ using Microsoft.Data.Sqlite;
 namespace Shop.Platform.Data;
 
 /// <summary>
-/// The mark by which database files know that they belong together. Every few seconds of work all files get the same new mark, each in a commit of its own. So the marks of
-/// files that belong together are the same, or one step apart if the process died in between; a file that was left behind, or went on elsewhere, has another.
+/// The mark by which database files know that they belong together. Every few seconds of work all files get the same
+/// new mark, each in a commit of its own. So the marks of
+/// files that belong together are the same, or one step apart if the process died in between; a file that was left
+/// behind, or went on elsewhere, has another.
 /// </summary>
 /// <param name="Shop">Id of the shop, made at its first start.</param>
 /// <param name="Generation">Counts the marks.</param>
 /// <param name="Mark">The mark.</param>
 /// <param name="Before">The mark before it.</param>
-/// <param name="IsOpening">Whether it is the first of a run. It is brought from the write-ahead log into the file at once, and replaced only in the log: so a file that has it, and
+/// <param name="IsOpening">Whether it is the first of a run. It is brought from the write-ahead log into the file at
+/// once, and replaced only in the log: so a file that has it, and
 /// no log beside it, was copied without its log.</param>
 /// <param name="Accepted">See <see cref="Books.Accepted"/>.</param>
 /// <param name="At">When it was made, in milliseconds since 1970.</param>

@@ -2,7 +2,8 @@ using Microsoft.Data.Sqlite;
 
 namespace Shop.Platform.Data;
 
-/// <summary>Reads a <see cref="BookFile"/> row by row, so that a check of any size takes the memory of one row.</summary>
+/// <summary>Reads a <see cref="BookFile"/> row by row, so that a check of any size takes the memory of one
+/// row.</summary>
 public static class BookReader
 {
     /// <summary>The rows of a query, read as they are asked for.</summary>

@@ -3,8 +3,10 @@ using Microsoft.Extensions.Logging;
 namespace Shop.Platform.Data;
 
 /// <summary>
-/// Whether the database files of the shop belong together and agree. Once they are known not to, every request that changes something is refused, so that
-/// nothing gets worse; reads go on. Only a start with other files, or with these and their owner's word for them, ends it.
+/// Whether the database files of the shop belong together and agree. Once they are known not to, every request that
+/// changes something is refused, so that
+/// nothing gets worse; reads go on. Only a start with other files, or with these and their owner's word for them, ends
+/// it.
 /// </summary>
 public sealed class Books
 {
@@ -22,7 +24,8 @@ public sealed class Books
     /// <summary>By how many reservations the books may differ, because their owner said so.</summary>
     internal long Accepted { get; set; }
 
-    /// <summary>Whether so many more reservations than open orders are as should be: none, unless the owner of the files has accepted that they differ. Such a difference
+    /// <summary>Whether so many more reservations than open orders are as should be: none, unless the owner of the
+    /// files has accepted that they differ. Such a difference
     /// shrinks as the orders concerned come to their end, and never grows.</summary>
     public bool Allow(long difference)
     {

@@ -12,7 +12,8 @@ internal static class Durable
         stream.Flush(flushToDisk: true);
     }
 
-    /// <summary>Waits until the names in a directory are on disk. .NET opens no directory; Windows needs none of it.</summary>
+    /// <summary>Waits until the names in a directory are on disk. .NET opens no directory; Windows needs none of
+    /// it.</summary>
     public static void FlushDirectory(string directory)
     {
         if (OperatingSystem.IsWindows()) return;

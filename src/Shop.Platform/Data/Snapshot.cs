@@ -5,13 +5,17 @@ using SQLitePCL;
 namespace Shop.Platform.Data;
 
 /// <summary>
-/// All database files as they were at one moment, read beside whoever writes them. The writers of all files are held while the reading of each begins, some milliseconds
-/// altogether; from then on each reader sees its file as it was then, and nobody waits. A shop that is killed at that moment leaves the same.
+/// All database files as they were at one moment, read beside whoever writes them. The writers of all files are held
+/// while the reading of each begins, some milliseconds
+/// altogether; from then on each reader sees its file as it was then, and nobody waits. A shop that is killed at that
+/// moment leaves the same.
 /// </summary>
-/// <remarks>No writer of the shop waits for another database while it holds its own, so holding all of them can't end in a deadlock.</remarks>
+/// <remarks>No writer of the shop waits for another database while it holds its own, so holding all of them can't end
+/// in a deadlock.</remarks>
 internal sealed class Snapshot : IDisposable
 {
-    /// <summary>How long writers are held at most; then they are let go, and it is tried again. Far less than what a write may wait, so no client notices.</summary>
+    /// <summary>How long writers are held at most; then they are let go, and it is tried again. Far less than what a
+    /// write may wait, so no client notices.</summary>
     private static readonly TimeSpan LongestHold = TimeSpan.FromMilliseconds(250);
 
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
@@ -22,7 +26,8 @@ internal sealed class Snapshot : IDisposable
     public IReadOnlyList<BookFile> Files { get; }
 
     /// <summary>Takes it.</summary>
-    /// <exception cref="ShopStartException">A file is missing or can't be used, or its writer was never to be held.</exception>
+    /// <exception cref="ShopStartException">A file is missing or can't be used, or its writer was never to be
+    /// held.</exception>
     public static Snapshot Take(string directory, IReadOnlyList<string> modules)
     {
         BookFile[] writers = [], readers = [];
@@ -85,7 +90,8 @@ internal sealed class Snapshot : IDisposable
         }
     }
 
-    // The first is waited for with nothing in hand. SQLite's own waiting sleeps for longer and longer, and would not find the gap between two commits of a busy writer.
+    // The first is waited for with nothing in hand. SQLite's own waiting sleeps for longer and longer, and would not
+    // find the gap between two commits of a busy writer.
     private static bool TryHold(BookFile[] writers)
     {
         long holdsSince = 0;

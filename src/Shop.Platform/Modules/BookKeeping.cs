@@ -6,12 +6,14 @@ using Shop.Platform.Data;
 namespace Shop.Platform.Modules;
 
 /// <summary>
-/// Opens the databases of all modules, sees whether they belong together before anything is written, and keeps them marked: see <see cref="BookMark"/>.
+/// Opens the databases of all modules, sees whether they belong together before anything is written, and keeps them
+/// marked: see <see cref="BookMark"/>.
 /// As a hosted service it comes before the modules, and so it closes the databases after them.
 /// </summary>
 internal sealed class BookKeeping(IReadOnlyList<IShopModule> modules, IServiceProvider services) : IHostedLifecycleService, IAsyncDisposable
 {
-    /// <summary>Time between two marks, if there is work. A file that is older than two such times is found out.</summary>
+    /// <summary>Time between two marks, if there is work. A file that is older than two such times is found
+    /// out.</summary>
     private static readonly TimeSpan Period = TimeSpan.FromSeconds(10);
 
     private readonly Books _books = services.GetRequiredService<Books>();

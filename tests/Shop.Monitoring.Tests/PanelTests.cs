@@ -138,7 +138,9 @@ internal sealed partial class PanelTests
             listener.Stop();
             var process = Process.Start(new ProcessStartInfo(program, [$"--config.file={folder}/prometheus.yml", $"--storage.tsdb.path={folder}/data", $"--web.listen-address=127.0.0.1:{port}"])
             {
-                RedirectStandardError = true, RedirectStandardOutput = true, UseShellExecute = false,
+                RedirectStandardError = true,
+                RedirectStandardOutput = true,
+                UseShellExecute = false,
             })!;
             process.BeginErrorReadLine();
             process.BeginOutputReadLine();

@@ -67,7 +67,7 @@ public static class AlertsPage
 
     // An address can't be led elsewhere, a name can; "alerts" is this container's, for Alertmanager.
     private static bool IsOurs(string host, ShopSettings settings) =>
-        host is "localhost" or "alerts" || IPAddress.TryParse(host.Trim('[', ']'), out _) || settings.AllowedHosts.Contains(host);
+        host is "localhost" or "alerts" || IPAddress.TryParse(host.Trim('[', ']'), out _) || settings.AllowedHosts.Contains(host) || settings.AllowedHosts.Contains("*");
 
     private static async Task TakeAsync(HttpContext http, NotificationLog log, TimeProvider clock)
     {

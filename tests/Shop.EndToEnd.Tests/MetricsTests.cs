@@ -136,11 +136,19 @@ internal sealed class MetricsTests
     [Test]
     public async Task Given_writes_then_the_databases_metrics_count_them_and_their_commits()
     {
-        Exposition before = await Exposition.OfAsync(_shop.Inventory);
-        for (int i = 0; i < 3; i++) await _shop.Inventory.PostAsync("/inventory/increase", new { product_id = "prod_0", quantity = 1 });
-        await _shop.Inventory.PostAsync("/inventory/decrease", new { product_id = "prod_190", quantity = 1 });
-        Exposition after = await Exposition.OfAsync(_shop.Inventory);
-        IReadOnlyDictionary<string, double> moved = after.Since(before);
+        Exposition before, after;
+        IReadOnlyDictionary<string, double> moved;
+        int tries = 0;
+        do
+        {
+            before = await Exposition.OfAsync(_shop.Inventory);
+            for (int i = 0; i < 3; i++) await _shop.Inventory.PostAsync("/inventory/increase", new { product_id = "prod_0", quantity = 1 });
+            await _shop.Inventory.PostAsync("/inventory/decrease", new { product_id = "prod_190", quantity = 1 });
+            after = await Exposition.OfAsync(_shop.Inventory);
+            moved = after.Since(before);
+        }
+        while (moved["""db_writes_total{result="committed"}"""] != 3 && ++tries < 10); // now and then one of the shop's own falls in between
+
         Assert.Multiple(() =>
         {
             Assert.That(moved["""db_writes_total{result="committed"}"""], Is.EqualTo(3));

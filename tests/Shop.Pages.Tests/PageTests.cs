@@ -135,9 +135,9 @@ internal sealed partial class PageTests
         await page.GetByRole(AriaRole.Spinbutton, new() { Name = "Requests a second" }).FillAsync("100");
         await page.GetByRole(AriaRole.Button, new() { Name = "Start" }).ClickAsync();
         await Expect(page.Locator("[data-map=routes]")).ToContainTextAsync("POST /orders");
-        await Expect(page.Locator("[data-charts] polyline")).ToHaveCountAsync(5);
+        await Expect(page.Locator("[data-charts] path")).ToHaveCountAsync(6);
         // The line of requests has a point for each second.
-        await page.WaitForFunctionAsync("() => document.querySelector('[data-charts] polyline').points.length >= 20", null, new() { Timeout = 120_000 });
+        await page.WaitForFunctionAsync("() => document.querySelector('[data-charts] path').getAttribute('d').split('L').length >= 20", null, new() { Timeout = 120_000 });
         await page.ScreenshotAsync(new() { Path = Path.Combine(PictureFolder, "traffic.png") });
         await page.GetByRole(AriaRole.Button, new() { Name = "Stop" }).ClickAsync();
         await Expect(page.GetByText("Off.", new() { Exact = true })).ToBeVisibleAsync();
@@ -183,7 +183,7 @@ internal sealed partial class PageTests
         }
 
         await page.GotoAsync(url);
-        if (name == "live") await Expect(page.Locator("[data-charts] polyline")).ToHaveCountAsync(5);
+        if (name == "live") await Expect(page.Locator("[data-charts] path")).ToHaveCountAsync(6);
         await NothingToMendAsync(page);
         Assert.That(await page.EvaluateAsync<int>("document.documentElement.scrollWidth - document.documentElement.clientWidth"), Is.LessThanOrEqualTo(0), "it is wider than the window");
         await page.ScreenshotAsync(new() { Path = Path.Combine(PictureFolder, $"{name}-{(isDark ? "dark" : "light")}-{(isNarrow ? "narrow" : "wide")}.png") });

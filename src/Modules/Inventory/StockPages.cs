@@ -18,7 +18,7 @@ internal sealed class StockPages(InventoryStore store, Restock restock)
     public void Map(ModuleRoutes routes)
     {
         routes.Home(Board);
-        routes.Page("/stock/{product_id}", http => ValueTask.FromResult(Show((string)http.GetRouteValue("product_id")!, null)));
+        routes.Page("/stock/{product_id}", http => ValueTask.FromResult(Show(http, (string)http.GetRouteValue("product_id")!, null)));
         routes.Form("/stock/{product_id}", ChangeAsync);
     }
 
@@ -31,10 +31,10 @@ internal sealed class StockPages(InventoryStore store, Restock restock)
 
     private StockRow[] Shortest() => [.. store.Levels.All.OrderBy(stock => stock.StockLevel).ThenBy(stock => stock.ProductId, StringComparer.Ordinal).Take(BoardRows)];
 
-    private IResult Show(string productId, string? refusal)
+    private IResult Show(HttpContext http, string productId, string? refusal)
     {
         if (store.Levels.Find(productId) is not { } row) return Problem.NotFound("product", productId);
-        return new Page($"Stock of {productId}", new Pages_Movements { Model = new MovementsModel(row, store.Movements(productId, null, MovementRows).Rows, refusal, Guid.NewGuid().ToString()) })
+        return new Page($"Stock of {productId}", new Pages_Movements { Model = new MovementsModel(row, store.Movements(productId, null, MovementRows).Rows, refusal, Guid.NewGuid().ToString(), Site.Of(http).TakesForms) })
         {
             Status = refusal is null ? StatusCodes.Status200OK : StatusCodes.Status409Conflict,
         };
@@ -45,13 +45,13 @@ internal sealed class StockPages(InventoryStore store, Restock restock)
         string productId = (string)http.GetRouteValue("product_id")!;
         IFormCollection form = await http.Request.ReadFormAsync();
         MovementKind? kind = form["action"].ToString() switch { "increase" => MovementKind.Received, "decrease" => MovementKind.Removed, _ => null };
-        if (kind is null) return Show(productId, "There is no such change.");
-        if (Restock.Units.Read(form["quantity"].ToString(), out long? quantity) is { } fault) return Show(productId, $"Units {fault}.");
+        if (kind is null) return Show(http, productId, "There is no such change.");
+        if (Restock.Units.Read(form["quantity"].ToString(), out long? quantity) is { } fault) return Show(http, productId, $"Units {fault}.");
         // The form's key makes it safe to send twice by a double click.
         string? key = form["key"];
         if (!IdempotencyKey.IsKey(key)) key = null;
         Reply<Restock.Change> reply = await restock.ChangeAsync(kind, productId, quantity!.Value, key);
-        if (reply.Problem is { } problem) return Show(productId, problem.Error);
+        if (reply.Problem is { } problem) return Show(http, productId, problem.Error);
         return Page.SeeOther($"/stock/{Uri.EscapeDataString(productId)}");
     }
 }
@@ -60,7 +60,7 @@ internal sealed class StockPages(InventoryStore store, Restock restock)
 internal sealed record StockModel(IReadOnlyList<StockRow> Rows, string? Wanted);
 
 /// <summary>A product's stock and what moved it.</summary>
-internal sealed record MovementsModel(StockRow Row, IReadOnlyList<MovementRow> Movements, string? Refusal, string Key)
+internal sealed record MovementsModel(StockRow Row, IReadOnlyList<MovementRow> Movements, string? Refusal, string Key, bool TakesForms)
 {
     private const double Width = 600, Height = 120;
 

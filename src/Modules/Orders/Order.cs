@@ -43,4 +43,5 @@ internal sealed record OrderEventBody(string Status, UtcTime At);
 [JsonSerializable(typeof(OrderBody))]
 [JsonSerializable(typeof(OrderBody[]))]
 [JsonSerializable(typeof(OrderEventBody[]))]
+[JsonSerializable(typeof(OrderSummary))]
 internal sealed partial class OrdersJson : JsonSerializerContext;

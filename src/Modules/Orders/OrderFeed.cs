@@ -1,34 +1,47 @@
-using System.Collections.Immutable;
-using System.Runtime.CompilerServices;
-using System.Text;
-using System.Threading.Channels;
+using Shop.Platform;
 using Shop.Platform.Http;
+using Shop.Platform.Live;
 
 namespace Shop.Orders;
 
-/// <summary>Orders as they come and change, for those who watch. Where nobody does it costs one look.</summary>
-internal sealed class OrderFeed
+/// <summary>Orders as they come and change, for those who watch.</summary>
+internal sealed class OrderFeed(OrderStore store)
 {
-    private ImmutableArray<Channel<Order>> _watchers = [];
+    /// <summary>Orders that a client can have missed and still goes on from where it was.</summary>
+    public const int Kept = 1024;
 
-    /// <summary>An order is on disk, as it is now. Whoever can't keep up misses the oldest.</summary>
-    public void Tell(Order order)
-    {
-        foreach (Channel<Order> watcher in _watchers) watcher.Writer.TryWrite(order);
-    }
+    /// <summary>The newest orders, which a client gets that has missed more.</summary>
+    private const int Newest = 200;
+
+    private static readonly IReadOnlyList<FeedEvent> Nothing = [];
 
     /// <summary>Each order from now on, as an event.</summary>
-    public async IAsyncEnumerable<(string Name, string Data)> EventsAsync([EnumeratorCancellation] CancellationToken end)
+    public EventFeed Events { get; } = new(Kept, isLost => ValueTask.FromResult(isLost ? NewestOf(store) : Nothing));
+
+    /// <summary>An order is on disk, as it is now.</summary>
+    public void Tell(Order order) => Events.Publish(new OrderEvent(order));
+
+    private static IReadOnlyList<FeedEvent> NewestOf(OrderStore store) =>
+        [new ResetEvent(), .. store.List(new OrderFilter(null, null, null), null, Newest).Reverse().Select(row => new OrderEvent(row.Order))];
+
+    /// <summary>What a client shows may be of long ago.</summary>
+    private sealed class ResetEvent() : FeedEvent("reset")
     {
-        var mine = Channel.CreateBounded<Order>(new BoundedChannelOptions(64) { FullMode = BoundedChannelFullMode.DropOldest });
-        ImmutableInterlocked.Update(ref _watchers, watchers => watchers.Add(mine));
-        try
-        {
-            await foreach (Order order in mine.Reader.ReadAllAsync(end)) yield return ("order", Encoding.UTF8.GetString(JsonAnswer.Bytes(order.ToBody(), OrdersJson.Default.OrderBody)));
-        }
-        finally
-        {
-            ImmutableInterlocked.Update(ref _watchers, watchers => watchers.Remove(mine));
-        }
+        public override ValueTask<byte[]> DataAsync() => ValueTask.FromResult("{}"u8.ToArray());
+    }
+
+    // It keeps what is shown of an order, and not its lines: a thousand orders of a hundred lines each would be much memory for a list.
+    private sealed class OrderEvent(Order order) : FeedEvent("order")
+    {
+        private readonly string _id = order.Id, _customer = order.CustomerId, _status = order.Status;
+        private readonly int _lines = order.Lines.Count;
+        private readonly long _totalCents = order.TotalCents, _createdAt = order.CreatedAt, _updatedAt = order.UpdatedAt;
+        private byte[]? _data;
+
+        public override ValueTask<byte[]> DataAsync() => ValueTask.FromResult(_data ??= JsonAnswer.Bytes(
+            new OrderSummary(_id, _customer, _status, _lines, Money.FromCents(_totalCents), new UtcTime(_createdAt), new UtcTime(_updatedAt)), OrdersJson.Default.OrderSummary));
     }
 }
+
+/// <summary>What the board shows of an order.</summary>
+internal sealed record OrderSummary(string OrderId, string CustomerId, string Status, int Lines, decimal TotalAmount, UtcTime CreatedAt, UtcTime UpdatedAt);

@@ -25,25 +25,28 @@ internal sealed class OrderPages(OrderStore store, PlaceOrder placeOrder, OrderL
     public void Map(ModuleRoutes routes)
     {
         routes.Home(Board);
-        routes.Page("/order/{order_id}", http => ValueTask.FromResult(Show((string)http.GetRouteValue("order_id")!, null)));
+        routes.Page("/order/{order_id}", http => ValueTask.FromResult(Show(http, (string)http.GetRouteValue("order_id")!, null)));
         routes.Form("/order/{order_id}", ChangeAsync);
         routes.Form("/checkout", CheckoutAsync);
-        routes.Stream("/board/events", feed.EventsAsync);
+        routes.Stream("/board/events", feed.Events);
     }
 
     private ValueTask<IResult> Board(HttpContext http)
     {
         string? status = http.Request.Query["status"], customer = http.Request.Query["customer_id"];
         var filter = new OrderFilter(OrderStatus.All.Contains(status) ? status : null, string.IsNullOrEmpty(customer) ? null : customer, null);
+        string position = feed.Events.Position; // before the orders are read: none comes in between
         IReadOnlyList<(long Seq, Order Order)> orders = store.List(filter, null, BoardRows);
-        return ValueTask.FromResult<IResult>(new Page("Orders", new Pages_Board { Model = new BoardModel([.. orders.Select(row => row.Order)], filter, _currency) }));
+        return ValueTask.FromResult<IResult>(new Page("Orders", new Pages_Board { Model = new BoardModel([.. orders.Select(row => row.Order)], filter, position, _currency) }));
     }
 
-    private IResult Show(string id, string? refusal)
+    private IResult Show(HttpContext http, string id, string? refusal)
     {
+        string position = feed.Events.Position;
         if (store.Find(id) is not { } order) return Problem.NotFound("order", id);
-        (string Verb, string Status)[] possible = [.. Steps.Where(step => OrderStatus.Changes.Contains((order.Status, step.Status)))];
-        return new Page($"Order {order.Id}", new Pages_Order { Model = new OrderModel(order, store.Events(id), [.. possible.Select(step => step.Verb)], refusal, _currency) })
+        bool takesForms = Site.Of(http).TakesForms;
+        (string Verb, string Status)[] possible = [.. Steps.Where(step => takesForms && OrderStatus.Changes.Contains((order.Status, step.Status)))];
+        return new Page($"Order {order.Id}", new Pages_Order { Model = new OrderModel(order, store.Events(id), [.. possible.Select(step => step.Verb)], refusal, position, _currency) })
         {
             Status = refusal is null ? StatusCodes.Status200OK : StatusCodes.Status409Conflict,
         };
@@ -54,9 +57,9 @@ internal sealed class OrderPages(OrderStore store, PlaceOrder placeOrder, OrderL
         string id = (string)http.GetRouteValue("order_id")!;
         IFormCollection form = await http.Request.ReadFormAsync();
         string? status = Steps.FirstOrDefault(step => step.Verb == form["step"]).Status;
-        if (status is null) return Show(id, "There is no such step.");
+        if (status is null) return Show(http, id, "There is no such step.");
         Reply<OrderLifecycle.Change> reply = await lifecycle.ChangeAsync(id, status);
-        return reply.Problem is { } problem ? Show(id, problem.Error) : Page.SeeOther($"/order/{id}");
+        return reply.Problem is { } problem ? Show(http, id, problem.Error) : Page.SeeOther($"/order/{id}");
     }
 
     private async ValueTask<IResult> CheckoutAsync(HttpContext http)
@@ -91,10 +94,10 @@ internal sealed class OrderPages(OrderStore store, PlaceOrder placeOrder, OrderL
 }
 
 /// <summary>The newest orders, as a filter has them.</summary>
-internal sealed record BoardModel(IReadOnlyList<Order> Orders, OrderFilter Filter, string Currency);
+internal sealed record BoardModel(IReadOnlyList<Order> Orders, OrderFilter Filter, string Position, string Currency);
 
 /// <summary>An order, what happened to it, and what can be done with it.</summary>
-internal sealed record OrderModel(Order Order, IReadOnlyList<(string Status, long At)> Events, IReadOnlyList<string> Steps, string? Refusal, string Currency);
+internal sealed record OrderModel(Order Order, IReadOnlyList<(string Status, long At)> Events, IReadOnlyList<string> Steps, string? Refusal, string Position, string Currency);
 
 /// <summary>An order that was not taken: all that was typed, and what is wrong with it.</summary>
 internal sealed record CheckoutModel(string Customer, string Key, IReadOnlyList<CheckoutLine> Lines, string? CustomerFault, string? Fault, Site Site, string Currency);

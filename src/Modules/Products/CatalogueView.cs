@@ -12,10 +12,17 @@ internal sealed class CatalogueView(ImmutableDictionary<string, ImmutableSortedS
     /// <summary>Most bytes of pages that are kept; what comes after is made for each request.</summary>
     private const int MaxPageBytes = 4 * 1024 * 1024;
 
+    /// <summary>Most categories that a page names.</summary>
+    private const int MostCategories = 50;
+
     private readonly ConcurrentDictionary<PageKey, ProductPage> _pages = new();
     private long _pageBytes;
+    private ShownCategories? _categories;
 
     public ImmutableSortedSet<CatalogueEntry> InOrder(CatalogueOrder order) => sorted[order.Name];
+
+    /// <summary>The categories that a page names.</summary>
+    public ShownCategories Categories => _categories ??= Largest();
 
     public ProductPage? FindPage(PageKey key) => _pages.GetValueOrDefault(key);
 
@@ -29,7 +36,20 @@ internal sealed class CatalogueView(ImmutableDictionary<string, ImmutableSortedS
     /// <summary>The view after a change of what it shows.</summary>
     public CatalogueView With(Func<ImmutableSortedSet<CatalogueEntry>, ImmutableSortedSet<CatalogueEntry>> change) =>
         new(sorted.ToImmutableDictionary(order => order.Key, order => change(order.Value), StringComparer.Ordinal));
+
+    private ShownCategories Largest()
+    {
+        KeyValuePair<string, int>[] all = [.. InOrder(CatalogueOrder.ById).Select(entry => entry.Product.Category).Where(category => category.Length > 0)
+            .CountBy(category => category, StringComparer.Ordinal)];
+        return new ShownCategories([.. all.OrderByDescending(category => category.Value).ThenBy(category => category.Key, StringComparer.Ordinal).Take(MostCategories)
+            .Select(category => category.Key).Order(StringComparer.Ordinal)], all.Length <= MostCategories);
+    }
 }
+
+/// <summary>Categories that a page names: those with the most products, since thousands would make a page of hundreds of kilobytes.</summary>
+/// <param name="Names">In their order.</param>
+/// <param name="AreAll">Whether there are no others.</param>
+internal sealed record ShownCategories(IReadOnlyList<string> Names, bool AreAll);
 
 /// <summary>What a client asked for, as it stood in the request: the link to the next page repeats it.</summary>
 internal readonly record struct PageKey(string PathBase, string Path, string Query)

@@ -33,8 +33,7 @@ internal sealed class StorePages(
         var search = new Search(Value(query["q"]), Value(query["category"]), Cents(query["min_price"]), Cents(query["max_price"]), Value(query["sort"]),
             int.TryParse(query["page"], NumberStyles.None, CultureInfo.InvariantCulture, out int page) ? Math.Clamp(page, 1, 10_000) : 1);
         (IReadOnlyList<CatalogueEntry> entries, int total) = listProducts.Search(search.Category, search.Text, search.MinCents, search.MaxCents, search.Sort, (search.Page - 1) * PageSize, PageSize);
-        string[] categories = [.. catalogue.View.InOrder(CatalogueOrder.ById).Select(entry => entry.Product.Category).Where(category => category.Length > 0).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal)];
-        return ValueTask.FromResult<IResult>(new Page("Storefront", new Pages_Store { Model = new StoreModel(search, [.. entries.Select(entry => entry.Product)], total, categories, PageSize, _currency) }));
+        return ValueTask.FromResult<IResult>(new Page("Storefront", new Pages_Store { Model = new StoreModel(search, [.. entries.Select(entry => entry.Product)], total, catalogue.View.Categories, Site.Of(http).TakesForms, PageSize, _currency) }));
     }
 
     private ValueTask<IResult> Product(HttpContext http)
@@ -42,7 +41,7 @@ internal sealed class StorePages(
         string id = (string)http.GetRouteValue("id")!;
         if (catalogue.Find(id) is not { } entry) return ValueTask.FromResult<IResult>(Problem.NotFound("product", id));
         if (!HttpMethods.IsHead(http.Request.Method)) entry.CountView(metrics);
-        return ValueTask.FromResult<IResult>(new Page(entry.Product.Name, new Pages_Product { Model = new ProductModel(entry.Product, _currency) }));
+        return ValueTask.FromResult<IResult>(new Page(entry.Product.Name, new Pages_Product { Model = new ProductModel(entry.Product, Site.Of(http).TakesForms, _currency) }));
     }
 
     private async ValueTask<IResult> ChangeBasketAsync(HttpContext http)
@@ -63,7 +62,7 @@ internal sealed class StorePages(
 
     private BasketModel Basket(HttpContext http) =>
         new([.. Read(http).Select(line => (catalogue.Find(line.Key)?.Product, line.Value)).Where(line => line.Product is not null).Select(line => (line.Product!, line.Value))],
-            Guid.NewGuid().ToString(), Site.Of(http).Orders, _currency);
+            Guid.NewGuid().ToString(), Site.Of(http), _currency);
 
     // What a browser sends of it is not believed: what is no product, or no number, is left out.
     private static Dictionary<string, long> Read(HttpContext http)
@@ -99,16 +98,16 @@ internal sealed record Search(string? Text, string? Category, long? MinCents, lo
 }
 
 /// <summary>What a search found.</summary>
-internal sealed record StoreModel(Search Search, IReadOnlyList<Product> Products, int Total, IReadOnlyList<string> Categories, int PageSize, string Currency)
+internal sealed record StoreModel(Search Search, IReadOnlyList<Product> Products, int Total, ShownCategories Categories, bool TakesForms, int PageSize, string Currency)
 {
     public int Pages => Math.Max(1, (Total + PageSize - 1) / PageSize);
 }
 
 /// <summary>A product, and what its price is in.</summary>
-internal sealed record ProductModel(Product Product, string Currency);
+internal sealed record ProductModel(Product Product, bool TakesForms, string Currency);
 
 /// <summary>What is in the basket.</summary>
-internal sealed record BasketModel(IReadOnlyList<(Product Product, long Quantity)> Lines, string Key, string Orders, string Currency)
+internal sealed record BasketModel(IReadOnlyList<(Product Product, long Quantity)> Lines, string Key, Site Site, string Currency)
 {
     public long TotalCents => Lines.Sum(line => line.Product.PriceCents * line.Quantity);
 }

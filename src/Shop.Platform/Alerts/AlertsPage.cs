@@ -31,7 +31,6 @@ public static class AlertsPage
         builder.Services.AddSingleton(TimeProvider.System);
         builder.Services.AddSingleton<Assets>();
         builder.Services.AddSingleton<NotificationLog>();
-        builder.Services.AddSingleton<EventStream>();
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;
@@ -47,8 +46,7 @@ public static class AlertsPage
     public static void UseAlertsPage(this WebApplication app)
     {
         IServiceProvider services = app.Services;
-        (NotificationLog log, Assets assets, EventStream stream) =
-            (services.GetRequiredService<NotificationLog>(), services.GetRequiredService<Assets>(), services.GetRequiredService<EventStream>());
+        (NotificationLog log, Assets assets) = (services.GetRequiredService<NotificationLog>(), services.GetRequiredService<Assets>());
         ShopSettings settings = services.GetRequiredService<ShopSettings>();
         TimeProvider clock = services.GetRequiredService<TimeProvider>();
         app.Use((http, next) =>
@@ -59,7 +57,7 @@ public static class AlertsPage
         });
         app.UseRouting();
         app.MapGet("/", http => ShowAsync(http, log, assets, settings));
-        app.MapGet("/events", http => stream.SendAsync(http, log.CountsAsync));
+        app.MapGet("/events", new EventStream(log.Events).AnswerAsync);
         app.MapGet("/assets/{file}", async http => await (await assets.Find(http)).ExecuteAsync(http));
         app.MapGet("/health/ready", static http => http.Response.WriteAsync("ready"));
         app.MapPost("/notifications", http => TakeAsync(http, log, clock));
@@ -108,8 +106,9 @@ public static class AlertsPage
     {
         (long count, IReadOnlyList<Received> newestFirst) = log.Read();
         string Url(string module) => settings.PublicUrls[module] ?? $"{http.Request.Scheme}://{http.Request.Host.Host}:{settings.Ports[module]}";
-        var site = new Site(Url("products"), Url("orders"), Url("inventory"));
-        return Page.WriteAsync(http, new Frame("Alerts", new Pages_Alerts { Model = new AlertsModel(count, newestFirst) }, "alerts", site, assets), StatusCodes.Status200OK);
+        var site = new Site(Url("products"), Url("orders"), Url("inventory"), TakesForms: true);
+        Page.Write(http, new Frame("Alerts", new Pages_Alerts { Model = new AlertsModel(count, newestFirst) }, "alerts", site, assets), StatusCodes.Status200OK);
+        return Task.CompletedTask;
     }
 
     private static Task RefuseAsync(HttpContext http, int status, string why)

@@ -1,3 +1,7 @@
+using System.Globalization;
+using System.Text;
+using Shop.Platform.Live;
+
 namespace Shop.Platform.Alerts;
 
 /// <summary>A notification, and when it came.</summary>
@@ -18,7 +22,12 @@ internal sealed class NotificationLog
     private readonly Lock _gate = new();
     private readonly LinkedList<Received> _newestFirst = new();
     private int _bytes;
-    private TaskCompletionSource _next = Fresh();
+
+    public NotificationLog() =>
+        Events = new EventFeed(kept: 1, _ => ValueTask.FromResult<IReadOnlyList<FeedEvent>>([new CountEvent(Read().Count)]));
+
+    /// <summary>How many have come: at once, and again after each that comes.</summary>
+    public EventFeed Events { get; }
 
     /// <summary>How many have come since the start, and the last of them, the newest first.</summary>
     public (long Count, IReadOnlyList<Received> NewestFirst) Read()
@@ -31,36 +40,24 @@ internal sealed class NotificationLog
     /// <summary>Adds one, in place of the oldest if there is no room.</summary>
     public void Add(Received received)
     {
-        TaskCompletionSource awaited;
+        long count;
         lock (_gate)
         {
             _newestFirst.AddFirst(received);
             _bytes += received.Bytes;
-            Count++;
+            count = ++Count;
             while (_newestFirst.Count > MaxCount || (_bytes > MaxBytes && _newestFirst.Count > 1))
             {
                 _bytes -= _newestFirst.Last!.Value.Bytes;
                 _newestFirst.RemoveLast();
             }
-
-            (awaited, _next) = (_next, Fresh());
         }
 
-        awaited.SetResult();
+        Events.Publish(new CountEvent(count));
     }
 
-    /// <summary>How many have come: at once, and again after each that comes.</summary>
-    public async IAsyncEnumerable<(string Name, string Data)> CountsAsync([System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken end)
+    private sealed class CountEvent(long count) : FeedEvent("count")
     {
-        while (true)
-        {
-            Task next;
-            long count;
-            lock (_gate) (next, count) = (_next.Task, Count);
-            yield return ("count", $"{count}");
-            await next.WaitAsync(end);
-        }
+        public override ValueTask<byte[]> DataAsync() => ValueTask.FromResult(Encoding.ASCII.GetBytes(count.ToString(CultureInfo.InvariantCulture)));
     }
-
-    private static TaskCompletionSource Fresh() => new(TaskCreationOptions.RunContinuationsAsynchronously);
 }

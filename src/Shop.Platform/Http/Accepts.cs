@@ -30,6 +30,13 @@ internal static class Accepts
         return html > (json ?? 0) || (html is > 0 && html == json);
     }
 
+    /// <summary>Says that the answer is chosen by <c>Accept</c>.</summary>
+    public static void Vary(IHeaderDictionary headers)
+    {
+        if (headers.Vary.Count == 0) headers.Vary = "Accept";
+        else if (!headers.Vary.Contains("Accept")) headers.Vary = StringValues.Concat(headers.Vary, "Accept");
+    }
+
     private static double? Quality(IList<MediaTypeHeaderValue> wished, string type) =>
         wished.FirstOrDefault(range => range.MediaType.Equals(type, StringComparison.OrdinalIgnoreCase)) is { } range ? range.Quality ?? 1 : null;
 

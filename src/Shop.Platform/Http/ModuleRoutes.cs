@@ -56,13 +56,10 @@ public sealed class ModuleRoutes
     public void Form(string template, Handler handler) => MapPage(HttpMethods.Post, template, new InTurn(_listener, FormPost.RefusalAsync, handler).AnswerAsync, Access.Write);
 
     /// <summary>A stream of server-sent events. It is not counted: as one request for as long as somebody looks it would say nothing.</summary>
-    public void Stream(string template, Func<CancellationToken, IAsyncEnumerable<(string Name, string Data)>> events) => Stream(template, events, Access.Read);
+    public void Stream(string template, EventFeed feed) => Stream(template, feed, Access.Read);
 
-    internal void Stream(string template, Func<CancellationToken, IAsyncEnumerable<(string Name, string Data)>> events, Access access)
-    {
-        var stream = new EventStream();
-        _endpoints.MapMethods(template, [HttpMethods.Get], http => stream.SendAsync(http, events)).WithMetadata(Uncounted.Mark, access);
-    }
+    internal void Stream(string template, EventFeed feed, Access access) =>
+        _endpoints.MapMethods(template, [HttpMethods.Get], new EventStream(feed).AnswerAsync).WithMetadata(Uncounted.Mark, access);
 
     /// <summary>The page at the root.</summary>
     internal Handler? HomePage { get; private set; }

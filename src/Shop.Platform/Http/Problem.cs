@@ -4,11 +4,12 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.WebUtilities;
 using Microsoft.Extensions.Logging;
+using Shop.Platform.Pages;
 using Shop.Platform.Requests;
 
 namespace Shop.Platform.Http;
 
-/// <summary>An error as RFC 9457 problem details, and its line in the log.</summary>
+/// <summary>An error as RFC 9457 problem details, or as a page for those who prefer one, and its line in the log.</summary>
 /// <param name="status">HTTP status code.</param>
 /// <param name="error">The one line that a person reads.</param>
 /// <param name="kind">What kind of problem, as <c>insufficient-stock</c>; null where the status says it all.</param>
@@ -61,13 +62,20 @@ public sealed class Problem(int status, string error, string? kind = null) : IRe
     {
         string traceId = TraceId.Of(httpContext);
         Log(httpContext, traceId);
-        ReadOnlySpan<byte> body = ToJson(traceId);
         HttpResponse response = httpContext.Response;
+        if (RetryAfterSeconds is { } seconds) response.Headers.RetryAfter = seconds.ToString();
+        if (Accepts.PrefersHtml(httpContext.Request.Headers))
+        {
+            Page.WriteError(httpContext, new ErrorModel(Status, Error, Faults?.All ?? [], RetryAfterSeconds, traceId));
+            return;
+        }
+
+        ReadOnlySpan<byte> body = ToJson(traceId);
         response.StatusCode = Status;
         response.ContentType = "application/problem+json";
         response.ContentLength = body.Length;
         response.Headers.CacheControl = "no-store";
-        if (RetryAfterSeconds is { } seconds) response.Headers.RetryAfter = seconds.ToString();
+        Accepts.Vary(response.Headers);
         JsonAnswer.Write(response, body);
     }
 

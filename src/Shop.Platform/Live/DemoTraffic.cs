@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Net.Http.Headers;
 using System.Text;
 using Microsoft.Extensions.Logging;
@@ -9,29 +10,40 @@ namespace Shop.Platform.Live;
 /// Traffic for a first look: the shop asks itself, over its own ports, at a chosen rate. Browsers mostly, some buyers, a few who restock; now and then
 /// somebody asks for what is not there.
 /// </summary>
-internal sealed class DemoTraffic(IEnumerable<ModuleListener> listeners, ILoggerFactory logs) : IAsyncDisposable
+internal sealed class DemoTraffic(IEnumerable<ModuleListener> listeners, TimeProvider clock, ILoggerFactory logs) : IAsyncDisposable
 {
     /// <summary>Most requests a second.</summary>
     public const int MaxRate = 500;
+
+    /// <summary>Requests under way at most: a shop that is slow is not asked for more.</summary>
+    private const int MostUnderWay = 100;
+
+    private static readonly TimeSpan Tick = TimeSpan.FromMilliseconds(20);
 
     private readonly ILogger _log = logs.CreateLogger("Shop.traffic");
     private readonly Lock _lock = new();
     private CancellationTokenSource? _stop;
     private Task _running = Task.CompletedTask;
+    private volatile int _rate;
+    private bool _isDisposed;
 
-    /// <summary>Requests a second; 0 where there is none.</summary>
-    public int Rate { get; private set; }
+    /// <summary>Requests a second on all services together; 0 if there is no traffic.</summary>
+    public int Rate => _rate;
 
     /// <summary>Starts at a rate, or goes on at another.</summary>
-    public void Start(int rate)
+    /// <param name="rate">Requests a second.</param>
+    /// <param name="authorization">The <c>Authorization</c> of the client that starts it: its requests are made in its name.</param>
+    public void Start(int rate, string? authorization)
     {
-        Stop();
         lock (_lock)
         {
-            Rate = rate;
+            if (_isDisposed) return;
+            // There is one loop at most, whoever starts at the same time; the rate is all that a further start changes.
+            _rate = rate;
+            if (_stop is not null) return;
             _stop = new CancellationTokenSource();
             CancellationToken stop = _stop.Token;
-            _running = Task.Run(() => RunAsync(rate, stop), CancellationToken.None);
+            _running = Task.WhenAll(_running, Task.Run(() => RunAsync(authorization, stop), CancellationToken.None));
         }
     }
 
@@ -40,31 +52,44 @@ internal sealed class DemoTraffic(IEnumerable<ModuleListener> listeners, ILogger
     {
         lock (_lock)
         {
+            _rate = 0;
             _stop?.Cancel();
             _stop?.Dispose();
             _stop = null;
-            Rate = 0;
         }
     }
 
+    /// <summary>Stops for good, and waits for what is under way.</summary>
     public async ValueTask DisposeAsync()
     {
+        lock (_lock) _isDisposed = true;
         Stop();
         await _running;
     }
 
-    private async Task RunAsync(int rate, CancellationToken stop)
+    private async Task RunAsync(string? authorization, CancellationToken stop)
     {
         Dictionary<string, Uri> addresses = listeners.ToDictionary(listener => listener.Module.Identity.Name, listener => listener.Address, StringComparer.Ordinal);
         using var client = new HttpClient();
-        using var timer = new PeriodicTimer(TimeSpan.FromSeconds(1.0 / rate));
+        if (authorization is not null) client.DefaultRequestHeaders.TryAddWithoutValidation("Authorization", authorization);
+        using var timer = new PeriodicTimer(Tick, clock);
         var underWay = new List<Task>();
+        // What follows from an answer is asked in its turn too, so that the rate is that of all requests.
+        var next = new ConcurrentQueue<Request>();
+        double due = 0;
+        long before = clock.GetTimestamp();
         try
         {
             while (await timer.WaitForNextTickAsync(stop))
             {
+                long now = clock.GetTimestamp();
+                due += _rate * clock.GetElapsedTime(before, now).TotalSeconds;
+                before = now;
                 underWay.RemoveAll(task => task.IsCompleted);
-                if (underWay.Count < 100) underWay.Add(AskAsync(client, addresses, stop));
+                for (; due >= 1 && underWay.Count < MostUnderWay; due--)
+                    underWay.Add(AskAsync(client, next.TryDequeue(out Request? request) ? request : Any(addresses), next, stop));
+                // What could not be asked in time is not made up for.
+                due = Math.Min(due, 1);
             }
         }
         catch (OperationCanceledException)
@@ -73,20 +98,15 @@ internal sealed class DemoTraffic(IEnumerable<ModuleListener> listeners, ILogger
         }
     }
 
-    private async Task AskAsync(HttpClient client, Dictionary<string, Uri> addresses, CancellationToken stop)
+    private async Task AskAsync(HttpClient client, Request request, ConcurrentQueue<Request> next, CancellationToken stop)
     {
-        string product = $"prod_{(int)(200 * Math.Pow(Random.Shared.NextDouble(), 2))}";
         try
         {
-            using HttpResponseMessage answer = Random.Shared.Next(100) switch
-            {
-                < 50 => await client.GetAsync(new Uri(addresses["products"], $"/products/{product}"), stop),
-                < 65 => await client.GetAsync(new Uri(addresses["products"], "/products?limit=20"), stop),
-                < 67 => await client.GetAsync(new Uri(addresses["products"], "/products/nothing"), stop),
-                < 75 => await client.GetAsync(new Uri(addresses["inventory"], $"/inventory/{product}"), stop),
-                < 78 => await PostAsync(client, new Uri(addresses["inventory"], "/inventory/increase"), $$"""{"product_id":"{{product}}","quantity":1}""", stop),
-                _ => await BuyAsync(client, addresses["orders"], product, stop),
-            };
+            using var message = new HttpRequestMessage(request.Method, request.Url);
+            if (request.Body is not null) message.Content = new StringContent(request.Body, Encoding.UTF8, new MediaTypeHeaderValue("application/json"));
+            using HttpResponseMessage answer = await client.SendAsync(message, stop);
+            if (answer.Headers.Location is { } location && Random.Shared.Next(2) == 0) next.Enqueue(Step(new Uri(request.Url, location), Life()));
+            else if (request.Order is { } order && request.Then.Length > 0) next.Enqueue(Step(order, request.Then));
         }
         catch (Exception exception) when (exception is HttpRequestException or OperationCanceledException)
         {
@@ -94,19 +114,31 @@ internal sealed class DemoTraffic(IEnumerable<ModuleListener> listeners, ILogger
         }
     }
 
-    private static async Task<HttpResponseMessage> BuyAsync(HttpClient client, Uri orders, string product, CancellationToken stop)
+    private static Request Any(Dictionary<string, Uri> addresses)
     {
-        HttpResponseMessage placed = await PostAsync(client, new Uri(orders, "/orders"),
-            $$"""{"customer_id":"customer-{{Random.Shared.Next(100)}}","items":[{"product_id":"{{product}}","quantity":{{Random.Shared.Next(1, 4)}}}]}""", stop);
-        if (placed.Headers.Location is { } order && Random.Shared.Next(2) == 0)
+        string product = $"prod_{(int)(200 * Math.Pow(Random.Shared.NextDouble(), 2))}";
+        return Random.Shared.Next(100) switch
         {
-            string[] life = Random.Shared.Next(3) switch { 0 => ["pay", "ship", "deliver"], 1 => ["pay"], _ => ["cancel"] };
-            foreach (string step in life) (await client.PostAsync(new Uri(orders, $"{order}/{step}"), null, stop)).Dispose();
-        }
-
-        return placed;
+            < 50 => new Request(HttpMethod.Get, new Uri(addresses["products"], $"/products/{product}")),
+            < 65 => new Request(HttpMethod.Get, new Uri(addresses["products"], "/products?limit=20")),
+            < 67 => new Request(HttpMethod.Get, new Uri(addresses["products"], "/products/nothing")),
+            < 75 => new Request(HttpMethod.Get, new Uri(addresses["inventory"], $"/inventory/{product}")),
+            < 78 => new Request(HttpMethod.Post, new Uri(addresses["inventory"], "/inventory/increase"), $$"""{"product_id":"{{product}}","quantity":1}"""),
+            _ => new Request(HttpMethod.Post, new Uri(addresses["orders"], "/orders"),
+                $$"""{"customer_id":"customer-{{Random.Shared.Next(100)}}","items":[{"product_id":"{{product}}","quantity":{{Random.Shared.Next(1, 4)}}}]}"""),
+        };
     }
 
-    private static Task<HttpResponseMessage> PostAsync(HttpClient client, Uri url, string json, CancellationToken stop) =>
-        client.PostAsync(url, new StringContent(json, Encoding.UTF8, new MediaTypeHeaderValue("application/json")), stop);
+    private static string[] Life() => Random.Shared.Next(3) switch { 0 => ["pay", "ship", "deliver"], 1 => ["pay"], _ => ["cancel"] };
+
+    private static Request Step(Uri order, string[] life) => new(HttpMethod.Post, new Uri($"{order}/{life[0]}")) { Order = order, Then = life[1..] };
+
+    private sealed record Request(HttpMethod Method, Uri Url, string? Body = null)
+    {
+        /// <summary>The order that it is a step of.</summary>
+        public Uri? Order { get; init; }
+
+        /// <summary>The steps that come after it.</summary>
+        public string[] Then { get; init; } = [];
+    }
 }

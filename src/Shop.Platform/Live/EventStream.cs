@@ -1,27 +1,84 @@
+using System.Buffers;
+using System.IO.Pipelines;
 using System.Text;
+using System.Text.Json;
+using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
+using Microsoft.Net.Http.Headers;
+using Shop.Platform.Http;
 
 namespace Shop.Platform.Live;
 
-/// <summary>Server-sent events to a bounded number of clients. A stream ends with the client, or with the shop.</summary>
-internal sealed class EventStream
+/// <summary>
+/// A feed as server-sent events, to a bounded number of clients. A stream ends with the client, or with the shop. Whoever finds no place asks again and
+/// again instead, for JSON: what happened since its last event.
+/// </summary>
+internal sealed class EventStream(EventFeed feed)
 {
     /// <summary>Clients of one stream at most; one more is a 503.</summary>
-    public const int MaxClients = 16;
+    public const int MaxClients = 256;
+
+    /// <summary>How long a stream is silent at most. Proxies cut what is silent for longer, nginx after 60 s by default and HAProxy after 30 s in most examples.</summary>
+    public static readonly TimeSpan Heartbeat = TimeSpan.FromSeconds(5);
+
+    /// <summary>How long a client may leave unacknowledged what was sent to it: the connection of one that vanished ends.</summary>
+    private static readonly TimeSpan LongestUnacknowledged = TimeSpan.FromSeconds(15);
+
+    // What comes in between is sent together: a thousand orders a second must not wake each of the clients a thousand times.
+    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(100);
 
     private int _clients;
 
-    /// <summary>Sends events until the client or the shop ends.</summary>
-    /// <param name="http">The request.</param>
-    /// <param name="events">Names and data; the data has no line break.</param>
-    public async Task SendAsync(HttpContext http, Func<CancellationToken, IAsyncEnumerable<(string Name, string Data)>> events)
+    /// <summary>Answers a client: by a stream, or by JSON if it asks for that.</summary>
+    public Task AnswerAsync(HttpContext http)
+    {
+        http.Response.Headers.CacheControl = "no-store, no-transform";
+        Accepts.Vary(http.Response.Headers);
+        // The header is of a client that lost its stream; the parameter is of a page that was rendered at that event.
+        string? after = http.Request.Headers["Last-Event-ID"].ToString() is { Length: > 0 } id ? id : http.Request.Query["after"];
+        return WantsJson(http.Request) ? OnceAsync(http, after) : StreamAsync(http, after);
+    }
+
+    private static bool WantsJson(HttpRequest request) =>
+        MediaTypeHeaderValue.TryParseList(request.Headers.Accept, out IList<MediaTypeHeaderValue>? wished)
+        && wished.Any(range => range.MediaType == "application/json") && !wished.Any(range => range.MediaType == "text/event-stream");
+
+    private async Task OnceAsync(HttpContext http, string? after)
+    {
+        EventFeed.Batch batch = await feed.OpenAsync(after);
+        using var body = new MemoryStream();
+        await using (var json = new Utf8JsonWriter(body))
+        {
+            json.WriteStartObject();
+            json.WriteString("id", feed.Id(batch.Last));
+            json.WriteNumber("places", Math.Max(0, MaxClients - Volatile.Read(ref _clients)));
+            json.WriteStartArray("events");
+            foreach (FeedEvent happened in batch.Events)
+            {
+                json.WriteStartObject();
+                json.WriteString("event", happened.Name);
+                json.WritePropertyName("data");
+                json.WriteRawValue(await happened.DataAsync(), skipInputValidation: true);
+                json.WriteEndObject();
+            }
+
+            json.WriteEndArray();
+            json.WriteEndObject();
+        }
+
+        http.Response.ContentType = JsonAnswer.ContentType;
+        http.Response.ContentLength = body.Length;
+        JsonAnswer.Write(http.Response, body.GetBuffer().AsSpan(0, (int)body.Length));
+    }
+
+    private async Task StreamAsync(HttpContext http, string? after)
     {
         if (Interlocked.Increment(ref _clients) > MaxClients)
         {
             Interlocked.Decrement(ref _clients);
-            await Http.Problem.Unavailable($"{MaxClients} clients watch already; try again later.", "too-many-watchers").ExecuteAsync(http);
+            await Problem.Unavailable($"{MaxClients} clients watch already; try again later, or ask for application/json.", "too-many-watchers").ExecuteAsync(http);
             return;
         }
 
@@ -29,14 +86,10 @@ internal sealed class EventStream
         using var end = CancellationTokenSource.CreateLinkedTokenSource(http.RequestAborted, lifetime.ApplicationStopping);
         try
         {
+            EndIfNobodyAcknowledges(http);
             http.Response.ContentType = "text/event-stream";
-            http.Response.Headers.CacheControl = "no-store";
-            await http.Response.Body.FlushAsync(end.Token);
-            await foreach ((string name, string data) in events(end.Token))
-            {
-                await http.Response.Body.WriteAsync(Encoding.UTF8.GetBytes($"event: {name}\ndata: {data}\n\n"), end.Token);
-                await http.Response.Body.FlushAsync(end.Token);
-            }
+            http.Response.Headers["X-Accel-Buffering"] = "no"; // nginx would collect the events
+            await SendAsync(http.Response.BodyWriter, after, end.Token);
         }
         catch (OperationCanceledException) when (end.IsCancellationRequested)
         {
@@ -47,4 +100,43 @@ internal sealed class EventStream
             Interlocked.Decrement(ref _clients);
         }
     }
+
+    private async Task SendAsync(PipeWriter client, string? after, CancellationToken end)
+    {
+        Write(client, "retry: 1000\n\n");
+        EventFeed.Batch batch = await feed.OpenAsync(after);
+        bool isBeat = batch.Events.Count == 0;
+        Task beat = Task.Delay(Heartbeat, end);
+        while (true)
+        {
+            // Its id is that of the last event: a client that loses its stream before the first one goes on from here.
+            if (isBeat) Write(client, $"event: beat\nid: {feed.Id(batch.Last)}\ndata: {{}}\n\n");
+            for (int i = 0; i < batch.Events.Count; i++)
+            {
+                FeedEvent happened = batch.Events[i];
+                long number = batch.IsOpening ? batch.Last : batch.Last - batch.Events.Count + 1 + i;
+                Write(client, $"event: {happened.Name}\nid: {feed.Id(number)}\ndata: ");
+                client.Write(await happened.DataAsync());
+                Write(client, "\n\n");
+            }
+
+            if ((await client.FlushAsync(end)).IsCompleted) return;
+            await Task.Delay(Pause, end);
+            await Task.WhenAny(feed.NextAsync(batch.Last), beat);
+            end.ThrowIfCancellationRequested();
+            isBeat = beat.IsCompleted;
+            if (isBeat) beat = Task.Delay(Heartbeat, end);
+            batch = feed.Since(batch.Last) ?? await feed.OpenAsync(feed.Id(batch.Last));
+        }
+    }
+
+    // Without this, TCP goes on for a quarter of an hour.
+    private static void EndIfNobodyAcknowledges(HttpContext http)
+    {
+        const int Tcp = 6, UserTimeout = 18;
+        if (!OperatingSystem.IsLinux() || http.Features.Get<IConnectionSocketFeature>()?.Socket is not { } socket) return;
+        socket.SetRawSocketOption(Tcp, UserTimeout, BitConverter.GetBytes((int)LongestUnacknowledged.TotalMilliseconds));
+    }
+
+    private static void Write(PipeWriter client, string text) => Encoding.UTF8.GetBytes(text, client);
 }

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using System.Text.RegularExpressions;
+using Microsoft.AspNetCore.WebUtilities;
 using Microsoft.Extensions.Logging;
 using Prometheus;
 using Shop.Platform.Http;
@@ -11,14 +12,15 @@ namespace Shop.Platform.Live;
 /// <summary>One second of a service.</summary>
 /// <param name="At">When it ended.</param>
 /// <param name="Requests">Requests a second.</param>
-/// <param name="Errors">Answers with a 5xx of the shop's own a second.</param>
-/// <param name="P50">Half of the requests took no longer, in milliseconds; from the histogram's buckets.</param>
+/// <param name="Refused">Answers a second that refused what a client sent.</param>
+/// <param name="Failed">Answers a second in which the shop failed.</param>
+/// <param name="P50">Half of the requests took no longer, in milliseconds; from the histogram's buckets. Null if there was none.</param>
 /// <param name="P95">95 of 100 took no longer.</param>
 /// <param name="P99">99 of 100 took no longer.</param>
-internal sealed record LivePoint(DateTimeOffset At, double Requests, double Errors, double P50, double P95, double P99);
+internal sealed record LivePoint(DateTimeOffset At, double Requests, double Refused, double Failed, double? P50, double? P95, double? P99);
 
 /// <summary>What a service's registry says, line by line, for those who look.</summary>
-internal sealed record LiveReading(double Requests, double Errors, IReadOnlyDictionary<string, double> ByRoute, IReadOnlyDictionary<string, double> Figures);
+internal sealed record LiveReading(double Requests, IReadOnlyDictionary<string, double> ByCode, IReadOnlyDictionary<string, double> ByRoute, IReadOnlyDictionary<string, double> Figures);
 
 /// <summary>
 /// The figures of the console: the registry itself, read once a second, with five minutes of history in memory. So the console says what
@@ -30,22 +32,31 @@ internal sealed partial class LiveFigures : IAsyncDisposable
     public const int History = 300;
 
     private readonly CollectorRegistry _registry;
+    private readonly DemoTraffic _traffic;
     private readonly TimeProvider _clock;
+    private readonly DateTimeOffset _startedAt;
+    private readonly long _start;
     private readonly Periodic _sampling;
     private readonly Queue<LivePoint> _points = new(History);
     private readonly MemoryStream _text = new();
     private readonly SemaphoreSlim _reading = new(1, 1);
-    private (double Requests, double Errors, SortedDictionary<double, double> Buckets) _last = (0, 0, []);
-    private DateTimeOffset _readAt;
-    private LiveReading? _ofThisSecond;
-    private TaskCompletionSource _next = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private Counts? _last;
+    private TimeSpan _lastRead;
 
-    public LiveFigures(CollectorRegistry registry, TimeProvider clock, ILogger log)
+    public LiveFigures(CollectorRegistry registry, DemoTraffic traffic, TimeProvider clock, ILogger log)
     {
         _registry = registry;
+        _traffic = traffic;
         _clock = clock;
+        _startedAt = clock.GetUtcNow();
+        _start = clock.GetTimestamp();
+        // A client that missed a second gets the history again, so one is enough.
+        Feed = new EventFeed(kept: 1, _ => ValueTask.FromResult<IReadOnlyList<FeedEvent>>([new HistoryEvent(Points()), new SecondEvent(this, LastPoint)]));
         _sampling = new Periodic("Reading the live figures", TimeSpan.FromSeconds(1), SampleAsync, clock, log);
     }
+
+    /// <summary>The history as one event, and then each second as one.</summary>
+    public EventFeed Feed { get; }
 
     /// <summary>The history, oldest first.</summary>
     public LivePoint[] Points()
@@ -57,25 +68,6 @@ internal sealed partial class LiveFigures : IAsyncDisposable
     {
         await _sampling.DisposeAsync();
         _reading.Dispose();
-    }
-
-    /// <summary>The history as one event, and then each second as one.</summary>
-    public async IAsyncEnumerable<(string Name, string Data)> EventsAsync([System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken end)
-    {
-        Task next = _next.Task;
-        yield return ("history", Json(json =>
-        {
-            json.WriteStartArray();
-            foreach (LivePoint point in Points()) Write(json, point);
-            json.WriteEndArray();
-        }));
-        while (true)
-        {
-            await next.WaitAsync(end);
-            next = _next.Task;
-            LiveReading reading = await OfThisSecondAsync();
-            yield return ("second", Json(json => WriteSecond(json, reading)));
-        }
     }
 
     /// <summary>What the registry says now.</summary>
@@ -93,46 +85,46 @@ internal sealed partial class LiveFigures : IAsyncDisposable
         }
     }
 
-    // Read once, for all who watch.
-    private async Task<LiveReading> OfThisSecondAsync()
+    private LivePoint? LastPoint
     {
-        await _reading.WaitAsync();
-        try
+        get
         {
-            return _ofThisSecond ??= Everything(_text.GetBuffer().AsSpan(0, (int)_text.Length));
-        }
-        finally
-        {
-            _reading.Release();
+            lock (_points) return _points.Count > 0 ? _points.Last() : null;
         }
     }
 
     // Done each second, whether or not anybody looks, so it takes no more than the charts need, and next to no memory.
     private async Task SampleAsync()
     {
+        Counts read;
+        TimeSpan at;
         await _reading.WaitAsync();
         try
         {
             await ExportAsync();
-            DateTimeOffset now = _clock.GetUtcNow();
-            var read = Totals(_text.GetBuffer().AsSpan(0, (int)_text.Length));
-            double seconds = _readAt == default ? 1 : Math.Max(0.001, (now - _readAt).TotalSeconds);
-            (double, double)[] moved = [.. read.Buckets.Select(bucket => (bucket.Key, bucket.Value - _last.Buckets.GetValueOrDefault(bucket.Key)))];
-            lock (_points)
-            {
-                if (_points.Count == History) _points.Dequeue();
-                _points.Enqueue(new LivePoint(now, (read.Requests - _last.Requests) / seconds, (read.Errors - _last.Errors) / seconds,
-                    Quantile(moved, 0.50), Quantile(moved, 0.95), Quantile(moved, 0.99)));
-            }
-
-            (_last, _readAt, _ofThisSecond) = (read, now, null);
+            at = _clock.GetElapsedTime(_start);
+            read = Totals(_text.GetBuffer().AsSpan(0, (int)_text.Length));
         }
         finally
         {
             _reading.Release();
         }
 
-        Interlocked.Exchange(ref _next, new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)).SetResult();
+        (Counts? last, TimeSpan lastRead) = (_last, _lastRead);
+        (_last, _lastRead) = (read, at);
+        // What one reading says is since the start, and so is no rate.
+        if (last is null) return;
+        double seconds = Math.Max(0.001, (at - lastRead).TotalSeconds);
+        (double, double)[] moved = [.. read.Buckets.Select(bucket => (bucket.Key, bucket.Value - last.Buckets.GetValueOrDefault(bucket.Key)))];
+        var point = new LivePoint(_startedAt + at, (read.Requests - last.Requests) / seconds, (read.Refused - last.Refused) / seconds, (read.Failed - last.Failed) / seconds,
+            Quantile(moved, 0.50), Quantile(moved, 0.95), Quantile(moved, 0.99));
+        lock (_points)
+        {
+            if (_points.Count == History) _points.Dequeue();
+            _points.Enqueue(point);
+        }
+
+        Feed.Publish(new SecondEvent(this, point));
     }
 
     private Task ExportAsync()
@@ -142,9 +134,9 @@ internal sealed partial class LiveFigures : IAsyncDisposable
     }
 
     // As Prometheus does it: linear within the bucket.
-    private static double Quantile((double Bound, double Count)[] buckets, double quantile)
+    private static double? Quantile((double Bound, double Count)[] buckets, double quantile)
     {
-        if (buckets.Length == 0 || buckets[^1].Count == 0) return 0;
+        if (buckets.Length == 0 || buckets[^1].Count == 0) return null;
         double rank = quantile * buckets[^1].Count, below = 0, from = 0;
         foreach ((double bound, double count) in buckets)
         {
@@ -155,9 +147,9 @@ internal sealed partial class LiveFigures : IAsyncDisposable
         return 1000 * from;
     }
 
-    private static (double Requests, double Errors, SortedDictionary<double, double> Buckets) Totals(ReadOnlySpan<byte> text)
+    private static Counts Totals(ReadOnlySpan<byte> text)
     {
-        double requests = 0, errors = 0;
+        double requests = 0, refused = 0, failed = 0;
         var buckets = new SortedDictionary<double, double>();
         foreach (Range range in text.Split((byte)'\n'))
         {
@@ -172,18 +164,21 @@ internal sealed partial class LiveFigures : IAsyncDisposable
             {
                 requests += Value(line);
             }
-            else if (line.StartsWith("http_requests_by_status_code_total{"u8) && RequestMetrics.IsFailure(Label(line, "code=\""u8)))
+            else if (line.StartsWith("http_requests_by_status_code_total{"u8))
             {
-                errors += Value(line);
+                ReadOnlySpan<byte> code = Label(line, "code=\""u8);
+                if (RequestMetrics.IsFailure(code)) failed += Value(line);
+                else if (code[0] >= (byte)'4') refused += Value(line);
             }
         }
 
-        return (requests, errors, buckets);
+        return new Counts(requests, refused, failed, buckets);
     }
 
     private static LiveReading Everything(ReadOnlySpan<byte> text)
     {
-        (double requests, double errors, _) = Totals(text);
+        double requests = 0;
+        var byCode = new Dictionary<string, double>(StringComparer.Ordinal);
         var byRoute = new Dictionary<string, double>(StringComparer.Ordinal);
         var figures = new Dictionary<string, double>(StringComparer.Ordinal);
         foreach (Range range in text.Split((byte)'\n'))
@@ -192,7 +187,12 @@ internal sealed partial class LiveFigures : IAsyncDisposable
             if (line.Length == 0 || line[0] == (byte)'#') continue;
             if (line.StartsWith("app_requests_total{"u8))
             {
+                requests += Value(line);
                 if (Value(line) > 0) byRoute[$"{Encoding.UTF8.GetString(Label(line, "method=\""u8))} {Encoding.UTF8.GetString(Label(line, "endpoint=\""u8))}"] = Value(line);
+            }
+            else if (line.StartsWith("http_requests_by_status_code_total{"u8))
+            {
+                if (Value(line) > 0) byCode[CodeName((int)Number(Label(line, "code=\""u8)))] = Value(line);
             }
             else if (IsFigure(line))
             {
@@ -202,8 +202,11 @@ internal sealed partial class LiveFigures : IAsyncDisposable
             }
         }
 
-        return new LiveReading(requests, errors, byRoute, figures);
+        return new LiveReading(requests, byCode, byRoute, figures);
     }
+
+    private static string CodeName(int code) =>
+        $"{code / 100}xx: {code} {(code == RequestMetrics.ClientClosedRequest ? "Client went away" : ReasonPhrases.GetReasonPhrase(code))}".TrimEnd();
 
     // What the charts show, and what has a series for each product, is left to /metrics.
     private static bool IsFigure(ReadOnlySpan<byte> line)
@@ -224,19 +227,6 @@ internal sealed partial class LiveFigures : IAsyncDisposable
 
     private static double Number(ReadOnlySpan<byte> text) => double.Parse(text, CultureInfo.InvariantCulture);
 
-    private void WriteSecond(Utf8JsonWriter json, LiveReading reading)
-    {
-        LivePoint[] points = Points();
-        json.WriteStartObject();
-        json.WritePropertyName("point");
-        Write(json, points[^1]);
-        json.WriteNumber("requests", reading.Requests);
-        json.WriteNumber("errors", reading.Errors);
-        WriteMap(json, "routes", reading.ByRoute);
-        WriteMap(json, "figures", reading.Figures);
-        json.WriteEndObject();
-    }
-
     private static void WriteMap(Utf8JsonWriter json, string name, IReadOnlyDictionary<string, double> map)
     {
         json.WriteStartObject(name);
@@ -248,15 +238,20 @@ internal sealed partial class LiveFigures : IAsyncDisposable
     {
         json.WriteStartArray();
         json.WriteNumberValue(point.At.ToUnixTimeMilliseconds());
-        foreach (double value in (ReadOnlySpan<double>)[point.Requests, point.Errors, point.P50, point.P95, point.P99]) json.WriteNumberValue(Math.Round(value, 2));
+        foreach (double? value in (ReadOnlySpan<double?>)[point.Requests, point.Failed, point.P50, point.P95, point.P99, point.Refused])
+        {
+            if (value is { } number) json.WriteNumberValue(Math.Round(number, 2));
+            else json.WriteNullValue();
+        }
+
         json.WriteEndArray();
     }
 
-    private static string Json(Action<Utf8JsonWriter> write)
+    private static byte[] Json(Action<Utf8JsonWriter> write)
     {
         using var buffer = new MemoryStream();
         using (var json = new Utf8JsonWriter(buffer)) write(json);
-        return Encoding.UTF8.GetString(buffer.GetBuffer(), 0, (int)buffer.Length);
+        return buffer.ToArray();
     }
 
     [GeneratedRegex(@"^(?<name>[^{]+)(\{(?<labels>.*)\})?$", RegexOptions.ExplicitCapture, 1000)]
@@ -264,4 +259,40 @@ internal sealed partial class LiveFigures : IAsyncDisposable
 
     [GeneratedRegex(",?service=\"[^\"]*\"", RegexOptions.None, 1000)]
     private static partial Regex ServiceLabel();
+
+    private sealed record Counts(double Requests, double Refused, double Failed, SortedDictionary<double, double> Buckets);
+
+    private sealed class HistoryEvent(LivePoint[] points) : FeedEvent("history")
+    {
+        public override ValueTask<byte[]> DataAsync() => ValueTask.FromResult(Json(json =>
+        {
+            json.WriteStartArray();
+            foreach (LivePoint point in points) Write(json, point);
+            json.WriteEndArray();
+        }));
+    }
+
+    private sealed class SecondEvent(LiveFigures figures, LivePoint? point) : FeedEvent("second")
+    {
+        // The registry is read by the first of those who watch, and for all of them.
+        private readonly Lazy<Task<byte[]>> _data = new(async () =>
+        {
+            LiveReading reading = await figures.ReadAsync();
+            return Json(json =>
+            {
+                json.WriteStartObject();
+                json.WritePropertyName("point");
+                if (point is null) json.WriteNullValue();
+                else Write(json, point);
+                json.WriteNumber("requests", reading.Requests);
+                json.WriteNumber("traffic", figures._traffic.Rate);
+                WriteMap(json, "codes", reading.ByCode);
+                WriteMap(json, "routes", reading.ByRoute);
+                WriteMap(json, "figures", reading.Figures);
+                json.WriteEndObject();
+            });
+        });
+
+        public override async ValueTask<byte[]> DataAsync() => await _data.Value;
+    }
 }

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Net;
 using AspNetCoreGeneratedDocument;
 using Microsoft.AspNetCore.Http;
@@ -10,28 +11,52 @@ namespace Shop.Platform.Live;
 /// <summary>The console of a service, and the button for demo traffic.</summary>
 internal static class LiveRoutes
 {
-    public static void Map(ModuleRoutes routes, LiveFigures figures, DemoTraffic traffic)
+    public static void Map(ModuleRoutes routes, LiveFigures figures, DemoTraffic traffic, ShopSettings settings)
     {
         routes.Page("/live", async http => new Page("Live",
-            new Pages_Live { Model = new LiveModel(await figures.ReadAsync(), figures.Points(), traffic.Rate, IsFromHere(http)) }), Access.Figures);
-        routes.Form("/live/traffic", http => TrafficAsync(http, traffic));
-        routes.Stream("/live/events", figures.EventsAsync, Access.Figures);
+            new Pages_Live { Model = new LiveModel(await figures.ReadAsync(), figures.Points(), traffic.Rate, WhyNotTraffic(http, settings)) }), Access.Figures);
+        routes.Form("/live/traffic", http => TrafficAsync(http, traffic, settings));
+        routes.Stream("/live/events", figures.Feed, Access.Figures);
     }
 
-    private static async ValueTask<IResult> TrafficAsync(HttpContext http, DemoTraffic traffic)
+    private static async ValueTask<IResult> TrafficAsync(HttpContext http, DemoTraffic traffic, ShopSettings settings)
     {
-        if (!IsFromHere(http)) return new Problem(StatusCodes.Status403Forbidden, "Demo traffic is started from the shop's own machine alone.");
+        if (WhyNotTraffic(http, settings) is { } why) return new Problem(StatusCodes.Status403Forbidden, why);
         IFormCollection form = await http.Request.ReadFormAsync();
         if (form["action"] == "stop") traffic.Stop();
-        else if (int.TryParse(form["rate"], out int rate) && rate is >= 1 and <= DemoTraffic.MaxRate) traffic.Start(rate);
+        else if (form["action"] != "start") return new Problem(StatusCodes.Status400BadRequest, "The action must be start or stop.");
+        else if (int.TryParse(form["rate"], NumberStyles.None, CultureInfo.InvariantCulture, out int rate) && rate is >= 1 and <= DemoTraffic.MaxRate) traffic.Start(rate, http.Request.Headers.Authorization);
+        else return new Problem(StatusCodes.Status400BadRequest, $"The rate must be a whole number from 1 to {DemoTraffic.MaxRate}.");
         return Page.SeeOther("/live");
     }
 
-    private static bool IsFromHere(HttpContext http) => http.Connection.RemoteIpAddress is { } address && IPAddress.IsLoopback(address);
+    /// <summary>Why a client may not start demo traffic; null if it may. With keys, whoever may write may; without, only somebody at the shop's own machine.</summary>
+    private static string? WhyNotTraffic(HttpContext http, ShopSettings settings)
+    {
+        if (settings.ApiKeys.Any) return Site.Of(http).TakesForms ? null : "Demo traffic is started with a key that may write.";
+        return IsFromHere(http, settings) ? null : "Demo traffic is started from the shop's own machine alone, not through a proxy; set keys to start it from elsewhere.";
+    }
+
+    // Behind a proxy on this machine everybody's address is this machine's. A shop that knows of a proxy does not go by the address at all; that a request
+    // went through another shows by the headers that it adds, by its name in Host, or by HTTP/1.0, which nginx speaks to what is behind it.
+    private static bool IsFromHere(HttpContext http, ShopSettings settings) =>
+        http.Connection.RemoteIpAddress is { } address && IPAddress.IsLoopback(address)
+        && settings.TrustedProxies.Count == 0 && settings.PublicUrls.Values.All(url => url is null)
+        && !http.Request.Headers.Any(header => IsOfProxy(header.Key))
+        && http.Request.Protocol != "HTTP/1.0" && IsThisMachine(http.Request.Host.Host);
+
+    private static bool IsOfProxy(string header) =>
+        header.StartsWith("X-Forwarded-", StringComparison.OrdinalIgnoreCase) || header.Equals("Forwarded", StringComparison.OrdinalIgnoreCase)
+        || header.Equals("Via", StringComparison.OrdinalIgnoreCase) || header.Equals("X-Real-IP", StringComparison.OrdinalIgnoreCase);
+
+    private static bool IsThisMachine(string host) =>
+        host.Equals("localhost", StringComparison.OrdinalIgnoreCase) || (IPAddress.TryParse(host.Trim('[', ']'), out IPAddress? address) && IPAddress.IsLoopback(address));
 }
 
 /// <summary>What the console shows at first, and all it shows without a script.</summary>
-internal sealed record LiveModel(LiveReading Reading, LivePoint[] Points, int TrafficRate, bool MayStartTraffic)
+internal sealed record LiveModel(LiveReading Reading, LivePoint[] Points, int TrafficRate, string? WhyNotTraffic)
 {
-    public LivePoint Last => Points.Length > 0 ? Points[^1] : new LivePoint(default, 0, 0, 0, 0, 0);
+    /// <summary>A figure of the last second.</summary>
+    public string Last(Func<LivePoint, double?> figure) =>
+        Points.Length > 0 && figure(Points[^1]) is { } value ? value.ToString("0.##", CultureInfo.InvariantCulture) : "–";
 }

@@ -106,13 +106,13 @@ public static class ModuleHosting
         services.AddKeyedSingleton(identity.Name, (provider, key) =>
         {
             var context = provider.GetRequiredKeyedService<ModuleContext>(key);
-            return new LiveFigures(context.Registry, context.Clock, context.Log);
+            return new LiveFigures(context.Registry, provider.GetRequiredService<DemoTraffic>(), context.Clock, context.Log);
         });
         services.AddSingleton<IHostedService>(provider => new ModuleLifetime(module, provider));
         services.AddModuleDocument(identity, version);
+        services.AddKeyedSingleton(identity.Name, (provider, key) => new DatabaseHealth(provider.GetRequiredKeyedService<ModuleContext>(key).Database));
         health.Add(new HealthCheckRegistration($"{identity.Name} database",
-            provider => new DatabaseHealth(provider.GetRequiredKeyedService<ModuleContext>(identity.Name).Database),
-            HealthStatus.Unhealthy, [ServiceRoutes.HealthTag(identity)]));
+            provider => provider.GetRequiredKeyedService<DatabaseHealth>(identity.Name), HealthStatus.Unhealthy, [ServiceRoutes.HealthTag(identity)]));
         health.Add(new HealthCheckRegistration($"{identity.Name} books",
             static provider => provider.GetRequiredService<BooksHealth>(), HealthStatus.Unhealthy, [ServiceRoutes.HealthTag(identity)]));
         module.AddServices(services);

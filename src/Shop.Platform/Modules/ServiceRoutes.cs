@@ -33,7 +33,7 @@ internal static class ServiceRoutes
             .Answers<ServiceCard>(200, "The card.", """{"service":"order-service","version":"0.1.0","links":{"orders":"/orders","metrics":"/metrics"}}""");
 
         routes.Page("/assets/{file}", pages.Assets.Find, Access.Open);
-        LiveRoutes.Map(routes, pages.Figures, pages.Traffic);
+        LiveRoutes.Map(routes, pages.Figures, pages.Traffic, module.Settings);
 
         Watch(endpoints.MapMetrics("/metrics", module.Registry), module, Access.Metrics, isCompressible: true, new RouteDescription("/metrics")
             .Says("getMetrics", Tag, "The module's metrics", "Prometheus text format; OpenMetrics where Accept asks for it.")

@@ -2,6 +2,7 @@ using System.Text;
 using AspNetCoreGeneratedDocument;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
+using Microsoft.AspNetCore.WebUtilities;
 using Microsoft.Extensions.DependencyInjection;
 using RazorSlices;
 using Shop.Platform.Http;
@@ -19,20 +20,29 @@ public sealed class Page(string title, RazorSlice body) : IResult
     public int Status { get; init; } = StatusCodes.Status200OK;
 
     /// <inheritdoc/>
-    public async Task ExecuteAsync(HttpContext httpContext)
+    public Task ExecuteAsync(HttpContext httpContext)
     {
-        var site = Site.Of(httpContext);
-        ModuleIdentity module = httpContext.Features.GetRequiredFeature<ModuleListener>().Module.Identity;
-        var assets = httpContext.RequestServices.GetRequiredService<Assets>();
-        await WriteAsync(httpContext, new Frame(title, body, module.Name, site, assets), Status);
+        Write(httpContext);
+        return Task.CompletedTask;
     }
 
-    /// <summary>Writes a page whole.</summary>
-    internal static async Task WriteAsync(HttpContext http, Frame frame, int status)
+    /// <summary>The page that a browser gets instead of a problem.</summary>
+    internal static void WriteError(HttpContext http, ErrorModel error) =>
+        new Page(ReasonPhrases.GetReasonPhrase(error.Status), new Pages_Error { Model = error }) { Status = error.Status }.Write(http);
+
+    private void Write(HttpContext http)
+    {
+        ModuleIdentity module = http.Features.GetRequiredFeature<ModuleListener>().Module.Identity;
+        Write(http, new Frame(title, body, module.Name, Site.Of(http), http.RequestServices.GetRequiredService<Assets>()), Status);
+    }
+
+    /// <summary>Writes a page whole. It is rendered into memory, so nothing of it ever waits.</summary>
+    internal static void Write(HttpContext http, Frame frame, int status)
     {
         using RazorSlice page = new Pages_Layout { Model = frame };
-        await using var text = new StringWriter();
-        await page.RenderAsync(text);
+        using var text = new StringWriter();
+        ValueTask rendering = page.RenderAsync(text);
+        if (!rendering.IsCompletedSuccessfully) throw new InvalidOperationException($"The page {frame.Title} waits for something.", rendering.AsTask().Exception);
         byte[] bytes = Encoding.UTF8.GetBytes(text.ToString());
 
         HttpResponse response = http.Response;
@@ -42,7 +52,7 @@ public sealed class Page(string title, RazorSlice body) : IResult
         response.Headers.ContentSecurityPolicy = SecurityHeaders.PagePolicy(frame.Site.Orders);
         response.Headers["Referrer-Policy"] = "strict-origin"; // without it the checkout could not tell whose form it is
         response.Headers.CacheControl = "no-store";
-        response.Headers.Vary = "Accept";
+        Accepts.Vary(response.Headers);
         JsonAnswer.Write(response, bytes);
     }
 
@@ -62,3 +72,6 @@ public sealed class Page(string title, RazorSlice body) : IResult
 
 /// <summary>What all pages share.</summary>
 internal sealed record Frame(string Title, RazorSlice Body, string Module, Site Site, Assets Assets);
+
+/// <summary>What went wrong, for a person.</summary>
+internal sealed record ErrorModel(int Status, string Error, IReadOnlyList<(string Path, string Message)> Faults, int? RetryAfterSeconds, string TraceId);

@@ -9,13 +9,14 @@ namespace Shop.Platform.Pages;
 /// <param name="Products">The storefront.</param>
 /// <param name="Orders">The orders board, and the checkout.</param>
 /// <param name="Inventory">The stock board.</param>
-public sealed record Site(string Products, string Orders, string Inventory)
+/// <param name="TakesForms">Whether forms of this client are taken: with keys set, a browser has none, unless a proxy adds it. What would be refused is not offered.</param>
+public sealed record Site(string Products, string Orders, string Inventory, bool TakesForms)
 {
     /// <summary>As seen by this request.</summary>
     public static Site Of(HttpContext http)
     {
         Dictionary<string, ModuleListener> listeners = http.RequestServices.GetServices<ModuleListener>().ToDictionary(listener => listener.Module.Identity.Name, StringComparer.Ordinal);
-        return new Site(Url(http, listeners["products"]), Url(http, listeners["orders"]), Url(http, listeners["inventory"]));
+        return new Site(Url(http, listeners["products"]), Url(http, listeners["orders"]), Url(http, listeners["inventory"]), MayWrite(http, listeners["products"].Module.Settings.ApiKeys));
     }
 
     /// <summary>Whether an <c>Origin</c> header names a page of the shop's own: of the host and port that were asked, or of another of its services.</summary>
@@ -28,6 +29,8 @@ public sealed record Site(string Products, string Orders, string Inventory)
         Site site = Of(http);
         return new[] { site.Products, site.Orders, site.Inventory }.Any(url => WebOrigin.Parse(url) == page);
     }
+
+    private static bool MayWrite(HttpContext http, ApiKeys keys) => !keys.Any || (ApiKeys.Shown(http.Request.Headers) is { } shown && keys.Find(shown) is { MayWrite: true });
 
     // A Uri leaves out the port that its scheme has by itself, as browsers do.
     private static string Url(HttpContext http, ModuleListener listener) =>

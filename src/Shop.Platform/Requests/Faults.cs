@@ -21,7 +21,8 @@ public sealed class Faults
         }
     }
 
-    private List<(string Path, string Message)> All => _list ?? [];
+    /// <summary>All of it, in the order in which it was found.</summary>
+    internal IReadOnlyList<(string Path, string Message)> All => _list ?? [];
 
     /// <summary>Adds a fault: the message goes on where the name ends, as "must be a number".</summary>
     public void Add(string path, string message) => (_list ??= []).Add((path, message));

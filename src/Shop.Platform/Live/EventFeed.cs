@@ -1,0 +1,96 @@
+namespace Shop.Platform.Live;
+
+/// <summary>One event of a feed.</summary>
+/// <param name="name">What kind of event it is.</param>
+public abstract class FeedEvent(string name)
+{
+    /// <summary>What kind of event it is.</summary>
+    public string Name { get; } = name;
+
+    /// <summary>Its data: JSON without a line break. Made once, for all who watch, and only if somebody does.</summary>
+    public abstract ValueTask<byte[]> DataAsync();
+}
+
+/// <summary>
+/// What happens in a service, as numbered events for those who watch. The newest are kept: whoever was away for a moment goes on from where it
+/// was. Whoever was away for longer, or since before the shop's start, gets the opening instead.
+/// </summary>
+/// <param name="kept">How many events are kept.</param>
+/// <param name="opening">What a client gets first that can't go on from where it was; the argument says whether it was anywhere.</param>
+public sealed class EventFeed(int kept, Func<bool, ValueTask<IReadOnlyList<FeedEvent>>> opening)
+{
+    // Numbers begin anew with each start of the shop, so an id says of which start it is.
+    private readonly string _run = Guid.NewGuid().ToString("N")[..8];
+    private readonly FeedEvent[] _kept = new FeedEvent[kept];
+    private readonly Lock _lock = new();
+    private long _last;
+    private TaskCompletionSource? _next;
+
+    /// <summary>The id of the newest event: a page that shows the state after it goes on from there.</summary>
+    public string Position
+    {
+        get
+        {
+            lock (_lock) return Id(_last);
+        }
+    }
+
+    /// <summary>Something happened.</summary>
+    public void Publish(FeedEvent happened)
+    {
+        TaskCompletionSource? next;
+        lock (_lock)
+        {
+            _last++;
+            _kept[_last % kept] = happened;
+            (next, _next) = (_next, null);
+        }
+
+        next?.SetResult();
+    }
+
+    internal string Id(long number) => $"{_run}-{number}";
+
+    /// <summary>What a client gets first.</summary>
+    /// <param name="after">The id of the last event that it has; null if it has none.</param>
+    internal async ValueTask<Batch> OpenAsync(string? after)
+    {
+        if (Number(after) is { } number && Since(number) is { } missed) return missed;
+        long last;
+        // Read before the opening is made: what happens meanwhile comes after it once more, rather than not at all.
+        lock (_lock) last = _last;
+        return new Batch(await opening(after is not null), last, IsOpening: true);
+    }
+
+    /// <summary>What happened after an event; null if not all of it is kept.</summary>
+    internal Batch? Since(long number)
+    {
+        lock (_lock)
+        {
+            if (number > _last || _last - number > kept) return null;
+            var events = new FeedEvent[_last - number];
+            for (int i = 0; i < events.Length; i++) events[i] = _kept[(number + 1 + i) % kept];
+            return new Batch(events, _last, IsOpening: false);
+        }
+    }
+
+    /// <summary>Ends when something has happened after an event.</summary>
+    internal Task NextAsync(long number)
+    {
+        lock (_lock)
+        {
+            if (number != _last) return Task.CompletedTask;
+            return (_next ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
+        }
+    }
+
+    private long? Number(string? id) =>
+        id is not null && id.StartsWith($"{_run}-", StringComparison.Ordinal)
+        && long.TryParse(id.AsSpan(_run.Length + 1), System.Globalization.NumberStyles.None, null, out long number) ? number : null;
+
+    /// <summary>Events that a client gets together.</summary>
+    /// <param name="Events">Oldest first.</param>
+    /// <param name="Last">The number of the newest event that they cover.</param>
+    /// <param name="IsOpening">Whether they stand for all that was before.</param>
+    internal readonly record struct Batch(IReadOnlyList<FeedEvent> Events, long Last, bool IsOpening);
+}

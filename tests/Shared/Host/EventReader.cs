@@ -1,5 +1,3 @@
-using System.Runtime.CompilerServices;
-
 namespace Shop.Testing;
 
 /// <summary>An event as a browser sees it.</summary>
@@ -27,7 +25,7 @@ internal sealed class EventReader : IDisposable
     }
 
     /// <summary>The next event; fails if there is none for a minute, or the stream ends.</summary>
-    public async Task<ServerEvent> NextAsync([CallerMemberName] string test = "")
+    public async Task<ServerEvent> NextAsync()
     {
         using var bound = new CancellationTokenSource(LongestWait);
         string? id = null, name = null, data = null;
@@ -39,15 +37,15 @@ internal sealed class EventReader : IDisposable
             else if (line.Length == 0 && data is not null) return new ServerEvent(id, name!, data);
         }
 
-        throw new EndOfStreamException($"The stream of {test} ended.");
+        throw new EndOfStreamException("The stream ended.");
     }
 
     /// <summary>The next event of a kind.</summary>
-    public async Task<ServerEvent> NextAsync(string name, [CallerMemberName] string test = "")
+    public async Task<ServerEvent> NextAsync(string name)
     {
         while (true)
         {
-            if (await NextAsync(test) is { } happened && happened.Name == name) return happened;
+            if (await NextAsync() is { } happened && happened.Name == name) return happened;
         }
     }
 

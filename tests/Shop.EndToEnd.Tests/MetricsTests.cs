@@ -63,7 +63,8 @@ internal sealed class MetricsTests
         await RawHttp.SendAsync(address, "GET / HTTP/1.1\r\nHost: localhost\r\nno header\r\n\r\n");
         await RawHttp.SendAsync(address, $"GET / HTTP/1.1\r\nHost: localhost\r\nX-Large: {new string('x', 40_000)}\r\n\r\n");
         IReadOnlyDictionary<string, double> moved = (await Exposition.OfAsync(_shop.Orders)).Since(before);
-        Assert.That(moved, Is.EquivalentTo(new Dictionary<string, double>
+        // The shop writes to its own databases at any time.
+        Assert.That(moved.Where(series => !series.Key.StartsWith("db_", StringComparison.Ordinal)), Is.EquivalentTo(new Dictionary<string, double>
         {
             ["""app_requests_total{endpoint="unmatched",method="other"}"""] = 2,
             ["""http_requests_by_status_code_total{code="400"}"""] = 1,

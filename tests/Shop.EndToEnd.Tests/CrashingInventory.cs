@@ -19,6 +19,8 @@ internal sealed class CrashingInventory(IInventory real, CrashSwitch crash) : II
 
     public Task OpenAsync(IReadOnlyList<OpeningStock> products) => crash.PassAsync(() => real.OpenAsync(products));
 
+    public Task RetireAsync(IReadOnlyList<string> productIds) => crash.PassAsync(() => real.RetireAsync(productIds));
+
     public async ValueTask<Reservation> ReserveAsync(string orderId, IReadOnlyList<StockLine> lines)
     {
         Reservation? reservation = null;

@@ -293,6 +293,19 @@ internal sealed class MetricsTests
     }
 
     [Test]
+    public async Task Given_orders_of_ten_cents_then_the_sum_of_their_values_is_exact_and_their_count_is_right()
+    {
+        string product = await _shop.ProductAsync(stock: 1000, price: 0.1m);
+        for (int i = 1; i <= 100; i++)
+        {
+            await _shop.OrderAsync(product);
+            Exposition orders = await Exposition.OfAsync(_shop.Orders);
+            Assert.That((orders["""order_value_sum{currency="EUR"}"""], orders["""order_value_count{currency="EUR"}"""], orders["""order_value_bucket{currency="EUR",le="5"}"""]),
+                Is.EqualTo(((double)(0.1m * i), (double)i, (double)i)));
+        }
+    }
+
+    [Test]
     public async Task Given_every_kind_of_movement_then_movements_units_and_levels_are_exact()
     {
         Exposition before = await Exposition.OfAsync(_shop.Inventory);

@@ -10,7 +10,7 @@ internal sealed class InventoryApi(InventoryStore store, Restock restock)
 {
     private static readonly WholeNumberField MaxLevel = new("max_level", 0, long.MaxValue)
     {
-        Description = "Only products with at most so many units to sell: the short ones.",
+        Description = "Only products on sale with at most so many units to sell: the short ones.",
         Example = "9",
     };
 

@@ -27,8 +27,8 @@ internal sealed class InventoryMetrics
         Counter movements = module.Metrics.CreateCounter("inventory_movements_total", "Stock movements by kind.", ["kind"]);
         Counter units = module.Metrics.CreateCounter("inventory_units_moved_total", "Units moved by kind of movement.", ["kind"]);
         foreach (MovementKind kind in MovementKind.All) _byKind[kind.Name] = (movements.WithLabels(kind.Name), units.WithLabels(kind.Name));
-        _stockLevel = module.Metrics.CreateGauge("inventory_stock_level", $"Units that can be sold, of the {ShortestProducts} shortest products.", ["product_id"]);
-        Gauge products = module.Metrics.CreateGauge("inventory_products", "Products by state: in_stock, low (1 to 9), out.", ["state"]);
+        _stockLevel = module.Metrics.CreateGauge("inventory_stock_level", $"Units that can be sold, of the {ShortestProducts} shortest products on sale.", ["product_id"]);
+        Gauge products = module.Metrics.CreateGauge("inventory_products", "Products on sale by state: in_stock, low (1 to 9), out.", ["state"]);
         (_inStock, _low, _out) = (products.WithLabels("in_stock"), products.WithLabels("low"), products.WithLabels("out"));
         _reservationsOpen = module.Metrics.CreateGauge("inventory_reservations_open", "Reservations held: not yet shipped or released.");
         module.Registry.AddBeforeCollectCallback(Refresh);
@@ -54,7 +54,7 @@ internal sealed class InventoryMetrics
         {
             int low = 0, none = 0, all = 0;
             var shortest = new PriorityQueue<string, (long Level, string ProductId)>(ShortestProducts + 1, LongestFirst);
-            foreach (StockRow stock in _levels.All)
+            foreach (StockRow stock in _levels.Sold)
             {
                 (string productId, long level) = (stock.ProductId, stock.StockLevel);
                 all++;

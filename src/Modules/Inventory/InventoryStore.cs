@@ -10,13 +10,14 @@ namespace Shop.Inventory;
 internal sealed class InventoryStore
 {
     private readonly Database _database;
-    private readonly Statement _open, _writeStockRow, _newestMovement, _noteCheckpoint, _insertMovement, _indexByProduct;
+    private readonly Statement _open, _retire, _writeStockRow, _newestMovement, _noteCheckpoint, _insertMovement, _indexByProduct;
     private readonly Statement _insertReservation, _lines, _confirm, _deleteReservation;
 
     public InventoryStore(Database database)
     {
         _database = database;
         _open = Writes.Prepare("INSERT INTO stock (product_id, on_hand, reserved, last_updated) VALUES (?1, 0, 0, ?2)");
+        _retire = Writes.Prepare("UPDATE stock SET is_retired = 1 WHERE product_id = ?1");
         _writeStockRow = Writes.Prepare("UPDATE stock SET on_hand = ?2, reserved = ?3, last_updated = ?4 WHERE product_id = ?1");
         _newestMovement = Writes.Prepare("SELECT coalesce(max(id), 0) FROM movements");
         _noteCheckpoint = Writes.Prepare("UPDATE stock_checkpoint SET newest_movement = ?1");
@@ -59,6 +60,14 @@ internal sealed class InventoryStore
         return true;
     }
 
+    /// <summary>The row itself, at once: no movement tells of it.</summary>
+    public void Retire(string productId)
+    {
+        if (Levels.FindInWrite(productId) is not { IsRetired: false } stock) return;
+        _retire.Set(1, productId).Run();
+        Levels.Set(stock with { IsRetired = true });
+    }
+
     /// <returns>The movement; null where the product is unknown or has too little, and nothing was changed.</returns>
     public Movement? Move(MovementKind kind, string productId, long quantity, string? orderId, DateTime now)
     {
@@ -67,7 +76,7 @@ internal sealed class InventoryStore
         if (reserved < 0 || onHand < reserved) return null;
         long id = _insertMovement.Set(1, productId).Set(2, kind.Name).Set(3, quantity).Set(4, orderId).Set(5, at).Set(6, onHand).Set(7, reserved).Insert();
         if (RunIndex.BeginsRun(id)) _indexByProduct.Set(1, id).Run();
-        Levels.Set(new StockRow(stock.ProductId, onHand, reserved, at));
+        Levels.Set(stock with { OnHand = onHand, Reserved = reserved, LastUpdated = at });
         return new Movement(id, kind, productId, quantity, onHand, reserved);
     }
 
@@ -102,7 +111,8 @@ internal sealed class InventoryStore
     /// <summary>The products by id, from after one on, and how many there are in all.</summary>
     public (IReadOnlyList<StockRow> Rows, long Total) List(long? maxLevel, string? after, long limit)
     {
-        bool IsWanted(StockRow stock) => maxLevel is null || stock.StockLevel <= maxLevel;
+        // What is no longer sold is never short.
+        bool IsWanted(StockRow stock) => maxLevel is null || (stock.StockLevel <= maxLevel && !stock.IsRetired);
         using SqliteConnection connection = _database.OpenRead();
         IEnumerable<string> ids = connection.Query<string>("SELECT product_id FROM stock WHERE product_id > @after ORDER BY product_id",
             new { after = after ?? "" }, buffered: false);
@@ -131,7 +141,7 @@ internal sealed class InventoryStore
     public long CountReservations() => _database.Rows("SELECT count(*) FROM reservations", static row => row.GetInt64(0)).Single();
 
     private StockLevels Load() => new(
-        _database.Rows("SELECT product_id, on_hand, reserved, last_updated FROM stock", Stock),
+        _database.Rows("SELECT product_id, on_hand, reserved, last_updated, is_retired FROM stock", static row => Stock(row) with { IsRetired = row.GetBoolean(4) }),
         _database.Rows("SELECT product_id, on_hand, reserved, at FROM movements WHERE id > (SELECT newest_movement FROM stock_checkpoint) ORDER BY id", Stock));
 
     private static StockRow Stock(SqliteDataReader row) => new(row.GetString(0), row.GetInt64(1), row.GetInt64(2), row.GetInt64(3));

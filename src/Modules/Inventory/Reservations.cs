@@ -27,6 +27,12 @@ internal sealed class Reservations(
         },
         Moved);
 
+    public Task RetireAsync(IReadOnlyList<string> productIds) => store.Writes.WriteAsync(() =>
+    {
+        foreach (string productId in productIds) store.Retire(productId);
+        return Outcome.Keep(productIds.Count);
+    });
+
     public ValueTask<Reservation> ReserveAsync(string orderId, IReadOnlyList<StockLine> lines) => store.Writes.WriteAsync(new Reserving(this, orderId, lines));
 
     public Task ConfirmAsync(IReadOnlyList<string> orderIds) => store.Writes.WriteAsync(() =>

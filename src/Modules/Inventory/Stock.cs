@@ -31,7 +31,12 @@ internal sealed record MovementBody(string Id, string Kind, long Quantity, strin
 internal sealed record StockChangeBody(string ProductId, long NewStockLevel, string Status);
 
 /// <summary>A row of <c>stock</c>.</summary>
-internal readonly record struct StockRow(string ProductId, long OnHand, long Reserved, long LastUpdated)
+/// <param name="ProductId">The product.</param>
+/// <param name="OnHand">Units that are there.</param>
+/// <param name="Reserved">Units of them that orders hold.</param>
+/// <param name="LastUpdated">When they moved last.</param>
+/// <param name="IsRetired">Whether the product is no longer sold.</param>
+internal readonly record struct StockRow(string ProductId, long OnHand, long Reserved, long LastUpdated, bool IsRetired = false)
 {
     /// <summary>What can be sold.</summary>
     public long StockLevel => OnHand - Reserved;

@@ -19,11 +19,15 @@ internal sealed class StockLevels : IWriteFollower
         foreach (StockRow row in rows) _entries[row.ProductId] = new Entry { OnDisk = row, Working = row };
         foreach (StockRow row in moved)
         {
-            Set(row);
+            // A movement does not say whether its product is still sold: its row does.
+            Set(row with { IsRetired = FindInWrite(row.ProductId) is { IsRetired: true } });
             _keptChanges = _changes.Count;
             Commit();
         }
     }
+
+    /// <summary>The stock of the products that are sold.</summary>
+    public IEnumerable<StockRow> Sold => All.Where(static stock => !stock.IsRetired);
 
     /// <summary>Every product's stock.</summary>
     public IEnumerable<StockRow> All

@@ -29,7 +29,7 @@ internal sealed class StockPages(InventoryStore store, Restock restock)
         return ValueTask.FromResult<IResult>(new Page("Stock", new Pages_Stock { Model = new StockModel(rows, wanted) }));
     }
 
-    private StockRow[] Shortest() => [.. store.Levels.All.OrderBy(stock => stock.StockLevel).ThenBy(stock => stock.ProductId, StringComparer.Ordinal).Take(BoardRows)];
+    private StockRow[] Shortest() => [.. store.Levels.Sold.OrderBy(stock => stock.StockLevel).ThenBy(stock => stock.ProductId, StringComparer.Ordinal).Take(BoardRows)];
 
     private IResult Show(HttpContext http, string productId, string? refusal)
     {

@@ -65,7 +65,7 @@ internal sealed class OrderPages(OrderStore store, PlaceOrder placeOrder, OrderL
     private async ValueTask<IResult> CheckoutAsync(HttpContext http)
     {
         IFormCollection form = await http.Request.ReadFormAsync();
-        string customer = form["customer_id"].ToString().Trim(), key = form["key"].ToString();
+        string customer = form["customer_id"].ToString(), key = form["key"].ToString();
         (string ProductId, string Quantity)[] typed = [.. form["product_id"].Zip(form["quantity"], (product, quantity) => (product ?? "", (quantity ?? "").Trim()))];
         var faults = new Faults();
         if (!IdempotencyKey.IsKey(key)) key = Guid.NewGuid().ToString();

@@ -34,6 +34,12 @@ internal sealed class CatalogueEntry : IResult
         return new CatalogueEntry(body.ToProduct(), Encoding.UTF8.GetBytes(json));
     }
 
+    /// <summary>Its name as a search compares it.</summary>
+    public string SearchName => field ??= SearchText.Of(Product.Name);
+
+    /// <summary>Its description as a search compares it.</summary>
+    public string SearchDescription => field ??= SearchText.Of(Product.Description);
+
     public void CountView(ProductMetrics metrics) => (_views ??= metrics.ViewsOf(Product.Id)).Inc();
 
     public Task ExecuteAsync(HttpContext httpContext)

@@ -14,7 +14,7 @@ namespace Shop.Products;
 /// A product is replaced or deleted. Preconditions are held against what the write finds: no change is lost to another.
 /// </summary>
 internal sealed class ChangeProduct(
-    ProductStore store, Catalogue catalogue, ProductMetrics metrics, [FromKeyedServices(ProductsModule.Name)] ModuleContext module)
+    ProductStore store, Catalogue catalogue, ProductMetrics metrics, StockOpening stock, [FromKeyedServices(ProductsModule.Name)] ModuleContext module)
 {
     public async ValueTask<IResult> ReplaceAsync(HttpContext http)
     {
@@ -58,6 +58,8 @@ internal sealed class ChangeProduct(
             });
         if (reply.Problem is { } problem) return problem;
         IdempotencyKey.MarkReplayed(http, reply.IsReplayed);
+        FaultPoint.Reach("deleted");
+        await stock.RetireAsync(id);
         return NoContent.Done;
     }
 

@@ -9,23 +9,23 @@ internal sealed class ListProducts(Catalogue catalogue)
 {
     private static readonly TextField Category = new("category", 1, 100)
     {
-        Description = "Only this category.",
+        Description = "Only this category, as it is written.",
         Example = "\"Home\"",
     };
 
     private static readonly TextField Text = new("q", 1, 200)
     {
-        Description = "Only products with this text in name or description, in any case.",
+        Description = "Only products with this text in name or description, in any case, and however its accents were typed.",
         Example = "\"lamp\"",
     };
 
-    private static readonly MoneyField MinPrice = new("min_price", 0, 100_000_000)
+    public static readonly MoneyField MinPrice = new("min_price", 0, 100_000_000)
     {
         Description = "Only products that cost this or more.",
         Example = "10.00",
     };
 
-    private static readonly MoneyField MaxPrice = new("max_price", 0, 100_000_000)
+    public static readonly MoneyField MaxPrice = new("max_price", 0, 100_000_000)
     {
         Description = "Only products that cost this or less.",
         Example = "99.99",
@@ -108,6 +108,8 @@ internal sealed class ListProducts(Catalogue catalogue)
 
     private sealed record Filter(string? Category, string? Text, long? MinCents, long? MaxCents)
     {
+        private readonly string? _text = Text is null ? null : SearchText.Of(Text);
+
         public bool IsEmpty { get; } = Category is null && Text is null && MinCents is null && MaxCents is null;
 
         public bool Takes(CatalogueEntry entry)
@@ -117,8 +119,7 @@ internal sealed class ListProducts(Catalogue catalogue)
             return (Category is null || product.Category == Category)
                 && (MinCents is null || product.PriceCents >= MinCents)
                 && (MaxCents is null || product.PriceCents <= MaxCents)
-                && (Text is null || product.Name.Contains(Text, StringComparison.OrdinalIgnoreCase)
-                    || product.Description.Contains(Text, StringComparison.OrdinalIgnoreCase));
+                && (_text is null || SearchText.Contains(entry.SearchName, _text) || SearchText.Contains(entry.SearchDescription, _text));
         }
     }
 }

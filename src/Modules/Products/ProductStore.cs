@@ -25,6 +25,8 @@ internal sealed class ProductStore(Database database)
     private readonly Statement _delete = database.Writes.Prepare("UPDATE products SET deleted_at = ?2 WHERE id = ?1");
     private readonly Statement _markOpened = database.Writes.Prepare("UPDATE products SET unopened_stock = NULL WHERE id = ?1");
 
+    private readonly Statement _markRetired = database.Writes.Prepare("UPDATE products SET is_retired = 1 WHERE id = ?1");
+
     /// <summary>The group commit.</summary>
     public WriteQueue Writes => database.Writes;
 
@@ -51,6 +53,8 @@ internal sealed class ProductStore(Database database)
 
     public void MarkOpened(string id) => _markOpened.Set(1, id).Run();
 
+    public void MarkRetired(string id) => _markRetired.Set(1, id).Run();
+
     // Reads.
 
     /// <summary>Whether there has ever been a product.</summary>
@@ -66,4 +70,8 @@ internal sealed class ProductStore(Database database)
     /// <summary>The products whose first units Inventory may not have yet.</summary>
     public IReadOnlyList<OpeningStock> Unopened() =>
         [.. database.Rows("SELECT id, unopened_stock FROM products WHERE unopened_stock IS NOT NULL LIMIT 1000", static row => new OpeningStock(row.GetString(0), row.GetInt64(1)))];
+
+    /// <summary>The deleted products that Inventory may still take for sold, and whose first units it has.</summary>
+    public IReadOnlyList<string> Unretired() =>
+        [.. database.Rows("SELECT id FROM products WHERE deleted_at IS NOT NULL AND is_retired = 0 AND unopened_stock IS NULL LIMIT 1000", static row => row.GetString(0))];
 }

@@ -19,7 +19,7 @@ internal sealed class ProductsApi(
         routes.Get("/products", listProducts.Handle).WithQuery(ListProducts.QueryFields)
             .Says("listProducts", Tag, "List the products", "Filtered and sorted; X-Total-Count says how many there are in all, Link where the next page is.")
             .Answers<ProductBody[]>(200, "A page.", $"[{Example}]");
-        routes.Get("/products/{id}", Find).WithHeaders(Preconditions.IfMatch, Preconditions.IfNoneMatch)
+        routes.Get("/products/{id}", Find).WithHeaders(Preconditions.IfMatch, Preconditions.IfNoneMatch).Revalidates()
             .Says("getProduct", Tag, "Read a product", "Counts one view, a 304 too.")
             .Answers<ProductBody>(200, "The product, with its ETag.", Example)
             .Fails((304, "What the client has is still right."), (404, "There is no such product."),

@@ -1,11 +1,12 @@
 using Shop.Inventory.Contracts;
+using Shop.Platform;
 using Shop.Platform.Data;
 
 namespace Shop.Products;
 
 /// <summary>
-/// Gives Inventory the first units of new products. They are kept with the product until Inventory is known to have them, so
-/// neither a crash nor a full queue loses any.
+/// Gives Inventory the first units of new products, and tells it which are no longer sold. Both are kept with the product until Inventory is known
+/// to have them, so neither a crash nor a full queue loses any.
 /// </summary>
 internal sealed class StockOpening(ProductStore store, IInventory inventory)
 {
@@ -22,7 +23,20 @@ internal sealed class StockOpening(ProductStore store, IInventory inventory)
         }
     }
 
-    /// <summary>Opens what is not known to be open, and notes that it is.</summary>
+    /// <summary>Tells of a product that was deleted now; if Inventory can't take it at the moment, or does not know the product yet, a later round does.</summary>
+    public async Task RetireAsync(string productId)
+    {
+        try
+        {
+            await inventory.RetireAsync([productId]);
+        }
+        catch (StoreException)
+        {
+            // The deletion is on disk, and SettleAsync goes on trying.
+        }
+    }
+
+    /// <summary>Brings Inventory whatever it is not known to have, and notes that it has.</summary>
     public async Task SettleAsync()
     {
         while (store.Unopened() is { Count: > 0 } unopened)
@@ -32,6 +46,18 @@ internal sealed class StockOpening(ProductStore store, IInventory inventory)
             {
                 foreach (OpeningStock product in unopened) store.MarkOpened(product.ProductId);
                 return Outcome.Keep(unopened.Count);
+            });
+        }
+
+        // After their first units: a product that is unknown can't be retired.
+        while (store.Unretired() is { Count: > 0 } unretired)
+        {
+            await inventory.RetireAsync(unretired);
+            FaultPoint.Reach("retired");
+            await store.Writes.WriteAsync(() =>
+            {
+                foreach (string productId in unretired) store.MarkRetired(productId);
+                return Outcome.Keep(unretired.Count);
             });
         }
     }

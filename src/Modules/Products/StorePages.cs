@@ -6,6 +6,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Shop.Platform.Http;
 using Shop.Platform.Modules;
 using Shop.Platform.Pages;
+using Shop.Platform.Requests;
 
 namespace Shop.Products;
 
@@ -30,7 +31,7 @@ internal sealed class StorePages(
     private ValueTask<IResult> Store(HttpContext http)
     {
         IQueryCollection query = http.Request.Query;
-        var search = new Search(Value(query["q"]), Value(query["category"]), Cents(query["min_price"]), Cents(query["max_price"]), Value(query["sort"]),
+        var search = new Search(Value(query["q"]), Value(query["category"]), Cents(ListProducts.MinPrice, query["min_price"]), Cents(ListProducts.MaxPrice, query["max_price"]), Value(query["sort"]),
             int.TryParse(query["page"], NumberStyles.None, CultureInfo.InvariantCulture, out int page) ? Math.Clamp(page, 1, 10_000) : 1);
         (IReadOnlyList<CatalogueEntry> entries, int total) = listProducts.Search(search.Category, search.Text, search.MinCents, search.MaxCents, search.Sort, (search.Page - 1) * PageSize, PageSize);
         return ValueTask.FromResult<IResult>(new Page("Storefront", new Pages_Store { Model = new StoreModel(search, [.. entries.Select(entry => entry.Product)], total, catalogue.View.Categories, Site.Of(http).TakesForms, PageSize, _currency) }));
@@ -77,10 +78,10 @@ internal sealed class StorePages(
         return lines;
     }
 
-    private static string? Value(string? text) => string.IsNullOrWhiteSpace(text) ? null : text.Trim();
+    // Text is looked for as it was typed, as the API does; a price that is none does not filter.
+    private static string? Value(string? text) => string.IsNullOrEmpty(text) ? null : text;
 
-    private static long? Cents(string? text) =>
-        decimal.TryParse(text, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out decimal price) && price <= 1_000_000 ? (long)(price * 100) : null;
+    private static long? Cents(MoneyField field, string? text) => field.Read(text ?? "", out long? cents) is null ? cents : null;
 }
 
 /// <summary>What was looked for.</summary>

@@ -8,6 +8,7 @@ namespace Shop.Platform.Http;
 internal static class Accepts
 {
     private static readonly MediaTypeHeaderValue Json = new("application/json");
+    private static readonly MediaTypeHeaderValue Html = new("text/html");
 
     public static bool JsonIn(IHeaderDictionary headers)
     {
@@ -15,30 +16,32 @@ internal static class Accepts
         if (accept.Count == 0 || (accept.Count == 1 && accept[0] is "*/*" or "application/json" or "")) return true;
         // What can't be read is taken as no wish at all.
         if (!MediaTypeHeaderValue.TryParseList(accept, out IList<MediaTypeHeaderValue>? wished)) return true;
-        // The most specific range that covers JSON decides: "application/json;q=0, */*" refuses it.
-        MediaTypeHeaderValue? best = wished.Where(range => Json.IsSubsetOf(Bare(range)))
-            .MaxBy(range => range.MatchesAllTypes ? 0 : range.MatchesAllSubTypes ? 1 : 2);
-        return best is not null && best.Quality is not 0;
+        return Wish(wished, Json).Quality > 0;
     }
 
-    /// <summary>Whether a client would rather have a page: it names HTML, and no less than JSON.</summary>
+    /// <summary>Whether a client would rather have a page: it takes HTML no less than JSON, and says so more closely than by <c>*/*</c>.</summary>
     public static bool PrefersHtml(IHeaderDictionary headers)
     {
         StringValues accept = headers.Accept;
         if (accept.Count == 0 || !MediaTypeHeaderValue.TryParseList(accept, out IList<MediaTypeHeaderValue>? wished)) return false;
-        double? html = Quality(wished, "text/html"), json = Quality(wished, "application/json");
-        return html > (json ?? 0) || (html is > 0 && html == json);
+        (double Quality, int Closeness) html = Wish(wished, Html), json = Wish(wished, Json);
+        if (html.Quality != json.Quality) return html.Quality > json.Quality;
+        return html.Quality > 0 && html.Closeness > 0 && html.Closeness >= json.Closeness;
     }
 
     /// <summary>Says that the answer is chosen by <c>Accept</c>.</summary>
     public static void Vary(IHeaderDictionary headers)
     {
-        if (headers.Vary.Count == 0) headers.Vary = "Accept";
-        else if (!headers.Vary.Contains("Accept")) headers.Vary = StringValues.Concat(headers.Vary, "Accept");
+        string known = headers.Vary.ToString();
+        if (!known.Split(',', StringSplitOptions.TrimEntries).Contains("Accept")) headers.Vary = known.Length == 0 ? "Accept" : $"{known}, Accept";
     }
 
-    private static double? Quality(IList<MediaTypeHeaderValue> wished, string type) =>
-        wished.FirstOrDefault(range => range.MediaType.Equals(type, StringComparison.OrdinalIgnoreCase)) is { } range ? range.Quality ?? 1 : null;
+    // The closest range that covers a type decides: "application/json;q=0, */*" refuses JSON.
+    private static (double Quality, int Closeness) Wish(IList<MediaTypeHeaderValue> wished, MediaTypeHeaderValue type)
+    {
+        MediaTypeHeaderValue? best = wished.Where(range => type.IsSubsetOf(new MediaTypeHeaderValue(range.MediaType))).MaxBy(Closeness);
+        return best is null ? (0, 0) : (best.Quality ?? 1, Closeness(best));
+    }
 
-    private static MediaTypeHeaderValue Bare(MediaTypeHeaderValue range) => new(range.MediaType);
+    private static int Closeness(MediaTypeHeaderValue range) => range.MatchesAllTypes ? 0 : range.MatchesAllSubTypes ? 1 : 2;
 }

@@ -23,10 +23,10 @@ public static class JsonAnswer
     /// <summary>A body as it is sent.</summary>
     public static byte[] Bytes<T>(T body, JsonTypeInfo<T> type) => JsonBuffer.Of(body, type).ToArray();
 
-    /// <summary>Hands bytes to the server without a flush. Announce the length first.</summary>
+    /// <summary>Hands bytes to the server without a flush. Announce the length first. To a HEAD the server sends the head alone.</summary>
     public static void Write(HttpResponse response, ReadOnlySpan<byte> bytes)
     {
-        if (!HttpMethods.IsHead(response.HttpContext.Request.Method)) response.BodyWriter.Write(bytes);
+        response.BodyWriter.Write(bytes);
     }
 
     private sealed class Answer<T>(int status, T body, JsonTypeInfo<T> type) : IResult

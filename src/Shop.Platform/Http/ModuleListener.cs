@@ -11,6 +11,9 @@ namespace Shop.Platform.Http;
 /// </summary>
 public sealed class ModuleListener(ModuleContext module)
 {
+    /// <summary>How long a connection may be idle.</summary>
+    public static readonly TimeSpan KeepAlive = TimeSpan.FromMinutes(2);
+
     private ListenOptions? _listening;
 
     /// <summary>The module that answers on this listener.</summary>
@@ -81,5 +84,7 @@ public sealed class ModuleListener(ModuleContext module)
             connection.Features.Set(this);
             return limit.RunAsync(connection, next);
         });
+        var http2 = new Http2Preface(this);
+        listening.Use(next => connection => http2.RunAsync(connection, next));
     }
 }

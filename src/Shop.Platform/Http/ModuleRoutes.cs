@@ -27,58 +27,65 @@ public sealed class ModuleRoutes
     /// <summary>A route for GET, and HEAD with it.</summary>
     public RouteDescription Get(string template, Handler handler)
     {
-        Map(HttpMethods.Head, template, handler, new RouteDescription(template));
-        return Map(HttpMethods.Get, template, handler);
+        var description = new RouteDescription(template);
+        Map(HttpMethods.Head, description, handler);
+        return Map(HttpMethods.Get, description, handler);
     }
 
     /// <summary>A route for POST.</summary>
-    public RouteDescription Post(string template, Handler handler) => Map(HttpMethods.Post, template, handler);
+    public RouteDescription Post(string template, Handler handler) => Map(HttpMethods.Post, new RouteDescription(template) { TakesKey = true }, handler);
 
     /// <summary>A route for PUT.</summary>
-    public RouteDescription Put(string template, Handler handler) => Map(HttpMethods.Put, template, handler);
+    public RouteDescription Put(string template, Handler handler) => Map(HttpMethods.Put, new RouteDescription(template) { TakesKey = true }, handler);
 
     /// <summary>A route for DELETE.</summary>
-    public RouteDescription Delete(string template, Handler handler) => Map(HttpMethods.Delete, template, handler);
+    public RouteDescription Delete(string template, Handler handler) => Map(HttpMethods.Delete, new RouteDescription(template) { TakesKey = true }, handler);
 
     /// <summary>The page at the root, for clients that prefer one to the service's card.</summary>
     public void Home(Handler page) => HomePage = page;
 
     /// <summary>A page: GET, and HEAD with it. It is no part of the API's document.</summary>
-    public void Page(string template, Handler handler) => Page(template, handler, Access.Read);
+    public void Page(string template, Handler handler) => Page(template, handler, Access.Read, Caching.NeverCompressed);
 
-    internal void Page(string template, Handler handler, Access access)
+    /// <summary>A page, or a file of one, that may be kept.</summary>
+    internal void Page(string template, Handler handler, Access access, Caching caching)
     {
-        MapPage(HttpMethods.Head, template, AtOnce(handler), access);
-        MapPage(HttpMethods.Get, template, AtOnce(handler), access);
+        MapPage(HttpMethods.Head, template, AtOnce(handler), access, caching);
+        MapPage(HttpMethods.Get, template, AtOnce(handler), access, caching);
     }
 
     /// <summary>What a page's form is posted to.</summary>
-    public void Form(string template, Handler handler) => MapPage(HttpMethods.Post, template, new InTurn(_listener, FormPost.RefusalAsync, handler).AnswerAsync, Access.Write);
+    public void Form(string template, Handler handler)
+    {
+        _listener.Metrics.Expect(FormPost.Statuses);
+        MapPage(HttpMethods.Post, template, new InTurn(_listener, FormPost.RefusalAsync, handler).AnswerAsync, Access.Write, Caching.NeverCompressed);
+    }
 
     /// <summary>A stream of server-sent events. It is not counted: as one request for as long as somebody looks it would say nothing.</summary>
     public void Stream(string template, EventFeed feed) => Stream(template, feed, Access.Read);
 
     internal void Stream(string template, EventFeed feed, Access access) =>
-        _endpoints.MapMethods(template, [HttpMethods.Get], new EventStream(feed).AnswerAsync).WithMetadata(Uncounted.Mark, access);
+        _endpoints.MapMethods(template, [HttpMethods.Get, HttpMethods.Head], new EventStream(feed).AnswerAsync).WithMetadata(Uncounted.Mark, access);
 
     /// <summary>The page at the root.</summary>
     internal Handler? HomePage { get; private set; }
 
-    private void MapPage(string method, string template, RequestDelegate answer, Access access) =>
-        _endpoints.MapMethods(template, [method], answer).WithMetadata(_listener.Metrics.Page(method, template), Compressible.Mark, access);
+    private void MapPage(string method, string template, RequestDelegate answer, Access access, Caching caching) =>
+        _endpoints.MapMethods(template, [method], answer).WithMetadata(_listener.Metrics.Page(method, template), access, caching);
 
-    private RouteDescription Map(string method, string template, Handler handler, RouteDescription? description = null)
+    private RouteDescription Map(string method, RouteDescription description, Handler handler)
     {
-        bool isDescribed = description is null;
+        string template = description.Template;
         bool reads = HttpMethods.IsGet(method) || HttpMethods.IsHead(method);
-        description ??= new RouteDescription(template) { TakesKey = !reads };
         RequestDelegate answer = new Route(description, reads ? AtOnce(handler) : new InTurn(_listener, Arrival(description), handler, () => description.TooLate?.Invoke()).AnswerAsync).Answer;
         IEndpointConventionBuilder endpoint = _endpoints.MapMethods(template, [method], answer)
             .WithMetadata(_listener.Metrics.Route(method, template), template == "/" ? Access.CardOrPage : reads ? Access.Read : Access.Write);
         endpoint.Add(builder =>
         {
-            if (description.IsCompressible) builder.Metadata.Add(Compressible.Mark);
-            if (isDescribed) description.AddTo(builder, _listener.Module.Identity.Name, answer.Method);
+            builder.Metadata.Add(description.Caching);
+            _listener.Metrics.Expect([description.Answer.Status, .. description.AllErrors.Select(error => error.Status)]);
+            // HEAD goes with GET, and there is nothing to say of it alone.
+            if (!HttpMethods.IsHead(method)) description.AddTo(builder, _listener.Module.Identity.Name, answer.Method);
         });
         return description;
     }

@@ -17,8 +17,8 @@ public sealed class RequestMetrics
         [HttpMethods.Get, HttpMethods.Head, HttpMethods.Post, HttpMethods.Put, HttpMethods.Delete,
             HttpMethods.Connect, HttpMethods.Options, HttpMethods.Trace, HttpMethods.Patch];
 
-    private static readonly int[] KnownCodes =
-        [200, 201, 204, 304, 400, 401, 403, 404, 405, 406, 408, 409, 412, 413, 414, 415, 422, 429, 431, ClientClosedRequest, 500, 503];
+    /// <summary>Statuses that need no route: the pipeline's own, and those that the server answers by itself. Each route adds what it may answer.</summary>
+    private static readonly int[] CodesWithoutRoute = [204, 400, 404, 405, 408, 414, 431, ClientClosedRequest, 500, 503, 505];
 
     private readonly Counter _requests, _byCode, _rejected;
     private readonly Histogram _latency;
@@ -49,7 +49,7 @@ public sealed class RequestMetrics
         _tooManyConnections = _rejected.WithLabels("too_many_connections");
         _tooLarge = _rejected.WithLabels("body_too_large");
 
-        foreach (int code in KnownCodes) _codes[code] = _byCode.WithLabels(code.ToString());
+        Expect(CodesWithoutRoute);
         foreach (string method in StandardMethods) _unmatched[method] = new RouteMetrics(this, method, Unmatched, hasLatencyFromStart: false);
         _unmatchedOther = new RouteMetrics(this, "other", Unmatched, hasLatencyFromStart: false);
     }
@@ -65,6 +65,12 @@ public sealed class RequestMetrics
 
     /// <summary>The metrics of a page: its latency exists from its first request on.</summary>
     public RouteMetrics Page(string method, string template) => new(this, method, template, hasLatencyFromStart: false);
+
+    /// <summary>Statuses that requests may be answered with: they are at 0 from now on.</summary>
+    internal void Expect(IEnumerable<int> codes)
+    {
+        foreach (int code in codes) _codes[code] ??= _byCode.WithLabels(code.ToString());
+    }
 
     /// <summary>A write queue refused.</summary>
     public void CountQueueFull() => _queueFull.Inc();

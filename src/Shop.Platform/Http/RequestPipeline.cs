@@ -26,9 +26,13 @@ internal sealed class RequestPipeline(ModuleListener listener, RequestDelegate c
     public Task InvokeAsync(HttpContext http)
     {
         Endpoint? endpoint = http.GetEndpoint();
-        SecurityHeaders.AddTo(http.Response.Headers);
+        IHeaderDictionary headers = http.Response.Headers;
+        SecurityHeaders.AddTo(headers);
+        var caching = Caching.Of(endpoint);
+        caching.AddTo(headers);
+        if (!Framing.IsPlain(http.Request)) return Count(http, Framing.RefuseAsync, _metrics.ForUnmatched(http.Request.Method));
         if (endpoint is null) return Count(http, next, _metrics.ForUnmatched(http.Request.Method));
-        RequestDelegate answer = endpoint.Metadata.GetMetadata<Compressible>() is null ? endpoint.RequestDelegate! : compress;
+        RequestDelegate answer = caching.IsCompressible ? compress : endpoint.RequestDelegate!;
         if (endpoint.Metadata.GetMetadata<RequestMetrics.RouteMetrics>() is { } route) return Count(http, answer, route);
         return endpoint.Metadata.GetMetadata<Uncounted>() is null
             ? Count(http, answer, _metrics.ForUnmatched(http.Request.Method))
@@ -123,6 +127,7 @@ internal sealed class RequestPipeline(ModuleListener listener, RequestDelegate c
 
         http.Response.Clear();
         SecurityHeaders.AddTo(http.Response.Headers);
+        Caching.Of(http.GetEndpoint()).AddTo(http.Response.Headers);
         admission.AddHeaders(http);
         problem.Write(http);
     }

@@ -89,6 +89,7 @@ internal sealed class EventStream(EventFeed feed)
             EndIfNobodyAcknowledges(http);
             http.Response.ContentType = "text/event-stream";
             http.Response.Headers["X-Accel-Buffering"] = "no"; // nginx would collect the events
+            if (HttpMethods.IsHead(http.Request.Method)) return;
             await SendAsync(http.Response.BodyWriter, after, end.Token);
         }
         catch (OperationCanceledException) when (end.IsCancellationRequested)

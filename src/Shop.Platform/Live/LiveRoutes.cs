@@ -14,7 +14,7 @@ internal static class LiveRoutes
     public static void Map(ModuleRoutes routes, LiveFigures figures, DemoTraffic traffic, ShopSettings settings)
     {
         routes.Page("/live", async http => new Page("Live",
-            new Pages_Live { Model = new LiveModel(await figures.ReadAsync(), figures.Points(), traffic.Rate, WhyNotTraffic(http, settings)) }), Access.Figures);
+            new Pages_Live { Model = new LiveModel(await figures.ReadAsync(), figures.Points(), traffic.Rate, WhyNotTraffic(http, settings)) }), Access.Figures, Caching.NeverCompressed);
         routes.Form("/live/traffic", http => TrafficAsync(http, traffic, settings));
         routes.Stream("/live/events", figures.Feed, Access.Figures);
     }

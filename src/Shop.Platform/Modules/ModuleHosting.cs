@@ -59,7 +59,7 @@ public static class ModuleHosting
             // Idle connections cost memory, slow ones a place in the queue of others: each limit is a choice, and SECURITY.md says which.
             kestrel.Limits.MaxConcurrentConnections = settings.MaxConnections + ConnectionLimit.BeingRefused;
             kestrel.Limits.RequestHeadersTimeout = settings.RequestTimeout;
-            kestrel.Limits.KeepAliveTimeout = TimeSpan.FromMinutes(2);
+            kestrel.Limits.KeepAliveTimeout = ModuleListener.KeepAlive;
             kestrel.Limits.MaxRequestLineSize = 8 * 1024;
             kestrel.Limits.MaxRequestHeaderCount = 100;
             kestrel.Limits.MaxRequestHeadersTotalSize = 32 * 1024;
@@ -123,6 +123,7 @@ public static class ModuleHosting
         // A builder of its own: the routes of one module are unknown to the others.
         var pipeline = new ApplicationBuilder(services);
         pipeline.UsePathBase("/api");
+        pipeline.Use(MethodName.Distinguish);
         pipeline.UseRouting();
         RequestDelegate compress = Compressed(services);
         pipeline.Use(next => new RequestPipeline(listener, compress, new Admission(listener, services), next).InvokeAsync);

@@ -21,6 +21,8 @@ internal static class ServiceRoutes
 {
     private const string Tag = "Service";
 
+    private static readonly HttpMethodMetadata Reads = new([HttpMethods.Get, HttpMethods.Head]);
+
     /// <summary>Tag of the health checks of a module, so that each answers for itself alone.</summary>
     public static string HealthTag(ModuleIdentity module) => $"module:{module.Name}";
 
@@ -32,34 +34,34 @@ internal static class ServiceRoutes
             .Says("getCard", Tag, "The service's card", "Which service this is, its version, and where all it has is.")
             .Answers<ServiceCard>(200, "The card.", """{"service":"order-service","version":"0.1.0","links":{"orders":"/orders","metrics":"/metrics"}}""");
 
-        routes.Page("/assets/{file}", pages.Assets.Find, Access.Open);
+        routes.Page("/assets/{file}", pages.Assets.Find, Access.Open, Caching.ForEver);
         LiveRoutes.Map(routes, pages.Figures, pages.Traffic, module.Settings);
 
-        Watch(endpoints.MapMetrics("/metrics", module.Registry), module, Access.Metrics, isCompressible: true, new RouteDescription("/metrics")
+        Watch(endpoints.MapMetrics("/metrics", module.Registry), module, Access.Metrics, Caching.NeverCompressed, new RouteDescription("/metrics")
             .Says("getMetrics", Tag, "The module's metrics", "Prometheus text format; OpenMetrics where Accept asks for it.")
             .Answers(200, "The metrics.", "text/plain"));
-        Watch(endpoints.MapMetrics("/metrics/process", process.Registry), module, Access.Metrics, isCompressible: true, new RouteDescription("/metrics/process")
+        Watch(endpoints.MapMetrics("/metrics/process", process.Registry), module, Access.Metrics, Caching.NeverCompressed, new RouteDescription("/metrics/process")
             .Says("getProcessMetrics", Tag, "The metrics of the process", "CPU, memory, GC, threads and build: the same on every port, since the services share one process.")
             .Answers(200, "The metrics.", "text/plain"));
 
-        Watch(endpoints.MapHealthChecks("/health/live", Health(_ => false)), module, Access.Health, isCompressible: false, new RouteDescription("/health/live")
+        Watch(endpoints.MapHealthChecks("/health/live", Health(_ => false)), module, Access.Health, Caching.Never, new RouteDescription("/health/live")
             .Says("getLive", Tag, "Whether the process answers", "For a restart policy: it looks at nothing else.")
             .Answers<HealthAnswer>(200, "It does.", """{"status":"healthy","checks":{}}"""));
         string tag = HealthTag(module.Identity);
-        Watch(endpoints.MapHealthChecks("/health/ready", Health(check => check.Tags.Contains(tag))), module, Access.Health, isCompressible: false, new RouteDescription("/health/ready")
+        Watch(endpoints.MapHealthChecks("/health/ready", Health(check => check.Tags.Contains(tag))), module, Access.Health, Caching.Never, new RouteDescription("/health/ready")
             .Says("getReady", Tag, "Whether the service can do its work", "Writes to the module's database, waits for the disk, and reads it back.")
             .Answers<HealthAnswer>(200, "It can.", """{"status":"healthy","checks":{"database":{"status":"healthy","description":"Written and read.","duration_ms":1.4}}}""")
             .Fails((503, "It can't; the checks say why.")));
 
-        Watch(endpoints.MapGet("/openapi/v1.json", OpenApiDocument(module.Identity.Name)), module, Access.Open, isCompressible: true, new RouteDescription("/openapi/v1.json")
+        Watch(endpoints.MapGet("/openapi/v1.json", OpenApiDocument(module.Identity.Name)), module, Access.Open, Caching.NeverCompressed, new RouteDescription("/openapi/v1.json")
             .Says("getOpenApi", Tag, "This document", "OpenAPI 3.1 of this service alone.")
             .Answers(200, "The document.", "application/json"));
-        Watch(endpoints.MapGet("/docs", DocsPage(module.Identity)), module, Access.Open, isCompressible: true, new RouteDescription("/docs")
+        Watch(endpoints.MapGet("/docs", DocsPage(module.Identity)), module, Access.Open, Caching.NeverCompressed, new RouteDescription("/docs")
             .Says("getDocs", Tag, "A page to try this service", "It reads this document, and asks for nothing outside.")
             .Answers(200, "The page.", "text/html"));
-        endpoints.MapGet("/docs/start.js", DocsScript).WithMetadata(Uncounted.Mark, Access.Open, Compressible.Mark);
+        endpoints.MapGet("/docs/start.js", DocsScript).WithMetadata(Uncounted.Mark, Access.Open, Reads, Caching.NeverCompressed);
         // The page's script, under /docs/scalar.js. The package has a page of its own too, for any name: nobody asked for that.
-        endpoints.MapScalarApiReference("/docs").WithMetadata(Uncounted.Mark, Access.Open, Compressible.Mark).Add(static builder =>
+        endpoints.MapScalarApiReference("/docs").WithMetadata(Uncounted.Mark, Access.Open, Reads, Caching.NeverCompressed).Add(static builder =>
         {
             if (((RouteEndpointBuilder)builder).RoutePattern.Parameters.Count > 0) builder.RequestDelegate = NotFound;
         });
@@ -78,13 +80,12 @@ internal static class ServiceRoutes
 
     private static string LinkName(string template) => template == "/openapi/v1.json" ? "openapi" : template[1..].Replace('/', '_');
 
-    private static void Watch(IEndpointConventionBuilder endpoint, ModuleContext module, Access access, bool isCompressible, RouteDescription description)
+    private static void Watch(IEndpointConventionBuilder endpoint, ModuleContext module, Access access, Caching caching, RouteDescription description)
     {
         RequestDelegate described = static _ => Task.CompletedTask;
-        endpoint.WithMetadata(Uncounted.Mark, access, new HttpMethodMetadata([HttpMethods.Get, HttpMethods.Head]));
+        endpoint.WithMetadata(Uncounted.Mark, access, Reads, caching);
         endpoint.Add(builder =>
         {
-            if (isCompressible) builder.Metadata.Add(Compressible.Mark);
             description.AddTo(builder, module.Identity.Name, described.Method);
         });
     }

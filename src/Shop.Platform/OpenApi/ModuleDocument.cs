@@ -14,7 +14,7 @@ internal static partial class ModuleDocument
     private const string ProblemSchema = "Problem";
 
     /// <summary>What any JSON route may answer beside its own errors.</summary>
-    private static readonly (int Status, string Why)[] CommonErrors =
+    internal static readonly (int Status, string Why)[] CommonErrors =
     [
         (400, "The request is wrong; every fault is named."),
         (401, "Keys are set (Shop:ApiKeys), and this takes one."),
@@ -98,18 +98,8 @@ internal static partial class ModuleDocument
             Content = Content(route, typed),
             Headers = route.TakesKey ? Replayed() : null,
         };
-        IEnumerable<(int Status, string Why)> common = route.Answer.Type is null ? [] : CommonErrors;
-        IReadOnlyList<(int Status, string Why)> errors = route.TakesKey ? WithReusedKey(route.Errors) : route.Errors;
-        foreach (var (status, why) in errors.Concat(common.Where(error => errors.All(own => own.Status != error.Status))).OrderBy(error => error.Status))
+        foreach (var (status, why) in route.AllErrors.OrderBy(error => error.Status))
             responses[status.ToString()] = Error(status, why, document);
-    }
-
-    private static IReadOnlyList<(int Status, string Why)> WithReusedKey(IReadOnlyList<(int Status, string Why)> errors)
-    {
-        const string Reused = "The Idempotency-Key was used for another request.";
-        return errors.All(error => error.Status != 409)
-            ? [.. errors, (409, Reused)]
-            : [.. errors.Select(error => error.Status == 409 ? (409, $"{error.Why} Or: {Reused}") : error)];
     }
 
     private static Dictionary<string, IOpenApiHeader> Replayed() => new(StringComparer.Ordinal)

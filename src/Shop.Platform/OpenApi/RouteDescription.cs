@@ -2,6 +2,7 @@ using System.Reflection;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
+using Shop.Platform.Http;
 using Shop.Platform.Requests;
 
 namespace Shop.Platform.OpenApi;
@@ -34,13 +35,27 @@ public sealed class RouteDescription
 
     internal IReadOnlyList<(int Status, string Why)> Errors { get; private set; } = [];
 
+    /// <summary>Those, and what any route of the API may answer.</summary>
+    internal IEnumerable<(int Status, string Why)> AllErrors
+    {
+        get
+        {
+            IReadOnlyList<(int Status, string Why)> own = TakesKey ? WithReusedKey(Errors) : Errors;
+            // A route that answers without a body takes any client for one that takes JSON.
+            return own.Concat(ModuleDocument.CommonErrors.Where(error => own.All(mine => mine.Status != error.Status)
+                && (Answer.Type is not null || (TakesKey && error.Status != StatusCodes.Status406NotAcceptable))));
+        }
+    }
+
     internal (int Status, Type? Type, string What, string? Example) Answer { get; private set; } = (200, null, "Done.", null);
 
     internal string ContentType { get; private set; } = "application/json";
 
     internal string? PathExample { get; private set; }
 
-    internal bool IsCompressible => Query.Contains(Paging.Limit);
+    internal Caching Caching => HasTag ? Caching.Revalidated : Query.Contains(Paging.Limit) ? Caching.NeverCompressed : Caching.Never;
+
+    private bool HasTag { get; set; }
 
     /// <summary>The route's name in generated clients, its heading, and one sentence or two.</summary>
     public RouteDescription Says(string operationId, string tag, string summary, string details)
@@ -60,6 +75,13 @@ public sealed class RouteDescription
     public RouteDescription WithHeaders(params IReadOnlyList<Field> fields)
     {
         Headers = fields;
+        return this;
+    }
+
+    /// <summary>The answer has an ETag, so a client may keep it, and ask whether it is still right.</summary>
+    public RouteDescription Revalidates()
+    {
+        HasTag = true;
         return this;
     }
 
@@ -115,5 +137,13 @@ public sealed class RouteDescription
         endpoint.Metadata.Add(handler); // by this the API explorer knows that there is something to describe
         endpoint.Metadata.Add(new EndpointGroupNameAttribute(document));
         if (Answer.Type is not null) endpoint.Metadata.Add(new ProducesResponseTypeMetadata(Answer.Status, Answer.Type, [ContentType]));
+    }
+
+    private static IReadOnlyList<(int Status, string Why)> WithReusedKey(IReadOnlyList<(int Status, string Why)> errors)
+    {
+        const string Reused = "The Idempotency-Key was used for another request.";
+        return errors.All(error => error.Status != 409)
+            ? [.. errors, (409, Reused)]
+            : [.. errors.Select(error => error.Status == 409 ? (409, $"{error.Why} Or: {Reused}") : error)];
     }
 }

@@ -58,8 +58,6 @@ internal sealed class Assets
             byte[] body = isCompressed ? _brotli.Value : bytes;
             response.ContentType = contentType;
             response.ContentLength = body.Length;
-            response.Headers.CacheControl = "public, max-age=31536000, immutable";
-            response.Headers.Vary = "Accept-Encoding";
             if (isCompressed) response.Headers.ContentEncoding = "br";
             JsonAnswer.Write(response, body);
             return Task.CompletedTask;

@@ -1,5 +1,6 @@
 using System.Buffers;
 using Microsoft.AspNetCore.Http;
+using Microsoft.Net.Http.Headers;
 using Shop.Platform.Http;
 using Shop.Platform.Requests;
 
@@ -8,10 +9,13 @@ namespace Shop.Platform.Pages;
 /// <summary>A form that a page posted. Only the shop's own pages may: a browser says in <c>Origin</c> whose page it is.</summary>
 internal static class FormPost
 {
+    /// <summary>What a form may be answered with, beside what any request may be: another page, the same page with what is wrong, or a refusal.</summary>
+    public static readonly IReadOnlyList<int> Statuses = [303, 400, 403, 404, 408, 409, 413, 415, 429];
+
     /// <summary>Reads the form, and answers one that is not taken; null where it is.</summary>
     public static async ValueTask<IResult?> RefusalAsync(HttpContext http)
     {
-        if (!http.Request.HasFormContentType)
+        if (!http.Request.HasFormContentType || !MediaTypeHeaderValue.TryParse(http.Request.ContentType, out MediaTypeHeaderValue? type) || !RequestBody.IsUtf8(type.Charset))
             return new Problem(StatusCodes.Status415UnsupportedMediaType, "This takes a form of the shop's own pages.");
         if (!Site.IsOwn(http, http.Request.Headers.Origin)) return new Problem(StatusCodes.Status403Forbidden, "Only forms of the shop's own pages are taken.");
         (ReadOnlySequence<byte> bytes, Problem? refusal) = await RequestBody.ReadBytesAsync(http);

@@ -51,8 +51,6 @@ public sealed class Page(string title, RazorSlice body) : IResult
         response.ContentLength = bytes.Length;
         response.Headers.ContentSecurityPolicy = SecurityHeaders.PagePolicy(frame.Site.Orders);
         response.Headers["Referrer-Policy"] = "strict-origin"; // without it the checkout could not tell whose form it is
-        response.Headers.CacheControl = "no-store";
-        Accepts.Vary(response.Headers);
         JsonAnswer.Write(response, bytes);
     }
 

@@ -1,4 +1,6 @@
 using System.Globalization;
+using System.Runtime.InteropServices;
+using System.Text;
 using System.Text.Json;
 using Microsoft.OpenApi;
 
@@ -11,16 +13,11 @@ public sealed class MoneyField(string name, long fromCents, long toCents) : Fiel
     {
         value = null;
         if (json.ValueKind != JsonValueKind.Number) return Fault;
-        return json.TryGetDecimal(out decimal amount) ? Check(amount, out value) : Fault;
+        return Check(JsonMarshal.GetRawUtf8Value(json), out value);
     }
 
     /// <inheritdoc/>
-    public override string? Read(string text, out long? value)
-    {
-        value = null;
-        const NumberStyles Plain = NumberStyles.AllowDecimalPoint | NumberStyles.AllowLeadingSign;
-        return decimal.TryParse(text, Plain, CultureInfo.InvariantCulture, out decimal amount) ? Check(amount, out value) : Fault;
-    }
+    public override string? Read(string text, out long? value) => Check(Encoding.UTF8.GetBytes(text), out value);
 
     /// <inheritdoc/>
     protected override OpenApiSchema Schema() => new()
@@ -35,9 +32,9 @@ public sealed class MoneyField(string name, long fromCents, long toCents) : Fiel
 
     private static string Amount(long cents) => Money.FromCents(cents).ToString(CultureInfo.InvariantCulture);
 
-    private string? Check(decimal amount, out long? value)
+    private string? Check(ReadOnlySpan<byte> amount, out long? value)
     {
-        bool isRight = Money.TryToCents(amount, out long cents) && cents >= fromCents && cents <= toCents;
+        bool isRight = ExactNumber.TryRead(amount, decimals: 2, out long cents) && cents >= fromCents && cents <= toCents;
         value = isRight ? cents : null;
         return isRight ? null : Fault;
     }

@@ -4,6 +4,7 @@ using System.IO.Pipelines;
 using System.Text.Json;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
+using Microsoft.Extensions.Primitives;
 using Microsoft.Net.Http.Headers;
 using Shop.Platform.Http;
 using Shop.Platform.OpenApi;
@@ -76,6 +77,7 @@ public sealed class RequestBody : IDisposable
     /// <summary>All bytes of the body, in memory that is the pipe's until it advances; or why they did not come.</summary>
     internal static async ValueTask<(ReadOnlySequence<byte> Bytes, Problem? Refusal)> ReadBytesAsync(HttpContext http)
     {
+        if (NotAsItIs(http) is { } notAsItIs) return (default, notAsItIs);
         if (http.Request.ContentLength > MaxBytes) return (default, TooLarge);
         PipeReader pipe = http.Request.BodyReader;
         try
@@ -91,6 +93,22 @@ public sealed class RequestBody : IDisposable
         {
             return (default, TooLarge);
         }
+    }
+
+    // Each header that makes the bytes mean something else is refused: to pass it over would be to read what the client did not send.
+    private static Problem? NotAsItIs(HttpContext http)
+    {
+        IHeaderDictionary headers = http.Request.Headers;
+        if (headers.ContentEncoding.Count > 0 && !string.Equals(headers.ContentEncoding, "identity", StringComparison.OrdinalIgnoreCase))
+        {
+            http.Response.Headers.AcceptEncoding = "identity";
+            return new Problem(StatusCodes.Status415UnsupportedMediaType, "The body must be sent as it is, without Content-Encoding.", "content-encoding");
+        }
+
+        if (headers.ContentRange.Count == 0) return null;
+        var faults = new Faults();
+        faults.Add("Content-Range", "is not taken: send the whole body");
+        return Problem.Invalid(faults);
     }
 
     private static Problem TooLarge => new(StatusCodes.Status413PayloadTooLarge, $"The body is larger than {MaxBytes / 1024} KiB.");
@@ -135,6 +153,7 @@ public sealed class RequestBody : IDisposable
     private static RequestBody Parse(ReadOnlySequence<byte> bytes, IReadOnlyList<Field> fields)
     {
         JsonDocument? document = null;
+        if (StartsWithByteOrderMark(bytes)) bytes = bytes.Slice(ByteOrderMark.Length);
         try
         {
             // The document reads from the pipe's own memory, so the pipe must not have it back before the document is done.
@@ -150,13 +169,27 @@ public sealed class RequestBody : IDisposable
         }
     }
 
+    private static ReadOnlySpan<byte> ByteOrderMark => [0xEF, 0xBB, 0xBF];
+
+    private static bool StartsWithByteOrderMark(ReadOnlySequence<byte> bytes)
+    {
+        var reader = new SequenceReader<byte>(bytes);
+        return reader.IsNext(ByteOrderMark);
+    }
+
     private static bool IsJson(string? contentType)
     {
         if (contentType is "application/json" or "application/json; charset=utf-8") return true;
         return MediaTypeHeaderValue.TryParse(contentType, out MediaTypeHeaderValue? type)
             && type.MediaType.Equals("application/json", StringComparison.OrdinalIgnoreCase)
-            && (!type.Charset.HasValue || type.Charset.Equals("utf-8", StringComparison.OrdinalIgnoreCase)
-                || type.Charset.Equals("\"utf-8\"", StringComparison.OrdinalIgnoreCase));
+            && IsUtf8(type.Charset);
+    }
+
+    /// <summary>Whether a charset is UTF-8, as clients spell it, or is not said.</summary>
+    internal static bool IsUtf8(StringSegment charset)
+    {
+        ReadOnlySpan<char> name = charset.AsSpan().Trim("\"' ");
+        return !charset.HasValue || name.Equals("utf-8", StringComparison.OrdinalIgnoreCase) || name.Equals("utf8", StringComparison.OrdinalIgnoreCase);
     }
 
     private static RequestBody Malformed(string error)

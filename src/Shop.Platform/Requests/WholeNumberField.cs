@@ -1,4 +1,6 @@
 using System.Globalization;
+using System.Runtime.InteropServices;
+using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Microsoft.OpenApi;
@@ -12,15 +14,11 @@ public sealed class WholeNumberField(string name, long from, long to) : Field<lo
     {
         value = null;
         if (json.ValueKind != JsonValueKind.Number) return Fault;
-        return json.TryGetDecimal(out decimal number) ? Check(number, out value) : Fault;
+        return Check(JsonMarshal.GetRawUtf8Value(json), out value);
     }
 
     /// <inheritdoc/>
-    public override string? Read(string text, out long? value)
-    {
-        value = null;
-        return long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out long number) ? Check(number, out value) : Fault;
-    }
+    public override string? Read(string text, out long? value) => Check(Encoding.UTF8.GetBytes(text), out value);
 
     /// <inheritdoc/>
     protected override OpenApiSchema Schema() => new()
@@ -34,10 +32,10 @@ public sealed class WholeNumberField(string name, long from, long to) : Field<lo
 
     private string Fault => $"must be a whole number from {from} to {to}";
 
-    private string? Check(decimal number, out long? value)
+    private string? Check(ReadOnlySpan<byte> text, out long? value)
     {
-        bool isRight = number >= from && number <= to && decimal.Truncate(number) == number;
-        value = isRight ? (long)number : null;
+        bool isRight = ExactNumber.TryRead(text, decimals: 0, out long number) && number >= from && number <= to;
+        value = isRight ? number : null;
         return isRight ? null : Fault;
     }
 }

@@ -40,7 +40,11 @@ internal sealed class Admission
     public void AddHeaders(HttpContext http)
     {
         if (_cors is null) return;
-        _cors.ApplyResult(_cors.EvaluatePolicy(http, _corsPolicy!), http.Response);
+        CorsResult result = _cors.EvaluatePolicy(http, _corsPolicy!);
+        // Said here, also to a request without Origin: a cache must not give its answer to one from a page of elsewhere.
+        result.VaryByOrigin = false;
+        http.Response.Headers.Append("Vary", "Origin");
+        _cors.ApplyResult(result, http.Response);
     }
 
     /// <summary>The answer to a request that does not get in, or that asks only whether it would; null for one that may go on.</summary>

@@ -14,7 +14,9 @@ internal static class RawHttp
         await using NetworkStream stream = client.GetStream();
         await stream.WriteAsync(Encoding.Latin1.GetBytes(request));
         using var reader = new StreamReader(stream, Encoding.UTF8);
-        return await reader.ReadToEndAsync();
+        string answers = await reader.ReadToEndAsync();
+        SeenStatuses.Note(address, request, answers);
+        return answers;
     }
 
     public static int Status(string answer) => int.Parse(answer.Split(' ', 3)[1]);

@@ -2,9 +2,10 @@ using System.Net;
 using System.Net.Http.Json;
 using System.Text.Json.Nodes;
 using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
 using Shop.Host;
-using Shop.Platform.Modules;
+using Shop.Platform.Http;
 
 namespace Shop.Testing;
 
@@ -13,6 +14,7 @@ internal sealed class ShopUnderTest : IAsyncDisposable
 {
     private readonly string[] _settings;
     private readonly Action<IServiceCollection>? _replace;
+    private readonly List<SeenStatuses> _seen = [];
     private readonly bool _ownsDirectory;
     private WebApplication _app = null!;
     private bool _isClosed;
@@ -29,6 +31,11 @@ internal sealed class ShopUnderTest : IAsyncDisposable
 
     /// <summary>What the running shop is made of.</summary>
     public IServiceProvider Services => _app.Services;
+
+    /// <summary>The templates of every route that GET has, of all three services.</summary>
+    public IEnumerable<string> ReadRoutes => _app.Services.GetRequiredService<EndpointDataSource>().Endpoints.OfType<RouteEndpoint>()
+        .Where(endpoint => endpoint.Metadata.GetMetadata<HttpMethodMetadata>()?.HttpMethods.Contains("GET") == true)
+        .Select(endpoint => "/" + endpoint.RoutePattern.RawText!.TrimStart('/')).Distinct(StringComparer.Ordinal);
 
     public HttpClient Products { get; private set; } = null!;
 
@@ -61,9 +68,16 @@ internal sealed class ShopUnderTest : IAsyncDisposable
 
     public async Task StopAsync()
     {
+        await CompareStatusesAsync();
         foreach (HttpClient client in ByName.Values) client.Dispose();
         await _app.StopAsync();
         await _app.DisposeAsync();
+    }
+
+    /// <summary>Holds the statuses that clients saw against those that the shop counted.</summary>
+    public async Task CompareStatusesAsync()
+    {
+        foreach (SeenStatuses seen in _seen) await seen.CompareAsync();
     }
 
     public async Task RestartAsync()
@@ -85,15 +99,17 @@ internal sealed class ShopUnderTest : IAsyncDisposable
                 "--Logging:LogLevel:Default=None", .. _settings.Select(setting => $"--{setting}")],
             _replace);
         await _app.StartAsync();
-        Dictionary<string, Uri> addresses = _app.ModuleAddresses().ToDictionary(module => module.Module.Name, module => module.Address, StringComparer.Ordinal);
-        (Products, Orders, Inventory) = (Client(addresses["products"]), Client(addresses["orders"]), Client(addresses["inventory"]));
-    }
+        _seen.Clear();
+        var clients = new Dictionary<string, HttpClient>(StringComparer.Ordinal);
+        foreach (ModuleListener listener in _app.Services.GetServices<ModuleListener>())
+        {
+            var seen = new SeenStatuses(listener, await SeenStatuses.CountedAsync(listener));
+            _seen.Add(seen);
+            clients[listener.Module.Identity.Name] = new HttpClient(seen) { BaseAddress = listener.Address, Timeout = TimeSpan.FromMinutes(1) };
+        }
 
-    private static HttpClient Client(Uri address) => new(new SocketsHttpHandler { AllowAutoRedirect = false, AutomaticDecompression = DecompressionMethods.None })
-    {
-        BaseAddress = address,
-        Timeout = TimeSpan.FromMinutes(1),
-    };
+        (Products, Orders, Inventory) = (clients["products"], clients["orders"], clients["inventory"]);
+    }
 }
 
 /// <summary>What tests say to the shop.</summary>

@@ -9,6 +9,12 @@ public interface IInventory
     /// <summary>Opens the stock of new products. A product that has one already keeps it as it is.</summary>
     Task OpenAsync(IReadOnlyList<OpeningStock> products);
 
+    /// <summary>
+    /// Notes that products are no longer sold: their levels concern nobody any more. What is there and what orders hold stays, and goes on moving.
+    /// Nothing happens where a product is unknown.
+    /// </summary>
+    Task RetireAsync(IReadOnlyList<string> productIds);
+
     /// <summary>Holds every line for an order, or none.</summary>
     /// <param name="orderId">The order's id: a reservation has no other.</param>
     /// <param name="lines">At most one line a product; quantities of at least 1.</param>

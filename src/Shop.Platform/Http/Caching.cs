@@ -1,0 +1,53 @@
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Primitives;
+
+namespace Shop.Platform.Http;
+
+/// <summary>
+/// How the answers of a route may be kept, and which headers of the request they depend on. A route without one of these has <see cref="Never"/>.
+/// </summary>
+internal sealed class Caching
+{
+    private static readonly StringValues NoStore = "no-store";
+
+    private readonly StringValues _control;
+    private readonly StringValues _vary;
+
+    private Caching(StringValues control, bool dependsOnAccept, bool isCompressible)
+    {
+        _control = control;
+        IsCompressible = isCompressible;
+        _vary = (dependsOnAccept, isCompressible) switch
+        {
+            (true, true) => "Accept, Accept-Encoding",
+            (true, false) => "Accept",
+            (false, true) => "Accept-Encoding",
+            _ => StringValues.Empty,
+        };
+    }
+
+    /// <summary>What changes and has no entity tag: nobody keeps it.</summary>
+    public static Caching Never { get; } = new(NoStore, dependsOnAccept: true, isCompressible: false);
+
+    /// <summary>The same, in a body that is worth compressing. A single product or order is not: it has a strong entity tag, and fits in a packet.</summary>
+    public static Caching NeverCompressed { get; } = new(NoStore, dependsOnAccept: true, isCompressible: true);
+
+    /// <summary>What has an entity tag: kept, and asked for anew each time.</summary>
+    public static Caching Revalidated { get; } = new("no-cache", dependsOnAccept: true, isCompressible: false);
+
+    /// <summary>What has a name of its own for each content.</summary>
+    public static Caching ForEver { get; } = new("public, max-age=31536000, immutable", dependsOnAccept: false, isCompressible: true);
+
+    /// <summary>Whether the answers are worth compressing.</summary>
+    public bool IsCompressible { get; }
+
+    /// <summary>That of a route; of what no route took, too.</summary>
+    public static Caching Of(Endpoint? endpoint) => endpoint?.Metadata.GetMetadata<Caching>() ?? Never;
+
+    /// <summary>Says so on an answer.</summary>
+    public void AddTo(IHeaderDictionary headers)
+    {
+        headers.CacheControl = _control;
+        headers.Vary = _vary;
+    }
+}

@@ -1,0 +1,32 @@
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Primitives;
+using Microsoft.Net.Http.Headers;
+
+namespace Shop.Platform.Http;
+
+/// <summary>
+/// How a request says where its body ends. If a proxy and the shop could read that in two ways, somebody could hide a request inside another.
+/// </summary>
+internal static class Framing
+{
+    // The server puts a Content-Length aside under this name if it comes with a Transfer-Encoding.
+    private const string ContentLengthAside = "X-Content-Length";
+
+    /// <summary>Whether there is but one way to read it. What the server refuses by itself does not come here.</summary>
+    public static bool IsPlain(HttpRequest request)
+    {
+        StringValues codings = request.Headers.TransferEncoding;
+        return codings.Count == 0 || (codings.Count == 1
+            && string.Equals(codings[0], "chunked", StringComparison.OrdinalIgnoreCase)
+            && HttpProtocol.IsHttp11(request.Protocol)
+            && !request.Headers.ContainsKey(ContentLengthAside));
+    }
+
+    /// <summary>Refuses it. Nothing more is read from the connection.</summary>
+    public static Task RefuseAsync(HttpContext http)
+    {
+        http.Response.Headers[HeaderNames.Connection] = "close";
+        return new Problem(StatusCodes.Status400BadRequest,
+            "Where the body ends can be read in two ways: send either a Content-Length, or Transfer-Encoding: chunked, once, in HTTP/1.1.", "ambiguous-framing").ExecuteAsync(http);
+    }
+}

@@ -1,0 +1,16 @@
+using Microsoft.AspNetCore.Http;
+
+namespace Shop.Platform.Http;
+
+/// <summary>Methods are case-sensitive (RFC 9110, section 9.1), but routing and the framework compare them in any case: here <c>head</c> stops being HEAD.</summary>
+internal static class MethodName
+{
+    /// <summary>Comes before routing.</summary>
+    public static RequestDelegate Distinguish(RequestDelegate next) => http =>
+    {
+        string method = http.Request.Method;
+        // In quotes it is the name of no method, and an error can still tell the client what it sent.
+        if (!ReferenceEquals(method, HttpMethods.Get) && method.Any(char.IsAsciiLetterLower)) http.Request.Method = $"'{method}'";
+        return next(http);
+    };
+}

@@ -1,0 +1,70 @@
+using System.Collections.Concurrent;
+using System.Text;
+using System.Text.RegularExpressions;
+using Shop.Platform.Http;
+
+namespace Shop.Testing;
+
+/// <summary>The statuses that clients of one service saw. Each must have been counted: a metric that says another status than the client got is no metric.</summary>
+internal sealed partial class SeenStatuses : DelegatingHandler
+{
+    private static readonly ConcurrentDictionary<string, SeenStatuses> ByAuthority = new(StringComparer.Ordinal);
+
+    private readonly ModuleListener _listener;
+    private readonly int[] _seen = new int[600];
+    private readonly IReadOnlyDictionary<int, double> _atStart;
+
+    public SeenStatuses(ModuleListener listener, IReadOnlyDictionary<int, double> atStart)
+        : base(new SocketsHttpHandler { AllowAutoRedirect = false, AutomaticDecompression = System.Net.DecompressionMethods.None })
+    {
+        _listener = listener;
+        _atStart = atStart;
+        ByAuthority[listener.Address.Authority] = this;
+    }
+
+    /// <summary>The statuses that a service counts, and how often.</summary>
+    public static async Task<IReadOnlyDictionary<int, double>> CountedAsync(ModuleListener listener)
+    {
+        using var text = new MemoryStream();
+        await listener.Module.Registry.CollectAndExportAsTextAsync(text);
+        return Counted().Matches(Encoding.UTF8.GetString(text.ToArray()))
+            .ToDictionary(match => int.Parse(match.Groups["code"].Value), match => double.Parse(match.Groups["value"].Value));
+    }
+
+    /// <summary>Notes the answers that came over a socket.</summary>
+    public static void Note(Uri address, string request, string answers)
+    {
+        if (!ByAuthority.TryGetValue(address.Authority, out SeenStatuses? seen) || request.Split(' ') is not [_, var target, ..] || !IsCounted(target)) return;
+        foreach (Match answer in StatusLine().Matches(answers)) Interlocked.Increment(ref seen._seen[int.Parse(answer.Groups["code"].Value)]);
+    }
+
+    /// <summary>Holds what was seen against what was counted.</summary>
+    public async Task CompareAsync()
+    {
+        IReadOnlyDictionary<int, double> counted = await CountedAsync(_listener);
+        string name = _listener.Module.Identity.Name;
+        // More may have been counted: clients that are not watched here, and those that had gone.
+        for (int code = 0; code < _seen.Length; code++)
+            Assert.That(_seen[code], Is.LessThanOrEqualTo(counted.GetValueOrDefault(code)), $"Clients of {name} saw {code} more often than it was counted.");
+        Assert.That(counted.Keys, Is.EquivalentTo(_atStart.Keys), $"Each status of {name} is there from the start.");
+    }
+
+    protected override async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
+    {
+        HttpResponseMessage answer = await base.SendAsync(request, cancellationToken);
+        if (IsCounted(request.RequestUri!.PathAndQuery)) Interlocked.Increment(ref _seen[(int)answer.StatusCode]);
+        return answer;
+    }
+
+    // Not what watches the service, nor streams; what is below such a path is counted, but it may be left out.
+    private static bool IsCounted(string target) => !Uncounted().IsMatch(target);
+
+    [GeneratedRegex("""^http_requests_by_status_code_total\{code="(?<code>\d+)"[^}]*\} (?<value>\S+)$""", RegexOptions.ExplicitCapture | RegexOptions.Multiline, 1000)]
+    private static partial Regex Counted();
+
+    [GeneratedRegex(@"HTTP/1\.[01] (?<code>\d{3}) ", RegexOptions.ExplicitCapture, 1000)]
+    private static partial Regex StatusLine();
+
+    [GeneratedRegex(@"^(https?://[^/]+)?/+(api/+)?(metrics|health|openapi|docs|live/events|board/events)", RegexOptions.ExplicitCapture | RegexOptions.IgnoreCase, 1000)]
+    private static partial Regex Uncounted();
+}

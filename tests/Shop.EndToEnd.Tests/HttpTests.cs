@@ -224,7 +224,7 @@ internal sealed class HttpTests
                    where path.Value!["get"] is not null
                    from parameter in path.Value["get"]!["parameters"]?.AsArray() ?? []
                    where (string)parameter!["in"]! == "query"
-                   from value in new[] { parameter["schema"]!["examples"]![0]!.ToString(), "?" }
+                   from value in new[] { (parameter["schema"]?["examples"]?[0] ?? parameter["example"])?.ToString() ?? "1", "?" }
                    select $"{filled(path.Key)}?{parameter["name"]}={Uri.EscapeDataString(value)}"];
     }
 

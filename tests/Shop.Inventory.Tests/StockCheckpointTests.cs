@@ -196,15 +196,13 @@ internal sealed class StockCheckpointTests
             directory => ModuleFiles.WriteOlder(directory, new InventoryModule(), ["001_stock.sql", "002_runs.sql", "003_checkpoint.sql"], Rows));
         var store = new InventoryStore(files.Context.Database);
         long[] expected = [.. Enumerable.Range(1, 500).Select(n => n * 5L).Reverse()];
-        (IReadOnlyList<MovementRow> rows, long total) = store.Movements("a", null, 1000);
-        Assert.That(rows.Select(row => row.Id), Is.EqualTo(expected));
-        Assert.That(total, Is.EqualTo(500));
+        Assert.That(store.Movements("a", null, 1000, default).Select(row => row.Id), Is.EqualTo(expected));
+        Assert.That((store.CountMovements("a", 1000, default), store.CountMovements("a", 499, default)), Is.EqualTo((500, 499)));
 
         // And on, over the end of a run.
         await store.Writes.WriteAsync(() => Outcome.Keep(Enumerable.Range(0, 1000).Count(_ => store.Move(MovementKind.Received, "a", 1, null, DateTime.UnixEpoch) is not null)));
-        (rows, total) = store.Movements("a", 3000, 600);
-        Assert.That(rows.Select(row => row.Id), Is.EqualTo(Enumerable.Range(2501, 499).Select(n => (long)n).Reverse().Concat(expected.Take(101))));
-        Assert.That(total, Is.EqualTo(1500));
+        Assert.That(store.Movements("a", 3000, 600, default).Select(row => row.Id), Is.EqualTo(Enumerable.Range(2501, 499).Select(n => (long)n).Reverse().Concat(expected.Take(101))));
+        Assert.That((store.CountMovements("a", 10_000, default), store.CountMovements("a", 1499, default)), Is.EqualTo((1500, 1499)));
     }
 
     // What a crash leaves: the file, and nothing of memory.

@@ -1,12 +1,14 @@
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
+using Microsoft.Extensions.DependencyInjection;
 using Shop.Platform.Http;
+using Shop.Platform.Modules;
 using Shop.Platform.Requests;
 
 namespace Shop.Inventory;
 
 /// <summary>The routes of the inventory service.</summary>
-internal sealed class InventoryApi(InventoryStore store, Restock restock)
+internal sealed class InventoryApi(InventoryStore store, Restock restock, [FromKeyedServices(InventoryModule.Name)] ModuleContext module)
 {
     private static readonly WholeNumberField MaxLevel = new("max_level", 0, long.MaxValue)
     {
@@ -40,23 +42,23 @@ internal sealed class InventoryApi(InventoryStore store, Restock restock)
             .Fails((404, "There is no such product."), (409, "Too little stock. Nothing was changed."),
                 (413, "The body is larger than 64 KiB."), (415, "The body is no JSON."));
         routes.Get("/inventory/{product_id}/movements", Movements).WithQuery(MovementsQuery)
-            .Says("listMovements", Tag, "List the movements of a product", "Newest first; on_hand and reserved are as they were after each.")
+            .Says("listMovements", Tag, "List the movements of a product", "Newest first; on_hand and reserved are as they were after each. X-Total-Count ends at 10,000, and X-Total-Count-Relation: gte says that there are more.")
             .Answers<MovementBody[]>(200, "A page.",
                 """[{"id":"7","kind":"reserved","quantity":10,"order_id":"0198d6a2-7c1e-7b60-9d5e-3f1c2a4b5d6e","at":"2026-01-31T12:00:00Z","on_hand":1000000,"reserved":10}]""")
             .Fails((404, "There is no such product."));
     }
 
-    private ValueTask<IResult> List(HttpContext http)
+    private async ValueTask<IResult> List(HttpContext http)
     {
         Query query = Query.Of(http, ListQuery);
         long? maxLevel = query.Read(MaxLevel);
         long limit = query.Read(Paging.Limit)!.Value;
         string[]? cursor = query.ReadCursor(1);
-        if (query.Refusal is { } refusal) return ValueTask.FromResult<IResult>(refusal);
+        if (query.Refusal is { } refusal) return refusal;
 
-        (IReadOnlyList<StockRow> rows, long total) = store.List(maxLevel, cursor?[0], limit + 1);
-        IEnumerable<StockRow> page = Paging.Page(http, rows, limit, total, row => row.ProductId);
-        return ValueTask.FromResult(JsonAnswer.Ok([.. page.Select(row => row.ToBody())], InventoryJson.Default.StockBodyArray));
+        (IReadOnlyList<StockRow> rows, long total) = await module.QueryAsync(http, end => store.List(maxLevel, cursor?[0], limit + 1, end));
+        IEnumerable<StockRow> page = Paging.Page(http, rows, limit, new RowTotal(total), row => row.ProductId);
+        return JsonAnswer.Ok([.. page.Select(row => row.ToBody())], InventoryJson.Default.StockBodyArray);
     }
 
     private ValueTask<IResult> Find(HttpContext http)
@@ -67,17 +69,21 @@ internal sealed class InventoryApi(InventoryStore store, Restock restock)
             : Problem.NotFound("product", productId));
     }
 
-    private ValueTask<IResult> Movements(HttpContext http)
+    private async ValueTask<IResult> Movements(HttpContext http)
     {
         string productId = (string)http.GetRouteValue("product_id")!;
         Query query = Query.Of(http, MovementsQuery);
         long limit = query.Read(Paging.Limit)!.Value;
         long? before = query.ReadRowCursor();
-        if (query.Refusal is { } refusal) return ValueTask.FromResult<IResult>(refusal);
-        if (store.Levels.Find(productId) is null) return ValueTask.FromResult<IResult>(Problem.NotFound("product", productId));
+        if (query.Refusal is { } refusal) return refusal;
+        if (store.Levels.Find(productId) is null) return Problem.NotFound("product", productId);
 
-        (IReadOnlyList<MovementRow> rows, long total) = store.Movements(productId, before, limit + 1);
+        (IReadOnlyList<MovementRow> rows, RowTotal total) = await module.QueryAsync(http, end =>
+        {
+            IReadOnlyList<MovementRow> read = store.Movements(productId, before, limit + 1, end);
+            return (read, Paging.Count(read.Count, limit, before is null, atMost => store.CountMovements(productId, atMost, end)));
+        });
         IEnumerable<MovementRow> page = Paging.Page(http, rows, limit, total, row => row.Id.ToString());
-        return ValueTask.FromResult(JsonAnswer.Ok([.. page.Select(row => row.ToBody())], InventoryJson.Default.MovementBodyArray));
+        return JsonAnswer.Ok([.. page.Select(row => row.ToBody())], InventoryJson.Default.MovementBodyArray);
     }
 }

@@ -9,6 +9,10 @@ namespace Shop.Inventory;
 /// <summary>Every SQL statement of the module. What stands under "inside a write" runs on the writer's thread alone.</summary>
 internal sealed class InventoryStore
 {
+    // The movements of a product, in the run that has no index yet and in those that have.
+    private const string IncompleteRun = "FROM movements m WHERE m.id >= @runStart AND m.product_id = @productId";
+    private const string IndexedRuns = "FROM run CROSS JOIN movements_by_product i ON i.run = run.n AND i.product_id = @productId";
+
     private readonly Database _database;
     private readonly Statement _open, _retire, _writeStockRow, _newestMovement, _noteCheckpoint, _insertMovement, _indexByProduct;
     private readonly Statement _insertReservation, _lines, _confirm, _deleteReservation;
@@ -109,32 +113,32 @@ internal sealed class InventoryStore
     // Reads.
 
     /// <summary>The products by id, from after one on, and how many there are in all.</summary>
-    public (IReadOnlyList<StockRow> Rows, long Total) List(long? maxLevel, string? after, long limit)
+    public (IReadOnlyList<StockRow> Rows, long Total) List(long? maxLevel, string? after, long limit, CancellationToken end) => _database.Read(connection =>
     {
         // What is no longer sold is never short.
         bool IsWanted(StockRow stock) => maxLevel is null || (stock.StockLevel <= maxLevel && !stock.IsRetired);
-        using SqliteConnection connection = _database.OpenRead();
         IEnumerable<string> ids = connection.Query<string>("SELECT product_id FROM stock WHERE product_id > @after ORDER BY product_id",
             new { after = after ?? "" }, buffered: false);
         StockRow[] rows = [.. ids.Select(Levels.Find).OfType<StockRow>().Where(IsWanted).Take((int)limit)];
-        return (rows, Levels.All.Count(IsWanted));
-    }
+        return (rows, (long)Levels.All.Count(IsWanted));
+    }, end);
 
-    /// <summary>The movements of a product, newest first, from before one on, and how many there are in all.</summary>
-    public (IReadOnlyList<MovementRow> Rows, long Total) Movements(string productId, long? before, long limit)
+    /// <summary>The movements of a product, newest first, from before one on.</summary>
+    public IReadOnlyList<MovementRow> Movements(string productId, long? before, long limit, CancellationToken end)
     {
         const string Rows = """
             SELECT m.id AS Id, m.kind AS Kind, m.quantity AS Quantity, m.order_id AS OrderId, m.at AS At, m.on_hand AS OnHand, m.reserved AS Reserved
             """;
-        const string Incomplete = "FROM movements m WHERE m.id >= @runStart AND m.product_id = @productId";
-        const string Index = "FROM run CROSS JOIN movements_by_product i ON i.run = run.n AND i.product_id = @productId";
         const string NewestFirst = "AND m.id < @before ORDER BY m.id DESC LIMIT @limit";
-        using SqliteConnection connection = _database.OpenRead();
-        long newest = connection.ExecuteScalar<long>("SELECT coalesce(max(id), 0) FROM movements");
-        var sql = new RunQueries($"{Rows} {Incomplete} {NewestFirst}", $"{Rows} {Index} CROSS JOIN movements m ON m.id = i.movement_id {NewestFirst}");
-        MovementRow[] rows = RunIndex.NewestFirst<MovementRow>(connection, sql, newest, before ?? long.MaxValue, limit, new { productId });
-        return (rows, RunIndex.Count(connection, new RunQueries($"SELECT count(*) {Incomplete}", $"SELECT count(*) {Index}"), newest, new { productId }));
+        var sql = new RunQueries($"{Rows} {IncompleteRun} {NewestFirst}", $"{Rows} {IndexedRuns} CROSS JOIN movements m ON m.id = i.movement_id {NewestFirst}");
+        return _database.Read(connection => RunIndex.NewestFirst<MovementRow>(connection, sql, Newest(connection), before ?? long.MaxValue, limit, new { productId }), end);
     }
+
+    /// <summary>Counts the movements of a product, and stops at a bound.</summary>
+    public long CountMovements(string productId, long atMost, CancellationToken end) => _database.Read(connection =>
+        RunIndex.Count(connection, new RunQueries($"SELECT 1 {IncompleteRun}", $"SELECT 1 {IndexedRuns}"), Newest(connection), atMost, new { productId }), end);
+
+    private static long Newest(SqliteConnection connection) => connection.ExecuteScalar<long>("SELECT coalesce(max(id), 0) FROM movements");
 
     public IReadOnlyList<string> Unconfirmed() => [.. _database.Rows("SELECT order_id FROM reservations WHERE is_confirmed = 0", static row => row.GetString(0))];
 

@@ -2,15 +2,17 @@ using System.Globalization;
 using AspNetCoreGeneratedDocument;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
+using Microsoft.Extensions.DependencyInjection;
 using Shop.Platform.Data;
 using Shop.Platform.Http;
+using Shop.Platform.Modules;
 using Shop.Platform.Pages;
 using Shop.Platform.Requests;
 
 namespace Shop.Inventory;
 
 /// <summary>The stock board: levels with the short ones first, and a product with its movements.</summary>
-internal sealed class StockPages(InventoryStore store, Restock restock)
+internal sealed class StockPages(InventoryStore store, Restock restock, [FromKeyedServices(InventoryModule.Name)] ModuleContext module)
 {
     private const int BoardRows = 100;
     private const int MovementRows = 50;
@@ -18,23 +20,24 @@ internal sealed class StockPages(InventoryStore store, Restock restock)
     public void Map(ModuleRoutes routes)
     {
         routes.Home(Board);
-        routes.Page("/stock/{product_id}", http => ValueTask.FromResult(Show(http, (string)http.GetRouteValue("product_id")!, null)));
+        routes.Page("/stock/{product_id}", http => ShowAsync(http, (string)http.GetRouteValue("product_id")!, null));
         routes.Form("/stock/{product_id}", ChangeAsync);
     }
 
-    private ValueTask<IResult> Board(HttpContext http)
+    private async ValueTask<IResult> Board(HttpContext http)
     {
         string? wanted = http.Request.Query["product_id"].ToString() is { Length: > 0 } id ? id.Trim() : null;
-        IReadOnlyList<StockRow> rows = wanted is null ? Shortest() : store.Levels.Find(wanted) is { } row ? [row] : [];
-        return ValueTask.FromResult<IResult>(new Page("Stock", new Pages_Stock { Model = new StockModel(rows, wanted) }));
+        IReadOnlyList<StockRow> rows = wanted is null ? await module.QueryAsync(http, _ => Shortest()) : store.Levels.Find(wanted) is { } row ? [row] : [];
+        return new Page("Stock", new Pages_Stock { Model = new StockModel(rows, wanted) });
     }
 
     private StockRow[] Shortest() => [.. store.Levels.Sold.OrderBy(stock => stock.StockLevel).ThenBy(stock => stock.ProductId, StringComparer.Ordinal).Take(BoardRows)];
 
-    private IResult Show(HttpContext http, string productId, string? refusal)
+    private async ValueTask<IResult> ShowAsync(HttpContext http, string productId, string? refusal)
     {
         if (store.Levels.Find(productId) is not { } row) return Problem.NotFound("product", productId);
-        return new Page($"Stock of {productId}", new Pages_Movements { Model = new MovementsModel(row, store.Movements(productId, null, MovementRows).Rows, refusal, Guid.NewGuid().ToString(), Site.Of(http).TakesForms) })
+        IReadOnlyList<MovementRow> movements = await module.QueryAsync(http, end => store.Movements(productId, null, MovementRows, end));
+        return new Page($"Stock of {productId}", new Pages_Movements { Model = new MovementsModel(row, movements, refusal, Guid.NewGuid().ToString(), Site.Of(http).TakesForms) })
         {
             Status = refusal is null ? StatusCodes.Status200OK : StatusCodes.Status409Conflict,
         };
@@ -45,13 +48,13 @@ internal sealed class StockPages(InventoryStore store, Restock restock)
         string productId = (string)http.GetRouteValue("product_id")!;
         IFormCollection form = await http.Request.ReadFormAsync();
         MovementKind? kind = form["action"].ToString() switch { "increase" => MovementKind.Received, "decrease" => MovementKind.Removed, _ => null };
-        if (kind is null) return Show(http, productId, "There is no such change.");
-        if (Restock.Units.Read(form["quantity"].ToString(), out long? quantity) is { } fault) return Show(http, productId, $"Units {fault}.");
+        if (kind is null) return await ShowAsync(http, productId, "There is no such change.");
+        if (Restock.Units.Read(form["quantity"].ToString(), out long? quantity) is { } fault) return await ShowAsync(http, productId, $"Units {fault}.");
         // The form's key makes it safe to send twice by a double click.
         string? key = form["key"];
         if (!IdempotencyKey.IsKey(key)) key = null;
         Reply<Restock.Change> reply = await restock.ChangeAsync(kind, productId, quantity!.Value, key);
-        if (reply.Problem is { } problem) return Show(http, productId, problem.Error);
+        if (reply.Problem is { } problem) return await ShowAsync(http, productId, problem.Error);
         return Page.SeeOther($"/stock/{Uri.EscapeDataString(productId)}");
     }
 }

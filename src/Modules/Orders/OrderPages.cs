@@ -31,13 +31,13 @@ internal sealed class OrderPages(OrderStore store, PlaceOrder placeOrder, OrderL
         routes.Stream("/board/events", feed.Events);
     }
 
-    private ValueTask<IResult> Board(HttpContext http)
+    private async ValueTask<IResult> Board(HttpContext http)
     {
         string? status = http.Request.Query["status"], customer = http.Request.Query["customer_id"];
         var filter = new OrderFilter(OrderStatus.All.Contains(status) ? status : null, string.IsNullOrEmpty(customer) ? null : customer, null);
         string position = feed.Events.Position; // before the orders are read: none comes in between
-        IReadOnlyList<(long Seq, Order Order)> orders = store.List(filter, null, BoardRows);
-        return ValueTask.FromResult<IResult>(new Page("Orders", new Pages_Board { Model = new BoardModel([.. orders.Select(row => row.Order)], filter, position, _currency) }));
+        IReadOnlyList<(long Seq, Order Order)> orders = await module.QueryAsync(http, end => store.List(filter, null, BoardRows, end));
+        return new Page("Orders", new Pages_Board { Model = new BoardModel([.. orders.Select(row => row.Order)], filter, position, _currency) });
     }
 
     private IResult Show(HttpContext http, string id, string? refusal)

@@ -103,26 +103,24 @@ internal sealed class OrderStore(Database database)
     }
 
     /// <summary>The orders newest first, from before one on.</summary>
-    public IReadOnlyList<(long Seq, Order Order)> List(OrderFilter filter, long? before, long limit)
+    public IReadOnlyList<(long Seq, Order Order)> List(OrderFilter filter, long? before, long limit, CancellationToken end) => database.Read(connection =>
     {
         const string NewestFirst = " AND o.seq < @before ORDER BY o.seq DESC LIMIT @limit";
-        using SqliteConnection connection = database.OpenRead();
         OrderRow[] rows = filter.NeedsRuns
             ? RunIndex.NewestFirst<OrderRow>(connection, InRuns($"SELECT {OrderColumns}", filter, NewestFirst), Newest(connection), before ?? long.MaxValue, limit, filter)
             : [.. connection.Query<OrderRow>($"SELECT {OrderColumns} FROM orders o WHERE true {Conditions(filter)} {NewestFirst}",
                 new { filter.Status, before = before ?? long.MaxValue, limit })];
         return WithLines(connection, rows);
-    }
+    }, end);
 
-    public long Count(OrderFilter filter)
+    /// <summary>Counts the orders of a customer or of a product, and stops at a bound.</summary>
+    public long Count(OrderFilter filter, long atMost, CancellationToken end) => database.Read(connection =>
     {
-        using SqliteConnection connection = database.OpenRead();
-        if (!filter.NeedsRuns) return connection.ExecuteScalar<long>($"SELECT count(*) FROM orders o WHERE true {Conditions(filter)}", filter);
-        RunQueries sql = InRuns("SELECT count(*)", filter);
-        // Where the index alone says it, no order is looked at.
-        if (filter.HasOneKeyAlone) sql = sql with { Indexed = $"SELECT count(*) FROM {Index(filter)}" };
-        return RunIndex.Count(connection, sql, Newest(connection), filter);
-    }
+        RunQueries sql = InRuns("SELECT 1", filter);
+        // If the index alone has the answer, no order is looked at.
+        if (filter.HasOneKeyAlone) sql = sql with { Indexed = $"SELECT 1 FROM {Index(filter)}" };
+        return RunIndex.Count(connection, sql, Newest(connection), atMost, filter);
+    }, end);
 
     public IReadOnlyDictionary<string, long> CountByStatus() =>
         database.Rows("SELECT status, count(*) FROM orders GROUP BY status", static row => (Status: row.GetString(0), Orders: row.GetInt64(1)))

@@ -1,14 +1,17 @@
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
+using Microsoft.Extensions.DependencyInjection;
 using Shop.Platform;
 using Shop.Platform.Http;
+using Shop.Platform.Modules;
 using Shop.Platform.OpenApi;
 using Shop.Platform.Requests;
 
 namespace Shop.Orders;
 
 /// <summary>The routes of the orders service.</summary>
-internal sealed class OrdersApi(OrderStore store, OrderMetrics metrics, PlaceOrder placeOrder, OrderLifecycle lifecycle)
+internal sealed class OrdersApi(
+    OrderStore store, OrderMetrics metrics, PlaceOrder placeOrder, OrderLifecycle lifecycle, [FromKeyedServices(OrdersModule.Name)] ModuleContext module)
 {
     private const string Tag = "Orders";
 
@@ -40,7 +43,7 @@ internal sealed class OrdersApi(OrderStore store, OrderMetrics metrics, PlaceOrd
     public void Map(ModuleRoutes routes)
     {
         routes.Get("/orders", List).WithQuery(ListQuery)
-            .Says("listOrders", Tag, "List the orders", "Newest first; X-Total-Count says how many there are in all, Link where the next page is.")
+            .Says("listOrders", Tag, "List the orders", "Newest first. X-Total-Count is the number of orders; for a customer or a product it ends at 10,000, and X-Total-Count-Relation: gte says that there are more. Link is the next page.")
             .Answers<OrderBody[]>(200, "A page.", $"[{Example}]");
         routes.Get("/orders/{order_id}", Find)
             .Says("getOrder", Tag, "Read an order", "Its lines have name and price as they were when it was placed.")
@@ -68,19 +71,24 @@ internal sealed class OrdersApi(OrderStore store, OrderMetrics metrics, PlaceOrd
             .Answers<OrderBody>(200, "Done, and on disk.", Example.Replace("\"created\"", $"\"{status}\"", StringComparison.Ordinal))
             .Fails((404, "There is no such order."), (409, "The order's status does not allow it; both statuses are named."));
 
-    private ValueTask<IResult> List(HttpContext http)
+    private async ValueTask<IResult> List(HttpContext http)
     {
         Query query = Query.Of(http, ListQuery);
         var filter = new OrderFilter(query.Read(Status), query.Read(CustomerId), query.Read(ProductId));
         long limit = query.Read(Paging.Limit)!.Value;
         long? before = query.ReadRowCursor();
-        if (query.Refusal is { } refusal) return ValueTask.FromResult<IResult>(refusal);
+        if (query.Refusal is { } refusal) return refusal;
 
-        IReadOnlyList<(long Seq, Order Order)> orders = store.List(filter, before, limit + 1);
-        // Counting a million rows takes longer than reading a page; by status they are counted already.
-        long total = filter.CustomerId is null && filter.ProductId is null ? metrics.Orders(filter.Status) : store.Count(filter);
+        (IReadOnlyList<(long Seq, Order Order)> orders, RowTotal total) = await module.QueryAsync(http, end =>
+        {
+            IReadOnlyList<(long Seq, Order Order)> read = store.List(filter, before, limit + 1, end);
+            // By status they are counted already.
+            return (read, filter.NeedsRuns
+                ? Paging.Count(read.Count, limit, before is null, atMost => store.Count(filter, atMost, end))
+                : new RowTotal(metrics.Orders(filter.Status)));
+        });
         IEnumerable<(long Seq, Order Order)> page = Paging.Page(http, orders, limit, total, row => row.Seq.ToString());
-        return ValueTask.FromResult(JsonAnswer.Ok([.. page.Select(row => row.Order.ToBody())], OrdersJson.Default.OrderBodyArray));
+        return JsonAnswer.Ok([.. page.Select(row => row.Order.ToBody())], OrdersJson.Default.OrderBodyArray);
     }
 
     private ValueTask<IResult> Find(HttpContext http)

@@ -1,11 +1,13 @@
 using System.Collections.Immutable;
 using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.DependencyInjection;
+using Shop.Platform.Modules;
 using Shop.Platform.Requests;
 
 namespace Shop.Products;
 
 /// <summary>A page of the catalogue: filtered, sorted, straight from memory.</summary>
-internal sealed class ListProducts(Catalogue catalogue)
+internal sealed class ListProducts(Catalogue catalogue, [FromKeyedServices(ProductsModule.Name)] ModuleContext module)
 {
     private static readonly TextField Category = new("category", 1, 100)
     {
@@ -39,14 +41,19 @@ internal sealed class ListProducts(Catalogue catalogue)
         Choices = [.. CatalogueOrder.All.SelectMany(order => new[] { order.Name, $"-{order.Name}" })],
     };
 
-    public static readonly IReadOnlyList<Field> QueryFields = [Category, Text, MinPrice, MaxPrice, Sort, Paging.Limit, Paging.After];
+    private static readonly IReadOnlyList<Field> FilterFields = [Category, Text, MinPrice, MaxPrice];
+
+    public static readonly IReadOnlyList<Field> QueryFields = [.. FilterFields, Sort, Paging.Limit, Paging.After];
 
     public ValueTask<IResult> Handle(HttpContext http)
     {
         CatalogueView view = catalogue.View;
         HttpRequest request = http.Request;
         var key = new PageKey(request.PathBase.Value ?? "", request.Path.Value ?? "", request.QueryString.Value ?? "");
-        return ValueTask.FromResult(view.FindPage(key) ?? Make(http, view, key));
+        // Without a filter a page costs no more than its rows.
+        return view.FindPage(key) is { } page ? ValueTask.FromResult<IResult>(page)
+            : FilterFields.Any(field => request.Query.ContainsKey(field.Name)) ? new ValueTask<IResult>(module.QueryAsync(http, _ => Make(http, view, key)))
+            : ValueTask.FromResult(Make(http, view, key));
     }
 
     /// <summary>A page of those that a search finds, and how many it finds in all. What is no order counts as by id.</summary>
@@ -77,7 +84,7 @@ internal sealed class ListProducts(Catalogue catalogue)
         int total = filter.IsEmpty ? products.Count : products.Count(filter.Takes);
         bool hasMore = entries.Count > limit;
         if (hasMore) entries.RemoveAt(limit);
-        Paging.Announce(http, total, hasMore ? Paging.Cursor(order.PlaceOf(entries[^1].Product, isDescending)) : null);
+        Paging.Announce(http, new RowTotal(total), hasMore ? Paging.Cursor(order.PlaceOf(entries[^1].Product, isDescending)) : null);
         var page = ProductPage.Of(http.Response, entries);
         view.KeepPage(key, page);
         return page;

@@ -28,13 +28,14 @@ internal sealed class StorePages(
         routes.Form("/basket", ChangeBasketAsync);
     }
 
-    private ValueTask<IResult> Store(HttpContext http)
+    private async ValueTask<IResult> Store(HttpContext http)
     {
         IQueryCollection query = http.Request.Query;
         var search = new Search(Value(query["q"]), Value(query["category"]), Cents(ListProducts.MinPrice, query["min_price"]), Cents(ListProducts.MaxPrice, query["max_price"]), Value(query["sort"]),
             int.TryParse(query["page"], NumberStyles.None, CultureInfo.InvariantCulture, out int page) ? Math.Clamp(page, 1, 10_000) : 1);
-        (IReadOnlyList<CatalogueEntry> entries, int total) = listProducts.Search(search.Category, search.Text, search.MinCents, search.MaxCents, search.Sort, (search.Page - 1) * PageSize, PageSize);
-        return ValueTask.FromResult<IResult>(new Page("Storefront", new Pages_Store { Model = new StoreModel(search, [.. entries.Select(entry => entry.Product)], total, catalogue.View.Categories, Site.Of(http).TakesForms, PageSize, _currency) }));
+        (IReadOnlyList<CatalogueEntry> entries, int total) = await module.QueryAsync(http, _ =>
+            listProducts.Search(search.Category, search.Text, search.MinCents, search.MaxCents, search.Sort, (search.Page - 1) * PageSize, PageSize));
+        return new Page("Storefront", new Pages_Store { Model = new StoreModel(search, [.. entries.Select(entry => entry.Product)], total, catalogue.View.Categories, Site.Of(http).TakesForms, PageSize, _currency) });
     }
 
     private ValueTask<IResult> Product(HttpContext http)

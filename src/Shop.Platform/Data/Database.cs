@@ -11,6 +11,9 @@ namespace Shop.Platform.Data;
 /// </summary>
 public sealed class Database : IDisposable
 {
+    /// <summary>Steps of SQLite's virtual machine after which a read asks whether it should end: a fraction of a millisecond.</summary>
+    private const int StepsBetweenQuestions = 2000;
+
     private readonly string _module;
     private readonly ShopSettings _settings;
     private readonly string _readConnection;
@@ -58,6 +61,23 @@ public sealed class Database : IDisposable
         var connection = new SqliteConnection(_readConnection);
         connection.Open();
         return connection;
+    }
+
+    /// <summary>Reads by a connection from the pool. Its statements end with <c>SQLITE_INTERRUPT</c> once a token is cancelled.</summary>
+    public T Read<T>(Func<SqliteConnection, T> read, CancellationToken end)
+    {
+        using SqliteConnection connection = OpenRead();
+        if (!end.CanBeCanceled) return read(connection);
+        raw.sqlite3_progress_handler(connection.Handle, StepsBetweenQuestions, static end => ((CancellationToken)end).IsCancellationRequested ? 1 : 0, end);
+        try
+        {
+            return read(connection);
+        }
+        finally
+        {
+            // The connection goes back to the pool.
+            raw.sqlite3_progress_handler(connection.Handle, 0, null, null);
+        }
     }
 
     /// <summary>Reads rows without Dapper, for what every start and every health check reads: Dapper and the libraries that come with it are a twentieth of an idle shop.</summary>

@@ -40,14 +40,22 @@ public static class RunIndex
         return [.. rows];
     }
 
-    /// <summary>Counts rows of all runs.</summary>
-    /// <inheritdoc cref="NewestFirst" path="/param"/>
-    public static long Count(SqliteConnection connection, RunQueries sql, long newestRow, object parameters)
+    /// <summary>Counts rows of all runs, and stops at a bound.</summary>
+    /// <param name="connection">Where to read.</param>
+    /// <param name="sql">What to count: one row for each, without <c>LIMIT</c>.</param>
+    /// <param name="newestRow">The number of the newest row of the table.</param>
+    /// <param name="atMost">The bound.</param>
+    /// <param name="parameters">What else the queries ask for.</param>
+    public static long Count(SqliteConnection connection, RunQueries sql, long newestRow, long atMost, object parameters)
     {
         long incomplete = newestRow / RowsPerRun;
-        long count = connection.ExecuteScalar<long>(sql.Incomplete, Asking(parameters, ("runStart", incomplete * RowsPerRun)));
-        return incomplete == 0 ? count : count + connection.ExecuteScalar<long>($"{Runs} {sql.Indexed}", Asking(parameters, ("newestRun", incomplete - 1), ("oldestRun", 0)));
+        long count = connection.ExecuteScalar<long>(Counted("", sql.Incomplete), Asking(parameters, ("runStart", incomplete * RowsPerRun), ("atMost", atMost)));
+        if (incomplete == 0 || count == atMost) return count;
+        return count + connection.ExecuteScalar<long>(Counted(Runs, sql.Indexed),
+            Asking(parameters, ("newestRun", incomplete - 1), ("oldestRun", 0), ("atMost", atMost - count)));
     }
+
+    private static string Counted(string with, string rows) => $"{with} SELECT count(*) FROM ({rows} LIMIT @atMost)";
 
     private static DynamicParameters Asking(object parameters, params ReadOnlySpan<(string Name, long Value)> bounds)
     {

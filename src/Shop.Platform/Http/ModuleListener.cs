@@ -1,6 +1,7 @@
 using System.Net;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Shop.Platform.Data;
 using Shop.Platform.Modules;
 
 namespace Shop.Platform.Http;
@@ -60,6 +61,13 @@ public sealed class ModuleListener(ModuleContext module)
     {
         Metrics.CountWaitedTooLong();
         return Problem.Unavailable("The write waited too long for its turn and was not made; try again in a second.", "queue-timeout");
+    }
+
+    /// <summary>The refusal of a query that was not done in time; counted.</summary>
+    public Problem QueriedTooLong(QueryTimeoutException late)
+    {
+        Metrics.CountWaitedTooLong();
+        return Problem.Unavailable($"The query was not done within {late.Deadline.TotalSeconds} s; try again in a second, or ask for less.", "query-timeout");
     }
 
     /// <summary>Opens the listener.</summary>

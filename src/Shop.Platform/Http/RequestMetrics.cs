@@ -75,7 +75,7 @@ public sealed class RequestMetrics
     /// <summary>A write queue refused.</summary>
     public void CountQueueFull() => _queueFull.Inc();
 
-    /// <summary>A write waited too long for its turn.</summary>
+    /// <summary>A write waited too long for its turn, or a query was not done in time.</summary>
     public void CountWaitedTooLong() => _waitedTooLong.Inc();
 
     /// <summary>More were being worked on than the module takes.</summary>

@@ -115,6 +115,8 @@ internal sealed class RequestPipeline(ModuleListener listener, RequestDelegate c
             WriteQueueFullException => QueueFull(),
             WriteTimeoutException => listener.WaitedTooLong(),
             StoreUnavailableException store => Problem.Unavailable("The shop can't write to its disk at the moment; try again soon.", "store-unavailable", store),
+            TooManyQueriesException => listener.TooManyRequests(),
+            QueryTimeoutException late => listener.QueriedTooLong(late),
             SqliteException unreadable => Unreadable(unreadable),
             _ => new Problem(StatusCodes.Status500InternalServerError, "Something went wrong inside the shop; the log has it under the trace_id.") { Cause = exception },
         };

@@ -1,6 +1,8 @@
+using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
 using Prometheus;
 using Shop.Platform.Data;
+using Shop.Platform.Security;
 
 namespace Shop.Platform.Modules;
 
@@ -27,6 +29,15 @@ public sealed class ModuleContext(ModuleIdentity identity, ShopSettings settings
 
     /// <summary>Whether the files of all modules agree.</summary>
     public Books Books { get; init; } = new();
+
+    /// <summary>Runs queries that may take long, so that they hold up nothing else.</summary>
+    public QueryScheduler Queries { get; } = new(identity.Name, settings.RequestTimeout);
+
+    /// <summary>Runs a query of a request that may take long, in its client's turn.</summary>
+    /// <exception cref="TooManyQueriesException">Too many queries are waiting.</exception>
+    /// <exception cref="QueryTimeoutException">It was not done within <see cref="ShopSettings.RequestTimeout"/>.</exception>
+    public Task<T> QueryAsync<T>(HttpContext http, Func<CancellationToken, T> query) =>
+        Queries.RunAsync(ClientAddress.Of(http), query, http.RequestAborted);
 
     /// <summary>Makes metrics of this module's registry, each with the label <c>service</c> filled in.</summary>
     public IMetricFactory Metrics => field ??= Prometheus.Metrics.WithCustomRegistry(Registry)

@@ -173,6 +173,7 @@ public static class ModuleHosting
             await services.GetRequiredKeyedService<LiveFigures>(module.Identity.Name).DisposeAsync();
             await DisposeAsync();
             await module.DisposeAsync();
+            services.GetRequiredKeyedService<ModuleContext>(module.Identity.Name).Queries.Dispose();
         }
 
         public ValueTask DisposeAsync() => _purge?.DisposeAsync() ?? default;

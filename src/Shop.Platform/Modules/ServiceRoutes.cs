@@ -149,13 +149,22 @@ internal static class ServiceRoutes
         return Task.CompletedTask;
     }
 
-    private static RequestDelegate OpenApiDocument(string name) => async http =>
+    private static RequestDelegate OpenApiDocument(string name)
     {
-        var provider = http.RequestServices.GetRequiredKeyedService<IOpenApiDocumentProvider>(name);
-        OpenApiDocument document = await provider.GetOpenApiDocumentAsync(http.RequestAborted);
-        byte[] json = System.Text.Encoding.UTF8.GetBytes(await document.SerializeAsJsonAsync(OpenApiSpecVersion.OpenApi3_1, http.RequestAborted));
-        http.Response.ContentType = JsonAnswer.ContentType;
-        http.Response.ContentLength = json.Length;
-        JsonAnswer.Write(http.Response, json);
-    };
+        Task<byte[]>? made = null;
+        return async http =>
+        {
+            // The routes don't change, so the document is made once. Requests that meet at its beginning may make it twice.
+            byte[] json = await (made is { IsFaulted: false } ? made : made = DocumentAsync(http.RequestServices, name));
+            http.Response.ContentType = JsonAnswer.ContentType;
+            http.Response.ContentLength = json.Length;
+            JsonAnswer.Write(http.Response, json);
+        };
+    }
+
+    private static async Task<byte[]> DocumentAsync(IServiceProvider services, string name)
+    {
+        OpenApiDocument document = await services.GetRequiredKeyedService<IOpenApiDocumentProvider>(name).GetOpenApiDocumentAsync(CancellationToken.None);
+        return System.Text.Encoding.UTF8.GetBytes(await document.SerializeAsJsonAsync(OpenApiSpecVersion.OpenApi3_1, CancellationToken.None));
+    }
 }

@@ -5,8 +5,12 @@ namespace Shop.Platform.Requests;
 /// <summary>Everything that is wrong with one request, by the client's own names: <c>items[1].quantity</c>.</summary>
 public sealed class Faults
 {
+    /// <summary>Faults that are listed, more than any body of sensible use can have. The rest is counted: the answer to a request must not be many times as large.</summary>
+    public const int MaxListed = 250;
+
     // Most requests have none.
     private List<(string Path, string Message)>? _list;
+    private int _notListed;
 
     /// <summary>Whether anything is wrong.</summary>
     public bool Any => _list is not null;
@@ -17,7 +21,7 @@ public sealed class Faults
         get
         {
             string first = string.Join("; ", All.Take(3).Select(fault => $"{fault.Path} {fault.Message}"));
-            return All.Count > 3 ? $"{first}; and {All.Count - 3} more" : first;
+            return All.Count > 3 ? $"{first}; and {All.Count - 3 + _notListed} more" : first;
         }
     }
 
@@ -25,7 +29,11 @@ public sealed class Faults
     internal IReadOnlyList<(string Path, string Message)> All => _list ?? [];
 
     /// <summary>Adds a fault: the message goes on where the name ends, as "must be a number".</summary>
-    public void Add(string path, string message) => (_list ??= []).Add((path, message));
+    public void Add(string path, string message)
+    {
+        if (_list?.Count == MaxListed) _notListed++;
+        else (_list ??= []).Add((path, message));
+    }
 
     /// <summary>What is wrong with a field, or with anything below it; null where nothing is.</summary>
     public string? Of(string path, bool exactly = false)

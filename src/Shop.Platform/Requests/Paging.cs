@@ -15,6 +15,12 @@ public static class Paging
     /// <summary>Header that says how many rows there are in all.</summary>
     public const string TotalHeader = "X-Total-Count";
 
+    /// <summary>Header that is <c>gte</c> if there are more rows than <see cref="TotalHeader"/> says.</summary>
+    public const string TotalRelationHeader = "X-Total-Count-Relation";
+
+    /// <summary>Rows that are counted for a total. Counting all of a million takes far longer than reading a page.</summary>
+    public const long MaxCounted = 10_000;
+
     /// <summary>Rows of a page.</summary>
     public static readonly WholeNumberField Limit = new("limit", 1, 1000)
     {
@@ -62,8 +68,20 @@ public static class Paging
         return null;
     }
 
+    /// <summary>How many rows a list has in all, counted up to <see cref="MaxCounted"/>. A first page that is the last page as well needs no count.</summary>
+    /// <param name="rows">Rows that were read: one more than the limit if there are more.</param>
+    /// <param name="limit">Rows of a page.</param>
+    /// <param name="isFirst">Whether the page is the first.</param>
+    /// <param name="count">Counts the rows, up to a bound that it is given.</param>
+    public static RowTotal Count(int rows, long limit, bool isFirst, Func<long, long> count)
+    {
+        if (isFirst && rows <= limit) return new RowTotal(rows);
+        long counted = count(MaxCounted + 1);
+        return counted > MaxCounted ? new RowTotal(MaxCounted, IsExact: false) : new RowTotal(counted);
+    }
+
     /// <summary>The rows of a page, announced. One row more than a page must have been read: it says whether there is a next one.</summary>
-    public static IEnumerable<TRow> Page<TRow>(HttpContext http, IReadOnlyList<TRow> rows, long limit, long total, Func<TRow, string> cursorOf)
+    public static IEnumerable<TRow> Page<TRow>(HttpContext http, IReadOnlyList<TRow> rows, long limit, RowTotal total, Func<TRow, string> cursorOf)
     {
         bool hasMore = rows.Count > limit;
         Announce(http, total, hasMore ? Cursor(cursorOf(rows[(int)limit - 1])) : null);
@@ -71,9 +89,10 @@ public static class Paging
     }
 
     /// <summary>Says how many rows there are in all, and where the next page is.</summary>
-    public static void Announce(HttpContext http, long total, string? nextCursor)
+    public static void Announce(HttpContext http, RowTotal total, string? nextCursor)
     {
-        http.Response.Headers[TotalHeader] = total.ToString();
+        http.Response.Headers[TotalHeader] = total.Rows.ToString();
+        if (!total.IsExact) http.Response.Headers[TotalRelationHeader] = "gte";
         if (nextCursor is null) return;
         var query = new QueryBuilder(http.Request.Query
             .Where(parameter => parameter.Key != After.Name)
@@ -84,3 +103,8 @@ public static class Paging
         http.Response.Headers.Link = $"<{http.Request.PathBase.ToUriComponent()}{http.Request.Path.ToUriComponent()}{query}>; rel=\"next\"";
     }
 }
+
+/// <summary>How many rows a list has in all.</summary>
+/// <param name="Rows">The number of rows.</param>
+/// <param name="IsExact">Whether there are no more than that.</param>
+public readonly record struct RowTotal(long Rows, bool IsExact = true);

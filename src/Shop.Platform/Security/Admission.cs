@@ -33,7 +33,7 @@ internal sealed class Admission
         if (settings.CorsOrigins.Count == 0) return;
         _cors = services.GetRequiredService<ICorsService>();
         _corsPolicy = new CorsPolicyBuilder([.. settings.CorsOrigins]).AllowAnyMethod().AllowAnyHeader()
-            .WithExposedHeaders("ETag", "Link", "Location", "Retry-After", "X-Total-Count", IdempotencyKey.ReplayedHeader).Build();
+            .WithExposedHeaders("ETag", "Link", "Location", "Retry-After", Paging.TotalHeader, Paging.TotalRelationHeader, IdempotencyKey.ReplayedHeader).Build();
     }
 
     /// <summary>Adds what allows other origins to read the answer.</summary>
@@ -133,7 +133,7 @@ internal sealed class Admission
 
     private bool IsWithinRate(HttpContext http, ApiKey? key)
     {
-        string client = key is null ? $"address {http.Connection.RemoteIpAddress}" : $"key {key.Name}";
+        string client = key is null ? $"address {ClientAddress.Of(http)}" : $"key {key.Name}";
         using RateLimitLease lease = _rate!.AttemptAcquire(client);
         return lease.IsAcquired;
     }

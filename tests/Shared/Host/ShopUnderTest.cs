@@ -80,9 +80,9 @@ internal sealed class ShopUnderTest : IAsyncDisposable
         foreach (SeenStatuses seen in _seen) await seen.CompareAsync();
     }
 
-    public async Task RestartAsync()
+    public async Task RestartAsync(bool isRunning = true)
     {
-        await StopAsync();
+        if (isRunning) await StopAsync();
         await OpenAsync();
     }
 

@@ -4,6 +4,7 @@ using Prometheus;
 using Shop.Platform;
 using Shop.Platform.Http;
 using Shop.Platform.Modules;
+using Shop.Platform.Security;
 
 namespace Shop.Benchmarks.Micro;
 
@@ -21,7 +22,7 @@ public class RequestMiddleware
         ShopSettings settings = ShopSettings.Read(new ConfigurationBuilder().Build(), []);
         var listener = new ModuleListener(new ModuleContext(new ModuleIdentity("bench", "bench-service", "Bench", "Bench.", 0), settings, TimeProvider.System, NullLoggerFactory.Instance));
         RequestDelegate answer = static _ => Task.CompletedTask;
-        _shop = new RequestPipeline(listener, answer, admission: null, answer).InvokeAsync;
+        _shop = new RequestPipeline(listener, answer, new Admission(listener, new ServiceCollection().BuildServiceProvider()), answer).InvokeAsync;
         _http.SetEndpoint(new Endpoint(answer, new EndpointMetadataCollection(listener.Metrics.Route("GET", "/products/{id}")), "bench"));
 
         var app = new ApplicationBuilder(new ServiceCollection().BuildServiceProvider());

@@ -1,11 +1,13 @@
+using Microsoft.Extensions.DependencyInjection;
 using Shop.Platform;
 using Shop.Platform.Http;
 using Shop.Platform.Live;
+using Shop.Platform.Modules;
 
 namespace Shop.Orders;
 
 /// <summary>Orders as they come and change, for those who watch.</summary>
-internal sealed class OrderFeed(OrderStore store)
+internal sealed class OrderFeed(OrderStore store, [FromKeyedServices(OrdersModule.Name)] ModuleContext module)
 {
     /// <summary>Orders that a client can have missed and still goes on from where it was.</summary>
     public const int Kept = 1024;
@@ -16,13 +18,17 @@ internal sealed class OrderFeed(OrderStore store)
     private static readonly IReadOnlyList<FeedEvent> Nothing = [];
 
     /// <summary>Each order from now on, as an event.</summary>
-    public EventFeed Events { get; } = new(Kept, isLost => ValueTask.FromResult(isLost ? NewestOf(store) : Nothing));
+    public EventFeed Events { get; } = new(Kept, isLost => isLost ? NewestAsync(store, module) : ValueTask.FromResult(Nothing));
 
     /// <summary>An order is on disk, as it is now.</summary>
     public void Tell(Order order) => Events.Publish(new OrderEvent(order));
 
-    private static IReadOnlyList<FeedEvent> NewestOf(OrderStore store) =>
-        [new ResetEvent(), .. store.List(new OrderFilter(null, null, null), null, Newest).Reverse().Select(row => new OrderEvent(row.Order))];
+    private static async ValueTask<IReadOnlyList<FeedEvent>> NewestAsync(OrderStore store, ModuleContext module)
+    {
+        IReadOnlyList<(long Seq, Order Order)> newest = await module.Queries.RunAsync("watchers of the orders",
+            end => store.List(new OrderFilter(null, null, null), null, Newest, end), CancellationToken.None);
+        return [new ResetEvent(), .. newest.Reverse().Select(row => new OrderEvent(row.Order))];
+    }
 
     /// <summary>What a client shows may be of long ago.</summary>
     private sealed class ResetEvent() : FeedEvent("reset")

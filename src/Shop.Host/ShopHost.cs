@@ -36,8 +36,8 @@ public static class ShopHost
 
         builder.AddShopLogging();
         builder.AddModules(settings, BuildInfo.Of(typeof(ShopHost).Assembly), modules);
-        // Half of what a container's owner waits before it kills.
-        builder.Services.Configure<HostOptions>(options => options.ShutdownTimeout = TimeSpan.FromSeconds(3));
+        // So long requests have to end; the databases need the rest of the time, see Shutdown.
+        builder.Services.Configure<HostOptions>(options => options.ShutdownTimeout = TimeSpan.FromSeconds(Math.Min(3, settings.RequestTimeout.TotalSeconds / 4)));
         replace?.Invoke(builder.Services);
 
         WebApplication shop = builder.Build();

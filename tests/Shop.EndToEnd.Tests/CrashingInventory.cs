@@ -21,22 +21,22 @@ internal sealed class CrashingInventory(IInventory real, CrashSwitch crash) : II
 
     public Task RetireAsync(IReadOnlyList<string> productIds) => crash.PassAsync(() => real.RetireAsync(productIds));
 
-    public async ValueTask<Reservation> ReserveAsync(string orderId, IReadOnlyList<StockLine> lines)
+    public async ValueTask<Reservation> ReserveAsync(ReservationId id, IReadOnlyList<StockLine> lines)
     {
         Reservation? reservation = null;
-        await crash.PassAsync(async () => reservation = await real.ReserveAsync(orderId, lines));
+        await crash.PassAsync(async () => reservation = await real.ReserveAsync(id, lines));
         return reservation!;
     }
 
-    public Task ConfirmAsync(IReadOnlyList<string> orderIds) => crash.PassAsync(() => real.ConfirmAsync(orderIds));
+    public Task ConfirmAsync(IReadOnlyList<ReservationId> ids) => crash.PassAsync(() => real.ConfirmAsync(ids));
 
-    public Task<IReadOnlyList<string>> UnconfirmedAsync() => real.UnconfirmedAsync();
+    public Task<IReadOnlyList<ReservationId>> UnconfirmedAsync() => real.UnconfirmedAsync();
 
     public Task<long> CountReservationsAsync() => real.CountReservationsAsync();
 
-    public Task ReleaseAsync(string orderId) => crash.PassAsync(() => real.ReleaseAsync(orderId));
+    public Task ReleaseAsync(IReadOnlyList<ReservationId> ids) => crash.PassAsync(() => real.ReleaseAsync(ids));
 
-    public Task ShipAsync(string orderId) => crash.PassAsync(() => real.ShipAsync(orderId));
+    public Task ShipAsync(IReadOnlyList<ReservationId> ids) => crash.PassAsync(() => real.ShipAsync(ids));
 }
 
 /// <summary>When the world ends.</summary>

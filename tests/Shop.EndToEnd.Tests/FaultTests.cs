@@ -1,5 +1,7 @@
 using System.Net.Sockets;
 using System.Text.Json.Nodes;
+using Dapper;
+using Microsoft.Data.Sqlite;
 
 namespace Shop.EndToEnd.Tests;
 
@@ -20,6 +22,38 @@ internal sealed class FaultTests
             Assert.That(problem.ToJsonString(), Does.Not.Contain("Exception").And.Not.Contain("The process is gone").And.Not.Contain(" at "));
         });
         crash.Reset();
+    }
+
+    [Test]
+    public async Task Given_more_unfinished_reservations_than_the_write_queue_takes_when_started_again_then_all_are_settled_or_the_line_names_the_file_that_failed()
+    {
+        var failures = new Failures();
+        string directory = Directory.CreateTempSubdirectory("shop-test-").FullName;
+        await using (ShopUnderTest shop = await ShopUnderTest.StartAsync(FailingContracts.Behind(failures), directory))
+        {
+            for (int n = 0; n < 40; n++) await failures.Inventory.ReserveAsync(new($"orphan-{n}", n), [new("prod_0", 1)]);
+            Assert.That((await shop.StockAsync("prod_0")).Reserved, Is.EqualTo(40));
+        }
+
+        // It is Orders that settles them, and Inventory's file that does not take it.
+        Run(directory, "CREATE TRIGGER refuse BEFORE DELETE ON reservations BEGIN SELECT raise(ABORT, 'refused'); END");
+        using (var refused = new ShopProcess(directory))
+        {
+            Assert.That(await refused.ExitAsync(), Is.EqualTo(1), refused.Log);
+            Assert.That(refused.Log, Does.Contain("inventory.db can't be used").And.Not.Contain("orders.db"));
+        }
+
+        Run(directory, "DROP TRIGGER refuse");
+        await using (ShopUnderTest shop = await ShopUnderTest.StartAsync(replace: null, directory, "Shop:WriteQueueLimit=8"))
+            Assert.That((await shop.StockAsync("prod_0")).Reserved, Is.Zero);
+        Directory.Delete(directory, recursive: true);
+
+        static void Run(string directory, string sql)
+        {
+            using var connection = new SqliteConnection($"Data Source={Path.Combine(directory, "inventory.db")};Pooling=false");
+            connection.Open();
+            connection.Execute(sql);
+        }
     }
 
     [Test]

@@ -190,6 +190,47 @@ internal sealed class DiskTests
         Assert.That((metrics["""orders_rejected_total{reason="overloaded"}"""], metrics["""http_requests_by_status_code_total{code="503"}"""]), Is.EqualTo(((double)refused, (double)refused)));
     }
 
+    [Test]
+    public async Task Given_a_database_that_is_stuck_when_the_shop_is_told_to_stop_then_it_ends_in_time_with_1_and_says_what_was_not_written_and_nothing_acknowledged_is_lost()
+    {
+        int placed = 0;
+        using (ShopProcess shop = await ShopProcess.StartAsync(_directory, ("Shop__RequestTimeout", "2")))
+        {
+            for (; placed < 3; placed++) await shop.Orders.PostAsync("/orders", Http.Order("prod_0"));
+            using (StuckDatabase.OfOrders(_directory))
+            {
+                Task<(HttpResponseMessage, JsonNode?)>[] waiting = [.. Enumerable.Range(0, 5).Select(_ => shop.Orders.PostAsync("/orders", Http.Order("prod_0")))];
+                await Eventually.IsSoAsync(async () => (long)(await shop.Inventory.GetJsonAsync("/inventory/prod_0"))["reserved"]! == placed + waiting.Length);
+                shop.Signal(15);
+                Assert.That(await shop.ExitAsync(), Is.EqualTo(1), shop.Log);
+                Assert.That(shop.Log, Does.Match(@"Writes that were neither made nor acknowledged: \d of orders\.").And.Not.Contain("Unhandled"));
+                Assert.That(() => Task.WhenAll(waiting), Throws.InstanceOf<HttpRequestException>());
+            }
+        }
+
+        using ShopProcess again = await ShopProcess.StartAsync(_directory);
+        await BalancesAsync(again);
+        Assert.That((long)(await again.Inventory.GetJsonAsync("/inventory/prod_0"))["reserved"]!, Is.EqualTo(placed));
+    }
+
+    [Test]
+    public async Task Given_a_database_that_is_stuck_when_a_start_is_told_to_stop_then_it_ends_with_one_line()
+    {
+        await using (await ShopUnderTest.StartAsync(replace: null, _directory))
+        {
+            // There is data now.
+        }
+
+        using (StuckDatabase.OfOrders(_directory))
+        {
+            using var shop = new ShopProcess(_directory, "--Shop:RequestTimeout=2");
+            await Eventually.IsSoAsync(() => Task.FromResult(File.Exists(Path.Combine(_directory, "products.db-wal")))); // it is on its way
+            shop.Signal(15);
+            Assert.That(await shop.ExitAsync(), Is.EqualTo(1), shop.Log);
+            Assert.That(shop.Log, Does.Not.Contain("   at "));
+        }
+    }
+
     /// <summary>A run of the shop with so many orders, and how it ends; the orders' ids.</summary>
     private async Task<string[]> OrderAndEndAsync(int orders, int signal)
     {

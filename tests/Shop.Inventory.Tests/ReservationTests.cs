@@ -7,13 +7,16 @@ namespace Shop.Inventory.Tests;
 
 internal sealed class ReservationTests
 {
+    private const string Commits = """db_commit_batch_size_count{service="inventory-service"}""";
+    private const string Open = """inventory_reservations_open{service="inventory-service"}""";
+
     private ModuleFiles _files = null!;
     private InventoryStore _store = null!;
     private InventoryMetrics _metrics = null!;
     private Reservations _inventory = null!;
 
     [SetUp]
-    public void Open()
+    public void Begin()
     {
         _files = new ModuleFiles(new InventoryModule());
         _store = new InventoryStore(_files.Context.Database);
@@ -28,19 +31,20 @@ internal sealed class ReservationTests
     public async Task Given_lines_of_which_one_is_short_when_reserved_then_none_is_held_and_every_short_one_is_named()
     {
         await _inventory.OpenAsync([new("a", 5), new("b", 1)]);
-        Reservation reservation = await _inventory.ReserveAsync("o", [new("a", 2), new("b", 2), new("ghost", 1)]);
+        Reservation reservation = await _inventory.ReserveAsync(new("o", 1), [new("a", 2), new("b", 2), new("ghost", 1)]);
         Assert.That(reservation.Outcome, Is.EqualTo(ReservationOutcome.TooLittleStock));
         Assert.That(reservation.Shortages, Is.EqualTo([new Shortage("b", 2, 1), new Shortage("ghost", 1, 0)]));
         Assert.That((_store.Levels.Find("a")!.Value.Reserved, _store.CountReservations()), Is.EqualTo((0L, 0L)));
     }
 
     [Test]
-    public async Task Given_a_reservation_when_it_is_repeated_then_nothing_changes_and_other_lines_are_refused()
+    public async Task Given_a_reservation_when_it_is_repeated_then_nothing_changes_and_one_of_another_number_is_refused()
     {
         await _inventory.OpenAsync([new("a", 5)]);
-        await _inventory.ReserveAsync("o", [new("a", 2)]);
-        Assert.That((await _inventory.ReserveAsync("o", [new("a", 2)])).Outcome, Is.EqualTo(ReservationOutcome.Held));
-        Assert.That((await _inventory.ReserveAsync("o", [new("a", 1)])).Outcome, Is.EqualTo(ReservationOutcome.HoldsOtherLines));
+        await _inventory.ReserveAsync(new("o", 1), [new("a", 2)]);
+        Assert.That((await _inventory.ReserveAsync(new("o", 1), [new("a", 2)])).Outcome, Is.EqualTo(ReservationOutcome.Held));
+        Assert.That((await _inventory.ReserveAsync(new("o", 2), [new("a", 2)])).Outcome, Is.EqualTo(ReservationOutcome.HeldByAnother));
+        Assert.That((await _inventory.ReserveAsync(new("o", 2), [new("a", 4)])).Outcome, Is.EqualTo(ReservationOutcome.HeldByAnother), "nor does it say that the stock is too little");
         Assert.That(_store.Levels.Find("a")!.Value.Reserved, Is.EqualTo(2));
     }
 
@@ -49,13 +53,14 @@ internal sealed class ReservationTests
     {
         await _inventory.OpenAsync([new("a", 5)]);
         await _inventory.OpenAsync([new("a", 100)]);
-        foreach ((string order, Func<string, Task> close) in new (string, Func<string, Task>)[] { ("shipped", _inventory.ShipAsync), ("released", _inventory.ReleaseAsync) })
+        foreach ((string order, Func<IReadOnlyList<ReservationId>, Task> close) in new (string, Func<IReadOnlyList<ReservationId>, Task>)[]
+            { ("shipped", _inventory.ShipAsync), ("released", _inventory.ReleaseAsync) })
         {
-            await _inventory.ReserveAsync(order, [new("a", 1)]);
-            await _inventory.ConfirmAsync([order]);
-            await _inventory.ConfirmAsync([order]);
-            await close(order);
-            await close(order);
+            await _inventory.ReserveAsync(new(order, 1), [new("a", 1)]);
+            await _inventory.ConfirmAsync([new(order, 1)]);
+            await _inventory.ConfirmAsync([new(order, 1)]);
+            await close([new(order, 1)]);
+            await close([new(order, 1)]);
         }
 
         StockRow stock = _store.Levels.Find("a")!.Value;
@@ -63,12 +68,52 @@ internal sealed class ReservationTests
     }
 
     [Test]
+    public async Task Given_an_order_that_is_tried_again_when_calls_of_its_first_try_come_late_then_its_units_stay_held()
+    {
+        await _inventory.OpenAsync([new("a", 5)]);
+        ReservationId first = new("o", 1), second = new("o", 2);
+        await _inventory.ReserveAsync(first, [new("a", 1)]);
+        await _inventory.ReleaseAsync([first]);
+        await _inventory.ReserveAsync(second, [new("a", 2)]);
+        await _inventory.ReleaseAsync([first]);
+        await _inventory.ShipAsync([first]);
+        await _inventory.ConfirmAsync([first]);
+        StockRow stock = _store.Levels.Find("a")!.Value;
+        Assert.That((stock.OnHand, stock.Reserved), Is.EqualTo((5L, 2L)));
+        Assert.That(await _inventory.UnconfirmedAsync(), Is.EqualTo([second]));
+    }
+
+    [Test]
     public async Task Given_reservations_when_some_are_confirmed_then_the_rest_are_told_as_unconfirmed()
     {
         await _inventory.OpenAsync([new("a", 9)]);
-        foreach (string order in new[] { "one", "two", "three" }) await _inventory.ReserveAsync(order, [new("a", 1)]);
-        await _inventory.ConfirmAsync(["two"]);
-        Assert.That(await _inventory.UnconfirmedAsync(), Is.EquivalentTo(new[] { "one", "three" }));
+        foreach (string order in new[] { "one", "two", "three" }) await _inventory.ReserveAsync(new(order, 7), [new("a", 1)]);
+        await _inventory.ConfirmAsync([new("two", 7)]);
+        Assert.That(await _inventory.UnconfirmedAsync(), Is.EquivalentTo(new ReservationId[] { new("one", 7), new("three", 7) }));
+    }
+
+    [Test]
+    public async Task Given_many_reservations_when_they_are_released_together_then_it_is_one_write_and_the_gauge_follows()
+    {
+        await _inventory.OpenAsync([new("a", 100)]);
+        ReservationId[] ids = [.. Enumerable.Range(0, 100).Select(n => new ReservationId($"{n}", n))];
+        foreach (ReservationId id in ids) await _inventory.ReserveAsync(id, [new("a", 1)]);
+        double before = (await _files.MetricsAsync())[Commits];
+        await _inventory.ReleaseAsync(ids);
+        IReadOnlyDictionary<string, double> metrics = await _files.MetricsAsync();
+        Assert.That((metrics[Commits] - before, metrics[Open]), Is.EqualTo((1, 0)));
+        Assert.That(_store.Levels.Find("a")!.Value.Reserved, Is.Zero);
+    }
+
+    [Test]
+    public async Task Given_a_clock_that_is_set_back_then_the_times_of_a_products_movements_never_go_back()
+    {
+        await _inventory.OpenAsync([new("a", 9)]);
+        await _store.Writes.WriteAsync(() => Outcome.Keep(_store.Move(MovementKind.Received, "a", 1, null, DateTime.UtcNow.AddHours(1))));
+        await _inventory.ReserveAsync(new("o", 1), [new("a", 1)]);
+        long[] times = [.. _store.Movements("a", null, 10, default).Select(movement => movement.At)];
+        Assert.That(times, Is.Ordered.Descending.And.Length.EqualTo(3));
+        Assert.That(_store.Levels.Find("a")!.Value.LastUpdated, Is.EqualTo(times[0]));
     }
 
     [Test]
@@ -79,7 +124,7 @@ internal sealed class ReservationTests
         {
             string product = $"p{Interlocked.Increment(ref history)}";
             _inventory.OpenAsync([new(product, stock)]).Wait();
-            Task<Reservation>[] reservations = [.. wishes.Select((wish, n) => _inventory.ReserveAsync($"{product}-{n}", [new(product, wish)]).AsTask())];
+            Task<Reservation>[] reservations = [.. wishes.Select((wish, n) => _inventory.ReserveAsync(new($"{product}-{n}", 0), [new(product, wish)]).AsTask())];
             Task.WaitAll(reservations);
             long held = wishes.Where((_, n) => reservations[n].Result.Outcome == ReservationOutcome.Held).Sum();
             return held <= stock && _store.Levels.Find(product)!.Value.Reserved == held
@@ -93,7 +138,7 @@ internal sealed class ReservationTests
         await _inventory.OpenAsync([.. Enumerable.Range(0, 120).Select(n => new OpeningStock($"p{n:000}", n))]);
         IReadOnlyDictionary<string, double> first = await _files.MetricsAsync();
         Assert.That(Levels(first), Is.EquivalentTo(Enumerable.Range(0, 50).Select(n => (Series($"p{n:000}"), (double)n))));
-        await _inventory.ReserveAsync("o", [new("p119", 119)]);
+        await _inventory.ReserveAsync(new("o", 1), [new("p119", 119)]);
         Assert.That(Levels(await _files.MetricsAsync()), Is.EquivalentTo(Enumerable.Range(0, 49).Select(n => (Series($"p{n:000}"), (double)n)).Append((Series("p119"), 0d))));
     }
 
@@ -107,7 +152,7 @@ internal sealed class ReservationTests
             areQueued.Wait();
             return Outcome.Keep(0);
         });
-        Task<Reservation> reservation = _inventory.ReserveAsync("o", [new("a", 2), new("b", 1)]).AsTask();
+        Task<Reservation> reservation = _inventory.ReserveAsync(new("o", 1), [new("a", 2), new("b", 1)]).AsTask();
         int runs = 0;
         Task<int> undone = _store.Writes.WriteAsync<int>(() =>
         {

@@ -43,14 +43,14 @@ internal sealed class StockCheckpointTests
                 {
                     case 0 or 1:
                         StockLine[] lines = [new($"{prefix}{n}", units), new($"{prefix}{(n + 1) % 3}", 1)];
-                        if (_inventory.ReserveAsync(order, lines).AsTask().Result.Outcome == ReservationOutcome.Held) held[order] = lines;
+                        if (_inventory.ReserveAsync(new(order, 0), lines).AsTask().Result.Outcome == ReservationOutcome.Held) held.TryAdd(order, lines);
                         break;
                     case 2:
-                        _inventory.ShipAsync(order).Wait();
+                        _inventory.ShipAsync([new(order, 0)]).Wait();
                         if (held.Remove(order, out StockLine[]? shipped)) Array.ForEach(shipped, line => onHand[line.ProductId] -= line.Quantity);
                         break;
                     case 3:
-                        _inventory.ReleaseAsync(order).Wait();
+                        _inventory.ReleaseAsync([new(order, 0)]).Wait();
                         held.Remove(order);
                         break;
                     case 4:
@@ -74,7 +74,7 @@ internal sealed class StockCheckpointTests
     {
         // More than one write of rows.
         await _inventory.OpenAsync([.. Enumerable.Range(0, 1200).Select(n => new OpeningStock($"p{n}", n + 1))]);
-        await _inventory.ReserveAsync("o", [new("p7", 3)]);
+        await _inventory.ReserveAsync(new("o", 0), [new("p7", 3)]);
         Assert.That(Rows().Single(row => row.ProductId == "p7").OnHand, Is.Zero, "not written yet");
         await new StockCheckpoint(_store).RunAsync();
         Assert.That(Rows(), Is.EquivalentTo(_store.Levels.All));
@@ -94,7 +94,7 @@ internal sealed class StockCheckpointTests
         await RunAsync("CREATE TRIGGER refuse BEFORE UPDATE ON stock WHEN new.product_id = 'p999' BEGIN SELECT raise(ABORT, 'full'); END");
         var checkpoint = new StockCheckpoint(_store);
         Assert.That(checkpoint.RunAsync, Throws.TypeOf<StoreUnavailableException>());
-        await _inventory.ReserveAsync("o", [new("p0", 1), new("p999", 1)]);
+        await _inventory.ReserveAsync(new("o", 0), [new("p0", 1), new("p999", 1)]);
         StockRow[] stock = [.. _store.Levels.All];
         await RunAsync("DROP TRIGGER refuse");
         if (crashes)
@@ -121,7 +121,7 @@ internal sealed class StockCheckpointTests
         Assert.That(async () => await alone, Throws.InvalidOperationException);
         Assert.That((_store.Levels.Find("a")!.Value.Reserved, await LevelInWriteAsync("a")), Is.EqualTo((0L, 5L)));
 
-        Statement end = _store.Writes.Prepare("ROLLBACK");
+        Statement end = await _store.Writes.WriteAsync(() => Outcome.Keep(_store.Writes.Prepare("ROLLBACK")));
         Task<int> batch = _store.Writes.WriteAsync(() =>
         {
             _store.Open("new", DateTime.UnixEpoch);
@@ -175,10 +175,10 @@ internal sealed class StockCheckpointTests
         var store = new InventoryStore(files.Context.Database);
         var inventory = new Reservations(store, new InventoryMetrics(store.Levels, store.CountReservations(), files.Context), files.Context);
         Assert.That(store.Levels.All, Is.EquivalentTo([new StockRow("a", 10, 3, 40), new StockRow("b", 5, 1, 40)]));
-        Assert.That((store.CountReservations(), await inventory.UnconfirmedAsync()), Is.EqualTo((1L, new[] { "o" })).Using<(long, IReadOnlyList<string>)>(
+        Assert.That((store.CountReservations(), await inventory.UnconfirmedAsync()), Is.EqualTo((1L, new[] { new ReservationId("o", 0) })).Using<(long, IReadOnlyList<ReservationId>)>(
             (one, other) => one.Item1 == other.Item1 && one.Item2.SequenceEqual(other.Item2)));
-        Assert.That((await inventory.ReserveAsync("o", [new("a", 3), new("b", 1)])).Outcome, Is.EqualTo(ReservationOutcome.Held));
-        await inventory.ReleaseAsync("o");
+        Assert.That((await inventory.ReserveAsync(new("o", 0), [new("a", 3), new("b", 1)])).Outcome, Is.EqualTo(ReservationOutcome.Held));
+        await inventory.ReleaseAsync([new("o", 0)]);
         Assert.That(store.Levels.All.Select(stock => stock.Reserved), Is.All.Zero);
     }
 
@@ -208,7 +208,8 @@ internal sealed class StockCheckpointTests
     // What a crash leaves: the file, and nothing of memory.
     private void Restart()
     {
-        _store = new InventoryStore(_files.Context.Database);
+        Database database = _files.Context.Database;
+        _store = database.Writes.WriteAsync(() => Outcome.Keep(new InventoryStore(database))).Result;
         _inventory = new Reservations(_store, new InventoryMetrics(_store.Levels, 0, _files.Context), _files.Context);
     }
 

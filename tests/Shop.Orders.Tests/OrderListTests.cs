@@ -48,7 +48,7 @@ internal sealed class OrderListTests
         Order[] next = [.. Enumerable.Range(placed.Count, orders).Select(Numbered)];
         await store.Writes.WriteAsync(() =>
         {
-            foreach (Order order in next) store.Insert(order, null);
+            foreach (Order order in next) store.Insert(order, 0, null);
             return Outcome.Keep(next.Length);
         });
         placed.AddRange(next);

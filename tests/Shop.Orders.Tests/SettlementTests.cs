@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using NSubstitute;
 using Shop.Inventory.Contracts;
 using Shop.Platform.Data;
@@ -31,77 +32,184 @@ internal sealed class SettlementTests
     [Test]
     public async Task Given_what_a_crash_left_when_settled_then_orders_are_confirmed_orphans_released_and_changes_carried_out()
     {
-        await _store.Writes.WriteAsync(() =>
-        {
-            foreach (string id in new[] { "placed", "shipped", "cancelled" })
-                _store.Insert(new Order(id, "c", OrderStatus.Created, 100, 0, 0, [new OrderLine("p", "P", 1, 100)]), null);
-            _store.AddPending("shipped", OrderStatus.Shipped);
-            _store.AddPending("cancelled", OrderStatus.Cancelled);
-            return Outcome.Keep(0);
-        });
-        _inventory.UnconfirmedAsync().Returns(["placed", "orphan"]);
+        await PlacedAsync(new("placed", 1), new("shipped", 2), new("cancelled", 3), new("tried again", 4));
+        await ChangedAsync(("shipped", OrderStatus.Shipped), ("cancelled", OrderStatus.Cancelled));
+        // The first try at an order that exists has none itself.
+        _inventory.UnconfirmedAsync().Returns([new("placed", 1), new("orphan", 5), new("tried again", 6)]);
+        Calls calls = Calls.To(_inventory);
         await _settlement.SettleAsync();
-        await _inventory.Received(1).ConfirmAsync(Arg.Is<IReadOnlyList<string>>(ids => ids.SequenceEqual(new[] { "placed" })));
-        await _inventory.Received(1).ReleaseAsync("orphan");
-        await _inventory.Received(1).ShipAsync("shipped");
-        await _inventory.Received(1).ReleaseAsync("cancelled");
-        await _inventory.DidNotReceive().ReleaseAsync("placed");
+        Assert.That(calls.Confirmed, Is.EqualTo(new ReservationId[] { new("placed", 1) }));
+        Assert.That(calls.Released, Is.EquivalentTo(new ReservationId[] { new("orphan", 5), new("tried again", 6), new("cancelled", 3) }));
+        Assert.That(calls.Shipped, Is.EqualTo(new ReservationId[] { new("shipped", 2) }));
         Assert.That(_store.Pending(), Is.Empty);
     }
 
     [Test]
-    public async Task Given_an_inventory_that_refuses_for_a_while_when_an_order_ships_then_the_stock_follows_once_it_can()
+    public async Task Given_more_orphans_than_a_queue_takes_when_settled_then_each_write_is_of_many_and_waits_for_the_one_before()
     {
-        var carriedOut = new TaskCompletionSource();
-        int tries = 0;
-        _inventory.ShipAsync("o").Returns(_ =>
+        int underWay = 0, calls = 0;
+        ReservationId[] orphans = [.. Enumerable.Range(0, 12_000).Select(n => new ReservationId($"{n}", n))];
+        _inventory.UnconfirmedAsync().Returns(orphans);
+        var released = new List<ReservationId>();
+        _inventory.ReleaseAsync(default!).ReturnsForAnyArgs(async call =>
         {
-            if (++tries < 3) throw new WriteQueueFullException("inventory");
-            carriedOut.SetResult();
-            return Task.CompletedTask;
+            if (call.Arg<IReadOnlyList<ReservationId>>().Count == 0) return;
+            Assert.That(Interlocked.Increment(ref underWay), Is.EqualTo(1));
+            await Task.Yield();
+            released.AddRange(call.Arg<IReadOnlyList<ReservationId>>());
+            calls++;
+            Interlocked.Decrement(ref underWay);
         });
-        await _store.Writes.WriteAsync(() =>
-        {
-            _store.AddPending("o", OrderStatus.Shipped);
-            return Outcome.Keep(0);
-        });
-        _settlement.Start();
-        await _settlement.FollowAsync("o", OrderStatus.Shipped);
-        await carriedOut.Task;
-        await _settlement.DisposeAsync();
-        Assert.That((tries, _store.Pending().Count), Is.EqualTo((3, 0)));
+        await _settlement.SettleAsync();
+        Assert.That(released, Is.EqualTo(orphans));
+        Assert.That(calls, Is.EqualTo(12));
     }
 
     [Test]
-    public async Task Given_an_abandoned_order_then_it_is_known_as_such_until_its_reservation_is_gone()
+    public void Given_a_database_that_fails_when_settled_then_the_failure_says_whose_it_is()
     {
-        var release = new TaskCompletionSource();
-        _inventory.ReleaseAsync("o").Returns(release.Task);
+        _inventory.UnconfirmedAsync().Returns([new("orphan", 1)]);
+        _inventory.ReleaseAsync(default!).ReturnsForAnyArgs(Task.FromException(new StoreUnavailableException("inventory", new IOException("no"))));
+        Assert.That(_settlement.SettleAsync, Throws.TypeOf<StoreUnavailableException>().With.Property("Module").EqualTo("inventory"));
+    }
+
+    [Test]
+    public async Task Given_an_inventory_that_fails_in_any_way_when_an_order_ships_then_nobody_is_told_and_the_stock_follows_once_it_can()
+    {
+        var carriedOut = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        Exception[] failures = [new WriteQueueFullException("inventory"), new InvalidOperationException("no"), new TimeoutException()];
+        int tries = 0;
+        await PlacedAsync(new ReservationId("o", 7));
+        await ChangedAsync(("o", OrderStatus.Shipped));
+        _inventory.ShipAsync(default!).ReturnsForAnyArgs(_ =>
+        {
+            if (tries < failures.Length) throw failures[tries++];
+            carriedOut.TrySetResult();
+            return Task.CompletedTask;
+        });
         _settlement.Start();
-        _settlement.Abandon("o");
-        Assert.That(_settlement.IsAbandoned("o"), Is.True);
-        release.SetResult();
+        await _settlement.FollowAsync(new("o", 7), OrderStatus.Shipped);
+        await carriedOut.Task;
         await _settlement.DisposeAsync();
-        Assert.That(_settlement.IsAbandoned("o"), Is.False);
+        Assert.That((tries, _store.Pending().Count), Is.EqualTo((failures.Length, 0)));
+    }
+
+    [Test]
+    public async Task Given_a_release_that_fails_after_it_took_effect_then_its_orders_are_not_tried_again_before_it_is_known_to_be_done()
+    {
+        var failed = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var mayGoOn = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var releases = new ConcurrentQueue<ReservationId[]>();
+        _inventory.ReleaseAsync(default!).ReturnsForAnyArgs(async call =>
+        {
+            releases.Enqueue([.. call.Arg<IReadOnlyList<ReservationId>>()]);
+            if (releases.Count > 1)
+            {
+                await mayGoOn.Task;
+                return;
+            }
+
+            failed.SetResult();
+            throw new StoreUnavailableException("inventory", new IOException("no"));
+        });
+        _settlement.Undo(new("a", 1));
+        _settlement.Undo(new("b", 2));
+        _settlement.Start();
+        await failed.Task;
+        Assert.That((_settlement.IsBeingUndone("a"), _settlement.IsBeingUndone("b")), Is.EqualTo((true, true)));
+        mayGoOn.SetResult();
+        await _settlement.DisposeAsync();
+        Assert.That((_settlement.IsBeingUndone("a"), _settlement.IsBeingUndone("b")), Is.EqualTo((false, false)));
+        Assert.That(releases, Has.All.EqualTo(new ReservationId[] { new("a", 1), new("b", 2) }).And.Exactly(2).Items);
+    }
+
+    [Test]
+    public async Task Given_a_write_that_failed_after_it_took_effect_when_it_is_undone_then_the_order_keeps_its_units()
+    {
+        await PlacedAsync(new ReservationId("there", 1));
+        Calls calls = Calls.To(_inventory);
+        _settlement.Undo(new("there", 1));
+        _settlement.Undo(new("not there", 2));
+        _settlement.Start();
+        await _settlement.DisposeAsync();
+        Assert.That(calls.Confirmed, Is.EqualTo(new ReservationId[] { new("there", 1) }));
+        Assert.That(calls.Released, Is.EqualTo(new ReservationId[] { new("not there", 2) }));
+    }
+
+    [Test]
+    public async Task Given_a_step_that_fails_for_ever_then_it_keeps_back_no_other_and_the_note_on_disk_stays()
+    {
+        ReservationId poison = new("poison", 1);
+        ReservationId[] well = [.. Enumerable.Range(0, 5).Select(n => new ReservationId($"{n}", n))];
+        await PlacedAsync([poison, .. well]);
+        await ChangedAsync([.. well.Append(poison).Select(reservation => (reservation.OrderId, OrderStatus.Shipped))]);
+        Calls calls = Calls.To(_inventory, poison);
+        await _settlement.SettleAsync();
+        Assert.That(calls.Shipped, Is.EquivalentTo(well));
+        Assert.That(_store.Pending(), Is.EqualTo(new[] { (poison, OrderStatus.Shipped) }));
+        _settlement.Start();
+        _settlement.Confirm(new("later", 9));
+        await _settlement.DisposeAsync();
+        Assert.That(calls.Confirmed, Is.EqualTo(new ReservationId[] { new("later", 9) }));
     }
 
     [Test]
     public async Task Given_many_orders_when_they_are_confirmed_then_Inventory_is_asked_in_few_calls_and_none_is_missing()
     {
         var gate = new TaskCompletionSource();
-        var confirmed = new List<string>();
+        var confirmed = new List<ReservationId>();
         int calls = 0;
         _inventory.ConfirmAsync(default!).ReturnsForAnyArgs(async call =>
         {
             calls++;
             await gate.Task;
-            confirmed.AddRange(call.Arg<IReadOnlyList<string>>());
+            confirmed.AddRange(call.Arg<IReadOnlyList<ReservationId>>());
         });
         _settlement.Start();
-        for (int i = 0; i < 500; i++) _settlement.Confirm($"{i}");
+        for (int i = 0; i < 500; i++) _settlement.Confirm(new($"{i}", i));
         gate.SetResult();
         await _settlement.DisposeAsync();
-        Assert.That(confirmed, Is.EqualTo(Enumerable.Range(0, 500).Select(n => $"{n}")));
+        Assert.That(confirmed, Is.EqualTo(Enumerable.Range(0, 500).Select(n => new ReservationId($"{n}", n))));
         Assert.That(calls, Is.LessThan(250));
+    }
+
+    private Task<int> PlacedAsync(params ReservationId[] orders) => _store.Writes.WriteAsync(() =>
+    {
+        foreach (ReservationId order in orders)
+            _store.Insert(new Order(order.OrderId, "c", OrderStatus.Created, 100, 0, 0, [new OrderLine("p", "P", 1, 100)]), order.Number, null);
+        return Outcome.Keep(0);
+    });
+
+    private Task<int> ChangedAsync(params (string Id, string Status)[] orders) => _store.Writes.WriteAsync(() =>
+    {
+        foreach ((string id, string status) in orders) _store.AddPending(id, status);
+        return Outcome.Keep(0);
+    });
+
+    /// <summary>What Inventory was asked for.</summary>
+    private sealed class Calls
+    {
+        public ConcurrentQueue<ReservationId> Confirmed { get; } = [];
+
+        public ConcurrentQueue<ReservationId> Released { get; } = [];
+
+        public ConcurrentQueue<ReservationId> Shipped { get; } = [];
+
+        public static Calls To(IInventory inventory, ReservationId? poison = null)
+        {
+            var calls = new Calls();
+            inventory.ConfirmAsync(default!).ReturnsForAnyArgs(call => Note(calls.Confirmed, call.Arg<IReadOnlyList<ReservationId>>()));
+            inventory.ReleaseAsync(default!).ReturnsForAnyArgs(call => Note(calls.Released, call.Arg<IReadOnlyList<ReservationId>>()));
+            inventory.ShipAsync(default!).ReturnsForAnyArgs(call => poison is { } bad && call.Arg<IReadOnlyList<ReservationId>>().Contains(bad)
+                ? throw new InvalidOperationException("no")
+                : Note(calls.Shipped, call.Arg<IReadOnlyList<ReservationId>>()));
+            return calls;
+        }
+
+        private static Task Note(ConcurrentQueue<ReservationId> noted, IReadOnlyList<ReservationId> ids)
+        {
+            foreach (ReservationId id in ids) noted.Enqueue(id);
+            return Task.CompletedTask;
+        }
     }
 }

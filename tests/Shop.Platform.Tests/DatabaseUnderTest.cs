@@ -1,5 +1,6 @@
 using Microsoft.Data.Sqlite;
 using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.Logging.Abstractions;
 using Prometheus;
 using Shop.Platform.Data;
 
@@ -15,7 +16,7 @@ internal sealed class DatabaseUnderTest : IDisposable
     {
         IConfiguration configuration = new ConfigurationBuilder().AddInMemoryCollection(
             [new("Shop:DataDirectory", _directory), new("Shop:WriteQueueLimit", $"{queueLimit}"), new("Shop:RequestTimeout", $"{requestTimeout}")]).Build();
-        Database = new Database("notes", ShopSettings.Read(configuration, []));
+        Database = new Database("notes", ShopSettings.Read(configuration, []), NullLogger.Instance);
         Database.Open(typeof(DatabaseUnderTest).Assembly, Metrics.WithCustomRegistry(_registry), _registry);
         Insert = Database.Writes.Prepare("INSERT INTO notes (text) VALUES (?1)");
     }
@@ -70,8 +71,18 @@ internal sealed class DatabaseUnderTest : IDisposable
     /// <summary>Whether the commit path syncs: SQLite's own answer.</summary>
     public long Pragma(string name)
     {
-        Statement pragma = Database.Writes.Prepare($"PRAGMA {name}");
-        return pragma.First(row => row.Number(0));
+        Task<long> read = Writes.WriteAsync(() => Outcome.Keep(Writes.Prepare($"PRAGMA {name}").First(row => row.Number(0))));
+        return read.GetAwaiter().GetResult();
+    }
+
+    /// <summary>Another program's lock, in whose time every batch fails at once.</summary>
+    public SqliteConnection LockByAnother()
+    {
+        Pragma("busy_timeout=0");
+        var other = new SqliteConnection($"Data Source={Database.Path};Pooling=false");
+        other.Open();
+        other.BeginTransaction(deferred: false);
+        return other;
     }
 
     public void Dispose()

@@ -149,10 +149,12 @@ internal sealed class WriteQueueTests
     public async Task Given_a_database_that_can_not_be_written_then_every_caller_of_the_batch_fails_and_the_next_batch_works()
     {
         using var database = new DatabaseUnderTest();
-        database.Pragma("query_only=1");
-        Task<string>[] writes = [.. Enumerable.Range(0, 5).Select(n => database.WriteAsync($"{n}"))];
-        foreach (Task<string> write in writes) Assert.That(async () => await write, Throws.TypeOf<StoreUnavailableException>());
-        database.Pragma("query_only=0");
+        using (database.LockByAnother())
+        {
+            Task<string>[] writes = [.. Enumerable.Range(0, 5).Select(n => database.WriteAsync($"{n}"))];
+            foreach (Task<string> write in writes) Assert.That(async () => await write, Throws.TypeOf<StoreUnavailableException>());
+        }
+
         await database.WriteAsync("after");
         Assert.That(database.Notes(), Is.EqualTo(["after"]));
     }
@@ -204,21 +206,35 @@ internal sealed class WriteQueueTests
     }
 
     [Test]
-    public async Task Given_a_write_that_is_an_object_then_its_caller_goes_on_where_the_write_says([Values] bool inline)
+    public async Task Given_a_write_that_ends_in_any_way_then_its_caller_goes_on_elsewhere_than_on_the_writers_thread()
+    {
+        using var database = new DatabaseUnderTest(requestTimeout: 1);
+        foreach (End end in Enum.GetValues<End>().Except([End.Fails, End.IsLate])) await GoesOnElsewhereAsync(database, end);
+        using (database.LockByAnother()) await GoesOnElsewhereAsync(database, End.Fails);
+        await GoesOnElsewhereAsync(database, End.IsLate);
+    }
+
+    [Test]
+    public async Task Given_a_write_that_is_on_disk_when_what_follows_it_throws_then_its_caller_is_told_that_it_is_done_and_the_next_are_written()
     {
         using var database = new DatabaseUnderTest();
-        (ManualResetEventSlim release, Task held) = await database.HoldWriterAsync();
-        Task<string?> wentOn = ThreadAfterAsync(database.Writes.WriteAsync(new Note(database, "a", inline)));
-        release.Set();
-        await held;
-        Assert.That(await wentOn, inline ? Is.EqualTo("notes writer") : Is.Not.EqualTo("notes writer"));
-
-        static async Task<string?> ThreadAfterAsync(ValueTask<string> write)
-        {
-            await write.ConfigureAwait(false); // the test has a context of its own, requests have none
-            return Thread.CurrentThread.Name;
-        }
+        Assert.That(await database.WriteAsync("a", _ => throw new InvalidOperationException("no")), Is.EqualTo("a"));
+        await database.WriteAsync("b");
+        Assert.That(database.Notes(), Is.EqualTo(new[] { "a", "b" }));
     }
+
+#if DEBUG
+    [Test]
+    public async Task Given_a_debug_build_when_a_write_is_queued_on_a_writers_thread_or_a_statement_prepared_elsewhere_then_an_assertion_fails()
+    {
+        using var database = new DatabaseUnderTest();
+        using var other = new DatabaseUnderTest();
+        Exception? queued = null;
+        await database.WriteAsync("a", _ => queued = Assert.Catch(() => { _ = other.WriteAsync("b"); }));
+        Assert.That(queued?.Message, Does.Contain("for writes alone"));
+        Assert.That(() => database.Writes.Prepare("SELECT 1"), Throws.Exception.With.Message.Contains("inside one"));
+    }
+#endif
 
     [Test]
     public async Task Given_writes_that_are_objects_when_they_are_queued_then_no_other_object_is_made_for_them()
@@ -244,12 +260,57 @@ internal sealed class WriteQueueTests
         return garbage;
     }
 
-    private sealed class Note(DatabaseUnderTest database, string text, bool inline = false) : PendingWrite<string>(inline)
+    private static async Task GoesOnElsewhereAsync(DatabaseUnderTest database, End end)
     {
-        protected override Outcome<string> Run()
+        (ManualResetEventSlim? release, Task held) = end == End.Fails ? (null, Task.CompletedTask) : await database.HoldWriterAsync();
+        Task<string?>[] callers =
+        [
+            ThreadAfterAsync(database.Writes.WriteAsync(new Note(database, $"{end}", end))),
+            ThreadAfterAsync(new ValueTask<string>(database.Writes.WriteAsync(() => new Note(database, $"{end} too", end).Outcome()))),
+        ];
+        if (end == End.IsLate) await Task.Delay(TimeSpan.FromSeconds(1.1)); // the time itself is what it is about
+        release?.Set();
+        await held;
+        foreach (Task<string?> caller in callers) Assert.That(await caller, Is.Not.EqualTo("notes writer"), $"{end}");
+    }
+
+    private static async Task<string?> ThreadAfterAsync(ValueTask<string> write)
+    {
+        try
         {
-            database.Insert.Set(1, text).Run();
-            return Outcome.Keep(text);
+            await write.ConfigureAwait(false); // the test has a context of its own, requests have none
         }
+        catch (Exception exception) when (exception is InvalidOperationException or StoreException)
+        {
+            // What is asked is where it goes on.
+        }
+
+        return Thread.CurrentThread.Name;
+    }
+
+    private enum End
+    {
+        IsKept,
+        IsUndone,
+        IsUndoneWithChanges,
+        Throws,
+        Fails,
+        IsLate,
+    }
+
+    private sealed class Note(DatabaseUnderTest database, string text, End end = End.IsKept) : PendingWrite<string>
+    {
+        public Outcome<string> Outcome()
+        {
+            if (end != End.IsUndone) database.Insert.Set(1, text).Run();
+            return end switch
+            {
+                End.Throws => throw new InvalidOperationException("no"),
+                End.IsUndone or End.IsUndoneWithChanges => Data.Outcome.Undo(text),
+                _ => Data.Outcome.Keep(text),
+            };
+        }
+
+        protected override Outcome<string> Run() => Outcome();
     }
 }

@@ -23,7 +23,7 @@ public class GroupCommit : IDisposable
     {
         IConfiguration configuration = new ConfigurationBuilder().AddInMemoryCollection(
             [new("Shop:DataDirectory", _directory), new("Shop:WriteBatchLimit", $"{BatchLimit}")]).Build();
-        _database = new Database("notes", ShopSettings.Read(configuration, []));
+        _database = new Database("notes", ShopSettings.Read(configuration, []), Microsoft.Extensions.Logging.Abstractions.NullLogger.Instance);
         _database.Open(typeof(GroupCommit).Assembly, Metrics.WithCustomRegistry(_registry), _registry);
         _insert = _database.Writes.Prepare("INSERT INTO notes (text) VALUES (?1)");
     }

@@ -46,7 +46,7 @@ internal sealed class InventoryMetrics
 
     public void ReservationOpened() => Interlocked.Increment(ref _open);
 
-    public void ReservationClosed() => Interlocked.Decrement(ref _open);
+    public void ReservationsClosed(int closed) => Interlocked.Add(ref _open, -closed);
 
     private void Refresh()
     {

@@ -15,7 +15,7 @@ internal sealed class InventoryStore
 
     private readonly Database _database;
     private readonly Statement _open, _retire, _writeStockRow, _newestMovement, _noteCheckpoint, _insertMovement, _indexByProduct;
-    private readonly Statement _insertReservation, _lines, _confirm, _deleteReservation;
+    private readonly Statement _insertReservation, _findNumber, _lines, _confirm, _deleteReservation;
 
     public InventoryStore(Database database)
     {
@@ -33,13 +33,14 @@ internal sealed class InventoryStore
             WHERE id >= ?1 - {RunIndex.RowsPerRun} AND id < ?1 ORDER BY product_id, id
             """);
         _insertReservation = Writes.Prepare(
-            "INSERT INTO reservations (order_id, first_movement, last_movement, is_confirmed) VALUES (?1, ?2, ?3, 0) ON CONFLICT DO NOTHING");
+            "INSERT INTO reservations (order_id, number, first_movement, last_movement, is_confirmed) VALUES (?1, ?2, ?3, ?4, 0) ON CONFLICT DO NOTHING");
+        _findNumber = Writes.Prepare("SELECT number FROM reservations WHERE order_id = ?1");
         _lines = Writes.Prepare("""
             SELECT m.product_id, m.quantity FROM reservations r JOIN movements m ON m.id BETWEEN r.first_movement AND r.last_movement
-            WHERE r.order_id = ?1
+            WHERE r.order_id = ?1 AND r.number = ?2
             """);
-        _confirm = Writes.Prepare("UPDATE reservations SET is_confirmed = 1 WHERE order_id = ?1 AND is_confirmed = 0");
-        _deleteReservation = Writes.Prepare("DELETE FROM reservations WHERE order_id = ?1");
+        _confirm = Writes.Prepare("UPDATE reservations SET is_confirmed = 1 WHERE order_id = ?1 AND number = ?2 AND is_confirmed = 0");
+        _deleteReservation = Writes.Prepare("DELETE FROM reservations WHERE order_id = ?1 AND number = ?2");
         Levels = Load();
         Writes.Follow(Levels);
     }
@@ -76,7 +77,7 @@ internal sealed class InventoryStore
     public Movement? Move(MovementKind kind, string productId, long quantity, string? orderId, DateTime now)
     {
         if (Levels.FindInWrite(productId) is not { } stock) return null;
-        long onHand = stock.OnHand + (kind.OnHandSign * quantity), reserved = stock.Reserved + (kind.ReservedSign * quantity), at = now.ToMilliseconds();
+        long onHand = stock.OnHand + (kind.OnHandSign * quantity), reserved = stock.Reserved + (kind.ReservedSign * quantity), at = now.ToMilliseconds(notBefore: stock.LastUpdated);
         if (reserved < 0 || onHand < reserved) return null;
         long id = _insertMovement.Set(1, productId).Set(2, kind.Name).Set(3, quantity).Set(4, orderId).Set(5, at).Set(6, onHand).Set(7, reserved).Insert();
         if (RunIndex.BeginsRun(id)) _indexByProduct.Set(1, id).Run();
@@ -89,15 +90,18 @@ internal sealed class InventoryStore
 
     /// <summary>Notes what an order holds: movements that were made one after the other.</summary>
     /// <returns>Whether it held nothing before.</returns>
-    public bool AddReservation(string orderId, long firstMovement, long lastMovement) =>
-        _insertReservation.Set(1, orderId).Set(2, firstMovement).Set(3, lastMovement).Run() == 1;
+    public bool AddReservation(ReservationId id, long firstMovement, long lastMovement) =>
+        _insertReservation.Set(1, id.OrderId).Set(2, id.Number).Set(3, firstMovement).Set(4, lastMovement).Run() == 1;
 
-    public IReadOnlyList<StockLine> ReservedLines(string orderId) =>
-        _lines.Set(1, orderId).All(static row => new StockLine(row.Text(0), row.Number(1)));
+    /// <returns>The number of what the order holds; null where it holds nothing.</returns>
+    public long? NumberHeld(string orderId) => _findNumber.Set(1, orderId).First(static row => (long?)row.Number(0));
 
-    public void Confirm(string orderId) => _confirm.Set(1, orderId).Run();
+    public IReadOnlyList<StockLine> ReservedLines(ReservationId id) =>
+        _lines.Set(1, id.OrderId).Set(2, id.Number).All(static row => new StockLine(row.Text(0), row.Number(1)));
 
-    public void RemoveReservation(string orderId) => _deleteReservation.Set(1, orderId).Run();
+    public void Confirm(ReservationId id) => _confirm.Set(1, id.OrderId).Set(2, id.Number).Run();
+
+    public void RemoveReservation(ReservationId id) => _deleteReservation.Set(1, id.OrderId).Set(2, id.Number).Run();
 
     public long NewestMovement() => _newestMovement.First(static row => row.Number(0));
 
@@ -140,7 +144,18 @@ internal sealed class InventoryStore
 
     private static long Newest(SqliteConnection connection) => connection.ExecuteScalar<long>("SELECT coalesce(max(id), 0) FROM movements");
 
-    public IReadOnlyList<string> Unconfirmed() => [.. _database.Rows("SELECT order_id FROM reservations WHERE is_confirmed = 0", static row => row.GetString(0))];
+    /// <exception cref="StoreUnavailableException">They can't be read.</exception>
+    public IReadOnlyList<ReservationId> Unconfirmed()
+    {
+        try
+        {
+            return [.. _database.Rows("SELECT order_id, number FROM reservations WHERE is_confirmed = 0", static row => new ReservationId(row.GetString(0), row.GetInt64(1)))];
+        }
+        catch (SqliteException exception)
+        {
+            throw _database.Unreadable(exception);
+        }
+    }
 
     public long CountReservations() => _database.Rows("SELECT count(*) FROM reservations", static row => row.GetInt64(0)).Single();
 

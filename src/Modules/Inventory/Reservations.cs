@@ -10,7 +10,7 @@ internal sealed class Reservations(
     InventoryStore store, InventoryMetrics metrics, [FromKeyedServices(InventoryModule.Name)] ModuleContext module) : IInventory
 {
     private static readonly Reservation Held = new(ReservationOutcome.Held, []);
-    private static readonly Reservation HoldsOtherLines = new(ReservationOutcome.HoldsOtherLines, []);
+    private static readonly Reservation HeldByAnother = new(ReservationOutcome.HeldByAnother, []);
 
     public Task OpenAsync(IReadOnlyList<OpeningStock> products) => store.Writes.WriteAsync(
         () =>
@@ -33,23 +33,23 @@ internal sealed class Reservations(
         return Outcome.Keep(productIds.Count);
     });
 
-    public ValueTask<Reservation> ReserveAsync(string orderId, IReadOnlyList<StockLine> lines) => store.Writes.WriteAsync(new Reserving(this, orderId, lines));
+    public ValueTask<Reservation> ReserveAsync(ReservationId id, IReadOnlyList<StockLine> lines) => store.Writes.WriteAsync(new Reserving(this, id, lines));
 
-    public Task ConfirmAsync(IReadOnlyList<string> orderIds) => store.Writes.WriteAsync(() =>
+    public Task ConfirmAsync(IReadOnlyList<ReservationId> ids) => ids.Count == 0 ? Task.CompletedTask : store.Writes.WriteAsync(() =>
     {
-        foreach (string orderId in orderIds) store.Confirm(orderId);
-        return Outcome.Keep(orderIds.Count);
+        foreach (ReservationId id in ids) store.Confirm(id);
+        return Outcome.Keep(ids.Count);
     });
 
-    public Task<IReadOnlyList<string>> UnconfirmedAsync() => Task.FromResult(store.Unconfirmed());
+    public Task<IReadOnlyList<ReservationId>> UnconfirmedAsync() => Task.FromResult(store.Unconfirmed());
 
     public Task<long> CountReservationsAsync() => Task.FromResult(metrics.OpenReservations);
 
-    public Task ReleaseAsync(string orderId) => CloseAsync(orderId, MovementKind.Released);
+    public Task ReleaseAsync(IReadOnlyList<ReservationId> ids) => CloseAsync(ids, MovementKind.Released);
 
-    public Task ShipAsync(string orderId) => CloseAsync(orderId, MovementKind.Shipped);
+    public Task ShipAsync(IReadOnlyList<ReservationId> ids) => CloseAsync(ids, MovementKind.Shipped);
 
-    private Outcome<Reservation> Reserve(string orderId, IReadOnlyList<StockLine> lines, Movement[] movements)
+    private Outcome<Reservation> Reserve(ReservationId id, IReadOnlyList<StockLine> lines, Movement[] movements)
     {
         List<Shortage>? shortages = null;
         for (int i = 0; i < lines.Count; i++)
@@ -59,14 +59,14 @@ internal sealed class Reservations(
         }
 
         if (shortages is not null)
-            return Outcome.Undo(HeldBefore(orderId, lines) ?? new Reservation(ReservationOutcome.TooLittleStock, shortages));
+            return Outcome.Undo(HeldBefore(id) ?? new Reservation(ReservationOutcome.TooLittleStock, shortages));
 
         DateTime now = module.Now();
         for (int i = 0; i < lines.Count; i++)
-            movements[i] = store.Move(MovementKind.Reserved, lines[i].ProductId, lines[i].Quantity, orderId, now)!.Value;
-        return store.AddReservation(orderId, movements[0].Id, movements[^1].Id)
+            movements[i] = store.Move(MovementKind.Reserved, lines[i].ProductId, lines[i].Quantity, id.OrderId, now)!.Value;
+        return store.AddReservation(id, movements[0].Id, movements[^1].Id)
             ? Outcome.Keep(Held)
-            : Outcome.Undo(HeldBefore(orderId, lines)!);
+            : Outcome.Undo(HeldBefore(id)!);
     }
 
     private void Reserved(Movement[] movements)
@@ -75,30 +75,35 @@ internal sealed class Reservations(
         Moved(movements);
     }
 
-    private Reservation? HeldBefore(string orderId, IReadOnlyList<StockLine> lines)
-    {
-        IReadOnlyList<StockLine> held = store.ReservedLines(orderId);
-        return held.Count == 0 ? null : held.ToHashSet().SetEquals(lines) ? Held : HoldsOtherLines;
-    }
+    private Reservation? HeldBefore(ReservationId id) =>
+        store.NumberHeld(id.OrderId) is { } number ? number == id.Number ? Held : HeldByAnother : null;
 
-    private Task<List<Movement>> CloseAsync(string orderId, MovementKind kind) => store.Writes.WriteAsync(
+    private Task CloseAsync(IReadOnlyList<ReservationId> ids, MovementKind kind) => ids.Count == 0 ? Task.CompletedTask : store.Writes.WriteAsync(
         () =>
         {
             DateTime now = module.Now();
+            int closed = 0;
             var movements = new List<Movement>();
-            foreach (StockLine line in store.ReservedLines(orderId))
+            foreach (ReservationId id in ids)
             {
-                movements.Add(store.Move(kind, line.ProductId, line.Quantity, orderId, now)
-                    ?? throw new InvalidOperationException($"Order {orderId} holds more of {line.ProductId} than is reserved."));
+                IReadOnlyList<StockLine> lines = store.ReservedLines(id);
+                if (lines.Count == 0) continue;
+                foreach (StockLine line in lines)
+                {
+                    movements.Add(store.Move(kind, line.ProductId, line.Quantity, id.OrderId, now)
+                        ?? throw new InvalidOperationException($"Order {id.OrderId} holds more of {line.ProductId} than is reserved."));
+                }
+
+                store.RemoveReservation(id);
+                closed++;
             }
 
-            store.RemoveReservation(orderId);
-            return Outcome.Keep(movements);
+            return Outcome.Keep((closed, movements));
         },
-        movements =>
+        made =>
         {
-            if (movements.Count > 0) metrics.ReservationClosed();
-            Moved(movements);
+            metrics.ReservationsClosed(made.closed);
+            Moved(made.movements);
         });
 
     private void Moved(IReadOnlyList<Movement> movements)
@@ -106,11 +111,11 @@ internal sealed class Reservations(
         for (int i = 0; i < movements.Count; i++) metrics.Moved(movements[i]);
     }
 
-    private sealed class Reserving(Reservations inventory, string orderId, IReadOnlyList<StockLine> lines) : PendingWrite<Reservation>(inline: true)
+    private sealed class Reserving(Reservations inventory, ReservationId id, IReadOnlyList<StockLine> lines) : PendingWrite<Reservation>
     {
         private readonly Movement[] _movements = new Movement[lines.Count];
 
-        protected override Outcome<Reservation> Run() => inventory.Reserve(orderId, lines, _movements);
+        protected override Outcome<Reservation> Run() => inventory.Reserve(id, lines, _movements);
 
         protected override void Committed(Reservation answer) => inventory.Reserved(_movements);
     }

@@ -2,6 +2,7 @@ using System.Globalization;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
+using Shop.Inventory.Contracts;
 using Shop.Platform;
 using Shop.Platform.Data;
 using Shop.Platform.Http;
@@ -47,22 +48,22 @@ internal sealed class OrderLifecycle(
             });
         if (reply.Value is null) return reply;
         FaultPoint.Reach("status-changed");
-        if (reply.Value.From is not null && OrderStatus.MovesStock(status)) await settlement.FollowAsync(id, status);
+        if (reply.Value.From is not null && OrderStatus.MovesStock(status)) await settlement.FollowAsync(reply.Value.Reservation, status);
         return reply;
     }
 
     private Outcome<Reply<Change>> Apply(string id, string status)
     {
         if (store.FindForChange(id) is not { } found) return Refused(Problem.NotFound("order", id));
-        (long seq, Order order) = found;
+        (long seq, Order order, ReservationId reservation) = found;
         if (order.Status == status) return Outcome.Keep(Reply.Done(new Change(order)));
         if (!OrderStatus.Changes.Contains((order.Status, status)))
             return Refused(Problem.Conflict($"An order that is {order.Status} can't become {status}.", "status-change-not-allowed"));
 
-        long now = module.Now().ToMilliseconds();
+        long now = module.Now().ToMilliseconds(notBefore: order.UpdatedAt);
         store.SetStatus(seq, status, now);
         if (OrderStatus.MovesStock(status)) store.AddPending(id, status);
-        return Outcome.Keep(Reply.Done(new Change(order.As(status, now), order.Status)));
+        return Outcome.Keep(Reply.Done(new Change(order.As(status, now), order.Status, reservation)));
     }
 
     private static Outcome<Reply<Change>> Refused(Problem problem) => Outcome.Undo(Reply.Refused<Change>(problem));
@@ -76,5 +77,6 @@ internal sealed class OrderLifecycle(
     /// <summary>An order that has come into a status.</summary>
     /// <param name="Order">The order.</param>
     /// <param name="From">The status before; null if it had this status already.</param>
-    internal sealed record Change(Order Order, string? From = null);
+    /// <param name="Reservation">What it holds, if it has come from another status.</param>
+    internal sealed record Change(Order Order, string? From = null, ReservationId Reservation = default);
 }

@@ -1,5 +1,6 @@
 using Dapper;
 using Microsoft.Data.Sqlite;
+using Shop.Inventory.Contracts;
 using Shop.Platform.Data;
 
 namespace Shop.Orders;
@@ -17,7 +18,7 @@ internal sealed class OrderStore(Database database)
         """;
 
     private readonly Statement _insert = database.Writes.Prepare("""
-        INSERT INTO orders (id, customer_id, status, total_cents, created_at, updated_at, fingerprint) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+        INSERT INTO orders (id, customer_id, status, total_cents, created_at, updated_at, fingerprint, reservation) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
         """);
 
     private readonly Statement _insertLine = database.Writes.Prepare(
@@ -42,7 +43,7 @@ internal sealed class OrderStore(Database database)
         """);
 
     private readonly Statement _find = database.Writes.Prepare(
-        "SELECT seq, customer_id, status, total_cents, created_at, updated_at FROM orders WHERE id = ?1");
+        "SELECT seq, customer_id, status, total_cents, created_at, updated_at, reservation FROM orders WHERE id = ?1");
 
     private readonly Statement _lines = database.Writes.Prepare(
         "SELECT product_id, name, quantity, unit_price_cents FROM order_lines WHERE order_seq = ?1 ORDER BY line");
@@ -59,10 +60,10 @@ internal sealed class OrderStore(Database database)
 
     // Inside a write.
 
-    public void Insert(Order order, byte[]? fingerprint)
+    public void Insert(Order order, long reservation, byte[]? fingerprint)
     {
         long seq = _insert.Set(1, order.Id).Set(2, order.CustomerId).Set(3, order.Status).Set(4, order.TotalCents)
-            .Set(5, order.CreatedAt).Set(6, order.UpdatedAt).Set(7, fingerprint).Insert();
+            .Set(5, order.CreatedAt).Set(6, order.UpdatedAt).Set(7, fingerprint).Set(8, reservation).Insert();
         for (int i = 0; i < order.Lines.Count; i++)
         {
             OrderLine line = order.Lines[i];
@@ -74,13 +75,13 @@ internal sealed class OrderStore(Database database)
         _indexByProduct.Set(1, seq).Run();
     }
 
-    public (long Seq, Order Order)? FindForChange(string id)
+    public (long Seq, Order Order, ReservationId Reservation)? FindForChange(string id)
     {
-        (long Seq, Order Order)? found = _find.Set(1, id).First(row => ((long, Order)?)(row.Number(0),
-            new Order(id, row.Text(1), row.Text(2), row.Number(3), row.Number(4), row.Number(5), [])));
+        (long Seq, Order Order, ReservationId Reservation)? found = _find.Set(1, id).First(row => ((long, Order, ReservationId)?)(row.Number(0),
+            new Order(id, row.Text(1), row.Text(2), row.Number(3), row.Number(4), row.Number(5), []), new ReservationId(id, row.Number(6))));
         if (found is not { } order) return null;
         IReadOnlyList<OrderLine> lines = _lines.Set(1, order.Seq).All(static row => new OrderLine(row.Text(0), row.Text(1), row.Number(2), row.Number(3)));
-        return (order.Seq, order.Order with { Lines = lines });
+        return order with { Order = order.Order with { Lines = lines } };
     }
 
     public void SetStatus(long seq, string status, long now)
@@ -145,16 +146,21 @@ internal sealed class OrderStore(Database database)
         return connection.QuerySingleOrDefault<(bool, byte[]?)>("SELECT 1, fingerprint FROM orders WHERE id = @orderId", new { orderId });
     }
 
-    /// <summary>Those of these orders that exist.</summary>
-    public IReadOnlySet<string> Existing(IReadOnlyList<string> orderIds)
+    /// <summary>Those of these reservations that an order was placed with.</summary>
+    public IReadOnlySet<ReservationId> WithOrders(IReadOnlyList<ReservationId> reservations)
     {
         using SqliteConnection connection = database.OpenRead();
-        return orderIds.Chunk(500).SelectMany(chunk => connection.Query<string>("SELECT id FROM orders WHERE id IN @chunk", new { chunk }))
-            .ToHashSet(StringComparer.Ordinal);
+        return reservations.Select(reservation => reservation.OrderId).Chunk(500)
+            .SelectMany(chunk => connection.Query<(string Id, long Number)>("SELECT id, reservation FROM orders WHERE id IN @chunk", new { chunk }))
+            .Select(order => new ReservationId(order.Id, order.Number)).Intersect(reservations).ToHashSet();
     }
 
-    public IReadOnlyList<(string OrderId, string Status)> Pending() =>
-        [.. database.Rows("SELECT order_id, status FROM pending_stock", static row => (row.GetString(0), row.GetString(1)))];
+    /// <summary>The status changes whose stock side is not known to have happened.</summary>
+    public IReadOnlyList<(ReservationId Reservation, string Status)> Pending() =>
+    [
+        .. database.Rows("SELECT p.order_id, o.reservation, p.status FROM pending_stock p JOIN orders o ON o.id = p.order_id",
+            static row => (new ReservationId(row.GetString(0), row.GetInt64(1)), row.GetString(2))),
+    ];
 
     private static long Newest(SqliteConnection connection) => connection.ExecuteScalar<long>("SELECT coalesce(max(seq), 0) FROM orders");
 

@@ -60,36 +60,35 @@ internal sealed class PlaceOrder(
         if (sold.Contains(null)) return new Placement(Problem: UnknownProducts(wish, sold));
         (OrderLine[] lines, long total) = Price(wish.Items, sold);
 
-        string id = wish.OrderId ?? Guid.CreateVersion7().ToString();
-        if (settlement.IsAbandoned(id)) return new Placement(Problem: BeingUndone(id));
+        // An id of the client's own may be tried again; one of the shop's never is.
+        ReservationId id = wish.OrderId is { } own ? new(own, Random.Shared.NextInt64(1, long.MaxValue)) : new(Guid.CreateVersion7().ToString(), 0);
+        if (settlement.IsBeingUndone(id.OrderId)) return new Placement(Problem: BeingUndone(id.OrderId));
+        bool isHeld = false;
+        Order order;
         try
         {
             Reservation reservation = await inventory.ReserveAsync(id, wish.Units());
             if (reservation.Outcome == ReservationOutcome.TooLittleStock) return new Placement(Problem: TooLittleStock(wish, reservation.Shortages));
-            if (reservation.Outcome == ReservationOutcome.HoldsOtherLines) return new Placement(Problem: Taken(wish));
+            if (reservation.Outcome == ReservationOutcome.HeldByAnother) return new Placement(Problem: Taken(wish));
 
+            isHeld = true;
             FaultPoint.Reach("reserved");
             long now = module.Now().ToMilliseconds();
-            var order = new Order(id, wish.CustomerId, OrderStatus.Created, total, now, now, lines);
-            try
-            {
-                await store.Writes.WriteAsync(new Placing(this, order, wish));
-            }
-            catch
-            {
-                settlement.Abandon(id);
-                throw;
-            }
-
-            FaultPoint.Reach("written");
-            settlement.Confirm(id);
-            return new Placement(order);
+            order = new Order(id.OrderId, wish.CustomerId, OrderStatus.Created, total, now, now, lines);
+            await store.Writes.WriteAsync(new Placing(this, id, order, wish));
         }
-        catch (StoreException)
+        catch (Exception exception)
         {
-            metrics.Rejected(Rejection.Overloaded);
+            // A call that failed may have taken effect, unless it was refused.
+            if (isHeld || exception is not WriteRefusedException) settlement.Undo(id);
+            if (exception is StoreException) metrics.Rejected(Rejection.Overloaded);
             throw;
         }
+
+        // On disk: from here on nothing may fail.
+        FaultPoint.Reach("written");
+        settlement.Confirm(id);
+        return new Placement(order);
     }
 
     private static (OrderLine[] Lines, long TotalCents) Price(IReadOnlyList<StockLine> items, IReadOnlyList<ProductOnSale?> sold)
@@ -106,9 +105,9 @@ internal sealed class PlaceOrder(
         return (lines, total);
     }
 
-    private Outcome<Order> Insert(Order order, Wish wish, byte[]? fingerprint)
+    private Outcome<Order> Insert(ReservationId reservation, Order order, Wish wish, byte[]? fingerprint)
     {
-        store.Insert(order, wish.OrderId is null ? null : fingerprint);
+        store.Insert(order, reservation.Number, wish.OrderId is null ? null : fingerprint);
         if (wish.Bound is { } key) store.Keys.Add(key, order.Id, Timestamp.FromMilliseconds(order.CreatedAt));
         return Outcome.Keep(order);
     }
@@ -218,11 +217,11 @@ internal sealed class PlaceOrder(
         json.WriteEndArray();
     }
 
-    private sealed class Placing(PlaceOrder handler, Order order, Wish wish) : PendingWrite<Order>
+    private sealed class Placing(PlaceOrder handler, ReservationId reservation, Order order, Wish wish) : PendingWrite<Order>
     {
         private readonly byte[]? _fingerprint = wish.IsRepeatable ? wish.Fingerprint : null;
 
-        protected override Outcome<Order> Run() => handler.Insert(order, wish, _fingerprint);
+        protected override Outcome<Order> Run() => handler.Insert(reservation, order, wish, _fingerprint);
 
         protected override void Committed(Order answer) => handler.Placed(answer);
     }

@@ -14,44 +14,63 @@ namespace Shop.Orders;
 /// </summary>
 internal sealed class Settlement(OrderStore store, IInventory inventory, [FromKeyedServices(OrdersModule.Name)] ModuleContext module) : IAsyncDisposable
 {
+    /// <summary>Most reservations of one write: so many cost no more than a full batch of orders.</summary>
+    internal const int StepsPerWrite = 1024;
+
     private static readonly TimeSpan RetryDelay = TimeSpan.FromMilliseconds(200);
+
+    /// <summary>While nothing but failures come, the log has a line for every tenth second.</summary>
+    private const int FailuresPerLine = 50;
 
     /// <summary>How long steps are collected. Each go is a commit that orders wait behind; a crash leaves so much more to settle.</summary>
     private static readonly TimeSpan CollectTime = TimeSpan.FromMilliseconds(20);
 
-    /// <summary>Most steps of one go: more than come in while one waits for its commit behind a full queue, so that they never pile up.</summary>
-    private const int StepsPerGo = 8192;
+    private readonly Channel<(Kind Kind, ReservationId Reservation)> _steps =
+        Channel.CreateUnbounded<(Kind, ReservationId)>(new UnboundedChannelOptions { SingleReader = true });
 
-    private readonly Channel<Step> _steps = Channel.CreateUnbounded<Step>(new UnboundedChannelOptions { SingleReader = true });
-    private readonly ConcurrentDictionary<string, bool> _abandoned = new(StringComparer.Ordinal);
+    private readonly Dictionary<Kind, Queue<ReservationId>> _open = Enum.GetValues<Kind>().ToDictionary(kind => kind, _ => new Queue<ReservationId>());
+    private readonly ConcurrentDictionary<string, bool> _beingUndone = new(StringComparer.Ordinal);
     private readonly CancellationTokenSource _stopping = new();
     private Task _loop = Task.CompletedTask;
+    private int _failures;
 
     private enum Kind
     {
         Confirm,
-        Abandon,
-        Carry,
-        Done,
+        Undo,
+        Ship,
+        Release,
+        Followed,
     }
 
     /// <summary>Settles what a crash left. It costs what is pending, not what is stored.</summary>
+    /// <exception cref="StoreException">A database can't be used.</exception>
     public async Task SettleAsync()
     {
-        IReadOnlyList<string> unconfirmed = await inventory.UnconfirmedAsync();
-        IReadOnlySet<string> existing = store.Existing(unconfirmed);
-        string[] orphans = [.. unconfirmed.Where(orderId => !existing.Contains(orderId))];
-        await inventory.ConfirmAsync([.. existing]);
-        await Task.WhenAll(orphans.Select(inventory.ReleaseAsync));
+        IReadOnlyList<ReservationId> unconfirmed = await inventory.UnconfirmedAsync();
+        int withOrders = store.WithOrders(unconfirmed).Count;
+        foreach (ReservationId reservation in unconfirmed) _open[Kind.Undo].Enqueue(reservation);
+        IReadOnlyList<(ReservationId Reservation, string Status)> pending = store.Pending();
+        foreach ((ReservationId reservation, string status) in pending) _open[Following(status)].Enqueue(reservation);
 
-        IReadOnlyList<(string OrderId, string Status)> pending = store.Pending();
-        foreach ((string orderId, string status) in pending) await CarryOutAsync(orderId, status);
-        await RemovePendingAsync([.. pending.Select(order => order.OrderId)]);
+        Exception? failure = await DoAsync();
+        for (long start = module.Clock.GetTimestamp(); failure is WriteRefusedException && module.Clock.GetElapsedTime(start) < module.Settings.RequestTimeout;)
+        {
+            await Task.Delay(RetryDelay, module.Clock);
+            failure = await DoAsync();
+        }
+
+        if (failure is not null)
+        {
+            if (failure is StoreException) throw failure;
+            Warn(failure);
+        }
+
         if (unconfirmed.Count + pending.Count > 0)
         {
             module.Log.LogInformation(
                 "Settled what the last run left: {Confirmed} reservations confirmed, {Released} without an order released, {Carried} status changes carried out",
-                existing.Count, orphans.Length, pending.Count);
+                withOrders, unconfirmed.Count - withOrders, pending.Count);
         }
     }
 
@@ -59,30 +78,33 @@ internal sealed class Settlement(OrderStore store, IInventory inventory, [FromKe
     public void Start() => _loop = Task.Run(RunAsync);
 
     /// <summary>The order exists: its reservation may stay.</summary>
-    public void Confirm(string orderId) => _steps.Writer.TryWrite(new Step(Kind.Confirm, orderId));
+    public void Confirm(ReservationId reservation) => _steps.Writer.TryWrite((Kind.Confirm, reservation));
 
-    /// <summary>The order was not written: its reservation goes.</summary>
-    public void Abandon(string orderId)
+    /// <summary>The order could not be placed: its reservation goes, unless there is the order all the same.</summary>
+    public void Undo(ReservationId reservation)
     {
-        _abandoned[orderId] = true;
-        _steps.Writer.TryWrite(new Step(Kind.Abandon, orderId));
+        _beingUndone[reservation.OrderId] = true;
+        _steps.Writer.TryWrite((Kind.Undo, reservation));
     }
 
-    /// <summary>Whether an earlier try at this order is still being undone: a new one would hold what is about to go.</summary>
-    public bool IsAbandoned(string orderId) => _abandoned.ContainsKey(orderId);
+    /// <summary>Whether an earlier try at this order is still being undone.</summary>
+    public bool IsBeingUndone(string orderId) => _beingUndone.ContainsKey(orderId);
 
-    /// <summary>Lets Inventory follow a status that is on disk: now, or soon where it can't at the moment.</summary>
-    public async Task FollowAsync(string orderId, string status)
+    /// <summary>Lets Inventory follow a status that is on disk: now, or soon if it can't at the moment. It never fails.</summary>
+    public async Task FollowAsync(ReservationId reservation, string status)
     {
+        Kind kind = Following(status);
         try
         {
-            await CarryOutAsync(orderId, status);
-            _steps.Writer.TryWrite(new Step(Kind.Done, orderId));
+            await FollowAsync(kind, [reservation]);
+            kind = Kind.Followed;
         }
-        catch (StoreException)
+        catch (Exception)
         {
-            _steps.Writer.TryWrite(new Step(Kind.Carry, orderId, status));
+            // The change is noted on disk, and tried again behind the answers: the log has it if that fails, too.
         }
+
+        _steps.Writer.TryWrite((kind, reservation));
     }
 
     /// <summary>Finishes what was collected.</summary>
@@ -94,66 +116,106 @@ internal sealed class Settlement(OrderStore store, IInventory inventory, [FromKe
         _stopping.Dispose();
     }
 
+    private static Kind Following(string status) => status == OrderStatus.Shipped ? Kind.Ship : Kind.Release;
+
     private async Task RunAsync()
     {
-        var batch = new List<Step>();
-        while (await _steps.Reader.WaitToReadAsync())
+        bool isDone = true;
+        while (!isDone || await _steps.Reader.WaitToReadAsync())
         {
-            await Task.Delay(CollectTime, module.Clock, _stopping.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            while (batch.Count < StepsPerGo && _steps.Reader.TryRead(out Step step)) batch.Add(step);
-            await UntilDoneAsync(() => DoAsync(batch));
-            batch.Clear();
+            await Task.Delay(isDone ? CollectTime : RetryDelay, module.Clock, _stopping.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            bool isLast = _stopping.IsCancellationRequested;
+            while (_steps.Reader.TryRead(out (Kind Kind, ReservationId Reservation) step)) _open[step.Kind].Enqueue(step.Reservation);
+            Exception? failure = await DoAsync();
+            isDone = failure is null;
+            if (isDone) _failures = 0;
+            else Warn(failure!);
+            if (!isDone && isLast) return; // the next start settles it
         }
     }
 
-    private async Task DoAsync(List<Step> batch)
+    /// <summary>Does what is open. What fails stays open, and keeps nothing else from being done.</summary>
+    /// <returns>A failure; null if nothing is left open.</returns>
+    private async Task<Exception?> DoAsync()
     {
-        string[] placed = Of(batch, Kind.Confirm);
-        if (placed.Length > 0) await inventory.ConfirmAsync(placed);
-        string[] abandoned = Of(batch, Kind.Abandon);
-        if (abandoned.Length > 0) await store.Writes.FenceAsync();
-        foreach (string orderId in abandoned)
-        {
-            await inventory.ReleaseAsync(orderId);
-            _abandoned.TryRemove(orderId, out _);
-        }
-
-        foreach (Step step in batch.Where(step => step.Kind == Kind.Carry)) await CarryOutAsync(step.OrderId, step.Status!);
-        await RemovePendingAsync([.. Of(batch, Kind.Done), .. Of(batch, Kind.Carry)]);
+        Exception? failure = null;
+        foreach (Kind kind in Enum.GetValues<Kind>()) failure = await DoAsync(kind, _open[kind]) ?? failure;
+        return failure;
     }
 
-    private async Task UntilDoneAsync(Func<Task> work)
+    private async Task<Exception?> DoAsync(Kind kind, Queue<ReservationId> steps)
     {
-        while (true)
+        Exception? failure = null;
+        int width = StepsPerWrite;
+        for (int left = steps.Count; left > 0;)
         {
+            ReservationId[] some = [.. steps.Take(Math.Min(width, left))];
             try
             {
-                await work();
-                return;
+                await DoAsync(kind, some);
+            }
+            catch (StoreException exception)
+            {
+                return exception; // the others would fail as well
+            }
+            catch (Exception) when (some.Length > 1)
+            {
+                width = 1; // who is at fault?
+                continue;
             }
             catch (Exception exception)
             {
-                module.Log.LogWarning("Bringing Inventory in step with the orders failed and is tried again: {Error}", exception.Message);
-                if (_stopping.IsCancellationRequested) return; // the next start settles it
-                await Task.Delay(RetryDelay, module.Clock, _stopping.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                failure = exception;
+                steps.Enqueue(some[0]);
             }
+
+            for (int i = 0; i < some.Length; i++) steps.Dequeue();
+            left -= some.Length;
+        }
+
+        return failure;
+    }
+
+    private async Task DoAsync(Kind kind, ReservationId[] some)
+    {
+        switch (kind)
+        {
+            case Kind.Confirm:
+                await inventory.ConfirmAsync(some);
+                break;
+            case Kind.Undo:
+                await UndoAsync(some);
+                break;
+            case Kind.Ship or Kind.Release:
+                await FollowAsync(kind, some);
+                foreach (ReservationId reservation in some) _open[Kind.Followed].Enqueue(reservation);
+                break;
+            default:
+                await store.Writes.WriteAsync(() =>
+                {
+                    foreach (ReservationId reservation in some) store.RemovePending(reservation.OrderId);
+                    return Outcome.Keep(some.Length);
+                });
+                break;
         }
     }
 
-    private Task CarryOutAsync(string orderId, string status) =>
-        status == OrderStatus.Shipped ? inventory.ShipAsync(orderId) : inventory.ReleaseAsync(orderId);
-
-    private async Task RemovePendingAsync(string[] orderIds)
+    // A write that failed may have taken effect all the same: whether there is the order decides.
+    private async Task UndoAsync(ReservationId[] some)
     {
-        if (orderIds.Length == 0) return;
-        await store.Writes.WriteAsync(() =>
-        {
-            foreach (string orderId in orderIds) store.RemovePending(orderId);
-            return Outcome.Keep(orderIds.Length);
-        });
+        await store.Writes.FenceAsync();
+        IReadOnlySet<ReservationId> withOrders = store.WithOrders(some);
+        await inventory.ConfirmAsync([.. withOrders]);
+        await inventory.ReleaseAsync([.. some.Where(reservation => !withOrders.Contains(reservation))]);
+        foreach (ReservationId reservation in some) _beingUndone.TryRemove(reservation.OrderId, out _);
     }
 
-    private static string[] Of(List<Step> batch, Kind kind) => [.. batch.Where(step => step.Kind == kind).Select(step => step.OrderId)];
+    private Task FollowAsync(Kind kind, ReservationId[] some) =>
+        kind == Kind.Ship ? inventory.ShipAsync(some) : inventory.ReleaseAsync(some);
 
-    private readonly record struct Step(Kind Kind, string OrderId, string? Status = null);
+    private void Warn(Exception failure)
+    {
+        if (_failures++ % FailuresPerLine == 0)
+            module.Log.LogWarning("Bringing Inventory in step with the orders failed and is tried again: {Error}", failure.Message);
+    }
 }

@@ -69,7 +69,7 @@ internal sealed class ChangeProduct(
             return Outcome.Undo(Reply.Refused<CatalogueEntry>(problem));
 
         var product = new Product(id, details.Name, details.Description, details.PriceCents, details.Category,
-            old!.Version + 1, old.CreatedAt, module.Now().ToMilliseconds());
+            old!.Version + 1, old.CreatedAt, module.Now().ToMilliseconds(notBefore: old.UpdatedAt));
         store.Update(product);
         return Outcome.Keep(Reply.Done(new CatalogueEntry(product)));
     }

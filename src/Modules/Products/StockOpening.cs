@@ -17,9 +17,9 @@ internal sealed class StockOpening(ProductStore store, IInventory inventory)
         {
             await inventory.OpenAsync([new OpeningStock(productId, quantity)]);
         }
-        catch (StoreException)
+        catch (Exception)
         {
-            // The product is on disk with its units, and SettleAsync goes on trying.
+            // The product is on disk with its units, and SettleAsync goes on trying: the log has it if that fails, too.
         }
     }
 

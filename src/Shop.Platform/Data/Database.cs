@@ -1,5 +1,6 @@
 using System.Reflection;
 using Microsoft.Data.Sqlite;
+using Microsoft.Extensions.Logging;
 using Prometheus;
 using SQLitePCL;
 
@@ -16,6 +17,7 @@ public sealed class Database : IDisposable
 
     private readonly string _module;
     private readonly ShopSettings _settings;
+    private readonly ILogger _log;
     private readonly string _readConnection;
     private SqliteConnection? _writeConnection;
     private WriteQueue? _writes;
@@ -32,9 +34,10 @@ public sealed class Database : IDisposable
         _ = raw.sqlite3_config(raw.SQLITE_CONFIG_MEMSTATUS, 0);
     }
 
-    internal Database(string module, ShopSettings settings)
+    internal Database(string module, ShopSettings settings, ILogger log)
     {
         _module = module;
+        _log = log;
         _settings = settings;
         Path = System.IO.Path.Combine(settings.DataDirectory, $"{module}.db");
         _readConnection = ConnectionString(SqliteOpenMode.ReadOnly, pooling: true);
@@ -54,6 +57,9 @@ public sealed class Database : IDisposable
 
     /// <summary>The answers that are kept for the keys of clients.</summary>
     public IdempotencyKeys Keys => _keys ?? throw NotOpen();
+
+    /// <summary>Writes that are neither on disk nor refused.</summary>
+    internal int UnwrittenWrites => _writes?.Unwritten ?? 0;
 
     /// <summary>Opens a read-only connection from the pool: dispose it soon.</summary>
     public SqliteConnection OpenRead()
@@ -119,7 +125,7 @@ public sealed class Database : IDisposable
         }
 
         var databaseMetrics = new DatabaseMetrics(metrics, _settings.WriteQueueLimit);
-        _writes = new WriteQueue(_module, _writeConnection, _settings, databaseMetrics, NoteDamage);
+        _writes = new WriteQueue(_module, _writeConnection, _settings, databaseMetrics, _log, NoteDamage);
         _keys = new IdempotencyKeys(this);
         registry.AddBeforeCollectCallback(() => databaseMetrics.Refresh(_writes.Depth, FileSize(Path), FileSize(Path + "-wal")));
     }
@@ -151,13 +157,29 @@ public sealed class Database : IDisposable
     /// <summary>Keeps in mind that the file is damaged, where an error says so: it does not mend itself.</summary>
     internal void NoteDamage(SqliteException exception) => IsDamaged |= exception.SqliteErrorCode is raw.SQLITE_CORRUPT or raw.SQLITE_NOTADB;
 
+    /// <summary>What a reader elsewhere is told in place of SQLite's error, which does not say whose database it is about.</summary>
+    public StoreUnavailableException Unreadable(SqliteException exception)
+    {
+        NoteDamage(exception);
+        return new StoreUnavailableException(_module, exception);
+    }
+
     /// <summary>Finishes the writes that wait, moves the WAL into the file and closes it.</summary>
     public void Dispose()
     {
         if (_writeConnection is null) return;
         _writes?.Stop();
         using (SqliteConnection readers = new(_readConnection)) SqliteConnection.ClearPool(readers);
-        Run(_writeConnection, "PRAGMA wal_checkpoint(TRUNCATE)");
+        try
+        {
+            Run(_writeConnection, "PRAGMA busy_timeout=500"); // another program may be reading
+            Run(_writeConnection, "PRAGMA wal_checkpoint(TRUNCATE)");
+        }
+        catch (SqliteException exception)
+        {
+            _log.LogWarning("The WAL of {Path} could not be moved into it: {Error} The next start reads it there.", Path, exception.Message);
+        }
+
         _writeConnection.Dispose();
         _writeConnection = null;
     }

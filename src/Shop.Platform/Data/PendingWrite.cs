@@ -20,7 +20,10 @@ public abstract class PendingWrite
     /// <returns>Whether its changes are kept.</returns>
     internal abstract bool TryRun();
 
-    /// <summary>The batch is on disk: follow-up work first, in commit order, then the caller.</summary>
+    /// <summary>The batch is on disk: memory follows, in commit order.</summary>
+    internal abstract void Follow();
+
+    /// <summary>The caller hears of it.</summary>
     internal abstract void Complete();
 
     /// <summary>It was not made.</summary>
@@ -37,10 +40,8 @@ public abstract class PendingWrite<T> : PendingWrite, IValueTaskSource<T>
     private ManualResetValueTaskSourceCore<T> _caller;
     private Outcome<T> _outcome;
 
-    /// <summary>A write that has yet to be queued, once.</summary>
-    /// <param name="inline">Whether the caller goes on at once, on the writer's thread: for a caller that does next to nothing before its next
-    /// wait. Elsewhere it would wait for its turn behind all requests that have just come in.</param>
-    protected PendingWrite(bool inline = false) => _caller.RunContinuationsAsynchronously = !inline;
+    /// <summary>A write that has yet to be queued, once. Its caller never goes on on the writer's thread, however the write ends.</summary>
+    protected PendingWrite() => _caller.RunContinuationsAsynchronously = true;
 
     /// <summary>Completes once the write is on disk, or was not made. To be awaited once.</summary>
     internal ValueTask<T> Task => new(this, _caller.Version);
@@ -50,7 +51,7 @@ public abstract class PendingWrite<T> : PendingWrite, IValueTaskSource<T>
     protected abstract Outcome<T> Run();
 
     /// <summary>On the writer's thread after the commit, in commit order, before the caller goes on: the place to bring memory in line with
-    /// the disk. Not called for a write that was undone.</summary>
+    /// the disk. Not called for a write that was undone. What it throws is logged, and the caller is told that the write is done: it is.</summary>
     protected virtual void Committed(T answer)
     {
         // Most need nothing.
@@ -71,20 +72,12 @@ public abstract class PendingWrite<T> : PendingWrite, IValueTaskSource<T>
         }
     }
 
-    internal sealed override void Complete()
+    internal sealed override void Follow()
     {
-        try
-        {
-            if (_outcome.IsKept) Committed(_outcome.Answer);
-        }
-        catch (Exception exception)
-        {
-            Fail(exception);
-            return;
-        }
-
-        _caller.SetResult(_outcome.Answer);
+        if (_outcome.IsKept) Committed(_outcome.Answer);
     }
+
+    internal sealed override void Complete() => _caller.SetResult(_outcome.Answer);
 
     internal sealed override void Fail(Exception exception) => _caller.SetException(exception);
 

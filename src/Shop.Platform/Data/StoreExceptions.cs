@@ -1,16 +1,23 @@
 namespace Shop.Platform.Data;
 
-/// <summary>A write was not made, and nothing of it was kept. The same write may succeed later.</summary>
-public abstract class StoreException(string message, Exception? innerException = null) : Exception(message, innerException);
+/// <summary>The database of a module could not be used. The same may succeed later.</summary>
+public abstract class StoreException(string module, string message, Exception? innerException = null) : Exception(message, innerException)
+{
+    /// <summary>Name of the module whose database it is.</summary>
+    public string Module { get; } = module;
+}
+
+/// <summary>A write was not begun, and never will be.</summary>
+public abstract class WriteRefusedException(string module, string message) : StoreException(module, message);
 
 /// <summary>The write queue is full.</summary>
 public sealed class WriteQueueFullException(string module)
-    : StoreException($"The write queue of {module} is full; nothing was written.");
+    : WriteRefusedException(module, $"The write queue of {module} is full; nothing was written.");
 
 /// <summary>The write waited in the queue for longer than <see cref="ShopSettings.RequestTimeout"/>.</summary>
 public sealed class WriteTimeoutException(string module)
-    : StoreException($"The write queue of {module} is too slow; nothing was written.");
+    : WriteRefusedException(module, $"The write queue of {module} is too slow; nothing was written.");
 
-/// <summary>The database could not carry out the write.</summary>
+/// <summary>The database could not carry out a write, or be read. A commit that failed at the disk may come back after a crash, until a later one succeeds.</summary>
 public sealed class StoreUnavailableException(string module, Exception innerException)
-    : StoreException($"The database of {module} is not available: {innerException.Message}", innerException);
+    : StoreException(module, $"The database of {module} is not available: {innerException.Message}", innerException);

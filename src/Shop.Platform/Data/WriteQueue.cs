@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Threading.Channels;
 using Microsoft.Data.Sqlite;
+using Microsoft.Extensions.Logging;
 using SQLitePCL;
 
 namespace Shop.Platform.Data;
@@ -19,10 +20,14 @@ public sealed class WriteQueue
     /// <summary>Most writes in one commit, unless <see cref="ShopSettings.WriteBatchLimit"/> says fewer.</summary>
     public const int MaxBatch = 1024;
 
+    [ThreadStatic]
+    private static bool _isWriter;
+
     private readonly string _module;
+    private readonly ILogger _log;
     private readonly SqliteConnection _connection;
     private readonly DatabaseMetrics _metrics;
-    private readonly Action<SqliteException> _batchFailed;
+    private readonly Action<SqliteException> _failed;
     private readonly int _batchLimit;
     private readonly TimeSpan _longestWait;
     private readonly Channel<PendingWrite> _waiting;
@@ -31,10 +36,13 @@ public sealed class WriteQueue
     private readonly Statement _begin, _commit, _rollback, _savepoint, _release, _undo, _fence;
     private IWriteFollower? _follower;
     private long _commits;
+    private volatile bool _hasBegun;
+    private volatile int _inBatch;
 
-    internal WriteQueue(string module, SqliteConnection connection, ShopSettings settings, DatabaseMetrics metrics, Action<SqliteException> failed)
+    internal WriteQueue(string module, SqliteConnection connection, ShopSettings settings, DatabaseMetrics metrics, ILogger log, Action<SqliteException> failed)
     {
-        _batchFailed = failed;
+        _failed = failed;
+        _log = log;
         _module = module;
         _connection = connection;
         _metrics = metrics;
@@ -58,9 +66,17 @@ public sealed class WriteQueue
     /// <summary>How many batches have been committed.</summary>
     internal long Commits => Volatile.Read(ref _commits);
 
-    /// <summary>Compiles a statement for use inside writes.</summary>
+    /// <summary>Writes that are neither on disk nor refused, those of the batch under way included.</summary>
+    internal int Unwritten => Depth + _inBatch;
+
+    /// <summary>In Debug, stops a request that goes on on a writer's thread: it would hold up everybody's writes, and wait for itself if it writes.</summary>
+    [Conditional("DEBUG")]
+    internal static void AssertIsElsewhere() => Debug.Assert(!_isWriter, "A writer's thread is for writes alone.");
+
+    /// <summary>Compiles a statement for use inside writes: before the first of them, or inside one. SQLite's locks are off.</summary>
     public Statement Prepare(string sql)
     {
+        Debug.Assert(!_hasBegun || Thread.CurrentThread == _writer, "A statement is prepared before the first write, or inside one.");
         var statement = new Statement(_connection.Handle!, sql);
         lock (_prepared) _prepared.Add(statement);
         return statement;
@@ -75,6 +91,7 @@ public sealed class WriteQueue
     /// <exception cref="StoreUnavailableException">The batch could not be committed.</exception>
     public ValueTask<T> WriteAsync<T>(PendingWrite<T> write)
     {
+        AssertIsElsewhere();
         if (_waiting.Writer.TryWrite(write)) return write.Task;
         if (_waiting.Reader.Completion.IsCompleted) throw new ObjectDisposedException(_module, "The database is closed.");
         throw new WriteQueueFullException(_module);
@@ -102,9 +119,11 @@ public sealed class WriteQueue
 
     private void WriteUntilStopped()
     {
+        _isWriter = true;
         var batch = new List<PendingWrite>(_batchLimit);
         while (WaitForWork())
         {
+            _hasBegun = true;
             while (batch.Count < _batchLimit && _waiting.Reader.TryRead(out PendingWrite? write))
             {
                 // Whoever asked for it has hardly waited so long; and what is left undone lets the others catch up.
@@ -112,8 +131,10 @@ public sealed class WriteQueue
                 else batch.Add(write);
             }
 
+            _inBatch = batch.Count;
             if (batch.Count > 0) Commit(batch);
             batch.Clear();
+            _inBatch = 0;
         }
     }
 
@@ -144,8 +165,7 @@ public sealed class WriteQueue
             RollBack();
             _follower?.RollBack();
             _metrics.Failed(batch.Count);
-            _batchFailed(exception);
-            var failure = new StoreUnavailableException(_module, exception);
+            StoreUnavailableException failure = Unavailable(exception);
             foreach (PendingWrite write in batch) write.Fail(failure);
             return;
         }
@@ -156,9 +176,30 @@ public sealed class WriteQueue
         _metrics.Committed(kept, batch.Count - kept, Stopwatch.GetElapsedTime(start));
         foreach (PendingWrite write in batch)
         {
-            if (write.Fault is null) write.Complete();
-            else write.Fail(write.Fault is SqliteException ? new StoreUnavailableException(_module, write.Fault) : write.Fault);
+            if (write.Fault is null) Complete(write);
+            else write.Fail(write.Fault is SqliteException sqlite ? Unavailable(sqlite) : write.Fault);
         }
+    }
+
+    private void Complete(PendingWrite write)
+    {
+        try
+        {
+            write.Follow();
+        }
+        catch (Exception exception)
+        {
+            // It is on disk, and whoever is told that it failed would undo or repeat it.
+            _log.LogError(exception, "A write of {Module} is on disk, but memory could not follow: restart the shop", _module);
+        }
+
+        write.Complete();
+    }
+
+    private StoreUnavailableException Unavailable(SqliteException exception)
+    {
+        _failed(exception);
+        return new StoreUnavailableException(_module, exception);
     }
 
     /// <returns>Whether it may stay so: false where a write that must be undone has changed something.</returns>

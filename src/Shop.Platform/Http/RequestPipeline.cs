@@ -25,6 +25,7 @@ internal sealed class RequestPipeline(ModuleListener listener, RequestDelegate c
 
     public Task InvokeAsync(HttpContext http)
     {
+        WriteQueue.AssertIsElsewhere();
         Endpoint? endpoint = http.GetEndpoint();
         IHeaderDictionary headers = http.Response.Headers;
         SecurityHeaders.AddTo(headers);
@@ -67,6 +68,7 @@ internal sealed class RequestPipeline(ModuleListener listener, RequestDelegate c
         try
         {
             await answering;
+            WriteQueue.AssertIsElsewhere();
             if (IsBareError(http.Response)) ProblemOf(http).Write(http);
         }
         catch (Exception exception)

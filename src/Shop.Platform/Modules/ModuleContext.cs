@@ -25,7 +25,7 @@ public sealed class ModuleContext(ModuleIdentity identity, ShopSettings settings
     public CollectorRegistry Registry { get; } = Prometheus.Metrics.NewCustomRegistry();
 
     /// <summary>The module's database, open between its start and its stop.</summary>
-    public Database Database { get; } = new(identity.Name, settings);
+    public Database Database { get; } = new(identity.Name, settings, logs.CreateLogger($"Shop.{identity.Name}"));
 
     /// <summary>Whether the files of all modules agree.</summary>
     public Books Books { get; init; } = new();

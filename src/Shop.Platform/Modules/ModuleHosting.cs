@@ -84,6 +84,10 @@ public static class ModuleHosting
     public static IEnumerable<(ModuleIdentity Module, Uri Address)> ModuleAddresses(this WebApplication app) =>
         app.Services.GetServices<ModuleListener>().Select(listener => (listener.Module.Identity, listener.Address));
 
+    /// <summary>How many writes of each module wait for its disk.</summary>
+    public static IEnumerable<(ModuleIdentity Module, int Writes)> UnwrittenWrites(this WebApplication app) =>
+        app.Services.GetServices<ModuleListener>().Select(listener => (listener.Module.Identity, listener.Module.Database.UnwrittenWrites));
+
     private static ForwardedHeadersOptions Forwarded(ShopSettings settings)
     {
         var options = new ForwardedHeadersOptions { ForwardedHeaders = ForwardedHeaders.XForwardedFor | ForwardedHeaders.XForwardedProto, ForwardLimit = null };
@@ -159,7 +163,9 @@ public static class ModuleHosting
             }
             catch (Exception exception) when (exception is SqliteException or StoreException)
             {
-                throw new ShopStartException($"The database file {context.Database.Path} can't be used: {exception.Message}", exception);
+                // A module's start asks others too: the file is the one that failed.
+                ModuleContext failed = exception is StoreException store ? services.GetRequiredKeyedService<ModuleContext>(store.Module) : context;
+                throw new ShopStartException($"The database file {failed.Database.Path} can't be used: {exception.Message}", exception);
             }
 
             if (context.Books.Agree) _purge = new Periodic("Purging old idempotency keys", TimeSpan.FromHours(1),

@@ -2,7 +2,8 @@ namespace Shop.Inventory.Contracts;
 
 /// <summary>
 /// The stock, as other modules may use it. Every call may be repeated: the second time changes nothing. A task that has
-/// completed means that it is on disk.
+/// completed means that it is on disk. One that failed may have taken effect, unless it says that the write was refused:
+/// <see cref="Shop.Platform.Data.WriteRefusedException"/>.
 /// </summary>
 public interface IInventory
 {
@@ -16,25 +17,30 @@ public interface IInventory
     Task RetireAsync(IReadOnlyList<string> productIds);
 
     /// <summary>Holds every line for an order, or none.</summary>
-    /// <param name="orderId">The order's id: a reservation has no other.</param>
+    /// <param name="id">The reservation's id: the caller's own, so that it can be released even if the answer is lost.</param>
     /// <param name="lines">At most one line a product; quantities of at least 1.</param>
-    ValueTask<Reservation> ReserveAsync(string orderId, IReadOnlyList<StockLine> lines);
+    ValueTask<Reservation> ReserveAsync(ReservationId id, IReadOnlyList<StockLine> lines);
 
     /// <summary>Notes that these reservations have their orders.</summary>
-    Task ConfirmAsync(IReadOnlyList<string> orderIds);
+    Task ConfirmAsync(IReadOnlyList<ReservationId> ids);
 
     /// <summary>The reservations that no order has been confirmed for: what a crash may have left.</summary>
-    Task<IReadOnlyList<string>> UnconfirmedAsync();
+    Task<IReadOnlyList<ReservationId>> UnconfirmedAsync();
 
     /// <summary>How many reservations are held, confirmed or not.</summary>
     Task<long> CountReservationsAsync();
 
-    /// <summary>Gives what an order holds back to the stock. Nothing happens where it holds nothing.</summary>
-    Task ReleaseAsync(string orderId);
+    /// <summary>Gives back to the stock what these reservations hold, in one write. Nothing happens for one that holds nothing.</summary>
+    Task ReleaseAsync(IReadOnlyList<ReservationId> ids);
 
-    /// <summary>Takes what an order holds out of the stock for good. Nothing happens where it holds nothing.</summary>
-    Task ShipAsync(string orderId);
+    /// <summary>Takes out of the stock for good what these reservations hold, in one write. Nothing happens for one that holds nothing.</summary>
+    Task ShipAsync(IReadOnlyList<ReservationId> ids);
 }
+
+/// <summary>Which reservation is meant: an order holds one at a time, but its id may be tried again after a failure.</summary>
+/// <param name="OrderId">The order.</param>
+/// <param name="Number">Tells this try at the order from every other; 0 if its id is never tried again.</param>
+public readonly record struct ReservationId(string OrderId, long Number);
 
 /// <summary>The first units of a product.</summary>
 /// <param name="ProductId">The product.</param>
@@ -54,14 +60,14 @@ public sealed record Reservation(ReservationOutcome Outcome, IReadOnlyList<Short
 /// <summary>How a reservation went.</summary>
 public enum ReservationOutcome
 {
-    /// <summary>Every line is held, from now or from an earlier call with the same lines.</summary>
+    /// <summary>Every line is held, from now or from an earlier call with the same id.</summary>
     Held,
 
     /// <summary>The stock is too little; nothing is held.</summary>
     TooLittleStock,
 
-    /// <summary>This order holds other lines already; they are unchanged.</summary>
-    HoldsOtherLines,
+    /// <summary>The order has a reservation of another number; it is unchanged.</summary>
+    HeldByAnother,
 }
 
 /// <summary>A line that the stock is too little for.</summary>

@@ -1,0 +1,26 @@
+using Shop.Platform;
+using Shop.Platform.Modules;
+
+namespace Shop.Host;
+
+/// <summary>The end of the shop has a bound, whatever its disk does.</summary>
+internal static class Shutdown
+{
+    /// <summary>Ends the process within <see cref="ShopSettings.RequestTimeout"/> of being told to stop, and a little before: a container's owner has the same patience.</summary>
+    public static void BoundShutdown(this WebApplication shop)
+    {
+        TimeSpan bound = shop.Services.GetRequiredService<ShopSettings>().RequestTimeout * 0.8;
+        shop.Lifetime.ApplicationStopping.Register(() => _ = EndAfterAsync(shop, bound));
+    }
+
+    // Where all goes well the process has ended before.
+    private static async Task EndAfterAsync(WebApplication shop, TimeSpan bound)
+    {
+        await Task.Delay(bound);
+        string[] unwritten = [.. shop.UnwrittenWrites().Where(module => module.Writes > 0).Select(module => $"{module.Writes} of {module.Module.Name}")];
+        await Console.Error.WriteLineAsync(unwritten.Length > 0
+            ? $"Shop ends without waiting any longer for its disk. Writes that were neither made nor acknowledged: {string.Join(", ", unwritten)}."
+            : "Shop ends without waiting any longer. All that was acknowledged is on disk.");
+        Environment.Exit(1);
+    }
+}

@@ -230,7 +230,7 @@ internal sealed class WriteQueueTests
         using var database = new DatabaseUnderTest();
         using var other = new DatabaseUnderTest();
         Exception? queued = null;
-        await database.WriteAsync("a", _ => queued = Assert.Catch(() => { _ = other.WriteAsync("b"); }));
+        await database.WriteAsync("a", written => queued = Assert.Catch(() => { _ = other.WriteAsync("b"); }));
         Assert.That(queued?.Message, Does.Contain("for writes alone"));
         Assert.That(() => database.Writes.Prepare("SELECT 1"), Throws.Exception.With.Message.Contains("inside one"));
     }

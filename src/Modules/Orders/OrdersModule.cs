@@ -1,6 +1,5 @@
 using Microsoft.Extensions.DependencyInjection;
 using Shop.Inventory.Contracts;
-using Shop.Platform.Data;
 using Shop.Platform.Http;
 using Shop.Platform.Modules;
 

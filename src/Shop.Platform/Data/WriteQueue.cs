@@ -33,10 +33,10 @@ public sealed class WriteQueue
     private readonly Channel<PendingWrite> _waiting;
     private readonly Thread _writer;
     private readonly List<Statement> _prepared = [];
+    private readonly Lock _sqlite = new();
     private readonly Statement _begin, _commit, _rollback, _savepoint, _release, _undo, _fence;
     private IWriteFollower? _follower;
     private long _commits;
-    private volatile bool _hasBegun;
     private volatile int _inBatch;
 
     internal WriteQueue(string module, SqliteConnection connection, ShopSettings settings, DatabaseMetrics metrics, ILogger log, Action<SqliteException> failed)
@@ -73,13 +73,15 @@ public sealed class WriteQueue
     [Conditional("DEBUG")]
     internal static void AssertIsElsewhere() => Debug.Assert(!_isWriter, "A writer's thread is for writes alone.");
 
-    /// <summary>Compiles a statement for use inside writes: before the first of them, or inside one. SQLite's locks are off.</summary>
+    /// <summary>Compiles a statement for use inside writes: at once inside one, elsewhere between two batches. SQLite's own locks are off.</summary>
     public Statement Prepare(string sql)
     {
-        Debug.Assert(!_hasBegun || Thread.CurrentThread == _writer, "A statement is prepared before the first write, or inside one.");
-        var statement = new Statement(_connection.Handle!, sql);
-        lock (_prepared) _prepared.Add(statement);
-        return statement;
+        lock (_sqlite)
+        {
+            var statement = new Statement(_connection.Handle!, sql);
+            _prepared.Add(statement);
+            return statement;
+        }
     }
 
     /// <summary>Lets state in memory go with the writes from now on. Called before the first write that changes it.</summary>
@@ -114,7 +116,7 @@ public sealed class WriteQueue
         _waiting.Writer.TryComplete();
         _writer.Join();
         // A connection lives on, with its files, while it has a statement.
-        lock (_prepared) _prepared.ForEach(statement => statement.Dispose());
+        lock (_sqlite) _prepared.ForEach(statement => statement.Dispose());
     }
 
     private void WriteUntilStopped()
@@ -123,7 +125,6 @@ public sealed class WriteQueue
         var batch = new List<PendingWrite>(_batchLimit);
         while (WaitForWork())
         {
-            _hasBegun = true;
             while (batch.Count < _batchLimit && _waiting.Reader.TryRead(out PendingWrite? write))
             {
                 // Whoever asked for it has hardly waited so long; and what is left undone lets the others catch up.
@@ -132,7 +133,11 @@ public sealed class WriteQueue
             }
 
             _inBatch = batch.Count;
-            if (batch.Count > 0) Commit(batch);
+            if (batch.Count > 0)
+            {
+                lock (_sqlite) Commit(batch);
+            }
+
             batch.Clear();
             _inBatch = 0;
         }

@@ -51,7 +51,8 @@ internal sealed class BookKeeping(IReadOnlyList<IShopModule> modules, IServicePr
         }
         catch (StoreException exception)
         {
-            throw new ShopStartException($"The database files in {Path.GetDirectoryName(_databases[0].Path)} can't be used: {exception.Message}", exception);
+            string path = services.GetRequiredKeyedService<ModuleContext>(exception.Module).Database.Path;
+            throw new ShopStartException($"The database file {path} can't be used: {exception.Message}", exception);
         }
     }
 

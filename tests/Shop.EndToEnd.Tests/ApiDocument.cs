@@ -50,7 +50,8 @@ internal sealed class ApiDocument
         if (segments.Length > 1 && segments[1] == "api") segments = segments.Length == 2 ? ["", ""] : ["", .. segments[2..]];
         int status = (int)answer.StatusCode;
         (string, string[], JsonObject Responses)[] found = [.. _operations.Where(operation => operation.Method == verb && Matches(operation.Path, segments))];
-        if (found.Length == 0) return status is 404 or 405 ? null : $"{status} where the document has no operation";
+        // A page of elsewhere is refused before its path is looked at.
+        if (found.Length == 0) return status is 404 or 405 || body.Contains("urn:shop:problem:foreign-origin", StringComparison.Ordinal) ? null : $"{status} where the document has no operation";
         // A literal path before one with a parameter.
         JsonObject responses = found.MinBy(operation => operation.Item2.Count(segment => segment.StartsWith('{'))).Responses;
         if (responses[$"{status}"] is not { } response) return $"{status} is not in the document";

@@ -30,9 +30,9 @@ internal sealed class StockOpening(ProductStore store, IInventory inventory)
         {
             await inventory.RetireAsync([productId]);
         }
-        catch (StoreException)
+        catch (Exception)
         {
-            // The deletion is on disk, and SettleAsync goes on trying.
+            // The deletion is on disk, and SettleAsync goes on trying: the log has it if that fails, too.
         }
     }
 

@@ -35,6 +35,9 @@ public sealed class Faults
         else (_list ??= []).Add((path, message));
     }
 
+    /// <summary>Counts a fault of a kind that is listed often enough.</summary>
+    public void AddUnlisted() => _notListed++;
+
     /// <summary>What is wrong with a field, or with anything below it; null where nothing is.</summary>
     public string? Of(string path, bool exactly = false)
     {

@@ -31,7 +31,11 @@ public sealed class Query
             {
                 if (values.Count > 1) query.Faults.Add(name, "is given more than once");
             }
-            else if (++unknown <= MostUnknown)
+            else if (++unknown > MostUnknown)
+            {
+                query.Faults.AddUnlisted();
+            }
+            else
             {
                 query.Faults.Add(name, known.Count == 0
                     ? "is not a parameter of this route, which takes none"

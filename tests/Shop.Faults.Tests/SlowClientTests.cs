@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Sockets;
 using System.Text;
 using System.Text.Json.Nodes;
+using Microsoft.Extensions.DependencyInjection;
 using Shop.Platform.Http;
 
 namespace Shop.Faults.Tests;
@@ -85,43 +86,62 @@ internal sealed class SlowClientTests
     }
 
     [Test]
-    public async Task Given_as_many_connections_as_there_may_be_when_one_more_comes_then_it_is_told_and_closed_and_the_other_services_are_not_concerned()
+    public async Task Given_as_many_connections_as_there_may_be_all_at_work_when_one_more_comes_then_it_is_told_and_closed_and_the_other_services_are_not_concerned()
     {
         await using ShopUnderTest shop = await ShopUnderTest.StartAsync("Shop:MaxConnections=3");
         Uri address = shop.Orders.BaseAddress!;
-        TcpClient[] clients = [.. Enumerable.Range(0, 4).Select(_ => new TcpClient())];
-        string[] answers = new string[clients.Length];
-        for (int i = 0; i < clients.Length; i++)
+        ModuleListener orders = shop.Services.GetServices<ModuleListener>().Single(listener => listener.Module.Identity.Name == "orders");
+        Task<HttpResponseMessage>[] atWork;
+        using (StuckDatabase.OfOrders(shop.DataDirectory))
         {
-            await clients[i].ConnectAsync(address.Host, address.Port);
-            answers[i] = await AskAsync(clients[i]);
+            atWork = [.. Enumerable.Range(0, 3).Select(async _ => (await shop.Orders.PostAsync("/orders", Http.Order("prod_0"))).Response)];
+            await Eventually.IsSoAsync(() => Task.FromResult(orders.Metrics.InProgress == 3));
+            using var client = new TcpClient();
+            await client.ConnectAsync(address.Host, address.Port);
+            string answer = await AskAsync(client);
+            Assert.That(answer.Split(' ')[1], Is.EqualTo("503"));
+            Assert.That(answer, Does.Contain("\r\nRetry-After: 1\r\n").And.Contain("\r\nConnection: close\r\n").And.Contain("\r\nX-Content-Type-Options: nosniff\r\n"));
+            Assert.That(await AskAsync(client), Is.Empty, "closed");
+            JsonNode problem = JsonNode.Parse(answer[answer.IndexOf('{')..])!;
+            Assert.That(((int)problem["status"]!, (string)problem["error"]!, ((string)problem["trace_id"]!).Length), Is.EqualTo((503, "Too many connections; try again in a second.", 32)));
+            await shop.Products.GetJsonAsync("/products/prod_0");
         }
 
-        Assert.That(answers.Select(answer => answer.Split(' ')[1]), Is.EqualTo(new[] { "200", "200", "200", "503" }));
-        Assert.That(answers[3], Does.Contain("\r\nRetry-After: 1\r\n").And.Contain("\r\nConnection: close\r\n").And.Contain("\r\nX-Content-Type-Options: nosniff\r\n"));
-        Assert.That(await AskAsync(clients[3]), Is.Empty, "closed");
-        JsonNode problem = JsonNode.Parse(answers[3][answers[3].IndexOf('{')..])!;
-        Assert.That(((int)problem["status"]!, (string)problem["error"]!, ((string)problem["trace_id"]!).Length), Is.EqualTo((503, "Too many connections; try again in a second.", 32)));
-        await shop.Products.GetJsonAsync("/products/prod_0");
+        Assert.That((await Task.WhenAll(atWork)).Select(response => response.StatusCode), Is.All.EqualTo(HttpStatusCode.Created));
+        Exposition metrics = await Exposition.OfAsync(shop.Orders);
+        Assert.That((metrics["""app_requests_rejected_total{reason="too_many_connections"}"""], metrics["""http_requests_by_status_code_total{code="503"}"""]), Is.EqualTo((1.0, 1.0)));
+    }
 
-        // A place that is free again is given to the next, and what was refused was counted.
-        clients[0].Dispose();
-        Exposition? metrics = null;
-        for (int refused = 1; metrics is null; refused++)
+    [Test]
+    public async Task Given_idle_connections_wherever_there_may_be_any_when_others_come_then_they_are_served_at_once_and_only_the_client_with_most_gives_way()
+    {
+        const int Limit = 64;
+        await using ShopUnderTest shop = await ShopUnderTest.StartAsync($"Shop:MaxConnections={Limit}");
+        Uri address = shop.Orders.BaseAddress!;
+        TcpClient modest = await ConnectAsync("127.0.0.3");
+        Assert.That(await AskAsync(modest), Does.StartWith("HTTP/1.1 200"));
+        TcpClient[] idle = [.. await Task.WhenAll(Enumerable.Range(0, Limit - 1).Select(_ => ConnectAsync("127.0.0.2")))];
+        foreach (TcpClient client in idle.Take(Limit / 2)) Assert.That(await AskAsync(client), Does.StartWith("HTTP/1.1 200"));
+
+        // Of the greedy client and of others, again and again: each is served.
+        var others = new List<TcpClient>();
+        for (int i = 0; i < 2 * Limit; i++)
         {
-            try
-            {
-                metrics = await Exposition.OfAsync(shop.Orders);
-                Assert.That((metrics["""app_requests_rejected_total{reason="too_many_connections"}"""], metrics["""http_requests_by_status_code_total{code="503"}"""]),
-                    Is.EqualTo(((double)refused, (double)refused)));
-            }
-            catch (HttpRequestException exception) when (exception.StatusCode == HttpStatusCode.ServiceUnavailable)
-            {
-                // The shop has not noticed yet that the first has gone.
-            }
+            others.Add(await ConnectAsync(i % 4 == 0 ? $"127.0.1.{i + 1}" : "127.0.0.2"));
+            Assert.That(await AskAsync(others[^1]), Does.StartWith("HTTP/1.1 200"));
         }
 
-        foreach (TcpClient client in clients) client.Dispose();
+        Assert.That(await AskAsync(modest), Does.StartWith("HTTP/1.1 200"), "whoever has less than others keeps it");
+        Exposition metrics = await Exposition.OfAsync(shop.Orders);
+        Assert.That((metrics["app_connections_gave_way_total"] > Limit, metrics["""app_requests_rejected_total{reason="too_many_connections"}"""]), Is.EqualTo((true, 0.0)));
+        foreach (TcpClient client in (TcpClient[])[modest, .. idle, .. others]) client.Dispose();
+
+        async Task<TcpClient> ConnectAsync(string from)
+        {
+            var client = new TcpClient(new IPEndPoint(IPAddress.Parse(from), 0));
+            await client.ConnectAsync(IPAddress.Loopback, address.Port);
+            return client;
+        }
     }
 
     [Test]

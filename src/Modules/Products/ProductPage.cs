@@ -30,6 +30,7 @@ internal sealed class ProductPage(byte[] json, StringValues total, StringValues 
 
     public Task ExecuteAsync(HttpContext httpContext)
     {
+        if (JsonAnswer.Refusal(httpContext, json.Length) is { } refusal) return refusal.ExecuteAsync(httpContext);
         HttpResponse response = httpContext.Response;
         response.ContentType = JsonAnswer.ContentType;
         response.ContentLength = json.Length;

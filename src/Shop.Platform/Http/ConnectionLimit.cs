@@ -8,8 +8,8 @@ using Shop.Platform.Security;
 namespace Shop.Platform.Http;
 
 /// <summary>
-/// How many connections a listener serves. One more is told 503 and closed; the server alone would close it without a word.
-/// It costs no parsing and no memory of a request.
+/// How many connections a listener serves. For one more another gives way; if none can, it is told 503 and closed. The server alone would close it
+/// without a word. It costs no parsing and no memory of a request.
 /// </summary>
 internal sealed class ConnectionLimit(ModuleListener listener)
 {
@@ -19,18 +19,19 @@ internal sealed class ConnectionLimit(ModuleListener listener)
     /// <summary>How long a client that is one too many may take to ask for something.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(1);
 
-    private int _open;
-
     public async Task RunAsync(ConnectionContext connection, ConnectionDelegate next)
     {
-        bool fits = Interlocked.Increment(ref _open) <= listener.Module.Settings.MaxConnections;
-        try
+        if (listener.Connections.TryAdd(connection, listener) is not { } admitted)
         {
-            await (fits ? next(connection) : RefuseAsync(connection.Transport));
+            await RefuseAsync(connection.Transport);
+            return;
         }
-        finally
+
+        using (admitted)
         {
-            Interlocked.Decrement(ref _open);
+            connection.Transport = admitted;
+            connection.Features.Set(admitted);
+            await next(connection);
         }
     }
 

@@ -13,6 +13,9 @@ public static class JsonAnswer
     /// <summary>What <c>Content-Type</c> says.</summary>
     public const string ContentType = "application/json; charset=utf-8";
 
+    /// <summary>Bytes of a reply that need room.</summary>
+    private const int Large = 64 * 1024;
+
     /// <summary>An answer with a body.</summary>
     public static IResult Of<T>(int status, T body, JsonTypeInfo<T> type) =>
         new Answer<T>(status, body, type);
@@ -29,11 +32,20 @@ public static class JsonAnswer
         response.BodyWriter.Write(bytes);
     }
 
+    /// <summary>The answer if a reply of so many bytes has no room beside those that slow clients have not read yet; null if it has.</summary>
+    public static Problem? Refusal(HttpContext http, int bytes)
+    {
+        if (bytes <= Large) return null;
+        ClientConnection? connection = http.Features.Get<ClientConnection>();
+        return connection is null || connection.HasRoomForReply(bytes) ? null : connection.Listener.NoMemory();
+    }
+
     private sealed class Answer<T>(int status, T body, JsonTypeInfo<T> type) : IResult
     {
         public Task ExecuteAsync(HttpContext httpContext)
         {
             ReadOnlySpan<byte> bytes = JsonBuffer.Of(body, type);
+            if (Refusal(httpContext, bytes.Length) is { } refusal) return refusal.ExecuteAsync(httpContext);
             HttpResponse response = httpContext.Response;
             response.StatusCode = status;
             response.ContentType = ContentType;

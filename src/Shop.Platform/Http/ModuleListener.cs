@@ -29,6 +29,9 @@ public sealed class ModuleListener(ModuleContext module)
     /// <summary>The requests of this listener that failed, logged.</summary>
     public FailureLog Failures { get; } = new(module.Log);
 
+    /// <summary>The connections of all listeners.</summary>
+    internal ClientConnections Connections { get; init; } = new(MemoryShares.OfProcess);
+
     /// <summary>The module's own pipeline.</summary>
     public RequestDelegate Pipeline { get; set; } = static _ => throw new InvalidOperationException("The pipeline is not built.");
 
@@ -68,6 +71,13 @@ public sealed class ModuleListener(ModuleContext module)
     {
         Metrics.CountWaitedTooLong();
         return Problem.Unavailable($"The query was not done within {late.Deadline.TotalSeconds} s; try again in a second, or ask for less.", "query-timeout");
+    }
+
+    /// <summary>The refusal of what has no room in memory; counted.</summary>
+    internal Problem NoMemory()
+    {
+        Metrics.CountNoMemory();
+        return Problem.Unavailable("There is no memory for this at the moment, because too many clients are slow; try again in a second.", "no-memory");
     }
 
     /// <summary>Opens the listener.</summary>

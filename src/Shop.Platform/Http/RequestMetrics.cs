@@ -23,7 +23,8 @@ public sealed class RequestMetrics
     private readonly Counter _requests, _byCode, _rejected;
     private readonly Histogram _latency;
     private readonly Counter.Child?[] _codes = new Counter.Child?[600];
-    private readonly Counter.Child _queueFull, _waitedTooLong, _tooMany, _tooManyConnections, _clientTooFast, _tooLarge;
+    private readonly Counter.Child _queueFull, _waitedTooLong, _tooMany, _tooManyConnections, _clientTooFast, _tooLarge, _noMemory;
+    private readonly Counter _gaveWay;
     private readonly Dictionary<string, RouteMetrics> _unmatched = new(StringComparer.Ordinal);
     private readonly RouteMetrics _unmatchedOther;
     private int _inProgress;
@@ -48,6 +49,8 @@ public sealed class RequestMetrics
         _tooMany = _rejected.WithLabels("too_many_requests");
         _tooManyConnections = _rejected.WithLabels("too_many_connections");
         _tooLarge = _rejected.WithLabels("body_too_large");
+        _noMemory = _rejected.WithLabels("no_memory");
+        _gaveWay = module.Metrics.CreateCounter("app_connections_gave_way_total", "Connections that were closed for others, because there was no room and they waited for their client.");
 
         Expect(CodesWithoutRoute);
         foreach (string method in StandardMethods) _unmatched[method] = new RouteMetrics(this, method, Unmatched, hasLatencyFromStart: false);
@@ -83,6 +86,12 @@ public sealed class RequestMetrics
 
     /// <summary>One client sent more than its rate.</summary>
     public void CountClientTooFast() => _clientTooFast.Inc();
+
+    /// <summary>A request or a reply had no room in memory: it was refused, or ended in the middle.</summary>
+    internal void CountNoMemory() => _noMemory.Inc();
+
+    /// <summary>A connection that waited for its client was closed for another.</summary>
+    internal void CountGaveWay() => _gaveWay.Inc();
 
     internal int Begin() => Interlocked.Increment(ref _inProgress);
 

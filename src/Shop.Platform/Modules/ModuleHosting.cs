@@ -40,6 +40,8 @@ public static class ModuleHosting
         services.AddSingleton<BooksHealth>();
         services.AddSingleton<IHostedService>(provider => new BookKeeping(modules, provider));
         services.AddSingleton<PipelineBuilder>();
+        services.AddSingleton(MemoryShares.OfProcess);
+        services.AddSingleton<ClientConnections>();
         services.AddCors();
         services.AddResponseCompression(options =>
             options.MimeTypes = [.. ResponseCompressionDefaults.MimeTypes, "application/openmetrics-text"]);
@@ -57,12 +59,16 @@ public static class ModuleHosting
         {
             kestrel.AddServerHeader = false;
             // Idle connections cost memory, slow ones a place in the queue of others: each limit is a choice, and SECURITY.md says which.
-            kestrel.Limits.MaxConcurrentConnections = settings.MaxConnections + ConnectionLimit.BeingRefused;
+            var shares = kestrel.ApplicationServices.GetRequiredService<MemoryShares>();
+            kestrel.Limits.MaxConcurrentConnections = Math.Min(shares.Connections, (long)modules.Count * settings.MaxConnections) + ConnectionLimit.BeingRefused;
             kestrel.Limits.RequestHeadersTimeout = settings.RequestTimeout;
             kestrel.Limits.KeepAliveTimeout = ModuleListener.KeepAlive;
             kestrel.Limits.MaxRequestLineSize = 8 * 1024;
             kestrel.Limits.MaxRequestHeaderCount = 100;
-            kestrel.Limits.MaxRequestHeadersTotalSize = 32 * 1024;
+            kestrel.Limits.MaxRequestHeadersTotalSize = 16 * 1024;
+            // What a client sends behind a request that is being answered stays with the client. What is looked at does not count, so a longer body arrives all the same.
+            kestrel.Limits.MaxRequestBufferSize = 16 * 1024;
+            kestrel.Limits.MaxResponseBufferSize = shares.ReplyBuffer;
             kestrel.Limits.MinRequestBodyDataRate = SlowestClient;
             kestrel.Limits.MinResponseDataRate = SlowestClient;
             // The server counts the framing of chunks too, so its limit is wider; the shop's own is exact.
@@ -77,7 +83,7 @@ public static class ModuleHosting
         app.Services.GetRequiredService<DiagnosticListener>().Subscribe(new RefusedByServer(), static (name, _, _) => name == RefusedByServer.EventName);
         ShopSettings settings = app.Services.GetRequiredService<ShopSettings>();
         if (settings.TrustedProxies.Count > 0) app.UseForwardedHeaders(Forwarded(settings));
-        app.Run(static http => http.Features.GetRequiredFeature<ModuleListener>().Pipeline(http));
+        app.Run(static http => http.Features.GetRequiredFeature<ClientConnection>().AnswerAsync(http));
     }
 
     /// <summary>Where each module listens, once the host has started.</summary>
@@ -105,7 +111,10 @@ public static class ModuleHosting
         {
             Books = provider.GetRequiredService<Books>(),
         });
-        services.AddKeyedSingleton(identity.Name, (provider, key) => new ModuleListener(provider.GetRequiredKeyedService<ModuleContext>(key)));
+        services.AddKeyedSingleton(identity.Name, (provider, key) => new ModuleListener(provider.GetRequiredKeyedService<ModuleContext>(key))
+        {
+            Connections = provider.GetRequiredService<ClientConnections>(),
+        });
         services.AddSingleton(provider => provider.GetRequiredKeyedService<ModuleListener>(identity.Name));
         services.AddKeyedSingleton(identity.Name, (provider, key) =>
         {

@@ -20,6 +20,8 @@ public sealed class RequestBody : IDisposable
     /// <summary>Largest body in bytes.</summary>
     public const int MaxBytes = 64 * 1024;
 
+    private const int Small = 4096;
+
     /// <summary>Deepest nesting of objects and lists.</summary>
     internal const int MaxDepth = 32;
 
@@ -53,8 +55,12 @@ public sealed class RequestBody : IDisposable
             return new Problem(StatusCodes.Status415UnsupportedMediaType, "The body must be JSON: send it with Content-Type: application/json.");
 
         (ReadOnlySequence<byte> bytes, Problem? refusal) = await ReadBytesAsync(http);
-        if (refusal is null) http.Request.BodyReader.AdvanceTo(bytes.Start, bytes.End);
-        return refusal;
+        if (refusal is not null) return refusal;
+        long length = bytes.Length;
+        http.Request.BodyReader.AdvanceTo(bytes.Start, bytes.End);
+        if (!IsWithoutRoom(http, length)) return null;
+        Discard(http);
+        return NoRoom(http);
     }
 
     /// <summary>Takes the body of a request, which is there when the request's turn has come.</summary>
@@ -84,7 +90,13 @@ public sealed class RequestBody : IDisposable
         {
             ValueTask<ReadResult> reading = pipe.ReadAsync();
             ReadResult read = reading.IsCompletedSuccessfully ? reading.Result : await WithinAsync(TimeoutOf(http), pipe, reading);
-            if (!read.IsCompleted && read.Buffer.Length <= MaxBytes) read = await ReadToEndAsync(TimeoutOf(http), pipe, read);
+            if (!read.IsCompleted && read.Buffer.Length <= MaxBytes) read = await ReadToEndAsync(http, pipe, read);
+            if (IsWithoutRoom(http, read.Buffer.Length))
+            {
+                pipe.AdvanceTo(read.Buffer.End);
+                return (default, NoRoom(http));
+            }
+
             if (!read.IsCanceled && read.Buffer.Length <= MaxBytes) return (read.Buffer, null);
             pipe.AdvanceTo(read.Buffer.End);
             return (default, read.IsCanceled ? TooSlow(http) : TooLarge);
@@ -115,11 +127,16 @@ public sealed class RequestBody : IDisposable
 
     private static TimeSpan TimeoutOf(HttpContext http) => http.Features.GetRequiredFeature<ModuleListener>().Module.Settings.RequestTimeout;
 
-    private static async ValueTask<ReadResult> ReadToEndAsync(TimeSpan timeout, PipeReader pipe, ReadResult read)
+    private static async ValueTask<ReadResult> ReadToEndAsync(HttpContext http, PipeReader pipe, ReadResult read)
     {
+        TimeSpan timeout = TimeoutOf(http);
+        ClientConnection? chunked = http.Request.ContentLength is null ? http.Features.Get<ClientConnection>() : null;
+        // The server copies chunks into a pipe of its own, so the connection does not see what is held of them.
+        if (chunked is not null) http.Response.OnCompleted(static connection => { ((ClientConnection)connection).HoldsBody(0); return Task.CompletedTask; }, chunked);
         long start = Stopwatch.GetTimestamp();
-        while (!read.IsCompleted && !read.IsCanceled && read.Buffer.Length <= MaxBytes)
+        while (!read.IsCompleted && !read.IsCanceled && read.Buffer.Length <= MaxBytes && !IsWithoutRoom(http, read.Buffer.Length))
         {
+            chunked?.HoldsBody(read.Buffer.Length);
             pipe.AdvanceTo(read.Buffer.Start, read.Buffer.End);
             TimeSpan left = timeout - Stopwatch.GetElapsedTime(start);
             read = await WithinAsync(left > TimeSpan.Zero ? left : TimeSpan.Zero, pipe, pipe.ReadAsync());
@@ -127,6 +144,9 @@ public sealed class RequestBody : IDisposable
 
         return read;
     }
+
+    // Small bodies have room always: they are in the memory that a connection is reckoned at.
+    private static bool IsWithoutRoom(HttpContext http, long bytes) => bytes > Small && http.Features.Get<ClientConnection>() is { IsOverBudget: true };
 
     // A timer only for a body that is not there yet: most are.
     private static async ValueTask<ReadResult> WithinAsync(TimeSpan timeout, PipeReader pipe, ValueTask<ReadResult> reading)
@@ -140,6 +160,12 @@ public sealed class RequestBody : IDisposable
     {
         http.Response.Headers.Connection = "close"; // nobody waits for the rest
         return new Problem(StatusCodes.Status408RequestTimeout, $"The body did not arrive within {TimeoutOf(http).TotalSeconds} s.");
+    }
+
+    private static Problem NoRoom(HttpContext http)
+    {
+        http.Response.Headers.Connection = "close"; // nobody reads the rest
+        return http.Features.GetRequiredFeature<ModuleListener>().NoMemory();
     }
 
     /// <summary>Gives the body's memory back to the server. What was read from it stays.</summary>

@@ -1,0 +1,264 @@
+using System.Buffers;
+using System.Diagnostics;
+using System.IO.Pipelines;
+using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Connections.Features;
+using Microsoft.AspNetCore.Http;
+using Shop.Platform.Security;
+
+namespace Shop.Platform.Http;
+
+/// <summary>
+/// One connection, seen between the server and its socket: since when it waits for its client, and how many bytes it holds meanwhile. That is what
+/// decides which connection gives way when there is no room: see <see cref="ClientConnections"/>.
+/// </summary>
+/// <remarks>A request that arrives whole, and a reply that is taken at once, cost the writes of a few fields here.</remarks>
+internal sealed class ClientConnection : IDuplexPipe, IDisposable
+{
+    /// <summary>How long a connection that is asked to end may take, before it is cut.</summary>
+    private static readonly TimeSpan LongestEnd = TimeSpan.FromSeconds(1);
+
+    private readonly ClientConnections _all;
+    private readonly ConnectionContext _connection;
+    private readonly Requests _requests;
+    private long _waitsSince;
+    private long _unreadSince;
+    private long _requestBytes;
+    private long _replyBytes;
+    private long _body;
+    private bool _isAnswering;
+    private bool _hasLeft;
+
+    public ClientConnection(ClientConnections all, ModuleListener listener, ConnectionContext connection)
+    {
+        _all = all;
+        _connection = connection;
+        Listener = listener;
+        Client = ClientAddress.Of((connection.RemoteEndPoint as System.Net.IPEndPoint)?.Address);
+        _requests = new Requests(connection.Transport.Input, this);
+        Output = new Replies(connection.Transport.Output, this);
+    }
+
+    /// <summary>Whose module answers.</summary>
+    public ModuleListener Listener { get; }
+
+    /// <summary>Whose connection it is.</summary>
+    public string Client { get; }
+
+    /// <inheritdoc/>
+    public PipeReader Input => _requests;
+
+    /// <inheritdoc/>
+    public PipeWriter Output { get; }
+
+    /// <summary>Bytes of a request that is not read to its end, as they are counted.</summary>
+    public long RequestBytes => Volatile.Read(ref _requestBytes);
+
+    /// <summary>Bytes of a reply that the client has not read, as they are counted.</summary>
+    public long ReplyBytes => Volatile.Read(ref _replyBytes);
+
+    /// <summary>Whether its request found no room: it must be refused.</summary>
+    public bool IsOverBudget { get; private set; }
+
+    /// <summary>Since when it waits for its client to send, by the stopwatch; 0 if it does not.</summary>
+    public long WaitsSince => Volatile.Read(ref _waitsSince);
+
+    /// <summary>Since when it waits for its client to read, by the stopwatch; 0 if it does not.</summary>
+    public long UnreadSince => Volatile.Read(ref _unreadSince);
+
+    /// <summary>Answers a request whose head has arrived.</summary>
+    public Task AnswerAsync(HttpContext http)
+    {
+        _isAnswering = true;
+        Task answering = Listener.Pipeline(http);
+        if (!answering.IsCompletedSuccessfully) return EndAsync(answering);
+        Answered();
+        return answering;
+    }
+
+    /// <summary>Counts the bytes of a body that the server keeps elsewhere than in what arrives: one in chunks.</summary>
+    public void HoldsBody(long bytes)
+    {
+        _body = bytes;
+        Count(bytes);
+    }
+
+    /// <summary>Whether a reply of so many bytes has room.</summary>
+    public bool HasRoomForReply(int bytes) => _all.HasRoomForReply(this, bytes);
+
+    /// <summary>Ends the connection for others, when the server is done with it, or after a second.</summary>
+    public void GiveWay()
+    {
+        long since = WaitsSince;
+        if (_isAnswering || RequestBytes > 0 || _connection.Features.Get<IConnectionLifetimeNotificationFeature>() is not { } lifetime)
+        {
+            Cut();
+            return;
+        }
+
+        lifetime.RequestClose();
+        _ = CutAfterAsync(since);
+    }
+
+    /// <summary>Ends the connection in the middle of what it does. What it held counts no more.</summary>
+    public void Cut()
+    {
+        Leave();
+        _connection.Abort(new ConnectionAbortedException("There is no memory left for clients that are so slow."));
+    }
+
+    /// <summary>The connection has ended.</summary>
+    public void Dispose()
+    {
+        _all.Remove(this);
+        Leave();
+    }
+
+    private async Task CutAfterAsync(long since)
+    {
+        await Task.Delay(LongestEnd, _connection.ConnectionClosed).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        // A request that came at the last moment is answered first.
+        if (WaitsSince == since && !_connection.ConnectionClosed.IsCancellationRequested) Cut();
+    }
+
+    private async Task EndAsync(Task answering)
+    {
+        try
+        {
+            await answering;
+        }
+        finally
+        {
+            Answered();
+        }
+    }
+
+    private void Answered()
+    {
+        _isAnswering = false;
+        _requests.ForgetHead();
+    }
+
+    private void Leave()
+    {
+        _hasLeft = true;
+        Count(0);
+        CountReply(0);
+    }
+
+    private void Count(long bytes)
+    {
+        if (_hasLeft) bytes = 0;
+        long more = bytes - Interlocked.Exchange(ref _requestBytes, bytes);
+        if (more != 0) IsOverBudget = !_all.HoldsRequest(this, more);
+    }
+
+    private void CountReply(long bytes)
+    {
+        if (_hasLeft) bytes = 0;
+        long more = bytes - Interlocked.Exchange(ref _replyBytes, bytes);
+        if (more != 0) _all.HoldsReply(this, more);
+    }
+
+    /// <summary>What arrives. The server reads when it wants a head, or the rest of a body.</summary>
+    private sealed class Requests(PipeReader arriving, ClientConnection connection) : PipeReader
+    {
+        /// <summary>Memory is had in blocks.</summary>
+        private const int Block = 4096;
+
+        private long _at;
+        private long _head;
+        private long _held;
+
+        /// <summary>The request is answered, so nothing is kept of its head any more.</summary>
+        public void ForgetHead() => _head = 0;
+
+        public override ValueTask<ReadResult> ReadAsync(CancellationToken cancellationToken = default)
+        {
+            ValueTask<ReadResult> reading = arriving.ReadAsync(cancellationToken);
+            if (!reading.IsCompleted)
+            {
+                Volatile.Write(ref connection._waitsSince, Stopwatch.GetTimestamp());
+                if (_held + _head > 0 || connection.RequestBytes > 0) Count();
+            }
+
+            return reading;
+        }
+
+        public override bool TryRead(out ReadResult result) => arriving.TryRead(out result);
+
+        public override void AdvanceTo(SequencePosition consumed) => AdvanceTo(consumed, consumed);
+
+        public override void AdvanceTo(SequencePosition consumed, SequencePosition examined)
+        {
+            Volatile.Write(ref connection._waitsSince, 0);
+            long at = Position(consumed);
+            // Where the pipe has begun anew, all that was taken since is that far from its beginning.
+            if (!connection._isAnswering) _head += at >= _at ? at - _at : at;
+            _at = at;
+            // What was looked at and left is the beginning of something whose end is missing.
+            _held = Position(examined) - at;
+            if (_held + _head > Block || connection.RequestBytes > 0) Count();
+            arriving.AdvanceTo(consumed, examined);
+        }
+
+        public override void CancelPendingRead() => arriving.CancelPendingRead();
+
+        public override void Complete(Exception? exception = null) => arriving.Complete(exception);
+
+        // The server keeps what it has read of a head as text, of two bytes a character.
+        private void Count() => connection.Count(connection._body + ((_held + Block - 1) / Block * Block) + (2 * _head));
+
+        private static long Position(SequencePosition position) =>
+            position.GetObject() is ReadOnlySequenceSegment<byte> segment ? segment.RunningIndex + position.GetInteger() : 0;
+    }
+
+    /// <summary>What is sent. The server flushes a reply when it is written, and goes on when most of it has been handed to the network.</summary>
+    private sealed class Replies(PipeWriter leaving, ClientConnection connection) : PipeWriter
+    {
+        private readonly int _uncounted = connection._all.Shares.ReplyBuffer;
+        private long _written;
+
+        public override bool CanGetUnflushedBytes => leaving.CanGetUnflushedBytes;
+
+        public override long UnflushedBytes => leaving.UnflushedBytes;
+
+        public override Memory<byte> GetMemory(int sizeHint = 0) => leaving.GetMemory(sizeHint);
+
+        public override Span<byte> GetSpan(int sizeHint = 0) => leaving.GetSpan(sizeHint);
+
+        public override void Advance(int bytes)
+        {
+            leaving.Advance(bytes);
+            _written += bytes;
+        }
+
+        public override ValueTask<FlushResult> FlushAsync(CancellationToken cancellationToken = default)
+        {
+            ValueTask<FlushResult> flushing = leaving.FlushAsync(cancellationToken);
+            if (!flushing.IsCompletedSuccessfully) return UntilReadAsync(flushing);
+            _written = 0;
+            return flushing;
+        }
+
+        public override void CancelPendingFlush() => leaving.CancelPendingFlush();
+
+        public override void Complete(Exception? exception = null) => leaving.Complete(exception);
+
+        private async ValueTask<FlushResult> UntilReadAsync(ValueTask<FlushResult> flushing)
+        {
+            Volatile.Write(ref connection._unreadSince, Stopwatch.GetTimestamp());
+            connection.CountReply(_written + _uncounted);
+            try
+            {
+                return await flushing;
+            }
+            finally
+            {
+                _written = 0;
+                Volatile.Write(ref connection._unreadSince, 0);
+                connection.CountReply(0);
+            }
+        }
+    }
+}

@@ -1,0 +1,153 @@
+using System.Diagnostics;
+using Microsoft.AspNetCore.Connections;
+
+namespace Shop.Platform.Http;
+
+/// <summary>
+/// All connections of the process, by client. If there is no room, for one more connection or for bytes, those give way that wait for their client: of
+/// the client with most, the longest waiting first. A client alone may have everything; no client can keep another out.
+/// </summary>
+internal sealed class ClientConnections(MemoryShares shares)
+{
+    /// <summary>Those that give way are looked for among all, so it is done for many at a time: for this part of the limit.</summary>
+    private const int Part = 32;
+
+    /// <summary>A client that reads at any speed has read something within this time: a second.</summary>
+    private static readonly long SlowToRead = Stopwatch.Frequency;
+
+    private readonly Lock _lock = new();
+    private readonly Dictionary<string, HashSet<ClientConnection>> _byClient = new(StringComparer.Ordinal);
+    private readonly Dictionary<ModuleListener, int> _byListener = [];
+    private int _open;
+    private long _requestBytes;
+    private long _replyBytes;
+
+    /// <summary>What may be held.</summary>
+    public MemoryShares Shares => shares;
+
+    /// <summary>Takes one more connection in.</summary>
+    /// <returns>Null if it is one too many, and none gives way.</returns>
+    public ClientConnection? TryAdd(ConnectionContext connection, ModuleListener listener)
+    {
+        var added = new ClientConnection(this, listener, connection);
+        int limit = listener.Module.Settings.MaxConnections;
+        List<ClientConnection> leaving = [];
+        lock (_lock)
+        {
+            if (_byListener.GetValueOrDefault(listener) >= limit) leaving = Leaving(added.Client, Math.Max(1, limit / Part), other => Frees(other, listener), other => other.Listener == listener ? 1 : 0);
+            else if (_open >= shares.Connections) leaving = Leaving(added.Client, shares.Connections / Part, static other => Frees(other, other.Listener), static _ => 1);
+            bool hasRoom = _byListener.GetValueOrDefault(listener) < limit && _open < shares.Connections;
+            if (hasRoom) AddLocked(added);
+            else added = null;
+        }
+
+        foreach (ClientConnection other in leaving)
+        {
+            other.Listener.Metrics.CountGaveWay();
+            other.GiveWay();
+        }
+
+        return added;
+    }
+
+    /// <summary>A connection has ended.</summary>
+    public void Remove(ClientConnection connection)
+    {
+        lock (_lock) RemoveLocked(connection);
+    }
+
+    /// <summary>A connection holds more bytes of a request, or fewer.</summary>
+    /// <returns>False if there is no room for them.</returns>
+    public bool HoldsRequest(ClientConnection connection, long more) =>
+        Interlocked.Add(ref _requestBytes, more) <= shares.RequestBytes || more < 0
+        || MakeRoom(connection, ref _requestBytes, 0, shares.RequestBytes, static other => other.WaitsSince != 0 ? other.RequestBytes : 0, static other => other.RequestBytes);
+
+    /// <summary>A connection holds more bytes of a reply, or fewer.</summary>
+    public void HoldsReply(ClientConnection connection, long more)
+    {
+        if (Interlocked.Add(ref _replyBytes, more) > shares.ReplyBytes && more > 0) MakeRoomForReplies(connection, 0);
+    }
+
+    /// <summary>Whether a reply of so many bytes has room.</summary>
+    public bool HasRoomForReply(ClientConnection connection, long bytes)
+    {
+        long held = Volatile.Read(ref _replyBytes);
+        return held == 0 || held + bytes <= shares.ReplyBytes || MakeRoomForReplies(connection, bytes);
+    }
+
+    private static long Frees(ClientConnection connection, ModuleListener listener) =>
+        connection.Listener == listener && connection.WaitsSince != 0 ? 1 : 0;
+
+    private bool MakeRoomForReplies(ClientConnection connection, long more)
+    {
+        long slow = Stopwatch.GetTimestamp() - SlowToRead;
+        return MakeRoom(connection, ref _replyBytes, more, shares.ReplyBytes,
+            other => other.UnreadSince is var since && since != 0 && since < slow ? other.ReplyBytes : 0, static other => other.ReplyBytes);
+    }
+
+    private bool MakeRoom(ClientConnection newcomer, ref long held, long more, long limit, Func<ClientConnection, long> frees, Func<ClientConnection, long> holds)
+    {
+        List<ClientConnection> leaving;
+        lock (_lock)
+        {
+            long over = Volatile.Read(ref held) + more - limit;
+            if (over <= 0) return true; // others have made room meanwhile
+            leaving = Leaving(newcomer.Client, over + (limit / Part), frees, holds);
+        }
+
+        foreach (ClientConnection connection in leaving)
+        {
+            connection.Listener.Metrics.CountNoMemory();
+            connection.Cut();
+        }
+
+        return Volatile.Read(ref held) + more <= limit;
+    }
+
+    // So many that they free what is wanted, if there are so many. No client gives way to one that has more.
+    private List<ClientConnection> Leaving(string newcomer, long wanted, Func<ClientConnection, long> frees, Func<ClientConnection, long> holds)
+    {
+        List<ClientConnection> leaving = [];
+        long own = _byClient.TryGetValue(newcomer, out HashSet<ClientConnection>? mine) ? mine.Sum(holds) : 0;
+        PriorityQueue<(string Name, HashSet<ClientConnection> Connections), long> clients = new();
+        foreach ((string name, HashSet<ClientConnection> connections) in _byClient)
+        {
+            long all = connections.Sum(holds);
+            if (all > own || name == newcomer) clients.Enqueue((name, connections), -all);
+        }
+
+        while (wanted > 0 && clients.TryDequeue(out (string Name, HashSet<ClientConnection> Connections) greediest, out long all))
+        {
+            // Down to what the newcomer and the next have, and not further: then they are equals.
+            long next = Math.Max(own, clients.TryPeek(out _, out long nextAll) ? -nextAll : 0);
+            long most = greediest.Name == newcomer ? wanted : Math.Min(wanted, -all - next);
+            foreach (ClientConnection connection in greediest.Connections.Where(connection => frees(connection) > 0).OrderBy(static connection => Math.Max(connection.WaitsSince, connection.UnreadSince)))
+            {
+                if (most <= 0) break;
+                long freed = frees(connection);
+                leaving.Add(connection);
+                most -= freed;
+                wanted -= freed;
+            }
+        }
+
+        foreach (ClientConnection connection in leaving) RemoveLocked(connection);
+        return leaving;
+    }
+
+    private void AddLocked(ClientConnection connection)
+    {
+        if (!_byClient.TryGetValue(connection.Client, out HashSet<ClientConnection>? client)) _byClient.Add(connection.Client, client = []);
+        client.Add(connection);
+        _byListener[connection.Listener] = _byListener.GetValueOrDefault(connection.Listener) + 1;
+        _open++;
+    }
+
+    private void RemoveLocked(ClientConnection connection)
+    {
+        if (!_byClient.TryGetValue(connection.Client, out HashSet<ClientConnection>? client) || !client.Remove(connection)) return;
+        if (client.Count == 0) _byClient.Remove(connection.Client);
+        _byListener[connection.Listener]--;
+        _open--;
+    }
+}

@@ -65,8 +65,8 @@ internal sealed class OrderListTests
                 (customer is null || each.Order.CustomerId == customer) && (status is null || each.Order.Status == status)
                 && (product is null || each.Order.Lines.Any(line => line.ProductId == product)))];
             return (!filter.NeedsRuns || (store.Count(filter, wanted.Length + 1, default) == wanted.Length && store.Count(filter, limit, default) == Math.Min(limit, wanted.Length)))
-                && store.List(filter, null, limit, default).Select(each => (each.Seq, each.Order.Id)).SequenceEqual(wanted.Take(limit).Select(each => (each.Seq, each.Order.Id)))
-                && store.List(filter, before, limit, default).Select(each => each.Seq).SequenceEqual(wanted.Select(each => each.Seq).Where(seq => seq < before).Take(limit));
+                && store.List(filter, null, limit, default).Rows.Select(each => (each.Seq, each.Order.Id)).SequenceEqual(wanted.Take(limit).Select(each => (each.Seq, each.Order.Id)))
+                && store.List(filter, before, limit, default).Rows.Select(each => each.Seq).SequenceEqual(wanted.Select(each => each.Seq).Where(seq => seq < before).Take(limit));
         }, iter: 60, threads: 1);
     }
 }

@@ -81,7 +81,7 @@ internal sealed class InventoryApi(InventoryStore store, Restock restock, [FromK
         (IReadOnlyList<MovementRow> rows, RowTotal total) = await module.QueryAsync(http, end =>
         {
             IReadOnlyList<MovementRow> read = store.Movements(productId, before, limit + 1, end);
-            return (read, Paging.Count(read.Count, limit, before is null, atMost => store.CountMovements(productId, atMost, end)));
+            return (read, Paging.Count(read.Count, areAll: before is null && read.Count <= limit, atMost => store.CountMovements(productId, atMost, end)));
         });
         IEnumerable<MovementRow> page = Paging.Page(http, rows, limit, total, row => row.Id.ToString());
         return JsonAnswer.Ok([.. page.Select(row => row.ToBody())], InventoryJson.Default.MovementBodyArray);

@@ -1,5 +1,6 @@
 using System.Text.Json.Serialization;
 using Shop.Platform;
+using Shop.Platform.Requests;
 
 namespace Shop.Orders;
 
@@ -15,6 +16,17 @@ internal readonly record struct OrderLine(string ProductId, string Name, long Qu
 internal sealed record Order(
     string Id, string CustomerId, string Status, long TotalCents, long CreatedAt, long UpdatedAt, IReadOnlyList<OrderLine> Lines)
 {
+    /// <summary>Its size as JSON, near enough.</summary>
+    public int JsonBytes
+    {
+        get
+        {
+            int bytes = 250 + Paging.Bytes(CustomerId);
+            for (int i = 0; i < Lines.Count; i++) bytes += 90 + Lines[i].ProductId.Length + Paging.Bytes(Lines[i].Name);
+            return bytes;
+        }
+    }
+
     /// <summary>The order as it was when it was placed. What came later changes status and time alone.</summary>
     public Order AsPlaced() => this with { Status = OrderStatus.Created, UpdatedAt = CreatedAt };
 
@@ -27,6 +39,16 @@ internal sealed record Order(
         for (int i = 0; i < items.Length; i++) items[i] = Lines[i].ToBody();
         return new OrderBody(Id, CustomerId, Status, items, Money.FromCents(TotalCents), new UtcTime(CreatedAt), new UtcTime(UpdatedAt));
     }
+}
+
+/// <summary>An order without its lines, for where many are shown.</summary>
+internal sealed record OrderHead(string Id, string CustomerId, string Status, long Lines, long TotalCents, long CreatedAt, long UpdatedAt)
+{
+    public static OrderHead Of(Order order) =>
+        new(order.Id, order.CustomerId, order.Status, order.Lines.Count, order.TotalCents, order.CreatedAt, order.UpdatedAt);
+
+    public OrderSummary ToBody() =>
+        new(Id, CustomerId, Status, Lines, Money.FromCents(TotalCents), new UtcTime(CreatedAt), new UtcTime(UpdatedAt));
 }
 
 /// <summary>An order as clients see it.</summary>

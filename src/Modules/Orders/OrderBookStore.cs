@@ -10,8 +10,12 @@ internal static class OrderBookStore
 
     private static IEnumerable<string> Alone(BookFile file)
     {
-        foreach ((string id, long total, long lines) in file.Rows("""
-            SELECT o.id, o.total_cents, coalesce((SELECT sum(l.quantity * l.unit_price_cents) FROM order_lines l WHERE l.order_seq = o.seq), -1) AS lines
+        // Not by the view of all lines: SQLite would read all of it for each order.
+        string ofItems = HasItems(file)
+            ? "(SELECT sum(i.quantity * s.unit_price_cents) FROM order_items i JOIN product_snapshots s ON s.number = i.snapshot WHERE i.order_seq = o.seq), "
+            : "";
+        foreach ((string id, long total, long lines) in file.Rows($"""
+            SELECT o.id, o.total_cents, coalesce({ofItems}(SELECT sum(l.quantity * l.unit_price_cents) FROM order_lines l WHERE l.order_seq = o.seq), -1) AS lines
             FROM orders o WHERE lines <> o.total_cents
             """, static row => (row.GetString(0), row.GetInt64(1), row.GetInt64(2))))
         {
@@ -54,7 +58,7 @@ internal static class OrderBookStore
                 AND NOT EXISTS (SELECT 1 FROM orders_by_customer i WHERE i.run = o.seq / {RunIndex.RowsPerRun} AND i.customer_id = o.customer_id AND i.order_seq = o.seq)
                 """),
             ("order lines are not in the index by product", $"""
-                SELECT count(*) FROM order_lines l WHERE l.order_seq < (SELECT coalesce(max(seq), 0) / {RunIndex.RowsPerRun} * {RunIndex.RowsPerRun} FROM orders)
+                SELECT count(*) FROM {LinesOf(file)} l WHERE l.order_seq < (SELECT coalesce(max(seq), 0) / {RunIndex.RowsPerRun} * {RunIndex.RowsPerRun} FROM orders)
                 AND NOT EXISTS (SELECT 1 FROM orders_by_product i WHERE i.run = l.order_seq / {RunIndex.RowsPerRun} AND i.product_id = l.product_id AND i.order_seq = l.order_seq)
                 """),
             ("entries of the index by customer are of no order", "SELECT count(*) FROM orders_by_customer i WHERE NOT EXISTS (SELECT 1 FROM orders o WHERE o.seq = i.order_seq)"),
@@ -65,6 +69,11 @@ internal static class OrderBookStore
             if (file.Number(sql) is > 0 and var count) yield return $"{count} {what}";
         }
     }
+
+    // A backup may be of a version that kept name and price with each line.
+    private static bool HasItems(BookFile file) => file.Has("order_items", "snapshot");
+
+    private static string LinesOf(BookFile file) => HasItems(file) ? "lines_of_orders" : "order_lines";
 
     /// <summary>How many orders have been deleted because they were old: movements of some may still be
     /// there.</summary>
@@ -122,9 +131,9 @@ internal static class OrderBookStore
             : null;
     }
 
-    private static IEnumerable<(string Id, string Status, string? Pending, string ProductId, long Quantity)> Lines(BookFile file) => file.Rows("""
+    private static IEnumerable<(string Id, string Status, string? Pending, string ProductId, long Quantity)> Lines(BookFile file) => file.Rows($"""
         SELECT o.id, o.status, (SELECT p.status FROM pending_stock p WHERE p.order_id = o.id), l.product_id, l.quantity
-        FROM orders o JOIN order_lines l ON l.order_seq = o.seq ORDER BY o.id
+        FROM orders o JOIN {LinesOf(file)} l ON l.order_seq = o.seq ORDER BY o.id
         """, static row => (row.GetString(0), row.GetString(1), row.IsDBNull(2) ? null : row.GetString(2), row.GetString(3), row.GetInt64(4)));
 
     private static IEnumerable<Ordered> ByOrder(IEnumerable<(string Id, string Status, string? Pending, string ProductId, long Quantity)> lines)

@@ -21,13 +21,13 @@ internal sealed class OrderFeed(OrderStore store, [FromKeyedServices(OrdersModul
     public EventFeed Events { get; } = new(Kept, isLost => isLost ? NewestAsync(store, module) : ValueTask.FromResult(Nothing));
 
     /// <summary>An order is on disk, as it is now.</summary>
-    public void Tell(Order order) => Events.Publish(new OrderEvent(order));
+    public void Tell(Order order) => Events.Publish(new OrderEvent(OrderHead.Of(order)));
 
     private static async ValueTask<IReadOnlyList<FeedEvent>> NewestAsync(OrderStore store, ModuleContext module)
     {
-        IReadOnlyList<(long Seq, Order Order)> newest = await module.Queries.RunAsync("watchers of the orders",
-            end => store.List(new OrderFilter(null, null, null), null, Newest, end), CancellationToken.None);
-        return [new ResetEvent(), .. newest.Reverse().Select(row => new OrderEvent(row.Order))];
+        IReadOnlyList<OrderHead> newest = await module.Queries.RunAsync("watchers of the orders",
+            end => store.Newest(new OrderFilter(null, null, null), Newest, end), CancellationToken.None);
+        return [new ResetEvent(), .. newest.Reverse().Select(order => new OrderEvent(order))];
     }
 
     /// <summary>What a client shows may be of long ago.</summary>
@@ -37,17 +37,14 @@ internal sealed class OrderFeed(OrderStore store, [FromKeyedServices(OrdersModul
     }
 
     // It keeps what is shown of an order, and not its lines: a thousand orders of a hundred lines each would be much memory for a list.
-    private sealed class OrderEvent(Order order) : FeedEvent("order")
+    private sealed class OrderEvent(OrderHead order) : FeedEvent("order")
     {
-        private readonly string _id = order.Id, _customer = order.CustomerId, _status = order.Status;
-        private readonly int _lines = order.Lines.Count;
-        private readonly long _totalCents = order.TotalCents, _createdAt = order.CreatedAt, _updatedAt = order.UpdatedAt;
         private byte[]? _data;
 
-        public override ValueTask<byte[]> DataAsync() => ValueTask.FromResult(_data ??= JsonAnswer.Bytes(
-            new OrderSummary(_id, _customer, _status, _lines, Money.FromCents(_totalCents), new UtcTime(_createdAt), new UtcTime(_updatedAt)), OrdersJson.Default.OrderSummary));
+        public override ValueTask<byte[]> DataAsync() =>
+            ValueTask.FromResult(_data ??= JsonAnswer.Bytes(order.ToBody(), OrdersJson.Default.OrderSummary));
     }
 }
 
 /// <summary>What the board shows of an order.</summary>
-internal sealed record OrderSummary(string OrderId, string CustomerId, string Status, int Lines, decimal TotalAmount, UtcTime CreatedAt, UtcTime UpdatedAt);
+internal sealed record OrderSummary(string OrderId, string CustomerId, string Status, long Lines, decimal TotalAmount, UtcTime CreatedAt, UtcTime UpdatedAt);

@@ -36,8 +36,8 @@ internal sealed class OrderPages(OrderStore store, PlaceOrder placeOrder, OrderL
         string? status = http.Request.Query["status"], customer = http.Request.Query["customer_id"];
         var filter = new OrderFilter(OrderStatus.All.Contains(status) ? status : null, string.IsNullOrEmpty(customer) ? null : customer, null);
         string position = feed.Events.Position; // before the orders are read: none comes in between
-        IReadOnlyList<(long Seq, Order Order)> orders = await module.QueryAsync(http, end => store.List(filter, null, BoardRows, end));
-        return new Page("Orders", new Pages_Board { Model = new BoardModel([.. orders.Select(row => row.Order)], filter, position, _currency) });
+        IReadOnlyList<OrderHead> orders = await module.QueryAsync(http, end => store.Newest(filter, BoardRows, end));
+        return new Page("Orders", new Pages_Board { Model = new BoardModel(orders, filter, position, _currency) });
     }
 
     private IResult Show(HttpContext http, string id, string? refusal)
@@ -94,7 +94,7 @@ internal sealed class OrderPages(OrderStore store, PlaceOrder placeOrder, OrderL
 }
 
 /// <summary>The newest orders, as a filter has them.</summary>
-internal sealed record BoardModel(IReadOnlyList<Order> Orders, OrderFilter Filter, string Position, string Currency);
+internal sealed record BoardModel(IReadOnlyList<OrderHead> Orders, OrderFilter Filter, string Position, string Currency);
 
 /// <summary>An order, what happened to it, and what can be done with it.</summary>
 internal sealed record OrderModel(Order Order, IReadOnlyList<(string Status, long At)> Events, IReadOnlyList<string> Steps, string? Refusal, string Position, string Currency);

@@ -2,6 +2,7 @@ using Dapper;
 using Microsoft.Data.Sqlite;
 using Shop.Inventory.Contracts;
 using Shop.Platform.Data;
+using Shop.Platform.Requests;
 
 namespace Shop.Orders;
 
@@ -14,15 +15,20 @@ internal sealed class OrderStore(Database database)
         """;
 
     private const string SelectLines = """
-        SELECT order_seq AS Seq, product_id AS ProductId, name AS Name, quantity AS Quantity, unit_price_cents AS UnitPriceCents FROM order_lines
+        SELECT order_seq AS Seq, product_id AS ProductId, name AS Name, quantity AS Quantity, unit_price_cents AS UnitPriceCents FROM lines_of_orders
         """;
+
+    /// <summary>Orders whose lines are read at once: so many more than a page has room for may be read in vain.</summary>
+    private const int OrdersAtOnce = 32;
+
+    private readonly ProductSnapshots _snapshots = FollowedBy(database.Writes);
 
     private readonly Statement _insert = database.Writes.Prepare("""
         INSERT INTO orders (id, customer_id, status, total_cents, created_at, updated_at, fingerprint, reservation) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
         """);
 
     private readonly Statement _insertLine = database.Writes.Prepare(
-        "INSERT INTO order_lines (order_seq, line, product_id, name, quantity, unit_price_cents) VALUES (?1, ?2, ?3, ?4, ?5, ?6)");
+        "INSERT INTO order_items (order_seq, line, snapshot, quantity) VALUES (?1, ?2, ?3, ?4)");
 
     private readonly Statement _indexByCustomer = database.Writes.Prepare($"""
         INSERT INTO orders_by_customer (run, customer_id, order_seq)
@@ -33,7 +39,7 @@ internal sealed class OrderStore(Database database)
     // A product may stand in several lines. DISTINCT would say so too, at twice the cost.
     private readonly Statement _indexByProduct = database.Writes.Prepare($"""
         INSERT OR IGNORE INTO orders_by_product (run, product_id, order_seq)
-        SELECT order_seq / {RunIndex.RowsPerRun}, product_id, order_seq FROM order_lines
+        SELECT order_seq / {RunIndex.RowsPerRun}, product_id, order_seq FROM lines_of_orders
         WHERE order_seq >= ?1 - {RunIndex.RowsPerRun} AND order_seq < ?1 ORDER BY product_id, order_seq
         """);
 
@@ -46,7 +52,7 @@ internal sealed class OrderStore(Database database)
         "SELECT seq, customer_id, status, total_cents, created_at, updated_at, reservation FROM orders WHERE id = ?1");
 
     private readonly Statement _lines = database.Writes.Prepare(
-        "SELECT product_id, name, quantity, unit_price_cents FROM order_lines WHERE order_seq = ?1 ORDER BY line");
+        "SELECT product_id, name, quantity, unit_price_cents FROM lines_of_orders WHERE order_seq = ?1 ORDER BY line");
 
     private readonly Statement _setStatus = database.Writes.Prepare("UPDATE orders SET status = ?2, updated_at = ?3 WHERE seq = ?1");
     private readonly Statement _addPending = database.Writes.Prepare("INSERT INTO pending_stock (order_id, status) VALUES (?1, ?2)");
@@ -67,7 +73,7 @@ internal sealed class OrderStore(Database database)
         for (int i = 0; i < order.Lines.Count; i++)
         {
             OrderLine line = order.Lines[i];
-            _insertLine.Set(1, seq).Set(2, i).Set(3, line.ProductId).Set(4, line.Name).Set(5, line.Quantity).Set(6, line.UnitPriceCents).Run();
+            _insertLine.Set(1, seq).Set(2, i).Set(3, _snapshots.NumberOf(line)).Set(4, line.Quantity).Run();
         }
 
         if (!RunIndex.BeginsRun(seq)) return;
@@ -100,19 +106,19 @@ internal sealed class OrderStore(Database database)
     {
         using SqliteConnection connection = database.OpenRead();
         OrderRow? row = connection.QuerySingleOrDefault<OrderRow>($"SELECT {OrderColumns} FROM orders o WHERE o.id = @id", new { id });
-        return row is null ? null : WithLines(connection, [row])[0].Order;
+        return row is null ? null : WithLines(connection, [row], 1).Rows[0].Order;
     }
 
-    /// <summary>The orders newest first, from before one on.</summary>
-    public IReadOnlyList<(long Seq, Order Order)> List(OrderFilter filter, long? before, long limit, CancellationToken end) => database.Read(connection =>
-    {
-        const string NewestFirst = " AND o.seq < @before ORDER BY o.seq DESC LIMIT @limit";
-        OrderRow[] rows = filter.NeedsRuns
-            ? RunIndex.NewestFirst<OrderRow>(connection, InRuns($"SELECT {OrderColumns}", filter, NewestFirst), Newest(connection), before ?? long.MaxValue, limit, filter)
-            : [.. connection.Query<OrderRow>($"SELECT {OrderColumns} FROM orders o WHERE true {Conditions(filter)} {NewestFirst}",
-                new { filter.Status, before = before ?? long.MaxValue, limit })];
-        return WithLines(connection, rows);
-    }, end);
+    /// <summary>The orders newest first, from before one on: so many at most, and as many as a page has room for.</summary>
+    public PageOf<(long Seq, Order Order)> List(OrderFilter filter, long? before, long limit, CancellationToken end) =>
+        database.Read(connection => WithLines(connection, Rows<OrderRow>(connection, OrderColumns, filter, before, limit + 1), limit), end);
+
+    /// <summary>The newest orders without their lines, newest first.</summary>
+    public IReadOnlyList<OrderHead> Newest(OrderFilter filter, long limit, CancellationToken end) => database.Read(connection => Rows<OrderHead>(connection, """
+        o.id AS Id, o.customer_id AS CustomerId, o.status AS Status,
+        (SELECT count(*) FROM order_lines l WHERE l.order_seq = o.seq) + (SELECT count(*) FROM order_items i WHERE i.order_seq = o.seq) AS Lines,
+        o.total_cents AS TotalCents, o.created_at AS CreatedAt, o.updated_at AS UpdatedAt
+        """, filter, null, limit), end);
 
     /// <summary>Counts the orders of a customer or of a product, and stops at a bound.</summary>
     public long Count(OrderFilter filter, long atMost, CancellationToken end) => database.Read(connection =>
@@ -175,19 +181,52 @@ internal sealed class OrderStore(Database database)
     private static string Conditions(OrderFilter filter) => string.Concat(
         filter.Status is null ? "" : " AND o.status = @Status",
         filter.CustomerId is null ? "" : " AND o.customer_id = @CustomerId",
-        filter.ProductId is null ? "" : " AND EXISTS (SELECT 1 FROM order_lines l WHERE l.order_seq = o.seq AND l.product_id = @ProductId)");
+        filter.ProductId is null ? "" : " AND EXISTS (SELECT 1 FROM lines_of_orders l WHERE l.order_seq = o.seq AND l.product_id = @ProductId)");
 
-    private static (long Seq, Order Order)[] WithLines(SqliteConnection connection, IReadOnlyList<OrderRow> rows)
+    private static TRow[] Rows<TRow>(SqliteConnection connection, string columns, OrderFilter filter, long? before, long limit)
     {
-        long[] seqs = [.. rows.Select(row => row.Seq).Order()];
+        const string NewestFirst = " AND o.seq < @before ORDER BY o.seq DESC LIMIT @limit";
+        return filter.NeedsRuns
+            ? RunIndex.NewestFirst<TRow>(connection, InRuns($"SELECT {columns}", filter, NewestFirst), Newest(connection), before ?? long.MaxValue, limit, filter)
+            : [.. connection.Query<TRow>($"SELECT {columns} FROM orders o WHERE true {Conditions(filter)} {NewestFirst}",
+                new { filter.Status, before = before ?? long.MaxValue, limit })];
+    }
+
+    private static PageOf<(long Seq, Order Order)> WithLines(SqliteConnection connection, OrderRow[] rows, long limit)
+    {
+        var orders = new List<(long Seq, Order Order)>();
+        long bytes = 0;
+        foreach (OrderRow[] some in rows.Take((int)limit).Chunk(OrdersAtOnce))
+        {
+            ILookup<long, LineRow> lines = Lines(connection, [.. some.Select(row => row.Seq).Order()]);
+            foreach (OrderRow row in some)
+            {
+                var order = new Order(row.Id, row.CustomerId, row.Status, row.TotalCents, row.CreatedAt, row.UpdatedAt,
+                    [.. lines[row.Seq].Select(line => new OrderLine(line.ProductId, line.Name, line.Quantity, line.UnitPriceCents))]);
+                bytes += order.JsonBytes;
+                if (bytes > Paging.MostBytes && orders.Count > 0) return new PageOf<(long, Order)>(orders, HasMore: true);
+                orders.Add((row.Seq, order));
+            }
+        }
+
+        return new PageOf<(long, Order)>(orders, rows.Length > limit);
+    }
+
+    private static ILookup<long, LineRow> Lines(SqliteConnection connection, long[] seqs)
+    {
         // Most lists are of orders that came one after the other: then their lines lie side by side, and are found once instead of order by order.
-        bool areNeighbours = seqs.Length > 0 && seqs[^1] - seqs[0] == seqs.Length - 1;
+        bool areNeighbours = seqs[^1] - seqs[0] == seqs.Length - 1;
         IEnumerable<LineRow> found = areNeighbours
             ? connection.Query<LineRow>($"{SelectLines} WHERE order_seq BETWEEN @first AND @last ORDER BY order_seq, line", new { first = seqs[0], last = seqs[^1] })
             : connection.Query<LineRow>($"{SelectLines} WHERE order_seq IN @seqs ORDER BY order_seq, line", new { seqs });
-        ILookup<long, LineRow> lines = found.ToLookup(line => line.Seq);
-        return [.. rows.Select(row => (row.Seq, new Order(row.Id, row.CustomerId, row.Status, row.TotalCents, row.CreatedAt, row.UpdatedAt,
-            [.. lines[row.Seq].Select(line => new OrderLine(line.ProductId, line.Name, line.Quantity, line.UnitPriceCents))])))];
+        return found.ToLookup(line => line.Seq);
+    }
+
+    private static ProductSnapshots FollowedBy(WriteQueue writes)
+    {
+        var snapshots = new ProductSnapshots(writes);
+        writes.Follow(snapshots);
+        return snapshots;
     }
 
     private sealed record OrderRow(long Seq, string Id, string CustomerId, string Status, long TotalCents, long CreatedAt, long UpdatedAt);

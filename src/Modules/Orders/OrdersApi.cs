@@ -43,7 +43,7 @@ internal sealed class OrdersApi(
     public void Map(ModuleRoutes routes)
     {
         routes.Get("/orders", List).WithQuery(ListQuery)
-            .Says("listOrders", Tag, "List the orders", "Newest first. X-Total-Count is the number of orders; for a customer or a product it ends at 10,000, and X-Total-Count-Relation: gte says that there are more. Link is the next page.")
+            .Says("listOrders", Tag, "List the orders", "Newest first. X-Total-Count is the number of orders; for a customer or a product it ends at 10,000, and X-Total-Count-Relation: gte says that there are more. Link is the next page. A page has a megabyte at most, and so may have fewer orders than limit while there are more.")
             .Answers<OrderBody[]>(200, "A page.", $"[{Example}]");
         routes.Get("/orders/{order_id}", Find)
             .Says("getOrder", Tag, "Read an order", "Its lines have name and price as they were when it was placed.")
@@ -79,16 +79,16 @@ internal sealed class OrdersApi(
         long? before = query.ReadRowCursor();
         if (query.Refusal is { } refusal) return refusal;
 
-        (IReadOnlyList<(long Seq, Order Order)> orders, RowTotal total) = await module.QueryAsync(http, end =>
+        (PageOf<(long Seq, Order Order)> page, RowTotal total) = await module.QueryAsync(http, end =>
         {
-            IReadOnlyList<(long Seq, Order Order)> read = store.List(filter, before, limit + 1, end);
+            PageOf<(long Seq, Order Order)> read = store.List(filter, before, limit, end);
             // By status they are counted already.
             return (read, filter.NeedsRuns
-                ? Paging.Count(read.Count, limit, before is null, atMost => store.Count(filter, atMost, end))
+                ? Paging.Count(read.Rows.Count, areAll: before is null && !read.HasMore, atMost => store.Count(filter, atMost, end))
                 : new RowTotal(metrics.Orders(filter.Status)));
         });
-        IEnumerable<(long Seq, Order Order)> page = Paging.Page(http, orders, limit, total, row => row.Seq.ToString());
-        return JsonAnswer.Ok([.. page.Select(row => row.Order.ToBody())], OrdersJson.Default.OrderBodyArray);
+        IReadOnlyList<(long Seq, Order Order)> orders = Paging.Page(http, page, total, row => row.Seq.ToString());
+        return JsonAnswer.Ok([.. orders.Select(row => row.Order.ToBody())], OrdersJson.Default.OrderBodyArray);
     }
 
     private ValueTask<IResult> Find(HttpContext http)

@@ -21,6 +21,9 @@ public static class Paging
     /// <summary>Rows that are counted for a total. Counting all of a million takes far longer than reading a page.</summary>
     public const long MaxCounted = 10_000;
 
+    /// <summary>Bytes of JSON that a page has room for, near enough. A row more ends it, unless it is the first.</summary>
+    public const int MostBytes = 1024 * 1024;
+
     /// <summary>Rows of a page.</summary>
     public static readonly WholeNumberField Limit = new("limit", 1, 1000)
     {
@@ -69,13 +72,12 @@ public static class Paging
     }
 
     /// <summary>How many rows a list has in all, counted up to <see cref="MaxCounted"/>. A first page that is the last page as well needs no count.</summary>
-    /// <param name="rows">Rows that were read: one more than the limit if there are more.</param>
-    /// <param name="limit">Rows of a page.</param>
-    /// <param name="isFirst">Whether the page is the first.</param>
+    /// <param name="rows">Rows that were read.</param>
+    /// <param name="areAll">Whether the list has no others.</param>
     /// <param name="count">Counts the rows, up to a bound that it is given.</param>
-    public static RowTotal Count(int rows, long limit, bool isFirst, Func<long, long> count)
+    public static RowTotal Count(int rows, bool areAll, Func<long, long> count)
     {
-        if (isFirst && rows <= limit) return new RowTotal(rows);
+        if (areAll) return new RowTotal(rows);
         long counted = count(MaxCounted + 1);
         return counted > MaxCounted ? new RowTotal(MaxCounted, IsExact: false) : new RowTotal(counted);
     }
@@ -86,6 +88,21 @@ public static class Paging
         bool hasMore = rows.Count > limit;
         Announce(http, total, hasMore ? Cursor(cursorOf(rows[(int)limit - 1])) : null);
         return hasMore ? rows.Take((int)limit) : rows;
+    }
+
+    /// <summary>The rows of a page, announced.</summary>
+    public static IReadOnlyList<TRow> Page<TRow>(HttpContext http, PageOf<TRow> page, RowTotal total, Func<TRow, string> cursorOf)
+    {
+        Announce(http, total, page.HasMore ? Cursor(cursorOf(page.Rows[^1])) : null);
+        return page.Rows;
+    }
+
+    /// <summary>Bytes of a text in JSON, without its quotes: as it is, or by escapes if it takes two units.</summary>
+    public static int Bytes(string text)
+    {
+        int bytes = 0;
+        foreach (char unit in text) bytes += char.IsAscii(unit) ? 1 : char.IsSurrogate(unit) ? 6 : 3;
+        return bytes;
     }
 
     /// <summary>Says how many rows there are in all, and where the next page is.</summary>
@@ -103,6 +120,11 @@ public static class Paging
         http.Response.Headers.Link = $"<{http.Request.PathBase.ToUriComponent()}{http.Request.Path.ToUriComponent()}{query}>; rel=\"next\"";
     }
 }
+
+/// <summary>The rows of a page, which may be fewer than were asked for though there are more: <see cref="Paging.MostBytes"/> ends it, too.</summary>
+/// <param name="Rows">The rows.</param>
+/// <param name="HasMore">Whether the list goes on.</param>
+public sealed record PageOf<TRow>(IReadOnlyList<TRow> Rows, bool HasMore);
 
 /// <summary>How many rows a list has in all.</summary>
 /// <param name="Rows">The number of rows.</param>

@@ -1,0 +1,63 @@
+using Shop.Platform.Data;
+
+namespace Shop.Orders;
+
+/// <summary>
+/// Name and price of a product as lines of orders show them, stored once for all lines that show the same. Used inside writes, on the writer's thread
+/// alone.
+/// </summary>
+internal sealed class ProductSnapshots(WriteQueue writes) : IWriteFollower
+{
+    /// <summary>Products whose newest snapshot is kept in memory; any other is looked for in the database.</summary>
+    internal const int MostKept = 2048;
+
+    private readonly Statement _find = writes.Prepare(
+        "SELECT number FROM product_snapshots WHERE product_id = ?1 AND unit_price_cents = ?2 AND name = ?3");
+
+    private readonly Statement _insert = writes.Prepare(
+        "INSERT INTO product_snapshots (product_id, unit_price_cents, name) VALUES (?1, ?2, ?3)");
+
+    private readonly Dictionary<string, Snapshot> _kept = new(StringComparer.Ordinal);
+    private readonly List<string> _uncommitted = [];
+
+    /// <summary>The number under which a line's name and price are stored. They are stored now if they were not.</summary>
+    public long NumberOf(in OrderLine line)
+    {
+        if (_kept.TryGetValue(line.ProductId, out Snapshot kept) && kept.UnitPriceCents == line.UnitPriceCents && kept.Name == line.Name)
+            return kept.Number;
+
+        long number = Asking(_find, line).First(static row => row.Number(0));
+        if (number == 0) number = Asking(_insert, line).Insert();
+        if (_kept.Count >= MostKept) _kept.Clear();
+        _kept[line.ProductId] = new Snapshot(number, line.Name, line.UnitPriceCents);
+        _uncommitted.Add(line.ProductId);
+        return number;
+    }
+
+    /// <inheritdoc/>
+    public void Keep()
+    {
+        // It may still be rolled back with its batch.
+    }
+
+    /// <inheritdoc/>
+    public void Undo() => Forget();
+
+    /// <inheritdoc/>
+    public void Commit() => _uncommitted.Clear();
+
+    /// <inheritdoc/>
+    public void RollBack() => Forget();
+
+    private static Statement Asking(Statement statement, in OrderLine line) =>
+        statement.Set(1, line.ProductId).Set(2, line.UnitPriceCents).Set(3, line.Name);
+
+    // Also what earlier writes of the batch have found: the database knows it, as far as it stays.
+    private void Forget()
+    {
+        foreach (string productId in _uncommitted) _kept.Remove(productId);
+        _uncommitted.Clear();
+    }
+
+    private readonly record struct Snapshot(long Number, string Name, long UnitPriceCents);
+}

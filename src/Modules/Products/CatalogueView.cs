@@ -18,11 +18,16 @@ internal sealed class CatalogueView(ImmutableDictionary<string, ImmutableSortedS
     private readonly ConcurrentDictionary<PageKey, ProductPage> _pages = new();
     private long _pageBytes;
     private ShownCategories? _categories;
+    private CategoryBody[]? _allCategories;
 
     public ImmutableSortedSet<CatalogueEntry> InOrder(CatalogueOrder order) => sorted[order.Name];
 
     /// <summary>The categories that a page names.</summary>
     public ShownCategories Categories => _categories ??= Largest();
+
+    /// <summary>All categories, by name.</summary>
+    public CategoryBody[] AllCategories => _allCategories ??= [.. InOrder(CatalogueOrder.ById).CountBy(entry => entry.Product.Category)
+        .OrderBy(category => category.Key, StringComparer.Ordinal).Select(category => new CategoryBody(category.Key, category.Value))];
 
     public ProductPage? FindPage(PageKey key) => _pages.GetValueOrDefault(key);
 
@@ -39,10 +44,9 @@ internal sealed class CatalogueView(ImmutableDictionary<string, ImmutableSortedS
 
     private ShownCategories Largest()
     {
-        KeyValuePair<string, int>[] all = [.. InOrder(CatalogueOrder.ById).Select(entry => entry.Product.Category).Where(category => category.Length > 0)
-            .CountBy(category => category, StringComparer.Ordinal)];
-        return new ShownCategories([.. all.OrderByDescending(category => category.Value).ThenBy(category => category.Key, StringComparer.Ordinal).Take(MostCategories)
-            .Select(category => category.Key).Order(StringComparer.Ordinal)], all.Length <= MostCategories);
+        CategoryBody[] all = [.. AllCategories.Where(category => category.Category.Length > 0)];
+        return new ShownCategories([.. all.OrderByDescending(category => category.Products).ThenBy(category => category.Category, StringComparer.Ordinal)
+            .Take(MostCategories).Select(category => category.Category).Order(StringComparer.Ordinal)], all.Length <= MostCategories);
     }
 }
 

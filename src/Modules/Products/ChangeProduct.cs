@@ -27,8 +27,9 @@ internal sealed class ChangeProduct(
 
         var key = IdempotencyKey.Of(keyText, "replace", id, details.Name, details.Description,
             details.PriceCents.ToString(), details.Category);
+        using Catalogue.Room room = catalogue.Take(CatalogueEntry.BytesOf(details));
         Reply<CatalogueEntry> reply = await store.Writes.WriteAsync(
-            () => store.Keys.Once(key, module.Now(), () => Replace(id, details, preconditions),
+            () => store.Keys.Once(key, module.Now(), () => Replace(id, details, preconditions, room),
                 static entry => Encoding.UTF8.GetString(entry.Json), CatalogueEntry.Of),
             made =>
             {
@@ -63,10 +64,13 @@ internal sealed class ChangeProduct(
         return NoContent.Done;
     }
 
-    private Outcome<Reply<CatalogueEntry>> Replace(string id, ProductDetails details, Preconditions preconditions)
+    private Outcome<Reply<CatalogueEntry>> Replace(string id, ProductDetails details, Preconditions preconditions, Catalogue.Room room)
     {
         if (Refuse(id, preconditions, out Product? old) is { } problem)
             return Outcome.Undo(Reply.Refused<CatalogueEntry>(problem));
+        // A product may always become smaller, or no larger than it is.
+        if (!room.IsEnough && room.Bytes > CatalogueEntry.BytesOf(old!.Details))
+            return Outcome.Undo(Reply.Refused<CatalogueEntry>(room.Refusal));
 
         var product = new Product(id, details.Name, details.Description, details.PriceCents, details.Category,
             old!.Version + 1, old.CreatedAt, module.Now().ToMilliseconds(notBefore: old.UpdatedAt));

@@ -27,8 +27,9 @@ internal sealed class CreateProduct(
 
         var key = IdempotencyKey.Of(keyText, "create", id, details.Name, details.Description,
             details.PriceCents.ToString(), details.Category, initialStock.ToString());
+        using Catalogue.Room room = catalogue.Take(CatalogueEntry.BytesOf(details));
         Reply<CatalogueEntry> reply = await store.Writes.WriteAsync(
-            () => store.Keys.Once(key, module.Now(), () => Insert(id, details, initialStock),
+            () => store.Keys.Once(key, module.Now(), () => room.IsEnough ? Insert(id, details, initialStock) : Outcome.Undo(Reply.Refused<CatalogueEntry>(room.Refusal)),
                 static entry => Encoding.UTF8.GetString(entry.Json), CatalogueEntry.Of),
             made =>
             {

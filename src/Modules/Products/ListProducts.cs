@@ -7,7 +7,7 @@ using Shop.Platform.Requests;
 namespace Shop.Products;
 
 /// <summary>A page of the catalogue: filtered, sorted, straight from memory.</summary>
-internal sealed class ListProducts(Catalogue catalogue, [FromKeyedServices(ProductsModule.Name)] ModuleContext module)
+internal sealed class ListProducts(Catalogue catalogue, ProductStore store, [FromKeyedServices(ProductsModule.Name)] ModuleContext module)
 {
     private static readonly TextField Category = new("category", 1, 100)
     {
@@ -50,16 +50,17 @@ internal sealed class ListProducts(Catalogue catalogue, [FromKeyedServices(Produ
         CatalogueView view = catalogue.View;
         HttpRequest request = http.Request;
         var key = new PageKey(request.PathBase.Value ?? "", request.Path.Value ?? "", request.QueryString.Value ?? "");
-        // Without a filter a page costs no more than its rows.
+        // Without a filter a page costs no more than its rows, as long as all are in memory.
         return view.FindPage(key) is { } page ? ValueTask.FromResult<IResult>(page)
-            : FilterFields.Any(field => request.Query.ContainsKey(field.Name)) ? new ValueTask<IResult>(module.QueryAsync(http, _ => Make(http, view, key)))
-            : ValueTask.FromResult(Make(http, view, key));
+            : catalogue.Outlines > 0 || FilterFields.Any(field => request.Query.ContainsKey(field.Name))
+                ? new ValueTask<IResult>(module.QueryAsync(http, end => Make(http, view, key, end)))
+            : ValueTask.FromResult(Make(http, view, key, CancellationToken.None));
     }
 
     /// <summary>A page of those that a search finds, and how many it finds in all. What is no order counts as by id.</summary>
-    public (IReadOnlyList<CatalogueEntry> Entries, int Total) Search(string? category, string? text, long? minCents, long? maxCents, string? sort, int skip, int count)
+    public (IReadOnlyList<CatalogueEntry> Entries, int Total) Search(string? category, string? text, long? minCents, long? maxCents, string? sort, int skip, int count, CancellationToken end)
     {
-        var filter = new Filter(category, text, minCents, maxCents);
+        var filter = new Filter(category, text, minCents, maxCents, entry => Whole(entry, end));
         bool isDescending = sort is ['-', ..];
         CatalogueOrder order = CatalogueOrder.All.FirstOrDefault(known => known.Name == sort?.TrimStart('-')) ?? CatalogueOrder.ById;
         ImmutableSortedSet<CatalogueEntry> products = catalogue.View.InOrder(order);
@@ -67,10 +68,18 @@ internal sealed class ListProducts(Catalogue catalogue, [FromKeyedServices(Produ
         return ([.. found.Skip(skip).Take(count)], found.Length);
     }
 
-    private static IResult Make(HttpContext http, CatalogueView view, PageKey key)
+    /// <summary>An entry with all that an outline leaves out; null if the product has been deleted since.</summary>
+    public CatalogueEntry? Whole(CatalogueEntry entry, CancellationToken end)
+    {
+        if (!entry.IsOutline) return entry;
+        end.ThrowIfCancellationRequested();
+        return store.Read(entry.Product.Id, end) is { } product ? new CatalogueEntry(product) : null;
+    }
+
+    private IResult Make(HttpContext http, CatalogueView view, PageKey key, CancellationToken end)
     {
         Query query = Query.Of(http, QueryFields);
-        var filter = new Filter(query.Read(Category), query.Read(Text), query.Read(MinPrice), query.Read(MaxPrice));
+        var filter = new Filter(query.Read(Category), query.Read(Text), query.Read(MinPrice), query.Read(MaxPrice), entry => Whole(entry, end));
         string sort = query.Read(Sort)!;
         int limit = (int)query.Read(Paging.Limit)!.Value;
         bool isDescending = sort[0] == '-';
@@ -80,27 +89,34 @@ internal sealed class ListProducts(Catalogue catalogue, [FromKeyedServices(Produ
         if (query.Refusal is { } refusal) return refusal;
 
         ImmutableSortedSet<CatalogueEntry> products = view.InOrder(order);
-        List<CatalogueEntry> entries = Take(products, filter, after, isDescending, limit + 1);
+        (List<CatalogueEntry> entries, CatalogueEntry? next) = Take(products, filter, after, isDescending, limit);
         int total = filter.IsEmpty ? products.Count : products.Count(filter.Takes);
-        bool hasMore = entries.Count > limit;
-        if (hasMore) entries.RemoveAt(limit);
-        Paging.Announce(http, new RowTotal(total), hasMore ? Paging.Cursor(order.PlaceOf(entries[^1].Product, isDescending)) : null);
+        Paging.Announce(http, new RowTotal(total), next is null ? null : Paging.Cursor(order.PlaceOf(next.Product, isDescending)));
         var page = ProductPage.Of(http.Response, entries);
         view.KeepPage(key, page);
         return page;
     }
 
-    private static List<CatalogueEntry> Take(
-        ImmutableSortedSet<CatalogueEntry> products, Filter filter, CatalogueEntry? after, bool isDescending, int count)
+    /// <returns>The products of a page, and the last of them if there are more after it.</returns>
+    private static (List<CatalogueEntry> Entries, CatalogueEntry? Next) Take(
+        ImmutableSortedSet<CatalogueEntry> products, Filter filter, CatalogueEntry? after, bool isDescending, int limit)
     {
         int step = isDescending ? -1 : 1;
-        var page = new List<CatalogueEntry>(Math.Min(count, products.Count));
-        for (int i = Start(products, after, isDescending); i >= 0 && i < products.Count && page.Count < count; i += step)
+        var page = new List<CatalogueEntry>(Math.Min(limit, products.Count));
+        CatalogueEntry? last = null;
+        long bytes = 0;
+        for (int i = Start(products, after, isDescending); i >= 0 && i < products.Count; i += step)
         {
-            if (filter.Takes(products[i])) page.Add(products[i]);
+            if (!filter.Takes(products[i])) continue;
+            if (page.Count == limit) return (page, last);
+            if (filter.Whole(products[i]) is not { } whole) continue;
+            bytes += whole.Json.Length;
+            if (bytes > Paging.MostBytes && page.Count > 0) return (page, last);
+            page.Add(whole);
+            last = products[i];
         }
 
-        return page;
+        return (page, null);
     }
 
     // The place after a cursor, whether or not the product that it names is still there.
@@ -113,7 +129,7 @@ internal sealed class ListProducts(Catalogue catalogue, [FromKeyedServices(Produ
         return isDescending ? previous : next;
     }
 
-    private sealed record Filter(string? Category, string? Text, long? MinCents, long? MaxCents)
+    private sealed record Filter(string? Category, string? Text, long? MinCents, long? MaxCents, Func<CatalogueEntry, CatalogueEntry?> Whole)
     {
         private readonly string? _text = Text is null ? null : SearchText.Of(Text);
 
@@ -126,7 +142,8 @@ internal sealed class ListProducts(Catalogue catalogue, [FromKeyedServices(Produ
             return (Category is null || product.Category == Category)
                 && (MinCents is null || product.PriceCents >= MinCents)
                 && (MaxCents is null || product.PriceCents <= MaxCents)
-                && (_text is null || SearchText.Contains(entry.SearchName, _text) || SearchText.Contains(entry.SearchDescription, _text));
+                && (_text is null || SearchText.Contains(entry.SearchName, _text)
+                    || (Whole(entry) is { } whole && SearchText.Contains(whole.SearchDescription, _text)));
         }
     }
 }

@@ -7,6 +7,8 @@ namespace Shop.Products;
 internal sealed record Product(
     string Id, string Name, string Description, long PriceCents, string Category, long Version, long CreatedAt, long UpdatedAt)
 {
+    public ProductDetails Details => new(Name, Description, PriceCents, Category);
+
     public ProductBody ToBody() => new(Id, Name, Description, Money.FromCents(PriceCents), Category, Version,
         new UtcTime(CreatedAt), new UtcTime(UpdatedAt));
 }

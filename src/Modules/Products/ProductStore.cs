@@ -1,3 +1,4 @@
+using Dapper;
 using Shop.Inventory.Contracts;
 using Shop.Platform.Data;
 
@@ -6,6 +7,12 @@ namespace Shop.Products;
 /// <summary>Every SQL statement of the module. What stands under "inside a write" runs on the writer's thread alone.</summary>
 internal sealed class ProductStore(Database database)
 {
+    private const string SelectOnSale = """
+        SELECT id AS Id, name AS Name, description AS Description, price_cents AS PriceCents, category AS Category, version AS Version,
+            created_at AS CreatedAt, updated_at AS UpdatedAt
+        FROM products WHERE deleted_at IS NULL
+        """;
+
     private readonly Statement _nextNumber = database.Writes.Prepare(
         "UPDATE product_number SET next = next + 1 WHERE id = 1 RETURNING next - 1");
 
@@ -60,12 +67,13 @@ internal sealed class ProductStore(Database database)
     /// <summary>Whether there has ever been a product.</summary>
     public bool IsEmpty() => !database.Rows("SELECT 1 FROM products LIMIT 1", static _ => true).Any();
 
-    public IReadOnlyList<Product> OnSale() =>
-    [
-        .. database.Rows(
-            "SELECT id, name, description, price_cents, category, version, created_at, updated_at FROM products WHERE deleted_at IS NULL ORDER BY id",
-            static row => new Product(row.GetString(0), row.GetString(1), row.GetString(2), row.GetInt64(3), row.GetString(4), row.GetInt64(5), row.GetInt64(6), row.GetInt64(7))),
-    ];
+    /// <summary>The products on sale, read one by one: all at once may be more than there is memory for.</summary>
+    public IEnumerable<Product> OnSale() => database.Rows($"{SelectOnSale} ORDER BY id",
+        static row => new Product(row.GetString(0), row.GetString(1), row.GetString(2), row.GetInt64(3), row.GetString(4), row.GetInt64(5), row.GetInt64(6), row.GetInt64(7)));
+
+    /// <summary>A product on sale; null if there is none.</summary>
+    public Product? Read(string id, CancellationToken end) =>
+        database.Read(connection => connection.QuerySingleOrDefault<Product>($"{SelectOnSale} AND id = @id", new { id }), end);
 
     /// <summary>The products whose first units Inventory may not have yet.</summary>
     public IReadOnlyList<OpeningStock> Unopened() =>

@@ -1,12 +1,15 @@
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
+using Microsoft.Extensions.DependencyInjection;
 using Shop.Platform.Http;
+using Shop.Platform.Modules;
 
 namespace Shop.Products;
 
 /// <summary>The routes of the products service.</summary>
 internal sealed class ProductsApi(
-    Catalogue catalogue, ProductMetrics metrics, ListProducts listProducts, CreateProduct createProduct, ChangeProduct changeProduct)
+    Catalogue catalogue, ProductMetrics metrics, ListProducts listProducts, CreateProduct createProduct, ChangeProduct changeProduct,
+    [FromKeyedServices(ProductsModule.Name)] ModuleContext module)
 {
     public void Map(ModuleRoutes routes)
     {
@@ -17,7 +20,7 @@ internal sealed class ProductsApi(
             """;
 
         routes.Get("/products", listProducts.Handle).WithQuery(ListProducts.QueryFields)
-            .Says("listProducts", Tag, "List the products", "Filtered and sorted; X-Total-Count says how many there are in all, Link where the next page is.")
+            .Says("listProducts", Tag, "List the products", "Filtered and sorted; X-Total-Count says how many there are in all, Link where the next page is. A page has a megabyte at most, and so may have fewer products than limit while there are more.")
             .Answers<ProductBody[]>(200, "A page.", $"[{Example}]");
         routes.Get("/products/{id}", Find).WithHeaders(Preconditions.IfMatch, Preconditions.IfNoneMatch).Revalidates()
             .Says("getProduct", Tag, "Read a product", "Counts one view, a 304 too.")
@@ -27,12 +30,12 @@ internal sealed class ProductsApi(
         routes.Post("/products", createProduct.HandleAsync).WithBody(CreateProduct.Body)
             .Says("createProduct", Tag, "Create a product", "With its first units, which Inventory has from then on.")
             .Answers<ProductBody>(201, "Created, and on disk; Location says where.", Example)
-            .Fails((409, "The id is taken."), (413, "The body is larger than 64 KiB."), (415, "The body is no JSON."));
+            .Fails((409, "The id is taken, or the catalogue is full (catalogue-full): it has a share of the shop's memory."), (413, "The body is larger than 64 KiB."), (415, "The body is no JSON."));
         routes.Put("/products/{id}", changeProduct.ReplaceAsync)
             .WithHeaders(Preconditions.IfMatch, Preconditions.IfNoneMatch).WithBody(ProductFields.Details)
             .Says("replaceProduct", Tag, "Replace a product", "Name, price, description and category; what is left out goes back to its default.")
             .Answers<ProductBody>(200, "Replaced, and on disk.", Example)
-            .Fails((404, "There is no such product."), (412, NotHeld),
+            .Fails((404, "There is no such product."), (409, "The catalogue is full (catalogue-full), and the product would become larger."), (412, NotHeld),
                 (413, "The body is larger than 64 KiB."), (415, "The body is no JSON."));
         routes.Delete("/products/{id}", changeProduct.DeleteAsync).WithHeaders(Preconditions.IfMatch, Preconditions.IfNoneMatch)
             .Says("deleteProduct", Tag, "Delete a product", "It leaves the catalogue; orders that named it keep their lines. Its id is not given again.")
@@ -48,15 +51,26 @@ internal sealed class ProductsApi(
     {
         string id = (string)http.GetRouteValue("id")!;
         if (catalogue.Find(id) is not { } entry) return ValueTask.FromResult<IResult>(Problem.NotFound("product", id));
-        IResult answer = Preconditions.Of(http.Request).RefuseRead(entry.Tag, "product", id) ?? entry;
-        if (answer is not Problem && !HttpMethods.IsHead(http.Request.Method)) entry.CountView(metrics);
-        return ValueTask.FromResult(answer);
+        return entry.IsOutline ? FindWholeAsync(http, entry) : ValueTask.FromResult(Answer(http, entry, entry));
+    }
+
+    private async ValueTask<IResult> FindWholeAsync(HttpContext http, CatalogueEntry outline)
+    {
+        string id = outline.Product.Id;
+        return await module.QueryAsync(http, end => listProducts.Whole(outline, end)) is { } whole
+            ? Answer(http, whole, outline)
+            : Problem.NotFound("product", id);
+    }
+
+    private IResult Answer(HttpContext http, CatalogueEntry entry, CatalogueEntry counted)
+    {
+        IResult answer = Preconditions.Of(http.Request).RefuseRead(entry.Tag, "product", entry.Product.Id) ?? entry;
+        if (answer is not Problem && !HttpMethods.IsHead(http.Request.Method)) counted.CountView(metrics);
+        return answer;
     }
 
     private ValueTask<IResult> Categories(HttpContext http)
     {
-        CategoryBody[] categories = [.. catalogue.View.InOrder(CatalogueOrder.ById).CountBy(entry => entry.Product.Category)
-            .OrderBy(category => category.Key, StringComparer.Ordinal).Select(category => new CategoryBody(category.Key, category.Value))];
-        return ValueTask.FromResult(JsonAnswer.Ok(categories, ProductsJson.Default.CategoryBodyArray));
+        return ValueTask.FromResult(JsonAnswer.Ok(catalogue.View.AllCategories, ProductsJson.Default.CategoryBodyArray));
     }
 }

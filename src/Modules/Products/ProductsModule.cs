@@ -1,4 +1,5 @@
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
 using Shop.Inventory.Contracts;
 using Shop.Platform;
 using Shop.Platform.Data;
@@ -26,7 +27,7 @@ public sealed class ProductsModule : IShopModule
     public void AddServices(IServiceCollection services)
     {
         services.AddSingleton(provider => new ProductStore(Context(provider).Database));
-        services.AddSingleton<Catalogue>();
+        services.AddSingleton(_ => new Catalogue());
         services.AddSingleton<IProductCatalogue>(provider => provider.GetRequiredService<Catalogue>());
         services.AddSingleton(provider => new ProductMetrics(Context(provider), provider.GetRequiredService<Catalogue>()));
         services.AddSingleton<StockOpening>();
@@ -47,8 +48,15 @@ public sealed class ProductsModule : IShopModule
         ModuleContext module = Context(services);
         var store = services.GetRequiredService<ProductStore>();
         var catalogue = services.GetRequiredService<Catalogue>();
-        if (!store.IsEmpty()) catalogue.Put([.. store.OnSale().Select(product => new CatalogueEntry(product))]);
+        if (!store.IsEmpty()) catalogue.Put(store.OnSale().Select(product => new CatalogueEntry(product)));
         else if (module.Settings.DemoData && module.Books.Agree) await DemoData.FillAsync(store, catalogue, module.Now().ToMilliseconds());
+
+        if (catalogue.Outlines > 0)
+        {
+            module.Log.LogWarning(
+                "The catalogue is full: of {Products} products, {Outlines} have no room in the {Bytes} bytes of memory that it may take; they are read from the database",
+                catalogue.Count, catalogue.Outlines, catalogue.MostBytes);
+        }
 
         var metrics = services.GetRequiredService<ProductMetrics>();
         foreach (CatalogueEntry entry in catalogue.View.InOrder(CatalogueOrder.ById).Take(CountedFromStart)) metrics.ViewsOf(entry.Product.Id);

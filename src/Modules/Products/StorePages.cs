@@ -33,17 +33,19 @@ internal sealed class StorePages(
         IQueryCollection query = http.Request.Query;
         var search = new Search(Value(query["q"]), Value(query["category"]), Cents(ListProducts.MinPrice, query["min_price"]), Cents(ListProducts.MaxPrice, query["max_price"]), Value(query["sort"]),
             int.TryParse(query["page"], NumberStyles.None, CultureInfo.InvariantCulture, out int page) ? Math.Clamp(page, 1, 10_000) : 1);
-        (IReadOnlyList<CatalogueEntry> entries, int total) = await module.QueryAsync(http, _ =>
-            listProducts.Search(search.Category, search.Text, search.MinCents, search.MaxCents, search.Sort, (search.Page - 1) * PageSize, PageSize));
+        (IReadOnlyList<CatalogueEntry> entries, int total) = await module.QueryAsync(http, end =>
+            listProducts.Search(search.Category, search.Text, search.MinCents, search.MaxCents, search.Sort, (search.Page - 1) * PageSize, PageSize, end));
         return new Page("Storefront", new Pages_Store { Model = new StoreModel(search, [.. entries.Select(entry => entry.Product)], total, catalogue.View.Categories, Site.Of(http).TakesForms, PageSize, _currency) });
     }
 
-    private ValueTask<IResult> Product(HttpContext http)
+    private async ValueTask<IResult> Product(HttpContext http)
     {
         string id = (string)http.GetRouteValue("id")!;
-        if (catalogue.Find(id) is not { } entry) return ValueTask.FromResult<IResult>(Problem.NotFound("product", id));
+        if (catalogue.Find(id) is not { } entry) return Problem.NotFound("product", id);
+        CatalogueEntry? whole = entry.IsOutline ? await module.QueryAsync(http, end => listProducts.Whole(entry, end)) : entry;
+        if (whole is null) return Problem.NotFound("product", id);
         if (!HttpMethods.IsHead(http.Request.Method)) entry.CountView(metrics);
-        return ValueTask.FromResult<IResult>(new Page(entry.Product.Name, new Pages_Product { Model = new ProductModel(entry.Product, Site.Of(http).TakesForms, _currency) }));
+        return new Page(whole.Product.Name, new Pages_Product { Model = new ProductModel(whole.Product, Site.Of(http).TakesForms, _currency) });
     }
 
     private async ValueTask<IResult> ChangeBasketAsync(HttpContext http)

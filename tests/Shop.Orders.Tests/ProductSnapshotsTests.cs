@@ -46,7 +46,7 @@ internal sealed class ProductSnapshotsTests
         });
         Task first = store.Writes.WriteAsync(() =>
         {
-            store.Insert(undone, null);
+            store.Insert(undone, 0, null);
             return Outcome.Undo(0);
         });
         if (!inTheSameBatch) await first;
@@ -72,7 +72,7 @@ internal sealed class ProductSnapshotsTests
 
     private static Task PlaceAsync(OrderStore store, Order[] orders) => store.Writes.WriteAsync(() =>
     {
-        foreach (Order order in orders) store.Insert(order, null);
+        foreach (Order order in orders) store.Insert(order, 0, null);
         return Outcome.Keep(orders.Length);
     });
 

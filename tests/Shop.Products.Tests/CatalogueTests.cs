@@ -50,6 +50,38 @@ internal sealed class CatalogueTests
         Assert.That(found.Select(product => product?.PriceCents), Is.EqualTo(new long?[] { null, 100, 100 }));
     }
 
+    [Test]
+    public void Given_more_products_than_there_is_room_for_then_what_is_over_is_kept_in_outline_and_a_deletion_makes_room()
+    {
+        CatalogueEntry[] entries = [.. Enumerable.Range(0, 10).Select(number => new CatalogueEntry(Long($"p{number}")))];
+        var catalogue = new Catalogue(4 * entries[0].Bytes + entries[0].Bytes / 2);
+        catalogue.Put(entries);
+        Assert.That(entries.Count(entry => !catalogue.Find(entry.Product.Id)!.IsOutline), Is.EqualTo(4));
+        Assert.That(catalogue.Outlines, Is.EqualTo(6));
+        Assert.That(catalogue.View.InOrder(CatalogueOrder.ById).Select(entry => entry.Product.Id), Is.EqualTo(entries.Select(entry => entry.Product.Id)));
+        foreach (int number in new[] { 0, 4, 5, 6, 7, 8 }) catalogue.Remove($"p{number}");
+        catalogue.Put([entries[9]]);
+        Assert.That((catalogue.Outlines, catalogue.Find("p9")!.IsOutline), Is.EqualTo((0, false)));
+    }
+
+    [Test]
+    public void Given_products_that_are_being_written_then_their_room_is_taken_before_they_are_in_and_given_back_once()
+    {
+        long bytes = new CatalogueEntry(Long("p")).Bytes;
+        var catalogue = new Catalogue(2 * bytes);
+        Catalogue.Room one = catalogue.Take(bytes), other = catalogue.Take(bytes), third = catalogue.Take(bytes);
+        Assert.That((one.IsEnough, other.IsEnough, third.IsEnough), Is.EqualTo((true, true, false)));
+        third.Dispose();
+        catalogue.Put([new CatalogueEntry(Long("p"))]);
+        one.Dispose();
+        other.Dispose();
+        using (Catalogue.Room next = catalogue.Take(bytes)) Assert.That(next.IsEnough);
+        catalogue.Put([new CatalogueEntry(Long("q"))]);
+        using (Catalogue.Room last = catalogue.Take(1)) Assert.That(last.IsEnough, Is.False);
+    }
+
+    private static Product Long(string id) => new(id, "Name", new string('d', 2000), 100, "c", 1, 0, 0);
+
     private static IEnumerable<Product> Sorted(IEnumerable<Product> products, string order) => order switch
     {
         "name" => products.OrderBy(product => product.Name, StringComparer.OrdinalIgnoreCase).ThenBy(product => product.Id, StringComparer.Ordinal),

@@ -60,7 +60,7 @@ internal sealed class ListProducts(Catalogue catalogue, ProductStore store, [Fro
     /// <summary>A page of those that a search finds, and how many it finds in all. What is no order counts as by id.</summary>
     public (IReadOnlyList<CatalogueEntry> Entries, int Total) Search(string? category, string? text, long? minCents, long? maxCents, string? sort, int skip, int count, CancellationToken end)
     {
-        var filter = new Filter(category, text, minCents, maxCents, entry => Whole(entry, end));
+        var filter = new Filter(category, text, minCents, maxCents, store, end);
         bool isDescending = sort is ['-', ..];
         CatalogueOrder order = CatalogueOrder.All.FirstOrDefault(known => known.Name == sort?.TrimStart('-')) ?? CatalogueOrder.ById;
         ImmutableSortedSet<CatalogueEntry> products = catalogue.View.InOrder(order);
@@ -79,7 +79,7 @@ internal sealed class ListProducts(Catalogue catalogue, ProductStore store, [Fro
     private IResult Make(HttpContext http, CatalogueView view, PageKey key, CancellationToken end)
     {
         Query query = Query.Of(http, QueryFields);
-        var filter = new Filter(query.Read(Category), query.Read(Text), query.Read(MinPrice), query.Read(MaxPrice), entry => Whole(entry, end));
+        var filter = new Filter(query.Read(Category), query.Read(Text), query.Read(MinPrice), query.Read(MaxPrice), store, end);
         string sort = query.Read(Sort)!;
         int limit = (int)query.Read(Paging.Limit)!.Value;
         bool isDescending = sort[0] == '-';
@@ -88,28 +88,26 @@ internal sealed class ListProducts(Catalogue catalogue, ProductStore store, [Fro
         if (query.ReadCursor(3) is { } place && (after = order.At(place, isDescending)) is null) query.NoCursor();
         if (query.Refusal is { } refusal) return refusal;
 
-        ImmutableSortedSet<CatalogueEntry> products = view.InOrder(order);
-        (List<CatalogueEntry> entries, CatalogueEntry? next) = Take(products, filter, after, isDescending, limit);
-        int total = filter.IsEmpty ? products.Count : products.Count(filter.Takes);
-        Paging.Announce(http, new RowTotal(total), next is null ? null : Paging.Cursor(order.PlaceOf(next.Product, isDescending)));
+        ImmutableSortedSet<CatalogueEntry> all = view.InOrder(order);
+        IReadOnlyList<CatalogueEntry> products = filter.IsEmpty ? all : all.Where(filter.Takes).ToArray();
+        int start = Start(products, order, after, isDescending);
+        (List<CatalogueEntry> entries, CatalogueEntry? next) = Take(products, start, isDescending ? -1 : 1, limit, end);
+        Paging.Announce(http, new RowTotal(products.Count), next is null ? null : Paging.Cursor(order.PlaceOf(next.Product, isDescending)));
         var page = ProductPage.Of(http.Response, entries);
         view.KeepPage(key, page);
         return page;
     }
 
     /// <returns>The products of a page, and the last of them if there are more after it.</returns>
-    private static (List<CatalogueEntry> Entries, CatalogueEntry? Next) Take(
-        ImmutableSortedSet<CatalogueEntry> products, Filter filter, CatalogueEntry? after, bool isDescending, int limit)
+    private (List<CatalogueEntry> Entries, CatalogueEntry? Next) Take(IReadOnlyList<CatalogueEntry> products, int start, int step, int limit, CancellationToken end)
     {
-        int step = isDescending ? -1 : 1;
         var page = new List<CatalogueEntry>(Math.Min(limit, products.Count));
         CatalogueEntry? last = null;
         long bytes = 0;
-        for (int i = Start(products, after, isDescending); i >= 0 && i < products.Count; i += step)
+        for (int i = start; i >= 0 && i < products.Count; i += step)
         {
-            if (!filter.Takes(products[i])) continue;
             if (page.Count == limit) return (page, last);
-            if (filter.Whole(products[i]) is not { } whole) continue;
+            if (Whole(products[i], end) is not { } whole) continue;
             bytes += whole.Json.Length;
             if (bytes > Paging.MostBytes && page.Count > 0) return (page, last);
             page.Add(whole);
@@ -120,30 +118,35 @@ internal sealed class ListProducts(Catalogue catalogue, ProductStore store, [Fro
     }
 
     // The place after a cursor, whether or not the product that it names is still there.
-    private static int Start(ImmutableSortedSet<CatalogueEntry> products, CatalogueEntry? after, bool isDescending)
+    private static int Start(IReadOnlyList<CatalogueEntry> products, CatalogueOrder order, CatalogueEntry? after, bool isDescending)
     {
         if (after is null) return isDescending ? products.Count - 1 : 0;
-        int index = products.IndexOf(after);
+        int index = products is CatalogueEntry[] some ? Array.BinarySearch(some, after, order) : ((ImmutableSortedSet<CatalogueEntry>)products).IndexOf(after);
         int next = index >= 0 ? index + 1 : ~index;
         int previous = index >= 0 ? index - 1 : ~index - 1;
         return isDescending ? previous : next;
     }
 
-    private sealed record Filter(string? Category, string? Text, long? MinCents, long? MaxCents, Func<CatalogueEntry, CatalogueEntry?> Whole)
+    private sealed class Filter(string? category, string? text, long? minCents, long? maxCents, ProductStore store, CancellationToken end)
     {
-        private readonly string? _text = Text is null ? null : SearchText.Of(Text);
+        private readonly string? _text = text is null ? null : SearchText.Of(text);
+        private IReadOnlySet<string>? _outlines;
 
-        public bool IsEmpty { get; } = Category is null && Text is null && MinCents is null && MaxCents is null;
+        public bool IsEmpty { get; } = category is null && text is null && minCents is null && maxCents is null;
 
         public bool Takes(CatalogueEntry entry)
         {
             if (IsEmpty) return true;
             Product product = entry.Product;
-            return (Category is null || product.Category == Category)
-                && (MinCents is null || product.PriceCents >= MinCents)
-                && (MaxCents is null || product.PriceCents <= MaxCents)
-                && (_text is null || SearchText.Contains(entry.SearchName, _text)
-                    || (Whole(entry) is { } whole && SearchText.Contains(whole.SearchDescription, _text)));
+            return (category is null || product.Category == category)
+                && (minCents is null || product.PriceCents >= minCents)
+                && (maxCents is null || product.PriceCents <= maxCents)
+                && (_text is null || SearchText.Contains(entry.SearchName, _text) || IsInDescription(_text, entry));
         }
+
+        // What outlines leave out is read once for all of them.
+        private bool IsInDescription(string part, CatalogueEntry entry) => entry.IsOutline
+            ? (_outlines ??= store.WithDescription(description => SearchText.Contains(SearchText.Of(description), part), end)).Contains(entry.Product.Id)
+            : SearchText.Contains(entry.SearchDescription, part);
     }
 }

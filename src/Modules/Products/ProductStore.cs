@@ -75,6 +75,11 @@ internal sealed class ProductStore(Database database)
     public Product? Read(string id, CancellationToken end) =>
         database.Read(connection => connection.QuerySingleOrDefault<Product>($"{SelectOnSale} AND id = @id", new { id }), end);
 
+    /// <summary>The ids of those products on sale whose description is wanted.</summary>
+    public IReadOnlySet<string> WithDescription(Func<string, bool> isWanted, CancellationToken end) => database.Read(connection => connection
+        .Query<(string Id, string Description)>("SELECT id, description FROM products WHERE deleted_at IS NULL", buffered: false)
+        .Where(product => isWanted(product.Description)).Select(product => product.Id).ToHashSet(StringComparer.Ordinal), end);
+
     /// <summary>The products whose first units Inventory may not have yet.</summary>
     public IReadOnlyList<OpeningStock> Unopened() =>
         [.. database.Rows("SELECT id, unopened_stock FROM products WHERE unopened_stock IS NOT NULL LIMIT 1000", static row => new OpeningStock(row.GetString(0), row.GetInt64(1)))];

@@ -12,8 +12,8 @@ namespace Shop.Products;
 /// <param name="mostBytes">Bytes of memory that it may take. Products that are over are kept in outline.</param>
 internal sealed class Catalogue(long mostBytes) : IProductCatalogue
 {
-    /// <summary>The catalogue may have a quarter of the memory that there is, the limit of a container included.</summary>
-    private const int ShareOfMemory = 4;
+    /// <summary>The catalogue may have an eighth of the memory that there is, the limit of a container included.</summary>
+    private const int ShareOfMemory = 8;
 
     private readonly ConcurrentDictionary<string, CatalogueEntry> _byId = new(StringComparer.Ordinal);
     private volatile CatalogueView _view = new(CatalogueOrder.All

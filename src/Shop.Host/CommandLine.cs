@@ -6,7 +6,7 @@ namespace Shop.Host;
 /// <summary>The arguments of the program: help, version, a verb, and settings as <c>--Shop:Orders:Port=0</c>.</summary>
 internal static class CommandLine
 {
-    // What the shop is made of, and how much of it is logged. All else has no effect, so it must be a mistake.
+    // The shop's own settings, and those of its log. Any other has no effect, so it must be a mistake.
     private static readonly string[] Sections = ["Shop:", "Logging:"];
 
     public static bool AsksForHelp(string[] args) => args.Any(arg => arg is "--help" or "-h" or "-?");
@@ -39,8 +39,8 @@ internal static class CommandLine
         return 0;
     }
 
-    /// <summary>Refuses what is not a setting with a value. The names of the settings are looked at where they are read.</summary>
-    /// <exception cref="ShopStartException">There is such an argument. Its value is not told: it may be a key.</exception>
+    /// <summary>Refuses an argument that is not a setting with a value. Names of settings are checked when they are read.</summary>
+    /// <exception cref="ShopStartException">There is such an argument. The message leaves out its value: it may be a key.</exception>
     public static void Check(string[] args)
     {
         for (int i = 0; i < args.Length; i++)

@@ -30,7 +30,7 @@ internal static class HealthVerb
 
     private static async Task<string> AskAsync(HttpClient client, string service, string key, int port, string bind)
     {
-        if (port == 0) return $"{service}: {key} is 0, so nobody knows which port it took";
+        if (port == 0) return $"{service}: {key} is 0, so its port is not known here";
         string host = bind is "*" or "0.0.0.0" or "::" ? "localhost" : bind;
         try
         {

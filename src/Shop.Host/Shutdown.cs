@@ -3,17 +3,19 @@ using Shop.Platform.Modules;
 
 namespace Shop.Host;
 
-/// <summary>The end of the shop has a bound, whatever its disk does.</summary>
+/// <summary>Bounds the time that the shop takes to stop, whatever its disk does.</summary>
 internal static class Shutdown
 {
-    /// <summary>Ends the process within <see cref="ShopSettings.RequestTimeout"/> of being told to stop, and a little before: a container's owner has the same patience.</summary>
+    /// <summary>
+    /// Ends the process at 0.8 of <see cref="ShopSettings.RequestTimeout"/> after it was told to stop: Docker kills a container after 10 s, the default.
+    /// </summary>
     public static void BoundShutdown(this WebApplication shop)
     {
         TimeSpan bound = shop.Services.GetRequiredService<ShopSettings>().RequestTimeout * 0.8;
         shop.Lifetime.ApplicationStopping.Register(() => _ = EndAfterAsync(shop, bound));
     }
 
-    // Where all goes well the process has ended before.
+    // If all goes well, the process has ended before.
     private static async Task EndAfterAsync(WebApplication shop, TimeSpan bound)
     {
         await Task.Delay(bound);

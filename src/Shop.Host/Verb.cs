@@ -5,7 +5,7 @@ namespace Shop.Host;
 
 /// <summary>What the program does beside running the shop: its first argument names it.</summary>
 /// <param name="Name">The argument.</param>
-/// <param name="Arguments">What it takes, as the help shows it.</param>
+/// <param name="Arguments">Its arguments, as the help shows them.</param>
 /// <param name="Does">What it does, in one line.</param>
 /// <param name="RunAsync">Does it with the arguments after its name, and ends with the exit code.</param>
 internal sealed record Verb(string Name, string Arguments, string Does, Func<string[], Task<int>> RunAsync)
@@ -13,12 +13,12 @@ internal sealed record Verb(string Name, string Arguments, string Does, Func<str
     /// <summary>All of them.</summary>
     public static IReadOnlyList<Verb> All { get; } =
     [
-        new("health", "[settings]", "asks the shop of these settings whether it is ready: 0 if it is, else 1", HealthVerb.RunAsync),
-        new("alerts", "[health] [settings]", "shows what Alertmanager tells, on a page of its own; health asks that page whether it is ready", AlertsVerb.RunAsync),
+        new("health", "[settings]", "asks the shop with these settings whether it is ready; exit code 0 if it is, else 1", HealthVerb.RunAsync),
+        new("alerts", "[health] [settings]", "runs the page of alerts, which shows what Alertmanager sends; health asks whether it is ready", AlertsVerb.RunAsync),
         new("backup", "DIR [settings]", "copies the data of a running or a stopped shop to DIR", FileVerbs.BackupAsync),
         new("restore", "DIR [settings]", "puts the backup DIR into an empty data directory", FileVerbs.RestoreAsync),
-        new("check", "[DIR] [settings]", "compares all books of a stopped shop, or of the backup DIR: 0 if they agree, else 1", FileVerbs.CheckAsync),
-        new("accept", "[settings]", "takes data whose files disagree as it is", FileVerbs.AcceptAsync),
+        new("check", "[DIR] [settings]", "compares all books of a stopped shop, or of the backup DIR; exit code 0 if they agree, else 1", FileVerbs.CheckAsync),
+        new("accept", "[settings]", "accepts data whose files disagree, as it is", FileVerbs.AcceptAsync),
         new("key", "", "makes a key for clients, and its hash for Shop:ApiKeys or Shop:MetricsKey", KeyVerb.RunAsync),
     ];
 

@@ -12,7 +12,7 @@ internal sealed class InventoryApi(InventoryStore store, Restock restock, [FromK
 {
     private static readonly WholeNumberField MaxLevel = new("max_level", 0, long.MaxValue)
     {
-        Description = "Only products on sale with at most so many units to sell: the short ones.",
+        Description = "Only products on sale of which at most so many units can be sold.",
         Example = "9",
     };
 

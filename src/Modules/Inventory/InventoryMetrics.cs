@@ -27,7 +27,7 @@ internal sealed class InventoryMetrics
         Counter movements = module.Metrics.CreateCounter("inventory_movements_total", "Stock movements by kind.", ["kind"]);
         Counter units = module.Metrics.CreateCounter("inventory_units_moved_total", "Units moved by kind of movement.", ["kind"]);
         foreach (MovementKind kind in MovementKind.All) _byKind[kind.Name] = (movements.WithLabels(kind.Name), units.WithLabels(kind.Name));
-        _stockLevel = module.Metrics.CreateGauge("inventory_stock_level", $"Units that can be sold, of the {ShortestProducts} shortest products on sale.", ["product_id"]);
+        _stockLevel = module.Metrics.CreateGauge("inventory_stock_level", $"Units that can be sold, of the {ShortestProducts} products on sale with the lowest stock.", ["product_id"]);
         Gauge products = module.Metrics.CreateGauge("inventory_products", "Products on sale by state: in_stock, low (1 to 9), out.", ["state"]);
         (_inStock, _low, _out) = (products.WithLabels("in_stock"), products.WithLabels("low"), products.WithLabels("out"));
         _reservationsOpen = module.Metrics.CreateGauge("inventory_reservations_open", "Reservations held: not yet shipped or released.");

@@ -93,7 +93,7 @@ internal sealed class InventoryStore
     public bool AddReservation(ReservationId id, long firstMovement, long lastMovement) =>
         _insertReservation.Set(1, id.OrderId).Set(2, id.Number).Set(3, firstMovement).Set(4, lastMovement).Run() == 1;
 
-    /// <returns>The number of what the order holds; null where it holds nothing.</returns>
+    /// <returns>The number of the order's reservation; null if it has none.</returns>
     public long? NumberHeld(string orderId) => _findNumber.Set(1, orderId).First(static row => (long?)row.Number(0));
 
     public IReadOnlyList<StockLine> ReservedLines(ReservationId id) =>

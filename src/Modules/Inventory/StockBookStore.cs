@@ -46,7 +46,7 @@ internal static class StockBookStore
         {
             if (!kinds.TryGetValue(kindName, out MovementKind? kind))
             {
-                yield return $"movement {id} of {productId} is of no kind: {kindName}";
+                yield return $"movement {id} of {productId} has an unknown kind: {kindName}";
                 continue;
             }
 

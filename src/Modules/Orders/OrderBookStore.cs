@@ -61,8 +61,8 @@ internal static class OrderBookStore
                 SELECT count(*) FROM {LinesOf(file)} l WHERE l.order_seq < (SELECT coalesce(max(seq), 0) / {RunIndex.RowsPerRun} * {RunIndex.RowsPerRun} FROM orders)
                 AND NOT EXISTS (SELECT 1 FROM orders_by_product i WHERE i.run = l.order_seq / {RunIndex.RowsPerRun} AND i.product_id = l.product_id AND i.order_seq = l.order_seq)
                 """),
-            ("entries of the index by customer are of no order", "SELECT count(*) FROM orders_by_customer i WHERE NOT EXISTS (SELECT 1 FROM orders o WHERE o.seq = i.order_seq)"),
-            ("entries of the index by product are of no order", "SELECT count(*) FROM orders_by_product i WHERE NOT EXISTS (SELECT 1 FROM orders o WHERE o.seq = i.order_seq)"),
+            ("entries of the index by customer belong to no order", "SELECT count(*) FROM orders_by_customer i WHERE NOT EXISTS (SELECT 1 FROM orders o WHERE o.seq = i.order_seq)"),
+            ("entries of the index by product belong to no order", "SELECT count(*) FROM orders_by_product i WHERE NOT EXISTS (SELECT 1 FROM orders o WHERE o.seq = i.order_seq)"),
         ];
         foreach ((string what, string sql) in counts)
         {
@@ -105,7 +105,7 @@ internal static class OrderBookStore
     {
         if (isConfirmed == true) return "is not there, but a reservation is held for it";
         if (isConfirmed == false) return null; // the next start gives it back
-        if (units.Any(unit => unit.Held != 0)) return "is not there, and its movements don't come to nothing";
+        if (units.Any(unit => unit.Held != 0)) return "is not there, and its movements don't add up to zero";
         return !someWereDeleted && units.Any(unit => unit.Shipped > 0) ? "is not there, but its units were shipped" : null;
     }
 

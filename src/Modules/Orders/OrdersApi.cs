@@ -67,7 +67,7 @@ internal sealed class OrdersApi(
 
     private RouteDescription Change(ModuleRoutes routes, string verb, string status, string rule) =>
         routes.Post($"/orders/{{order_id}}/{verb}", lifecycle.To(status))
-            .Says($"{verb}Order", Tag, $"Bring an order to {status}", $"{rule} Once it is {status}, the same again changes nothing.")
+            .Says($"{verb}Order", Tag, $"Bring an order to {status}", $"{rule} If it is {status} already, nothing changes.")
             .Answers<OrderBody>(200, "Done, and on disk.", Example.Replace("\"created\"", $"\"{status}\"", StringComparison.Ordinal))
             .Fails((404, "There is no such order."), (409, "The order's status does not allow it; both statuses are named."));
 

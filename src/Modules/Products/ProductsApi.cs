@@ -14,7 +14,7 @@ internal sealed class ProductsApi(
     public void Map(ModuleRoutes routes)
     {
         const string Tag = "Products";
-        const string NotHeld = "If-Match or If-None-Match does not hold: the product has changed since, say.";
+        const string NotHeld = "If-Match or If-None-Match does not hold, for example because the product has changed since.";
         const string Example = """
             {"id":"prod_0","name":"Walnut desk lamp","description":"Warm light.","price":79.90,"category":"Home","version":1,"created_at":"2026-01-31T12:00:00Z","updated_at":"2026-01-31T12:00:00Z"}
             """;
@@ -25,8 +25,8 @@ internal sealed class ProductsApi(
         routes.Get("/products/{id}", Find).WithHeaders(Preconditions.IfMatch, Preconditions.IfNoneMatch).Revalidates()
             .Says("getProduct", Tag, "Read a product", "Counts one view, a 304 too.")
             .Answers<ProductBody>(200, "The product, with its ETag.", Example)
-            .Fails((304, "What the client has is still right."), (404, "There is no such product."),
-                (412, "The product is not what If-Match names."));
+            .Fails((304, "The client's copy is current."), (404, "There is no such product."),
+                (412, "If-Match does not name the product's current ETag."));
         routes.Post("/products", createProduct.HandleAsync).WithBody(CreateProduct.Body)
             .Says("createProduct", Tag, "Create a product", "With its first units, which Inventory has from then on.")
             .Answers<ProductBody>(201, "Created, and on disk; Location says where.", Example)

@@ -52,7 +52,7 @@ public static class AlertsPage
         app.Use((http, next) =>
         {
             SecurityHeaders.AddTo(http.Response.Headers);
-            // A page on another host, which was led to this address, would ask by that host's name.
+            // A page of another host whose name was pointed at this address would ask by that name.
             return IsOurs(http.Request.Host.Host, settings) ? next(http) : RefuseAsync(http, StatusCodes.Status400BadRequest, "The Host header names none of the hosts of this page.");
         });
         app.UseRouting();
@@ -69,17 +69,17 @@ public static class AlertsPage
 
     private static async Task TakeAsync(HttpContext http, NotificationLog log, TimeProvider clock)
     {
-        // Browsers say that they are: no page may write here, of whatever origin.
+        // Browsers send these headers: no page may post here, of whatever origin.
         IHeaderDictionary headers = http.Request.Headers;
         if (headers.Origin.Count > 0 || headers["Sec-Fetch-Site"].Count > 0)
         {
-            await RefuseAsync(http, StatusCodes.Status403Forbidden, "Alertmanager posts here, and no page of a browser.");
+            await RefuseAsync(http, StatusCodes.Status403Forbidden, "Only Alertmanager may post here, not a page in a browser.");
             return;
         }
 
         if (!http.Request.HasJsonContentType())
         {
-            await RefuseAsync(http, StatusCodes.Status415UnsupportedMediaType, "A notification is JSON.");
+            await RefuseAsync(http, StatusCodes.Status415UnsupportedMediaType, "A notification must be JSON.");
             return;
         }
 

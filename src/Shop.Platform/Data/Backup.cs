@@ -6,7 +6,7 @@ namespace Shop.Platform.Data;
 /// the manual.</summary>
 public static class Backup
 {
-    // What a data directory may hold and still count as empty.
+    // Names that an empty data directory may hold.
     private static readonly string[] Neutral = ["shop.lock", "lost+found"];
 
     /// <summary>Copies all files as they are at one moment.</summary>
@@ -15,7 +15,7 @@ public static class Backup
     /// all.</param>
     /// <param name="modules">The modules, whose files these are.</param>
     /// <param name="shopVersion">Version of the program.</param>
-    /// <exception cref="ShopStartException">It can't be made; there is none then.</exception>
+    /// <exception cref="ShopStartException">It can't be made; then nothing is left of it.</exception>
     public static BackupManifest Make(string dataDirectory, string target, IReadOnlyList<string> modules, string shopVersion)
     {
         target = Path.TrimEndingDirectorySeparator(Path.GetFullPath(target));
@@ -53,7 +53,7 @@ public static class Backup
         manifest.Verify(source);
         using var directory = DataDirectory.Take(dataDirectory);
         if (Directory.EnumerateFileSystemEntries(directory.Path).Select(Path.GetFileName).FirstOrDefault(name => !Neutral.Contains(name)) is { } first)
-            throw new ShopStartException($"Shop:DataDirectory {directory.Path} is not empty: it has {first}. Move what is there away first");
+            throw new ShopStartException($"Shop:DataDirectory {directory.Path} is not empty: it has {first}. Move its contents away first");
         try
         {
             foreach (BackupFile file in manifest.Files)
@@ -62,7 +62,7 @@ public static class Backup
                 // Not File.Copy: a backup may be read-only, its copy may not.
                 using (FileStream from = File.OpenRead(Path.Combine(source, file.Name)))
                 using (var to = new FileStream(copy, FileMode.CreateNew)) from.CopyTo(to);
-                if (BackupManifest.Checksum(copy) != file.Sha256) throw new IOException($"{file.Name} was not copied as it is");
+                if (BackupManifest.Checksum(copy) != file.Sha256) throw new IOException($"{file.Name} was not copied correctly");
                 Durable.Flush(copy);
             }
 
@@ -77,7 +77,7 @@ public static class Backup
         }
     }
 
-    /// <summary>Takes files that disagree as they are.</summary>
+    /// <summary>Accepts files that disagree, as they are.</summary>
     /// <exception cref="ShopStartException">A file can't be used, or a shop has them open.</exception>
     public static void Accept(string dataDirectory, IReadOnlyList<string> modules)
     {
@@ -114,7 +114,7 @@ public static class Backup
         using BookFile copy = BookFile.Open(path, SqliteOpenMode.ReadWriteCreate);
         copy.Run("PRAGMA synchronous=OFF"); // it is flushed as a whole
         source.Connection.BackupDatabase(copy.Connection);
-        // One file and no log: it can be copied by anything, and read where nothing can be written.
+        // One file and no log: any tool can copy it, and it can be read from a read-only medium.
         copy.Run("PRAGMA journal_mode=DELETE");
         if (mark is not null) (mark with { IsOpening = false }).Write(copy.Connection);
         return CountRows(copy.Connection);

@@ -5,7 +5,7 @@ using SQLitePCL;
 namespace Shop.Platform.Data;
 
 /// <summary>
-/// All database files as they were at one moment, read beside whoever writes them. The writers of all files are held
+/// All database files as they were at one moment, read while others may write them. The writers of all files are held
 /// while the reading of each begins, some milliseconds
 /// altogether; from then on each reader sees its file as it was then, and nobody waits. A shop that is killed at that
 /// moment leaves the same.

@@ -26,22 +26,22 @@ internal sealed class Caching
         };
     }
 
-    /// <summary>What changes and has no entity tag: nobody keeps it.</summary>
+    /// <summary>For answers that change and have no entity tag: nobody may keep them.</summary>
     public static Caching Never { get; } = new(NoStore, dependsOnAccept: true, isCompressible: false);
 
-    /// <summary>The same, in a body that is worth compressing. A single product or order is not: it has a strong entity tag, and fits in a packet.</summary>
+    /// <summary>The same, for bodies that are worth compressing. A single product or order is not: it has a strong entity tag, and fits in a packet.</summary>
     public static Caching NeverCompressed { get; } = new(NoStore, dependsOnAccept: true, isCompressible: true);
 
-    /// <summary>What has an entity tag: kept, and asked for anew each time.</summary>
+    /// <summary>For answers with an entity tag: they may be kept, and are revalidated each time.</summary>
     public static Caching Revalidated { get; } = new("no-cache", dependsOnAccept: true, isCompressible: false);
 
-    /// <summary>What has a name of its own for each content.</summary>
+    /// <summary>For files whose name changes with their content.</summary>
     public static Caching ForEver { get; } = new("public, max-age=31536000, immutable", dependsOnAccept: false, isCompressible: true);
 
     /// <summary>Whether the answers are worth compressing.</summary>
     public bool IsCompressible { get; }
 
-    /// <summary>That of a route; of what no route took, too.</summary>
+    /// <summary>The caching of a route, or of a request without one.</summary>
     public static Caching Of(Endpoint? endpoint) => endpoint?.Metadata.GetMetadata<Caching>() ?? Never;
 
     /// <summary>Says so on an answer.</summary>

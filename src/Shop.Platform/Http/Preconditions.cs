@@ -6,7 +6,7 @@ using Shop.Platform.Requests;
 namespace Shop.Platform.Http;
 
 /// <summary>
-/// What a client says must hold before its request is answered (RFC 9110, section 13): <c>If-Match</c> first, then
+/// Conditions of a client that must hold before its request is answered (RFC 9110, section 13): <c>If-Match</c> first, then
 /// <c>If-None-Match</c>. Both are looked at only once the request would succeed without them.
 /// <c>If-Unmodified-Since</c> and <c>If-Modified-Since</c> are ignored, as the RFC asks of what has no <c>Last-Modified</c>.
 /// </summary>
@@ -15,7 +15,7 @@ public readonly struct Preconditions
     /// <summary><c>If-Match</c> as a parameter of the OpenAPI document.</summary>
     public static readonly TextField IfMatch = new("If-Match", 1, 2000)
     {
-        Description = "The ETags of what the client has seen, or *: unless what is there now has one of them, the answer is "
+        Description = "ETags that the client has seen, or *. If the current ETag is none of them, the answer is "
             + "412 and nothing changes. Weak tags match nothing.",
         Example = "\"\\\"6b1f5c2a9d3e4f5061728394\\\"\"",
     };
@@ -23,8 +23,8 @@ public readonly struct Preconditions
     /// <summary><c>If-None-Match</c> as a parameter of the OpenAPI document.</summary>
     public static readonly TextField IfNoneMatch = new("If-None-Match", 1, 2000)
     {
-        Description = "The ETags of what the client has, or *: if what is there now has one of them, a read is answered by "
-            + "304 without a body, and a change by 412.",
+        Description = "ETags that the client has, or *. If the current ETag is one of them, a read is answered "
+            + "304 without a body, and a change 412.",
         Example = "\"\\\"6b1f5c2a9d3e4f5061728394\\\"\"",
     };
 
@@ -39,7 +39,7 @@ public readonly struct Preconditions
     /// <summary>The preconditions of a read. A list of tags that can't be read names no tag.</summary>
     public static Preconditions Of(HttpRequest request) => new(request);
 
-    /// <summary>The preconditions of a change. What can't be read is a fault: no condition may be passed over.</summary>
+    /// <summary>The preconditions of a change. A condition that can't be read is a fault: none may be ignored.</summary>
     public static Preconditions Of(HttpRequest request, Faults faults)
     {
         var preconditions = new Preconditions(request);
@@ -65,7 +65,7 @@ public readonly struct Preconditions
     public Problem? RefuseChange(string tag, string what, string id)
     {
         if (!DoesMatchHold(tag)) return Failed(what, id);
-        return DoesNoneMatchHold(tag) ? null : Failed($"The {what} '{id}' is what If-None-Match names.");
+        return DoesNoneMatchHold(tag) ? null : Failed($"If-None-Match names the current ETag of the {what} '{id}'.");
     }
 
     private bool DoesMatchHold(string tag) => _ifMatch.Count == 0 || Names(_ifMatch, tag, useStrongComparison: true);
@@ -74,7 +74,7 @@ public readonly struct Preconditions
         _ifNoneMatch.Count == 0 || !Names(_ifNoneMatch, tag, useStrongComparison: false);
 
     private static Problem Failed(string what, string id) =>
-        Failed($"The {what} '{id}' is not, or no more, what If-Match names; read it again.");
+        Failed($"If-Match does not name the current ETag of the {what} '{id}'; read it again.");
 
     private static Problem Failed(string error) =>
         new(StatusCodes.Status412PreconditionFailed, error, "precondition-failed");

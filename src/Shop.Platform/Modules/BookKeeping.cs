@@ -118,7 +118,7 @@ internal sealed class BookKeeping(IReadOnlyList<IShopModule> modules, IServicePr
         }
         catch (StoreException exception)
         {
-            _log.LogWarning("The database files could not be marked at the end: {Error} Their logs stay, and the next start goes on from there.", exception.Message);
+            _log.LogWarning("The database files could not be marked when the shop stopped: {Error} Their write-ahead logs stay, and the next start reads them.", exception.Message);
         }
     }
 

@@ -31,14 +31,14 @@ internal static class ServiceRoutes
         var card = new ServiceCard(module.Identity.Service, build.Version, Links(endpoints));
         IResult answer = JsonAnswer.Ok(card, PlatformJson.Default.ServiceCard);
         routes.Get("/", http => routes.HomePage is { } page && Accepts.PrefersHtml(http.Request.Headers) ? page(http) : ValueTask.FromResult(answer))
-            .Says("getCard", Tag, "The service's card", "Which service this is, its version, and where all it has is.")
+            .Says("getCard", Tag, "The service's card", "The service's name and version, and links to everything that it has.")
             .Answers<ServiceCard>(200, "The card.", """{"service":"order-service","version":"0.1.0","links":{"orders":"/orders","metrics":"/metrics"}}""");
 
         routes.Page("/assets/{file}", pages.Assets.Find, Access.Open, Caching.ForEver);
         LiveRoutes.Map(routes, pages.Figures, pages.Traffic, module.Settings);
 
         Watch(endpoints.MapMetrics("/metrics", module.Registry), module, Access.Metrics, Caching.NeverCompressed, new RouteDescription("/metrics")
-            .Says("getMetrics", Tag, "The module's metrics", "Prometheus text format; OpenMetrics where Accept asks for it.")
+            .Says("getMetrics", Tag, "The module's metrics", "Prometheus text format; OpenMetrics if Accept asks for it.")
             .Answers(200, "The metrics.", "text/plain"));
         Watch(endpoints.MapMetrics("/metrics/process", process.Registry), module, Access.Metrics, Caching.NeverCompressed, new RouteDescription("/metrics/process")
             .Says("getProcessMetrics", Tag, "The metrics of the process", "CPU, memory, GC, threads and build: the same on every port, since the services share one process.")

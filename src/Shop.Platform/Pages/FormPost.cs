@@ -16,8 +16,8 @@ internal static class FormPost
     public static async ValueTask<IResult?> RefusalAsync(HttpContext http)
     {
         if (!http.Request.HasFormContentType || !MediaTypeHeaderValue.TryParse(http.Request.ContentType, out MediaTypeHeaderValue? type) || !RequestBody.IsUtf8(type.Charset))
-            return new Problem(StatusCodes.Status415UnsupportedMediaType, "This takes a form of the shop's own pages.");
-        if (!Site.IsOwn(http, http.Request.Headers.Origin)) return new Problem(StatusCodes.Status403Forbidden, "Only forms of the shop's own pages are taken.");
+            return new Problem(StatusCodes.Status415UnsupportedMediaType, "This accepts only a form of the shop's own pages.");
+        if (!Site.IsOwn(http, http.Request.Headers.Origin)) return new Problem(StatusCodes.Status403Forbidden, "Only forms of the shop's own pages are accepted.");
         (ReadOnlySequence<byte> bytes, Problem? refusal) = await RequestBody.ReadBytesAsync(http);
         if (refusal is not null) return refusal;
         byte[] body = bytes.ToArray();

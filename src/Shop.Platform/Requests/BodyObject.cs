@@ -76,7 +76,7 @@ public readonly struct BodyObject
         return items;
     }
 
-    // A field that is unknown is passed over, but not one that is a known field but for a slip: its sender believes that it counts.
+    // An unknown field is ignored, but not a misspelt known one: its sender believes that it counts.
     private void NameMisspelt(IReadOnlyList<Field> fields)
     {
         int unknown = 0;

@@ -119,7 +119,7 @@ public sealed class RequestBody : IDisposable
 
         if (headers.ContentRange.Count == 0) return null;
         var faults = new Faults();
-        faults.Add("Content-Range", "is not taken: send the whole body");
+        faults.Add("Content-Range", "is not supported: send the whole body");
         return Problem.Invalid(faults);
     }
 

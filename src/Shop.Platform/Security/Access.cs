@@ -1,8 +1,8 @@
 namespace Shop.Platform.Security;
 
 /// <summary>
-/// Who may use a route, once keys are set. Each route says so when it is mapped; one that says nothing takes a key that may write.
-/// Whether a route is counted as a request is another matter.
+/// Who may use a route, once keys are set. Each route says so when it is mapped; a route that says nothing needs a key that may write.
+/// Whether requests of a route are counted is independent of it.
 /// </summary>
 internal sealed class Access
 {
@@ -10,24 +10,24 @@ internal sealed class Access
     {
     }
 
-    /// <summary>Whoever has a key that may write.</summary>
+    /// <summary>Clients with a key that may write.</summary>
     public static Access Write { get; } = new();
 
-    /// <summary>Everybody; with <c>Shop:ReadsNeedKey</c> whoever has a key.</summary>
+    /// <summary>Everybody; with <c>Shop:ReadsNeedKey</c> clients with any key.</summary>
     public static Access Read { get; } = new();
 
-    /// <summary>At the root: the card is as open as a document, and the page that browsers get instead is data to read.</summary>
+    /// <summary>The root: its card is as open as a document; the page that browsers get instead needs what <see cref="Read"/> needs.</summary>
     public static Access CardOrPage { get; } = new();
 
-    /// <summary>Whoever has the key of <c>Shop:MetricsKey</c>; everybody if there is none.</summary>
+    /// <summary>Clients with the key of <c>Shop:MetricsKey</c>; everybody if it is not set.</summary>
     public static Access Metrics { get; } = new();
 
-    /// <summary>What shows figures of the metrics: takes the key of <c>Shop:MetricsKey</c> if there is one, and else what reading takes.</summary>
+    /// <summary>Shows figures of the metrics: needs the key of <c>Shop:MetricsKey</c> if it is set, else what <see cref="Read"/> needs.</summary>
     public static Access Figures { get; } = new();
 
-    /// <summary>Everybody: documents, and what pages are drawn with.</summary>
+    /// <summary>Everybody: documents, scripts and styles.</summary>
     public static Access Open { get; } = new();
 
-    /// <summary>Everybody, by whatever name the shop was asked: who probes it may know it by any.</summary>
+    /// <summary>Everybody, under any host name: a probe may know the shop by a name that the settings do not list.</summary>
     public static Access Health { get; } = new();
 }

@@ -10,7 +10,7 @@ using Shop.Platform.Requests;
 
 namespace Shop.Platform.Security;
 
-/// <summary>Who gets in: by the host that is asked for, the page that asks, and, if the settings say so, the rate of one client and its key.</summary>
+/// <summary>Decides whether a request gets in: by its host, the page that sent it and, if the settings say so, its client's rate and key.</summary>
 internal sealed class Admission
 {
     private readonly ShopSettings _settings;
@@ -41,13 +41,13 @@ internal sealed class Admission
     {
         if (_cors is null) return;
         CorsResult result = _cors.EvaluatePolicy(http, _corsPolicy!);
-        // Said here, also to a request without Origin: a cache must not give its answer to one from a page of elsewhere.
+        // Also for a request without Origin: a cache must not give its answer to a page of another origin.
         result.VaryByOrigin = false;
         http.Response.Headers.Append("Vary", "Origin");
         _cors.ApplyResult(result, http.Response);
     }
 
-    /// <summary>The answer to a request that does not get in, or that asks only whether it would; null for one that may go on.</summary>
+    /// <summary>The answer to a request that does not get in, or to a CORS preflight; null if the request may go on.</summary>
     public IResult? Answer(HttpContext http, Endpoint? endpoint)
     {
         string host = http.Request.Headers.Host.ToString();
@@ -55,25 +55,25 @@ internal sealed class Admission
         AddHeaders(http);
         if (_cors is not null && IsPreflight(http.Request)) return NoContent.Done;
         if (!IsRead(http.Request) && IsForeign(http))
-            return new Problem(StatusCodes.Status403Forbidden, "A page of another origin may change nothing here; Shop:CorsOrigins says whose pages may.", "foreign-origin");
+            return new Problem(StatusCodes.Status403Forbidden, "A page of another origin may not change anything here; Shop:CorsOrigins lists the origins that may.", "foreign-origin");
         return _asksWho ? RefusalByClient(http, endpoint) : null;
     }
 
     private static Problem UnknownHost() => new(StatusCodes.Status400BadRequest,
-        "The Host header names none of the hosts of this shop; Shop:AllowedHosts adds one, and a PublicUrl its own.", "unknown-host");
+        "The Host header names no host that this shop knows; add it to Shop:AllowedHosts, or set the PublicUrls.", "unknown-host");
 
-    // Scrapes come by names of their own, and probes by any.
+    // Scrapes and probes may use names that the settings do not list.
     private static bool IsWatched(Endpoint? endpoint, string host)
     {
         Access? access = endpoint?.Metadata.GetMetadata<Access>();
         return access == Access.Health || (access == Access.Metrics && AllowedHosts.IsLocalName(host));
     }
 
-    // As they are written: get is no method of HTTP, and what nobody knows must not pass for a read.
+    // Case-sensitive: get is no method of HTTP, and an unknown method must not pass for a read.
     private static bool IsRead(HttpRequest request) =>
         request.Method is "GET" or "HEAD" or "OPTIONS";
 
-    // Browsers say whose page asks, in one header or both, and pages can't change that. What says neither is no browser.
+    // Browsers name the page's origin in one or both of these headers, and pages can't change them. A request with neither is from no browser.
     private bool IsForeign(HttpContext http)
     {
         IHeaderDictionary headers = http.Request.Headers;
@@ -81,7 +81,7 @@ internal sealed class Admission
         if (origin.Count == 0) return site.Count > 0 && site.ToString() is not ("same-origin" or "none");
         if (_cors is not null && _cors.EvaluatePolicy(http, _corsPolicy!).IsOriginAllowed) return false;
         if (!Site.IsOwn(http, origin)) return true;
-        // Services with public URLs may be of different sites; others share a host.
+        // Services with public URLs may be on different sites; without, they share a host.
         return site.Count > 0 && site.ToString() is not ("same-origin" or "same-site" or "none") && _settings.PublicUrls.Values.All(static url => url is null);
     }
 
@@ -101,7 +101,7 @@ internal sealed class Admission
 
     private static Access AccessOf(HttpContext http, Endpoint? endpoint)
     {
-        // What is no route is nobody's, and answers 404 or 405.
+        // Without a route the answer is 404 or 405.
         if (endpoint is not RouteEndpoint) return IsRead(http.Request) ? Access.Read : Access.Write;
         Access access = endpoint.Metadata.GetMetadata<Access>() ?? Access.Write;
         if (access != Access.CardOrPage) return access;
@@ -125,7 +125,7 @@ internal sealed class Admission
     {
         Challenge(http, shown is null ? null : "invalid_token");
         return new Problem(StatusCodes.Status401Unauthorized,
-            shown is null ? "This takes a key: send it as Authorization: Bearer <key>." : "The key is not known here.", "key-needed");
+            shown is null ? "This needs a key: send it as Authorization: Bearer <key>." : "The key is not known here.", "key-needed");
     }
 
     private void Challenge(HttpContext http, string? error) =>

@@ -4,12 +4,12 @@ using System.Net;
 namespace Shop.Platform.Security;
 
 /// <summary>
-/// The names by which the shop may be asked. A page can point a name of its own at the shop's address (DNS rebinding), and is then of the same
-/// origin as what it asks, so only the name in the <c>Host</c> header tells it from the shop's own pages.
+/// The host names that the shop answers. A page can point a name of its own at the shop's address (DNS rebinding) and is then of the same
+/// origin as the shop, so only the name in the <c>Host</c> header tells it from the shop's own pages.
 /// </summary>
 /// <remarks>
-/// Allowed are localhost and what containers call it, loopback addresses, the address that is bound, the hosts of the public URLs, and what
-/// the settings add. If every address is bound, so is every IP address, which nobody can point elsewhere, and the machine's own name.
+/// Allowed are localhost, host.docker.internal, loopback addresses, the bound address, the hosts of the public URLs, and those that
+/// the settings add. If every address is bound, every IP address, which nobody can point elsewhere, and the machine's own name are allowed too.
 /// </remarks>
 internal sealed class AllowedHosts
 {
@@ -50,7 +50,7 @@ internal sealed class AllowedHosts
     private bool IncludeInAnotherSpelling(string host)
     {
         string name = HostName.Canonical(HostName.WithoutPort(host).ToString());
-        // Without a name there is nothing that could have been pointed here: old clients, and probes.
+        // A request without a name (old clients, probes) can't come from a name that was pointed here.
         if (name.Length == 0 || _names.Contains(name)) return true;
         return HostName.Address(name) is { } address && (_allowsAddresses || IPAddress.IsLoopback(address));
     }

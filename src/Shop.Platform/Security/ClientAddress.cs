@@ -4,7 +4,10 @@ using Microsoft.AspNetCore.Http;
 
 namespace Shop.Platform.Security;
 
-/// <summary>Whom the limits of one client are for, if it shows no key: its IPv4 address, or the /64 network of its IPv6 address, which one client has whole.</summary>
+/// <summary>
+/// Tells clients without a key apart, for the limits of one client: by the IPv4 address, or by the /64 network of the IPv6 address, since one client
+/// usually has all of such a network.
+/// </summary>
 internal static class ClientAddress
 {
     private const int NetworkBytes = 8;

@@ -12,7 +12,7 @@ public interface IInventory
 
     /// <summary>
     /// Notes that products are no longer sold: their levels concern nobody any more. What is there and what orders hold stays, and goes on moving.
-    /// Nothing happens where a product is unknown.
+    /// Nothing happens if a product is unknown.
     /// </summary>
     Task RetireAsync(IReadOnlyList<string> productIds);
 

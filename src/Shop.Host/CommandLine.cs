@@ -39,8 +39,12 @@ internal static class CommandLine
         return 0;
     }
 
-    /// <summary>Refuses an argument that is not a setting with a value. Names of settings are checked when they are read.</summary>
-    /// <exception cref="ShopStartException">There is such an argument. The message leaves out its value: it may be a key.</exception>
+    /// <summary>
+    /// Refuses an argument that is not a setting with a value. Names of settings are checked when they are read.
+    /// </summary>
+    /// <exception cref="ShopStartException">
+    /// There is such an argument. The message leaves out its value: it may be a key.
+    /// </exception>
     public static void Check(string[] args)
     {
         for (int i = 0; i < args.Length; i++)

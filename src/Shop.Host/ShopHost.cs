@@ -12,7 +12,10 @@ public static class ShopHost
     // In this order they start: each before those that call it.
     internal static IReadOnlyList<IShopModule> Modules() => [new InventoryModule(), new ProductsModule(), new OrdersModule()];
 
-    /// <summary>The settings of a shop that is started with these arguments in this environment, for a verb that deals with such a shop.</summary>
+    /// <summary>
+    /// The settings of a shop that is started with these arguments in this environment, for a verb that deals with such
+    /// a shop.
+    /// </summary>
     /// <exception cref="ShopStartException">A setting is wrong, or an argument is no setting.</exception>
     internal static ShopSettings SettingsOf(string[] args)
     {

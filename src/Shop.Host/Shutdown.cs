@@ -7,7 +7,8 @@ namespace Shop.Host;
 internal static class Shutdown
 {
     /// <summary>
-    /// Ends the process at 0.8 of <see cref="ShopSettings.RequestTimeout"/> after it was told to stop: Docker kills a container after 10 s, the default.
+    /// Ends the process at 0.8 of <see cref="ShopSettings.RequestTimeout"/> after it was told to stop: Docker kills a
+    /// container after 10 s, the default.
     /// </summary>
     public static void BoundShutdown(this WebApplication shop)
     {

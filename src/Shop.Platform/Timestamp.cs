@@ -10,7 +10,10 @@ public static class Timestamp
     public static DateTime FromMilliseconds(long milliseconds) =>
         DateTime.UnixEpoch.AddTicks(milliseconds * TimeSpan.TicksPerMillisecond);
 
-    /// <summary>Whole milliseconds since 1970, rounded down, but not before a time that was given out already: a wall clock may be set back.</summary>
+    /// <summary>
+    /// Whole milliseconds since 1970, rounded down, but not before a time that was given out already: a wall clock may
+    /// be set back.
+    /// </summary>
     public static long ToMilliseconds(this DateTime time, long notBefore) => Math.Max(time.ToMilliseconds(), notBefore);
 
     /// <summary>Whole milliseconds since 1970, rounded down.</summary>

@@ -90,7 +90,9 @@ internal sealed class Settlement(OrderStore store, IInventory inventory, [FromKe
     /// <summary>Whether an earlier try at this order is still being undone.</summary>
     public bool IsBeingUndone(string orderId) => _beingUndone.ContainsKey(orderId);
 
-    /// <summary>Lets Inventory follow a status that is on disk: now, or soon if it can't at the moment. It never fails.</summary>
+    /// <summary>
+    /// Lets Inventory follow a status that is on disk: now, or soon if it can't at the moment. It never fails.
+    /// </summary>
     public async Task FollowAsync(ReservationId reservation, string status)
     {
         Kind kind = Following(status);

@@ -5,12 +5,13 @@ using System.Text;
 namespace Shop.Products;
 
 /// <summary>
-/// Text as a search compares it, in any case: <c>é</c> is <c>e</c> with an accent, whichever way it was typed, and <c>ß</c> is <c>ss</c>. What is stored stays
-/// as it came: this is for comparing alone.
+/// Text as a search compares it, in any case: <c>é</c> is <c>e</c> with an accent, whichever way it was typed, and
+/// <c>ß</c> is <c>ss</c>. What is stored stays as it came: this is for comparing alone.
 /// </summary>
 internal static class SearchText
 {
-    // The runtime knows no normal forms without ICU, which an idle shop would pay for with 30 MB. On first demand: most text is ASCII.
+    // The runtime knows no normal forms without ICU, which an idle shop would pay for with 30 MB. On first demand: most
+    // text is ASCII.
     private static readonly Lazy<FrozenDictionary<char, string>> Decompositions = new(Load);
 
     /// <summary>Whether a text contains another; both come from <see cref="Of"/>.</summary>

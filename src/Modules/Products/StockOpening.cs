@@ -5,8 +5,8 @@ using Shop.Platform.Data;
 namespace Shop.Products;
 
 /// <summary>
-/// Gives Inventory the first units of new products, and tells it which are no longer sold. Both are kept with the product until Inventory is known
-/// to have them, so neither a crash nor a full queue loses any.
+/// Gives Inventory the first units of new products, and tells it which are no longer sold. Both are kept with the
+/// product until Inventory is known to have them, so neither a crash nor a full queue loses any.
 /// </summary>
 internal sealed class StockOpening(ProductStore store, IInventory inventory)
 {
@@ -23,7 +23,10 @@ internal sealed class StockOpening(ProductStore store, IInventory inventory)
         }
     }
 
-    /// <summary>Tells of a product that was deleted now; if Inventory can't take it at the moment, or does not know the product yet, a later round does.</summary>
+    /// <summary>
+    /// Tells of a product that was deleted now; if Inventory can't take it at the moment, or does not know the product
+    /// yet, a later round does.
+    /// </summary>
     public async Task RetireAsync(string productId)
     {
         try

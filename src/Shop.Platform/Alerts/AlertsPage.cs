@@ -14,8 +14,8 @@ using Shop.Platform.Security;
 namespace Shop.Platform.Alerts;
 
 /// <summary>
-/// A receiver of alerts that can be seen: Alertmanager posts its notifications, a browser shows them. It is a process of its own, so that it
-/// shows that the shop is down.
+/// A receiver of alerts that can be seen: Alertmanager posts its notifications, a browser shows them. It is a process
+/// of its own, so that it shows that the shop is down.
 /// </summary>
 public static class AlertsPage
 {
@@ -129,7 +129,9 @@ internal sealed record AlertsModel(long Count, IReadOnlyList<Received> NewestFir
     /// <summary>Where Alertmanager's own page is, as it says.</summary>
     public string? Alertmanager => NewestFirst.Select(received => Link(received.Notification.ExternalUrl)).FirstOrDefault(url => url is not null)?.TrimEnd('/');
 
-    /// <summary>An address that may stand in a link: a notification is input, and "javascript:" is an address too.</summary>
+    /// <summary>
+    /// An address that may stand in a link: a notification is input, and "javascript:" is an address too.
+    /// </summary>
     public static string? Link(string? url) => Uri.TryCreate(url, UriKind.Absolute, out Uri? uri) && uri.Scheme is "http" or "https" ? uri.AbsoluteUri : null;
 
     /// <summary>Labels as Prometheus writes them, less those that are said elsewhere.</summary>

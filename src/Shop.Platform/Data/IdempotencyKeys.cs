@@ -6,9 +6,9 @@ using SQLitePCL;
 namespace Shop.Platform.Data;
 
 /// <summary>
-/// The answers that a module keeps for the keys of its clients. They stand in the module's own database, so a key reaches
-/// the disk with the change that it stands for, or neither does. Only an answer that says "done" is kept: what was refused
-/// may be tried again with the same key.
+/// The answers that a module keeps for the keys of its clients. They stand in the module's own database, so a key
+/// reaches the disk with the change that it stands for, or neither does. Only an answer that says "done" is kept: what
+/// was refused may be tried again with the same key.
 /// </summary>
 public sealed class IdempotencyKeys
 {
@@ -78,8 +78,8 @@ public sealed class IdempotencyKeys
         }
         catch (SqliteException exception) when (exception.SqliteErrorCode == raw.SQLITE_CONSTRAINT)
         {
-            // The purge comes once an hour, so a key that is too old may still be there. To look for it first, or to leave
-            // it to SQLite's upsert, would cost each order.
+            // The purge comes once an hour, so a key that is too old may still be there. To look for it first, or to
+            // leave it to SQLite's upsert, would cost each order.
             if (_forget.Set(1, key.Text).Set(2, Oldest(now)).Run() == 0) throw;
             Insert(key, answer, now);
         }

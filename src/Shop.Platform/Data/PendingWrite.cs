@@ -40,7 +40,10 @@ public abstract class PendingWrite<T> : PendingWrite, IValueTaskSource<T>
     private ManualResetValueTaskSourceCore<T> _caller;
     private Outcome<T> _outcome;
 
-    /// <summary>A write that has yet to be queued, once. Its caller never goes on on the writer's thread, however the write ends.</summary>
+    /// <summary>
+    /// A write that has yet to be queued, once. Its caller never goes on on the writer's thread, however the write
+    /// ends.
+    /// </summary>
     protected PendingWrite() => _caller.RunContinuationsAsynchronously = true;
 
     /// <summary>Completes once the write is on disk, or was not made. To be awaited once.</summary>
@@ -51,7 +54,8 @@ public abstract class PendingWrite<T> : PendingWrite, IValueTaskSource<T>
     protected abstract Outcome<T> Run();
 
     /// <summary>On the writer's thread after the commit, in commit order, before the caller goes on: the place to bring memory in line with
-    /// the disk. Not called for a write that was undone. What it throws is logged, and the caller is told that the write is done: it is.</summary>
+    /// the disk. Not called for a write that was undone. What it throws is logged, and the caller is told that the
+    /// write is done: it is.</summary>
     protected virtual void Committed(T answer)
     {
         // Most need nothing.

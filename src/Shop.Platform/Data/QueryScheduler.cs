@@ -4,10 +4,13 @@ using SQLitePCL;
 namespace Shop.Platform.Data;
 
 /// <summary>
-/// Runs the queries of one module that may take long (lists, counts, searches) on threads of its own. Clients take turns, each query has a deadline, and the
-/// number that may wait is bounded. So slow queries of one client hold up neither the thread pool, nor other modules, nor other clients.
+/// Runs the queries of one module that may take long (lists, counts, searches) on threads of its own. Clients take
+/// turns, each query has a deadline, and the number that may wait is bounded. So slow queries of one client hold up
+/// neither the thread pool, nor other modules, nor other clients.
 /// </summary>
-/// <remarks>A read of one row by its key stays with its request: it costs less than the way to another thread.</remarks>
+/// <remarks>
+/// A read of one row by its key stays with its request: it costs less than the way to another thread.
+/// </remarks>
 public sealed class QueryScheduler : IDisposable
 {
     /// <summary>Queries of one client that may wait.</summary>
@@ -37,7 +40,9 @@ public sealed class QueryScheduler : IDisposable
         _deadline = deadline;
     }
 
-    /// <summary>Threads at most: half of the processors, so that slow queries leave the other half to everything else.</summary>
+    /// <summary>
+    /// Threads at most: half of the processors, so that slow queries leave the other half to everything else.
+    /// </summary>
     public static int MaxThreads { get; } = Math.Max(1, Environment.ProcessorCount / 2);
 
     internal int Waiting

@@ -18,6 +18,9 @@ public sealed class WriteQueueFullException(string module)
 public sealed class WriteTimeoutException(string module)
     : WriteRefusedException(module, $"The write queue of {module} is too slow; nothing was written.");
 
-/// <summary>The database could not carry out a write, or be read. A commit that failed at the disk may come back after a crash, until a later one succeeds.</summary>
+/// <summary>
+/// The database could not carry out a write, or be read. A commit that failed at the disk may come back after a crash,
+/// until a later one succeeds.
+/// </summary>
 public sealed class StoreUnavailableException(string module, Exception innerException)
     : StoreException(module, $"The database of {module} is not available: {innerException.Message}", innerException);

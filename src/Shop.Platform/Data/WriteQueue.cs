@@ -69,11 +69,17 @@ public sealed class WriteQueue
     /// <summary>Writes that are neither on disk nor refused, those of the batch under way included.</summary>
     internal int Unwritten => Depth + _inBatch;
 
-    /// <summary>In Debug, stops a request that goes on on a writer's thread: it would hold up everybody's writes, and wait for itself if it writes.</summary>
+    /// <summary>
+    /// In Debug, stops a request that goes on on a writer's thread: it would hold up everybody's writes, and wait for
+    /// itself if it writes.
+    /// </summary>
     [Conditional("DEBUG")]
     internal static void AssertIsElsewhere() => Debug.Assert(!_isWriter, "A writer's thread is for writes alone.");
 
-    /// <summary>Compiles a statement for use inside writes: at once inside one, elsewhere between two batches. SQLite's own locks are off.</summary>
+    /// <summary>
+    /// Compiles a statement for use inside writes: at once inside one, elsewhere between two batches. SQLite's own
+    /// locks are off.
+    /// </summary>
     public Statement Prepare(string sql)
     {
         lock (_sqlite)

@@ -19,7 +19,10 @@ internal static class Accepts
         return Wish(wished, Json).Quality > 0;
     }
 
-    /// <summary>Whether a client would rather have a page: it takes HTML no less than JSON, and says so more closely than by <c>*/*</c>.</summary>
+    /// <summary>
+    /// Whether a client would rather have a page: it takes HTML no less than JSON, and says so more closely than by
+    /// <c>*/*</c>.
+    /// </summary>
     public static bool PrefersHtml(IHeaderDictionary headers)
     {
         StringValues accept = headers.Accept;

@@ -4,7 +4,8 @@ using Microsoft.Extensions.Primitives;
 namespace Shop.Platform.Http;
 
 /// <summary>
-/// How the answers of a route may be kept, and which headers of the request they depend on. A route without one of these has <see cref="Never"/>.
+/// How the answers of a route may be kept, and which headers of the request they depend on. A route without one of
+/// these has <see cref="Never"/>.
 /// </summary>
 internal sealed class Caching
 {
@@ -29,7 +30,10 @@ internal sealed class Caching
     /// <summary>For answers that change and have no entity tag: nobody may keep them.</summary>
     public static Caching Never { get; } = new(NoStore, dependsOnAccept: true, isCompressible: false);
 
-    /// <summary>The same, for bodies that are worth compressing. A single product or order is not: it has a strong entity tag, and fits in a packet.</summary>
+    /// <summary>
+    /// The same, for bodies that are worth compressing. A single product or order is not: it has a strong entity tag,
+    /// and fits in a packet.
+    /// </summary>
     public static Caching NeverCompressed { get; } = new(NoStore, dependsOnAccept: true, isCompressible: true);
 
     /// <summary>For answers with an entity tag: they may be kept, and are revalidated each time.</summary>

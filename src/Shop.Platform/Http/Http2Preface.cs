@@ -9,7 +9,8 @@ using Microsoft.Extensions.Logging;
 namespace Shop.Platform.Http;
 
 /// <summary>
-/// A client that begins in HTTP/2 is told in HTTP/2 that this is HTTP/1.1. The server alone would answer 505 in HTTP/1.1, which such a client can't read.
+/// A client that begins in HTTP/2 is told in HTTP/2 that this is HTTP/1.1. The server alone would answer 505 in
+/// HTTP/1.1, which such a client can't read.
 /// </summary>
 internal sealed class Http2Preface(ModuleListener listener)
 {

@@ -26,13 +26,18 @@ public static class JsonAnswer
     /// <summary>A body as it is sent.</summary>
     public static byte[] Bytes<T>(T body, JsonTypeInfo<T> type) => JsonBuffer.Of(body, type).ToArray();
 
-    /// <summary>Hands bytes to the server without a flush. Announce the length first. To a HEAD the server sends the head alone.</summary>
+    /// <summary>
+    /// Hands bytes to the server without a flush. Announce the length first. To a HEAD the server sends the head alone.
+    /// </summary>
     public static void Write(HttpResponse response, ReadOnlySpan<byte> bytes)
     {
         response.BodyWriter.Write(bytes);
     }
 
-    /// <summary>The answer if a reply of so many bytes has no room beside those that slow clients have not read yet; null if it has.</summary>
+    /// <summary>
+    /// The answer if a reply of so many bytes has no room beside those that slow clients have not read yet; null if it
+    /// has.
+    /// </summary>
     public static Problem? Refusal(HttpContext http, int bytes)
     {
         if (bytes <= Large) return null;

@@ -1,13 +1,16 @@
 namespace Shop.Platform.Http;
 
 /// <summary>
-/// What of the memory there is may be held for clients that are slow to send or to read. A limit for each connection says nothing about all of them
-/// together; these do. The rest is for what the shop is working on.
+/// What of the memory there is may be held for clients that are slow to send or to read. A limit for each connection
+/// says nothing about all of them together; these do. The rest is for what the shop is working on.
 /// </summary>
 /// <param name="available">Bytes that the process may have for its objects: the limit of a container is in it.</param>
 internal sealed class MemoryShares(long available)
 {
-    /// <summary>What a connection is reckoned at. 8,000 idle ones were measured at 16 KB each, what they leave for the collector included.</summary>
+    /// <summary>
+    /// What a connection is reckoned at. 8,000 idle ones were measured at 16 KB each, what they leave for the collector
+    /// included.
+    /// </summary>
     private const int ConnectionBytes = 24 * 1024;
 
     /// <summary>Bytes of requests, and of replies, that the server holds for one connection before it waits.</summary>
@@ -26,7 +29,8 @@ internal sealed class MemoryShares(long available)
     public long ReplyBytes { get; } = available / 8;
 
     /// <summary>
-    /// Bytes of replies that may wait for one client without being counted: with this many on every connection they are no more than is counted.
+    /// Bytes of replies that may wait for one client without being counted: with this many on every connection they are
+    /// no more than is counted.
     /// </summary>
     public int ReplyBuffer => (int)Math.Clamp(ReplyBytes / Connections, LeastBuffer, MostBuffer);
 }

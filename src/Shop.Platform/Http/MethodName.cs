@@ -2,7 +2,10 @@ using Microsoft.AspNetCore.Http;
 
 namespace Shop.Platform.Http;
 
-/// <summary>Methods are case-sensitive (RFC 9110, section 9.1), but routing and the framework compare them in any case: here <c>head</c> stops being HEAD.</summary>
+/// <summary>
+/// Methods are case-sensitive (RFC 9110, section 9.1), but routing and the framework compare them in any case: here
+/// <c>head</c> stops being HEAD.
+/// </summary>
 internal static class MethodName
 {
     /// <summary>Comes before routing.</summary>

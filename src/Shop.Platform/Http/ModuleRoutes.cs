@@ -61,7 +61,10 @@ public sealed class ModuleRoutes
         MapPage(HttpMethods.Post, template, new InTurn(_listener, FormPost.RefusalAsync, handler).AnswerAsync, Access.Write, Caching.NeverCompressed);
     }
 
-    /// <summary>A stream of server-sent events. It is not counted: as one request for as long as somebody looks it would say nothing.</summary>
+    /// <summary>
+    /// A stream of server-sent events. It is not counted: as one request for as long as somebody looks it would say
+    /// nothing.
+    /// </summary>
     public void Stream(string template, EventFeed feed) => Stream(template, feed, Access.Read);
 
     internal void Stream(string template, EventFeed feed, Access access) =>

@@ -6,9 +6,10 @@ using Shop.Platform.Requests;
 namespace Shop.Platform.Http;
 
 /// <summary>
-/// Conditions of a client that must hold before its request is answered (RFC 9110, section 13): <c>If-Match</c> first, then
-/// <c>If-None-Match</c>. Both are looked at only once the request would succeed without them.
-/// <c>If-Unmodified-Since</c> and <c>If-Modified-Since</c> are ignored, as the RFC asks of what has no <c>Last-Modified</c>.
+/// Conditions of a client that must hold before its request is answered (RFC 9110, section 13): <c>If-Match</c> first,
+/// then <c>If-None-Match</c>. Both are looked at only once the request would succeed without them.
+/// <c>If-Unmodified-Since</c> and <c>If-Modified-Since</c> are ignored, as the RFC asks of what has no
+/// <c>Last-Modified</c>.
 /// </summary>
 public readonly struct Preconditions
 {
@@ -39,7 +40,9 @@ public readonly struct Preconditions
     /// <summary>The preconditions of a read. A list of tags that can't be read names no tag.</summary>
     public static Preconditions Of(HttpRequest request) => new(request);
 
-    /// <summary>The preconditions of a change. A condition that can't be read is a fault: none may be ignored.</summary>
+    /// <summary>
+    /// The preconditions of a change. A condition that can't be read is a fault: none may be ignored.
+    /// </summary>
     public static Preconditions Of(HttpRequest request, Faults faults)
     {
         var preconditions = new Preconditions(request);

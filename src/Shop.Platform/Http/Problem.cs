@@ -9,7 +9,9 @@ using Shop.Platform.Requests;
 
 namespace Shop.Platform.Http;
 
-/// <summary>An error as RFC 9457 problem details, or as a page for those who prefer one, and its line in the log.</summary>
+/// <summary>
+/// An error as RFC 9457 problem details, or as a page for those who prefer one, and its line in the log.
+/// </summary>
 /// <param name="status">HTTP status code.</param>
 /// <param name="error">The one line that a person reads.</param>
 /// <param name="kind">What kind of problem, as <c>insufficient-stock</c>; null where the status says it all.</param>

@@ -17,7 +17,10 @@ public sealed class RequestMetrics
         [HttpMethods.Get, HttpMethods.Head, HttpMethods.Post, HttpMethods.Put, HttpMethods.Delete,
             HttpMethods.Connect, HttpMethods.Options, HttpMethods.Trace, HttpMethods.Patch];
 
-    /// <summary>Statuses that need no route: the pipeline's own, and those that the server answers by itself. Each route adds what it may answer.</summary>
+    /// <summary>
+    /// Statuses that need no route: the pipeline's own, and those that the server answers by itself. Each route adds
+    /// what it may answer.
+    /// </summary>
     private static readonly int[] CodesWithoutRoute = [204, 400, 404, 405, 408, 414, 431, ClientClosedRequest, 500, 503, 505];
 
     private readonly Counter _requests, _byCode, _rejected;
@@ -57,7 +60,10 @@ public sealed class RequestMetrics
         _unmatchedOther = new RouteMetrics(this, "other", Unmatched, hasLatencyFromStart: false);
     }
 
-    /// <summary>Whether a status code is a failure of the shop's own: a 5xx, but not what a client provokes against the protocol.</summary>
+    /// <summary>
+    /// Whether a status code is a failure of the shop's own: a 5xx, but not what a client provokes against the
+    /// protocol.
+    /// </summary>
     internal static bool IsFailure(ReadOnlySpan<byte> code) => code[0] == (byte)'5' && !code.SequenceEqual("501"u8) && !code.SequenceEqual("505"u8);
 
     /// <summary>Requests being worked on now.</summary>

@@ -35,7 +35,9 @@ public sealed class ModuleContext(ModuleIdentity identity, ShopSettings settings
 
     /// <summary>Runs a query of a request that may take long, in its client's turn.</summary>
     /// <exception cref="TooManyQueriesException">Too many queries are waiting.</exception>
-    /// <exception cref="QueryTimeoutException">It was not done within <see cref="ShopSettings.RequestTimeout"/>.</exception>
+    /// <exception cref="QueryTimeoutException">
+    /// It was not done within <see cref="ShopSettings.RequestTimeout"/>.
+    /// </exception>
     public Task<T> QueryAsync<T>(HttpContext http, Func<CancellationToken, T> query) =>
         Queries.RunAsync(ClientAddress.Of(http), query, http.RequestAborted);
 

@@ -2,7 +2,10 @@ using System.Globalization;
 
 namespace Shop.Platform.Requests;
 
-/// <summary>Reads a number by its digits. A number type would round what it can't hold, and what is rounded before it is checked is not what the client sent.</summary>
+/// <summary>
+/// Reads a number by its digits. A number type would round what it can't hold, and what is rounded before it is checked
+/// is not what the client sent.
+/// </summary>
 internal static class ExactNumber
 {
     // More digits than a 64-bit number has, and a bound for an exponent: what is beyond is out of any field's bounds.

@@ -5,7 +5,10 @@ namespace Shop.Platform.Requests;
 /// <summary>Everything that is wrong with one request, by the client's own names: <c>items[1].quantity</c>.</summary>
 public sealed class Faults
 {
-    /// <summary>Faults that are listed, more than any body of sensible use can have. The rest is counted: the answer to a request must not be many times as large.</summary>
+    /// <summary>
+    /// Faults that are listed, more than any body of sensible use can have. The rest is counted: the answer to a
+    /// request must not be many times as large.
+    /// </summary>
     public const int MaxListed = 250;
 
     // Most requests have none.

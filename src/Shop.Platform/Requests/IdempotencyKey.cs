@@ -8,8 +8,8 @@ using Shop.Platform.Security;
 namespace Shop.Platform.Requests;
 
 /// <summary>
-/// The key that makes a request safe to repeat. It belongs to the API key that came with it, if there are API keys, and is
-/// bound to what the request does.
+/// The key that makes a request safe to repeat. It belongs to the API key that came with it, if there are API keys, and
+/// is bound to what the request does.
 /// </summary>
 /// <param name="Text">
 /// The key as it is kept: as the client sent it, after the name of its API key and a space. No key contains a space.
@@ -37,7 +37,8 @@ public sealed record IdempotencyKey(string Text, byte[] Fingerprint)
         Problem.Conflict($"The {Header} was used for another request.", "idempotency-key-reused");
 
     /// <summary>
-    /// The texts under which its answer may be kept. While the shop had no API keys, no key was kept with the name of one.
+    /// The texts under which its answer may be kept. While the shop had no API keys, no key was kept with the name of
+    /// one.
     /// </summary>
     internal IEnumerable<string> Texts
     {

@@ -107,7 +107,8 @@ public sealed class RequestBody : IDisposable
         }
     }
 
-    // Each header that makes the bytes mean something else is refused: to pass it over would be to read what the client did not send.
+    // Each header that makes the bytes mean something else is refused: to pass it over would be to read what the client
+    // did not send.
     private static Problem? NotAsItIs(HttpContext http)
     {
         IHeaderDictionary headers = http.Request.Headers;

@@ -6,7 +6,9 @@ public static class Spelling
     /// <summary>Longer names are not looked at: each costs the product of the two lengths.</summary>
     private const int LongestName = 64;
 
-    /// <summary>The known name that is nearest: the same but for case and separators, or one or two letters off.</summary>
+    /// <summary>
+    /// The known name that is nearest: the same but for case and separators, or one or two letters off.
+    /// </summary>
     /// <returns>Null if none is near.</returns>
     public static string? Nearest(string written, IEnumerable<string> known)
     {

@@ -4,12 +4,14 @@ using System.Net;
 namespace Shop.Platform.Security;
 
 /// <summary>
-/// The host names that the shop answers. A page can point a name of its own at the shop's address (DNS rebinding) and is then of the same
-/// origin as the shop, so only the name in the <c>Host</c> header tells it from the shop's own pages.
+/// The host names that the shop answers. A page can point a name of its own at the shop's address (DNS rebinding) and
+/// is then of the same origin as the shop, so only the name in the <c>Host</c> header tells it from the shop's own
+/// pages.
 /// </summary>
 /// <remarks>
-/// Allowed are localhost, host.docker.internal, loopback addresses, the bound address, the hosts of the public URLs, and those that
-/// the settings add. If every address is bound, every IP address, which nobody can point elsewhere, and the machine's own name are allowed too.
+/// Allowed are localhost, host.docker.internal, loopback addresses, the bound address, the hosts of the public URLs,
+/// and those that the settings add. If every address is bound, every IP address, which nobody can point elsewhere, and
+/// the machine's own name are allowed too.
 /// </remarks>
 internal sealed class AllowedHosts
 {
@@ -40,7 +42,10 @@ internal sealed class AllowedHosts
         return true;
     }
 
-    /// <summary>Whether nobody can own this name in the public DNS: an address, or a name without a dot, as machines and containers have.</summary>
+    /// <summary>
+    /// Whether nobody can own this name in the public DNS: an address, or a name without a dot, as machines and
+    /// containers have.
+    /// </summary>
     public static bool IsLocalName(string host)
     {
         string name = HostName.Canonical(HostName.WithoutPort(host).ToString());

@@ -3,7 +3,9 @@ using System.Net;
 
 namespace Shop.Platform.Security;
 
-/// <summary>Names of hosts, compared as hosts are: in any case, IDN in either form, an address in any spelling.</summary>
+/// <summary>
+/// Names of hosts, compared as hosts are: in any case, IDN in either form, an address in any spelling.
+/// </summary>
 internal static class HostName
 {
     private static readonly IdnMapping Idn = new();

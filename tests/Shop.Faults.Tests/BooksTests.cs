@@ -1,3 +1,5 @@
+using System.Net;
+using System.Net.Sockets;
 using System.Text.Json.Nodes;
 using Microsoft.Data.Sqlite;
 
@@ -60,7 +62,34 @@ internal sealed class BooksTests
             foreach (string file in Files) File.Copy(Path.Combine(_data, file), Path.Combine(copy, file));
         }
 
+        // Neither a shop that is killed nor a check may leave what passes for the logs.
+        await DisagreesAsync(copy, "was copied without orders.db-wal", signal: 9);
         await DisagreesAsync(copy, "was copied without orders.db-wal");
+        (int code, string output) = await ShopVerb.RunAsync("check", $"--Shop:DataDirectory={copy}");
+        Assert.That((code, output), Is.EqualTo((1, output)));
+        Assert.That(output, Does.Contain("was copied without orders.db-wal"));
+        await DisagreesAsync(copy, "was copied without orders.db-wal");
+    }
+
+    [Test]
+    public async Task Given_a_start_that_failed_when_another_program_has_closed_the_files_meanwhile_then_the_books_agree()
+    {
+        using var taken = new TcpListener(IPAddress.Loopback, 0);
+        taken.Start();
+        using (var shop = new ShopProcess(_data, $"--Shop:Orders:Port={((IPEndPoint)taken.LocalEndpoint).Port}"))
+            Assert.That(await shop.ExitAsync(), Is.EqualTo(1), shop.Log);
+        taken.Stop();
+        // The last to close a database brings its log into it.
+        using (var other = new SqliteConnection($"Data Source={Path.Combine(_data, "orders.db")};Pooling=false"))
+        {
+            other.Open();
+            using SqliteCommand command = other.CreateCommand();
+            command.CommandText = "SELECT count(*) FROM orders";
+            command.ExecuteScalar();
+        }
+
+        Assert.That(Path.Combine(_data, "orders.db-wal"), Does.Not.Exist);
+        await AgreesAsync(_data, orders: 0);
     }
 
     [Test]
@@ -160,7 +189,7 @@ internal sealed class BooksTests
         from.BackupDatabase(to);
     }
 
-    private static async Task DisagreesAsync(string data, string why)
+    private static async Task DisagreesAsync(string data, string why, int signal = 15)
     {
         using ShopProcess shop = await ShopProcess.StartAsync(data);
         Assert.That(shop.Log, Does.Contain("The books disagree: ").And.Contain(why));
@@ -178,7 +207,7 @@ internal sealed class BooksTests
         await shop.Inventory.GetJsonAsync("/inventory");
         JsonNode products = await shop.Products.GetJsonAsync("/products");
         if (why.StartsWith("products.db is", StringComparison.Ordinal) && !why.Contains("older", StringComparison.Ordinal)) Assert.That(products.AsArray(), Is.Empty);
-        shop.Signal(15);
+        shop.Signal(signal);
         await shop.ExitAsync();
     }
 

@@ -9,9 +9,12 @@ public sealed class BookFile : IDisposable
 {
     private const int NoCheckpointOnClose = 1006; // SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE
 
-    private BookFile(string path, SqliteConnection connection)
+    private readonly bool _hadLog;
+
+    private BookFile(string path, bool hadLog, SqliteConnection connection)
     {
         Path = path;
+        _hadLog = hadLog;
         Connection = connection;
     }
 
@@ -40,6 +43,7 @@ public sealed class BookFile : IDisposable
 
     internal static BookFile Open(string path, SqliteOpenMode mode)
     {
+        bool hadLog = MarkedFile.HasLog(path);
         var connection = new SqliteConnection(new SqliteConnectionStringBuilder { DataSource = path, Mode = mode, Pooling = false }.ToString());
         try
         {
@@ -57,13 +61,13 @@ public sealed class BookFile : IDisposable
             throw new ShopStartException($"{path} can't be read: {exception.Message}", exception);
         }
 
-        return new BookFile(path, connection);
+        return new BookFile(path, hadLog, connection);
     }
 
     /// <inheritdoc/>
     public void Dispose() => Connection.Dispose();
 
-    internal MarkedFile Marked() => new(Name, Existed: true, HadLog: true, BookMark.Of(Connection));
+    internal MarkedFile Marked() => new(Name, Existed: true, _hadLog, BookMark.Of(Connection));
 
     internal void Run(string sql)
     {

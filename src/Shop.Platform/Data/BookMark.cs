@@ -101,7 +101,7 @@ internal sealed record BookMark(string Shop, long Generation, string Mark, strin
             return file.Existed ? $"{file.Name} is not of this shop" : $"{file.Name} is missing";
         }
 
-        if (mark.IsOpening && !file.HadLog) return $"{file.Name} lacks its newest writes: it was copied without {file.Name}-wal";
+        if (file.LacksLog) return $"{file.Name} lacks its newest writes: it was copied without {file.Name}-wal";
         if (mark.Shop != newest.Mark!.Shop) return $"{file.Name} is of another shop than {newest.Name}";
         if (mark.Mark == newest.Mark.Mark || mark.Mark == newest.Mark.Before) return null;
         if (mark.Generation == newest.Mark.Generation) return $"{file.Name} and {newest.Name} went on apart from each other";
@@ -116,6 +116,13 @@ internal sealed record BookMark(string Shop, long Generation, string Mark, strin
 /// <summary>A database file as a start found it.</summary>
 /// <param name="Name">Its name.</param>
 /// <param name="Existed">Whether there was a file.</param>
-/// <param name="HadLog">Whether there was a write-ahead log.</param>
+/// <param name="HadLog">Whether there was something in its write-ahead log.</param>
 /// <param name="Mark">Its mark; null if it has none.</param>
-internal sealed record MarkedFile(string Name, bool Existed, bool HadLog, BookMark? Mark);
+internal sealed record MarkedFile(string Name, bool Existed, bool HadLog, BookMark? Mark)
+{
+    /// <summary>Whether it was copied without its log.</summary>
+    public bool LacksLog => Mark is { IsOpening: true } && !HadLog;
+
+    /// <summary>Whether there is something in a file's write-ahead log. Whoever opens the file makes an empty one.</summary>
+    public static bool HasLog(string path) => new FileInfo(path + "-wal") is { Exists: true, Length: > 0 };
+}

@@ -109,7 +109,7 @@ public sealed class Database : IDisposable
     {
         try
         {
-            (bool existed, bool hadLog) = (File.Exists(Path), File.Exists(Path + "-wal"));
+            (bool existed, bool hadLog) = (File.Exists(Path), MarkedFile.HasLog(Path));
             _writeConnection = new SqliteConnection(ConnectionString(SqliteOpenMode.ReadWriteCreate, pooling: false));
             _writeConnection.Open();
             Configure(_writeConnection);
@@ -118,6 +118,8 @@ public sealed class Database : IDisposable
             Run(_writeConnection, IdempotencyKeys.Schema);
             BookMark.CreateTable(_writeConnection);
             Found = new MarkedFile(System.IO.Path.GetFileName(Path), existed, hadLog, BookMark.Of(_writeConnection));
+            // What was just written must not pass for the log that is missing.
+            if (Found.LacksLog) Run(_writeConnection, "PRAGMA wal_checkpoint(TRUNCATE)");
         }
         catch (SqliteException exception)
         {
@@ -138,11 +140,19 @@ public sealed class Database : IDisposable
     });
 
     /// <summary>Brings what is in the write-ahead log into the file, as far as nobody is in the way.</summary>
+    /// <exception cref="StoreUnavailableException">It can't be done.</exception>
     internal void Checkpoint()
     {
-        using var connection = new SqliteConnection(ConnectionString(SqliteOpenMode.ReadWrite, pooling: false));
-        connection.Open();
-        Run(connection, "PRAGMA wal_checkpoint(PASSIVE)");
+        try
+        {
+            using var connection = new SqliteConnection(ConnectionString(SqliteOpenMode.ReadWrite, pooling: false));
+            connection.Open();
+            Run(connection, "PRAGMA wal_checkpoint(PASSIVE)");
+        }
+        catch (SqliteException exception)
+        {
+            throw Unreadable(exception);
+        }
     }
 
     /// <summary>Makes a database in memory as <see cref="Open"/> makes one in a file.</summary>

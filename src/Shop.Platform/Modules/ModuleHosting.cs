@@ -123,7 +123,7 @@ public static class ModuleHosting
         });
         services.AddSingleton<IHostedService>(provider => new ModuleLifetime(module, provider));
         services.AddModuleDocument(identity, version);
-        services.AddKeyedSingleton(identity.Name, (provider, key) => new DatabaseHealth(provider.GetRequiredKeyedService<ModuleContext>(key).Database));
+        services.AddKeyedSingleton(identity.Name, (provider, key) => new DatabaseHealth(provider.GetRequiredKeyedService<ModuleContext>(key).Database, provider.GetRequiredService<Books>()));
         health.Add(new HealthCheckRegistration($"{identity.Name} database",
             provider => provider.GetRequiredKeyedService<DatabaseHealth>(identity.Name), HealthStatus.Unhealthy, [ServiceRoutes.HealthTag(identity)]));
         health.Add(new HealthCheckRegistration($"{identity.Name} books",

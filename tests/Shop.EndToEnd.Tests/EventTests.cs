@@ -92,6 +92,20 @@ internal sealed class EventTests
     }
 
     [Test]
+    public async Task Given_HEAD_of_a_stream_then_it_is_answered_to_its_end_and_takes_no_place()
+    {
+        await using ShopUnderTest shop = await ShopUnderTest.StartAsync();
+        for (int i = 0; i < 3; i++)
+        {
+            using HttpResponseMessage answer = await shop.Orders.SendAsync(new HttpRequestMessage(HttpMethod.Head, "/board/events"));
+            Assert.That((int)answer.StatusCode, Is.EqualTo(200));
+            Assert.That(answer.Content.Headers.ContentType!.MediaType, Is.EqualTo("text/event-stream"));
+        }
+
+        Assert.That((int)(await AskAsync(shop, null))["places"]!, Is.EqualTo(256));
+    }
+
+    [Test]
     public async Task Given_as_many_viewers_as_there_may_be_then_each_gets_every_second_and_they_share_one_reading()
     {
         await using ShopUnderTest shop = await ShopUnderTest.StartAsync();

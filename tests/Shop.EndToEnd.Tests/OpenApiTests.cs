@@ -105,31 +105,10 @@ internal sealed class OpenApiTests
                              select (id, path.Key, verb.Key, verb.Value);
             foreach ((string id, string path, string verb, JsonNode operation) in operations)
             {
-                using HttpRequestMessage request = Example(path, verb, operation);
+                using HttpRequestMessage request = ApiExample.Of(path, verb, operation);
                 using HttpResponseMessage answer = await client.SendAsync(request);
                 Assert.That(answer.IsSuccessStatusCode, Is.True, $"{id}: {request.Method} {request.RequestUri} answered {await answer.Content.ReadAsStringAsync()}");
             }
         }
-    }
-
-    // As a page for trying it out sends it: each parameter that has an example, and the body's.
-    private static HttpRequestMessage Example(string path, string verb, JsonNode operation)
-    {
-        var query = new List<string>();
-        var headers = new List<(string Name, string Value)>();
-        foreach (JsonNode? parameter in operation["parameters"]?.AsArray() ?? [])
-        {
-            string name = (string)parameter!["name"]!;
-            if ((parameter["example"] ?? parameter["schema"]!["examples"]?[0] ?? parameter["schema"]!["example"]) is not { } example) continue;
-            if ((string)parameter["in"]! == "path") path = path.Replace($"{{{name}}}", example.ToString(), StringComparison.Ordinal);
-            else if ((string)parameter["in"]! == "query") query.Add($"{name}={Uri.EscapeDataString(example.ToString())}");
-            else headers.Add((name, example.ToString()));
-        }
-
-        var request = new HttpRequestMessage(new HttpMethod(verb.ToUpperInvariant()), query.Count == 0 ? path : $"{path}?{string.Join('&', query)}");
-        foreach ((string name, string value) in headers) request.Headers.TryAddWithoutValidation(name, value);
-        if (operation["requestBody"]?["content"]?["application/json"]?["example"] is { } body)
-            request.Content = new StringContent(body.ToJsonString(), System.Text.Encoding.UTF8, "application/json");
-        return request;
     }
 }

@@ -170,6 +170,22 @@ internal sealed class FormTests
         await IsPageOrProblemAsync(_shop.Orders, method, path, status, status == 406 ? "text/html" : "text/html,application/xhtml+xml,*/*;q=0.8");
     }
 
+    [TestCase("")]
+    [TestCase(".")]
+    [TestCase("a..b")]
+    [TestCase("xn--a")]
+    [TestCase("127.1")]
+    public async Task Given_a_browser_that_names_a_host_which_none_can_have_then_it_gets_a_page_and_no_500(string host)
+    {
+        foreach (string line in new[] { "GET /", "GET /nothing", "GET /live", "POST /basket" })
+        {
+            string answer = await RawHttp.SendAsync(_shop.Products.BaseAddress!,
+                $"{line} HTTP/1.1\r\nHost: {host}\r\nOrigin: {Origin}\r\nAccept: text/html\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+            Assert.That(RawHttp.Status(answer), Is.LessThan(500), line);
+            Assert.That(answer, Does.Contain("<!doctype html>"), line);
+        }
+    }
+
     [Test]
     public async Task Given_keys_when_a_browser_looks_then_errors_are_pages_and_nothing_is_offered_that_takes_a_key()
     {
@@ -229,6 +245,24 @@ internal sealed class FormTests
         using HttpResponseMessage answer = await StartTrafficAsync(shop, 1);
         Assert.That((int)answer.StatusCode, Is.EqualTo(403));
         Assert.That(await HtmlAsync(shop.Products, "/live"), Does.Not.Contain("action=\"/live/traffic\""));
+    }
+
+    [TestCase("Shop:AllowedHosts=shop.example")]
+    [TestCase("Shop:BindAddress=*")]
+    [TestCase("Shop:ApiKeys=ada:write:{0}")]
+    [TestCase("Shop:ApiKeys=ada:write:{0}", "Shop:ReadsNeedKey=true")]
+    public async Task Given_settings_that_keep_others_out_when_demo_traffic_is_started_then_its_own_requests_get_in(params string[] settings)
+    {
+        (string key, string hash) = ApiKeys.Make();
+        await using ShopUnderTest shop = await ShopUnderTest.StartAsync([.. settings.Select(setting => setting.Replace("{0}", hash, StringComparison.Ordinal))]);
+        using HttpResponseMessage started = await StartTrafficAsync(shop, 200, ("Authorization", $"Bearer {key}"));
+        Assert.That((int)started.StatusCode, Is.EqualTo(303), await started.Content.ReadAsStringAsync());
+        while ((await Exposition.OfAsync(shop.Orders))["orders_created_total"] < 20) await Task.Delay(20);
+        foreach (HttpClient client in shop.ByName.Values)
+        {
+            Exposition metrics = await Exposition.OfAsync(client);
+            Assert.That(new[] { "400", "401", "403" }.Select(code => metrics[$$"""http_requests_by_status_code_total{code="{{code}}"}"""]), Is.All.Zero);
+        }
     }
 
     [TestCase("0", "start")]

@@ -153,7 +153,7 @@ internal sealed partial class PageTests
     }
 
     private static IEnumerable<TestCaseData> Pictures() =>
-        from page in new[] { "storefront", "product", "basket", "orders", "order", "stock", "movements", "live" }
+        from page in new[] { "storefront", "product", "basket", "orders", "order", "stock", "movements", "live", "error" }
         from isDark in new[] { false, true }
         from isNarrow in new[] { false, true }
         select new TestCaseData(page, isDark, isNarrow);
@@ -171,10 +171,12 @@ internal sealed partial class PageTests
             "order" => $"{_shop.Orders.BaseAddress}order/{order}",
             "stock" => $"{_shop.Inventory.BaseAddress}",
             "movements" => $"{_shop.Inventory.BaseAddress}stock/prod_10",
+            "error" => $"{_shop.Orders.BaseAddress}order/none",
             _ => $"{_shop.Orders.BaseAddress}live",
         };
         await using Window window = await Browser.OpenAsync(isDark: isDark, width: isNarrow ? 360 : 1280);
         IPage page = window.Page;
+        if (name == "error") window.ToleratesNoAnswer();
         if (name == "basket")
         {
             await page.GotoAsync($"{_shop.Products.BaseAddress}");

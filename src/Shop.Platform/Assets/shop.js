@@ -84,7 +84,7 @@ function follow({ url, after, silence, line, live, on, lost }) {
   stream();
 }
 
-const WIDTH = 480, HEIGHT = 180, LEFT = 44, BOTTOM = 20, SECONDS = 300;
+const WIDTH = 480, HEIGHT = 180, LEFT = 44, BOTTOM = 20, MINUTES = 5;
 
 /** A line through the points that have a value: where there is none it is broken, and a value alone is a dot. */
 function path(points, value, place) {
@@ -101,11 +101,14 @@ function chart(title, lines) {
   const plot = svg('svg', { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: 'img', 'aria-label': title });
   const names = lines.map(({ name }) => name).join(', ');
   const figure = html('figure', {}, html('figcaption', {}, lines.length > 1 ? `${title}: ${names}` : title), plot);
-  const draw = (points, [from, to]) => {
+  const draw = (points, to) => {
     const newest = points.at(-1)[0];
-    const shown = points.filter(([at]) => newest - at <= SECONDS * 1000);
+    // As many minutes as there is something to show of.
+    const minutes = Math.min(MINUTES, Math.max(1, Math.ceil((newest - points[0][0]) / 60_000)));
+    const from = `${minutes === 1 ? 'a minute' : `${minutes} minutes`} ${to === 'now' ? 'ago' : 'before'}`;
+    const shown = points.filter(([at]) => newest - at <= minutes * 60_000);
     const top = Math.max(1, ...shown.flatMap((point) => lines.map(({ column }) => point[column] ?? 0))) * 1.1;
-    const x = (at) => LEFT + (WIDTH - LEFT - 6) * (1 - (newest - at) / 1000 / SECONDS);
+    const x = (at) => LEFT + (WIDTH - LEFT - 6) * (1 - (newest - at) / 60_000 / minutes);
     const y = (value) => (HEIGHT - BOTTOM) * (1 - value / top) + 4;
     const grid = [0, 0.5, 1].flatMap((part) => [
       svg('line', { class: 'grid', x1: LEFT, x2: WIDTH - 6, y1: y(top * part / 1.1), y2: y(top * part / 1.1) }),
@@ -141,7 +144,7 @@ function liveConsole() {
   ];
   document.querySelector('[data-charts]').replaceChildren(...charts.map(({ figure }) => figure));
   let points = [];
-  const draw = (from, to) => points.length && charts.forEach((each) => each.draw(points, [from, to]));
+  const draw = (to) => points.length && charts.forEach((each) => each.draw(points, to));
   const show = (name, text) => { document.querySelector(`[data-figure="${name}"]`).textContent = text; };
   follow({
     url: '/live/events',
@@ -149,10 +152,10 @@ function liveConsole() {
     line: document.querySelector('[data-live-state]'),
     live: 'Live.',
     on: {
-      history: (history) => { points = history; draw('5 minutes ago', 'now'); },
+      history: (history) => { points = history; draw('now'); },
       second: (second) => {
-        if (second.point && second.point[0] !== points.at(-1)?.[0]) points = [...points, second.point].slice(-SECONDS);
-        draw('5 minutes ago', 'now');
+        if (second.point && second.point[0] !== points.at(-1)?.[0]) points = [...points, second.point].slice(-60 * MINUTES);
+        draw('now');
         const [, rate, errors, p50, p95, p99, refused] = second.point ?? Array(7).fill(null);
         for (const [name, value] of Object.entries({ rate, refused, errors, p50, p95, p99 })) show(name, short(value));
         show('total', String(second.requests));
@@ -166,7 +169,7 @@ function liveConsole() {
     lost: (since) => {
       for (const name of ['rate', 'refused', 'errors', 'p50', 'p95', 'p99', 'total']) show(name, '–');
       showTraffic(null);
-      draw('', since);
+      draw(since);
     },
   });
 }

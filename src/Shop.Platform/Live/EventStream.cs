@@ -88,9 +88,10 @@ internal sealed class EventStream(EventFeed feed)
         {
             EndIfNobodyAcknowledges(http);
             http.Response.ContentType = "text/event-stream";
+            http.Response.Headers.Connection = "close"; // else the server looks for a further request of a client that vanished, and complains
             http.Response.Headers["X-Accel-Buffering"] = "no"; // nginx would collect the events
             if (HttpMethods.IsHead(http.Request.Method)) return;
-            await SendAsync(http.Response.BodyWriter, after, end.Token);
+            if (!HttpMethods.IsHead(http.Request.Method)) await SendAsync(http.Response.BodyWriter, after, end.Token);
         }
         catch (OperationCanceledException) when (end.IsCancellationRequested)
         {

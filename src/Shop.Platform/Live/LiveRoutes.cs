@@ -34,7 +34,8 @@ internal static class LiveRoutes
     private static string? WhyNotTraffic(HttpContext http, ShopSettings settings)
     {
         if (settings.ApiKeys.Any) return Site.Of(http).TakesForms ? null : "Demo traffic is started with a key that may write.";
-        return IsFromHere(http, settings) ? null : "Demo traffic is started from the shop's own machine alone, not through a proxy; set keys to start it from elsewhere.";
+        return IsFromHere(http, settings) ? null
+            : "Demo traffic is started from the shop's own machine alone, not through a proxy or into a container. loadtest/Shop.Traffic makes some from anywhere.";
     }
 
     // Behind a proxy on this machine everybody's address is this machine's. A shop that knows of a proxy does not go by the address at all; that a request

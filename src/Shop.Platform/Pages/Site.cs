@@ -32,8 +32,12 @@ public sealed record Site(string Products, string Orders, string Inventory, bool
 
     private static bool MayWrite(HttpContext http, ApiKeys keys) => !keys.Any || (ApiKeys.Shown(http.Request.Headers) is { } shown && keys.Find(shown) is { MayWrite: true });
 
-    // A Uri leaves out the port that its scheme has by itself, as browsers do.
-    private static string Url(HttpContext http, ModuleListener listener) =>
-        listener.Module.Settings.PublicUrls[listener.Module.Identity.Name]
-            ?? new UriBuilder(http.Request.Scheme, http.Request.Host.Host, listener.Address.Port).Uri.GetLeftPart(UriPartial.Authority);
+    private static string Url(HttpContext http, ModuleListener listener)
+    {
+        if (listener.Module.Settings.PublicUrls[listener.Module.Identity.Name] is { } url) return url;
+        // A Uri leaves out the port that its scheme has by itself, as browsers do. What was asked may be a name that none can have, or no name.
+        string asked = $"{http.Request.Scheme}://{http.Request.Host.Host}:{listener.Address.Port}";
+        Uri address = Uri.TryCreate(asked, UriKind.Absolute, out Uri? known) ? known : listener.Address;
+        return address.GetLeftPart(UriPartial.Authority);
+    }
 }

@@ -1,13 +1,14 @@
 using System.Text;
 using System.Text.RegularExpressions;
+using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
 
 namespace Shop.Faults.Tests;
 
 /// <summary>
-/// Every route of the shop's own table, by each of its methods, on each port: a new route is asked too. JSON is the example of the document, and
-/// what is in no document gets a form.
+/// Every route of the shop's own table, by each of its methods, on each port: a new route is asked too. JSON is the
+/// example of the document, and what is in no document gets a form.
 /// </summary>
 internal sealed partial class EveryRoute
 {
@@ -16,23 +17,29 @@ internal sealed partial class EveryRoute
     private readonly string[] _assets;
     private string _made = "nothing";
 
-    private EveryRoute((string Template, string Method)[] routes, string[] assets) => (_routes, _assets) = (routes, assets);
+    private EveryRoute((string Template, string Method)[] routes, string[] assets) =>
+        (_routes, _assets) = (routes, assets);
 
     public static async Task<EveryRoute> OfAsync()
     {
         await using ShopUnderTest shop = await ShopUnderTest.StartAsync();
-        var routes = from endpoint in shop.Services.GetRequiredService<EndpointDataSource>().Endpoints.OfType<RouteEndpoint>()
+        IReadOnlyList<Endpoint> table = shop.Services.GetRequiredService<EndpointDataSource>().Endpoints;
+        var routes = from endpoint in table.OfType<RouteEndpoint>()
                      from method in endpoint.Metadata.GetMetadata<IHttpMethodMetadata>()?.HttpMethods ?? ["GET"]
                      select ($"/{endpoint.RoutePattern.RawText!.TrimStart('/')}", method);
         string page = await shop.Products.GetStringAsync("/live");
-        var every = new EveryRoute([.. routes.Distinct()], [.. Asset().Matches(page).Select(asset => asset.Groups["file"].Value)]);
+        string[] assets = [.. Asset().Matches(page).Select(asset => asset.Groups["file"].Value)];
+        var every = new EveryRoute([.. routes.Distinct()], assets);
         Assert.That(every._assets, Is.Not.Empty);
         foreach (HttpClient client in shop.ByName.Values)
         {
             foreach (var path in (await client.GetJsonAsync("/openapi/v1.json"))["paths"]!.AsObject())
             {
                 foreach (var verb in path.Value!.AsObject())
-                    if (ApiExample.Body(verb.Value!) is { } body) every._bodies[(path.Key, verb.Key.ToUpperInvariant())] = body;
+                {
+                    if (ApiExample.Body(verb.Value!) is not { } body) continue;
+                    every._bodies[(path.Key, verb.Key.ToUpperInvariant())] = body;
+                }
             }
         }
 
@@ -55,7 +62,8 @@ internal sealed partial class EveryRoute
         return requests;
     }
 
-    private async Task AskAsync(HttpClient client, string template, string method, Random random, string? order, bool asBrowser)
+    private async Task AskAsync(
+        HttpClient client, string template, string method, Random random, string? order, bool asBrowser)
     {
         string path = Parameter().Replace(template, parameter => parameter.Groups["name"].Value switch
         {
@@ -73,20 +81,30 @@ internal sealed partial class EveryRoute
         Assert.That((int)answer.StatusCode, Is.LessThan(500), $"{method} {client.BaseAddress}{path[1..]}");
         await using Stream body = await answer.Content.ReadAsStreamAsync();
         // A stream has no end: its client looks for a moment and goes away.
-        if (method == "GET" && answer.Content.Headers.ContentType?.MediaType == "text/event-stream") await body.ReadAtLeastAsync(new byte[64], 1);
+        bool isStream = method == "GET" && answer.Content.Headers.ContentType?.MediaType == "text/event-stream";
+        if (isStream) await body.ReadAtLeastAsync(new byte[64], 1);
         else await body.CopyToAsync(Stream.Null);
         if (template == "/products" && answer.Headers.Location is { } made) _made = $"{made}".Split('/')[^1];
     }
 
-    private HttpContent Content(HttpClient client, HttpRequestMessage request, string template, string method, Random random)
+    private HttpContent Content(
+        HttpClient client, HttpRequestMessage request, string template, string method, Random random)
     {
-        if (_bodies.TryGetValue((template, method), out string? json)) return new StringContent(json, Encoding.UTF8, "application/json");
+        if (_bodies.TryGetValue((template, method), out string? json))
+            return new StringContent(json, Encoding.UTF8, "application/json");
         request.Headers.Add("Origin", client.BaseAddress!.GetLeftPart(UriPartial.Authority));
         // What any of the forms asks for; but no demo traffic.
         string[] actions = ["add", "update", "remove", "increase", "decrease", "stop"];
-        (string, string)[] fields = [("action", actions[random.Next(actions.Length)]), ("step", "pay"), ("rate", "1"), ("customer_id", "everybody"),
-            ("product_id", $"prod_{random.Next(190)}"), ("quantity", "1"), ("key", $"{Guid.NewGuid()}")];
-        return new FormUrlEncodedContent(fields.Select(field => KeyValuePair.Create(field.Item1, field.Item2)));
+        return new FormUrlEncodedContent(new Dictionary<string, string>(StringComparer.Ordinal)
+        {
+            ["action"] = actions[random.Next(actions.Length)],
+            ["step"] = "pay",
+            ["rate"] = "1",
+            ["customer_id"] = "everybody",
+            ["product_id"] = $"prod_{random.Next(190)}",
+            ["quantity"] = "1",
+            ["key"] = $"{Guid.NewGuid()}",
+        });
     }
 
     [GeneratedRegex(@"\{(?<name>[a-zA-Z_]+)[^}]*\}", RegexOptions.ExplicitCapture, 1000)]

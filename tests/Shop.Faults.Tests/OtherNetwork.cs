@@ -4,7 +4,8 @@ using System.Globalization;
 namespace Shop.Faults.Tests;
 
 /// <summary>
-/// Another machine's network: a namespace of Linux, whose cable can be pulled. That takes root; elsewhere the test says so and is skipped.
+/// Another machine's network: a namespace of Linux, whose cable can be pulled. That takes root; elsewhere the test says
+/// so and is skipped.
 /// </summary>
 internal sealed class OtherNetwork : IDisposable
 {

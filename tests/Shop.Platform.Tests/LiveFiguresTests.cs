@@ -28,7 +28,8 @@ internal sealed class LiveFiguresTests
     }
 
     [Test]
-    public async Task Given_a_clock_that_is_set_when_requests_come_then_the_console_shows_their_real_rate_and_times_that_go_on([Values(-3600, -5, 5, 3600)] int seconds)
+    public async Task Given_a_clock_that_is_set_when_requests_come_then_the_console_shows_their_rate_and_times_that_go_on(
+        [Values(-3600, -5, 5, 3600)] int seconds)
     {
         CollectorRegistry registry = Metrics.NewCustomRegistry();
         Counter codes = Codes(registry);
@@ -46,7 +47,7 @@ internal sealed class LiveFiguresTests
         LivePoint[] points = figures.Points();
         Assert.Multiple(() =>
         {
-            Assert.That(points.Zip(points.Skip(1), (one, next) => next.At - one.At), Is.All.InRange(TimeSpan.FromSeconds(0.9), TimeSpan.FromMinutes(1)));
+            Assert.That(points.Zip(points.Skip(1), (one, next) => (next.At - one.At).TotalSeconds), Is.All.InRange(0.9, 60));
             Assert.That(Count(points, point => point.Failed), Is.EqualTo(300).Within(0.01));
             Assert.That(points.Max(point => point.Failed), Is.LessThan(400));
         });

@@ -14,11 +14,12 @@ internal static class ApiExample
         foreach (JsonNode? parameter in operation["parameters"]?.AsArray() ?? [])
         {
             string name = (string)parameter!["name"]!;
-            if ((parameter["example"] ?? parameter["schema"]!["examples"]?[0] ?? parameter["schema"]!["example"]) is not { } example)
-                continue;
-            if ((string)parameter["in"]! == "path") path = path.Replace($"{{{name}}}", example.ToString(), StringComparison.Ordinal);
-            else if ((string)parameter["in"]! == "query") query.Add($"{name}={Uri.EscapeDataString(example.ToString())}");
-            else headers.Add((name, example.ToString()));
+            JsonNode schema = parameter["schema"]!;
+            if ((parameter["example"] ?? schema["examples"]?[0] ?? schema["example"])?.ToString() is not { } value) continue;
+            string place = (string)parameter["in"]!;
+            if (place == "path") path = path.Replace($"{{{name}}}", value, StringComparison.Ordinal);
+            else if (place == "query") query.Add($"{name}={Uri.EscapeDataString(value)}");
+            else headers.Add((name, value));
         }
 
         string url = query.Count == 0 ? path : $"{path}?{string.Join('&', query)}";

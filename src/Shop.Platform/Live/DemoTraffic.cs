@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using System.Net.Http.Headers;
 using System.Text;
 using Microsoft.Extensions.Logging;
 using Shop.Platform.Http;
@@ -7,10 +6,11 @@ using Shop.Platform.Http;
 namespace Shop.Platform.Live;
 
 /// <summary>
-/// Traffic for a first look: the shop asks itself, over its own ports, at a chosen rate. Browsers mostly, some buyers, a few who restock; now and then
-/// somebody asks for what is not there.
+/// Traffic for a first look: the shop asks itself, over its own ports, at a chosen rate. Browsers mostly, some buyers, a
+/// few who restock; now and then somebody asks for what is not there.
 /// </summary>
-internal sealed class DemoTraffic(IEnumerable<ModuleListener> listeners, TimeProvider clock, ILoggerFactory logs) : IAsyncDisposable
+internal sealed class DemoTraffic(IEnumerable<ModuleListener> listeners, TimeProvider clock, ILoggerFactory logs)
+    : IAsyncDisposable
 {
     /// <summary>Most requests a second.</summary>
     public const int MaxRate = 500;
@@ -32,7 +32,9 @@ internal sealed class DemoTraffic(IEnumerable<ModuleListener> listeners, TimePro
 
     /// <summary>Starts at a rate, or goes on at another.</summary>
     /// <param name="rate">Requests a second.</param>
-    /// <param name="authorization">The <c>Authorization</c> of the client that starts it: its requests are made in its name.</param>
+    /// <param name="authorization">
+    /// The <c>Authorization</c> of the client that starts it: its requests are made in its name.
+    /// </param>
     public void Start(int rate, string? authorization)
     {
         lock (_lock)
@@ -43,7 +45,8 @@ internal sealed class DemoTraffic(IEnumerable<ModuleListener> listeners, TimePro
             if (_stop is not null) return;
             _stop = new CancellationTokenSource();
             CancellationToken stop = _stop.Token;
-            _running = Task.WhenAll(_running, Task.Run(() => RunAsync(authorization, stop), CancellationToken.None));
+            Task run = Task.Run(() => RunAsync(authorization, stop), CancellationToken.None);
+            _running = _running.IsCompleted ? run : Task.WhenAll(_running, run);
         }
     }
 
@@ -69,9 +72,11 @@ internal sealed class DemoTraffic(IEnumerable<ModuleListener> listeners, TimePro
 
     private async Task RunAsync(string? authorization, CancellationToken stop)
     {
-        Dictionary<string, Uri> addresses = listeners.ToDictionary(listener => listener.Module.Identity.Name, listener => listener.Address, StringComparer.Ordinal);
+        Dictionary<string, Uri> addresses = listeners.ToDictionary(
+            listener => listener.Module.Identity.Name, listener => listener.Address, StringComparer.Ordinal);
         using var client = new HttpClient();
-        if (authorization is not null) client.DefaultRequestHeaders.TryAddWithoutValidation("Authorization", authorization);
+        if (authorization is not null)
+            client.DefaultRequestHeaders.TryAddWithoutValidation("Authorization", authorization);
         using var timer = new PeriodicTimer(Tick, clock);
         var underWay = new List<Task>();
         // What follows from an answer is asked in its turn too, so that the rate is that of all requests.
@@ -87,7 +92,11 @@ internal sealed class DemoTraffic(IEnumerable<ModuleListener> listeners, TimePro
                 before = now;
                 underWay.RemoveAll(task => task.IsCompleted);
                 for (; due >= 1 && underWay.Count < MostUnderWay; due--)
-                    underWay.Add(AskAsync(client, next.TryDequeue(out Request? request) ? request : Any(addresses), next, stop));
+                {
+                    Request request = next.TryDequeue(out Request? step) ? step : Any(addresses);
+                    underWay.Add(AskAsync(client, request, next, stop));
+                }
+
                 // What could not be asked in time is not made up for.
                 due = Math.Min(due, 1);
             }
@@ -98,15 +107,19 @@ internal sealed class DemoTraffic(IEnumerable<ModuleListener> listeners, TimePro
         }
     }
 
-    private async Task AskAsync(HttpClient client, Request request, ConcurrentQueue<Request> next, CancellationToken stop)
+    private async Task AskAsync(
+        HttpClient client, Request request, ConcurrentQueue<Request> next, CancellationToken stop)
     {
         try
         {
             using var message = new HttpRequestMessage(request.Method, request.Url);
-            if (request.Body is not null) message.Content = new StringContent(request.Body, Encoding.UTF8, new MediaTypeHeaderValue("application/json"));
+            if (request.Body is not null)
+                message.Content = new StringContent(request.Body, Encoding.UTF8, "application/json");
             using HttpResponseMessage answer = await client.SendAsync(message, stop);
-            if (answer.Headers.Location is { } location && Random.Shared.Next(2) == 0) next.Enqueue(Step(new Uri(request.Url, location), Life()));
-            else if (request.Order is { } order && request.Then.Length > 0) next.Enqueue(Step(order, request.Then));
+            if (answer.Headers.Location is { } location && Random.Shared.Next(2) == 0)
+                next.Enqueue(Step(new Uri(request.Url, location), Life()));
+            else if (request.Order is { } order && request.Then.Length > 0)
+                next.Enqueue(Step(order, request.Then));
         }
         catch (Exception exception) when (exception is HttpRequestException or OperationCanceledException)
         {
@@ -117,21 +130,25 @@ internal sealed class DemoTraffic(IEnumerable<ModuleListener> listeners, TimePro
     private static Request Any(Dictionary<string, Uri> addresses)
     {
         string product = $"prod_{(int)(200 * Math.Pow(Random.Shared.NextDouble(), 2))}";
+        (string customer, int quantity) = ($"customer-{Random.Shared.Next(100)}", Random.Shared.Next(1, 4));
         return Random.Shared.Next(100) switch
         {
             < 50 => new Request(HttpMethod.Get, new Uri(addresses["products"], $"/products/{product}")),
             < 65 => new Request(HttpMethod.Get, new Uri(addresses["products"], "/products?limit=20")),
             < 67 => new Request(HttpMethod.Get, new Uri(addresses["products"], "/products/nothing")),
             < 75 => new Request(HttpMethod.Get, new Uri(addresses["inventory"], $"/inventory/{product}")),
-            < 78 => new Request(HttpMethod.Post, new Uri(addresses["inventory"], "/inventory/increase"), $$"""{"product_id":"{{product}}","quantity":1}"""),
+            < 78 => new Request(HttpMethod.Post, new Uri(addresses["inventory"], "/inventory/increase"),
+                $$"""{"product_id":"{{product}}","quantity":1}"""),
             _ => new Request(HttpMethod.Post, new Uri(addresses["orders"], "/orders"),
-                $$"""{"customer_id":"customer-{{Random.Shared.Next(100)}}","items":[{"product_id":"{{product}}","quantity":{{Random.Shared.Next(1, 4)}}}]}"""),
+                $$"""{"customer_id":"{{customer}}","items":[{"product_id":"{{product}}","quantity":{{quantity}}}]}"""),
         };
     }
 
-    private static string[] Life() => Random.Shared.Next(3) switch { 0 => ["pay", "ship", "deliver"], 1 => ["pay"], _ => ["cancel"] };
+    private static string[] Life() =>
+        Random.Shared.Next(3) switch { 0 => ["pay", "ship", "deliver"], 1 => ["pay"], _ => ["cancel"] };
 
-    private static Request Step(Uri order, string[] life) => new(HttpMethod.Post, new Uri($"{order}/{life[0]}")) { Order = order, Then = life[1..] };
+    private static Request Step(Uri order, string[] life) =>
+        new(HttpMethod.Post, new Uri($"{order}/{life[0]}")) { Order = order, Then = life[1..] };
 
     private sealed record Request(HttpMethod Method, Uri Url, string? Body = null)
     {

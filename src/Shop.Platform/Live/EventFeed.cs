@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace Shop.Platform.Live;
 
 /// <summary>One event of a feed.</summary>
@@ -12,11 +14,13 @@ public abstract class FeedEvent(string name)
 }
 
 /// <summary>
-/// What happens in a service, as numbered events for those who watch. The newest are kept: whoever was away for a moment goes on from where it
-/// was. Whoever was away for longer, or since before the shop's start, gets the opening instead.
+/// What happens in a service, as numbered events for those who watch. The newest are kept: whoever was away for a moment
+/// goes on from where it was. Whoever was away for longer, or since before the shop's start, gets the opening instead.
 /// </summary>
 /// <param name="kept">How many events are kept.</param>
-/// <param name="opening">What a client gets first that can't go on from where it was; the argument says whether it was anywhere.</param>
+/// <param name="opening">
+/// What a client gets first that can't go on from where it was; the argument says whether it was anywhere.
+/// </param>
 public sealed class EventFeed(int kept, Func<bool, ValueTask<IReadOnlyList<FeedEvent>>> opening)
 {
     // Numbers begin anew with each start of the shop, so an id says of which start it is.
@@ -86,7 +90,7 @@ public sealed class EventFeed(int kept, Func<bool, ValueTask<IReadOnlyList<FeedE
 
     private long? Number(string? id) =>
         id is not null && id.StartsWith($"{_run}-", StringComparison.Ordinal)
-        && long.TryParse(id.AsSpan(_run.Length + 1), System.Globalization.NumberStyles.None, null, out long number) ? number : null;
+        && long.TryParse(id.AsSpan(_run.Length + 1), NumberStyles.None, null, out long number) ? number : null;
 
     /// <summary>Events that a client gets together.</summary>
     /// <param name="Events">Oldest first.</param>

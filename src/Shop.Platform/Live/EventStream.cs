@@ -12,21 +12,26 @@ using Shop.Platform.Http;
 namespace Shop.Platform.Live;
 
 /// <summary>
-/// A feed as server-sent events, to a bounded number of clients. A stream ends with the client, or with the shop. Whoever finds no place asks again and
-/// again instead, for JSON: what happened since its last event.
+/// A feed as server-sent events, to a bounded number of clients. A stream ends with the client, or with the shop. Whoever
+/// finds no place asks again and again instead, for JSON: what happened since its last event.
 /// </summary>
 internal sealed class EventStream(EventFeed feed)
 {
     /// <summary>Clients of one stream at most; one more is a 503.</summary>
     public const int MaxClients = 256;
 
-    /// <summary>How long a stream is silent at most. Proxies cut what is silent for longer, nginx after 60 s by default and HAProxy after 30 s in most examples.</summary>
+    /// <summary>
+    /// How long a stream is silent at most. Proxies cut what is silent for longer, nginx after 60 s by default and
+    /// HAProxy after 30 s in most examples.
+    /// </summary>
     public static readonly TimeSpan Heartbeat = TimeSpan.FromSeconds(5);
 
-    /// <summary>How long a client may leave unacknowledged what was sent to it: the connection of one that vanished ends.</summary>
+    /// <summary>
+    /// How long a client may leave unacknowledged what was sent to it: the connection of one that vanished ends.
+    /// </summary>
     private static readonly TimeSpan LongestUnacknowledged = TimeSpan.FromSeconds(15);
 
-    // What comes in between is sent together: a thousand orders a second must not wake each of the clients a thousand times.
+    // What comes in between is sent together: a thousand orders a second must not wake each client a thousand times.
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(100);
 
     private int _clients;
@@ -37,13 +42,15 @@ internal sealed class EventStream(EventFeed feed)
         http.Response.Headers.CacheControl = "no-store, no-transform";
         Accepts.Vary(http.Response.Headers);
         // The header is of a client that lost its stream; the parameter is of a page that was rendered at that event.
-        string? after = http.Request.Headers["Last-Event-ID"].ToString() is { Length: > 0 } id ? id : http.Request.Query["after"];
+        string last = http.Request.Headers["Last-Event-ID"].ToString();
+        string? after = last.Length > 0 ? last : http.Request.Query["after"];
         return WantsJson(http.Request) ? OnceAsync(http, after) : StreamAsync(http, after);
     }
 
     private static bool WantsJson(HttpRequest request) =>
         MediaTypeHeaderValue.TryParseList(request.Headers.Accept, out IList<MediaTypeHeaderValue>? wished)
-        && wished.Any(range => range.MediaType == "application/json") && !wished.Any(range => range.MediaType == "text/event-stream");
+        && wished.Any(range => range.MediaType == "application/json")
+        && !wished.Any(range => range.MediaType == "text/event-stream");
 
     private async Task OnceAsync(HttpContext http, string? after)
     {
@@ -78,17 +85,20 @@ internal sealed class EventStream(EventFeed feed)
         if (Interlocked.Increment(ref _clients) > MaxClients)
         {
             Interlocked.Decrement(ref _clients);
-            await Problem.Unavailable($"{MaxClients} clients watch already; try again later, or ask for application/json.", "too-many-watchers").ExecuteAsync(http);
+            string error = $"{MaxClients} clients watch already; try again later, or ask for application/json.";
+            await Problem.Unavailable(error, "too-many-watchers").ExecuteAsync(http);
             return;
         }
 
         var lifetime = http.RequestServices.GetRequiredService<IHostApplicationLifetime>();
-        using var end = CancellationTokenSource.CreateLinkedTokenSource(http.RequestAborted, lifetime.ApplicationStopping);
+        using var end =
+            CancellationTokenSource.CreateLinkedTokenSource(http.RequestAborted, lifetime.ApplicationStopping);
         try
         {
             EndIfNobodyAcknowledges(http);
             http.Response.ContentType = "text/event-stream";
-            http.Response.Headers.Connection = "close"; // else the server looks for a further request of a client that vanished, and complains
+            // Else the server looks for a further request of a client that vanished, and complains.
+            http.Response.Headers.Connection = "close";
             http.Response.Headers["X-Accel-Buffering"] = "no"; // nginx would collect the events
             if (HttpMethods.IsHead(http.Request.Method)) return;
             if (!HttpMethods.IsHead(http.Request.Method)) await SendAsync(http.Response.BodyWriter, after, end.Token);
@@ -136,8 +146,9 @@ internal sealed class EventStream(EventFeed feed)
     private static void EndIfNobodyAcknowledges(HttpContext http)
     {
         const int Tcp = 6, UserTimeout = 18;
-        if (!OperatingSystem.IsLinux() || http.Features.Get<IConnectionSocketFeature>()?.Socket is not { } socket) return;
-        socket.SetRawSocketOption(Tcp, UserTimeout, BitConverter.GetBytes((int)LongestUnacknowledged.TotalMilliseconds));
+        if (!OperatingSystem.IsLinux()) return;
+        byte[] milliseconds = BitConverter.GetBytes((int)LongestUnacknowledged.TotalMilliseconds);
+        http.Features.Get<IConnectionSocketFeature>()?.Socket.SetRawSocketOption(Tcp, UserTimeout, milliseconds);
     }
 
     private static void Write(PipeWriter client, string text) => Encoding.UTF8.GetBytes(text, client);

@@ -14,17 +14,24 @@ namespace Shop.Platform.Live;
 /// <param name="Requests">Requests a second.</param>
 /// <param name="Refused">Answers a second that refused what a client sent.</param>
 /// <param name="Failed">Answers a second in which the shop failed.</param>
-/// <param name="P50">Half of the requests took no longer, in milliseconds; from the histogram's buckets. Null if there was none.</param>
+/// <param name="P50">
+/// Half of the requests took no longer, in milliseconds; from the histogram's buckets. Null if there was none.
+/// </param>
 /// <param name="P95">95 of 100 took no longer.</param>
 /// <param name="P99">99 of 100 took no longer.</param>
-internal sealed record LivePoint(DateTimeOffset At, double Requests, double Refused, double Failed, double? P50, double? P95, double? P99);
+internal sealed record LivePoint(
+    DateTimeOffset At, double Requests, double Refused, double Failed, double? P50, double? P95, double? P99);
 
 /// <summary>What a service's registry says, line by line, for those who look.</summary>
-internal sealed record LiveReading(double Requests, IReadOnlyDictionary<string, double> ByCode, IReadOnlyDictionary<string, double> ByRoute, IReadOnlyDictionary<string, double> Figures);
+internal sealed record LiveReading(
+    double Requests,
+    IReadOnlyDictionary<string, double> ByCode,
+    IReadOnlyDictionary<string, double> ByRoute,
+    IReadOnlyDictionary<string, double> Figures);
 
 /// <summary>
-/// The figures of the console: the registry itself, read once a second, with five minutes of history in memory. So the console says what
-/// <c>/metrics</c> says.
+/// The figures of the console: the registry itself, read once a second, with five minutes of history in memory. So the
+/// console says what <c>/metrics</c> says.
 /// </summary>
 internal sealed partial class LiveFigures : IAsyncDisposable
 {
@@ -51,7 +58,8 @@ internal sealed partial class LiveFigures : IAsyncDisposable
         _startedAt = clock.GetUtcNow();
         _start = clock.GetTimestamp();
         // A client that missed a second gets the history again, so one is enough.
-        Feed = new EventFeed(kept: 1, _ => ValueTask.FromResult<IReadOnlyList<FeedEvent>>([new HistoryEvent(Points()), new SecondEvent(this, LastPoint)]));
+        Feed = new EventFeed(kept: 1, _ => ValueTask.FromResult<IReadOnlyList<FeedEvent>>(
+            [new HistoryEvent(Points()), new SecondEvent(this, LastPoint)]));
         _sampling = new Periodic("Reading the live figures", TimeSpan.FromSeconds(1), SampleAsync, clock, log);
     }
 
@@ -115,8 +123,11 @@ internal sealed partial class LiveFigures : IAsyncDisposable
         // What one reading says is since the start, and so is no rate.
         if (last is null) return;
         double seconds = Math.Max(0.001, (at - lastRead).TotalSeconds);
-        (double, double)[] moved = [.. read.Buckets.Select(bucket => (bucket.Key, bucket.Value - last.Buckets.GetValueOrDefault(bucket.Key)))];
-        var point = new LivePoint(_startedAt + at, (read.Requests - last.Requests) / seconds, (read.Refused - last.Refused) / seconds, (read.Failed - last.Failed) / seconds,
+        (double, double)[] moved =
+            [.. read.Buckets.Select(bucket => (bucket.Key, bucket.Value - last.Buckets.GetValueOrDefault(bucket.Key)))];
+        double Rate(Func<Counts, double> count) => (count(read) - count(last)) / seconds;
+        var point = new LivePoint(
+            _startedAt + at, Rate(count => count.Requests), Rate(count => count.Refused), Rate(count => count.Failed),
             Quantile(moved, 0.50), Quantile(moved, 0.95), Quantile(moved, 0.99));
         lock (_points)
         {
@@ -140,7 +151,8 @@ internal sealed partial class LiveFigures : IAsyncDisposable
         double rank = quantile * buckets[^1].Count, below = 0, from = 0;
         foreach ((double bound, double count) in buckets)
         {
-            if (count >= rank) return 1000 * (double.IsInfinity(bound) ? from : from + ((bound - from) * (rank - below) / (count - below)));
+            if (count >= rank && double.IsInfinity(bound)) break;
+            if (count >= rank) return 1000 * (from + ((bound - from) * (rank - below) / (count - below)));
             (from, below) = (bound, count);
         }
 
@@ -178,7 +190,7 @@ internal sealed partial class LiveFigures : IAsyncDisposable
     private static LiveReading Everything(ReadOnlySpan<byte> text)
     {
         double requests = 0;
-        var byCode = new Dictionary<string, double>(StringComparer.Ordinal);
+        var byCode = new SortedDictionary<string, double>(StringComparer.Ordinal);
         var byRoute = new Dictionary<string, double>(StringComparer.Ordinal);
         var figures = new Dictionary<string, double>(StringComparer.Ordinal);
         foreach (Range range in text.Split((byte)'\n'))
@@ -188,7 +200,9 @@ internal sealed partial class LiveFigures : IAsyncDisposable
             if (line.StartsWith("app_requests_total{"u8))
             {
                 requests += Value(line);
-                if (Value(line) > 0) byRoute[$"{Encoding.UTF8.GetString(Label(line, "method=\""u8))} {Encoding.UTF8.GetString(Label(line, "endpoint=\""u8))}"] = Value(line);
+                if (Value(line) == 0) continue;
+                string method = Encoding.UTF8.GetString(Label(line, "method=\""u8));
+                byRoute[$"{method} {Encoding.UTF8.GetString(Label(line, "endpoint=\""u8))}"] = Value(line);
             }
             else if (line.StartsWith("http_requests_by_status_code_total{"u8))
             {
@@ -205,15 +219,19 @@ internal sealed partial class LiveFigures : IAsyncDisposable
         return new LiveReading(requests, byCode, byRoute, figures);
     }
 
-    private static string CodeName(int code) =>
-        $"{code / 100}xx: {code} {(code == RequestMetrics.ClientClosedRequest ? "Client went away" : ReasonPhrases.GetReasonPhrase(code))}".TrimEnd();
+    private static string CodeName(int code)
+    {
+        bool hasGone = code == RequestMetrics.ClientClosedRequest;
+        return $"{code / 100}xx: {code} {(hasGone ? "Client went away" : ReasonPhrases.GetReasonPhrase(code))}".TrimEnd();
+    }
 
     // What the charts show, and what has a series for each product, is left to /metrics.
     private static bool IsFigure(ReadOnlySpan<byte> line)
     {
         ReadOnlySpan<byte> name = line[..line.IndexOfAny((byte)'{', (byte)' ')];
         return !name.StartsWith("app_"u8) && !name.StartsWith("http_"u8) && !name.StartsWith("exposed_"u8)
-            && !name.EndsWith("_bucket"u8) && !name.EndsWith("_sum"u8) && !name.EndsWith("_count"u8) && !name.EndsWith("_limit"u8)
+            && !name.EndsWith("_bucket"u8) && !name.EndsWith("_sum"u8) && !name.EndsWith("_count"u8)
+            && !name.EndsWith("_limit"u8)
             && line.IndexOf("product_id="u8) < 0;
     }
 
@@ -238,7 +256,9 @@ internal sealed partial class LiveFigures : IAsyncDisposable
     {
         json.WriteStartArray();
         json.WriteNumberValue(point.At.ToUnixTimeMilliseconds());
-        foreach (double? value in (ReadOnlySpan<double?>)[point.Requests, point.Failed, point.P50, point.P95, point.P99, point.Refused])
+        ReadOnlySpan<double?> values =
+            [point.Requests, point.Failed, point.P50, point.P95, point.P99, point.Refused];
+        foreach (double? value in values)
         {
             if (value is { } number) json.WriteNumberValue(Math.Round(number, 2));
             else json.WriteNullValue();
@@ -260,7 +280,8 @@ internal sealed partial class LiveFigures : IAsyncDisposable
     [GeneratedRegex(",?service=\"[^\"]*\"", RegexOptions.None, 1000)]
     private static partial Regex ServiceLabel();
 
-    private sealed record Counts(double Requests, double Refused, double Failed, SortedDictionary<double, double> Buckets);
+    private sealed record Counts(
+        double Requests, double Refused, double Failed, SortedDictionary<double, double> Buckets);
 
     private sealed class HistoryEvent(LivePoint[] points) : FeedEvent("history")
     {

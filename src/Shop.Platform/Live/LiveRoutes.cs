@@ -11,10 +11,16 @@ namespace Shop.Platform.Live;
 /// <summary>The console of a service, and the button for demo traffic.</summary>
 internal static class LiveRoutes
 {
+    private static readonly string[] OfProxies = ["Forwarded", "Via", "X-Real-IP"];
+
     public static void Map(ModuleRoutes routes, LiveFigures figures, DemoTraffic traffic, ShopSettings settings)
     {
-        routes.Page("/live", async http => new Page("Live",
-            new Pages_Live { Model = new LiveModel(await figures.ReadAsync(), figures.Points(), traffic.Rate, WhyNotTraffic(http, settings)) }), Access.Figures, Caching.NeverCompressed);
+        routes.Page("/live", async http =>
+        {
+            LiveReading reading = await figures.ReadAsync();
+            var model = new LiveModel(reading, figures.Points(), traffic.Rate, WhyNotTraffic(http, settings));
+            return new Page("Live", new Pages_Live { Model = model });
+        }, Access.Figures, Caching.NeverCompressed);
         routes.Form("/live/traffic", http => TrafficAsync(http, traffic, settings));
         routes.Stream("/live/events", figures.Feed, Access.Figures);
     }
@@ -23,23 +29,33 @@ internal static class LiveRoutes
     {
         if (WhyNotTraffic(http, settings) is { } why) return new Problem(StatusCodes.Status403Forbidden, why);
         IFormCollection form = await http.Request.ReadFormAsync();
+        bool isRate = int.TryParse(form["rate"], NumberStyles.None, CultureInfo.InvariantCulture, out int rate)
+            && rate is >= 1 and <= DemoTraffic.MaxRate;
         if (form["action"] == "stop") traffic.Stop();
-        else if (form["action"] != "start") return new Problem(StatusCodes.Status400BadRequest, "The action must be start or stop.");
-        else if (int.TryParse(form["rate"], NumberStyles.None, CultureInfo.InvariantCulture, out int rate) && rate is >= 1 and <= DemoTraffic.MaxRate) traffic.Start(rate, http.Request.Headers.Authorization);
-        else return new Problem(StatusCodes.Status400BadRequest, $"The rate must be a whole number from 1 to {DemoTraffic.MaxRate}.");
+        else if (form["action"] != "start") return Invalid("The action must be start or stop.");
+        else if (!isRate) return Invalid($"The rate must be a whole number from 1 to {DemoTraffic.MaxRate}.");
+        else traffic.Start(rate, http.Request.Headers.Authorization);
         return Page.SeeOther("/live");
+
+        static Problem Invalid(string error) => new(StatusCodes.Status400BadRequest, error);
     }
 
-    /// <summary>Why a client may not start demo traffic; null if it may. With keys, whoever may write may; without, only somebody at the shop's own machine.</summary>
+    /// <summary>
+    /// Why a client may not start demo traffic; null if it may. With keys, whoever may write may; without, only somebody
+    /// at the shop's own machine.
+    /// </summary>
     private static string? WhyNotTraffic(HttpContext http, ShopSettings settings)
     {
-        if (settings.ApiKeys.Any) return Site.Of(http).TakesForms ? null : "Demo traffic is started with a key that may write.";
+        if (settings.ApiKeys.Any)
+            return Site.Of(http).TakesForms ? null : "Demo traffic is started with a key that may write.";
         return IsFromHere(http, settings) ? null
-            : "Demo traffic is started from the shop's own machine alone, not through a proxy or into a container. loadtest/Shop.Traffic makes some from anywhere.";
+            : "Demo traffic is started from the shop's own machine alone, not through a proxy or into a container. "
+                + "loadtest/Shop.Traffic makes some from anywhere.";
     }
 
-    // Behind a proxy on this machine everybody's address is this machine's. A shop that knows of a proxy does not go by the address at all; that a request
-    // went through another shows by the headers that it adds, by its name in Host, or by HTTP/1.0, which nginx speaks to what is behind it.
+    // Behind a proxy on this machine everybody's address is this machine's. A shop that knows of a proxy does not go by
+    // the address at all; that a request went through another shows by the headers that it adds, by its name in Host, or
+    // by HTTP/1.0, which nginx speaks to what is behind it.
     private static bool IsFromHere(HttpContext http, ShopSettings settings) =>
         http.Connection.RemoteIpAddress is { } address && IPAddress.IsLoopback(address)
         && settings.TrustedProxies.Count == 0 && settings.PublicUrls.Values.All(url => url is null)
@@ -47,11 +63,12 @@ internal static class LiveRoutes
         && http.Request.Protocol != "HTTP/1.0" && IsThisMachine(http.Request.Host.Host);
 
     private static bool IsOfProxy(string header) =>
-        header.StartsWith("X-Forwarded-", StringComparison.OrdinalIgnoreCase) || header.Equals("Forwarded", StringComparison.OrdinalIgnoreCase)
-        || header.Equals("Via", StringComparison.OrdinalIgnoreCase) || header.Equals("X-Real-IP", StringComparison.OrdinalIgnoreCase);
+        header.StartsWith("X-Forwarded-", StringComparison.OrdinalIgnoreCase)
+        || OfProxies.Contains(header, StringComparer.OrdinalIgnoreCase);
 
     private static bool IsThisMachine(string host) =>
-        host.Equals("localhost", StringComparison.OrdinalIgnoreCase) || (IPAddress.TryParse(host.Trim('[', ']'), out IPAddress? address) && IPAddress.IsLoopback(address));
+        host.Equals("localhost", StringComparison.OrdinalIgnoreCase)
+        || (IPAddress.TryParse(host.Trim('[', ']'), out IPAddress? address) && IPAddress.IsLoopback(address));
 }
 
 /// <summary>What the console shows at first, and all it shows without a script.</summary>
@@ -59,5 +76,7 @@ internal sealed record LiveModel(LiveReading Reading, LivePoint[] Points, int Tr
 {
     /// <summary>A figure of the last second.</summary>
     public string Last(Func<LivePoint, double?> figure) =>
-        Points.Length > 0 && figure(Points[^1]) is { } value ? value.ToString("0.##", CultureInfo.InvariantCulture) : "–";
+        Points.Length > 0 && figure(Points[^1]) is { } value
+            ? value.ToString("0.##", CultureInfo.InvariantCulture)
+            : "–";
 }

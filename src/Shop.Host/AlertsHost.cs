@@ -12,7 +12,8 @@ public static class AlertsHost
     public static WebApplication Build(string[] args)
     {
         ShopSettings settings = ShopHost.SettingsOf(args);
-        WebApplicationBuilder builder = WebApplication.CreateSlimBuilder([.. args, "--hostBuilder:reloadConfigOnChange=false"]);
+        WebApplicationBuilder builder = WebApplication.CreateSlimBuilder(
+            [.. args, "--hostBuilder:reloadConfigOnChange=false"]);
         builder.AddShopLogging();
         builder.AddAlertsPage(settings);
         builder.Services.Configure<HostOptions>(options => options.ShutdownTimeout = TimeSpan.FromSeconds(3));

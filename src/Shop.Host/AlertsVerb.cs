@@ -19,7 +19,8 @@ internal static class AlertsVerb
             throw new ShopStartException($"a port is in use: {exception.Message.TrimEnd('.')}. Choose another with {ShopSettings.AlertsPortKey}");
         }
 
-        page.Services.GetRequiredService<ILoggerFactory>().CreateLogger("Shop").LogInformation("alerts {Address}", page.Urls.First());
+        page.Services.GetRequiredService<ILoggerFactory>().CreateLogger("Shop")
+            .LogInformation("alerts {Address}", page.Urls.First());
         await page.WaitForShutdownAsync();
         return 0;
     }

@@ -16,7 +16,8 @@ internal sealed class BoundedConsole(ConsoleLoggerProvider console) : ILoggerPro
     private const int OwnLines = 200, OtherLines = 20;
 
     public ILogger CreateLogger(string categoryName) =>
-        new Source(console.CreateLogger(categoryName), categoryName == "Shop" || categoryName.StartsWith("Shop.", StringComparison.Ordinal) ? OwnLines : OtherLines);
+        new Source(console.CreateLogger(categoryName),
+            categoryName == "Shop" || categoryName.StartsWith("Shop.", StringComparison.Ordinal) ? OwnLines : OtherLines);
 
     public void SetScopeProvider(IExternalScopeProvider scopeProvider) => console.SetScopeProvider(scopeProvider);
 
@@ -36,7 +37,8 @@ internal sealed class BoundedConsole(ConsoleLoggerProvider console) : ILoggerPro
 
         public bool IsEnabled(LogLevel logLevel) => log.IsEnabled(logLevel);
 
-        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception,
+            Func<TState, Exception?, string> formatter)
         {
             if (!IsEnabled(logLevel)) return;
             long second = Stopwatch.GetTimestamp() / Stopwatch.Frequency;
@@ -44,10 +46,13 @@ internal sealed class BoundedConsole(ConsoleLoggerProvider console) : ILoggerPro
             {
                 Volatile.Write(ref _lines, 0);
                 int leftOut = Interlocked.Exchange(ref _leftOut, 0);
-                if (leftOut > 0) log.LogWarning("{LeftOut} lines were left out: there are {LinesPerSecond} a second at most", leftOut, linesPerSecond);
+                if (leftOut > 0)
+                    log.LogWarning("{LeftOut} lines were left out: there are {LinesPerSecond} a second at most",
+                        leftOut, linesPerSecond);
             }
 
-            if (Interlocked.Increment(ref _lines) <= linesPerSecond) log.Log(logLevel, eventId, state, exception, formatter);
+            if (Interlocked.Increment(ref _lines) <= linesPerSecond)
+                log.Log(logLevel, eventId, state, exception, formatter);
             else Interlocked.Increment(ref _leftOut);
         }
     }

@@ -18,17 +18,20 @@ internal static class CommandLine
         Console.WriteLine("""
             A small e-commerce back end that is built to be watched.
 
-              Shop.Host [settings]          runs the shop until Ctrl-C
+              Shop.Host [settings]                    runs the shop until Ctrl-C
             """);
-        foreach (Verb verb in Verb.All) Console.WriteLine($"  {$"Shop.Host {verb.Name} {verb.Arguments}",-28}  {verb.Does}");
+        foreach (Verb verb in Verb.All)
+            Console.WriteLine($"  {$"Shop.Host {verb.Name} {verb.Arguments}",-38}  {verb.Does}");
         Console.WriteLine("""
-              Shop.Host --help, --version   prints this, or the version
+              Shop.Host --help, --version             prints this, or the version
 
             A setting is an argument as --Shop:Orders:Port=6002, or an environment variable as Shop__Orders__Port=6002.
-            Logging:LogLevel:Default (Information, Warning, …) says how much is logged. README.md explains each of the others:
+            Logging:LogLevel:Default (Information, Warning, …) says how much is logged.
+            README.md explains each of the others:
 
             """);
-        foreach (string key in ShopSettings.Keys([.. ShopHost.Modules().Select(module => module.Identity)])) Console.WriteLine($"  {key}");
+        foreach (string key in ShopSettings.Keys([.. ShopHost.Modules().Select(module => module.Identity)]))
+            Console.WriteLine($"  {key}");
         return 0;
     }
 
@@ -51,15 +54,19 @@ internal static class CommandLine
         {
             string name = args[i].Split('=', 2)[0];
             string key = name.TrimStart('-');
-            if (!name.StartsWith("--", StringComparison.Ordinal) || !Sections.Any(section => key.StartsWith(section, StringComparison.OrdinalIgnoreCase)))
+            if (!name.StartsWith("--", StringComparison.Ordinal)
+                || !Sections.Any(section => key.StartsWith(section, StringComparison.OrdinalIgnoreCase)))
             {
-                IReadOnlyCollection<string> known = ShopSettings.Keys([.. ShopHost.Modules().Select(module => module.Identity)]);
+                IReadOnlyCollection<string> known = ShopSettings.Keys(
+                    [.. ShopHost.Modules().Select(module => module.Identity)]);
                 string? meant = Spelling.Nearest(key, known) ?? Spelling.Nearest($"Shop:{key}", known);
-                throw new ShopStartException($"'{name}' is not a setting; {(meant is null ? "a setting looks like --Shop:Orders:Port=6002" : $"did you mean --{meant}?")} (--help lists them)");
+                string hint = meant is null ? "a setting looks like --Shop:Orders:Port=6002" : $"did you mean --{meant}?";
+                throw new ShopStartException($"'{name}' is not a setting; {hint} (--help lists them)");
             }
 
             if (args[i].Contains('=')) continue;
-            if (++i == args.Length || args[i].StartsWith("--", StringComparison.Ordinal)) throw new ShopStartException($"{key} has no value: write {name}=value");
+            if (++i == args.Length || args[i].StartsWith("--", StringComparison.Ordinal))
+                throw new ShopStartException($"{key} has no value: write {name}=value");
         }
     }
 }

@@ -17,8 +17,10 @@ internal static class FileVerbs
     public static Task<int> BackupAsync(string[] args) => RunAsync("backup", () =>
     {
         (string target, ShopSettings settings) = DirectoryAnd(args, "backup");
-        BackupManifest manifest = Backup.Make(settings.DataDirectory, target, Modules, BuildInfo.Of(typeof(FileVerbs).Assembly).Version);
-        Console.WriteLine($"Backed up {Path.GetFullPath(settings.DataDirectory)} to {Path.GetFullPath(target)}: {Summary(manifest)}.");
+        BackupManifest manifest = Backup.Make(settings.DataDirectory, target, Modules,
+            BuildInfo.Of(typeof(FileVerbs).Assembly).Version);
+        Console.WriteLine(
+            $"Backed up {Path.GetFullPath(settings.DataDirectory)} to {Path.GetFullPath(target)}: {Summary(manifest)}.");
         return 0;
     });
 
@@ -36,8 +38,10 @@ internal static class FileVerbs
         ShopSettings settings = ShopHost.SettingsOf(isBackup ? args[1..] : args);
         string directory = Path.GetFullPath(isBackup ? args[0] : settings.DataDirectory);
         if (isBackup) BackupManifest.Read(directory).Verify(directory);
-        else if (!Directory.Exists(directory)) throw new ShopStartException($"Shop:DataDirectory {directory} does not exist");
-        using DataDirectory? own = isBackup ? null : DataDirectory.Take(directory); // no shop may change what is being compared
+        else if (!Directory.Exists(directory))
+            throw new ShopStartException($"Shop:DataDirectory {directory} does not exist");
+        // No shop may change what is being compared.
+        using DataDirectory? own = isBackup ? null : DataDirectory.Take(directory);
         long differences = 0;
         foreach (string difference in Differences(directory))
         {
@@ -45,7 +49,9 @@ internal static class FileVerbs
         }
 
         if (differences > MostNamed) Console.WriteLine($"differs: {differences - MostNamed} more");
-        Console.WriteLine(differences == 0 ? $"The books in {directory} agree." : $"The books in {directory} differ in {differences} places.");
+        Console.WriteLine(differences == 0
+            ? $"The books in {directory} agree."
+            : $"The books in {directory} differ in {differences} places.");
         return differences == 0 ? 0 : 1;
     });
 
@@ -53,26 +59,33 @@ internal static class FileVerbs
     {
         ShopSettings settings = ShopHost.SettingsOf(args);
         Backup.Accept(settings.DataDirectory, Modules);
-        Console.WriteLine($"The files in {Path.GetFullPath(settings.DataDirectory)} are accepted as they are from the next start on. Their differences stay.");
+        Console.WriteLine($"The files in {Path.GetFullPath(settings.DataDirectory)} are accepted as they are from the next "
+            + "start on. Their differences stay.");
         return 0;
     });
 
     private static IEnumerable<string> Differences(string directory)
     {
-        using BookFile inventory = BookFile.Open(directory, "inventory"), products = BookFile.Open(directory, "products"), orders = BookFile.Open(directory, "orders");
+        using BookFile inventory = BookFile.Open(directory, "inventory"),
+            products = BookFile.Open(directory, "products"), orders = BookFile.Open(directory, "orders");
         var stock = new StockBooks(inventory);
         IEnumerable<string> all = BookReader.Faults([inventory, products, orders])
-            .Concat(stock.Differences()).Concat(ProductsModule.Differences(products, stock)).Concat(OrdersModule.Differences(orders, stock));
+            .Concat(stock.Differences()).Concat(ProductsModule.Differences(products, stock))
+            .Concat(OrdersModule.Differences(orders, stock));
         foreach (string difference in all) yield return difference;
     }
 
     private static string Summary(BackupManifest manifest)
     {
-        var rows = manifest.Files.SelectMany(file => file.Rows).GroupBy(table => table.Key, StringComparer.Ordinal).ToDictionary(table => table.Key, table => table.Sum(each => each.Value), StringComparer.Ordinal);
-        return $"{rows.GetValueOrDefault("orders")} orders, {rows.GetValueOrDefault("movements")} movements, {rows.GetValueOrDefault("products")} products, {manifest.Files.Sum(file => file.Bytes) / 1e6:0.0} MB, of {Timestamp.FromMilliseconds(manifest.CreatedAt.Milliseconds):yyyy-MM-ddTHH:mm:ssZ}";
+        var rows = manifest.Files.SelectMany(file => file.Rows).GroupBy(table => table.Key, StringComparer.Ordinal)
+            .ToDictionary(table => table.Key, table => table.Sum(each => each.Value), StringComparer.Ordinal);
+        return $"{rows.GetValueOrDefault("orders")} orders, {rows.GetValueOrDefault("movements")} movements, "
+            + $"{rows.GetValueOrDefault("products")} products, {manifest.Files.Sum(file => file.Bytes) / 1e6:0.0} MB, "
+            + $"of {Timestamp.FromMilliseconds(manifest.CreatedAt.Milliseconds):yyyy-MM-ddTHH:mm:ssZ}";
     }
 
-    private static (string Directory, ShopSettings Settings) DirectoryAnd(string[] args, string verb) => args is [var directory, .. var settings] && !directory.StartsWith('-')
+    private static (string Directory, ShopSettings Settings) DirectoryAnd(string[] args, string verb) =>
+        args is [var directory, .. var settings] && !directory.StartsWith('-')
         ? (directory, ShopHost.SettingsOf(settings))
         : throw new ShopStartException($"name the directory: Shop.Host {verb} DIR");
 

@@ -20,10 +20,12 @@ internal static class HealthVerb
         return AskAllAsync(settings, ("alerts", ShopSettings.AlertsPortKey, settings.AlertsPort));
     }
 
-    private static async Task<int> AskAllAsync(ShopSettings settings, params (string Service, string Key, int Port)[] asked)
+    private static async Task<int> AskAllAsync(ShopSettings settings,
+        params (string Service, string Key, int Port)[] asked)
     {
         using var client = new HttpClient { Timeout = TimeSpan.FromSeconds(5) };
-        string[] answers = await Task.WhenAll(asked.Select(one => AskAsync(client, one.Service, one.Key, one.Port, settings.BindAddress)));
+        string[] answers = await Task.WhenAll(
+            asked.Select(one => AskAsync(client, one.Service, one.Key, one.Port, settings.BindAddress)));
         foreach (string answer in answers) Console.WriteLine(answer);
         return answers.All(answer => answer.EndsWith("ready", StringComparison.Ordinal)) ? 0 : 1;
     }
@@ -34,7 +36,8 @@ internal static class HealthVerb
         string host = bind is "*" or "0.0.0.0" or "::" ? "localhost" : bind;
         try
         {
-            using HttpResponseMessage response = await client.GetAsync(new UriBuilder("http", host, port, "/health/ready").Uri);
+            using HttpResponseMessage response = await client.GetAsync(
+                new UriBuilder("http", host, port, "/health/ready").Uri);
             return $"{service}: {(response.IsSuccessStatusCode ? "ready" : await response.Content.ReadAsStringAsync())}";
         }
         catch (Exception exception) when (exception is HttpRequestException or TaskCanceledException)

@@ -20,7 +20,8 @@ public static class ShopHost
     internal static ShopSettings SettingsOf(string[] args)
     {
         CommandLine.Check(args);
-        IConfiguration configuration = new ConfigurationBuilder().AddEnvironmentVariables().AddCommandLine(args).Build();
+        IConfiguration configuration = new ConfigurationBuilder().AddEnvironmentVariables().AddCommandLine(args)
+            .Build();
         return ShopSettings.Read(configuration, [.. Modules().Select(module => module.Identity)]);
     }
 

@@ -30,7 +30,8 @@ internal static class ShopLogging
             });
         }
 
-        ServiceDescriptor console = builder.Services.Single(service => service.ImplementationType == typeof(ConsoleLoggerProvider));
+        ServiceDescriptor console = builder.Services.Single(
+            service => service.ImplementationType == typeof(ConsoleLoggerProvider));
         builder.Services.Remove(console);
         builder.Services.AddSingleton<ConsoleLoggerProvider>();
         builder.Services.AddSingleton<ILoggerProvider, BoundedConsole>();

@@ -21,7 +21,8 @@ public sealed class ProcessMetrics
         DotNetStats.Register(Registry);
         metrics.CreateGauge("shop_build_info", "Always 1; the labels say which build runs.", ["version", "revision", "runtime"])
             .WithLabels(build.Version, build.Revision, build.Runtime).Set(1);
-        metrics.CreateGauge("dotnet_processors", "Processors that the process may use.").Set(Environment.ProcessorCount);
+        metrics.CreateGauge("dotnet_processors", "Processors that the process may use.")
+            .Set(Environment.ProcessorCount);
         ShowGarbageCollector(metrics);
         ShowThreads(metrics);
     }
@@ -35,7 +36,8 @@ public sealed class ProcessMetrics
             "Garbage collections, each under the oldest generation that it collected.", ["generation"]);
         Counter pause = metrics.CreateCounter("dotnet_gc_pause_seconds_total",
             "Time in which the process stood still for a garbage collection, in seconds.");
-        Counter allocated = metrics.CreateCounter("dotnet_gc_allocated_bytes_total", "Bytes allocated on the managed heap.");
+        Counter allocated = metrics.CreateCounter("dotnet_gc_allocated_bytes_total",
+            "Bytes allocated on the managed heap.");
         Gauge heap = metrics.CreateGauge("dotnet_gc_heap_bytes",
             "Size of a generation after the last garbage collection, in bytes.", ["generation"]);
         Gauge committed = metrics.CreateGauge("dotnet_gc_committed_bytes",

@@ -4,7 +4,8 @@ namespace Shop.Platform;
 public static class Timestamp
 {
     /// <summary>Whether a number of milliseconds is a time from 1970 on that can be shown.</summary>
-    public static bool IsTime(long milliseconds) => milliseconds >= 0 && milliseconds <= DateTime.MaxValue.ToMilliseconds();
+    public static bool IsTime(long milliseconds) =>
+        milliseconds >= 0 && milliseconds <= DateTime.MaxValue.ToMilliseconds();
 
     /// <summary>The time in UTC.</summary>
     public static DateTime FromMilliseconds(long milliseconds) =>

@@ -26,11 +26,14 @@ internal static class StockBookStore
         """, static row => new OrderUnits(row.GetString(0), row.GetString(1), row.GetInt64(2), row.GetInt64(3), row.GetInt64(4)));
 
     public static IEnumerable<(string OrderId, bool IsConfirmed)> Held(BookFile file) =>
-        file.Rows("SELECT order_id, is_confirmed FROM reservations ORDER BY order_id", static row => (row.GetString(0), row.GetBoolean(1)));
+        file.Rows("SELECT order_id, is_confirmed FROM reservations ORDER BY order_id",
+            static row => (row.GetString(0), row.GetBoolean(1)));
 
-    public static IEnumerable<string> Products(BookFile file) => file.Rows("SELECT product_id FROM stock ORDER BY product_id", static row => row.GetString(0));
+    public static IEnumerable<string> Products(BookFile file) =>
+        file.Rows("SELECT product_id FROM stock ORDER BY product_id", static row => row.GetString(0));
 
-    private static IEnumerable<(string Id, Product Opening)> Openings(BookFile file) => file.Has("opening_balances", "product_id")
+    private static IEnumerable<(string Id, Product Opening)> Openings(BookFile file) =>
+        file.Has("opening_balances", "product_id")
         ? file.Rows("SELECT product_id, on_hand, reserved, last_movement FROM opening_balances",
             static row => (row.GetString(0), new Product { OnHand = row.GetInt64(1), Reserved = row.GetInt64(2), Newest = row.GetInt64(3), Folded = row.GetInt64(3) }))
         : [];
@@ -42,7 +45,8 @@ internal static class StockBookStore
         var kinds = MovementKind.All.ToDictionary(kind => kind.Name, StringComparer.Ordinal);
         foreach ((long id, string productId, string kindName, long quantity, long onHand, long reserved) in file.Rows(
             "SELECT id, product_id, kind, quantity, on_hand, reserved FROM movements ORDER BY id",
-            static row => (row.GetInt64(0), row.GetString(1), row.GetString(2), row.GetInt64(3), row.GetInt64(4), row.GetInt64(5))))
+            static row => (row.GetInt64(0), row.GetString(1), row.GetString(2), row.GetInt64(3), row.GetInt64(4),
+                row.GetInt64(5))))
         {
             if (!kinds.TryGetValue(kindName, out MovementKind? kind))
             {
@@ -55,7 +59,8 @@ internal static class StockBookStore
             product.Reserved += kind.ReservedSign * quantity;
             product.Newest = Math.Max(id, product.Newest);
             if (id <= product.Folded || (product.OnHand == onHand && product.Reserved == reserved)) continue;
-            yield return $"movement {id} of {productId} says {onHand} on hand and {reserved} reserved, but the movements up to it make {product.OnHand} and {product.Reserved}";
+            yield return $"movement {id} of {productId} says {onHand} on hand and {reserved} reserved, "
+                + $"but the movements up to it make {product.OnHand} and {product.Reserved}";
             (product.OnHand, product.Reserved) = (onHand, reserved); // each difference is named once
         }
     }
@@ -64,18 +69,21 @@ internal static class StockBookStore
     private static IEnumerable<string> Levels(BookFile file, Dictionary<string, Product> products)
     {
         long checkpoint = file.Number("SELECT newest_movement FROM stock_checkpoint");
-        foreach ((string id, long onHand, long reserved) in file.Rows("SELECT product_id, on_hand, reserved FROM stock", static row => (row.GetString(0), row.GetInt64(1), row.GetInt64(2))))
+        foreach ((string id, long onHand, long reserved) in file.Rows("SELECT product_id, on_hand, reserved FROM stock",
+            static row => (row.GetString(0), row.GetInt64(1), row.GetInt64(2))))
         {
             if (!products.TryGetValue(id, out Product? product)) products[id] = product = new Product();
             product.HasStock = true;
             if (product.Newest <= checkpoint && (product.OnHand, product.Reserved) != (onHand, reserved))
-                yield return $"the level of {id} is {onHand} on hand and {reserved} reserved, but its movements make {product.OnHand} and {product.Reserved}";
+                yield return $"the level of {id} is {onHand} on hand and {reserved} reserved, "
+                    + $"but its movements make {product.OnHand} and {product.Reserved}";
         }
 
         foreach ((string id, Product product) in products)
         {
             if (!product.HasStock) yield return $"{id} has movements, but no stock";
-            if (product.Reserved < 0 || product.OnHand < product.Reserved) yield return $"{id} has {product.OnHand} on hand and {product.Reserved} reserved";
+            if (product.Reserved < 0 || product.OnHand < product.Reserved)
+                yield return $"{id} has {product.OnHand} on hand and {product.Reserved} reserved";
         }
     }
 
@@ -98,7 +106,8 @@ internal static class StockBookStore
 
         foreach ((string id, Product product) in products)
         {
-            if (product.Held != product.Reserved) yield return $"{product.Reserved} units of {id} are reserved, but reservations hold {product.Held}";
+            if (product.Held != product.Reserved)
+                yield return $"{product.Reserved} units of {id} are reserved, but reservations hold {product.Held}";
         }
     }
 

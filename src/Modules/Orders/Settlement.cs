@@ -28,7 +28,8 @@ internal sealed class Settlement(OrderStore store, IInventory inventory, [FromKe
     private readonly Channel<(Kind Kind, ReservationId Reservation)> _steps =
         Channel.CreateUnbounded<(Kind, ReservationId)>(new UnboundedChannelOptions { SingleReader = true });
 
-    private readonly Dictionary<Kind, Queue<ReservationId>> _open = Enum.GetValues<Kind>().ToDictionary(kind => kind, _ => new Queue<ReservationId>());
+    private readonly Dictionary<Kind, Queue<ReservationId>> _open = Enum.GetValues<Kind>()
+        .ToDictionary(kind => kind, _ => new Queue<ReservationId>());
     private readonly ConcurrentDictionary<string, bool> _beingUndone = new(StringComparer.Ordinal);
     private readonly CancellationTokenSource _stopping = new();
     private Task _loop = Task.CompletedTask;
@@ -54,7 +55,8 @@ internal sealed class Settlement(OrderStore store, IInventory inventory, [FromKe
         foreach ((ReservationId reservation, string status) in pending) _open[Following(status)].Enqueue(reservation);
 
         Exception? failure = await DoAsync();
-        for (long start = module.Clock.GetTimestamp(); failure is WriteRefusedException && module.Clock.GetElapsedTime(start) < module.Settings.RequestTimeout;)
+        for (long start = module.Clock.GetTimestamp();
+            failure is WriteRefusedException && module.Clock.GetElapsedTime(start) < module.Settings.RequestTimeout;)
         {
             await Task.Delay(RetryDelay, module.Clock);
             failure = await DoAsync();
@@ -125,9 +127,11 @@ internal sealed class Settlement(OrderStore store, IInventory inventory, [FromKe
         bool isDone = true;
         while (!isDone || await _steps.Reader.WaitToReadAsync())
         {
-            await Task.Delay(isDone ? CollectTime : RetryDelay, module.Clock, _stopping.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await Task.Delay(isDone ? CollectTime : RetryDelay, module.Clock, _stopping.Token)
+                .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             bool isLast = _stopping.IsCancellationRequested;
-            while (_steps.Reader.TryRead(out (Kind Kind, ReservationId Reservation) step)) _open[step.Kind].Enqueue(step.Reservation);
+            while (_steps.Reader.TryRead(out (Kind Kind, ReservationId Reservation) step))
+                _open[step.Kind].Enqueue(step.Reservation);
             Exception? failure = await DoAsync();
             isDone = failure is null;
             if (isDone) _failures = 0;
@@ -218,6 +222,7 @@ internal sealed class Settlement(OrderStore store, IInventory inventory, [FromKe
     private void Warn(Exception failure)
     {
         if (_failures++ % FailuresPerLine == 0)
-            module.Log.LogWarning("Bringing Inventory in step with the orders failed and is tried again: {Error}", failure.Message);
+            module.Log.LogWarning("Bringing Inventory in step with the orders failed and is tried again: {Error}",
+                failure.Message);
     }
 }

@@ -8,7 +8,8 @@ internal static class ProductBookStore
 {
     public static IEnumerable<string> Differences(BookFile file, StockBooks stock)
     {
-        var products = file.Rows("SELECT id, unopened_stock IS NULL FROM products", static row => (Id: row.GetString(0), IsOpened: row.GetBoolean(1)))
+        var products = file.Rows("SELECT id, unopened_stock IS NULL FROM products",
+            static row => (Id: row.GetString(0), IsOpened: row.GetBoolean(1)))
             .ToDictionary(product => product.Id, product => product.IsOpened, StringComparer.Ordinal);
         foreach (string id in stock.Products())
         {
@@ -16,6 +17,7 @@ internal static class ProductBookStore
             if (!products.Remove(id)) yield return $"{id} has a stock, but is no product";
         }
 
-        foreach ((string id, _) in products.Where(product => product.Value)) yield return $"{id} is a product, but has no stock";
+        foreach ((string id, _) in products.Where(product => product.Value))
+            yield return $"{id} is a product, but has no stock";
     }
 }

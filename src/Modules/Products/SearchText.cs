@@ -47,5 +47,6 @@ internal static class SearchText
         return parts.ToFrozenDictionary(pair => pair.Key, pair => Whole(pair.Value));
     }
 
-    private static char Character(string code) => (char)int.Parse(code, NumberStyles.HexNumber, CultureInfo.InvariantCulture);
+    private static char Character(string code) =>
+        (char)int.Parse(code, NumberStyles.HexNumber, CultureInfo.InvariantCulture);
 }

@@ -37,8 +37,10 @@ public static class AlertsPage
             kestrel.Limits.MaxConcurrentConnections = MaxConnections;
             kestrel.Limits.MaxRequestBodySize = MaxBody;
             kestrel.Limits.RequestHeadersTimeout = settings.RequestTimeout;
-            kestrel.Limits.MinRequestBodyDataRate = new MinDataRate(bytesPerSecond: 240, gracePeriod: TimeSpan.FromSeconds(5));
-            ModuleListener.Listen(kestrel, settings.BindAddress, settings.AlertsPort, static listening => listening.Protocols = HttpProtocols.Http1);
+            kestrel.Limits.MinRequestBodyDataRate =
+                new MinDataRate(bytesPerSecond: 240, gracePeriod: TimeSpan.FromSeconds(5));
+            ModuleListener.Listen(kestrel, settings.BindAddress, settings.AlertsPort,
+                static listening => listening.Protocols = HttpProtocols.Http1);
         });
     }
 
@@ -46,14 +48,17 @@ public static class AlertsPage
     public static void UseAlertsPage(this WebApplication app)
     {
         IServiceProvider services = app.Services;
-        (NotificationLog log, Assets assets) = (services.GetRequiredService<NotificationLog>(), services.GetRequiredService<Assets>());
+        (NotificationLog log, Assets assets) =
+            (services.GetRequiredService<NotificationLog>(), services.GetRequiredService<Assets>());
         ShopSettings settings = services.GetRequiredService<ShopSettings>();
         TimeProvider clock = services.GetRequiredService<TimeProvider>();
         app.Use((http, next) =>
         {
             SecurityHeaders.AddTo(http.Response.Headers);
             // A page of another host whose name was pointed at this address would ask by that name.
-            return IsOurs(http.Request.Host.Host, settings) ? next(http) : RefuseAsync(http, StatusCodes.Status400BadRequest, "The Host header names none of the hosts of this page.");
+            return IsOurs(http.Request.Host.Host, settings)
+                ? next(http)
+                : RefuseAsync(http, StatusCodes.Status400BadRequest, "The Host header names none of the hosts of this page.");
         });
         app.UseRouting();
         app.MapGet("/", http => ShowAsync(http, log, assets, settings));
@@ -65,7 +70,8 @@ public static class AlertsPage
 
     // An address can't be led elsewhere, a name can; "alerts" is this container's, for Alertmanager.
     private static bool IsOurs(string host, ShopSettings settings) =>
-        host is "localhost" or "alerts" || IPAddress.TryParse(host.Trim('[', ']'), out _) || settings.AllowedHosts.Contains(host) || settings.AllowedHosts.Contains("*");
+        host is "localhost" or "alerts" || IPAddress.TryParse(host.Trim('[', ']'), out _)
+            || settings.AllowedHosts.Contains(host) || settings.AllowedHosts.Contains("*");
 
     private static async Task TakeAsync(HttpContext http, NotificationLog log, TimeProvider clock)
     {
@@ -73,7 +79,8 @@ public static class AlertsPage
         IHeaderDictionary headers = http.Request.Headers;
         if (headers.Origin.Count > 0 || headers["Sec-Fetch-Site"].Count > 0)
         {
-            await RefuseAsync(http, StatusCodes.Status403Forbidden, "Only Alertmanager may post here, not a page in a browser.");
+            await RefuseAsync(http, StatusCodes.Status403Forbidden,
+                "Only Alertmanager may post here, not a page in a browser.");
             return;
         }
 
@@ -87,7 +94,8 @@ public static class AlertsPage
         {
             using var body = new MemoryStream();
             await http.Request.Body.CopyToAsync(body, http.RequestAborted);
-            Notification notification = JsonSerializer.Deserialize(body.GetBuffer().AsSpan(0, (int)body.Length), NotificationJson.Default.Notification)
+            Notification notification = JsonSerializer.Deserialize(body.GetBuffer().AsSpan(0, (int)body.Length),
+                NotificationJson.Default.Notification)
                 ?? throw new JsonException("It is null.");
             log.Add(new Received(clock.GetUtcNow(), notification, (int)body.Length));
             http.Response.StatusCode = StatusCodes.Status204NoContent;
@@ -98,16 +106,19 @@ public static class AlertsPage
         }
         catch (JsonException wrong)
         {
-            await RefuseAsync(http, StatusCodes.Status400BadRequest, $"This is no notification of Alertmanager: {wrong.Message}");
+            await RefuseAsync(http, StatusCodes.Status400BadRequest,
+                $"This is no notification of Alertmanager: {wrong.Message}");
         }
     }
 
     private static Task ShowAsync(HttpContext http, NotificationLog log, Assets assets, ShopSettings settings)
     {
         (long count, IReadOnlyList<Received> newestFirst) = log.Read();
-        string Url(string module) => settings.PublicUrls[module] ?? $"{http.Request.Scheme}://{http.Request.Host.Host}:{settings.Ports[module]}";
+        string Url(string module) =>
+            settings.PublicUrls[module] ?? $"{http.Request.Scheme}://{http.Request.Host.Host}:{settings.Ports[module]}";
         var site = new Site(Url("products"), Url("orders"), Url("inventory"), TakesForms: true);
-        Page.Write(http, new Frame("Alerts", new Pages_Alerts { Model = new AlertsModel(count, newestFirst) }, "alerts", site, assets), StatusCodes.Status200OK);
+        var alerts = new Pages_Alerts { Model = new AlertsModel(count, newestFirst) };
+        Page.Write(http, new Frame("Alerts", alerts, "alerts", site, assets), StatusCodes.Status200OK);
         return Task.CompletedTask;
     }
 
@@ -123,21 +134,29 @@ public static class AlertsPage
 internal sealed record AlertsModel(long Count, IReadOnlyList<Received> NewestFirst)
 {
     /// <summary>The last notification of each group to each receiver: first those that fire.</summary>
-    public IEnumerable<Received> Groups => NewestFirst.DistinctBy(received => (received.Notification.Receiver, received.Notification.GroupKey))
+    public IEnumerable<Received> Groups =>
+        NewestFirst.DistinctBy(received => (received.Notification.Receiver, received.Notification.GroupKey))
         .OrderBy(received => received.Notification.Status == "resolved");
 
     /// <summary>Where Alertmanager's own page is, as it says.</summary>
-    public string? Alertmanager => NewestFirst.Select(received => Link(received.Notification.ExternalUrl)).FirstOrDefault(url => url is not null)?.TrimEnd('/');
+    public string? Alertmanager =>
+        NewestFirst.Select(received => Link(received.Notification.ExternalUrl))
+            .FirstOrDefault(url => url is not null)?.TrimEnd('/');
 
     /// <summary>
     /// An address that may stand in a link: a notification is input, and "javascript:" is an address too.
     /// </summary>
-    public static string? Link(string? url) => Uri.TryCreate(url, UriKind.Absolute, out Uri? uri) && uri.Scheme is "http" or "https" ? uri.AbsoluteUri : null;
+    public static string? Link(string? url) =>
+        Uri.TryCreate(url, UriKind.Absolute, out Uri? uri) && uri.Scheme is "http" or "https" ? uri.AbsoluteUri : null;
 
     /// <summary>Labels as Prometheus writes them, less those that are said elsewhere.</summary>
     public static string Text(IEnumerable<KeyValuePair<string, string>> labels, params string[] without) =>
-        string.Join(", ", labels.Where(label => !without.Contains(label.Key)).Select(label => $"{label.Key}=\"{label.Value}\""));
+        string.Join(", ",
+            labels.Where(label => !without.Contains(label.Key)).Select(label => $"{label.Key}=\"{label.Value}\""));
 
     /// <summary>A time, to the second.</summary>
-    public static string Time(DateTimeOffset? at) => at is { } time ? time.UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss", System.Globalization.CultureInfo.InvariantCulture) : "";
+    public static string Time(DateTimeOffset? at) =>
+        at is { } time
+            ? time.UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss", System.Globalization.CultureInfo.InvariantCulture)
+            : "";
 }

@@ -24,7 +24,8 @@ internal sealed class NotificationLog
     private int _bytes;
 
     public NotificationLog() =>
-        Events = new EventFeed(kept: 1, _ => ValueTask.FromResult<IReadOnlyList<FeedEvent>>([new CountEvent(Read().Count)]));
+        Events = new EventFeed(kept: 1,
+            _ => ValueTask.FromResult<IReadOnlyList<FeedEvent>>([new CountEvent(Read().Count)]));
 
     /// <summary>How many have come: at once, and again after each that comes.</summary>
     public EventFeed Events { get; }
@@ -58,6 +59,7 @@ internal sealed class NotificationLog
 
     private sealed class CountEvent(long count) : FeedEvent("count")
     {
-        public override ValueTask<byte[]> DataAsync() => ValueTask.FromResult(Encoding.ASCII.GetBytes(count.ToString(CultureInfo.InvariantCulture)));
+        public override ValueTask<byte[]> DataAsync() =>
+            ValueTask.FromResult(Encoding.ASCII.GetBytes(count.ToString(CultureInfo.InvariantCulture)));
     }
 }

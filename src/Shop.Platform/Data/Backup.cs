@@ -16,7 +16,8 @@ public static class Backup
     /// <param name="modules">The modules, whose files these are.</param>
     /// <param name="shopVersion">Version of the program.</param>
     /// <exception cref="ShopStartException">It can't be made; then nothing is left of it.</exception>
-    public static BackupManifest Make(string dataDirectory, string target, IReadOnlyList<string> modules, string shopVersion)
+    public static BackupManifest Make(string dataDirectory, string target, IReadOnlyList<string> modules,
+        string shopVersion)
     {
         target = Path.TrimEndingDirectorySeparator(Path.GetFullPath(target));
         if (File.Exists(target) || (Directory.Exists(target) && Directory.EnumerateFileSystemEntries(target).Any()))
@@ -53,7 +54,8 @@ public static class Backup
         manifest.Verify(source);
         using var directory = DataDirectory.Take(dataDirectory);
         if (Directory.EnumerateFileSystemEntries(directory.Path).Select(Path.GetFileName).FirstOrDefault(name => !Neutral.Contains(name)) is { } first)
-            throw new ShopStartException($"Shop:DataDirectory {directory.Path} is not empty: it has {first}. Move its contents away first");
+            throw new ShopStartException(
+                $"Shop:DataDirectory {directory.Path} is not empty: it has {first}. Move its contents away first");
         try
         {
             foreach (BackupFile file in manifest.Files)
@@ -62,18 +64,21 @@ public static class Backup
                 // Not File.Copy: a backup may be read-only, its copy may not.
                 using (FileStream from = File.OpenRead(Path.Combine(source, file.Name)))
                 using (var to = new FileStream(copy, FileMode.CreateNew)) from.CopyTo(to);
-                if (BackupManifest.Checksum(copy) != file.Sha256) throw new IOException($"{file.Name} was not copied correctly");
+                if (BackupManifest.Checksum(copy) != file.Sha256)
+                    throw new IOException($"{file.Name} was not copied correctly");
                 Durable.Flush(copy);
             }
 
             foreach (BackupFile file in manifest.Files)
-                File.Move(Path.Combine(directory.Path, $"{file.Name}.restoring"), Path.Combine(directory.Path, file.Name));
+                File.Move(Path.Combine(directory.Path, $"{file.Name}.restoring"),
+                    Path.Combine(directory.Path, file.Name));
             Durable.FlushDirectory(directory.Path);
             return manifest;
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
-            throw new ShopStartException($"{Path.GetFullPath(source)} can't be restored: {exception.Message}", exception);
+            throw new ShopStartException($"{Path.GetFullPath(source)} can't be restored: {exception.Message}",
+                exception);
         }
     }
 
@@ -85,17 +90,20 @@ public static class Backup
         var mark = BookMark.Taken(DateTime.UtcNow.ToMilliseconds());
         foreach (string module in modules)
         {
-            using BookFile file = BookFile.Open(BookFile.PathOf(directory.Path, module), SqliteOpenMode.ReadWriteCreate);
+            using BookFile file = BookFile.Open(BookFile.PathOf(directory.Path, module),
+                SqliteOpenMode.ReadWriteCreate);
             mark.Write(file.Connection);
         }
     }
 
-    private static BackupManifest Copy(string dataDirectory, string target, IReadOnlyList<string> modules, string shopVersion)
+    private static BackupManifest Copy(string dataDirectory, string target, IReadOnlyList<string> modules,
+        string shopVersion)
     {
         using var snapshot = Snapshot.Take(dataDirectory, modules);
         DateTime moment = DateTime.UtcNow;
         MarkedFile[] marked = [.. snapshot.Files.Select(file => file.Marked())];
-        if (BookMark.Difference(marked) is { } difference) throw new ShopStartException($"the books disagree, and so would a backup of them: {difference}");
+        if (BookMark.Difference(marked) is { } difference)
+            throw new ShopStartException($"the books disagree, and so would a backup of them: {difference}");
         BookMark? newest = marked.Select(file => file.Mark).OfType<BookMark>().MaxBy(mark => mark.Generation);
         var files = new List<BackupFile>();
         foreach (BookFile file in snapshot.Files)
@@ -106,7 +114,8 @@ public static class Backup
             files.Add(new BackupFile(file.Name, new FileInfo(path).Length, BackupManifest.Checksum(path), rows));
         }
 
-        return new BackupManifest(BackupManifest.CurrentFormat, shopVersion, new UtcTime(moment.ToMilliseconds()), files);
+        return new BackupManifest(BackupManifest.CurrentFormat, shopVersion, new UtcTime(moment.ToMilliseconds()),
+            files);
     }
 
     private static Dictionary<string, long> Copy(BookFile source, string path, BookMark? mark)
@@ -124,7 +133,8 @@ public static class Backup
     {
         var rows = new Dictionary<string, long>(StringComparer.Ordinal);
         using SqliteCommand command = connection.CreateCommand();
-        command.CommandText = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name";
+        command.CommandText =
+            "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name";
         using (SqliteDataReader row = command.ExecuteReader())
         {
             while (row.Read()) rows[row.GetString(0)] = 0;

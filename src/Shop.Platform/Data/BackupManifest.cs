@@ -20,12 +20,15 @@ public sealed record BackupManifest(int Format, string ShopVersion, UtcTime Crea
     public static BackupManifest Read(string directory)
     {
         string path = Path.Combine(directory, FileName);
-        if (!File.Exists(path)) throw new ShopStartException($"{Path.GetFullPath(directory)} is not a backup: it has no {FileName}");
+        if (!File.Exists(path))
+            throw new ShopStartException($"{Path.GetFullPath(directory)} is not a backup: it has no {FileName}");
         try
         {
-            BackupManifest manifest = JsonSerializer.Deserialize(File.ReadAllBytes(path), BackupJson.Default.BackupManifest)!;
+            BackupManifest manifest = JsonSerializer.Deserialize(File.ReadAllBytes(path),
+                BackupJson.Default.BackupManifest)!;
             if (manifest.Format != CurrentFormat)
-                throw new ShopStartException($"{path} has format {manifest.Format}; this version of Shop reads format {CurrentFormat}");
+                throw new ShopStartException(
+                    $"{path} has format {manifest.Format}; this version of Shop reads format {CurrentFormat}");
             if (manifest.Files is null || manifest.Files.Any(file => file.Name != Path.GetFileName(file.Name)))
                 throw new ShopStartException($"{path} is damaged: its files are not named");
             return manifest;
@@ -44,7 +47,8 @@ public sealed record BackupManifest(int Format, string ShopVersion, UtcTime Crea
         {
             string path = Path.Combine(directory, file.Name);
             if (!File.Exists(path)) throw new ShopStartException($"{path} is missing");
-            if (new FileInfo(path).Length != file.Bytes || Checksum(path) != file.Sha256) throw new ShopStartException($"{path} is damaged: its checksum is not the one in {FileName}");
+            if (new FileInfo(path).Length != file.Bytes || Checksum(path) != file.Sha256)
+                throw new ShopStartException($"{path} is damaged: its checksum is not the one in {FileName}");
         }
     }
 
@@ -57,7 +61,8 @@ public sealed record BackupManifest(int Format, string ShopVersion, UtcTime Crea
     internal void Write(string directory)
     {
         string path = Path.Combine(directory, FileName);
-        File.WriteAllBytes(path, [.. JsonSerializer.SerializeToUtf8Bytes(this, BackupJson.Default.BackupManifest), (byte)'\n']);
+        File.WriteAllBytes(path,
+            [.. JsonSerializer.SerializeToUtf8Bytes(this, BackupJson.Default.BackupManifest), (byte)'\n']);
         Durable.Flush(path);
     }
 }

@@ -5,8 +5,12 @@ namespace Shop.Platform.Data;
 /// <summary>Says whether the database files agree.</summary>
 internal sealed class BooksHealth(Books books) : IHealthCheck
 {
-    private static readonly Task<HealthCheckResult> Well = Task.FromResult(HealthCheckResult.Healthy("The database files agree."));
+    private static readonly Task<HealthCheckResult> Well = Task.FromResult(
+        HealthCheckResult.Healthy("The database files agree."));
 
-    public Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default) =>
-        books.Difference is { } difference ? Task.FromResult(HealthCheckResult.Unhealthy($"The database files disagree: {difference}.")) : Well;
+    public Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context,
+        CancellationToken cancellationToken = default) =>
+        books.Difference is { } difference
+            ? Task.FromResult(HealthCheckResult.Unhealthy($"The database files disagree: {difference}."))
+            : Well;
 }

@@ -21,7 +21,8 @@ internal static class Durable
         if (handle < 0) throw new IOException($"{directory} can't be opened: error {Marshal.GetLastPInvokeError()}");
         try
         {
-            if (Sync(handle) < 0) throw new IOException($"{directory} can't be flushed: error {Marshal.GetLastPInvokeError()}");
+            if (Sync(handle) < 0)
+                throw new IOException($"{directory} can't be flushed: error {Marshal.GetLastPInvokeError()}");
         }
         finally
         {

@@ -35,7 +35,8 @@ public sealed class IdempotencyKeys
     {
         _database = database;
         _find = database.Writes.Prepare("SELECT fingerprint, answer FROM idempotency_keys WHERE key = ?1 AND at >= ?2");
-        _add = database.Writes.Prepare("INSERT INTO idempotency_keys (key, fingerprint, answer, at) VALUES (?1, ?2, ?3, ?4)");
+        _add = database.Writes.Prepare(
+            "INSERT INTO idempotency_keys (key, fingerprint, answer, at) VALUES (?1, ?2, ?3, ?4)");
         _forget = database.Writes.Prepare("DELETE FROM idempotency_keys WHERE key = ?1 AND at < ?2");
         _purge = database.Writes.Prepare("""
             DELETE FROM idempotency_keys WHERE key IN (SELECT key FROM idempotency_keys WHERE at < ?1 ORDER BY at LIMIT ?2)
@@ -61,7 +62,8 @@ public sealed class IdempotencyKeys
         if (FindInWrite(key, now) is { } kept)
         {
             // Undone, though there is nothing to undo: a repeat moves no metric and no memory.
-            return Outcome.Undo(kept.IsSame ? Reply.Again(replay(kept.Answer)) : Reply.Refused<T>(IdempotencyKey.Reused));
+            return Outcome.Undo(
+                kept.IsSame ? Reply.Again(replay(kept.Answer)) : Reply.Refused<T>(IdempotencyKey.Reused));
         }
 
         Outcome<Reply<T>> made = write();

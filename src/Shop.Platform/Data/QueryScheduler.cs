@@ -164,7 +164,8 @@ public sealed class QueryScheduler : IDisposable
         private readonly CancellationTokenRegistration _ended;
         private readonly TaskCompletionSource<T> _result = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-        public ScheduledQuery(Func<CancellationToken, T> query, string module, TimeSpan deadline, CancellationToken aborted)
+        public ScheduledQuery(Func<CancellationToken, T> query, string module, TimeSpan deadline,
+            CancellationToken aborted)
         {
             _query = query;
             _module = module;

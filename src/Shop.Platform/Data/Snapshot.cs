@@ -40,7 +40,8 @@ internal sealed class Snapshot : IDisposable
             while (!TryHold(writers))
             {
                 if (Stopwatch.GetElapsedTime(start) > Patience)
-                    throw new ShopStartException($"the databases in {directory} are too busy: in {Patience.TotalSeconds:0} seconds there was no moment to begin");
+                    throw new ShopStartException($"the databases in {directory} are too busy: "
+                        + $"in {Patience.TotalSeconds:0} seconds there was no moment to begin");
                 Thread.Sleep(LongestHold); // the shop's writers catch up
             }
 
@@ -55,7 +56,9 @@ internal sealed class Snapshot : IDisposable
         catch (Exception exception)
         {
             foreach (BookFile reader in readers) reader.Dispose();
-            if (exception is SqliteException) throw new ShopStartException($"the databases in {directory} can't be read: {exception.Message}", exception);
+            if (exception is SqliteException)
+                throw new ShopStartException($"the databases in {directory} can't be read: {exception.Message}",
+                    exception);
             throw;
         }
         finally

@@ -1,7 +1,8 @@
 namespace Shop.Platform.Data;
 
 /// <summary>The database of a module could not be used. The same may succeed later.</summary>
-public abstract class StoreException(string module, string message, Exception? innerException = null) : Exception(message, innerException)
+public abstract class StoreException(string module, string message, Exception? innerException = null)
+    : Exception(message, innerException)
 {
     /// <summary>Name of the module whose database it is.</summary>
     public string Module { get; } = module;

@@ -39,7 +39,8 @@ public sealed class WriteQueue
     private long _commits;
     private volatile int _inBatch;
 
-    internal WriteQueue(string module, SqliteConnection connection, ShopSettings settings, DatabaseMetrics metrics, ILogger log, Action<SqliteException> failed)
+    internal WriteQueue(string module, SqliteConnection connection, ShopSettings settings, DatabaseMetrics metrics,
+        ILogger log, Action<SqliteException> failed)
     {
         _failed = failed;
         _log = log;
@@ -201,7 +202,8 @@ public sealed class WriteQueue
         catch (Exception exception)
         {
             // It is on disk, and whoever is told that it failed would undo or repeat it.
-            _log.LogError(exception, "A write of {Module} is on disk, but memory could not follow: restart the shop", _module);
+            _log.LogError(exception, "A write of {Module} is on disk, but memory could not follow: restart the shop",
+                _module);
         }
 
         write.Complete();

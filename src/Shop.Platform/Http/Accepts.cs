@@ -36,15 +36,18 @@ internal static class Accepts
     public static void Vary(IHeaderDictionary headers)
     {
         string known = headers.Vary.ToString();
-        if (!known.Split(',', StringSplitOptions.TrimEntries).Contains("Accept")) headers.Vary = known.Length == 0 ? "Accept" : $"{known}, Accept";
+        if (!known.Split(',', StringSplitOptions.TrimEntries).Contains("Accept"))
+            headers.Vary = known.Length == 0 ? "Accept" : $"{known}, Accept";
     }
 
     // The closest range that covers a type decides: "application/json;q=0, */*" refuses JSON.
     private static (double Quality, int Closeness) Wish(IList<MediaTypeHeaderValue> wished, MediaTypeHeaderValue type)
     {
-        MediaTypeHeaderValue? best = wished.Where(range => type.IsSubsetOf(new MediaTypeHeaderValue(range.MediaType))).MaxBy(Closeness);
+        MediaTypeHeaderValue? best = wished.Where(range => type.IsSubsetOf(new MediaTypeHeaderValue(range.MediaType)))
+            .MaxBy(Closeness);
         return best is null ? (0, 0) : (best.Quality ?? 1, Closeness(best));
     }
 
-    private static int Closeness(MediaTypeHeaderValue range) => range.MatchesAllTypes ? 0 : range.MatchesAllSubTypes ? 1 : 2;
+    private static int Closeness(MediaTypeHeaderValue range) =>
+        range.MatchesAllTypes ? 0 : range.MatchesAllSubTypes ? 1 : 2;
 }

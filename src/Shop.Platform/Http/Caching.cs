@@ -40,7 +40,8 @@ internal sealed class Caching
     public static Caching Revalidated { get; } = new("no-cache", dependsOnAccept: true, isCompressible: false);
 
     /// <summary>For files whose name changes with their content.</summary>
-    public static Caching ForEver { get; } = new("public, max-age=31536000, immutable", dependsOnAccept: false, isCompressible: true);
+    public static Caching ForEver { get; } = new("public, max-age=31536000, immutable", dependsOnAccept: false,
+        isCompressible: true);
 
     /// <summary>Whether the answers are worth compressing.</summary>
     public bool IsCompressible { get; }

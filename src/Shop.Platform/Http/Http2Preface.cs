@@ -28,7 +28,8 @@ internal sealed class Http2Preface(ModuleListener listener)
                 return;
             }
         }
-        catch (Exception exception) when (exception is OperationCanceledException or ConnectionResetException or ConnectionAbortedException)
+        catch (Exception exception) when (
+            exception is OperationCanceledException or ConnectionResetException or ConnectionAbortedException)
         {
             return; // It sent nothing, or is gone, or the shop stops.
         }
@@ -56,7 +57,8 @@ internal sealed class Http2Preface(ModuleListener listener)
     private static async ValueTask<ReadResult> WaitAsync(ConnectionContext connection, PipeReader input)
     {
         using var end = CancellationTokenSource.CreateLinkedTokenSource(
-            connection.Features.Get<IConnectionLifetimeNotificationFeature>()?.ConnectionClosedRequested ?? CancellationToken.None);
+            connection.Features.Get<IConnectionLifetimeNotificationFeature>()?.ConnectionClosedRequested
+                ?? CancellationToken.None);
         end.CancelAfter(ModuleListener.KeepAlive);
         return await input.ReadAsync(end.Token);
     }
@@ -76,12 +78,14 @@ internal sealed class Http2Preface(ModuleListener listener)
     private async Task AnswerAsync(ConnectionContext connection)
     {
         listener.Metrics.RefusedByServer(StatusCodes.Status505HttpVersionNotsupported);
-        listener.Failures.Take(isFault: false)?.LogInformation("A connection began in HTTP/2 and was told that this is HTTP/1.1");
+        listener.Failures.Take(isFault: false)?.LogInformation(
+            "A connection began in HTTP/2 and was told that this is HTTP/1.1");
         await connection.Transport.Output.WriteAsync(Answer);
     }
 
     // RFC 9113: a length of three bytes, the type, no flags, the stream of the connection itself.
-    private static byte[] Frame(byte type, byte[] payload) => [0, 0, (byte)payload.Length, type, 0, 0, 0, 0, 0, .. payload];
+    private static byte[] Frame(byte type, byte[] payload) =>
+        [0, 0, (byte)payload.Length, type, 0, 0, 0, 0, 0, .. payload];
 
     private static byte[] GoAway()
     {

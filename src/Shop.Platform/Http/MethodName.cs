@@ -13,7 +13,8 @@ internal static class MethodName
     {
         string method = http.Request.Method;
         // In quotes it is the name of no method, and an error can still tell the client what it sent.
-        if (!ReferenceEquals(method, HttpMethods.Get) && method.Any(char.IsAsciiLetterLower)) http.Request.Method = $"'{method}'";
+        if (!ReferenceEquals(method, HttpMethods.Get) && method.Any(char.IsAsciiLetterLower))
+            http.Request.Method = $"'{method}'";
         return next(http);
     };
 }

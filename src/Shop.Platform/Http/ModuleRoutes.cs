@@ -33,13 +33,16 @@ public sealed class ModuleRoutes
     }
 
     /// <summary>A route for POST.</summary>
-    public RouteDescription Post(string template, Handler handler) => Map(HttpMethods.Post, new RouteDescription(template) { TakesKey = true }, handler);
+    public RouteDescription Post(string template, Handler handler) =>
+        Map(HttpMethods.Post, new RouteDescription(template) { TakesKey = true }, handler);
 
     /// <summary>A route for PUT.</summary>
-    public RouteDescription Put(string template, Handler handler) => Map(HttpMethods.Put, new RouteDescription(template) { TakesKey = true }, handler);
+    public RouteDescription Put(string template, Handler handler) =>
+        Map(HttpMethods.Put, new RouteDescription(template) { TakesKey = true }, handler);
 
     /// <summary>A route for DELETE.</summary>
-    public RouteDescription Delete(string template, Handler handler) => Map(HttpMethods.Delete, new RouteDescription(template) { TakesKey = true }, handler);
+    public RouteDescription Delete(string template, Handler handler) =>
+        Map(HttpMethods.Delete, new RouteDescription(template) { TakesKey = true }, handler);
 
     /// <summary>The page at the root, for clients that prefer one to the service's card.</summary>
     public void Home(Handler page) => HomePage = page;
@@ -58,7 +61,8 @@ public sealed class ModuleRoutes
     public void Form(string template, Handler handler)
     {
         _listener.Metrics.Expect(FormPost.Statuses);
-        MapPage(HttpMethods.Post, template, new InTurn(_listener, FormPost.RefusalAsync, handler).AnswerAsync, Access.Write, Caching.NeverCompressed);
+        MapPage(HttpMethods.Post, template, new InTurn(_listener, FormPost.RefusalAsync, handler).AnswerAsync,
+            Access.Write, Caching.NeverCompressed);
     }
 
     /// <summary>
@@ -68,13 +72,15 @@ public sealed class ModuleRoutes
     public void Stream(string template, EventFeed feed) => Stream(template, feed, Access.Read);
 
     internal void Stream(string template, EventFeed feed, Access access) =>
-        _endpoints.MapMethods(template, [HttpMethods.Get, HttpMethods.Head], new EventStream(feed).AnswerAsync).WithMetadata(Uncounted.Mark, access);
+        _endpoints.MapMethods(template, [HttpMethods.Get, HttpMethods.Head], new EventStream(feed).AnswerAsync)
+            .WithMetadata(Uncounted.Mark, access);
 
     /// <summary>The page at the root.</summary>
     internal Handler? HomePage { get; private set; }
 
     private void MapPage(string method, string template, RequestDelegate answer, Access access, Caching caching) =>
-        _endpoints.MapMethods(template, [method], answer).WithMetadata(_listener.Metrics.Page(method, template), access, caching);
+        _endpoints.MapMethods(template, [method], answer)
+            .WithMetadata(_listener.Metrics.Page(method, template), access, caching);
 
     private RouteDescription Map(string method, RouteDescription description, Handler handler)
     {
@@ -82,11 +88,13 @@ public sealed class ModuleRoutes
         bool reads = HttpMethods.IsGet(method) || HttpMethods.IsHead(method);
         RequestDelegate answer = new Route(description, reads ? AtOnce(handler) : new InTurn(_listener, Arrival(description), handler, () => description.TooLate?.Invoke()).AnswerAsync).Answer;
         IEndpointConventionBuilder endpoint = _endpoints.MapMethods(template, [method], answer)
-            .WithMetadata(_listener.Metrics.Route(method, template), template == "/" ? Access.CardOrPage : reads ? Access.Read : Access.Write);
+            .WithMetadata(_listener.Metrics.Route(method, template),
+                template == "/" ? Access.CardOrPage : reads ? Access.Read : Access.Write);
         endpoint.Add(builder =>
         {
             builder.Metadata.Add(description.Caching);
-            _listener.Metrics.Expect([description.Answer.Status, .. description.AllErrors.Select(error => error.Status)]);
+            _listener.Metrics.Expect(
+                [description.Answer.Status, .. description.AllErrors.Select(error => error.Status)]);
             // HEAD goes with GET, and there is nothing to say of it alone.
             if (!HttpMethods.IsHead(method)) description.AddTo(builder, _listener.Module.Identity.Name, answer.Method);
         });

@@ -109,7 +109,8 @@ public sealed class Problem(int status, string error, string? kind = null) : IRe
         LogLevel level = isFault ? LogLevel.Error : Status > 500 ? LogLevel.Warning : LogLevel.Information;
         string text = Cause is null || hasTrace ? Error : $"{Error} {Cause.Message}";
         log.Log(level, hasTrace ? Cause : null, "{Method} {Path} answered {Status}: {Error} (trace_id {TraceId})",
-            Printable(http.Request.Method), Printable(http.Request.Path.ToUriComponent()), Status, Printable(text), traceId);
+            Printable(http.Request.Method), Printable(http.Request.Path.ToUriComponent()), Status,
+            Printable(text), traceId);
     }
 
     // A client's text must not be able to make a log line of its own, nor one without end.

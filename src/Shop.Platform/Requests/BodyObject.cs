@@ -68,7 +68,8 @@ public readonly struct BodyObject
         int index = 0;
         foreach (JsonElement item in list.EnumerateArray())
         {
-            if (item.ValueKind == JsonValueKind.Object) items.Add(read(new BodyObject(item, field.Fields, path, index, _faults)));
+            if (item.ValueKind == JsonValueKind.Object)
+                items.Add(read(new BodyObject(item, field.Fields, path, index, _faults)));
             else _faults.Add($"{path}[{index}]", "must be an object");
             index++;
         }
@@ -101,7 +102,8 @@ public readonly struct BodyObject
     private void NameMisspelt(string name, IReadOnlyList<Field> fields)
     {
         JsonElement sent = _object;
-        string? meant = Spelling.Nearest(name, fields.Where(field => !sent.TryGetProperty(field.Name, out _)).Select(field => field.Name));
+        string? meant = Spelling.Nearest(name,
+            fields.Where(field => !sent.TryGetProperty(field.Name, out _)).Select(field => field.Name));
         if (meant is not null) _faults.Add(PathOf(name), $"is not a field here; did you mean {meant}?");
     }
 

@@ -26,7 +26,9 @@ internal static class ExactNumber
         if (mark >= 0) text = text[..mark];
         int point = text.IndexOf((byte)'.');
         ReadOnlySpan<byte> whole = point < 0 ? text : text[..point], fraction = point < 0 ? [] : text[(point + 1)..];
-        if (whole.Length + fraction.Length == 0 || whole.ContainsAnyExceptInRange((byte)'0', (byte)'9') || fraction.ContainsAnyExceptInRange((byte)'0', (byte)'9')) return false;
+        if (whole.Length + fraction.Length == 0 || whole.ContainsAnyExceptInRange((byte)'0', (byte)'9')
+            || fraction.ContainsAnyExceptInRange((byte)'0', (byte)'9'))
+            return false;
 
         // Digits without the zeros around them, and the power of ten of the last.
         fraction = fraction.TrimEnd((byte)'0');
@@ -46,7 +48,9 @@ internal static class ExactNumber
         digits.Fill((byte)'0');
         whole.CopyTo(digits);
         fraction.CopyTo(digits[whole.Length..]);
-        if (!long.TryParse(digits[..(whole.Length + fraction.Length + power)], NumberStyles.None, CultureInfo.InvariantCulture, out long number)) return false;
+        if (!long.TryParse(digits[..(whole.Length + fraction.Length + power)], NumberStyles.None,
+            CultureInfo.InvariantCulture, out long number))
+            return false;
         scaled = isNegative ? -number : number;
         return true;
     }
@@ -58,7 +62,9 @@ internal static class ExactNumber
         bool isNegative = text is [(byte)'-', ..];
         if (text is [(byte)'-' or (byte)'+', ..]) text = text[1..];
         if (text.IsEmpty || text.ContainsAnyExceptInRange((byte)'0', (byte)'9')) return false;
-        exponent = int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int size) && size < LargestExponent ? size : LargestExponent;
+        exponent = int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int size) && size < LargestExponent
+            ? size
+            : LargestExponent;
         if (isNegative) exponent = -exponent;
         return true;
     }

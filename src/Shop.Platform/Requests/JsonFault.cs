@@ -24,19 +24,23 @@ internal static class JsonFault
         }
 
         what = what.TrimEnd('.', ',', ' ');
-        return refusal is JsonException { LineNumber: { } line, BytePositionInLine: { } inLine } ? $"{what}, at {Place(bytes, StartOf(bytes, line) + inLine)}" : what;
+        return refusal is JsonException { LineNumber: { } line, BytePositionInLine: { } inLine }
+            ? $"{what}, at {Place(bytes, StartOf(bytes, line) + inLine)}"
+            : what;
     }
 
     // Null if it is wrong before it ends.
     private static string? Unfinished(ReadOnlySpan<byte> bytes)
     {
-        var reader = new Utf8JsonReader(bytes, isFinalBlock: false, new JsonReaderState(new JsonReaderOptions { MaxDepth = RequestBody.MaxDepth }));
+        var reader = new Utf8JsonReader(bytes, isFinalBlock: false,
+            new JsonReaderState(new JsonReaderOptions { MaxDepth = RequestBody.MaxDepth }));
         var open = new Stack<long>();
         try
         {
             while (reader.Read())
             {
-                if (reader.TokenType is JsonTokenType.StartObject or JsonTokenType.StartArray) open.Push(reader.TokenStartIndex);
+                if (reader.TokenType is JsonTokenType.StartObject or JsonTokenType.StartArray)
+                    open.Push(reader.TokenStartIndex);
                 else if (reader.TokenType is JsonTokenType.EndObject or JsonTokenType.EndArray) open.Pop();
             }
         }
@@ -46,7 +50,8 @@ internal static class JsonFault
         }
 
         ReadOnlySpan<byte> rest = bytes[(int)reader.BytesConsumed..].TrimStart(" \t\r\n,:"u8);
-        if (!rest.IsEmpty && rest[0] == (byte)'"') return $"the text that begins at {Place(bytes, bytes.Length - rest.Length)} has no closing '\"'";
+        if (!rest.IsEmpty && rest[0] == (byte)'"')
+            return $"the text that begins at {Place(bytes, bytes.Length - rest.Length)} has no closing '\"'";
         if (open.Count == 0) return null;
         (string what, char end) = bytes[(int)open.Peek()] == (byte)'{' ? ("object", '}') : ("list", ']');
         return $"it ends too early, at {Place(bytes, bytes.Length)}: the {what} that begins at {Place(bytes, open.Peek())} has no closing '{end}'";

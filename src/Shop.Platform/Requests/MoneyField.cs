@@ -34,7 +34,8 @@ public sealed class MoneyField(string name, long fromCents, long toCents) : Fiel
 
     private string? Check(ReadOnlySpan<byte> amount, out long? value)
     {
-        bool isRight = ExactNumber.TryRead(amount, decimals: 2, out long cents) && cents >= fromCents && cents <= toCents;
+        bool isRight = ExactNumber.TryRead(amount, decimals: 2, out long cents)
+            && cents >= fromCents && cents <= toCents;
         value = isRight ? cents : null;
         return isRight ? null : Fault;
     }

@@ -21,7 +21,8 @@ public static class Spelling
 
     /// <summary>The question that goes behind a fault: <c>; did you mean limit?</c></summary>
     /// <returns>Nothing if no known name is near.</returns>
-    public static string Question(string written, IEnumerable<string> known) => Nearest(written, known) is { } name ? $"; did you mean {name}?" : "";
+    public static string Question(string written, IEnumerable<string> known) =>
+        Nearest(written, known) is { } name ? $"; did you mean {name}?" : "";
 
     private static int Tolerance(int length) => length switch { < 3 => 0, < 6 => 1, _ => 2 };
 
@@ -39,7 +40,8 @@ public static class Spelling
             {
                 int replaced = steps[i - 1, j - 1] + (one[i - 1] == other[j - 1] ? 0 : 1);
                 steps[i, j] = Math.Min(replaced, 1 + Math.Min(steps[i - 1, j], steps[i, j - 1]));
-                if (i > 1 && j > 1 && one[i - 1] == other[j - 2] && one[i - 2] == other[j - 1]) steps[i, j] = Math.Min(steps[i, j], steps[i - 2, j - 2] + 1);
+                if (i > 1 && j > 1 && one[i - 1] == other[j - 2] && one[i - 2] == other[j - 1])
+                    steps[i, j] = Math.Min(steps[i, j], steps[i - 2, j - 2] + 1);
             }
         }
 

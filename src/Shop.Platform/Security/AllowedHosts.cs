@@ -25,7 +25,9 @@ internal sealed class AllowedHosts
     {
         _allowsAll = settings.AllowedHosts.Contains("*");
         _allowsAddresses = settings.BindsEveryAddress;
-        string[] machine = _allowsAddresses ? [Environment.MachineName, $"{Environment.MachineName}.local"] : [settings.BindAddress];
+        string[] machine = _allowsAddresses
+            ? [Environment.MachineName, $"{Environment.MachineName}.local"]
+            : [settings.BindAddress];
         IEnumerable<string> published = settings.PublicUrls.Values.OfType<string>().Select(url => new Uri(url).IdnHost);
         string[] names = ["localhost", "host.docker.internal", .. machine, .. published, .. settings.AllowedHosts];
         _names = names.Select(HostName.Canonical).ToFrozenSet(StringComparer.OrdinalIgnoreCase);
@@ -37,7 +39,8 @@ internal sealed class AllowedHosts
     {
         // Nearly all requests name the same host as the one before.
         if (host == _last) return true;
-        if (!_allowsAll && !_lookup.Contains(HostName.WithoutPort(host)) && !IncludeInAnotherSpelling(host)) return false;
+        if (!_allowsAll && !_lookup.Contains(HostName.WithoutPort(host)) && !IncludeInAnotherSpelling(host))
+            return false;
         _last = host;
         return true;
     }

@@ -20,7 +20,8 @@ internal static class ClientAddress
     {
         if (address is null) return "";
         if (address.IsIPv4MappedToIPv6) address = address.MapToIPv4();
-        if (address.AddressFamily != AddressFamily.InterNetworkV6 || IPAddress.IsLoopback(address)) return address.ToString();
+        if (address.AddressFamily != AddressFamily.InterNetworkV6 || IPAddress.IsLoopback(address))
+            return address.ToString();
         byte[] bytes = address.GetAddressBytes();
         bytes.AsSpan(NetworkBytes).Clear();
         return $"{new IPAddress(bytes)}/64";

@@ -6,7 +6,8 @@ internal readonly record struct WebOrigin(string Scheme, string Host, int Port)
     /// <summary>Reads an <c>Origin</c> header, or an address without a path.</summary>
     /// <returns>Null for <c>null</c>, and for what is no origin of the web.</returns>
     public static WebOrigin? Parse(string? text) =>
-        Uri.TryCreate(text, UriKind.Absolute, out Uri? uri) && uri.Scheme is "http" or "https" && uri.PathAndQuery == "/" && uri.UserInfo.Length == 0 && uri.Fragment.Length == 0
+        Uri.TryCreate(text, UriKind.Absolute, out Uri? uri) && uri.Scheme is "http" or "https"
+            && uri.PathAndQuery == "/" && uri.UserInfo.Length == 0 && uri.Fragment.Length == 0
             ? new WebOrigin(uri.Scheme, HostName.Canonical(uri.IdnHost), uri.Port)
             : null;
 

@@ -24,6 +24,9 @@ public sealed record ShopSettings
     /// <summary>ISO 4217 code of the one currency of the shop.</summary>
     public required string Currency { get; init; }
 
+    /// <summary>How long an order is kept after it was delivered or cancelled, in whole days; zero is for ever.</summary>
+    public required TimeSpan OrderRetention { get; init; }
+
     /// <summary>Requests that one module works on at once; one more is a 429.</summary>
     public required int MaxConcurrentRequests { get; init; }
 
@@ -108,6 +111,7 @@ public sealed record ShopSettings
             DemoData = reader.Flag("Shop:DemoData", true),
             Currency = reader.Text("Shop:Currency", "EUR", static value => value.Length == 3 && value.All(char.IsAsciiLetterUpper),
                 "three capital letters, as EUR"),
+            OrderRetention = TimeSpan.FromDays(reader.Number("Shop:OrderRetention", 0, 0, 36_500)),
             MaxConcurrentRequests = reader.Number("Shop:MaxConcurrentRequests", 8192, 1, 100_000),
             WriteQueueLimit = reader.Number("Shop:WriteQueueLimit", 4096, 1, 1_000_000),
             WriteBatchLimit = reader.Number("Shop:WriteBatchLimit", WriteQueue.MaxBatch, 1, WriteQueue.MaxBatch),

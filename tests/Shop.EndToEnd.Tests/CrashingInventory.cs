@@ -37,6 +37,9 @@ internal sealed class CrashingInventory(IInventory real, CrashSwitch crash) : II
     public Task ReleaseAsync(IReadOnlyList<ReservationId> ids) => crash.PassAsync(() => real.ReleaseAsync(ids));
 
     public Task ShipAsync(IReadOnlyList<ReservationId> ids) => crash.PassAsync(() => real.ShipAsync(ids));
+
+    public Task FoldMovementsAsync(DateTime upTo, Func<IReadOnlyCollection<string>, IReadOnlySet<string>> existing, CancellationToken end) =>
+        crash.PassAsync(() => real.FoldMovementsAsync(upTo, existing, end));
 }
 
 /// <summary>When the world ends.</summary>

@@ -42,6 +42,9 @@ internal sealed class FailingContracts(IInventory inventory, IProductCatalogue p
 
     public Task ShipAsync(IReadOnlyList<ReservationId> ids) => failures.PassAsync(() => inventory.ShipAsync(ids));
 
+    public Task FoldMovementsAsync(DateTime upTo, Func<IReadOnlyCollection<string>, IReadOnlySet<string>> existing, CancellationToken end) =>
+        failures.PassAsync(() => inventory.FoldMovementsAsync(upTo, existing, end));
+
     public async ValueTask<IReadOnlyList<ProductOnSale?>> FindAsync(IReadOnlyList<string> ids)
     {
         IReadOnlyList<ProductOnSale?>? found = null;

@@ -42,7 +42,7 @@ internal sealed class InventoryApi(InventoryStore store, Restock restock, [FromK
             .Fails((404, "There is no such product."), (409, "Too little stock. Nothing was changed."),
                 (413, "The body is larger than 64 KiB."), (415, "The body is no JSON."));
         routes.Get("/inventory/{product_id}/movements", Movements).WithQuery(MovementsQuery)
-            .Says("listMovements", Tag, "List the movements of a product", "Newest first; on_hand and reserved are as they were after each. X-Total-Count ends at 10,000, and X-Total-Count-Relation: gte says that there are more.")
+            .Says("listMovements", Tag, "List the movements of a product", "Newest first; on_hand and reserved are as they were after each. With Shop:OrderRetention, old ones are deleted: a last row of kind opening, with id 0, is their sum. X-Total-Count ends at 10,000, and X-Total-Count-Relation: gte says that there are more.")
             .Answers<MovementBody[]>(200, "A page.",
                 """[{"id":"7","kind":"reserved","quantity":10,"order_id":"0198d6a2-7c1e-7b60-9d5e-3f1c2a4b5d6e","at":"2026-01-31T12:00:00Z","on_hand":1000000,"reserved":10}]""")
             .Fails((404, "There is no such product."));

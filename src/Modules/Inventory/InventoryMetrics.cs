@@ -14,6 +14,7 @@ internal sealed class InventoryMetrics
 
     private readonly StockLevels _levels;
     private readonly Dictionary<string, (Counter.Child Movements, Counter.Child Units)> _byKind = new(StringComparer.Ordinal);
+    private readonly Counter _deleted;
     private readonly Gauge _stockLevel, _reservationsOpen;
     private readonly Gauge.Child _inStock, _low, _out;
     private readonly Lock _refreshing = new();
@@ -27,6 +28,7 @@ internal sealed class InventoryMetrics
         Counter movements = module.Metrics.CreateCounter("inventory_movements_total", "Stock movements by kind.", ["kind"]);
         Counter units = module.Metrics.CreateCounter("inventory_units_moved_total", "Units moved by kind of movement.", ["kind"]);
         foreach (MovementKind kind in MovementKind.All) _byKind[kind.Name] = (movements.WithLabels(kind.Name), units.WithLabels(kind.Name));
+        _deleted = module.Metrics.CreateCounter("inventory_movements_deleted_total", "Movements that went into opening balances because they were old.");
         _stockLevel = module.Metrics.CreateGauge("inventory_stock_level", $"Units that can be sold, of the {ShortestProducts} products on sale with the lowest stock.", ["product_id"]);
         Gauge products = module.Metrics.CreateGauge("inventory_products", "Products on sale by state: in_stock, low (1 to 9), out.", ["state"]);
         (_inStock, _low, _out) = (products.WithLabels("in_stock"), products.WithLabels("low"), products.WithLabels("out"));
@@ -43,6 +45,8 @@ internal sealed class InventoryMetrics
         movements.Inc();
         units.Inc(movement.Quantity);
     }
+
+    public void Deleted(int movements) => _deleted.Inc(movements);
 
     public void ReservationOpened() => Interlocked.Increment(ref _open);
 

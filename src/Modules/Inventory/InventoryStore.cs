@@ -15,7 +15,10 @@ internal sealed class InventoryStore
 
     private readonly Database _database;
     private readonly Statement _open, _retire, _writeStockRow, _newestMovement, _noteCheckpoint, _insertMovement, _indexByProduct;
+    private readonly Statement _deleteMovement, _deleteFromIndex, _addToOpening, _renumber;
     private readonly Statement _insertReservation, _findNumber, _lines, _confirm, _deleteReservation;
+
+    private long _newestFolded;
 
     public InventoryStore(Database database)
     {
@@ -41,6 +44,15 @@ internal sealed class InventoryStore
             """);
         _confirm = Writes.Prepare("UPDATE reservations SET is_confirmed = 1 WHERE order_id = ?1 AND number = ?2 AND is_confirmed = 0");
         _deleteReservation = Writes.Prepare("DELETE FROM reservations WHERE order_id = ?1 AND number = ?2");
+        _deleteMovement = Writes.Prepare("DELETE FROM movements WHERE id = ?1");
+        _deleteFromIndex = Writes.Prepare($"DELETE FROM movements_by_product WHERE run = ?1 / {RunIndex.RowsPerRun} AND product_id = ?2 AND movement_id = ?1");
+        _addToOpening = Writes.Prepare("""
+            INSERT INTO opening_balances (product_id, on_hand, reserved, last_movement, at) VALUES (?1, ?2, ?3, ?4, ?5)
+            ON CONFLICT (product_id) DO UPDATE SET on_hand = on_hand + excluded.on_hand, reserved = reserved + excluded.reserved,
+            last_movement = max(last_movement, excluded.last_movement), at = max(at, excluded.at)
+            """);
+        _renumber = Writes.Prepare("UPDATE movements SET id = ?2 WHERE id = ?1");
+        _newestFolded = database.Rows("SELECT coalesce(max(last_movement), 0) FROM opening_balances", static row => row.GetInt64(0)).Single();
         Levels = Load();
         Writes.Follow(Levels);
     }
@@ -80,6 +92,7 @@ internal sealed class InventoryStore
         long onHand = stock.OnHand + (kind.OnHandSign * quantity), reserved = stock.Reserved + (kind.ReservedSign * quantity), at = now.ToMilliseconds(notBefore: stock.LastUpdated);
         if (reserved < 0 || onHand < reserved) return null;
         long id = _insertMovement.Set(1, productId).Set(2, kind.Name).Set(3, quantity).Set(4, orderId).Set(5, at).Set(6, onHand).Set(7, reserved).Insert();
+        if (id <= _newestFolded) id = Renumber(id);
         if (RunIndex.BeginsRun(id)) _indexByProduct.Set(1, id).Run();
         Levels.Set(stock with { OnHand = onHand, Reserved = reserved, LastUpdated = at });
         return new Movement(id, kind, productId, quantity, onHand, reserved);
@@ -103,7 +116,27 @@ internal sealed class InventoryStore
 
     public void RemoveReservation(ReservationId id) => _deleteReservation.Set(1, id.OrderId).Set(2, id.Number).Run();
 
-    public long NewestMovement() => _newestMovement.First(static row => row.Number(0));
+    public long NewestMovement() => Math.Max(_newestMovement.First(static row => row.Number(0)), _newestFolded);
+
+    /// <summary>Deletes movements, and adds them to the opening balances of their products.</summary>
+    /// <returns>How many are gone.</returns>
+    public int Fold(IReadOnlyList<OldMovement> movements)
+    {
+        int folded = 0;
+        foreach (OldMovement movement in movements)
+        {
+            if (_deleteMovement.Set(1, movement.Id).Run() == 0) continue;
+            _deleteFromIndex.Set(1, movement.Id).Set(2, movement.ProductId).Run();
+            MovementKind kind = MovementKind.Of(movement.Kind);
+            _addToOpening.Set(1, movement.ProductId).Set(2, kind.OnHandSign * movement.Quantity).Set(3, kind.ReservedSign * movement.Quantity)
+                .Set(4, movement.Id).Set(5, movement.At).Run();
+            // If the write is undone, the movement is still there, and so the next has a greater number anyway.
+            _newestFolded = Math.Max(movement.Id, _newestFolded);
+            folded++;
+        }
+
+        return folded;
+    }
 
     public void WriteStockRow(string productId)
     {
@@ -135,14 +168,52 @@ internal sealed class InventoryStore
             """;
         const string NewestFirst = "AND m.id < @before ORDER BY m.id DESC LIMIT @limit";
         var sql = new RunQueries($"{Rows} {IncompleteRun} {NewestFirst}", $"{Rows} {IndexedRuns} CROSS JOIN movements m ON m.id = i.movement_id {NewestFirst}");
-        return _database.Read(connection => RunIndex.NewestFirst<MovementRow>(connection, sql, Newest(connection), before ?? long.MaxValue, limit, new { productId }), end);
+        return _database.Read<IReadOnlyList<MovementRow>>(connection =>
+        {
+            MovementRow[] rows = RunIndex.NewestFirst<MovementRow>(connection, sql, Numbers(connection), before ?? long.MaxValue, limit, new { productId });
+            return rows.Length < limit && Opening(connection, productId) is { } opening ? [.. rows, opening] : rows;
+        }, end);
     }
 
     /// <summary>Counts the movements of a product, and stops at a bound.</summary>
     public long CountMovements(string productId, long atMost, CancellationToken end) => _database.Read(connection =>
-        RunIndex.Count(connection, new RunQueries($"SELECT 1 {IncompleteRun}", $"SELECT 1 {IndexedRuns}"), Newest(connection), atMost, new { productId }), end);
+    {
+        long movements = RunIndex.Count(connection, new RunQueries($"SELECT 1 {IncompleteRun}", $"SELECT 1 {IndexedRuns}"), Numbers(connection), atMost, new { productId });
+        return movements < atMost && Opening(connection, productId) is not null ? movements + 1 : movements;
+    }, end);
 
-    private static long Newest(SqliteConnection connection) => connection.ExecuteScalar<long>("SELECT coalesce(max(id), 0) FROM movements");
+    // The sum of a product's movements that were deleted stands as one more at the end of its list.
+    private static MovementRow? Opening(SqliteConnection connection, string productId) => connection.QuerySingleOrDefault<(long OnHand, long Reserved, long At)?>(
+        "SELECT on_hand, reserved, at FROM opening_balances WHERE product_id = @productId", new { productId }) is { } opening
+        ? new MovementRow(0, MovementRow.Opening, opening.OnHand, null, opening.At, opening.OnHand, opening.Reserved)
+        : null;
+
+    /// <summary>The newest movement that the rows of <c>stock</c> have: those after it are needed at the next start.</summary>
+    public long Checkpoint() => _database.Rows("SELECT newest_movement FROM stock_checkpoint", static row => row.GetInt64(0)).Single();
+
+    /// <summary>Movements by their numbers, oldest first, from after one on.</summary>
+    public IReadOnlyList<OldMovement> MovementsAfter(long after, long upTo, int limit)
+    {
+        using SqliteConnection connection = _database.OpenRead();
+        return [.. connection.Query<OldMovement>("""
+            SELECT id AS Id, product_id AS ProductId, kind AS Kind, quantity AS Quantity, order_id AS OrderId, at AS At
+            FROM movements WHERE id > @after AND id <= @upTo ORDER BY id LIMIT @limit
+            """, new { after, upTo, limit })];
+    }
+
+    /// <summary>Gives pages that hold nothing back to the file system.</summary>
+    public Task GiveBackSpaceAsync(CancellationToken end) => _database.GiveBackSpaceAsync(end);
+
+    private static RowNumbers Numbers(SqliteConnection connection) =>
+        connection.QuerySingle<RowNumbers>("SELECT coalesce((SELECT min(id) FROM movements), 0) AS Oldest, coalesce((SELECT max(id) FROM movements), 0) AS Newest");
+
+    // The newest row was deleted: SQLite would give its number again.
+    private long Renumber(long id)
+    {
+        long next = _newestFolded + 1;
+        _renumber.Set(1, id).Set(2, next).Run();
+        return next;
+    }
 
     /// <exception cref="StoreUnavailableException">They can't be read.</exception>
     public IReadOnlyList<ReservationId> Unconfirmed()

@@ -49,6 +49,9 @@ internal sealed class Reservations(
 
     public Task ShipAsync(IReadOnlyList<ReservationId> ids) => CloseAsync(ids, MovementKind.Shipped);
 
+    public Task FoldMovementsAsync(DateTime upTo, Func<IReadOnlyCollection<string>, IReadOnlySet<string>> existing, CancellationToken end) =>
+        new MovementFolding(store, metrics, upTo, existing).RunAsync(end);
+
     private Outcome<Reservation> Reserve(ReservationId id, IReadOnlyList<StockLine> lines, Movement[] movements)
     {
         List<Shortage>? shortages = null;

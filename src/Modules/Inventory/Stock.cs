@@ -13,6 +13,11 @@ internal sealed record MovementKind(string Name, int OnHandSign, int ReservedSig
     public static readonly MovementKind Shipped = new("shipped", -1, -1);
 
     public static readonly IReadOnlyList<MovementKind> All = [Received, Removed, Reserved, Released, Shipped];
+
+    private static readonly IReadOnlyDictionary<string, MovementKind> ByName = All.ToDictionary(kind => kind.Name, StringComparer.Ordinal);
+
+    /// <summary>The kind of a name.</summary>
+    public static MovementKind Of(string name) => ByName[name];
 }
 
 /// <summary>A movement that was made, with the figures as they were after it.</summary>
@@ -44,9 +49,15 @@ internal readonly record struct StockRow(string ProductId, long OnHand, long Res
     public StockBody ToBody() => new(ProductId, StockLevel, OnHand, Reserved, new UtcTime(LastUpdated));
 }
 
+/// <summary>A movement that may be old enough to go.</summary>
+internal sealed record OldMovement(long Id, string ProductId, string Kind, long Quantity, string? OrderId, long At);
+
 /// <summary>A row of <c>movements</c>.</summary>
 internal sealed record MovementRow(long Id, string Kind, long Quantity, string? OrderId, long At, long OnHand, long Reserved)
 {
+    /// <summary>The kind of the row that stands for movements which were deleted because they were old.</summary>
+    public const string Opening = "opening";
+
     public MovementBody ToBody() => new(Id.ToString(), Kind, Quantity, OrderId, new UtcTime(At), OnHand, Reserved);
 }
 

@@ -67,12 +67,15 @@ internal sealed record MovementsModel(StockRow Row, IReadOnlyList<MovementRow> M
 {
     private const double Width = 600, Height = 120;
 
+    /// <summary>The movements, without the opening balance.</summary>
+    public IEnumerable<MovementRow> Moved => Movements.Where(movement => movement.Kind != MovementRow.Opening);
+
     /// <summary>The stock level after each movement, oldest first, as points of a line in a box of 600 by 120.</summary>
     public string Line
     {
         get
         {
-            long[] levels = [.. Movements.Reverse().Select(movement => movement.OnHand - movement.Reserved)];
+            long[] levels = [.. Moved.Reverse().Select(movement => movement.OnHand - movement.Reserved)];
             double low = levels.Min(), span = Math.Max(1, levels.Max() - low);
             return string.Join(' ', levels.Select((level, i) =>
                 string.Create(CultureInfo.InvariantCulture, $"{Width * i / Math.Max(1, levels.Length - 1):0.#},{Height - 5 - ((Height - 10) * (level - low) / span):0.#}")));

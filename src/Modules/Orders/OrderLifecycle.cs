@@ -16,7 +16,7 @@ namespace Shop.Orders;
 /// happens once, whatever falls between.
 /// </summary>
 internal sealed class OrderLifecycle(
-    OrderStore store, OrderMetrics metrics, OrderFeed feed, Settlement settlement, [FromKeyedServices(OrdersModule.Name)] ModuleContext module)
+    OrderStore store, OrderMetrics metrics, OrderFeed feed, Settlement settlement, OrderRetention retention, [FromKeyedServices(OrdersModule.Name)] ModuleContext module)
 {
     /// <summary>The handler that brings an order into a status.</summary>
     public Handler To(string status) => http => ChangeAsync(http, status);
@@ -38,8 +38,10 @@ internal sealed class OrderLifecycle(
         // Its first part has a space, and so is no order_id, which a wish's content begins with.
         var key = IdempotencyKey.Of(keyText, $"order {status}", id);
         Reply<Change> reply = await store.Writes.WriteAsync(
-            () => store.Keys.Once(key, module.Now(), () => Apply(id, status),
-                static change => Kept(change.Order), kept => new Change(Again(id, status, kept))),
+            () => key is not null && store.FindForChange(id) is null
+                ? Refused(Problem.NotFound("order", id)) // whatever the key stood for, it was deleted
+                : store.Keys.Once(key, module.Now(), () => Apply(id, status, isKept: key is not null),
+                    static change => Kept(change.Order), kept => new Change(Again(id, status, kept))),
             made =>
             {
                 if (made.Value!.From is not { } from) return;
@@ -52,11 +54,16 @@ internal sealed class OrderLifecycle(
         return reply;
     }
 
-    private Outcome<Reply<Change>> Apply(string id, string status)
+    private Outcome<Reply<Change>> Apply(string id, string status, bool isKept)
     {
         if (store.FindForChange(id) is not { } found) return Refused(Problem.NotFound("order", id));
         (long seq, Order order, ReservationId reservation) = found;
-        if (order.Status == status) return Outcome.Keep(Reply.Done(new Change(order)));
+        if (order.Status == status)
+        {
+            if (isKept) retention.Keep(id, module.Now());
+            return Outcome.Keep(Reply.Done(new Change(order)));
+        }
+
         if (!OrderStatus.Changes.Contains((order.Status, status)))
             return Refused(Problem.Conflict($"An order that is {order.Status} can't become {status}.", "status-change-not-allowed"));
 

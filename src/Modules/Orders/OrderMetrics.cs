@@ -19,6 +19,7 @@ internal static class Rejection
 /// <summary>Every metric of the module. What an order moves is moved on the writer's thread, once it is on disk.</summary>
 internal sealed class OrderMetrics
 {
+    private readonly Counter _deleted;
     private readonly Counter _created, _rejected, _replayed, _statusChanges;
     private readonly Gauge _byStatus;
     private readonly Histogram _lines;
@@ -31,6 +32,7 @@ internal sealed class OrderMetrics
     {
         string currency = module.Settings.Currency;
         _created = module.Metrics.CreateCounter("orders_created_total", "Orders taken, and on disk.");
+        _deleted = module.Metrics.CreateCounter("orders_deleted_total", "Orders deleted because they were older than Shop:OrderRetention keeps them.");
         _rejected = module.Metrics.CreateCounter("orders_rejected_total",
             "Orders not taken: invalid (400), unknown_product (422), insufficient_stock (409), conflict (409: id or key reused), overloaded (503).", ["reason"]);
         _replayed = module.Metrics.CreateCounter("orders_replayed_total", "Orders answered from an earlier identical request.");
@@ -98,6 +100,12 @@ internal sealed class OrderMetrics
             _value.Observe(0, -1);
             _value.Observe(difference, 1);
         }
+    }
+
+    public void Deleted(string status, int orders)
+    {
+        _deleted.Inc(orders);
+        _byStatus.WithLabels(status).Dec(orders);
     }
 
     // Summed in cents: a sum of doubles would drift from what clients counted.

@@ -14,6 +14,9 @@ internal static class OrderStatus
     /// <summary>Those in which an order holds its units.</summary>
     public static readonly IReadOnlyList<string> Open = [Created, Paid];
 
+    /// <summary>Those that an order never leaves.</summary>
+    public static readonly IReadOnlyList<string> Final = [Delivered, Cancelled];
+
     public static readonly IReadOnlyList<(string From, string To)> Changes =
         [(Created, Paid), (Paid, Shipped), (Shipped, Delivered), (Created, Cancelled), (Paid, Cancelled)];
 

@@ -1,6 +1,7 @@
 using Dapper;
 using Microsoft.Data.Sqlite;
 using Shop.Inventory.Contracts;
+using Shop.Platform;
 using Shop.Platform.Data;
 using Shop.Platform.Requests;
 
@@ -58,6 +59,42 @@ internal sealed class OrderStore(Database database)
     private readonly Statement _addPending = database.Writes.Prepare("INSERT INTO pending_stock (order_id, status) VALUES (?1, ?2)");
     private readonly Statement _removePending = database.Writes.Prepare("DELETE FROM pending_stock WHERE order_id = ?1");
 
+    private readonly Statement _mayGo = database.Writes.Prepare("""
+        SELECT 1 FROM orders o WHERE o.seq = ?1
+        AND NOT EXISTS (SELECT 1 FROM pending_stock p WHERE p.order_id = o.id)
+        AND NOT EXISTS (SELECT 1 FROM kept_orders k WHERE k.order_seq = o.seq AND k.until >= ?2)
+        """);
+
+    // In this order: each is found by what the next deletes.
+    private readonly Statement[] _deletions =
+    [
+        database.Writes.Prepare($"""
+            DELETE FROM orders_by_product WHERE run = ?1 / {RunIndex.RowsPerRun} AND order_seq = ?1
+            AND product_id IN (SELECT product_id FROM lines_of_orders WHERE order_seq = ?1)
+            """),
+        database.Writes.Prepare($"""
+            DELETE FROM orders_by_customer WHERE run = ?1 / {RunIndex.RowsPerRun} AND order_seq = ?1
+            AND customer_id = (SELECT customer_id FROM orders WHERE seq = ?1)
+            """),
+        database.Writes.Prepare("DELETE FROM order_lines WHERE order_seq = ?1"),
+        database.Writes.Prepare("DELETE FROM order_items WHERE order_seq = ?1"),
+        database.Writes.Prepare("DELETE FROM order_events WHERE order_seq = ?1"),
+        database.Writes.Prepare("DELETE FROM kept_orders WHERE order_seq = ?1"),
+        database.Writes.Prepare("DELETE FROM orders WHERE seq = ?1"),
+    ];
+
+    private readonly Statement _noteDeleted = database.Writes.Prepare(
+        "UPDATE retention SET orders_deleted = orders_deleted + ?1, newest_order = max(newest_order, ?2)");
+
+    private readonly Statement _keepUntil = database.Writes.Prepare("""
+        INSERT INTO kept_orders (order_seq, until) SELECT seq, ?2 FROM orders WHERE id = ?1
+        ON CONFLICT (order_seq) DO UPDATE SET until = max(until, excluded.until)
+        """);
+
+    private readonly Statement _renumber = database.Writes.Prepare("UPDATE orders SET seq = ?2 WHERE seq = ?1");
+
+    private long _newestDeleted = database.Rows("SELECT newest_order FROM retention", static row => row.GetInt64(0)).Single();
+
     /// <summary>The group commit.</summary>
     public WriteQueue Writes => database.Writes;
 
@@ -70,6 +107,7 @@ internal sealed class OrderStore(Database database)
     {
         long seq = _insert.Set(1, order.Id).Set(2, order.CustomerId).Set(3, order.Status).Set(4, order.TotalCents)
             .Set(5, order.CreatedAt).Set(6, order.UpdatedAt).Set(7, fingerprint).Set(8, reservation).Insert();
+        if (seq <= _newestDeleted) seq = Renumber(seq);
         for (int i = 0; i < order.Lines.Count; i++)
         {
             OrderLine line = order.Lines[i];
@@ -96,6 +134,28 @@ internal sealed class OrderStore(Database database)
         _insertEvent.Set(1, seq).Set(2, status).Set(3, now).Run();
     }
 
+    /// <summary>An order is not deleted before a time.</summary>
+    /// <returns>Whether the order is there.</returns>
+    public bool KeepUntil(string orderId, DateTime until) => _keepUntil.Set(1, orderId).Set(2, until.ToMilliseconds()).Run() > 0;
+
+    /// <summary>Deletes orders, but those whose stock has yet to follow, and those that are kept for a key.</summary>
+    /// <returns>How many are gone.</returns>
+    public int Delete(IReadOnlyList<long> seqs, DateTime now)
+    {
+        int deleted = 0;
+        foreach (long seq in seqs)
+        {
+            if (!_mayGo.Set(1, seq).Set(2, now.ToMilliseconds()).First(static _ => true)) continue;
+            foreach (Statement deletion in _deletions) deletion.Set(1, seq).Run();
+            // If the write is undone, the order is still there, and so the next has a greater number anyway.
+            _newestDeleted = Math.Max(seq, _newestDeleted);
+            deleted++;
+        }
+
+        if (deleted > 0) _noteDeleted.Set(1, deleted).Set(2, _newestDeleted).Run();
+        return deleted;
+    }
+
     public void AddPending(string orderId, string status) => _addPending.Set(1, orderId).Set(2, status).Run();
 
     public void RemovePending(string orderId) => _removePending.Set(1, orderId).Run();
@@ -106,7 +166,7 @@ internal sealed class OrderStore(Database database)
     {
         using SqliteConnection connection = database.OpenRead();
         OrderRow? row = connection.QuerySingleOrDefault<OrderRow>($"SELECT {OrderColumns} FROM orders o WHERE o.id = @id", new { id });
-        return row is null ? null : WithLines(connection, [row], 1).Rows[0].Order;
+        return row is null ? null : WithLines(connection, [row], 1).Rows.FirstOrDefault().Order;
     }
 
     /// <summary>The orders newest first, from before one on: so many at most, and as many as a page has room for.</summary>
@@ -126,7 +186,7 @@ internal sealed class OrderStore(Database database)
         RunQueries sql = InRuns("SELECT 1", filter);
         // If the index alone has the answer, no order is looked at.
         if (filter.HasOneKeyAlone) sql = sql with { Indexed = $"SELECT 1 FROM {Index(filter)}" };
-        return RunIndex.Count(connection, sql, Newest(connection), atMost, filter);
+        return RunIndex.Count(connection, sql, Numbers(connection), atMost, filter);
     }, end);
 
     public IReadOnlyDictionary<string, long> CountByStatus() =>
@@ -152,6 +212,23 @@ internal sealed class OrderStore(Database database)
         return connection.QuerySingleOrDefault<(bool, byte[]?)>("SELECT 1, fingerprint FROM orders WHERE id = @orderId", new { orderId });
     }
 
+    /// <summary>Orders in a status by their numbers, from after one on.</summary>
+    public IReadOnlyList<OrderAge> InStatus(string status, long after, int limit)
+    {
+        using SqliteConnection connection = database.OpenRead();
+        return [.. connection.Query<OrderAge>(
+            "SELECT seq AS Seq, created_at AS CreatedAt, updated_at AS UpdatedAt FROM orders WHERE status = @status AND seq > @after ORDER BY seq LIMIT @limit",
+            new { status, after, limit })];
+    }
+
+    /// <summary>Those of these orders that exist.</summary>
+    public IReadOnlySet<string> Existing(IReadOnlyCollection<string> orderIds)
+    {
+        using SqliteConnection connection = database.OpenRead();
+        return orderIds.Chunk(500).SelectMany(chunk => connection.Query<string>("SELECT id FROM orders WHERE id IN @chunk", new { chunk }))
+            .ToHashSet(StringComparer.Ordinal);
+    }
+
     /// <summary>Those of these reservations that an order was placed with.</summary>
     public IReadOnlySet<ReservationId> WithOrders(IReadOnlyList<ReservationId> reservations)
     {
@@ -168,7 +245,16 @@ internal sealed class OrderStore(Database database)
             static row => (new ReservationId(row.GetString(0), row.GetInt64(1)), row.GetString(2))),
     ];
 
-    private static long Newest(SqliteConnection connection) => connection.ExecuteScalar<long>("SELECT coalesce(max(seq), 0) FROM orders");
+    private static RowNumbers Numbers(SqliteConnection connection) =>
+        connection.QuerySingle<RowNumbers>("SELECT coalesce((SELECT min(seq) FROM orders), 0) AS Oldest, coalesce((SELECT max(seq) FROM orders), 0) AS Newest");
+
+    // The newest row was deleted: SQLite would give its number again.
+    private long Renumber(long seq)
+    {
+        long next = _newestDeleted + 1;
+        _renumber.Set(1, seq).Set(2, next).Run();
+        return next;
+    }
 
     private static RunQueries InRuns(string select, OrderFilter filter, string rest = "") => new(
         string.Concat(select, " FROM orders o WHERE o.seq >= @runStart", Conditions(filter), rest),
@@ -187,7 +273,7 @@ internal sealed class OrderStore(Database database)
     {
         const string NewestFirst = " AND o.seq < @before ORDER BY o.seq DESC LIMIT @limit";
         return filter.NeedsRuns
-            ? RunIndex.NewestFirst<TRow>(connection, InRuns($"SELECT {columns}", filter, NewestFirst), Newest(connection), before ?? long.MaxValue, limit, filter)
+            ? RunIndex.NewestFirst<TRow>(connection, InRuns($"SELECT {columns}", filter, NewestFirst), Numbers(connection), before ?? long.MaxValue, limit, filter)
             : [.. connection.Query<TRow>($"SELECT {columns} FROM orders o WHERE true {Conditions(filter)} {NewestFirst}",
                 new { filter.Status, before = before ?? long.MaxValue, limit })];
     }
@@ -201,6 +287,7 @@ internal sealed class OrderStore(Database database)
             ILookup<long, LineRow> lines = Lines(connection, [.. some.Select(row => row.Seq).Order()]);
             foreach (OrderRow row in some)
             {
+                if (!lines.Contains(row.Seq)) continue; // it was deleted between the two reads
                 var order = new Order(row.Id, row.CustomerId, row.Status, row.TotalCents, row.CreatedAt, row.UpdatedAt,
                     [.. lines[row.Seq].Select(line => new OrderLine(line.ProductId, line.Name, line.Quantity, line.UnitPriceCents))]);
                 bytes += order.JsonBytes;

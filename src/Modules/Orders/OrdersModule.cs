@@ -12,6 +12,7 @@ public sealed class OrdersModule : IShopModule
     internal const string Name = "orders";
 
     private Settlement? _settlement;
+    private OrderRetention? _retention;
 
     /// <inheritdoc/>
     public ModuleIdentity Identity { get; } = new(Name, "order-service", "Shop: orders",
@@ -23,6 +24,7 @@ public sealed class OrdersModule : IShopModule
         services.AddSingleton(provider => new OrderStore(Context(provider).Database));
         services.AddSingleton(provider => new OrderMetrics(Context(provider)));
         services.AddSingleton<Settlement>();
+        services.AddSingleton<OrderRetention>();
         services.AddSingleton<KeyedGate>();
         services.AddSingleton<PlaceOrder>();
         services.AddSingleton<OrderLifecycle>();
@@ -51,6 +53,9 @@ public sealed class OrdersModule : IShopModule
         services.GetRequiredService<OrderMetrics>().Load(byStatus);
         if (!module.Books.Agree) return;
         await CompareAsync(module, byStatus, services.GetRequiredService<IInventory>());
+        if (!module.Books.Agree) return;
+        _retention = services.GetRequiredService<OrderRetention>();
+        _retention.Start();
     }
 
     /// <inheritdoc/>
@@ -63,6 +68,7 @@ public sealed class OrdersModule : IShopModule
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
+        if (_retention is not null) await _retention.DisposeAsync();
         if (_settlement is not null) await _settlement.DisposeAsync();
     }
 

@@ -16,7 +16,7 @@ namespace Shop.Orders;
 /// held before the order exists, so nothing is sold twice, and what a crash leaves between them is settled at start.
 /// </summary>
 internal sealed class PlaceOrder(
-    OrderStore store, OrderMetrics metrics, OrderFeed feed, Settlement settlement, KeyedGate gate, IProductCatalogue products, IInventory inventory,
+    OrderStore store, OrderMetrics metrics, OrderFeed feed, Settlement settlement, OrderRetention retention, KeyedGate gate, IProductCatalogue products, IInventory inventory,
     [FromKeyedServices(OrdersModule.Name)] ModuleContext module)
 {
     public async ValueTask<IResult> HandleAsync(HttpContext http)
@@ -122,26 +122,28 @@ internal sealed class PlaceOrder(
     {
         if (wish.Bound is { } key && store.Keys.Find(key, module.Now()) is { } kept)
         {
-            if (kept.IsSame) return Replayed(kept.Answer);
+            if (kept.IsSame && Replayed(kept.Answer) is { } replayed) return replayed;
             metrics.Rejected(Rejection.Conflict);
-            return new Placement(Problem: IdempotencyKey.Reused);
+            return new Placement(Problem: kept.IsSame ? Deleted(kept.Answer) : IdempotencyKey.Reused);
         }
 
         if (wish.OrderId is null || store.FindId(wish.OrderId) is not { Exists: true } order) return null;
         if (!order.Fingerprint.AsSpan().SequenceEqual(wish.Fingerprint)) return new Placement(Problem: Taken(wish));
-        if (wish.Bound is { } newKey) await BindAsync(newKey, wish.OrderId);
+        if (wish.Bound is { } newKey && !await TryBindAsync(newKey, wish.OrderId)) return null;
         return Replayed(wish.OrderId);
     }
 
     // Whatever way an answer took, its key stands for it from then on.
-    private async Task BindAsync(IdempotencyKey key, string orderId)
+    private async Task<bool> TryBindAsync(IdempotencyKey key, string orderId)
     {
         try
         {
-            await store.Writes.WriteAsync(() =>
+            return await store.Writes.WriteAsync(() =>
             {
-                store.Keys.Add(key, orderId, module.Now());
-                return Outcome.Keep(orderId);
+                DateTime now = module.Now();
+                if (!retention.Keep(orderId, now)) return Outcome.Undo(false);
+                store.Keys.Add(key, orderId, now);
+                return Outcome.Keep(true);
             });
         }
         catch (StoreException)
@@ -151,11 +153,17 @@ internal sealed class PlaceOrder(
         }
     }
 
-    private Placement Replayed(string orderId)
+    // Null if the order was deleted meanwhile.
+    private Placement? Replayed(string orderId)
     {
+        if (store.Find(orderId) is not { } order) return null;
         metrics.Replayed();
-        return new Placement(store.Find(orderId)!.AsPlaced(), IsReplayed: true);
+        return new Placement(order.AsPlaced(), IsReplayed: true);
     }
+
+    // A key goes before its order, unless the clock was set back, or orders were kept for ever when the key was bound.
+    private static Problem Deleted(string orderId) =>
+        Problem.Conflict($"The order '{orderId}', which this Idempotency-Key stands for, was deleted because it was old.", "order-deleted");
 
     private Problem Taken(Wish wish)
     {

@@ -15,6 +15,12 @@ public sealed class Database : IDisposable
     /// <summary>Steps of SQLite's virtual machine after which a read asks whether it should end: a fraction of a millisecond.</summary>
     private const int StepsBetweenQuestions = 2000;
 
+    private const int PagesGivenBackAtOnce = 128;
+
+    private const long Incremental = 2; // of SQLite's ways to shrink a file
+
+    private static readonly TimeSpan PauseOfGivingBack = TimeSpan.FromMilliseconds(20);
+
     private readonly string _module;
     private readonly ShopSettings _settings;
     private readonly ILogger _log;
@@ -22,7 +28,7 @@ public sealed class Database : IDisposable
     private SqliteConnection? _writeConnection;
     private WriteQueue? _writes;
     private IdempotencyKeys? _keys;
-    private Statement? _mark;
+    private Statement? _mark, _giveBack;
 
     static Database()
     {
@@ -129,7 +135,7 @@ public sealed class Database : IDisposable
         var databaseMetrics = new DatabaseMetrics(metrics, _settings.WriteQueueLimit);
         _writes = new WriteQueue(_module, _writeConnection, _settings, databaseMetrics, _log, NoteDamage);
         _keys = new IdempotencyKeys(this);
-        registry.AddBeforeCollectCallback(() => databaseMetrics.Refresh(_writes.Depth, FileSize(Path), FileSize(Path + "-wal")));
+        registry.AddBeforeCollectCallback(() => databaseMetrics.Refresh(_writes.Depth, FileSize(Path), FileSize(Path + "-wal"), FreeBytes()));
     }
 
     /// <summary>Gives the file a new mark.</summary>
@@ -152,6 +158,44 @@ public sealed class Database : IDisposable
         catch (SqliteException exception)
         {
             throw Unreadable(exception);
+        }
+    }
+
+    /// <summary>
+    /// Gives pages that hold nothing back to the file system, a few in each write, while there is more than one in ten. A file of a version that could not do
+    /// so keeps them for what comes, until <see cref="Compact"/>.
+    /// </summary>
+    public async Task GiveBackSpaceAsync(CancellationToken end)
+    {
+        const string Figures = "SELECT auto_vacuum, freelist_count, page_count FROM pragma_auto_vacuum, pragma_freelist_count, pragma_page_count";
+        while (!end.IsCancellationRequested)
+        {
+            (long mode, long free, long all) = Rows(Figures, static row => (row.GetInt64(0), row.GetInt64(1), row.GetInt64(2))).Single();
+            if (mode != Incremental || free * 10 <= all) return;
+            await Writes.WriteAsync(() => Outcome.Keep((_giveBack ??= Writes.Prepare($"PRAGMA incremental_vacuum({PagesGivenBackAtOnce})")).Run()));
+            await Task.Delay(PauseOfGivingBack, end).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+    }
+
+    /// <summary>Writes the files of a stopped shop anew, without what they have no use for, and so that they can give space back from then on.</summary>
+    /// <exception cref="ShopStartException">A file can't be used, or a shop has them open.</exception>
+    public static void Compact(string dataDirectory, IReadOnlyList<string> modules)
+    {
+        using var directory = DataDirectory.Take(dataDirectory);
+        foreach (string module in modules)
+        {
+            using BookFile file = BookFile.Open(BookFile.PathOf(directory.Path, module), SqliteOpenMode.ReadWrite);
+            try
+            {
+                file.Run("PRAGMA temp_store=MEMORY");
+                file.Run("PRAGMA auto_vacuum=INCREMENTAL");
+                file.Run("VACUUM");
+                file.Run("PRAGMA wal_checkpoint(TRUNCATE)");
+            }
+            catch (SqliteException exception)
+            {
+                throw new ShopStartException($"{file.Path} can't be written anew: {exception.Message}", exception);
+            }
         }
     }
 
@@ -200,6 +244,7 @@ public sealed class Database : IDisposable
     {
         // Most writes change a row here and there, and each page that they touch goes to the WAL whole. A file that is there keeps its own.
         Run(connection, "PRAGMA page_size=2048");
+        Run(connection, "PRAGMA auto_vacuum=INCREMENTAL");
         Run(connection, "PRAGMA journal_mode=WAL");
         Run(connection, "PRAGMA wal_autocheckpoint=2000"); // 4 MB
         Run(connection, "PRAGMA synchronous=FULL");
@@ -222,6 +267,19 @@ public sealed class Database : IDisposable
     {
         var file = new FileInfo(path);
         return file.Exists ? file.Length : 0;
+    }
+
+    private long FreeBytes()
+    {
+        try
+        {
+            return Rows("SELECT freelist_count * page_size FROM pragma_freelist_count, pragma_page_size", static row => row.GetInt64(0)).Single();
+        }
+        catch (SqliteException exception)
+        {
+            NoteDamage(exception); // a scrape has the other figures all the same
+            return 0;
+        }
     }
 
     private string ConnectionString(SqliteOpenMode mode, bool pooling) => new SqliteConnectionStringBuilder

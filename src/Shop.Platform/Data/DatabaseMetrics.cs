@@ -9,6 +9,7 @@ internal sealed class DatabaseMetrics
     private readonly Histogram _batchSize;
     private readonly Counter.Child _committed, _rolledBack, _failed;
     private readonly Gauge _depth;
+    private readonly Gauge _freeBytes;
     private readonly Gauge.Child _mainBytes, _walBytes;
 
     public DatabaseMetrics(IMetricFactory metrics, int queueLimit)
@@ -24,6 +25,7 @@ internal sealed class DatabaseMetrics
         _committed = writes.WithLabels("committed");
         _rolledBack = writes.WithLabels("rolled_back");
         _failed = writes.WithLabels("failed");
+        _freeBytes = metrics.CreateGauge("db_free_bytes", "Bytes of the database file that hold nothing and will be used again.");
         Gauge bytes = metrics.CreateGauge("db_file_bytes", "Size of the database's files in bytes.", ["file"]);
         _mainBytes = bytes.WithLabels("main");
         _walBytes = bytes.WithLabels("wal");
@@ -40,10 +42,11 @@ internal sealed class DatabaseMetrics
     public void Failed(int writes) => _failed.Inc(writes);
 
     /// <summary>What is read at a scrape rather than counted as it happens.</summary>
-    public void Refresh(int depth, long mainBytes, long walBytes)
+    public void Refresh(int depth, long mainBytes, long walBytes, long freeBytes)
     {
         _depth.Set(depth);
         _mainBytes.Set(mainBytes);
         _walBytes.Set(walBytes);
+        _freeBytes.Set(freeBytes);
     }
 }

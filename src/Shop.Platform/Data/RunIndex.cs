@@ -8,7 +8,7 @@ namespace Shop.Platform.Data;
 /// an insert touches no page of an index, where a plain one would touch one of thousands for each row. A read looks at the rows of the newest run one by one, and
 /// then into the index of each run before, newest first, until it has enough.
 /// </summary>
-/// <remarks>Rows are numbered without a gap, from 1; run <c>n</c> has those from <c>n * RowsPerRun</c> on.</remarks>
+/// <remarks>Each row has the number after that of the row before, from 1, whatever was deleted meanwhile; run <c>n</c> has those from <c>n * RowsPerRun</c> on.</remarks>
 public static class RunIndex
 {
     /// <summary>Rows of a run. The migrations that make such indexes say the same number.</summary>
@@ -22,19 +22,19 @@ public static class RunIndex
     /// <summary>Rows newest first: runs are read until there are enough, twice as many each time.</summary>
     /// <param name="connection">Where to read.</param>
     /// <param name="sql">What to read, newest first and with <c>LIMIT @limit</c>.</param>
-    /// <param name="newestRow">The number of the newest row of the table.</param>
+    /// <param name="numbers">The numbers of the table's rows.</param>
     /// <param name="before">Only rows before this one are wanted.</param>
     /// <param name="limit">Enough.</param>
     /// <param name="parameters">What else the queries ask for.</param>
-    public static T[] NewestFirst<T>(SqliteConnection connection, RunQueries sql, long newestRow, long before, long limit, object parameters)
+    public static T[] NewestFirst<T>(SqliteConnection connection, RunQueries sql, RowNumbers numbers, long before, long limit, object parameters)
     {
-        long incomplete = newestRow / RowsPerRun;
+        (long oldest, long incomplete) = numbers.Runs;
         List<T> rows = [.. connection.Query<T>(sql.Incomplete, Asking(parameters, ("runStart", incomplete * RowsPerRun), ("before", before), ("limit", limit)))];
         long width = 1;
-        for (long newest = Math.Min(incomplete - 1, (before - 1) / RowsPerRun); newest >= 0 && rows.Count < limit; newest -= width, width *= 2)
+        for (long newest = Math.Min(incomplete - 1, (before - 1) / RowsPerRun); newest >= oldest && rows.Count < limit; newest -= width, width *= 2)
         {
             rows.AddRange(connection.Query<T>($"{Runs} {sql.Indexed}", Asking(parameters,
-                ("newestRun", newest), ("oldestRun", Math.Max(0, newest - width + 1)), ("before", before), ("limit", limit - rows.Count))));
+                ("newestRun", newest), ("oldestRun", Math.Max(oldest, newest - width + 1)), ("before", before), ("limit", limit - rows.Count))));
         }
 
         return [.. rows];
@@ -43,16 +43,16 @@ public static class RunIndex
     /// <summary>Counts rows of all runs, and stops at a bound.</summary>
     /// <param name="connection">Where to read.</param>
     /// <param name="sql">What to count: one row for each, without <c>LIMIT</c>.</param>
-    /// <param name="newestRow">The number of the newest row of the table.</param>
+    /// <param name="numbers">The numbers of the table's rows.</param>
     /// <param name="atMost">The bound.</param>
     /// <param name="parameters">What else the queries ask for.</param>
-    public static long Count(SqliteConnection connection, RunQueries sql, long newestRow, long atMost, object parameters)
+    public static long Count(SqliteConnection connection, RunQueries sql, RowNumbers numbers, long atMost, object parameters)
     {
-        long incomplete = newestRow / RowsPerRun;
+        (long oldest, long incomplete) = numbers.Runs;
         long count = connection.ExecuteScalar<long>(Counted("", sql.Incomplete), Asking(parameters, ("runStart", incomplete * RowsPerRun), ("atMost", atMost)));
-        if (incomplete == 0 || count == atMost) return count;
+        if (incomplete == oldest || count == atMost) return count;
         return count + connection.ExecuteScalar<long>(Counted(Runs, sql.Indexed),
-            Asking(parameters, ("newestRun", incomplete - 1), ("oldestRun", 0), ("atMost", atMost - count)));
+            Asking(parameters, ("newestRun", incomplete - 1), ("oldestRun", oldest), ("atMost", atMost - count)));
     }
 
     private static string Counted(string with, string rows) => $"{with} SELECT count(*) FROM ({rows} LIMIT @atMost)";
@@ -63,6 +63,13 @@ public static class RunIndex
         foreach ((string name, long value) in bounds) asking.Add(name, value);
         return asking;
     }
+}
+
+/// <summary>The numbers of the rows of a table: the first and the last that are there.</summary>
+public readonly record struct RowNumbers(long Oldest, long Newest)
+{
+    /// <summary>The oldest run with a row, and the run that is not complete.</summary>
+    internal (long Oldest, long Incomplete) Runs => (Oldest / RunIndex.RowsPerRun, Newest / RunIndex.RowsPerRun);
 }
 
 /// <summary>The same question to both parts of a table with a <see cref="RunIndex"/>.</summary>

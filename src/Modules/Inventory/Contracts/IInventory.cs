@@ -35,6 +35,15 @@ public interface IInventory
 
     /// <summary>Takes out of the stock for good what these reservations hold, in one write. Nothing happens for one that holds nothing.</summary>
     Task ShipAsync(IReadOnlyList<ReservationId> ids);
+
+    /// <summary>
+    /// Deletes old movements, a few in each write, and adds them to the opening balances of their products. A movement that was made for an order stays while
+    /// the order exists, or holds its units.
+    /// </summary>
+    /// <param name="upTo">Movements of this time and before are old.</param>
+    /// <param name="existing">Those of some orders that exist.</param>
+    /// <param name="end">Leaves the rest for another call.</param>
+    Task FoldMovementsAsync(DateTime upTo, Func<IReadOnlyCollection<string>, IReadOnlySet<string>> existing, CancellationToken end);
 }
 
 /// <summary>Which reservation is meant: an order holds one at a time, but its id may be tried again after a failure.</summary>

@@ -13,11 +13,11 @@ internal sealed class ModuleFiles : IDisposable
 {
     private readonly string _directory = Directory.CreateTempSubdirectory("shop-test-").FullName;
 
-    public ModuleFiles(IShopModule module, Action<string>? prepare = null)
+    public ModuleFiles(IShopModule module, Action<string>? prepare = null, TimeProvider? clock = null, params KeyValuePair<string, string?>[] settings)
     {
         prepare?.Invoke(_directory);
-        IConfiguration configuration = new ConfigurationBuilder().AddInMemoryCollection([new("Shop:DataDirectory", _directory)]).Build();
-        Context = new ModuleContext(module.Identity, ShopSettings.Read(configuration, [module.Identity]), TimeProvider.System, NullLoggerFactory.Instance);
+        IConfiguration configuration = new ConfigurationBuilder().AddInMemoryCollection([new("Shop:DataDirectory", _directory), .. settings]).Build();
+        Context = new ModuleContext(module.Identity, ShopSettings.Read(configuration, [module.Identity]), clock ?? TimeProvider.System, NullLoggerFactory.Instance);
         Assembly assembly = module.GetType().Assembly;
         Context.Database.Open(assembly, Context.Metrics, Context.Registry);
     }

@@ -8,7 +8,7 @@ namespace Shop.Orders.Tests;
 /// <summary>Old orders go: none too early, none that is needed, and nothing of it stays.</summary>
 internal sealed class OrderRetentionTests
 {
-    private static readonly long Now = TimeSpan.FromDays(20_000).Ticks / TimeSpan.TicksPerMillisecond;
+    private static readonly long Now = TimeSpan.FromDays(40_000).Ticks / TimeSpan.TicksPerMillisecond;
     private static readonly long Day = (long)TimeSpan.FromDays(1).TotalMilliseconds;
 
     private IInventory _inventory = null!;

@@ -28,7 +28,8 @@ internal static class FileVerbs
     {
         (string source, ShopSettings settings) = DirectoryAnd(args, "restore");
         BackupManifest manifest = Backup.Restore(source, settings.DataDirectory);
-        Console.WriteLine($"Restored {Path.GetFullPath(source)} into {Path.GetFullPath(settings.DataDirectory)}: {Summary(manifest)}.");
+        Console.WriteLine(
+            $"Restored {Path.GetFullPath(source)} into {Path.GetFullPath(settings.DataDirectory)}: {Summary(manifest)}.");
         return 0;
     });
 

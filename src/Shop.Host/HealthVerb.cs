@@ -38,7 +38,8 @@ internal static class HealthVerb
         {
             using HttpResponseMessage response = await client.GetAsync(
                 new UriBuilder("http", host, port, "/health/ready").Uri);
-            return $"{service}: {(response.IsSuccessStatusCode ? "ready" : await response.Content.ReadAsStringAsync())}";
+            string answer = response.IsSuccessStatusCode ? "ready" : await response.Content.ReadAsStringAsync();
+            return $"{service}: {answer}";
         }
         catch (Exception exception) when (exception is HttpRequestException or TaskCanceledException)
         {

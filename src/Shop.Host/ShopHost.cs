@@ -41,7 +41,8 @@ public static class ShopHost
         builder.AddShopLogging();
         builder.AddModules(settings, BuildInfo.Of(typeof(ShopHost).Assembly), modules);
         // So long requests have to end; the databases need the rest of the time, see Shutdown.
-        builder.Services.Configure<HostOptions>(options => options.ShutdownTimeout = TimeSpan.FromSeconds(Math.Min(3, settings.RequestTimeout.TotalSeconds / 4)));
+        builder.Services.Configure<HostOptions>(options =>
+            options.ShutdownTimeout = TimeSpan.FromSeconds(Math.Min(3, settings.RequestTimeout.TotalSeconds / 4)));
         replace?.Invoke(builder.Services);
 
         WebApplication shop = builder.Build();

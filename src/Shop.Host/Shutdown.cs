@@ -20,9 +20,11 @@ internal static class Shutdown
     private static async Task EndAfterAsync(WebApplication shop, TimeSpan bound)
     {
         await Task.Delay(bound);
-        string[] unwritten = [.. shop.UnwrittenWrites().Where(module => module.Writes > 0).Select(module => $"{module.Writes} of {module.Module.Name}")];
+        string[] unwritten = [.. shop.UnwrittenWrites().Where(module => module.Writes > 0)
+            .Select(module => $"{module.Writes} of {module.Module.Name}")];
         await Console.Error.WriteLineAsync(unwritten.Length > 0
-            ? $"Shop ends without waiting any longer for its disk. Writes that were neither made nor acknowledged: {string.Join(", ", unwritten)}."
+            ? "Shop ends without waiting any longer for its disk. Writes that were neither made nor acknowledged: "
+                + $"{string.Join(", ", unwritten)}."
             : "Shop ends without waiting any longer. All that was acknowledged is on disk.");
         Environment.Exit(1);
     }

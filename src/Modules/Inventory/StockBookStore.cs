@@ -23,7 +23,8 @@ internal static class StockBookStore
                sum(CASE kind WHEN 'released' THEN quantity ELSE 0 END),
                sum(CASE kind WHEN 'shipped' THEN quantity ELSE 0 END)
         FROM movements WHERE order_id IS NOT NULL GROUP BY order_id, product_id ORDER BY order_id, product_id
-        """, static row => new OrderUnits(row.GetString(0), row.GetString(1), row.GetInt64(2), row.GetInt64(3), row.GetInt64(4)));
+        """, static row => new OrderUnits(row.GetString(0), row.GetString(1), row.GetInt64(2), row.GetInt64(3),
+            row.GetInt64(4)));
 
     public static IEnumerable<(string OrderId, bool IsConfirmed)> Held(BookFile file) =>
         file.Rows("SELECT order_id, is_confirmed FROM reservations ORDER BY order_id",
@@ -35,7 +36,10 @@ internal static class StockBookStore
     private static IEnumerable<(string Id, Product Opening)> Openings(BookFile file) =>
         file.Has("opening_balances", "product_id")
         ? file.Rows("SELECT product_id, on_hand, reserved, last_movement FROM opening_balances",
-            static row => (row.GetString(0), new Product { OnHand = row.GetInt64(1), Reserved = row.GetInt64(2), Newest = row.GetInt64(3), Folded = row.GetInt64(3) }))
+            static row => (row.GetString(0), new Product
+            {
+                OnHand = row.GetInt64(1), Reserved = row.GetInt64(2), Newest = row.GetInt64(3), Folded = row.GetInt64(3),
+            }))
         : [];
 
     // Each movement says what the figures were after it. Before the last that went into an opening balance there are
@@ -90,7 +94,8 @@ internal static class StockBookStore
     private static IEnumerable<string> Reservations(BookFile file, Dictionary<string, Product> products)
     {
         foreach (string orderId in file.Rows("""
-            SELECT r.order_id FROM reservations r WHERE r.last_movement - r.first_movement + 1 <> (SELECT count(*) FROM movements m
+            SELECT r.order_id FROM reservations r
+            WHERE r.last_movement - r.first_movement + 1 <> (SELECT count(*) FROM movements m
             WHERE m.id BETWEEN r.first_movement AND r.last_movement AND m.order_id = r.order_id AND m.kind = 'reserved')
             """, static row => row.GetString(0)))
         {
@@ -98,7 +103,8 @@ internal static class StockBookStore
         }
 
         foreach ((string id, long held) in file.Rows("""
-            SELECT m.product_id, sum(m.quantity) FROM reservations r JOIN movements m ON m.id BETWEEN r.first_movement AND r.last_movement GROUP BY m.product_id
+            SELECT m.product_id, sum(m.quantity)
+            FROM reservations r JOIN movements m ON m.id BETWEEN r.first_movement AND r.last_movement GROUP BY m.product_id
             """, static row => (row.GetString(0), row.GetInt64(1))))
         {
             if (products.TryGetValue(id, out Product? product)) product.Held = held;
@@ -114,11 +120,14 @@ internal static class StockBookStore
     private static IEnumerable<string> Index(BookFile file)
     {
         long missing = file.Number($"""
-            SELECT count(*) FROM movements m WHERE m.id < (SELECT coalesce(max(id), 0) / {RunIndex.RowsPerRun} * {RunIndex.RowsPerRun} FROM movements)
-            AND NOT EXISTS (SELECT 1 FROM movements_by_product i WHERE i.run = m.id / {RunIndex.RowsPerRun} AND i.product_id = m.product_id AND i.movement_id = m.id)
+            SELECT count(*) FROM movements m
+            WHERE m.id < (SELECT coalesce(max(id), 0) / {RunIndex.RowsPerRun} * {RunIndex.RowsPerRun} FROM movements)
+            AND NOT EXISTS (SELECT 1 FROM movements_by_product i
+                WHERE i.run = m.id / {RunIndex.RowsPerRun} AND i.product_id = m.product_id AND i.movement_id = m.id)
             """);
         long dangling = file.Number("""
-            SELECT count(*) FROM movements_by_product i WHERE NOT EXISTS (SELECT 1 FROM movements m WHERE m.id = i.movement_id AND m.product_id = i.product_id)
+            SELECT count(*) FROM movements_by_product i
+            WHERE NOT EXISTS (SELECT 1 FROM movements m WHERE m.id = i.movement_id AND m.product_id = i.product_id)
             """);
         if (missing > 0) yield return $"{missing} movements are not in the index by product";
         if (dangling > 0) yield return $"the index by product has {dangling} movements that are not there";

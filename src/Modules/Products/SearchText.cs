@@ -43,7 +43,8 @@ internal static class SearchText
             parts[Character(codes[0])] = string.Concat(codes[1..].Select(Character));
         }
 
-        string Whole(string text) => string.Concat(text.Select(character => parts.TryGetValue(character, out string? deeper) ? Whole(deeper) : character.ToString()));
+        string Whole(string text) => string.Concat(text.Select(character =>
+            parts.TryGetValue(character, out string? deeper) ? Whole(deeper) : character.ToString()));
         return parts.ToFrozenDictionary(pair => pair.Key, pair => Whole(pair.Value));
     }
 

@@ -53,7 +53,8 @@ public static class Backup
         BackupManifest manifest = BackupManifest.Read(source);
         manifest.Verify(source);
         using var directory = DataDirectory.Take(dataDirectory);
-        if (Directory.EnumerateFileSystemEntries(directory.Path).Select(Path.GetFileName).FirstOrDefault(name => !Neutral.Contains(name)) is { } first)
+        if (Directory.EnumerateFileSystemEntries(directory.Path).Select(Path.GetFileName)
+            .FirstOrDefault(name => !Neutral.Contains(name)) is { } first)
             throw new ShopStartException(
                 $"Shop:DataDirectory {directory.Path} is not empty: it has {first}. Move its contents away first");
         try

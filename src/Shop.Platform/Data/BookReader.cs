@@ -43,7 +43,8 @@ public static class BookReader
             foreach (string fault in file.Rows("PRAGMA integrity_check(20)", static row => row.GetString(0))
                 .Where(fault => fault != "ok"))
                 yield return $"{file.Name}: {fault}";
-            foreach (string fault in file.Rows("PRAGMA foreign_key_check", static row => $"{row.GetString(0)} has a row whose {row.GetString(2)} is missing").Take(20))
+            foreach (string fault in file.Rows("PRAGMA foreign_key_check",
+                static row => $"{row.GetString(0)} has a row whose {row.GetString(2)} is missing").Take(20))
                 yield return $"{file.Name}: {fault}";
         }
     }

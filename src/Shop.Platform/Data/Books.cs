@@ -37,6 +37,8 @@ public sealed class Books
     public void Disagree(string difference, ILogger log)
     {
         Interlocked.CompareExchange(ref _difference, difference, null);
-        log.LogCritical("The books disagree: {Difference}. Nothing is changed until other files are in place: docs/runbooks/BooksDisagree.md says what to do", difference);
+        log.LogCritical(
+            "The books disagree: {Difference}. Nothing is changed until other files are in place: "
+            + "docs/runbooks/BooksDisagree.md says what to do", difference);
     }
 }

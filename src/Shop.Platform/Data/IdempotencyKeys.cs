@@ -39,7 +39,8 @@ public sealed class IdempotencyKeys
             "INSERT INTO idempotency_keys (key, fingerprint, answer, at) VALUES (?1, ?2, ?3, ?4)");
         _forget = database.Writes.Prepare("DELETE FROM idempotency_keys WHERE key = ?1 AND at < ?2");
         _purge = database.Writes.Prepare("""
-            DELETE FROM idempotency_keys WHERE key IN (SELECT key FROM idempotency_keys WHERE at < ?1 ORDER BY at LIMIT ?2)
+            DELETE FROM idempotency_keys
+            WHERE key IN (SELECT key FROM idempotency_keys WHERE at < ?1 ORDER BY at LIMIT ?2)
             """);
     }
 

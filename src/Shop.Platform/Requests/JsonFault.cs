@@ -8,7 +8,11 @@ namespace Shop.Platform.Requests;
 internal static class JsonFault
 {
     /// <summary>What the serializer adds to its sentences for programmers.</summary>
-    private static readonly string[] ForProgrammers = [" LineNumber:", " Path:", " Change the reader options.", " which is not supported in this mode", " encountered during deserialization"];
+    private static readonly string[] ForProgrammers =
+    [
+        " LineNumber:", " Path:", " Change the reader options.", " which is not supported in this mode",
+        " encountered during deserialization",
+    ];
 
     /// <summary>The fault of these bytes, which a parser refused.</summary>
     public static string Of(ReadOnlySequence<byte> json, Exception refusal)
@@ -54,7 +58,8 @@ internal static class JsonFault
             return $"the text that begins at {Place(bytes, bytes.Length - rest.Length)} has no closing '\"'";
         if (open.Count == 0) return null;
         (string what, char end) = bytes[(int)open.Peek()] == (byte)'{' ? ("object", '}') : ("list", ']');
-        return $"it ends too early, at {Place(bytes, bytes.Length)}: the {what} that begins at {Place(bytes, open.Peek())} has no closing '{end}'";
+        return $"it ends too early, at {Place(bytes, bytes.Length)}: "
+            + $"the {what} that begins at {Place(bytes, open.Peek())} has no closing '{end}'";
     }
 
     private static long StartOf(ReadOnlySpan<byte> bytes, long line)

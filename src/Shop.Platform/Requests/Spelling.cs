@@ -15,7 +15,8 @@ public static class Spelling
         if (written.Length > LongestName) return null;
         string bare = Bare(written);
         if (bare.Length == 0) return null;
-        (string Name, int Distance)[] near = [.. known.Select(name => (name, Distance(bare, Bare(name)))).Where(pair => pair.Item2 <= Tolerance(bare.Length))];
+        (string Name, int Distance)[] near = [.. known.Select(name => (name, Distance(bare, Bare(name))))
+            .Where(pair => pair.Item2 <= Tolerance(bare.Length))];
         return near.Length == 0 ? null : near.MinBy(pair => pair.Distance).Name;
     }
 

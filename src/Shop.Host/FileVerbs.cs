@@ -6,8 +6,8 @@ using Shop.Products;
 
 namespace Shop.Host;
 
-/// <summary>The verbs that look after the database files: <c>backup</c>, <c>restore</c>, <c>check</c> and
-/// <c>accept</c>. docs/backup.md is their manual.</summary>
+/// <summary>The verbs that look after the database files: <c>backup</c>, <c>restore</c>, <c>check</c>,
+/// <c>accept</c> and <c>compact</c>. docs/backup.md is their manual.</summary>
 internal static class FileVerbs
 {
     private const int MostNamed = 1000;
@@ -62,6 +62,14 @@ internal static class FileVerbs
         Backup.Accept(settings.DataDirectory, Modules);
         Console.WriteLine($"The files in {Path.GetFullPath(settings.DataDirectory)} are accepted as they are from the next "
             + "start on. Their differences stay.");
+        return 0;
+    });
+
+    public static Task<int> CompactAsync(string[] args) => RunAsync("compact", () =>
+    {
+        ShopSettings settings = ShopHost.SettingsOf(args);
+        Database.Compact(settings.DataDirectory, Modules);
+        Console.WriteLine($"The files in {Path.GetFullPath(settings.DataDirectory)} have no free space, and give back what becomes free from now on.");
         return 0;
     });
 

@@ -164,7 +164,7 @@ internal sealed partial class BackupTests
     {
         string manual = await File.ReadAllTextAsync(Path.Combine(Repository(), "docs", "backup.md"));
         string[][] commands = [.. Command().Matches(manual).Select(match => match.Groups["verb"].Value.Split(' ', StringSplitOptions.RemoveEmptyEntries))];
-        Assert.That(commands.Select(command => command[0]), Is.EqualTo(new[] { "backup", "check", "restore", "check", "accept" }));
+        Assert.That(commands.Select(command => command[0]), Is.EqualTo(new[] { "backup", "check", "restore", "check", "compact", "accept" }));
         using ShopProcess shop = await ShopProcess.StartAsync(_data);
         await shop.Orders.PostAsync("/orders", Http.Order("prod_0"));
         foreach (string[] command in commands)

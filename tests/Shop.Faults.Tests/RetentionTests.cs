@@ -65,6 +65,27 @@ internal sealed class RetentionTests
         await ChecksAsync();
     }
 
+    [Test]
+    public async Task Given_files_that_cannot_shrink_and_a_shop_that_was_killed_when_they_are_compacted_then_they_can_and_it_goes_on_with_them()
+    {
+        foreach (string module in new[] { "products", "orders", "inventory" }) Run(module, "PRAGMA auto_vacuum=NONE; CREATE TABLE of_an_older_version (x)");
+        using (ShopProcess shop = await ShopProcess.StartAsync(_data))
+        {
+            await LiveAsync(shop, 0, isOver: true);
+            shop.Signal(9); // its files have the first mark of a run
+            await shop.ExitAsync();
+        }
+
+        Assert.That(Number("orders", "PRAGMA auto_vacuum"), Is.Zero);
+        (int code, string output) = await ShopVerb.RunAsync("compact", $"--Shop:DataDirectory={_data}");
+        Assert.That(code, Is.Zero, output);
+        Assert.That(Number("orders", "PRAGMA auto_vacuum"), Is.EqualTo(2));
+        await ChecksAsync();
+        using ShopProcess again = await ShopProcess.StartAsync(_data);
+        Assert.That(again.Log, Does.Not.Contain("disagree"));
+        Assert.That((await again.Orders.GetJsonAsync("/orders")).AsArray(), Has.Count.EqualTo(1));
+    }
+
     // Movements as they were are there until the last of the old ones is gone.
     private static async Task<long> LeftAsync(ShopProcess shop)
     {
@@ -113,6 +134,15 @@ internal sealed class RetentionTests
         using SqliteCommand command = connection.CreateCommand();
         command.CommandText = sql;
         command.ExecuteNonQuery();
+    }
+
+    private long Number(string module, string sql)
+    {
+        using var connection = new SqliteConnection($"Data Source={Path.Combine(_data, $"{module}.db")};Pooling=False");
+        connection.Open();
+        using SqliteCommand command = connection.CreateCommand();
+        command.CommandText = sql;
+        return (long)command.ExecuteScalar()!;
     }
 
     private async Task ChecksAsync()

@@ -53,7 +53,7 @@ internal sealed class OrdersApi(
             .WhenTooLate(() => metrics.Rejected(Rejection.Overloaded))
             .Says("placeOrder", Tag, "Place an order", "Every line is held, or none. Safe to repeat with an Idempotency-Key or an order_id of the client's own.")
             .Answers<OrderBody>(201, "Placed, and on disk; Location says where.", Example)
-            .Fails((409, "Too little stock (each short line is named), or the order_id was used for another order."),
+            .Fails((409, "Too little stock (each short line is named), the order_id was used for another order, or the order that the Idempotency-Key stands for was deleted."),
                 (413, "The body is larger than 64 KiB."), (415, "The body is no JSON."), (422, "A product is unknown, or no longer sold."));
         Change(routes, "pay", OrderStatus.Paid, "Only an order that is created can be paid.");
         Change(routes, "ship", OrderStatus.Shipped, "Only an order that is paid can be shipped; its units leave the stock.");

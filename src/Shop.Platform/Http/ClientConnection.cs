@@ -84,7 +84,7 @@ internal sealed class ClientConnection : IDuplexPipe, IDisposable
     }
 
     /// <summary>Whether a reply of so many bytes has room.</summary>
-    public bool HasRoomForReply(int bytes) => _all.HasRoomForReply(this, bytes);
+    public bool HasRoomForReply(int bytes) => _all.HasRoomForReply(this, Replies.Reckoned(bytes));
 
     /// <summary>Ends the connection for others, when the server is done with it, or after a second.</summary>
     public void GiveWay()
@@ -157,7 +157,10 @@ internal sealed class ClientConnection : IDuplexPipe, IDisposable
     {
         if (_hasLeft) bytes = 0;
         long more = bytes - Interlocked.Exchange(ref _replyBytes, bytes);
-        if (more != 0) _all.HoldsReply(this, more);
+        if (more == 0 || _all.HoldsReply(this, more)) return;
+        // It is written already, so nothing else can be said.
+        Listener.Metrics.CountNoMemory();
+        Cut();
     }
 
     /// <summary>What arrives. The server reads when it wants a head, or the rest of a body.</summary>
@@ -216,8 +219,15 @@ internal sealed class ClientConnection : IDuplexPipe, IDisposable
     /// <summary>What is sent. The server flushes a reply when it is written, and goes on when most of it has been handed to the network.</summary>
     private sealed class Replies(PipeWriter leaving, ClientConnection connection) : PipeWriter
     {
+        /// <summary>Bytes after which a reply is counted while it is written, and not only if its client does not read it.</summary>
+        private const int Step = 64 * 1024;
+
         private readonly int _uncounted = connection._all.Shares.ReplyBuffer;
         private long _written;
+        private long _counted;
+
+        /// <summary>Twice: what makes a reply holds about as much again.</summary>
+        public static long Reckoned(long bytes) => 2 * bytes;
 
         public override bool CanGetUnflushedBytes => leaving.CanGetUnflushedBytes;
 
@@ -231,13 +241,16 @@ internal sealed class ClientConnection : IDuplexPipe, IDisposable
         {
             leaving.Advance(bytes);
             _written += bytes;
+            if (_written - _counted < Step) return;
+            _counted = _written;
+            connection.CountReply(Reckoned(_written));
         }
 
         public override ValueTask<FlushResult> FlushAsync(CancellationToken cancellationToken = default)
         {
             ValueTask<FlushResult> flushing = leaving.FlushAsync(cancellationToken);
             if (!flushing.IsCompletedSuccessfully) return UntilReadAsync(flushing);
-            _written = 0;
+            Read();
             return flushing;
         }
 
@@ -248,17 +261,22 @@ internal sealed class ClientConnection : IDuplexPipe, IDisposable
         private async ValueTask<FlushResult> UntilReadAsync(ValueTask<FlushResult> flushing)
         {
             Volatile.Write(ref connection._unreadSince, Stopwatch.GetTimestamp());
-            connection.CountReply(_written + _uncounted);
+            connection.CountReply(Reckoned(_written + _uncounted));
             try
             {
                 return await flushing;
             }
             finally
             {
-                _written = 0;
                 Volatile.Write(ref connection._unreadSince, 0);
-                connection.CountReply(0);
+                Read();
             }
+        }
+
+        private void Read()
+        {
+            _written = _counted = 0;
+            if (connection.ReplyBytes > 0) connection.CountReply(0);
         }
     }
 }

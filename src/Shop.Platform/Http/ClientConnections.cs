@@ -12,7 +12,7 @@ internal sealed class ClientConnections(MemoryShares shares)
     /// <summary>Those that give way are looked for among all, so it is done for many at a time: for this part of the limit.</summary>
     private const int Part = 32;
 
-    /// <summary>A client that reads at any speed has read something within this time: a second.</summary>
+    /// <summary>A second. A client's own replies don't give way to its next before it has had time to read them.</summary>
     private static readonly long SlowToRead = Stopwatch.Frequency;
 
     private readonly Lock _lock = new();
@@ -63,17 +63,13 @@ internal sealed class ClientConnections(MemoryShares shares)
         || MakeRoom(connection, ref _requestBytes, 0, shares.RequestBytes, static other => other.WaitsSince != 0 ? other.RequestBytes : 0, static other => other.RequestBytes);
 
     /// <summary>A connection holds more bytes of a reply, or fewer.</summary>
-    public void HoldsReply(ClientConnection connection, long more)
-    {
-        if (Interlocked.Add(ref _replyBytes, more) > shares.ReplyBytes && more > 0) MakeRoomForReplies(connection, 0);
-    }
+    /// <returns>False if there is no room for them.</returns>
+    public bool HoldsReply(ClientConnection connection, long more) =>
+        Interlocked.Add(ref _replyBytes, more) <= shares.ReplyBytes || more < 0 || MakeRoomForReplies(connection, 0);
 
     /// <summary>Whether a reply of so many bytes has room.</summary>
-    public bool HasRoomForReply(ClientConnection connection, long bytes)
-    {
-        long held = Volatile.Read(ref _replyBytes);
-        return held == 0 || held + bytes <= shares.ReplyBytes || MakeRoomForReplies(connection, bytes);
-    }
+    public bool HasRoomForReply(ClientConnection connection, long bytes) =>
+        Volatile.Read(ref _replyBytes) + bytes <= shares.ReplyBytes || MakeRoomForReplies(connection, bytes);
 
     private static long Frees(ClientConnection connection, ModuleListener listener) =>
         connection.Listener == listener && connection.WaitsSince != 0 ? 1 : 0;
@@ -82,7 +78,7 @@ internal sealed class ClientConnections(MemoryShares shares)
     {
         long slow = Stopwatch.GetTimestamp() - SlowToRead;
         return MakeRoom(connection, ref _replyBytes, more, shares.ReplyBytes,
-            other => other.UnreadSince is var since && since != 0 && since < slow ? other.ReplyBytes : 0, static other => other.ReplyBytes);
+            other => other.UnreadSince is var since && since != 0 && (since < slow || other.Client != connection.Client) ? other.ReplyBytes : 0, static other => other.ReplyBytes);
     }
 
     private bool MakeRoom(ClientConnection newcomer, ref long held, long more, long limit, Func<ClientConnection, long> frees, Func<ClientConnection, long> holds)

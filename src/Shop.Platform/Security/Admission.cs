@@ -18,7 +18,11 @@ internal sealed class Admission
     private readonly RequestMetrics _metrics;
     private readonly AllowedHosts _hosts;
     private readonly bool _asksWho;
+    /// <summary>Scrapes a second of one client, apart from its requests: so that a client that sends too much can still be watched, but not for nothing.</summary>
+    private const int ScrapeRate = 20;
+
     private readonly PartitionedRateLimiter<string>? _rate;
+    private readonly PartitionedRateLimiter<string>? _scrapeRate;
     private readonly ICorsService? _cors;
     private readonly CorsPolicy? _corsPolicy;
 
@@ -29,7 +33,7 @@ internal sealed class Admission
         _metrics = listener.Metrics;
         _hosts = new AllowedHosts(settings);
         _asksWho = settings.ApiKeys.Any || settings.MetricsKey is not null || settings.ClientRateLimit > 0;
-        if (settings.ClientRateLimit > 0) _rate = PartitionedRateLimiter.Create<string, string>(client => RateLimitPartition.GetTokenBucketLimiter(client, Bucket));
+        if (settings.ClientRateLimit > 0) (_rate, _scrapeRate) = (Limiter(settings.ClientRateLimit), Limiter(ScrapeRate));
         if (settings.CorsOrigins.Count == 0) return;
         _cors = services.GetRequiredService<ICorsService>();
         _corsPolicy = new CorsPolicyBuilder([.. settings.CorsOrigins]).AllowAnyMethod().AllowAnyHeader()
@@ -90,9 +94,8 @@ internal sealed class Admission
         string? shown = ApiKeys.Shown(http.Request.Headers);
         ApiKey? key = shown is null ? null : _settings.ApiKeys.Find(shown);
         if (key is not null) http.Features.Set(key); // its idempotency keys are its own
-        if (_rate is not null && endpoint?.Metadata.GetMetadata<Uncounted>() is null && !IsWithinRate(http, key)) return TooOften();
-
         Access access = AccessOf(http, endpoint);
+        if (_rate is not null && access != Access.Health && !IsWithinRate(http, key, access)) return TooOften(access);
         if (access == Access.Open || access == Access.Health) return null;
         if (access == Access.Metrics || (access == Access.Figures && _settings.MetricsKey is not null))
             return _settings.MetricsKey is { } hash && (shown is null || !ApiKeys.Matches(shown, hash)) ? Unauthorized(http, shown) : null;
@@ -131,25 +134,26 @@ internal sealed class Admission
     private void Challenge(HttpContext http, string? error) =>
         http.Response.Headers.WWWAuthenticate = error is null ? $"Bearer realm=\"{_realm}\"" : $"Bearer realm=\"{_realm}\", error=\"{error}\"";
 
-    private bool IsWithinRate(HttpContext http, ApiKey? key)
+    private bool IsWithinRate(HttpContext http, ApiKey? key, Access access)
     {
         string client = key is null ? $"address {ClientAddress.Of(http)}" : $"key {key.Name}";
-        using RateLimitLease lease = _rate!.AttemptAcquire(client);
+        using RateLimitLease lease = (access == Access.Metrics ? _scrapeRate! : _rate!).AttemptAcquire(client);
         return lease.IsAcquired;
     }
 
-    private Problem TooOften()
+    private Problem TooOften(Access access)
     {
         _metrics.CountClientTooFast();
-        return Problem.TooMany($"More than {_settings.ClientRateLimit} requests a second from one client; try again in a second.", "client-rate-limit");
+        string limit = access == Access.Metrics ? $"{ScrapeRate} scrapes" : $"{_settings.ClientRateLimit} requests";
+        return Problem.TooMany($"More than {limit} a second from one client; try again in a second.", "client-rate-limit");
     }
 
-    private TokenBucketRateLimiterOptions Bucket(string client) => new()
+    private static PartitionedRateLimiter<string> Limiter(int rate) => PartitionedRateLimiter.Create<string, string>(client => RateLimitPartition.GetTokenBucketLimiter(client, _ => new TokenBucketRateLimiterOptions
     {
-        TokenLimit = _settings.ClientRateLimit,
-        TokensPerPeriod = _settings.ClientRateLimit,
+        TokenLimit = rate,
+        TokensPerPeriod = rate,
         ReplenishmentPeriod = TimeSpan.FromSeconds(1),
         AutoReplenishment = true,
         QueueLimit = 0,
-    };
+    }));
 }

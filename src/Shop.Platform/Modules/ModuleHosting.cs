@@ -150,12 +150,26 @@ public static class ModuleHosting
         return pipeline.Build();
     }
 
+    // A compressor takes memory as long as its client has not read: where there are many, answers go out as they are.
     private static RequestDelegate Compressed(IServiceProvider services)
     {
+        const int Most = 32;
+        int underWay = 0;
         var pipeline = new ApplicationBuilder(services);
         pipeline.UseResponseCompression();
         pipeline.Run(static http => http.GetEndpoint()!.RequestDelegate!(http));
-        return pipeline.Build();
+        RequestDelegate compress = pipeline.Build();
+        return async http =>
+        {
+            try
+            {
+                await (Interlocked.Increment(ref underWay) <= Most ? compress(http) : http.GetEndpoint()!.RequestDelegate!(http));
+            }
+            finally
+            {
+                Interlocked.Decrement(ref underWay);
+            }
+        };
     }
 
     private sealed class ModuleLifetime(IShopModule module, IServiceProvider services) : IHostedService, IAsyncDisposable

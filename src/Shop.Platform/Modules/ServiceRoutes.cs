@@ -7,7 +7,6 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.OpenApi;
 using Prometheus;
-using Scalar.AspNetCore;
 using Shop.Platform.Http;
 using Shop.Platform.Live;
 using Shop.Platform.OpenApi;
@@ -60,11 +59,8 @@ internal static class ServiceRoutes
             .Says("getDocs", Tag, "A page to try this service", "It reads this document, and asks for nothing outside.")
             .Answers(200, "The page.", "text/html"));
         endpoints.MapGet("/docs/start.js", DocsScript).WithMetadata(Uncounted.Mark, Access.Open, Reads, Caching.NeverCompressed);
-        // The page's script, under /docs/scalar.js. The package has a page of its own too, for any name: nobody asked for that.
-        endpoints.MapScalarApiReference("/docs").WithMetadata(Uncounted.Mark, Access.Open, Reads, Caching.NeverCompressed).Add(static builder =>
-        {
-            if (((RouteEndpointBuilder)builder).RoutePattern.Parameters.Count > 0) builder.RequestDelegate = NotFound;
-        });
+        foreach (string file in new[] { "scalar.js", "favicon.svg" })
+            endpoints.MapGet($"/docs/{file}", new PackagedFile(file).SendAsync).WithMetadata(Uncounted.Mark, Access.Open, Reads, Caching.Never);
     }
 
     private static Dictionary<string, string> Links(IEndpointRouteBuilder endpoints)
@@ -133,12 +129,6 @@ internal static class ServiceRoutes
         })
 
         """);
-
-    private static Task NotFound(HttpContext http)
-    {
-        http.Response.StatusCode = StatusCodes.Status404NotFound;
-        return Task.CompletedTask;
-    }
 
     private static Task Text(HttpContext http, string contentType, string text)
     {

@@ -81,6 +81,33 @@ internal sealed partial class SecurityTests
         });
     }
 
+    [TestCase("/openapi/v1.json")]
+    [TestCase("/docs")]
+    [TestCase("/docs/scalar.js")]
+    [TestCase("/live")]
+    [TestCase("/live/events")]
+    [TestCase("/nowhere")]
+    public async Task Given_a_rate_for_each_client_then_whatever_it_asks_for_counts_but_health_and_scrapes_go_on(string path)
+    {
+        await using ShopUnderTest shop = await ShopUnderTest.StartAsync("Shop:ClientRateLimit=5");
+        int[] statuses = await StatusesAsync(path, 100);
+        int[] health = await StatusesAsync("/health/live", 100);
+        int[] scrapes = await StatusesAsync("/metrics", 10);
+        int[] manyScrapes = await StatusesAsync("/metrics", 200);
+        Assert.That(statuses, Has.Some.EqualTo(429).And.Some.LessThan(429));
+        Assert.That(health, Is.All.EqualTo(200));
+        Assert.That(scrapes, Is.All.EqualTo(200));
+        Assert.That(manyScrapes, Has.Some.EqualTo(429).And.Some.EqualTo(200));
+
+        async Task<int[]> StatusesAsync(string of, int times) => await Task.WhenAll(Enumerable.Range(0, times).Select(async _ =>
+        {
+            using var request = new HttpRequestMessage(HttpMethod.Get, of);
+            request.Headers.Accept.ParseAdd("*/*");
+            using HttpResponseMessage answer = await shop.Products.SendAsync(request, HttpCompletionOption.ResponseHeadersRead);
+            return (int)answer.StatusCode;
+        }));
+    }
+
     [TestCase("Shop:AllowedHosts=shop.example", "SHOP.example:80")]
     [TestCase("Shop:AllowedHosts=*", "evil.example")]
     [TestCase("Shop:AllowedHosts=::1", "[::1]")]

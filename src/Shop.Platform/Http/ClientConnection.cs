@@ -261,7 +261,8 @@ internal sealed class ClientConnection : IDuplexPipe, IDisposable
         private async ValueTask<FlushResult> UntilReadAsync(ValueTask<FlushResult> flushing)
         {
             Volatile.Write(ref connection._unreadSince, Stopwatch.GetTimestamp());
-            connection.CountReply(Reckoned(_written + _uncounted));
+            // Further requests may have arrived behind this one.
+            connection.CountReply(Reckoned(_written + _uncounted) + MemoryShares.RequestBuffer);
             try
             {
                 return await flushing;

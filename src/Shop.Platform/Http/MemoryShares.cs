@@ -5,7 +5,8 @@ namespace Shop.Platform.Http;
 /// says nothing about all of them together; these do. The rest is for what the shop is working on.
 /// </summary>
 /// <param name="available">Bytes that the process may have for its objects: the limit of a container is in it.</param>
-internal sealed class MemoryShares(long available)
+/// <param name="connections">Connections that the settings allow, of all services together.</param>
+internal sealed class MemoryShares(long available, long connections)
 {
     /// <summary>
     /// What a connection is reckoned at. 8,000 idle ones were measured at 16 KB each, what they leave for the collector
@@ -13,20 +14,22 @@ internal sealed class MemoryShares(long available)
     /// </summary>
     private const int ConnectionBytes = 24 * 1024;
 
-    /// <summary>Bytes of requests, and of replies, that the server holds for one connection before it waits.</summary>
+    /// <summary>Bytes of requests that the server reads ahead of what it has looked at.</summary>
+    public const int RequestBuffer = 16 * 1024;
+
     private const int LeastBuffer = 4 * 1024, MostBuffer = 64 * 1024;
 
     /// <summary>By what this process has.</summary>
-    public static MemoryShares OfProcess => new(GC.GetGCMemoryInfo().TotalAvailableMemoryBytes);
+    public static MemoryShares OfProcess(long connections) => new(GC.GetGCMemoryInfo().TotalAvailableMemoryBytes, connections);
 
     /// <summary>Connections of all services together.</summary>
-    public int Connections { get; } = (int)Math.Clamp(available / ConnectionBytes, 256, 1_000_000);
+    public int Connections { get; } = (int)Math.Clamp(available / ConnectionBytes, 1, connections);
 
     /// <summary>Bytes of requests that have not been read to their end.</summary>
     public long RequestBytes { get; } = available / 8;
 
     /// <summary>Bytes of replies that their clients have not read.</summary>
-    public long ReplyBytes { get; } = available / 8;
+    public long ReplyBytes { get; } = available / 16;
 
     /// <summary>
     /// Bytes of replies that may wait for one client without being counted: with this many on every connection they are

@@ -30,7 +30,7 @@ public sealed class ModuleListener(ModuleContext module)
     public FailureLog Failures { get; } = new(module.Log);
 
     /// <summary>The connections of all listeners.</summary>
-    internal ClientConnections Connections { get; init; } = new(MemoryShares.OfProcess);
+    internal ClientConnections Connections { get; init; } = new(MemoryShares.OfProcess(module.Settings.MaxConnections));
 
     /// <summary>The module's own pipeline.</summary>
     public RequestDelegate Pipeline { get; set; } = static _ => throw new InvalidOperationException("The pipeline is not built.");

@@ -40,7 +40,7 @@ public static class ModuleHosting
         services.AddSingleton<BooksHealth>();
         services.AddSingleton<IHostedService>(provider => new BookKeeping(modules, provider));
         services.AddSingleton<PipelineBuilder>();
-        services.AddSingleton(MemoryShares.OfProcess);
+        services.AddSingleton(MemoryShares.OfProcess((long)modules.Count * settings.MaxConnections));
         services.AddSingleton<ClientConnections>();
         services.AddCors();
         services.AddResponseCompression(options =>
@@ -60,14 +60,14 @@ public static class ModuleHosting
             kestrel.AddServerHeader = false;
             // Idle connections cost memory, slow ones a place in the queue of others: each limit is a choice, and SECURITY.md says which.
             var shares = kestrel.ApplicationServices.GetRequiredService<MemoryShares>();
-            kestrel.Limits.MaxConcurrentConnections = Math.Min(shares.Connections, (long)modules.Count * settings.MaxConnections) + ConnectionLimit.BeingRefused;
+            kestrel.Limits.MaxConcurrentConnections = shares.Connections + ConnectionLimit.BeingRefused;
             kestrel.Limits.RequestHeadersTimeout = settings.RequestTimeout;
             kestrel.Limits.KeepAliveTimeout = ModuleListener.KeepAlive;
             kestrel.Limits.MaxRequestLineSize = 8 * 1024;
             kestrel.Limits.MaxRequestHeaderCount = 100;
             kestrel.Limits.MaxRequestHeadersTotalSize = 16 * 1024;
             // What a client sends behind a request that is being answered stays with the client. What is looked at does not count, so a longer body arrives all the same.
-            kestrel.Limits.MaxRequestBufferSize = 16 * 1024;
+            kestrel.Limits.MaxRequestBufferSize = MemoryShares.RequestBuffer;
             kestrel.Limits.MaxResponseBufferSize = shares.ReplyBuffer;
             kestrel.Limits.MinRequestBodyDataRate = SlowestClient;
             kestrel.Limits.MinResponseDataRate = SlowestClient;

@@ -153,7 +153,7 @@ public static class ModuleHosting
     // A compressor takes memory as long as its client has not read: where there are many, answers go out as they are.
     private static RequestDelegate Compressed(IServiceProvider services)
     {
-        const int Most = 32;
+        const int Most = 16;
         int underWay = 0;
         var pipeline = new ApplicationBuilder(services);
         pipeline.UseResponseCompression();

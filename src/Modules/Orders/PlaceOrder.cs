@@ -51,7 +51,15 @@ internal sealed class PlaceOrder(
     private async Task<Placement> PlaceOnceAsync(Wish wish)
     {
         using IDisposable turn = await gate.EnterAsync(wish.GateKeys());
-        return await FindEarlierAsync(wish) ?? await PlaceNewAsync(wish);
+        try
+        {
+            return await FindEarlierAsync(wish) ?? await PlaceNewAsync(wish);
+        }
+        catch (IdempotencyKeyInUseException)
+        {
+            // By a change of an order: those don't wait here.
+            return await FindEarlierAsync(wish) ?? new Placement(Problem: IdempotencyKey.Reused);
+        }
     }
 
     private async Task<Placement> PlaceNewAsync(Wish wish)

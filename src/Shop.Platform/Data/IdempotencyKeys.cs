@@ -73,6 +73,7 @@ public sealed class IdempotencyKeys
     }
 
     /// <summary>Keeps an answer for a key that has none.</summary>
+    /// <exception cref="IdempotencyKeyInUseException">It has one.</exception>
     public void Add(IdempotencyKey key, string answer, DateTime now)
     {
         try
@@ -83,7 +84,7 @@ public sealed class IdempotencyKeys
         {
             // The purge comes once an hour, so a key that is too old may still be there. To look for it first, or to
             // leave it to SQLite's upsert, would cost each order.
-            if (_forget.Set(1, key.Text).Set(2, Oldest(now)).Run() == 0) throw;
+            if (_forget.Set(1, key.Text).Set(2, Oldest(now)).Run() == 0) throw new IdempotencyKeyInUseException(exception);
             Insert(key, answer, now);
         }
     }
@@ -141,3 +142,6 @@ public sealed class IdempotencyKeys
 /// <param name="IsSame">Whether it was kept for the same method, path and content.</param>
 /// <param name="Answer">The answer, as its module keeps it.</param>
 public sealed record KeptAnswer(bool IsSame, string Answer);
+
+/// <summary>A key was used for another request, which came in between.</summary>
+public sealed class IdempotencyKeyInUseException(Exception innerException) : Exception("The key was used for another request meanwhile.", innerException);

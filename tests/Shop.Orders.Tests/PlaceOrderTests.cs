@@ -1,0 +1,38 @@
+using NSubstitute;
+using Shop.Inventory.Contracts;
+using Shop.Platform.Requests;
+using Shop.Products.Contracts;
+using Shop.Testing;
+
+namespace Shop.Orders.Tests;
+
+internal sealed class PlaceOrderTests
+{
+    [Test]
+    public async Task Given_an_order_under_way_when_its_key_is_used_for_a_change_of_another_then_it_is_refused_as_reused_and_gives_its_units_back()
+    {
+        using var files = new ModuleFiles(new OrdersModule());
+        var store = new OrderStore(files.Context.Database);
+        var metrics = new OrderMetrics(files.Context);
+        var feed = new OrderFeed(store, files.Context);
+        IInventory inventory = Substitute.For<IInventory>();
+        IProductCatalogue products = Substitute.For<IProductCatalogue>();
+        products.FindAsync(default!).ReturnsForAnyArgs(new ValueTask<IReadOnlyList<ProductOnSale?>>([new ProductOnSale("p", "P", 100)]));
+        inventory.ReserveAsync(default, default!).ReturnsForAnyArgs(new ValueTask<Reservation>(new Reservation(ReservationOutcome.Held, [])));
+        await using var settlement = new Settlement(store, inventory, files.Context);
+        var place = new PlaceOrder(store, metrics, feed, settlement, new KeyedGate(), products, inventory, files.Context);
+        var lifecycle = new OrderLifecycle(store, metrics, feed, settlement, files.Context);
+        string earlier = (await place.PlaceAsync(new Wish("ada", [new StockLine("p", 1)], null, null))).Order!.Id;
+
+        inventory.ReserveAsync(default, default!).ReturnsForAnyArgs(_ => PaidMeanwhileAsync());
+        PlaceOrder.Placement placement = await place.PlaceAsync(new Wish("ada", [new StockLine("p", 1)], "mine", "key"));
+        Assert.That(placement.Problem, Is.SameAs(IdempotencyKey.Reused));
+        Assert.That((store.FindId("mine").Exists, settlement.IsBeingUndone("mine")), Is.EqualTo((false, true)));
+
+        async ValueTask<Reservation> PaidMeanwhileAsync()
+        {
+            await lifecycle.ChangeAsync(earlier, OrderStatus.Paid, "key");
+            return new Reservation(ReservationOutcome.Held, []);
+        }
+    }
+}

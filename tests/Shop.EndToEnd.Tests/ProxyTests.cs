@@ -36,7 +36,7 @@ internal sealed partial class ProxyTests
         using HttpResponseMessage basket = await PostAsync(proxy, "shop.example", "/basket", ("action", "add"), ("product_id", "prod_0"), ("quantity", "1"));
         Assert.That((int)basket.StatusCode, Is.EqualTo(303), await basket.Content.ReadAsStringAsync());
         Assert.That(basket.Header("Set-Cookie"), Does.Contain("; secure"));
-        using HttpResponseMessage order = await PostAsync(proxy, "orders.shop.example", "/checkout", ("customer_id", "ada"), ("product_id", "prod_0"), ("quantity", "1"), ("key", "k"));
+        using HttpResponseMessage order = await PostAsync(proxy, "orders.shop.example", "/checkout", ("customer_id", "ada"), ("product_id", "prod_0"), ("unit_price_cents", "1290"), ("quantity", "1"), ("key", "k"));
         Assert.That((int)order.StatusCode, Is.EqualTo(303), await order.Content.ReadAsStringAsync());
         using HttpResponseMessage traffic = await PostAsync(proxy, "orders.shop.example", "/live/traffic", ("action", "start"), ("rate", "1"));
         Assert.That((int)traffic.StatusCode, Is.EqualTo(403), "everybody is this machine behind a proxy on it");

@@ -12,6 +12,7 @@ internal sealed class OrderListTests
     {
         using var files = new ModuleFiles(new OrdersModule());
         var store = new OrderStore(files.Context.Database);
+        Assert.That(store.Newest(new OrderFilter(null, null, null), 10, default), Is.Empty);
         List<Order> placed = [];
         // Around the ends of runs, and far from them.
         foreach (int orders in new[] { 1, 1022, 1, 1, 1500, 547 })
@@ -66,6 +67,7 @@ internal sealed class OrderListTests
                 && (product is null || each.Order.Lines.Any(line => line.ProductId == product)))];
             return (!filter.NeedsRuns || (store.Count(filter, wanted.Length + 1, default) == wanted.Length && store.Count(filter, limit, default) == Math.Min(limit, wanted.Length)))
                 && store.List(filter, null, limit, default).Rows.Select(each => (each.Seq, each.Order.Id)).SequenceEqual(wanted.Take(limit).Select(each => (each.Seq, each.Order.Id)))
+                && store.Newest(filter, limit, default).SequenceEqual(wanted.Take(limit).Select(each => OrderHead.Of(each.Order)))
                 && store.List(filter, before, limit, default).Rows.Select(each => each.Seq).SequenceEqual(wanted.Select(each => each.Seq).Where(seq => seq < before).Take(limit));
         }, iter: 60, threads: 1);
     }

@@ -3,6 +3,7 @@ using System.Net;
 using System.Net.Sockets;
 using System.Text;
 using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
 using Shop.Platform.Security;
 
 namespace Shop.Pages.Tests;
@@ -77,10 +78,48 @@ internal sealed class FormTests
     [Test]
     public async Task Given_a_checkout_that_is_sent_twice_then_there_is_one_order()
     {
-        (string, string)[] fields = [("customer_id", "twice"), ("product_id", "prod_0"), ("quantity", "1"), ("key", $"{Guid.NewGuid()}")];
+        (string, string)[] fields = [("customer_id", "twice"), ("product_id", "prod_0"), ("unit_price_cents", await CentsAsync("prod_0")), ("quantity", "1"), ("key", $"{Guid.NewGuid()}")];
         HttpResponseMessage[] answers = await Task.WhenAll(PostAsync(_shop.Orders, "/checkout", Origin, fields), PostAsync(_shop.Orders, "/checkout", Origin, fields));
         Assert.That(answers.Select(answer => answer.StatusCode), Is.All.EqualTo(HttpStatusCode.SeeOther));
         Assert.That(answers[0].Headers.Location, Is.EqualTo(answers[1].Headers.Location));
+    }
+
+    [Test]
+    public async Task Given_a_price_that_changed_after_the_basket_was_shown_then_nothing_is_ordered_until_the_customer_has_seen_the_new_one()
+    {
+        string product = await _shop.ProductAsync(stock: 10, price: 53.40m), customer = $"{Guid.NewGuid()}";
+        using var ask = new HttpRequestMessage(HttpMethod.Get, "/basket") { Headers = { { "Cookie", $"basket={product}.2" } } };
+        using HttpResponseMessage basket = await _shop.Products.SendAsync(ask);
+        string shown = await basket.Content.ReadAsStringAsync();
+        Assert.That(Hidden(shown, "unit_price_cents"), Is.EqualTo("5340"));
+        await _shop.Products.SendJsonAsync(HttpMethod.Put, $"/products/{product}", new { name = "Dear", price = 999_999.99 });
+
+        using HttpResponseMessage refused = await SendAsync(Hidden(shown, "key"), Hidden(shown, "unit_price_cents"));
+        string again = await refused.Content.ReadAsStringAsync();
+        Assert.That(refused.StatusCode, Is.EqualTo(HttpStatusCode.Conflict));
+        Assert.That(again, Does.Contain("<del>53.40 EUR</del>").And.Contain("it was 53.40 EUR, and is 999999.99 EUR now"));
+        Assert.That((await _shop.Orders.GetJsonAsync($"/orders?customer_id={customer}")).AsArray(), Is.Empty);
+        Assert.That((await _shop.StockAsync(product)).Reserved, Is.Zero);
+
+        using HttpResponseMessage taken = await SendAsync(Hidden(again, "key"), Hidden(again, "unit_price_cents"));
+        Assert.That(taken.StatusCode, Is.EqualTo(HttpStatusCode.SeeOther));
+        Assert.That((decimal)(await _shop.Orders.GetJsonAsync($"/orders?customer_id={customer}"))[0]!["total_amount"]!, Is.EqualTo(1_999_999.98m));
+
+        Task<HttpResponseMessage> SendAsync(string key, string cents) => PostAsync(_shop.Orders, "/checkout", Origin,
+            [("customer_id", customer), ("product_id", product), ("unit_price_cents", cents), ("quantity", "2"), ("key", key)]);
+    }
+
+    [TestCase(null)]
+    [TestCase("")]
+    [TestCase("-1")]
+    [TestCase("much")]
+    public async Task Given_a_checkout_without_the_price_that_was_seen_then_the_page_shows_it_and_asks(string? cents)
+    {
+        (string, string)[] price = cents is null ? [] : [("unit_price_cents", cents)];
+        using HttpResponseMessage answer = await PostAsync(_shop.Orders, "/checkout", Origin,
+            [("customer_id", "x"), ("product_id", "prod_0"), .. price, ("quantity", "1"), ("key", $"{Guid.NewGuid()}")]);
+        Assert.That(answer.StatusCode, Is.EqualTo(HttpStatusCode.Conflict));
+        Assert.That(Hidden(await answer.Content.ReadAsStringAsync(), "unit_price_cents"), Is.EqualTo(await CentsAsync("prod_0")));
     }
 
     [TestCase("bell\u0007", "1", "must not contain control characters")]
@@ -362,8 +401,12 @@ internal sealed class FormTests
         }
     }
 
-    private Task<HttpResponseMessage> CheckOutAsync(string customer, string quantity) => PostAsync(_shop.Orders, "/checkout", Origin,
-        [("customer_id", customer), ("product_id", "prod_0"), ("quantity", quantity), ("key", $"{Guid.NewGuid()}")]);
+    private async Task<HttpResponseMessage> CheckOutAsync(string customer, string quantity) => await PostAsync(_shop.Orders, "/checkout", Origin,
+        [("customer_id", customer), ("product_id", "prod_0"), ("unit_price_cents", await CentsAsync("prod_0")), ("quantity", quantity), ("key", $"{Guid.NewGuid()}")]);
+
+    private async Task<string> CentsAsync(string productId) => $"{(long)((decimal)(await _shop.Products.GetJsonAsync($"/products/{productId}"))["price"]! * 100)}";
+
+    private static string Hidden(string page, string name) => Regex.Match(page, $"""name="{name}" value="([^"]*)""", RegexOptions.None, TimeSpan.FromSeconds(1)).Groups[1].Value;
 
     private static async Task<HttpResponseMessage> PostAsync(HttpClient client, string path, string? origin, (string Name, string Value)[] fields)
     {

@@ -42,10 +42,32 @@ internal sealed record Order(
 }
 
 /// <summary>An order without its lines, for where many are shown.</summary>
-internal sealed record OrderHead(string Id, string CustomerId, string Status, long Lines, long TotalCents, long CreatedAt, long UpdatedAt)
+internal sealed record OrderHead
 {
-    public static OrderHead Of(Order order) =>
-        new(order.Id, order.CustomerId, order.Status, order.Lines.Count, order.TotalCents, order.CreatedAt, order.UpdatedAt);
+    public required string Id { get; init; }
+
+    public required string CustomerId { get; init; }
+
+    public required string Status { get; init; }
+
+    public required long Lines { get; init; }
+
+    public required long TotalCents { get; init; }
+
+    public required long CreatedAt { get; init; }
+
+    public required long UpdatedAt { get; init; }
+
+    public static OrderHead Of(Order order) => new()
+    {
+        Id = order.Id,
+        CustomerId = order.CustomerId,
+        Status = order.Status,
+        Lines = order.Lines.Count,
+        TotalCents = order.TotalCents,
+        CreatedAt = order.CreatedAt,
+        UpdatedAt = order.UpdatedAt,
+    };
 
     public OrderSummary ToBody() =>
         new(Id, CustomerId, Status, Lines, Money.FromCents(TotalCents), new UtcTime(CreatedAt), new UtcTime(UpdatedAt));

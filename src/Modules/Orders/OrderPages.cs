@@ -1,3 +1,4 @@
+using System.Globalization;
 using AspNetCoreGeneratedDocument;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
@@ -66,10 +67,11 @@ internal sealed class OrderPages(OrderStore store, PlaceOrder placeOrder, OrderL
     {
         IFormCollection form = await http.Request.ReadFormAsync();
         string customer = form["customer_id"].ToString(), key = form["key"].ToString();
+        long?[] seen = [.. form["unit_price_cents"].Select(cents => long.TryParse(cents, NumberStyles.None, CultureInfo.InvariantCulture, out long price) ? price : (long?)null)];
         (string ProductId, string Quantity)[] typed = [.. form["product_id"].Zip(form["quantity"], (product, quantity) => (product ?? "", (quantity ?? "").Trim()))];
         var faults = new Faults();
         if (!IdempotencyKey.IsKey(key)) key = Guid.NewGuid().ToString();
-        Wish wish = Wish.Read(customer, typed, key, faults);
+        Wish wish = Wish.Read(customer, typed, key, faults) with { SeenCents = [.. typed.Select((_, i) => seen.ElementAtOrDefault(i))] };
         if (!faults.Any)
         {
             PlaceOrder.Placement placement = await placeOrder.PlaceAsync(wish);
@@ -85,7 +87,7 @@ internal sealed class OrderPages(OrderStore store, PlaceOrder placeOrder, OrderL
 
         // A new try is a new request: what was refused must not be answered from the old key.
         IReadOnlyList<ProductOnSale?> sold = await products.FindAsync([.. typed.Select(line => line.ProductId)]);
-        CheckoutLine[] lines = [.. typed.Select((line, i) => new CheckoutLine(line.ProductId, sold[i], line.Quantity, faults.Of($"items[{i}]")))];
+        CheckoutLine[] lines = [.. typed.Select((line, i) => new CheckoutLine(line.ProductId, sold[i], seen.ElementAtOrDefault(i), line.Quantity, faults.Of($"items[{i}]")))];
         return new Page("Checkout", new Pages_Checkout { Model = new CheckoutModel(customer, Guid.NewGuid().ToString(), lines, faults.Of("customer_id"), faults.Of("items", exactly: true), Site.Of(http), _currency) })
         {
             Status = StatusCodes.Status409Conflict,
@@ -103,4 +105,8 @@ internal sealed record OrderModel(Order Order, IReadOnlyList<(string Status, lon
 internal sealed record CheckoutModel(string Customer, string Key, IReadOnlyList<CheckoutLine> Lines, string? CustomerFault, string? Fault, Site Site, string Currency);
 
 /// <summary>A line of it.</summary>
-internal sealed record CheckoutLine(string ProductId, ProductOnSale? Product, string Quantity, string? Fault);
+internal sealed record CheckoutLine(string ProductId, ProductOnSale? Product, long? SeenCents, string Quantity, string? Fault)
+{
+    /// <summary>The price that the customer saw, if it is another now.</summary>
+    public long? OldCents => Product is not null && SeenCents != Product.PriceCents ? SeenCents : null;
+}

@@ -66,6 +66,7 @@ internal sealed class PlaceOrder(
     {
         IReadOnlyList<ProductOnSale?> sold = await products.FindAsync(wish.ProductIds());
         if (sold.Contains(null)) return new Placement(Problem: UnknownProducts(wish, sold));
+        if (PriceChanges(wish, sold) is { } changed) return new Placement(Problem: changed);
         (OrderLine[] lines, long total) = Price(wish.Items, sold);
 
         // An id of the client's own may be tried again; one of the shop's never is.
@@ -195,6 +196,23 @@ internal sealed class PlaceOrder(
         }
 
         return new Problem(StatusCodes.Status422UnprocessableEntity, faults.Summary, "unknown-product") { Faults = faults };
+    }
+
+    // Nobody pays a price that was not on the page.
+    private Problem? PriceChanges(Wish wish, IReadOnlyList<ProductOnSale?> sold)
+    {
+        if (wish.SeenCents is not { } seen) return null;
+        var faults = new Faults();
+        for (int i = 0; i < sold.Count; i++)
+        {
+            if (seen[i] == sold[i]!.PriceCents) continue;
+            string now = Money.Text(sold[i]!.PriceCents, module.Settings.Currency);
+            faults.Add($"items[{i}].unit_price", seen[i] is { } then ? $"has changed: it was {Money.Text(then, module.Settings.Currency)}, and is {now} now" : $"is {now}");
+        }
+
+        if (!faults.Any) return null;
+        metrics.Rejected(Rejection.Conflict);
+        return new Problem(StatusCodes.Status409Conflict, faults.Summary, "price-changed") { Faults = faults };
     }
 
     private Problem TooLittleStock(Wish wish, IReadOnlyList<Shortage> shortages)

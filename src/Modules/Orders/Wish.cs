@@ -51,6 +51,10 @@ internal sealed partial record Wish(string CustomerId, IReadOnlyList<StockLine> 
     /// <summary>The fields of the body that asks for it.</summary>
     public static readonly IReadOnlyList<Field> Body = [CustomerField, ItemsField, OrderField];
 
+    /// <summary>The price of each line as the customer saw it, in cents; null for a line whose price was not shown. Null if all that is asked for is the
+    /// price of the moment, as by the API.</summary>
+    public IReadOnlyList<long?>? SeenCents { get; init; }
+
     public bool IsRepeatable => Key is not null || OrderId is not null;
 
     /// <summary>The key, bound to its content; null if it has no key.</summary>

@@ -27,7 +27,7 @@ public static class Paging
     /// <summary>Rows of a page.</summary>
     public static readonly WholeNumberField Limit = new("limit", 1, 1000)
     {
-        Description = "Rows of a page.",
+        Description = "Most rows of a page.",
         Example = "20",
         Default = 100,
     };

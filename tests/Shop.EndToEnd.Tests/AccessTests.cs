@@ -47,6 +47,7 @@ internal sealed partial class AccessTests
         }
 
         Assert.That(wrong, Is.Empty);
+        Assert.That(SharedShop.Faults(shop), Is.Empty);
     }
 
     /// <returns>The refusal that is due; null for a request that must be let in.</returns>

@@ -40,14 +40,16 @@ internal sealed class OpenApiTests
             foreach (JsonNode? parameter in operation["parameters"]?.AsArray() ?? [])
             {
                 Assert.That((string?)parameter!["description"], Is.Not.Empty, id);
-                Assert.That(parameter["schema"]?["type"], Is.Not.Null, id);
+                Assert.That(parameter["schema"]?["type"] ?? parameter["schema"]?["$ref"], Is.Not.Null, id);
             }
 
             JsonNode? body = operation["requestBody"]?["content"]?["application/json"];
-            if (body is not null) Assert.That(new[] { body["example"], body["schema"]!["properties"] }, Has.None.Null, id);
+            if (body is not null) Assert.That(new[] { body["example"], body["schema"]!["$ref"] }, Has.None.Null, id);
+            Assert.That(operation["security"], Is.Not.Null, id);
             foreach ((string status, JsonNode? response) in operation["responses"]!.AsObject())
             {
                 Assert.That((string?)response!["description"], Is.Not.Empty, $"{id} {status}");
+                Assert.That(response["headers"]!.AsObject(), Is.Not.Empty, $"{id} {status}");
                 if (response["content"]?["application/json"] is { } json && id is not "getOpenApi")
                     Assert.That(new[] { json["example"], json["schema"] }, Has.None.Null, $"{id} {status}");
                 if (int.Parse(status) >= 400 && id != "getReady")
@@ -60,13 +62,14 @@ internal sealed class OpenApiTests
     public async Task Given_the_body_of_an_order_then_its_schema_has_the_rules_that_the_shop_runs_on()
     {
         JsonNode document = await SharedShop.Shop.Orders.GetJsonAsync("/openapi/v1.json");
-        JsonNode schema = document["paths"]!["/orders"]!["post"]!["requestBody"]!["content"]!["application/json"]!["schema"]!;
+        JsonNode schema = document["components"]!["schemas"]!["PlaceOrderRequest"]!;
         JsonNode items = schema["properties"]!["items"]!;
+        JsonNode line = document["components"]!["schemas"]!["OrderLineRequest"]!;
         Assert.Multiple(() =>
         {
             Assert.That(schema["required"]!.AsArray().Select(name => (string)name!), Is.EquivalentTo(new[] { "customer_id", "items" }));
             Assert.That(((int)items["minItems"]!, (int)items["maxItems"]!), Is.EqualTo((1, 100)));
-            Assert.That((int)items["items"]!["properties"]!["quantity"]!["maximum"]!, Is.EqualTo(10_000));
+            Assert.That((int)line["properties"]!["quantity"]!["maximum"]!, Is.EqualTo(10_000));
         });
     }
 
@@ -78,13 +81,68 @@ internal sealed class OpenApiTests
         {
             foreach ((string name, JsonNode? schema) in document["components"]!["schemas"]!.AsObject())
             {
-                string[] members = [.. schema!["properties"]!.AsObject().Select(member => member.Key)];
+                if (schema!["properties"] is null || name.EndsWith("Request", StringComparison.Ordinal)) continue; // a choice, or a body of a request
+                string[] members = [.. schema["properties"]!.AsObject().Select(member => member.Key)];
                 string[] promised = [.. schema["required"]?.AsArray().Select(member => (string)member!) ?? []];
                 // Only a problem with a request has its faults by field.
-                Assert.That(promised, Is.EquivalentTo(name == "Problem" ? members.Except(["errors"]) : members), name);
+                Assert.That(promised, Is.EquivalentTo(name == "Problem" ? members.Except(["errors", "shortages"]) : members), name);
             }
         });
     }
+
+    private static readonly string[] Operations = ["get", "put", "post", "delete"];
+
+    [Test]
+    public async Task Given_a_document_when_a_client_is_generated_then_it_has_names_choices_decimals_and_the_headers_that_it_goes_by()
+    {
+        JsonNode products = await SharedShop.Shop.Products.GetJsonAsync("/openapi/v1.json");
+        JsonNode orders = await SharedShop.Shop.Orders.GetJsonAsync("/openapi/v1.json");
+        JsonNode inventory = await SharedShop.Shop.Inventory.GetJsonAsync("/openapi/v1.json");
+        Assert.Multiple(() =>
+        {
+            Assert.That(Schema(orders, "Order", "status"), Is.EqualTo("#/components/schemas/OrderStatus"));
+            Assert.That(Schema(orders, "OrderEvent", "status"), Is.EqualTo("#/components/schemas/OrderStatus"));
+            Assert.That(Schema(inventory, "Movement", "kind"), Is.EqualTo("#/components/schemas/MovementKind"));
+            Assert.That(orders["components"]!["schemas"]!["OrderStatus"]!["enum"]!.AsArray(), Has.Count.EqualTo(5));
+            Assert.That((string?)orders["paths"]!["/orders"]!["get"]!["parameters"]![0]!["schema"]!["$ref"], Is.EqualTo("#/components/schemas/OrderStatus"));
+            Assert.That((string?)products["components"]!["schemas"]!["Product"]!["properties"]!["price"]!["format"], Is.EqualTo("decimal"));
+            Assert.That((string?)products["components"]!["schemas"]!["CreateProductRequest"]!["properties"]!["price"]!["format"], Is.EqualTo("decimal"));
+            Assert.That((string?)orders["components"]!["schemas"]!["Problem"]!["properties"]!["shortages"]!["items"]!["$ref"], Is.EqualTo("#/components/schemas/Shortage"));
+            Assert.That(Headers(products, "/products", "get", 200), Is.SupersetOf(new[] { "X-Total-Count", "X-Total-Count-Relation", "Link" }));
+            Assert.That(Headers(products, "/products", "post", 201), Is.SupersetOf(new[] { "Location", "ETag", "Idempotency-Replayed" }));
+            Assert.That(Headers(products, "/products/{id}", "get", 304), Does.Contain("ETag"));
+            Assert.That(Headers(orders, "/orders", "post", 429), Does.Contain("Retry-After"));
+            Assert.That(Headers(orders, "/metrics", "get", 401), Does.Contain("WWW-Authenticate"));
+            Assert.That((string?)orders["paths"]!["/openapi/v1.json"]!["get"]!["responses"]!["200"]!["content"]!["application/json"]!["schema"]!["type"], Is.EqualTo("object"));
+            Assert.That((string?)orders["servers"]![0]!["url"], Is.EqualTo(SharedShop.Shop.Orders.BaseAddress!.GetLeftPart(UriPartial.Authority)));
+        });
+    }
+
+    [Test]
+    public async Task Given_a_document_then_each_operation_fails_only_in_ways_that_it_can([Values("products", "orders", "inventory")] string port)
+    {
+        JsonNode document = await SharedShop.Shop.ByName[port].GetJsonAsync("/openapi/v1.json");
+        Assert.Multiple(() =>
+        {
+            foreach ((string path, JsonNode? verbs) in document["paths"]!.AsObject())
+            {
+                foreach (string verb in Operations.Where(verb => verbs![verb] is not null))
+                {
+                    string[] statuses = [.. verbs![verb]!["responses"]!.AsObject().Select(response => response.Key)];
+                    bool hasBody = verbs[verb]!["requestBody"] is not null, takesKey = verbs[verb]!["security"]!.AsArray().Count > 0;
+                    Assert.That(statuses.Contains("401"), Is.EqualTo(takesKey), $"{verb} {path}");
+                    Assert.That(statuses.Contains("403"), Is.EqualTo(verb != "get"), $"{verb} {path}");
+                    foreach (string status in new[] { "408", "413", "415" }) Assert.That(statuses.Contains(status), Is.EqualTo(hasBody), $"{verb} {path} {status}");
+                }
+            }
+        });
+    }
+
+    private static string? Schema(JsonNode document, string name, string member) =>
+        (string?)document["components"]!["schemas"]![name]!["properties"]![member]!["$ref"];
+
+    private static string[] Headers(JsonNode document, string path, string verb, int status) =>
+        [.. document["paths"]![path]![verb]!["responses"]![$"{status}"]!["headers"]!.AsObject().Select(header => header.Key)];
 
     // An order is placed before it is looked at, and a product deleted when nobody else needs it; what is cancelled can't be delivered.
     private static readonly string[] First = ["placeOrder", "payOrder", "shipOrder", "deliverOrder"], Last = ["deleteProduct"];

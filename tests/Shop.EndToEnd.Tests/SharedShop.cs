@@ -1,14 +1,50 @@
+using NUnit.Framework.Interfaces;
+using Shop.EndToEnd.Tests;
+
+[assembly: AnswersAreDocumented]
+
 namespace Shop.EndToEnd.Tests;
 
 /// <summary>One shop for the tests that need no settings of their own. They make their own products and orders in it.</summary>
 [SetUpFixture]
 internal sealed class SharedShop
 {
+    private static readonly Dictionary<string, ApiDocument> _documents = new(StringComparer.Ordinal);
+
     public static ShopUnderTest Shop { get; private set; } = null!;
 
+    /// <summary>What is wrong with the answers of a shop since they were looked at the last time, as its documents have it.</summary>
+    public static string[] Faults(ShopUnderTest shop) =>
+    [
+        .. from document in _documents
+           from answer in shop.TakeAnswers(document.Key)
+           // Pages are no part of the documents, at the root and after a fault neither.
+           where document.Value.Describes(answer) && (answer.MediaType != "text/html" || answer.Path.EndsWith("/docs", StringComparison.Ordinal))
+           let fault = document.Value.Fault(answer)
+           where fault is not null
+           select fault,
+    ];
+
     [OneTimeSetUp]
-    public async Task Start() => Shop = await ShopUnderTest.StartAsync();
+    public async Task Start()
+    {
+        Shop = await ShopUnderTest.StartAsync();
+        foreach ((string service, HttpClient client) in Shop.ByName) _documents[service] = await ApiDocument.OfAsync(client);
+    }
 
     [OneTimeTearDown]
     public async Task Stop() => await Shop.DisposeAsync();
+}
+
+/// <summary>After each test, every answer of the shared shop is held against the documents: its status, its type and its headers.</summary>
+[AttributeUsage(AttributeTargets.Assembly)]
+internal sealed class AnswersAreDocumentedAttribute : Attribute, ITestAction
+{
+    public ActionTargets Targets => ActionTargets.Test;
+
+    public void BeforeTest(ITest test)
+    {
+    }
+
+    public void AfterTest(ITest test) => Assert.That(SharedShop.Faults(SharedShop.Shop), Is.Empty);
 }

@@ -57,13 +57,13 @@ internal sealed class RequestBodyTests
 
     private static readonly WholeNumberField Stock = new("initial_stock", 0, 9) { Description = "d", Example = "1" };
     private static readonly TextField Product = new("product_id", 1, 20) { Description = "d", Example = "\"a\"", IsRequired = true };
-    private static readonly ListField Lines = new("lines", 0, 9, Product) { Description = "d", Example = "[]" };
+    private static readonly ListField Lines = new("lines", 0, 9, Product) { ItemSchema = "Line", Description = "d", Example = "[]" };
 
     private static RequestBody Read(string json)
     {
         var http = new DefaultHttpContext();
         http.Features.Set<IRequestBodyPipeFeature>(new ReusingPipe(json));
-        RouteDescription route = new RouteDescription("/things").WithBody([Name, Stock, Lines]);
+        RouteDescription route = new RouteDescription("/things").WithBody("Thing", [Name, Stock, Lines]);
         http.SetEndpoint(new Endpoint(null, new EndpointMetadataCollection(route), "things"));
         return RequestBody.Read(http);
     }

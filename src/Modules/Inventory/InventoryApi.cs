@@ -32,15 +32,14 @@ internal sealed class InventoryApi(InventoryStore store, Restock restock, [FromK
             .Says("getInventory", Tag, "Read the stock of a product", "stock_level is what can be sold: on_hand less reserved.")
             .Answers<StockBody>(200, "The stock.", StockExample)
             .Fails((404, "There is no such product."));
-        routes.Post("/inventory/increase", restock.IncreaseAsync).WithBody([Restock.ProductId, Restock.Increase])
+        routes.Post("/inventory/increase", restock.IncreaseAsync).WithBody("IncreaseStockRequest", [Restock.ProductId, Restock.Increase])
             .Says("increaseStock", Tag, "Take units in", "Adds to what is on hand.")
             .Answers<StockChangeBody>(200, "Done, and on disk.", ChangeExample)
-            .Fails((404, "There is no such product."), (413, "The body is larger than 64 KiB."), (415, "The body is no JSON."));
-        routes.Post("/inventory/decrease", restock.DecreaseAsync).WithBody([Restock.ProductId, Restock.Decrease])
+            .Fails((404, "There is no such product."));
+        routes.Post("/inventory/decrease", restock.DecreaseAsync).WithBody("DecreaseStockRequest", [Restock.ProductId, Restock.Decrease])
             .Says("decreaseStock", Tag, "Take units out", "Takes from what is on hand; what orders hold can't be taken.")
             .Answers<StockChangeBody>(200, "Done, and on disk.", ChangeExample)
-            .Fails((404, "There is no such product."), (409, "Too little stock. Nothing was changed."),
-                (413, "The body is larger than 64 KiB."), (415, "The body is no JSON."));
+            .Fails((404, "There is no such product."), (409, "Too little stock. Nothing was changed."));
         routes.Get("/inventory/{product_id}/movements", Movements).WithQuery(MovementsQuery)
             .Says("listMovements", Tag, "List the movements of a product", "Newest first; on_hand and reserved are as they were after each. With Shop:OrderRetention, old ones are deleted: a last row of kind opening, with id 0, is their sum. X-Total-Count ends at 10,000, and X-Total-Count-Relation: gte says that there are more.")
             .Answers<MovementBody[]>(200, "A page.",

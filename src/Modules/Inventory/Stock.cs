@@ -1,10 +1,11 @@
 using System.Text.Json.Serialization;
 using Shop.Platform;
+using Shop.Platform.OpenApi;
 
 namespace Shop.Inventory;
 
 /// <summary>A kind of movement: its name, and what one unit of it does to the two figures of a product.</summary>
-internal sealed record MovementKind(string Name, int OnHandSign, int ReservedSign)
+internal sealed record MovementKind(string Name, int OnHandSign, int ReservedSign) : IChoices
 {
     public static readonly MovementKind Received = new("received", +1, 0);
     public static readonly MovementKind Removed = new("removed", -1, 0);
@@ -18,6 +19,8 @@ internal sealed record MovementKind(string Name, int OnHandSign, int ReservedSig
 
     /// <summary>The kind of a name.</summary>
     public static MovementKind Of(string name) => ByName[name];
+
+    static IReadOnlyList<string> IChoices.Names => [.. All.Select(kind => kind.Name)];
 }
 
 /// <summary>A movement that was made, with the figures as they were after it.</summary>
@@ -30,7 +33,7 @@ internal readonly record struct Movement(long Id, MovementKind Kind, string Prod
 internal sealed record StockBody(string ProductId, long StockLevel, long OnHand, long Reserved, UtcTime LastUpdated);
 
 /// <summary>A movement as clients see it.</summary>
-internal sealed record MovementBody(string Id, string Kind, long Quantity, string? OrderId, UtcTime At, long OnHand, long Reserved);
+internal sealed record MovementBody(string Id, [property: OneOf<MovementKind>] string Kind, long Quantity, string? OrderId, UtcTime At, long OnHand, long Reserved);
 
 /// <summary>The answer to an increase or a decrease.</summary>
 internal sealed record StockChangeBody(string ProductId, long NewStockLevel, string Status);

@@ -1,5 +1,6 @@
 using System.Text.Json.Serialization;
 using Shop.Platform;
+using Shop.Platform.OpenApi;
 using Shop.Platform.Requests;
 
 namespace Shop.Orders;
@@ -75,13 +76,13 @@ internal sealed record OrderHead
 
 /// <summary>An order as clients see it.</summary>
 internal sealed record OrderBody(
-    string OrderId, string CustomerId, string Status, OrderLineBody[] Items, decimal TotalAmount, UtcTime CreatedAt, UtcTime UpdatedAt);
+    string OrderId, string CustomerId, [property: OneOf<OrderStatus>] string Status, OrderLineBody[] Items, decimal TotalAmount, UtcTime CreatedAt, UtcTime UpdatedAt);
 
 /// <summary>A line as clients see it.</summary>
 internal sealed record OrderLineBody(string ProductId, string Name, long Quantity, decimal UnitPrice, decimal LineTotal);
 
 /// <summary>A step in the life of an order as clients see it.</summary>
-internal sealed record OrderEventBody(string Status, UtcTime At);
+internal sealed record OrderEventBody([property: OneOf<OrderStatus>] string Status, UtcTime At);
 
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower)]
 [JsonSerializable(typeof(OrderBody))]

@@ -1,7 +1,9 @@
+using Shop.Platform.OpenApi;
+
 namespace Shop.Orders;
 
 /// <summary>The life of an order: created, paid, shipped, delivered; or cancelled before it is shipped.</summary>
-internal static class OrderStatus
+internal sealed class OrderStatus : IChoices
 {
     public const string Created = "created";
     public const string Paid = "paid";
@@ -10,6 +12,12 @@ internal static class OrderStatus
     public const string Cancelled = "cancelled";
 
     public static readonly IReadOnlyList<string> All = [Created, Paid, Shipped, Delivered, Cancelled];
+
+    private OrderStatus()
+    {
+    }
+
+    static IReadOnlyList<string> IChoices.Names => All;
 
     /// <summary>Those in which an order holds its units.</summary>
     public static readonly IReadOnlyList<string> Open = [Created, Paid];

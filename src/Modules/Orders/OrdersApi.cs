@@ -24,6 +24,7 @@ internal sealed class OrdersApi(
         Description = "Only orders in this status.",
         Example = "\"paid\"",
         Choices = OrderStatus.All,
+        ChoicesSchema = nameof(OrderStatus),
     };
 
     private static readonly TextField CustomerId = new("customer_id", 1, 100)
@@ -49,12 +50,12 @@ internal sealed class OrdersApi(
             .Says("getOrder", Tag, "Read an order", "Its lines have name and price as they were when it was placed.")
             .Answers<OrderBody>(200, "The order.", Example)
             .Fails((404, "There is no such order."));
-        routes.Post("/orders", placeOrder.HandleAsync).WithBody(Wish.Body)
+        routes.Post("/orders", placeOrder.HandleAsync).WithBody("PlaceOrderRequest", Wish.Body).WithProblemMember(PlaceOrder.Shortages)
             .WhenTooLate(() => metrics.Rejected(Rejection.Overloaded))
             .Says("placeOrder", Tag, "Place an order", "Every line is held, or none. Safe to repeat with an Idempotency-Key or an order_id of the client's own.")
             .Answers<OrderBody>(201, "Placed, and on disk; Location says where.", Example)
             .Fails((409, "Too little stock (each short line is named), the order_id was used for another order, or the order that the Idempotency-Key stands for was deleted."),
-                (413, "The body is larger than 64 KiB."), (415, "The body is no JSON."), (422, "A product is unknown, or no longer sold."));
+                (422, "A product is unknown, or no longer sold."));
         Change(routes, "pay", OrderStatus.Paid, "Only an order that is created can be paid.");
         Change(routes, "ship", OrderStatus.Shipped, "Only an order that is paid can be shipped; its units leave the stock.");
         Change(routes, "deliver", OrderStatus.Delivered, "Only an order that is shipped can be delivered.");

@@ -19,6 +19,17 @@ internal sealed class PlaceOrder(
     OrderStore store, OrderMetrics metrics, OrderFeed feed, Settlement settlement, OrderRetention retention, KeyedGate gate, IProductCatalogue products, IInventory inventory,
     [FromKeyedServices(OrdersModule.Name)] ModuleContext module)
 {
+    /// <summary>What a problem with too little stock has beside the others.</summary>
+    public static readonly ListField Shortages = new("shortages", 1, 100,
+        new TextField("product_id", 1, 64) { Description = "The product.", Example = "\"prod_3\"", IsRequired = true },
+        new WholeNumberField("requested", 1, 1_000_000) { Description = "Units that the order wants.", Example = "5", IsRequired = true },
+        new WholeNumberField("available", 0, long.MaxValue) { Description = "Units that can be sold.", Example = "2", IsRequired = true })
+    {
+        ItemSchema = "Shortage",
+        Description = "If there is too little stock: each product that is short.",
+        Example = """[{"product_id":"prod_3","requested":5,"available":2}]""",
+    };
+
     public async ValueTask<IResult> HandleAsync(HttpContext http)
     {
         Wish wish;
@@ -238,7 +249,7 @@ internal sealed class PlaceOrder(
 
     private static void WriteShortages(Utf8JsonWriter json, IReadOnlyList<Shortage> shortages)
     {
-        json.WriteStartArray("shortages");
+        json.WriteStartArray(Shortages.Name);
         foreach (Shortage shortage in shortages)
         {
             json.WriteStartObject();

@@ -35,6 +35,7 @@ internal sealed partial record Wish(string CustomerId, IReadOnlyList<StockLine> 
 
     private static readonly ListField ItemsField = new("items", 1, 100, ProductField, QuantityField)
     {
+        ItemSchema = "OrderLineRequest",
         Description = "The lines; a product may stand in several. Prices and the total are the shop's: what a client sends of them is not looked at.",
         Example = """[{"product_id":"prod_0","quantity":2},{"product_id":"prod_1","quantity":1}]""",
         IsRequired = true,

@@ -27,21 +27,21 @@ internal sealed class ProductsApi(
             .Answers<ProductBody>(200, "The product, with its ETag.", Example)
             .Fails((304, "The client's copy is current."), (404, "There is no such product."),
                 (412, "If-Match does not name the product's current ETag."));
-        routes.Post("/products", createProduct.HandleAsync).WithBody(CreateProduct.Body)
+        routes.Post("/products", createProduct.HandleAsync).WithBody("CreateProductRequest", CreateProduct.Body).WithTag()
             .Says("createProduct", Tag, "Create a product", "With its first units, which Inventory has from then on.")
             .Answers<ProductBody>(201, "Created, and on disk; Location says where.", Example)
-            .Fails((409, "The id is taken, or the catalogue is full (catalogue-full): it has a share of the shop's memory."), (413, "The body is larger than 64 KiB."), (415, "The body is no JSON."));
+            .Fails((409, "The id is taken, or the catalogue is full (catalogue-full): it has a share of the shop's memory."));
         routes.Put("/products/{id}", changeProduct.ReplaceAsync)
-            .WithHeaders(Preconditions.IfMatch, Preconditions.IfNoneMatch).WithBody(ProductFields.Details)
+            .WithHeaders(Preconditions.IfMatch, Preconditions.IfNoneMatch).WithBody("ReplaceProductRequest", ProductFields.Details).WithTag()
             .Says("replaceProduct", Tag, "Replace a product", "Name, price, description and category; what is left out goes back to its default.")
             .Answers<ProductBody>(200, "Replaced, and on disk.", Example)
-            .Fails((404, "There is no such product."), (409, "The catalogue is full (catalogue-full), and the product would become larger."), (412, NotHeld),
-                (413, "The body is larger than 64 KiB."), (415, "The body is no JSON."));
+            .Fails((404, "There is no such product."), (409, "The catalogue is full (catalogue-full), and the product would become larger."),
+                (412, NotHeld));
         routes.Delete("/products/{id}", changeProduct.DeleteAsync).WithHeaders(Preconditions.IfMatch, Preconditions.IfNoneMatch)
             .Says("deleteProduct", Tag, "Delete a product", "It leaves the catalogue; orders that named it keep their lines. Its id is not given again.")
             .WithPathExample("prod_199")
             .Answers(204, "Deleted, and on disk.")
-            .Fails((400, "The request is wrong."), (404, "There is no such product."), (412, NotHeld));
+            .Fails((404, "There is no such product."), (412, NotHeld));
         routes.Get("/categories", Categories)
             .Says("listCategories", Tag, "List the categories", "By name, each with the number of its products.")
             .Answers<CategoryBody[]>(200, "All of them.", """[{"category":"Home","products":25}]""");

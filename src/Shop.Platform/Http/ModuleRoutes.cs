@@ -86,10 +86,10 @@ public sealed class ModuleRoutes
     {
         string template = description.Template;
         bool reads = HttpMethods.IsGet(method) || HttpMethods.IsHead(method);
+        description.Access = template == "/" ? Access.CardOrPage : reads ? Access.Read : Access.Write;
         RequestDelegate answer = new Route(description, reads ? AtOnce(handler) : new InTurn(_listener, Arrival(description), handler, () => description.TooLate?.Invoke()).AnswerAsync).Answer;
         IEndpointConventionBuilder endpoint = _endpoints.MapMethods(template, [method], answer)
-            .WithMetadata(_listener.Metrics.Route(method, template),
-                template == "/" ? Access.CardOrPage : reads ? Access.Read : Access.Write);
+            .WithMetadata(_listener.Metrics.Route(method, template), description.Access);
         endpoint.Add(builder =>
         {
             builder.Metadata.Add(description.Caching);

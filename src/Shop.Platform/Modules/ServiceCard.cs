@@ -1,4 +1,5 @@
 using System.Text.Json.Serialization;
+using Shop.Platform.OpenApi;
 
 namespace Shop.Platform.Modules;
 
@@ -6,10 +7,23 @@ namespace Shop.Platform.Modules;
 internal sealed record ServiceCard(string Service, string Version, IReadOnlyDictionary<string, string> Links);
 
 /// <summary>What the health routes answer.</summary>
-internal sealed record HealthAnswer(string Status, IReadOnlyDictionary<string, HealthAnswer.Check> Checks)
+internal sealed record HealthAnswer([property: OneOf<HealthWord>] string Status, IReadOnlyDictionary<string, HealthAnswer.Check> Checks)
 {
     /// <summary>One check: its status, and why.</summary>
-    internal sealed record Check(string Status, string? Description, double DurationMs);
+    internal sealed record Check([property: OneOf<HealthWord>] string Status, string? Description, double DurationMs);
+}
+
+/// <summary>How a service, or what it stands on, is.</summary>
+internal sealed class HealthWord : IChoices
+{
+    public const string Healthy = "healthy";
+    public const string Unhealthy = "unhealthy";
+
+    private HealthWord()
+    {
+    }
+
+    public static IReadOnlyList<string> Names { get; } = [Healthy, Unhealthy];
 }
 
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower)]

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Diagnostics.HealthChecks;
 using Microsoft.AspNetCore.Http;
@@ -38,10 +39,10 @@ internal static class ServiceRoutes
 
         Watch(endpoints.MapMetrics("/metrics", module.Registry), module, Access.Metrics, Caching.NeverCompressed, new RouteDescription("/metrics")
             .Says("getMetrics", Tag, "The module's metrics", "Prometheus text format; OpenMetrics if Accept asks for it.")
-            .Answers(200, "The metrics.", "text/plain"));
+            .Answers(200, "The metrics.", "text/plain", "application/openmetrics-text"));
         Watch(endpoints.MapMetrics("/metrics/process", process.Registry), module, Access.Metrics, Caching.NeverCompressed, new RouteDescription("/metrics/process")
             .Says("getProcessMetrics", Tag, "The metrics of the process", "CPU, memory, GC, threads and build: the same on every port, since the services share one process.")
-            .Answers(200, "The metrics.", "text/plain"));
+            .Answers(200, "The metrics.", "text/plain", "application/openmetrics-text"));
 
         Watch(endpoints.MapHealthChecks("/health/live", Health(_ => false)), module, Access.Health, Caching.Never, new RouteDescription("/health/live")
             .Says("getLive", Tag, "Whether the process answers", "For a restart policy: it looks at nothing else.")
@@ -52,7 +53,7 @@ internal static class ServiceRoutes
             .Answers<HealthAnswer>(200, "It can.", """{"status":"healthy","checks":{"database":{"status":"healthy","description":"Written and read.","duration_ms":1.4}}}""")
             .Fails((503, "It can't; the checks say why.")));
 
-        Watch(endpoints.MapGet("/openapi/v1.json", OpenApiDocument(module.Identity.Name)), module, Access.Open, Caching.NeverCompressed, new RouteDescription("/openapi/v1.json")
+        Watch(endpoints.MapGet("/openapi/v1.json", OpenApiDocument(module)), module, Access.Open, Caching.NeverCompressed, new RouteDescription("/openapi/v1.json")
             .Says("getOpenApi", Tag, "This document", "OpenAPI 3.1 of this service alone.")
             .Answers(200, "The document.", "application/json"));
         Watch(endpoints.MapGet("/docs", DocsPage(module.Identity)), module, Access.Open, Caching.NeverCompressed, new RouteDescription("/docs")
@@ -79,6 +80,7 @@ internal static class ServiceRoutes
     private static void Watch(IEndpointConventionBuilder endpoint, ModuleContext module, Access access, Caching caching, RouteDescription description)
     {
         RequestDelegate described = static _ => Task.CompletedTask;
+        (description.Access, description.IsCounted) = (access, false);
         endpoint.WithMetadata(Uncounted.Mark, access, Reads, caching);
         endpoint.Add(builder =>
         {
@@ -89,6 +91,7 @@ internal static class ServiceRoutes
     private static HealthCheckOptions Health(Func<HealthCheckRegistration, bool> checks) => new()
     {
         Predicate = checks,
+        AllowCachingResponses = true, // every route says by itself how its answers may be kept
         ResponseWriter = static (http, report) =>
         {
             var answer = new HealthAnswer(Word(report.Status), report.Entries.ToDictionary(entry => entry.Key.Split(' ')[^1],
@@ -97,7 +100,7 @@ internal static class ServiceRoutes
         },
     };
 
-    private static string Word(HealthStatus status) => status == HealthStatus.Healthy ? "healthy" : "unhealthy";
+    private static string Word(HealthStatus status) => status == HealthStatus.Healthy ? HealthWord.Healthy : HealthWord.Unhealthy;
 
     private static RequestDelegate DocsPage(ModuleIdentity module) => http =>
     {
@@ -139,22 +142,23 @@ internal static class ServiceRoutes
         return Task.CompletedTask;
     }
 
-    private static RequestDelegate OpenApiDocument(string name)
+    private static RequestDelegate OpenApiDocument(ModuleContext module)
     {
-        Task<byte[]>? made = null;
+        Task<string>? made = null;
         return async http =>
         {
             // The routes don't change, so the document is made once. Requests that meet at its beginning may make it twice.
-            byte[] json = await (made is { IsFaulted: false } ? made : made = DocumentAsync(http.RequestServices, name));
-            http.Response.ContentType = JsonAnswer.ContentType;
-            http.Response.ContentLength = json.Length;
-            JsonAnswer.Write(http.Response, json);
+            string json = await (made is { IsFaulted: false } ? made : made = DocumentAsync(http.RequestServices, module.Identity.Name));
+            // Where the client found it, or where the settings say that clients find it.
+            string server = module.Settings.PublicUrls[module.Identity.Name] ?? $"{http.Request.Scheme}://{http.Request.Host.ToUriComponent()}";
+            server = JsonEncodedText.Encode($"{server}{http.Request.PathBase.ToUriComponent()}").ToString();
+            await Text(http, JsonAnswer.ContentType, json.Replace(ModuleDocument.ServerMark, server, StringComparison.Ordinal));
         };
     }
 
-    private static async Task<byte[]> DocumentAsync(IServiceProvider services, string name)
+    private static async Task<string> DocumentAsync(IServiceProvider services, string name)
     {
         OpenApiDocument document = await services.GetRequiredKeyedService<IOpenApiDocumentProvider>(name).GetOpenApiDocumentAsync(CancellationToken.None);
-        return System.Text.Encoding.UTF8.GetBytes(await document.SerializeAsJsonAsync(OpenApiSpecVersion.OpenApi3_1, CancellationToken.None));
+        return await document.SerializeAsJsonAsync(OpenApiSpecVersion.OpenApi3_1, CancellationToken.None);
     }
 }

@@ -1,10 +1,13 @@
+using System.Collections.Concurrent;
 using System.Text.Json.Nodes;
+using System.Text.Json.Serialization.Metadata;
 using System.Text.RegularExpressions;
 using Microsoft.AspNetCore.OpenApi;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.OpenApi;
 using Shop.Platform.Modules;
 using Shop.Platform.Requests;
+using Shop.Platform.Security;
 
 namespace Shop.Platform.OpenApi;
 
@@ -13,33 +16,32 @@ internal static partial class ModuleDocument
 {
     private const string ProblemSchema = "Problem";
 
-    /// <summary>What any JSON route may answer beside its own errors.</summary>
-    internal static readonly (int Status, string Why)[] CommonErrors =
-    [
-        (400, "The request is wrong; every fault is named."),
-        (401, "Keys are set (Shop:ApiKeys), and this takes one."),
-        (403, "The key may read, but not write; or a page of another origin asks for a change."),
-        (406, "The client takes no JSON."),
-        (408, "The body did not arrive in time."),
-        (429, "Too many requests at once; see Retry-After."),
-        (500, "A fault of the shop; its log has it under the trace_id."),
-        (503, "The shop can't do it now; see Retry-After."),
-    ];
+    /// <summary>Stands for the address of the server until somebody asks for the document.</summary>
+    internal const string ServerMark = "{server}";
+
+    private const string KeyScheme = "apiKey", MetricsKeyScheme = "metricsKey";
 
     public static void AddModuleDocument(this IServiceCollection services, ModuleIdentity module, string version) =>
         services.AddOpenApi(module.Name, options =>
         {
             options.OpenApiVersion = OpenApiSpecVersion.OpenApi3_1;
+            // A schema can't be given a name where it is made, so it gets it once all is there.
+            var choices = new ConcurrentDictionary<(string Schema, string Member), OneOfAttribute>();
             // A time is its text to clients.
-            options.CreateSchemaReferenceId = static type => type.Type == typeof(UtcTime) ? null : OpenApiOptions.CreateDefaultSchemaReferenceId(type);
-            options.AddSchemaTransformer(static (schema, context, _) =>
+            options.CreateSchemaReferenceId = static type => type.Type == typeof(UtcTime) ? null : SchemaName(type);
+            options.AddSchemaTransformer((schema, context, _) =>
             {
-                if (context.JsonTypeInfo.Type == typeof(UtcTime)) (schema.Type, schema.Format, schema.Description) = (JsonSchemaType.String, "date-time", null);
+                Type type = context.JsonTypeInfo.Type;
+                if (type == typeof(UtcTime)) (schema.Type, schema.Format, schema.Description) = (JsonSchemaType.String, "date-time", null);
+                if (type == typeof(decimal)) schema.Format = MoneyField.Format;
+                foreach ((string member, OneOfAttribute one) in Choices(context.JsonTypeInfo)) choices[(SchemaName(context.JsonTypeInfo)!, member)] = one;
                 return Task.CompletedTask;
             });
             options.AddDocumentTransformer((document, _, _) =>
             {
                 Introduce(document, module, version);
+                foreach (((string schema, string member), OneOfAttribute one) in choices)
+                    document.Components!.Schemas![schema].Properties![member] = Choices(document, one.Schema, one.Values);
                 return Task.CompletedTask;
             });
             options.AddOperationTransformer((operation, context, _) =>
@@ -50,26 +52,68 @@ internal static partial class ModuleDocument
             });
         });
 
+    // What clients see of an order is an Order to them.
+    private static string? SchemaName(JsonTypeInfo type)
+    {
+        string? name = OpenApiOptions.CreateDefaultSchemaReferenceId(type);
+        return name is not null && name.EndsWith("Body", StringComparison.Ordinal) ? name[..^4] : name;
+    }
+
+    private static IEnumerable<(string Member, OneOfAttribute Choices)> Choices(JsonTypeInfo type)
+    {
+        foreach (JsonPropertyInfo member in type.Properties)
+        {
+            object[] found = member.AttributeProvider?.GetCustomAttributes(typeof(OneOfAttribute), inherit: false) ?? [];
+            if (found is [OneOfAttribute choices, ..]) yield return (member.Name, choices);
+        }
+    }
+
+    /// <summary>A text that has one of these values, as a schema with a name.</summary>
+    internal static OpenApiSchemaReference Choices(OpenApiDocument document, string name, IReadOnlyList<string> values) =>
+        Named(document, name, new OpenApiSchema { Type = JsonSchemaType.String, Enum = [.. values.Select(value => JsonValue.Create(value))] });
+
+    /// <summary>A schema under a name of its own.</summary>
+    internal static OpenApiSchemaReference Named(OpenApiDocument document, string name, OpenApiSchema schema)
+    {
+        document.AddComponent(name, schema);
+        return new OpenApiSchemaReference(name, document);
+    }
+
     private static void Introduce(OpenApiDocument document, ModuleIdentity module, string version)
     {
         document.Info = new OpenApiInfo
         {
             Title = module.Title,
             Version = version,
-            Description = module.Summary + " Every path answers under the prefix /api too. Errors are RFC 9457 problem details.",
+            Description = module.Summary + " Every path answers under the prefix /api too. Errors are RFC 9457 problem details. "
+                + "HEAD goes with every GET; another method on a known path is a 405 that says in Allow which there are. "
+                + "A browser, which prefers text/html, gets pages.",
             Contact = new OpenApiContact { Name = "Shop" },
             License = new OpenApiLicense { Name = "MIT", Identifier = "MIT" },
         };
         // HEAD goes with every GET, and says nothing that GET does not.
         foreach (IOpenApiPathItem path in document.Paths.Values) path.Operations!.Remove(HttpMethod.Head);
-        document.Servers = [new OpenApiServer { Url = "/" }];
+        document.Servers = [new OpenApiServer { Url = ServerMark, Description = "This shop." }];
         document.Tags = document.Paths.Values.SelectMany(path => path.Operations!.Values)
             .SelectMany(operation => operation.Tags ?? new HashSet<OpenApiTagReference>())
             .Select(tag => tag.Reference.Id!).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal)
             .Select(tag => new OpenApiTag { Name = tag, Description = TagDescription(tag) }).ToHashSet();
         document.Components ??= new OpenApiComponents();
-        document.Components.Schemas ??= new Dictionary<string, IOpenApiSchema>(StringComparer.Ordinal);
-        document.Components.Schemas[ProblemSchema] = Problem();
+        document.Components.SecuritySchemes = new Dictionary<string, IOpenApiSecurityScheme>(StringComparer.Ordinal)
+        {
+            [KeyScheme] = Bearer("A key of Shop:ApiKeys. If there are none, everybody may do everything; if there are, everybody may read, unless Shop:ReadsNeedKey is set."),
+            [MetricsKeyScheme] = Bearer("The key of Shop:MetricsKey. If there is none, everybody may read the metrics."),
+        };
+    }
+
+    private static OpenApiSecurityScheme Bearer(string description) => new() { Type = SecuritySchemeType.Http, Scheme = "bearer", Description = description };
+
+    // The settings decide whether a key is needed, so each may be left out.
+    private static List<OpenApiSecurityRequirement> Security(Access access, OpenApiDocument document)
+    {
+        if (access != Access.Read && access != Access.Write && access != Access.Metrics) return [];
+        string scheme = access == Access.Metrics ? MetricsKeyScheme : KeyScheme;
+        return [new OpenApiSecurityRequirement(), new OpenApiSecurityRequirement { [new OpenApiSecuritySchemeReference(scheme, document)] = [] }];
     }
 
     private static string TagDescription(string tag) => tag == "Service" ? "What every service of the shop has." : $"{tag} of the shop.";
@@ -83,11 +127,12 @@ internal static partial class ModuleDocument
         operation.Parameters =
         [
             .. RouteParameter().Matches(route.Template).Select(match => Parameter(match.Groups["name"].Value, route.PathExample)),
-            .. route.Query.Select(field => Parameter(field, ParameterLocation.Query)),
-            .. route.Headers.Select(field => Parameter(field, ParameterLocation.Header)),
+            .. route.Query.Select(field => Parameter(field, ParameterLocation.Query, document)),
+            .. route.Headers.Select(field => Parameter(field, ParameterLocation.Header, document)),
         ];
-        if (route.TakesKey) operation.Parameters.Add(Parameter(IdempotencyKey.Field, ParameterLocation.Header));
-        if (route.Body.Count > 0) operation.RequestBody = Body(route.Body);
+        if (route.TakesKey) operation.Parameters.Add(Parameter(IdempotencyKey.Field, ParameterLocation.Header, document));
+        if (route.Body.Count > 0) operation.RequestBody = Body(route, document);
+        operation.Security = Security(route.Access, document);
 
         OpenApiResponses responses = operation.Responses ??= [];
         IDictionary<string, OpenApiMediaType>? typed = responses.TryGetValue(route.Answer.Status.ToString(), out IOpenApiResponse? made) ? made.Content : null;
@@ -96,29 +141,19 @@ internal static partial class ModuleDocument
         {
             Description = route.Answer.What,
             Content = Content(route, typed),
-            Headers = route.TakesKey ? Replayed() : null,
+            Headers = AnswerHeaders.Of(route, route.Answer.Status, document),
         };
         foreach (var (status, why) in route.AllErrors.OrderBy(error => error.Status))
-            responses[status.ToString()] = Error(status, why, document);
+            responses[status.ToString()] = Error(route, status, why, document);
     }
-
-    private static Dictionary<string, IOpenApiHeader> Replayed() => new(StringComparer.Ordinal)
-    {
-        [IdempotencyKey.ReplayedHeader] = new OpenApiHeader
-        {
-            Description = "true if this is the answer to an earlier, equal request with the same key; missing otherwise.",
-            Schema = new OpenApiSchema { Type = JsonSchemaType.String, Enum = [JsonValue.Create("true")] },
-        },
-    };
 
     private static IDictionary<string, OpenApiMediaType>? Content(RouteDescription route, IDictionary<string, OpenApiMediaType>? typed)
     {
         if (route.Answer.Type is null)
         {
-            return route.ContentType.Length == 0 ? null : new Dictionary<string, OpenApiMediaType>(StringComparer.Ordinal)
-            {
-                [route.ContentType] = new() { Schema = new OpenApiSchema { Type = JsonSchemaType.String } },
-            };
+            JsonSchemaType type = route.ContentTypes is ["application/json"] ? JsonSchemaType.Object : JsonSchemaType.String;
+            return route.ContentTypes.Count == 0 ? null : route.ContentTypes.ToDictionary(name => name,
+                _ => new OpenApiMediaType { Schema = new OpenApiSchema { Type = type } }, StringComparer.Ordinal);
         }
 
         if (typed is not null && route.Answer.Example is { } example)
@@ -140,37 +175,44 @@ internal static partial class ModuleDocument
         Example = JsonValue.Create(example ?? (name == "order_id" ? "checkout-17" : "prod_0")),
     };
 
-    private static OpenApiParameter Parameter(Field field, ParameterLocation location)
+    private static OpenApiParameter Parameter(Field field, ParameterLocation location, OpenApiDocument document)
     {
-        OpenApiSchema schema = field.DescribedSchema();
+        IOpenApiSchema schema = field.DescribedSchema(document);
         // A page for trying it out sends what has an example, so only what must be sent has one.
-        if (!field.IsRequired) schema.Examples = null;
+        if (!field.IsRequired && schema is OpenApiSchema own) own.Examples = null;
         return new OpenApiParameter { Name = field.Name, In = location, Required = field.IsRequired, Description = field.Description, Schema = schema };
     }
 
-    private static OpenApiRequestBody Body(IReadOnlyList<Field> fields)
+    private static OpenApiRequestBody Body(RouteDescription route, OpenApiDocument document)
     {
         var example = new JsonObject();
-        foreach (Field field in fields) example[field.Name] = JsonNode.Parse(field.Example);
+        foreach (Field field in route.Body) example[field.Name] = JsonNode.Parse(field.Example);
         return new OpenApiRequestBody
         {
             Required = true,
             Content = new Dictionary<string, OpenApiMediaType>(StringComparer.Ordinal)
             {
-                ["application/json"] = new() { Schema = ObjectSchema.Of(fields), Example = example },
+                ["application/json"] = new() { Schema = Named(document, route.BodySchema, ObjectSchema.Of(route.Body, document)), Example = example },
             },
         };
     }
 
-    private static OpenApiResponse Error(int status, string why, OpenApiDocument document)
+    private static OpenApiResponse Error(RouteDescription route, int status, string why, OpenApiDocument document)
     {
-        var response = new OpenApiResponse { Description = why };
+        var response = new OpenApiResponse { Description = why, Headers = AnswerHeaders.Of(route, status, document) };
         if (status < 400) return response;
         response.Content = new Dictionary<string, OpenApiMediaType>(StringComparer.Ordinal)
         {
-            ["application/problem+json"] = new() { Schema = new OpenApiSchemaReference(ProblemSchema, document) },
+            ["application/problem+json"] = new() { Schema = Problem(route, document) },
         };
         return response;
+    }
+
+    private static OpenApiSchemaReference Problem(RouteDescription route, OpenApiDocument document)
+    {
+        OpenApiSchema schema = document.Components?.Schemas?.TryGetValue(ProblemSchema, out IOpenApiSchema? made) == true ? (OpenApiSchema)made : Problem();
+        if (route.ProblemMember is { } member) schema.Properties![member.Name] = member.DescribedSchema(document);
+        return Named(document, ProblemSchema, schema);
     }
 
     private static OpenApiSchema Problem() => new()

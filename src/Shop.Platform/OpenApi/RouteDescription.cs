@@ -4,6 +4,7 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Shop.Platform.Http;
 using Shop.Platform.Requests;
+using Shop.Platform.Security;
 
 namespace Shop.Platform.OpenApi;
 
@@ -31,6 +32,17 @@ public sealed class RouteDescription
 
     internal IReadOnlyList<Field> Body { get; private set; } = [];
 
+    /// <summary>Name of the body's schema.</summary>
+    internal string BodySchema { get; private set; } = "";
+
+    /// <summary>Who may use it.</summary>
+    internal Access Access { get; set; } = Access.Write;
+
+    /// <summary>Whether it is part of the API, and so counted and limited; the other routes watch the service.</summary>
+    internal bool IsCounted { get; set; } = true;
+
+    internal Field? ProblemMember { get; private set; }
+
     internal Action? TooLate { get; private set; }
 
     internal IReadOnlyList<(int Status, string Why)> Errors { get; private set; } = [];
@@ -41,21 +53,24 @@ public sealed class RouteDescription
         get
         {
             IReadOnlyList<(int Status, string Why)> own = TakesKey ? WithReusedKey(Errors) : Errors;
-            // A route that answers without a body takes any client for one that takes JSON.
-            return own.Concat(ModuleDocument.CommonErrors.Where(error => own.All(mine => mine.Status != error.Status)
-                && (Answer.Type is not null || (TakesKey && error.Status != StatusCodes.Status406NotAcceptable))));
+            return own.Concat(CommonErrors().Where(error => own.All(mine => mine.Status != error.Status)));
         }
     }
 
     internal (int Status, Type? Type, string What, string? Example) Answer { get; private set; } = (200, null, "Done.", null);
 
-    internal string ContentType { get; private set; } = "application/json";
+    internal IReadOnlyList<string> ContentTypes { get; private set; } = ["application/json"];
 
     internal string? PathExample { get; private set; }
 
-    internal Caching Caching => HasTag ? Caching.Revalidated : Query.Contains(Paging.Limit) ? Caching.NeverCompressed : Caching.Never;
+    internal Caching Caching => IsRevalidated ? Caching.Revalidated : IsList ? Caching.NeverCompressed : Caching.Never;
 
-    private bool HasTag { get; set; }
+    internal bool IsList => Query.Contains(Paging.Limit);
+
+    /// <summary>Whether the answer has an entity tag.</summary>
+    internal bool HasTag { get; private set; }
+
+    private bool IsRevalidated { get; set; }
 
     /// <summary>The route's name in generated clients, its heading, and one sentence or two.</summary>
     public RouteDescription Says(string operationId, string tag, string summary, string details)
@@ -81,14 +96,30 @@ public sealed class RouteDescription
     /// <summary>The answer has an ETag, so a client may keep it, and ask whether it is still right.</summary>
     public RouteDescription Revalidates()
     {
+        IsRevalidated = true;
+        return WithTag();
+    }
+
+    /// <summary>The answer has the ETag of what was written.</summary>
+    public RouteDescription WithTag()
+    {
         HasTag = true;
         return this;
     }
 
-    /// <summary>The fields of the JSON body.</summary>
-    public RouteDescription WithBody(IReadOnlyList<Field> fields)
+    /// <summary>The JSON body.</summary>
+    /// <param name="schema">Name of its schema, as generated clients have it: <c>PlaceOrderRequest</c>.</param>
+    /// <param name="fields">Its fields.</param>
+    public RouteDescription WithBody(string schema, IReadOnlyList<Field> fields)
     {
-        Body = fields;
+        (BodySchema, Body) = (schema, fields);
+        return this;
+    }
+
+    /// <summary>A member that problems of this route may have beside those of any problem.</summary>
+    public RouteDescription WithProblemMember(Field member)
+    {
+        ProblemMember = member;
         return this;
     }
 
@@ -117,10 +148,10 @@ public sealed class RouteDescription
     }
 
     /// <summary>The answer to a request that succeeds, where it is no JSON.</summary>
-    public RouteDescription Answers(int status, string what, string contentType = "")
+    public RouteDescription Answers(int status, string what, params IReadOnlyList<string> contentTypes)
     {
         Answer = (status, null, what, null);
-        ContentType = contentType;
+        ContentTypes = contentTypes;
         return this;
     }
 
@@ -136,7 +167,34 @@ public sealed class RouteDescription
         endpoint.Metadata.Add(this);
         endpoint.Metadata.Add(handler); // by this the API explorer knows that there is something to describe
         endpoint.Metadata.Add(new EndpointGroupNameAttribute(document));
-        if (Answer.Type is not null) endpoint.Metadata.Add(new ProducesResponseTypeMetadata(Answer.Status, Answer.Type, [ContentType]));
+        if (Answer.Type is not null) endpoint.Metadata.Add(new ProducesResponseTypeMetadata(Answer.Status, Answer.Type, [.. ContentTypes]));
+    }
+
+    private IEnumerable<(int Status, string Why)> CommonErrors()
+    {
+        yield return (StatusCodes.Status400BadRequest, "The request is wrong; every fault is named.");
+        if (Access == Access.Metrics)
+            yield return (StatusCodes.Status401Unauthorized, "Shop:MetricsKey is set, and this takes its key.");
+        if (Access == Access.Read)
+            yield return (StatusCodes.Status401Unauthorized, "The key is unknown, or there is none and Shop:ReadsNeedKey is set.");
+        if (Access == Access.Write)
+        {
+            yield return (StatusCodes.Status401Unauthorized, "Keys are set (Shop:ApiKeys), and this takes one that may write.");
+            yield return (StatusCodes.Status403Forbidden, "The key may read, but not write; or a page of another origin asks for a change.");
+        }
+
+        // A route that answers without a body takes any client for one that takes JSON.
+        if (IsCounted && Answer.Type is not null) yield return (StatusCodes.Status406NotAcceptable, "The client takes no JSON.");
+        if (Body.Count > 0)
+        {
+            yield return (StatusCodes.Status408RequestTimeout, "The body did not arrive in time.");
+            yield return (StatusCodes.Status413PayloadTooLarge, "The body is larger than 64 KiB.");
+            yield return (StatusCodes.Status415UnsupportedMediaType, "The body is no JSON in UTF-8, or it is encoded.");
+        }
+
+        if (IsCounted) yield return (StatusCodes.Status429TooManyRequests, "Too many requests at once; see Retry-After.");
+        yield return (StatusCodes.Status500InternalServerError, "A fault of the shop; its log has it under the trace_id.");
+        if (IsCounted) yield return (StatusCodes.Status503ServiceUnavailable, "The shop can't do it now; see Retry-After.");
     }
 
     private static IReadOnlyList<(int Status, string Why)> WithReusedKey(IReadOnlyList<(int Status, string Why)> errors)

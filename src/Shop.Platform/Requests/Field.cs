@@ -23,16 +23,19 @@ public abstract class Field(string name)
     public required string Example { get; init; }
 
     /// <summary>The rule as a JSON Schema.</summary>
-    internal OpenApiSchema DescribedSchema()
+    internal IOpenApiSchema DescribedSchema(OpenApiDocument document)
     {
-        OpenApiSchema schema = Schema();
-        schema.Description = Description;
-        schema.Examples = [JsonNode.Parse(Example)!];
-        return schema;
+        IOpenApiSchema schema = Schema(document);
+        // A schema with a name is of several fields.
+        if (schema is not OpenApiSchema own) return schema;
+        own.Description = Description;
+        own.Examples = [JsonNode.Parse(Example)!];
+        return own;
     }
 
     /// <summary>The rule as a JSON Schema, without words.</summary>
-    protected abstract OpenApiSchema Schema();
+    /// <param name="document">Where schemas with a name of their own are put.</param>
+    protected abstract IOpenApiSchema Schema(OpenApiDocument document);
 }
 
 /// <inheritdoc/>

@@ -1,4 +1,5 @@
 using Microsoft.OpenApi;
+using Shop.Platform.OpenApi;
 
 namespace Shop.Platform.Requests;
 
@@ -11,26 +12,39 @@ public sealed class ListField(string name, int from, int to, params IReadOnlyLis
     /// <summary>The most that are right.</summary>
     public int To { get; } = to;
 
+    /// <summary>Name of the schema of one of its objects, as generated clients have it.</summary>
+    public required string ItemSchema { get; init; }
+
     internal IReadOnlyList<Field> Fields => fields;
 
     internal string Fault => $"must be a list of {From} to {To} objects";
 
     /// <inheritdoc/>
-    protected override OpenApiSchema Schema() => new()
+    protected override IOpenApiSchema Schema(OpenApiDocument document) => new OpenApiSchema
     {
         Type = JsonSchemaType.Array,
         MinItems = From,
         MaxItems = To,
-        Items = ObjectSchema.Of(fields),
+        Items = ModuleDocument.Named(document, ItemSchema, ObjectSchema.Of(fields, document)),
     };
 }
 
 internal static class ObjectSchema
 {
-    public static OpenApiSchema Of(IReadOnlyList<Field> fields) => new()
+    public static OpenApiSchema Of(IReadOnlyList<Field> fields, OpenApiDocument document) => new()
     {
         Type = JsonSchemaType.Object,
         Required = fields.Where(field => field.IsRequired).Select(field => field.Name).ToHashSet(StringComparer.Ordinal),
-        Properties = fields.ToDictionary(field => field.Name, IOpenApiSchema (field) => field.DescribedSchema(), StringComparer.Ordinal),
+        Properties = fields.ToDictionary(field => field.Name, field => Member(field, document), StringComparer.Ordinal),
     };
+
+    private static IOpenApiSchema Member(Field field, OpenApiDocument document)
+    {
+        IOpenApiSchema schema = field.DescribedSchema(document);
+        if (schema is not OpenApiSchema { Default: { } byDefault } own) return schema;
+        // In words alone: some generators take a member with a default for one that must be sent.
+        own.Default = null;
+        own.Description += $" If it is missing: {byDefault.ToJsonString()}.";
+        return own;
+    }
 }

@@ -9,6 +9,9 @@ namespace Shop.Platform.Requests;
 /// <summary>An amount of money with at most two decimals, within bounds, in cents inside the shop.</summary>
 public sealed class MoneyField(string name, long fromCents, long toCents) : Field<long?>(name)
 {
+    /// <summary>By this format generated clients know that the number is a decimal.</summary>
+    internal const string Format = "decimal";
+
     internal override string? Read(JsonElement json, out long? value)
     {
         value = null;
@@ -20,9 +23,10 @@ public sealed class MoneyField(string name, long fromCents, long toCents) : Fiel
     public override string? Read(string text, out long? value) => Check(Encoding.UTF8.GetBytes(text), out value);
 
     /// <inheritdoc/>
-    protected override OpenApiSchema Schema() => new()
+    protected override IOpenApiSchema Schema(OpenApiDocument document) => new OpenApiSchema
     {
         Type = JsonSchemaType.Number,
+        Format = Format,
         Minimum = Amount(fromCents),
         Maximum = Amount(toCents),
         MultipleOf = 0.01m,

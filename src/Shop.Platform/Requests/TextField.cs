@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using Microsoft.OpenApi;
+using Shop.Platform.OpenApi;
 
 namespace Shop.Platform.Requests;
 
@@ -15,6 +16,9 @@ public sealed class TextField(string name, int from, int to) : Field<string>(nam
 
     /// <summary>The only values that are right.</summary>
     public IReadOnlyList<string>? Choices { get; init; }
+
+    /// <summary>Name of their schema, if answers have them too.</summary>
+    public string? ChoicesSchema { get; init; }
 
     internal override string? Read(JsonElement json, out string? value)
     {
@@ -65,7 +69,10 @@ public sealed class TextField(string name, int from, int to) : Field<string>(nam
     public string? PatternInWords { get; init; }
 
     /// <inheritdoc/>
-    protected override OpenApiSchema Schema() => new()
+    protected override IOpenApiSchema Schema(OpenApiDocument document) =>
+        ChoicesSchema is null ? Schema() : ModuleDocument.Choices(document, ChoicesSchema, Choices!);
+
+    private OpenApiSchema Schema() => new()
     {
         Type = JsonSchemaType.String,
         MinLength = Choices is null && from > 0 ? from : null,

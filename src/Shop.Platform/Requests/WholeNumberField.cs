@@ -21,7 +21,7 @@ public sealed class WholeNumberField(string name, long from, long to) : Field<lo
     public override string? Read(string text, out long? value) => Check(Encoding.UTF8.GetBytes(text), out value);
 
     /// <inheritdoc/>
-    protected override OpenApiSchema Schema() => new()
+    protected override IOpenApiSchema Schema(OpenApiDocument document) => new OpenApiSchema
     {
         Type = JsonSchemaType.Integer,
         Format = "int64",

@@ -11,6 +11,7 @@ internal sealed partial class SeenStatuses : DelegatingHandler
     private static readonly ConcurrentDictionary<string, SeenStatuses> ByAuthority = new(StringComparer.Ordinal);
 
     private readonly ModuleListener _listener;
+    private readonly ConcurrentDictionary<string, SeenAnswer> _answers = new(StringComparer.Ordinal);
     private readonly int[] _seen = new int[600];
     private readonly IReadOnlyDictionary<int, double> _atStart;
 
@@ -38,6 +39,17 @@ internal sealed partial class SeenStatuses : DelegatingHandler
         foreach (Match answer in StatusLine().Matches(answers)) Interlocked.Increment(ref seen._seen[int.Parse(answer.Groups["code"].Value)]);
     }
 
+    public string Service => _listener.Module.Identity.Name;
+
+    /// <summary>The answers that clients saw since they were taken the last time, each kind once.</summary>
+    public IEnumerable<SeenAnswer> TakeAnswers()
+    {
+        foreach (string kind in _answers.Keys)
+        {
+            if (_answers.TryRemove(kind, out SeenAnswer? answer)) yield return answer;
+        }
+    }
+
     /// <summary>Holds what was seen against what was counted.</summary>
     public async Task CompareAsync()
     {
@@ -52,6 +64,8 @@ internal sealed partial class SeenStatuses : DelegatingHandler
     protected override async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
     {
         HttpResponseMessage answer = await base.SendAsync(request, cancellationToken);
+        var seen = new SeenAnswer(request, answer);
+        _answers.TryAdd(seen.ToString(), seen);
         if (IsCounted(request.RequestUri!.PathAndQuery)) Interlocked.Increment(ref _seen[(int)answer.StatusCode]);
         return answer;
     }

@@ -74,6 +74,9 @@ internal sealed class ShopUnderTest : IAsyncDisposable
         await _app.DisposeAsync();
     }
 
+    /// <summary>The answers of a service that clients saw since they were taken the last time.</summary>
+    public IEnumerable<SeenAnswer> TakeAnswers(string service) => _seen.Single(seen => seen.Service == service).TakeAnswers();
+
     /// <summary>Holds the statuses that clients saw against those that the shop counted.</summary>
     public async Task CompareStatusesAsync()
     {

@@ -82,7 +82,7 @@ internal sealed class ApiDocument
     private JsonObject? Responses(string method, string path)
     {
         string verb = method == "HEAD" ? "GET" : method;
-        string[] segments = Uri.UnescapeDataString(path.Split('?')[0]).Split('/');
+        string[] segments = [.. path.Split('?')[0].Split('/').Select(Uri.UnescapeDataString)]; // a slash that is escaped parts nothing
         if (segments.Length > 2 && segments[^1].Length == 0 && segments[^2].Length > 0) segments = segments[..^1]; // a slash at the end changes nothing
         if (segments.Length > 1 && segments[1] == "api") segments = segments.Length == 2 ? ["", ""] : ["", .. segments[2..]];
         return _operations.Where(operation => operation.Method == verb && Matches(operation.Path, segments))

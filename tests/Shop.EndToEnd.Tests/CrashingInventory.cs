@@ -38,8 +38,8 @@ internal sealed class CrashingInventory(IInventory real, CrashSwitch crash) : II
 
     public Task ShipAsync(IReadOnlyList<ReservationId> ids) => crash.PassAsync(() => real.ShipAsync(ids));
 
-    public Task FoldMovementsAsync(DateTime upTo, Func<IReadOnlyCollection<string>, IReadOnlySet<string>> existing, CancellationToken end) =>
-        crash.PassAsync(() => real.FoldMovementsAsync(upTo, existing, end));
+    public Task FoldMovementsAsync(DateTime upTo, Func<IReadOnlyCollection<string>, IReadOnlySet<string>> existing, CancellationToken stopping) =>
+        crash.PassAsync(() => real.FoldMovementsAsync(upTo, existing, stopping));
 }
 
 /// <summary>When the world ends.</summary>

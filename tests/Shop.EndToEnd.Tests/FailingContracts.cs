@@ -42,8 +42,8 @@ internal sealed class FailingContracts(IInventory inventory, IProductCatalogue p
 
     public Task ShipAsync(IReadOnlyList<ReservationId> ids) => failures.PassAsync(() => inventory.ShipAsync(ids));
 
-    public Task FoldMovementsAsync(DateTime upTo, Func<IReadOnlyCollection<string>, IReadOnlySet<string>> existing, CancellationToken end) =>
-        failures.PassAsync(() => inventory.FoldMovementsAsync(upTo, existing, end));
+    public Task FoldMovementsAsync(DateTime upTo, Func<IReadOnlyCollection<string>, IReadOnlySet<string>> existing, CancellationToken stopping) =>
+        failures.PassAsync(() => inventory.FoldMovementsAsync(upTo, existing, stopping));
 
     public async ValueTask<IReadOnlyList<ProductOnSale?>> FindAsync(IReadOnlyList<string> ids)
     {

@@ -49,8 +49,8 @@ internal sealed class Reservations(
 
     public Task ShipAsync(IReadOnlyList<ReservationId> ids) => CloseAsync(ids, MovementKind.Shipped);
 
-    public Task FoldMovementsAsync(DateTime upTo, Func<IReadOnlyCollection<string>, IReadOnlySet<string>> existing, CancellationToken end) =>
-        new MovementFolding(store, metrics, upTo, existing).RunAsync(end);
+    public Task FoldMovementsAsync(DateTime upTo, Func<IReadOnlyCollection<string>, IReadOnlySet<string>> existing, CancellationToken stopping) =>
+        new MovementFolding(store, metrics, upTo, existing).RunAsync(stopping);
 
     private Outcome<Reservation> Reserve(ReservationId id, IReadOnlyList<StockLine> lines, Movement[] movements)
     {

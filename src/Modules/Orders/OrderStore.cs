@@ -166,7 +166,7 @@ internal sealed class OrderStore(Database database)
     {
         using SqliteConnection connection = database.OpenRead();
         OrderRow? row = connection.QuerySingleOrDefault<OrderRow>($"SELECT {OrderColumns} FROM orders o WHERE o.id = @id", new { id });
-        return row is null ? null : WithLines(connection, [row], 1).Rows.FirstOrDefault().Order;
+        return row is not null && WithLines(connection, [row], 1).Rows is [(_, var order)] ? order : null;
     }
 
     /// <summary>The orders newest first, from before one on: so many at most, and as many as a page has room for.</summary>

@@ -66,7 +66,7 @@ public static class RunIndex
 }
 
 /// <summary>The numbers of the rows of a table: the first and the last that are there.</summary>
-public readonly record struct RowNumbers(long Oldest, long Newest)
+public sealed record RowNumbers(long Oldest, long Newest)
 {
     /// <summary>The oldest run with a row, and the run that is not complete.</summary>
     internal (long Oldest, long Incomplete) Runs => (Oldest / RunIndex.RowsPerRun, Newest / RunIndex.RowsPerRun);

@@ -42,8 +42,8 @@ public interface IInventory
     /// </summary>
     /// <param name="upTo">Movements of this time and before are old.</param>
     /// <param name="existing">Those of some orders that exist.</param>
-    /// <param name="end">Leaves the rest for another call.</param>
-    Task FoldMovementsAsync(DateTime upTo, Func<IReadOnlyCollection<string>, IReadOnlySet<string>> existing, CancellationToken end);
+    /// <param name="stopping">Leaves the rest for another call.</param>
+    Task FoldMovementsAsync(DateTime upTo, Func<IReadOnlyCollection<string>, IReadOnlySet<string>> existing, CancellationToken stopping);
 }
 
 /// <summary>Which reservation is meant: an order holds one at a time, but its id may be tried again after a failure.</summary>

@@ -137,7 +137,7 @@ internal sealed class OrderRetentionTests
         foreach (Order order in orders) _metrics.Placed(order);
     }
 
-    private Task WriteAsync(Action work) => _store.Writes.WriteAsync(() =>
+    private Task<int> WriteAsync(Action work) => _store.Writes.WriteAsync(() =>
     {
         work();
         return Outcome.Keep(0);

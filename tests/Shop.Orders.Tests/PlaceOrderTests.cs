@@ -20,8 +20,9 @@ internal sealed class PlaceOrderTests
         products.FindAsync(default!).ReturnsForAnyArgs(new ValueTask<IReadOnlyList<ProductOnSale?>>([new ProductOnSale("p", "P", 100)]));
         inventory.ReserveAsync(default, default!).ReturnsForAnyArgs(new ValueTask<Reservation>(new Reservation(ReservationOutcome.Held, [])));
         await using var settlement = new Settlement(store, inventory, files.Context);
-        var place = new PlaceOrder(store, metrics, feed, settlement, new KeyedGate(), products, inventory, files.Context);
-        var lifecycle = new OrderLifecycle(store, metrics, feed, settlement, files.Context);
+        await using var retention = new OrderRetention(store, metrics, inventory, files.Context);
+        var place = new PlaceOrder(store, metrics, feed, settlement, retention, new KeyedGate(), products, inventory, files.Context);
+        var lifecycle = new OrderLifecycle(store, metrics, feed, settlement, retention, files.Context);
         string earlier = (await place.PlaceAsync(new Wish("ada", [new StockLine("p", 1)], null, null))).Order!.Id;
 
         inventory.ReserveAsync(default, default!).ReturnsForAnyArgs(_ => PaidMeanwhileAsync());

@@ -114,6 +114,43 @@ internal sealed class HttpTests
         await SharedShop.Shop.CompareStatusesAsync();
     }
 
+    [Test]
+    public async Task Given_a_body_that_breaks_off_then_nothing_of_it_is_read_as_a_request()
+    {
+        await using ShopUnderTest shop = await ShopUnderTest.StartAsync();
+        // What nothing reads: no route has it, its type is refused, or it is one too many.
+        foreach (string request in new[] { "POST /nowhere", "POST /products", "PUT /products/prod_0", "DELETE /products/none", "POST /basket", "GET /products", "GET /products/prod_0" })
+        {
+            foreach (string framing in new[] { "Content-Length: 500\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\n1f4\r\n" })
+            {
+                try
+                {
+                    await RawHttp.SendAsync(shop.Products.BaseAddress!,
+                        $"{request} HTTP/1.1\r\nHost: localhost\r\n{framing}GET /categories HTTP/1.1\r\nHost: localhost\r\n\r\n");
+                }
+                catch (IOException)
+                {
+                    // The connection was closed with bytes unread, and so reset.
+                }
+            }
+        }
+
+        string metrics = await shop.Products.GetStringAsync("/metrics");
+        Assert.That(metrics, Does.Contain("app_requests_total{method=\"GET\",endpoint=\"/categories\",service=\"product-service\"} 0\n"));
+    }
+
+    [TestCase("POST /nowhere", 404)]
+    [TestCase("POST /products", 415)]
+    [TestCase("DELETE /products/no_such_product", 404)]
+    [TestCase("GET /products/prod_0", 200)]
+    public async Task Given_a_body_that_nothing_reads_when_it_is_whole_then_the_connection_goes_on(string request, int expected)
+    {
+        string answers = await RawHttp.SendAsync(On("products").BaseAddress!,
+            $"{request} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nhelloGET /products/prod_1 HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        Assert.That(RawHttp.Status(answers), Is.EqualTo(expected), answers);
+        Assert.That(answers, Does.Contain("\"id\":\"prod_1\""));
+    }
+
     [TestCase("Content-Encoding", "gzip", 415)]
     [TestCase("Content-Encoding", "br", 415)]
     [TestCase("Content-Encoding", "identity, gzip", 415)]

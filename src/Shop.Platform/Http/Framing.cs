@@ -1,3 +1,5 @@
+using System.IO.Pipelines;
+using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Primitives;
 using Microsoft.Net.Http.Headers;
@@ -28,5 +30,34 @@ internal static class Framing
         http.Response.Headers[HeaderNames.Connection] = "close";
         return new Problem(StatusCodes.Status400BadRequest,
             "Where the body ends can be read in two ways: send either a Content-Length, or Transfer-Encoding: chunked, once, in HTTP/1.1.", "ambiguous-framing").ExecuteAsync(http);
+    }
+
+    /// <summary>What the body of a request is read from; null if it has none.</summary>
+    public static PipeReader? BodyOf(HttpRequest request) =>
+        request.ContentLength is null or 0 && request.Headers.TransferEncoding.Count == 0 ? null : request.BodyReader;
+
+    /// <summary>Ends the connection with this answer if the body has not come to its end and nothing waits for it.</summary>
+    /// <remarks>If such a body breaks off, the server reads the bytes of it that have come as the next request.</remarks>
+    /// <param name="http">The request that is answered.</param>
+    /// <param name="body">Its body, which nothing reads any more.</param>
+    public static void EndIfUnfinished(HttpContext http, PipeReader body)
+    {
+        if (http.Response.Headers.Connection.Count > 0 || IsFinished(body)) return;
+        if (!http.Response.HasStarted) http.Response.Headers.Connection = "close";
+        else http.Features.Get<IConnectionLifetimeNotificationFeature>()?.RequestClose();
+    }
+
+    private static bool IsFinished(PipeReader body)
+    {
+        try
+        {
+            if (!body.TryRead(out ReadResult read)) return false;
+            body.AdvanceTo(read.Buffer.End);
+            return read.IsCompleted;
+        }
+        catch (BadHttpRequestException)
+        {
+            return false; // too large, or broken: the request has its answer all the same
+        }
     }
 }

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.IO.Pipelines;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Data.Sqlite;
@@ -48,32 +49,35 @@ internal sealed class RequestPipeline(ModuleListener listener, RequestDelegate c
 
     private Task Guard(HttpContext http, RequestDelegate answer, RequestMetrics.RouteMetrics? route, long start)
     {
+        PipeReader? body = Framing.BodyOf(http.Request);
         try
         {
             Task answering = (admission.Answer(http, http.GetEndpoint()) ?? RefusalByBooks(http)) is { } notAdmitted ? notAdmitted.ExecuteAsync(http) : answer(http);
-            if (!answering.IsCompletedSuccessfully) return GuardAsync(http, answering, route, start);
+            if (!answering.IsCompletedSuccessfully) return GuardAsync(http, answering, body, route, start);
             if (IsBareError(http.Response)) ProblemOf(http).Write(http);
+            if (body is not null) Framing.EndIfUnfinished(http, body);
         }
         catch (Exception exception)
         {
-            Answer(http, exception);
+            Answer(http, exception, body);
         }
 
         End(http.Response.StatusCode, route, start);
         return Task.CompletedTask;
     }
 
-    private async Task GuardAsync(HttpContext http, Task answering, RequestMetrics.RouteMetrics? route, long start)
+    private async Task GuardAsync(HttpContext http, Task answering, PipeReader? body, RequestMetrics.RouteMetrics? route, long start)
     {
         try
         {
             await answering;
             WriteQueue.AssertIsElsewhere();
             if (IsBareError(http.Response)) ProblemOf(http).Write(http);
+            if (body is not null) Framing.EndIfUnfinished(http, body);
         }
         catch (Exception exception)
         {
-            Answer(http, exception);
+            Answer(http, exception, body);
         }
         finally
         {
@@ -94,7 +98,7 @@ internal sealed class RequestPipeline(ModuleListener listener, RequestDelegate c
         if (route is not null) _metrics.End(route, code, Stopwatch.GetElapsedTime(start));
     }
 
-    private void Answer(HttpContext http, Exception exception)
+    private void Answer(HttpContext http, Exception exception, PipeReader? body)
     {
         if (http.RequestAborted.IsCancellationRequested || exception is ConnectionResetException)
         {
@@ -134,6 +138,10 @@ internal sealed class RequestPipeline(ModuleListener listener, RequestDelegate c
         Caching.Of(http.GetEndpoint()).AddTo(http.Response.Headers);
         admission.AddHeaders(http);
         problem.Write(http);
+        if (body is null) return;
+        // Whatever else went wrong, the body may be in the middle of a read.
+        if (exception is BadHttpRequestException || problem.Status == StatusCodes.Status500InternalServerError) http.Response.Headers.Connection = "close";
+        else Framing.EndIfUnfinished(http, body);
     }
 
     private Problem QueueFull()

@@ -70,7 +70,7 @@ internal sealed class ProductSnapshotsTests
 
     private static Order Of(string id, OrderLine[] lines) => new(id, "c", OrderStatus.Created, lines.Sum(line => line.TotalCents), 0, 0, lines);
 
-    private static Task PlaceAsync(OrderStore store, Order[] orders) => store.Writes.WriteAsync(() =>
+    private static Task<int> PlaceAsync(OrderStore store, Order[] orders) => store.Writes.WriteAsync(() =>
     {
         foreach (Order order in orders) store.Insert(order, 0, null);
         return Outcome.Keep(orders.Length);

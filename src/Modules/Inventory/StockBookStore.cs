@@ -38,7 +38,10 @@ internal static class StockBookStore
         ? file.Rows("SELECT product_id, on_hand, reserved, last_movement FROM opening_balances",
             static row => (row.GetString(0), new Product
             {
-                OnHand = row.GetInt64(1), Reserved = row.GetInt64(2), Newest = row.GetInt64(3), Folded = row.GetInt64(3),
+                OnHand = row.GetInt64(1),
+                Reserved = row.GetInt64(2),
+                Newest = row.GetInt64(3),
+                Folded = row.GetInt64(3),
             }))
         : [];
 

@@ -30,7 +30,7 @@ internal static class Durable
         }
     }
 
-// Generated marshalling would need unsafe code; these are the C library's own functions.
+    // Generated marshalling would need unsafe code; these are the C library's own functions.
 #pragma warning disable SYSLIB1054, CA5392, CA2101
     [DllImport("libc", EntryPoint = "open", SetLastError = true, CharSet = CharSet.Ansi, BestFitMapping = false)]
     private static extern int Open([MarshalAs(UnmanagedType.LPUTF8Str)] string path, int flags);

@@ -22,7 +22,7 @@ internal sealed class OrderStore(Database database)
     /// <summary>Orders whose lines are read at once: so many more than a page has room for may be read in vain.</summary>
     private const int OrdersAtOnce = 32;
 
-    private readonly ProductSnapshots _snapshots = FollowedBy(database.Writes);
+    private readonly ProductSnapshotStore _snapshots = FollowedBy(database.Writes);
 
     private readonly Statement _insert = database.Writes.Prepare("""
         INSERT INTO orders (id, customer_id, status, total_cents, created_at, updated_at, fingerprint, reservation) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
@@ -309,9 +309,9 @@ internal sealed class OrderStore(Database database)
         return found.ToLookup(line => line.Seq);
     }
 
-    private static ProductSnapshots FollowedBy(WriteQueue writes)
+    private static ProductSnapshotStore FollowedBy(WriteQueue writes)
     {
-        var snapshots = new ProductSnapshots(writes);
+        var snapshots = new ProductSnapshotStore(writes);
         writes.Follow(snapshots);
         return snapshots;
     }

@@ -69,7 +69,7 @@ public sealed class ModuleListener(ModuleContext module)
     /// <summary>The refusal of a query that was not done in time; counted.</summary>
     public Problem QueriedTooLong(QueryTimeoutException late)
     {
-        Metrics.CountWaitedTooLong();
+        Metrics.CountQueriedTooLong();
         return Problem.Unavailable($"The query was not done within {late.Deadline.TotalSeconds} s; try again in a second, or ask for less.", "query-timeout");
     }
 

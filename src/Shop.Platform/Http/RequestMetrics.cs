@@ -26,7 +26,7 @@ public sealed class RequestMetrics
     private readonly Counter _requests, _byCode, _rejected;
     private readonly Histogram _latency;
     private readonly Counter.Child?[] _codes = new Counter.Child?[600];
-    private readonly Counter.Child _queueFull, _waitedTooLong, _tooMany, _tooManyConnections, _clientTooFast, _tooLarge, _noMemory;
+    private readonly Counter.Child _queueFull, _waitedTooLong, _queriedTooLong, _tooMany, _tooManyConnections, _clientTooFast, _tooLarge, _noMemory;
     private readonly Counter _gaveWay;
     private readonly Dictionary<string, RouteMetrics> _unmatched = new(StringComparer.Ordinal);
     private readonly RouteMetrics _unmatchedOther;
@@ -48,6 +48,7 @@ public sealed class RequestMetrics
         _rejected = module.Metrics.CreateCounter("app_requests_rejected_total", "Requests refused by a limit.", ["reason"]);
         _queueFull = _rejected.WithLabels("queue_full");
         _waitedTooLong = _rejected.WithLabels("queue_timeout");
+        _queriedTooLong = _rejected.WithLabels("query_timeout");
         _clientTooFast = _rejected.WithLabels("client_rate");
         _tooMany = _rejected.WithLabels("too_many_requests");
         _tooManyConnections = _rejected.WithLabels("too_many_connections");
@@ -84,8 +85,11 @@ public sealed class RequestMetrics
     /// <summary>A write queue refused.</summary>
     public void CountQueueFull() => _queueFull.Inc();
 
-    /// <summary>A write waited too long for its turn, or a query was not done in time.</summary>
+    /// <summary>A write waited too long for its turn.</summary>
     public void CountWaitedTooLong() => _waitedTooLong.Inc();
+
+    /// <summary>A list, a count or a search was not done in time.</summary>
+    public void CountQueriedTooLong() => _queriedTooLong.Inc();
 
     /// <summary>More were being worked on than the module takes.</summary>
     public void CountTooMany() => _tooMany.Inc();

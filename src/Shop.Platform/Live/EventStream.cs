@@ -8,6 +8,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Net.Http.Headers;
 using Shop.Platform.Http;
+using Shop.Platform.Security;
 
 namespace Shop.Platform.Live;
 
@@ -34,7 +35,7 @@ internal sealed class EventStream(EventFeed feed)
     // What comes in between is sent together: a thousand orders a second must not wake each client a thousand times.
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(100);
 
-    private int _clients;
+    private readonly StreamPlaces _places = new(MaxClients);
 
     /// <summary>Answers a client: by a stream, or by JSON if it asks for that.</summary>
     public Task AnswerAsync(HttpContext http)
@@ -60,7 +61,7 @@ internal sealed class EventStream(EventFeed feed)
         {
             json.WriteStartObject();
             json.WriteString("id", feed.Id(batch.Last));
-            json.WriteNumber("places", Math.Max(0, MaxClients - Volatile.Read(ref _clients)));
+            json.WriteNumber("places", _places.Free);
             json.WriteStartArray("events");
             foreach (FeedEvent happened in batch.Events)
             {
@@ -82,9 +83,9 @@ internal sealed class EventStream(EventFeed feed)
 
     private async Task StreamAsync(HttpContext http, string? after)
     {
-        if (Interlocked.Increment(ref _clients) > MaxClients)
+        using StreamPlaces.Place? place = _places.TryTake(ClientAddress.Of(http));
+        if (place is null)
         {
-            Interlocked.Decrement(ref _clients);
             string error = $"{MaxClients} clients watch already; try again later, or ask for application/json.";
             await Problem.Unavailable(error, "too-many-watchers").ExecuteAsync(http);
             return;
@@ -92,7 +93,7 @@ internal sealed class EventStream(EventFeed feed)
 
         var lifetime = http.RequestServices.GetRequiredService<IHostApplicationLifetime>();
         using var end =
-            CancellationTokenSource.CreateLinkedTokenSource(http.RequestAborted, lifetime.ApplicationStopping);
+            CancellationTokenSource.CreateLinkedTokenSource(http.RequestAborted, lifetime.ApplicationStopping, place.GaveWay);
         try
         {
             EndIfNobodyAcknowledges(http);
@@ -101,15 +102,11 @@ internal sealed class EventStream(EventFeed feed)
             http.Response.Headers.Connection = "close";
             http.Response.Headers["X-Accel-Buffering"] = "no"; // nginx would collect the events
             if (HttpMethods.IsHead(http.Request.Method)) return;
-            if (!HttpMethods.IsHead(http.Request.Method)) await SendAsync(http.Response.BodyWriter, after, end.Token);
+            await SendAsync(http.Response.BodyWriter, after, end.Token);
         }
         catch (OperationCanceledException) when (end.IsCancellationRequested)
         {
-            // Nobody watches any more.
-        }
-        finally
-        {
-            Interlocked.Decrement(ref _clients);
+            // Nobody watches any more, or the place is another's.
         }
     }
 

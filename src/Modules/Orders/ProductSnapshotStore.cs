@@ -6,7 +6,7 @@ namespace Shop.Orders;
 /// Name and price of a product as lines of orders show them, stored once for all lines that show the same. Used inside writes, on the writer's thread
 /// alone.
 /// </summary>
-internal sealed class ProductSnapshots(WriteQueue writes) : IWriteFollower
+internal sealed class ProductSnapshotStore(WriteQueue writes) : IWriteFollower
 {
     /// <summary>Products whose newest snapshot is kept in memory; any other is looked for in the database.</summary>
     internal const int MostKept = 2048;

@@ -5,7 +5,7 @@ using Shop.Testing;
 namespace Shop.Orders.Tests;
 
 /// <summary>Name and price of a product stand once in the file, for all lines that show the same.</summary>
-internal sealed class ProductSnapshotsTests
+internal sealed class ProductSnapshotStoreTests
 {
     private const string LongName = "😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀";
 
@@ -62,7 +62,7 @@ internal sealed class ProductSnapshotsTests
     {
         using var files = new ModuleFiles(new OrdersModule());
         var store = new OrderStore(files.Context.Database);
-        const int Products = ProductSnapshots.MostKept + 100;
+        const int Products = ProductSnapshotStore.MostKept + 100;
         for (int round = 0; round < 2; round++)
             await PlaceAsync(store, [.. Enumerable.Range(0, Products).Select(number => Of($"o{round}-{number}", [new OrderLine($"p{number}", "P", 1, 100)]))]);
         Assert.That(Number(files, "SELECT count(*) FROM product_snapshots"), Is.EqualTo(Products));

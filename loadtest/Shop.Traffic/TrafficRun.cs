@@ -8,7 +8,7 @@ namespace Shop.Traffic;
 /// <summary>A run: requests at their rate, live figures, and at the end the books.</summary>
 internal sealed class TrafficRun(TrafficOptions options, IAnsiConsole console)
 {
-    private const int MostUnderWay = 5000;
+    private const int MaxUnderWay = 5000;
 
     private readonly Tally _tally = new();
     private readonly Ledger _ledger = new();
@@ -53,9 +53,9 @@ internal sealed class TrafficRun(TrafficOptions options, IAnsiConsole console)
             TimeSpan early = due - Stopwatch.GetElapsedTime(start);
             if (early > TimeSpan.FromMilliseconds(1)) await Task.Delay(early, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             if (stop.IsCancellationRequested) break;
-            if (Volatile.Read(ref _underWay) >= MostUnderWay) _tally.NotSent();
+            if (Volatile.Read(ref _underWay) >= MaxUnderWay) _tally.NotSent();
             else underWay.Add(VisitAsync(mix, start, due));
-            if (underWay.Count > 2 * MostUnderWay) underWay.RemoveAll(static visit => visit.IsCompletedSuccessfully);
+            if (underWay.Count > 2 * MaxUnderWay) underWay.RemoveAll(static visit => visit.IsCompletedSuccessfully);
         }
 
         await Task.WhenAll(underWay);

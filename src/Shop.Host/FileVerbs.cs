@@ -10,7 +10,7 @@ namespace Shop.Host;
 /// <c>accept</c> and <c>compact</c>. docs/backup.md is their manual.</summary>
 internal static class FileVerbs
 {
-    private const int MostNamed = 1000;
+    private const int MaxNamed = 1000;
 
     private static string[] Modules => [.. ShopHost.Modules().Select(module => module.Identity.Name)];
 
@@ -46,10 +46,10 @@ internal static class FileVerbs
         long differences = 0;
         foreach (string difference in Differences(directory))
         {
-            if (++differences <= MostNamed) Console.WriteLine($"differs: {difference}");
+            if (++differences <= MaxNamed) Console.WriteLine($"differs: {difference}");
         }
 
-        if (differences > MostNamed) Console.WriteLine($"differs: {differences - MostNamed} more");
+        if (differences > MaxNamed) Console.WriteLine($"differs: {differences - MaxNamed} more");
         Console.WriteLine(differences == 0
             ? $"The books in {directory} agree."
             : $"The books in {directory} differ in {differences} places.");

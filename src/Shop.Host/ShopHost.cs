@@ -32,7 +32,7 @@ public static class ShopHost
     public static WebApplication Build(string[] args, Action<IServiceCollection>? replace = null)
     {
         CommandLine.Check(args);
-        StartAhead.Begin(migrations: typeof(InventoryModule).Assembly);
+        Warmup.Begin(migrations: typeof(InventoryModule).Assembly);
         // Settings are read once. Watching their files would watch the folder, and wake a thread for every write to a database in it.
         WebApplicationBuilder builder = WebApplication.CreateSlimBuilder([.. args, "--hostBuilder:reloadConfigOnChange=false"]);
         IReadOnlyList<IShopModule> modules = Modules();

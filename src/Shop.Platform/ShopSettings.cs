@@ -114,7 +114,7 @@ public sealed record ShopSettings
             OrderRetention = TimeSpan.FromDays(reader.Number("Shop:OrderRetention", 0, 0, 36_500)),
             MaxConcurrentRequests = reader.Number("Shop:MaxConcurrentRequests", 8192, 1, 100_000),
             WriteQueueLimit = reader.Number("Shop:WriteQueueLimit", 4096, 1, 1_000_000),
-            WriteBatchLimit = reader.Number("Shop:WriteBatchLimit", WriteQueue.MaxBatch, 1, WriteQueue.MaxBatch),
+            WriteBatchLimit = reader.Number("Shop:WriteBatchLimit", GroupCommitWriter.MaxBatch, 1, GroupCommitWriter.MaxBatch),
             RequestTimeout = TimeSpan.FromSeconds(reader.Number("Shop:RequestTimeout", 10, 1, 300)),
             MaxConnections = reader.Number("Shop:MaxConnections", 8192, 1, 1_000_000),
             ClientRateLimit = reader.Number("Shop:ClientRateLimit", 0, 0, 1_000_000),

@@ -49,7 +49,7 @@ internal sealed class PageSizeTests
         {
             using HttpResponseMessage page = await client.GetAsync(next);
             byte[] json = await page.Content.ReadAsByteArrayAsync();
-            Assert.That(json, Has.Length.LessThan(Paging.MostBytes * 11 / 10), next);
+            Assert.That(json, Has.Length.LessThan(Paging.MaxBytes * 11 / 10), next);
             if (total is not null) Assert.That(page.Header("X-Total-Count"), Is.EqualTo($"{total}"), next);
             ids.AddRange(JsonNode.Parse(json)!.AsArray().Select(row => (string)row![id]!));
             next = page.NextPage();

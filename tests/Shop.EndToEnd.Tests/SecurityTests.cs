@@ -272,12 +272,12 @@ internal sealed partial class SecurityTests
         string[] withSql = [.. Directory.GetFiles(Path.Combine(root, "src"), "*.cs", SearchOption.AllDirectories)
             .Where(file => !file.Contains("/obj/", StringComparison.Ordinal) && SqlText().IsMatch(File.ReadAllText(file)))];
         string[] names = [.. withSql.Select(file => Path.GetFileName(file)).Order(StringComparer.Ordinal)];
-        Assert.That(names, Is.EqualTo(new[] { "Backup.cs", "BookFile.cs", "BookMark.cs", "BookReader.cs", "Database.cs", "DatabaseHealth.cs", "IdempotencyKeys.cs", "InventoryStore.cs", "OrderBookStore.cs", "OrderStore.cs", "ProductBookStore.cs", "ProductSnapshotStore.cs", "ProductStore.cs", "RunIndex.cs", "Snapshot.cs", "StockBookStore.cs", "WriteQueue.cs" }), "SQL stands in the stores alone");
+        Assert.That(names, Is.EqualTo(new[] { "Backup.cs", "BookFile.cs", "BookMark.cs", "BookReader.cs", "Database.cs", "DatabaseHealth.cs", "IdempotencyKeys.cs", "InventoryStore.cs", "OrderBookStore.cs", "OrderStore.cs", "ProductBookStore.cs", "ProductSnapshotStore.cs", "ProductStore.cs", "SegmentedIndex.cs", "Snapshot.cs", "StockBookStore.cs", "GroupCommitWriter.cs" }), "SQL stands in the stores alone");
         foreach (string file in withSql)
         {
             string source = File.ReadAllText(file);
             string[] constants = [.. Constant().Matches(source).Select(constant => constant.Groups["name"].Value),
-                "sql.Indexed", "with", "rows", "columns", "ofItems", "LinesOf(file)", "RunIndex.RowsPerRun", "Conditions(filter)", "Index(filter)"];
+                "sql.Indexed", "with", "rows", "columns", "ofItems", "LinesOf(file)", "SegmentedIndex.RowsPerSegment", "Conditions(filter)", "Index(filter)"];
             foreach (Match sql in Interpolated().Matches(source).Where(text => SqlWord().IsMatch(text.Value)))
             {
                 string[] holes = [.. Hole().Matches(sql.Value).Select(hole => hole.Groups["what"].Value).Distinct(StringComparer.Ordinal)];

@@ -179,10 +179,10 @@ internal sealed class DiskTests
             // Those beyond the turns there are stand in line. On a slow machine the first may be answered before the last has come.
             await Eventually.IsSoAsync(async () =>
             {
-                (HttpResponseMessage Response, JsonNode?)[] answers = await Task.WhenAll(Enumerable.Range(0, Turns.AtOnce + 100).Select(_ => shop.Orders.PostAsync("/orders", Http.Order("prod_0"))));
+                (HttpResponseMessage Response, JsonNode?)[] answers = await Task.WhenAll(Enumerable.Range(0, WriteConcurrencyLimiter.PermitLimit + 100).Select(_ => shop.Orders.PostAsync("/orders", Http.Order("prod_0"))));
                 int unavailable = answers.Count(answer => answer.Response.StatusCode == HttpStatusCode.ServiceUnavailable);
                 refused += unavailable;
-                return unavailable > Turns.AtOnce;
+                return unavailable > WriteConcurrencyLimiter.PermitLimit;
             });
         }
 

@@ -13,7 +13,7 @@ namespace Shop.Faults.Tests;
 internal sealed class OpenLoad(Uri address, string path, string? body = null) : IAsyncDisposable
 {
     // Requests that may wait for the next connections that come free: one that finds a request goes on at once, one that finds none has to be woken, which costs more.
-    private const int MostWaiting = 64;
+    private const int MaxWaiting = 64;
 
     private readonly byte[] _request = Encoding.ASCII.GetBytes(body is null
         ? $"GET {path} HTTP/1.1\r\nHost: {address.Authority}\r\n\r\n"
@@ -49,7 +49,7 @@ internal sealed class OpenLoad(Uri address, string path, string? body = null) : 
             long due = (long)(elapsed.TotalSeconds * perSecond) - arrived;
             arrived += due;
             // Nobody else waits in a client that has no connection left: it goes elsewhere.
-            long taken = Math.Clamp(_connections.Count + MostWaiting - Volatile.Read(ref _waiting), 0, due);
+            long taken = Math.Clamp(_connections.Count + MaxWaiting - Volatile.Read(ref _waiting), 0, due);
             for (int i = 0; i < taken; i++) Arrive();
             _tally.Unsent(due - taken);
             await Task.Delay(1);

@@ -151,14 +151,14 @@ internal sealed class SlowClientTests
         using (ShopProcess shop = await ShopProcess.StartAsync(directory))
         {
             Uri address = shop.Orders.BaseAddress!;
-            Socket[] clients = [.. Enumerable.Range(0, Turns.AtOnce + 500).Select(_ => new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true })];
+            Socket[] clients = [.. Enumerable.Range(0, WriteConcurrencyLimiter.PermitLimit + 500).Select(_ => new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true })];
             foreach (Socket client in clients) await client.ConnectAsync(address.Host, address.Port);
             const string Body = """{"customer_id":"someone","items":[{"product_id":"prod_0","quantity":1}]}""";
             byte[] order = Encoding.ASCII.GetBytes($"POST /orders HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {Body.Length}\r\n\r\n{Body}");
             using (StuckDatabase.OfOrders(directory))
             {
                 foreach (Socket client in clients) await client.SendAsync(order);
-                await UnderWayAsync(shop, requests => requests > Turns.AtOnce);
+                await UnderWayAsync(shop, requests => requests > WriteConcurrencyLimiter.PermitLimit);
                 foreach (Socket client in clients) client.Dispose();
             }
 

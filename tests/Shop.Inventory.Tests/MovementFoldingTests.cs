@@ -81,7 +81,7 @@ internal sealed class MovementFoldingTests
         await _inventory.OpenAsync([new("a", 10)]);
         foreach (string order in new[] { "gone", "there", "held" }) await _inventory.ReserveAsync(new(order, 1), [new("a", 2)]);
         await _inventory.ShipAsync([new("gone", 1), new("there", 1)]);
-        await _store.Writes.WriteAsync(() => Outcome.Keep(_store.Move(MovementKind.Removed, "a", 1, null, DateTime.UtcNow)));
+        await _store.Writes.WriteAsync(() => WriteResult.Commit(_store.Move(MovementKind.Removed, "a", 1, null, DateTime.UtcNow)));
         Fold([]); // no checkpoint: the next start needs all of them
         Assert.That(_store.Movements("a", null, 100, default), Has.Count.EqualTo(7));
         await new StockCheckpoint(_store).RunAsync();
@@ -92,7 +92,7 @@ internal sealed class MovementFoldingTests
         Assert.That((_store.CountMovements("a", 100, default), _store.CountMovements("a", 3, default)), Is.EqualTo((4, 3)));
         Assert.That(_store.Movements("a", 3, 1, default).Select(row => row.Kind), Is.EqualTo(new[] { "opening" }));
         Restart();
-        Movement? next = await _store.Writes.WriteAsync(() => Outcome.Keep(_store.Move(MovementKind.Received, "a", 5, null, DateTime.UtcNow)));
+        Movement? next = await _store.Writes.WriteAsync(() => WriteResult.Commit(_store.Move(MovementKind.Received, "a", 5, null, DateTime.UtcNow)));
         Assert.That((next!.Value.Id, next.Value.OnHand, next.Value.Reserved), Is.EqualTo((8, 10, 2)));
         Assert.That((await _files.MetricsAsync())["""inventory_movements_deleted_total{service="inventory-service"}"""], Is.EqualTo(4));
         Agrees(["a"]);
@@ -130,7 +130,7 @@ internal sealed class MovementFoldingTests
             _store.Move(MovementKind.Received, "a", 1, null, edge);
             _store.Move(MovementKind.Shipped, "a", 1, "o", edge.AddMilliseconds(1));
             _store.RemoveReservation(new("o", 1));
-            return Outcome.Keep(0);
+            return WriteResult.Commit(0);
         });
         await new StockCheckpoint(_store).RunAsync();
         await _inventory.FoldMovementsAsync(edge, _ => new HashSet<string>(), default);
@@ -173,7 +173,7 @@ internal sealed class MovementFoldingTests
     private void Restart()
     {
         Database database = _files.Context.Database;
-        _store = database.Writes.WriteAsync(() => Outcome.Keep(new InventoryStore(database))).Result;
+        _store = database.Writes.WriteAsync(() => WriteResult.Commit(new InventoryStore(database))).Result;
         _inventory = new Reservations(_store, _metrics, _files.Context);
     }
 }

@@ -109,7 +109,7 @@ internal sealed class ReservationTests
     public async Task Given_a_clock_that_is_set_back_then_the_times_of_a_products_movements_never_go_back()
     {
         await _inventory.OpenAsync([new("a", 9)]);
-        await _store.Writes.WriteAsync(() => Outcome.Keep(_store.Move(MovementKind.Received, "a", 1, null, DateTime.UtcNow.AddHours(1))));
+        await _store.Writes.WriteAsync(() => WriteResult.Commit(_store.Move(MovementKind.Received, "a", 1, null, DateTime.UtcNow.AddHours(1))));
         await _inventory.ReserveAsync(new("o", 1), [new("a", 1)]);
         long[] times = [.. _store.Movements("a", null, 10, default).Select(movement => movement.At)];
         Assert.That(times, Is.Ordered.Descending.And.Length.EqualTo(3));
@@ -150,7 +150,7 @@ internal sealed class ReservationTests
         Task<int> holdsUp = _store.Writes.WriteAsync(() =>
         {
             areQueued.Wait();
-            return Outcome.Keep(0);
+            return WriteResult.Commit(0);
         });
         Task<Reservation> reservation = _inventory.ReserveAsync(new("o", 1), [new("a", 2), new("b", 1)]).AsTask();
         int runs = 0;

@@ -82,7 +82,7 @@ internal sealed class StockCheckpointTests
         using SqliteConnection connection = _files.Context.Database.OpenRead();
         Assert.That(connection.ExecuteScalar<long>("SELECT newest_movement FROM stock_checkpoint"), Is.EqualTo(1201));
         Restart();
-        Assert.That(_store.Levels.IsAhead, Is.False);
+        Assert.That(_store.Levels.IsDirty, Is.False);
     }
 
     [TestCase(true)]
@@ -121,12 +121,12 @@ internal sealed class StockCheckpointTests
         Assert.That(async () => await alone, Throws.InvalidOperationException);
         Assert.That((_store.Levels.Find("a")!.Value.Reserved, await LevelInWriteAsync("a")), Is.EqualTo((0L, 5L)));
 
-        Statement end = await _store.Writes.WriteAsync(() => Outcome.Keep(_store.Writes.Prepare("ROLLBACK")));
+        Statement end = await _store.Writes.WriteAsync(() => WriteResult.Commit(_store.Writes.Prepare("ROLLBACK")));
         Task<int> batch = _store.Writes.WriteAsync(() =>
         {
             _store.Open("new", DateTime.UnixEpoch);
             _store.Move(MovementKind.Reserved, "a", 2, "o", DateTime.UnixEpoch);
-            return Outcome.Keep(end.Run());
+            return WriteResult.Commit(end.Run());
         });
         Assert.That(async () => await batch, Throws.TypeOf<StoreUnavailableException>());
         Assert.That((_store.Levels.Find("a")!.Value.Reserved, await LevelInWriteAsync("a"), _store.Levels.Find("new"), await LevelInWriteAsync("new")),
@@ -148,7 +148,7 @@ internal sealed class StockCheckpointTests
             Movement? movement = _store.Move(MovementKind.Reserved, "a", 2, "o", DateTime.UnixEpoch);
             moved.SetResult();
             release.Wait();
-            return Outcome.Keep(movement);
+            return WriteResult.Commit(movement);
         });
         await moved.Task;
         long seen = _store.Levels.Find("a")!.Value.Reserved;
@@ -200,7 +200,7 @@ internal sealed class StockCheckpointTests
         Assert.That((store.CountMovements("a", 1000, default), store.CountMovements("a", 499, default)), Is.EqualTo((500, 499)));
 
         // And on, over the end of a run.
-        await store.Writes.WriteAsync(() => Outcome.Keep(Enumerable.Range(0, 1000).Count(_ => store.Move(MovementKind.Received, "a", 1, null, DateTime.UnixEpoch) is not null)));
+        await store.Writes.WriteAsync(() => WriteResult.Commit(Enumerable.Range(0, 1000).Count(_ => store.Move(MovementKind.Received, "a", 1, null, DateTime.UnixEpoch) is not null)));
         Assert.That(store.Movements("a", 3000, 600, default).Select(row => row.Id), Is.EqualTo(Enumerable.Range(2501, 499).Select(n => (long)n).Reverse().Concat(expected.Take(101))));
         Assert.That((store.CountMovements("a", 10_000, default), store.CountMovements("a", 1499, default)), Is.EqualTo((1500, 1499)));
     }
@@ -209,13 +209,13 @@ internal sealed class StockCheckpointTests
     private void Restart()
     {
         Database database = _files.Context.Database;
-        _store = database.Writes.WriteAsync(() => Outcome.Keep(new InventoryStore(database))).Result;
+        _store = database.Writes.WriteAsync(() => WriteResult.Commit(new InventoryStore(database))).Result;
         _inventory = new Reservations(_store, new InventoryMetrics(_store.Levels, 0, _files.Context), _files.Context);
     }
 
-    private async Task RunAsync(string sql) => await _store.Writes.WriteAsync(() => Outcome.Keep(_store.Writes.Prepare(sql).Run()));
+    private async Task RunAsync(string sql) => await _store.Writes.WriteAsync(() => WriteResult.Commit(_store.Writes.Prepare(sql).Run()));
 
-    private async Task<long?> LevelInWriteAsync(string productId) => await _store.Writes.WriteAsync(() => Outcome.Keep(_store.LevelOf(productId)));
+    private async Task<long?> LevelInWriteAsync(string productId) => await _store.Writes.WriteAsync(() => WriteResult.Commit(_store.LevelOf(productId)));
 
     private StockRow[] Rows()
     {

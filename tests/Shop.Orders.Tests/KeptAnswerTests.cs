@@ -20,14 +20,14 @@ internal sealed class KeptAnswerTests
         using var files = new ModuleFiles(new OrdersModule(),
             directory => ModuleFiles.WriteOlder(directory, new OrdersModule(), ["001_orders.sql", "002_runs.sql", "003_events.sql", "004_complete_runs.sql"], Rows));
         var store = new OrderStore(files.Context.Database);
-        Wish Wish(long quantity, string key) => new("ada", [new StockLine("prod_0", quantity)], null, key);
+        PlaceOrderRequest PlaceOrderRequest(long quantity, string key) => new("ada", [new StockLine("prod_0", quantity)], null, key);
         Assert.Multiple(() =>
         {
-            Assert.That(store.Keys.Find(Wish(2, "key").Bound!, Noon), Is.EqualTo(new KeptAnswer(true, "o1")));
-            Assert.That(store.Keys.Find(Wish(2, "ada key").Bound!, Noon), Is.EqualTo(new KeptAnswer(true, "o1")), "with the API key that the shop has by now");
-            Assert.That(store.Keys.Find(Wish(3, "key").Bound!, Noon), Is.EqualTo(new KeptAnswer(false, "o1")), "other content");
-            Assert.That(store.Keys.Find(Wish(2, "key").Bound!, Noon.AddHours(48.1)), Is.Null, "too old");
-            Assert.That(store.FindId("mine"), Is.EqualTo((true, (Wish(2, "key") with { OrderId = "mine" }).Fingerprint)));
+            Assert.That(store.Keys.Find(PlaceOrderRequest(2, "key").Bound!, Noon), Is.EqualTo(new KeptAnswer(true, "o1")));
+            Assert.That(store.Keys.Find(PlaceOrderRequest(2, "ada key").Bound!, Noon), Is.EqualTo(new KeptAnswer(true, "o1")), "with the API key that the shop has by now");
+            Assert.That(store.Keys.Find(PlaceOrderRequest(3, "key").Bound!, Noon), Is.EqualTo(new KeptAnswer(false, "o1")), "other content");
+            Assert.That(store.Keys.Find(PlaceOrderRequest(2, "key").Bound!, Noon.AddHours(48.1)), Is.Null, "too old");
+            Assert.That(store.FindId("mine"), Is.EqualTo((true, (PlaceOrderRequest(2, "key") with { OrderId = "mine" }).Fingerprint)));
         });
     }
 }

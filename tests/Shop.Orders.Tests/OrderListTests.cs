@@ -50,7 +50,7 @@ internal sealed class OrderListTests
         await store.Writes.WriteAsync(() =>
         {
             foreach (Order order in next) store.Insert(order, 0, null);
-            return Outcome.Keep(next.Length);
+            return WriteResult.Commit(next.Length);
         });
         placed.AddRange(next);
     }
@@ -65,7 +65,7 @@ internal sealed class OrderListTests
             (long Seq, Order Order)[] wanted = [.. placed.Select((order, index) => (Seq: index + 1L, Order: order)).Reverse().Where(each =>
                 (customer is null || each.Order.CustomerId == customer) && (status is null || each.Order.Status == status)
                 && (product is null || each.Order.Lines.Any(line => line.ProductId == product)))];
-            return (!filter.NeedsRuns || (store.Count(filter, wanted.Length + 1, default) == wanted.Length && store.Count(filter, limit, default) == Math.Min(limit, wanted.Length)))
+            return (!filter.UsesSegments || (store.Count(filter, wanted.Length + 1, default) == wanted.Length && store.Count(filter, limit, default) == Math.Min(limit, wanted.Length)))
                 && store.List(filter, null, limit, default).Rows.Select(each => (each.Seq, each.Order.Id)).SequenceEqual(wanted.Take(limit).Select(each => (each.Seq, each.Order.Id)))
                 && store.Newest(filter, limit, default).SequenceEqual(wanted.Take(limit).Select(each => OrderHead.Of(each.Order)))
                 && store.List(filter, before, limit, default).Rows.Select(each => each.Seq).SequenceEqual(wanted.Select(each => each.Seq).Where(seq => seq < before).Take(limit));

@@ -100,7 +100,7 @@ internal sealed class OrderRetentionTests
                         (long Seq, string Id)[] wanted = [.. there.Where(each => (customer is null || each.Order.CustomerId == customer)
                             && (product is null || each.Order.Lines[0].ProductId == product)).Reverse().Select(each => (each.Seq, each.Order.Id))];
                         Assert.That(_store.List(filter, null, 1000, default).Rows.Select(each => (each.Seq, each.Order.Id)), Is.EqualTo(wanted.Take(1000)));
-                        if (filter.NeedsRuns) Assert.That(_store.Count(filter, long.MaxValue, default), Is.EqualTo(wanted.Length));
+                        if (filter.UsesSegments) Assert.That(_store.Count(filter, long.MaxValue, default), Is.EqualTo(wanted.Length));
                     }
                 }
             }
@@ -140,7 +140,7 @@ internal sealed class OrderRetentionTests
     private Task<int> WriteAsync(Action work) => _store.Writes.WriteAsync(() =>
     {
         work();
-        return Outcome.Keep(0);
+        return WriteResult.Commit(0);
     });
 
     private IEnumerable<string> Ids() => _store.List(new OrderFilter(null, null, null), null, 1000, default).Rows.Select(each => each.Order.Id);

@@ -21,18 +21,18 @@ internal sealed class PlaceOrderTests
         products.FindAsync(default!).ReturnsForAnyArgs(new ValueTask<IReadOnlyList<ProductOnSale?>>([new ProductOnSale("p", "P", 100)]));
         inventory.ReserveAsync(default, default!).ReturnsForAnyArgs(new ValueTask<Reservation>(new Reservation(ReservationOutcome.Held, [])));
 #pragma warning restore CA2012
-        await using var settlement = new Settlement(store, inventory, files.Context);
+        await using var reconciler = new OrderReconciler(store, inventory, files.Context);
         await using var retention = new OrderRetention(store, metrics, inventory, files.Context);
-        var place = new PlaceOrder(store, metrics, feed, settlement, retention, new KeyedGate(), products, inventory, files.Context);
-        var lifecycle = new OrderLifecycle(store, metrics, feed, settlement, retention, files.Context);
-        string earlier = (await place.PlaceAsync(new Wish("ada", [new StockLine("p", 1)], null, null))).Order!.Id;
+        var place = new PlaceOrder(store, metrics, feed, reconciler, retention, new AsyncKeyedLock(), products, inventory, files.Context);
+        var lifecycle = new OrderLifecycle(store, metrics, feed, reconciler, retention, files.Context);
+        string earlier = (await place.PlaceAsync(new PlaceOrderRequest("ada", [new StockLine("p", 1)], null, null))).Order!.Id;
 
 #pragma warning disable CA2012
         inventory.ReserveAsync(default, default!).ReturnsForAnyArgs(_ => PaidMeanwhileAsync());
 #pragma warning restore CA2012
-        PlaceOrder.Placement placement = await place.PlaceAsync(new Wish("ada", [new StockLine("p", 1)], "mine", "key"));
+        PlaceOrder.PlaceOrderResult placement = await place.PlaceAsync(new PlaceOrderRequest("ada", [new StockLine("p", 1)], "mine", "key"));
         Assert.That(placement.Problem, Is.SameAs(IdempotencyKey.Reused));
-        Assert.That((store.FindId("mine").Exists, settlement.IsBeingUndone("mine")), Is.EqualTo((false, true)));
+        Assert.That((store.FindId("mine").Exists, reconciler.IsBeingUndone("mine")), Is.EqualTo((false, true)));
 
         async ValueTask<Reservation> PaidMeanwhileAsync()
         {

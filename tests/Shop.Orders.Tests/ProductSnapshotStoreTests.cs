@@ -42,12 +42,12 @@ internal sealed class ProductSnapshotStoreTests
         Task held = store.Writes.WriteAsync(() =>
         {
             release.Wait();
-            return Outcome.Keep(0);
+            return WriteResult.Commit(0);
         });
         Task first = store.Writes.WriteAsync(() =>
         {
             store.Insert(undone, 0, null);
-            return Outcome.Undo(0);
+            return WriteResult.Rollback(0);
         });
         if (!inTheSameBatch) await first;
         Task second = PlaceAsync(store, [placed]);
@@ -62,7 +62,7 @@ internal sealed class ProductSnapshotStoreTests
     {
         using var files = new ModuleFiles(new OrdersModule());
         var store = new OrderStore(files.Context.Database);
-        const int Products = ProductSnapshotStore.MostKept + 100;
+        const int Products = ProductSnapshotStore.MaxKept + 100;
         for (int round = 0; round < 2; round++)
             await PlaceAsync(store, [.. Enumerable.Range(0, Products).Select(number => Of($"o{round}-{number}", [new OrderLine($"p{number}", "P", 1, 100)]))]);
         Assert.That(Number(files, "SELECT count(*) FROM product_snapshots"), Is.EqualTo(Products));
@@ -73,7 +73,7 @@ internal sealed class ProductSnapshotStoreTests
     private static Task<int> PlaceAsync(OrderStore store, Order[] orders) => store.Writes.WriteAsync(() =>
     {
         foreach (Order order in orders) store.Insert(order, 0, null);
-        return Outcome.Keep(orders.Length);
+        return WriteResult.Commit(orders.Length);
     });
 
     private static long Pages(ModuleFiles files) => Number(files, "PRAGMA page_count");

@@ -25,7 +25,7 @@ internal sealed class DatabaseUnderTest : IDisposable
 
     public Statement Insert { get; }
 
-    public WriteQueue Writes => Database.Writes;
+    public GroupCommitWriter Writes => Database.Writes;
 
     /// <summary>What stands in the table, read by a connection that sees committed rows alone.</summary>
     public string[] Notes()
@@ -42,7 +42,7 @@ internal sealed class DatabaseUnderTest : IDisposable
     public Task<string> WriteAsync(string note, Action<string>? committed = null) => Writes.WriteAsync(() =>
     {
         Insert.Set(1, note).Run();
-        return Outcome.Keep(note);
+        return WriteResult.Commit(note);
     }, committed);
 
     /// <summary>Holds the writer inside a write until the returned handle is released, so that what follows waits in one batch.</summary>
@@ -54,7 +54,7 @@ internal sealed class DatabaseUnderTest : IDisposable
         {
             entered.SetResult();
             release.Wait();
-            return Outcome.Keep(0);
+            return WriteResult.Commit(0);
         });
         await entered.Task;
         return (release, held);
@@ -71,7 +71,7 @@ internal sealed class DatabaseUnderTest : IDisposable
     /// <summary>Whether the commit path syncs: SQLite's own answer.</summary>
     public long Pragma(string name)
     {
-        Task<long> read = Writes.WriteAsync(() => Outcome.Keep(Writes.Prepare($"PRAGMA {name}").First(row => row.Number(0))));
+        Task<long> read = Writes.WriteAsync(() => WriteResult.Commit(Writes.Prepare($"PRAGMA {name}").First(row => row.Number(0))));
         return read.GetAwaiter().GetResult();
     }
 

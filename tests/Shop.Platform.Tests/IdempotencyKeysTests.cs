@@ -79,7 +79,7 @@ internal sealed class IdempotencyKeysTests
     public async Task Given_thousands_of_old_keys_when_purged_then_no_write_takes_more_than_its_share_and_the_young_ones_stay()
     {
         using var database = new DatabaseUnderTest();
-        const int Old = (2 * IdempotencyKeys.MostPurgedAtOnce) + 1;
+        const int Old = (2 * IdempotencyKeys.MaxPurgedAtOnce) + 1;
         await Task.WhenAll(Enumerable.Range(0, Old).Select(n => SendAsync(database, IdempotencyKey.Of($"old-{n}", "c")!, Noon, true, () => "a")));
         await SendAsync(database, IdempotencyKey.Of("young", "c")!, Noon.AddHours(1), true, () => "a");
         double writes = await database.MetricAsync("""db_writes_total{result="committed"}""");
@@ -90,7 +90,7 @@ internal sealed class IdempotencyKeysTests
 
     private static Task<Reply<string>> SendAsync(DatabaseUnderTest database, IdempotencyKey key, DateTime now, bool succeeds, Func<string> make) =>
         database.Writes.WriteAsync(() => database.Database.Keys.Once(
-            key, now, () => succeeds ? Outcome.Keep(Reply.Done(make())) : Outcome.Undo(Reply.Refused<string>(Refused)), answer => answer, answer => answer));
+            key, now, () => succeeds ? WriteResult.Commit(Reply.Done(make())) : WriteResult.Rollback(Reply.Refused<string>(Refused)), answer => answer, answer => answer));
 
     private static Http.Problem Refused { get; } = Http.Problem.NotFound("thing", "x");
 

@@ -51,7 +51,7 @@ internal sealed class InTurnTests
     public async Task Given_requests_whose_bodies_do_not_come_then_none_of_them_keeps_a_turn_from_another()
     {
         var never = new TaskCompletionSource<IResult?>();
-        for (int i = 0; i < Turns.AtOnce; i++) _ = AskAsync("/slow", arrive: _ => new(never.Task));
+        for (int i = 0; i < WriteConcurrencyLimiter.PermitLimit; i++) _ = AskAsync("/slow", arrive: _ => new(never.Task));
         await TakeAllTurnsAsync();
     }
 
@@ -91,7 +91,7 @@ internal sealed class InTurnTests
     {
         await TakeAllTurnsAsync();
         _ = AskAsync("/first");
-        _clock.Pass(Turns.LongestLine + TimeSpan.FromMilliseconds(1));
+        _clock.Pass(WriteConcurrencyLimiter.MaxQueueDelay + TimeSpan.FromMilliseconds(1));
         Assert.That(await AskAsync("/second"), Is.EqualTo(HttpStatusCode.TooManyRequests));
     }
 
@@ -113,7 +113,7 @@ internal sealed class InTurnTests
         if (why == "refused")
         {
             _ = AskAsync("/first");
-            _clock.Pass(Turns.LongestLine + TimeSpan.FromMilliseconds(1));
+            _clock.Pass(WriteConcurrencyLimiter.MaxQueueDelay + TimeSpan.FromMilliseconds(1));
         }
 
         var body = new Pipe();
@@ -130,7 +130,7 @@ internal sealed class InTurnTests
     private async Task<Queue<Work>> TakeAllTurnsAsync()
     {
         var work = new Queue<Work>();
-        for (int i = 0; i < Turns.AtOnce; i++)
+        for (int i = 0; i < WriteConcurrencyLimiter.PermitLimit; i++)
         {
             _ = AskAsync("/early");
             work.Enqueue(await _begun.Reader.ReadAsync());
@@ -150,7 +150,7 @@ internal sealed class InTurnTests
 
         http.Request.Path = path;
         http.Features.Set(_listener);
-        await new InTurn(_listener, arrive ?? (static _ => default), WorkAsync, () => _tooLate++).AnswerAsync(http);
+        await new WriteConcurrencyMiddleware(_listener, arrive ?? (static _ => default), WorkAsync, () => _tooLate++).AnswerAsync(http);
         return (HttpStatusCode)http.Response.StatusCode;
     }
 

@@ -45,7 +45,7 @@ internal sealed class PreconditionsTests
         HttpRequest request = new DefaultHttpContext().Request;
         if (ifMatch is not null) request.Headers.IfMatch = new StringValues(ifMatch.Split('|'));
         if (ifNoneMatch is not null) request.Headers.IfNoneMatch = new StringValues(ifNoneMatch.Split('|'));
-        var faults = new Faults();
+        var faults = new ValidationErrors();
         var ofChange = Preconditions.Of(request, faults);
         Assert.Multiple(() =>
         {

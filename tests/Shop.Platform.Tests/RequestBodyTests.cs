@@ -21,7 +21,7 @@ internal sealed class RequestBodyTests
         http.Features.Set<IRequestBodyPipeFeature>(pipe);
         using (RequestBody body = RequestBody.Read(http))
         {
-            Assert.That((body.Root.Read(Name), body.Refusal), Is.EqualTo(("as it was sent", (object?)null)));
+            Assert.That((body.Root.Read(Name), body.Error), Is.EqualTo(("as it was sent", (object?)null)));
             Assert.That(pipe.IsBack, Is.False);
         }
 
@@ -38,7 +38,7 @@ internal sealed class RequestBodyTests
     public void Given_a_body_that_is_no_JSON_then_it_is_said_what_is_wrong_and_where(string json, string said)
     {
         using RequestBody body = Read(json);
-        Assert.That(body.Refusal!.Error, Does.StartWith("The body is not valid JSON: ").And.Contain(said).And.Not.Contain("depth").And.Not.Contain("LineNumber"));
+        Assert.That(body.Error!.Error, Does.StartWith("The body is not valid JSON: ").And.Contain(said).And.Not.Contain("depth").And.Not.Contain("LineNumber"));
     }
 
     [TestCase("""{"Name":"a"}""", "Name is not a field here; did you mean name?; name is required")]
@@ -52,7 +52,7 @@ internal sealed class RequestBodyTests
         body.Root.Read(Name);
         body.Root.Read(Stock);
         body.Root.Read(Lines, static line => line.Read(Product));
-        Assert.That(body.Refusal?.Error, Is.EqualTo(said));
+        Assert.That(body.Error?.Error, Is.EqualTo(said));
     }
 
     private static readonly WholeNumberField Stock = new("initial_stock", 0, 9) { Description = "d", Example = "1" };

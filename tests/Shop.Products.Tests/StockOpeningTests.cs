@@ -13,18 +13,18 @@ internal sealed class StockOpeningTests
         using var files = new ModuleFiles(new ProductsModule());
         var store = new ProductStore(files.Context.Database);
         IInventory inventory = Substitute.For<IInventory>();
-        var opening = new StockOpening(store, inventory);
-        await store.Writes.WriteAsync(() => Outcome.Keep(store.Insert(new Product("a", "A", "", 100, "c", 1, 0, 0), 7)));
+        var opening = new StockInitialization(store, inventory);
+        await store.Writes.WriteAsync(() => WriteResult.Commit(store.Insert(new Product("a", "A", "", 100, "c", 1, 0, 0), 7)));
 
         bool isFull = true;
         inventory.OpenAsync(default!).ReturnsForAnyArgs(_ => isFull ? throw new WriteQueueFullException("inventory") : Task.CompletedTask);
         await opening.OpenAsync("a", 7);
         Assert.That(store.Unopened(), Is.EqualTo([new OpeningStock("a", 7)]));
-        Assert.That(opening.SettleAsync, Throws.TypeOf<WriteQueueFullException>());
+        Assert.That(opening.ReconcileAsync, Throws.TypeOf<WriteQueueFullException>());
 
         isFull = false;
         inventory.ClearReceivedCalls();
-        await opening.SettleAsync();
+        await opening.ReconcileAsync();
         await inventory.Received(1).OpenAsync(Arg.Is<IReadOnlyList<OpeningStock>>(products => products.SequenceEqual(new[] { new OpeningStock("a", 7) })));
         Assert.That(store.Unopened(), Is.Empty);
     }

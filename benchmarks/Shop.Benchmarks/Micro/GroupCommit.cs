@@ -29,7 +29,7 @@ public class GroupCommit : IDisposable
     }
 
     [Benchmark(OperationsPerInvoke = 256)]
-    public Task Write256AtOnce() => Task.WhenAll(Enumerable.Range(0, 256).Select(_ => _database.Writes.WriteAsync(() => Outcome.Keep(_insert.Set(1, $"note {_written++}").Run()))));
+    public Task Write256AtOnce() => Task.WhenAll(Enumerable.Range(0, 256).Select(_ => _database.Writes.WriteAsync(() => WriteResult.Commit(_insert.Set(1, $"note {_written++}").Run()))));
 
     [GlobalCleanup]
     public void Dispose()

@@ -53,7 +53,7 @@ internal sealed class InventoryApi(InventoryStore store, Restock restock, [FromK
         long? maxLevel = query.Read(MaxLevel);
         long limit = query.Read(Paging.Limit)!.Value;
         string[]? cursor = query.ReadCursor(1);
-        if (query.Refusal is { } refusal) return refusal;
+        if (query.Error is { } error) return error;
 
         (IReadOnlyList<StockRow> rows, long total) = await module.QueryAsync(http, end => store.List(maxLevel, cursor?[0], limit + 1, end));
         IEnumerable<StockRow> page = Paging.Page(http, rows, limit, new RowTotal(total), row => row.ProductId);
@@ -74,7 +74,7 @@ internal sealed class InventoryApi(InventoryStore store, Restock restock, [FromK
         Query query = Query.Of(http, MovementsQuery);
         long limit = query.Read(Paging.Limit)!.Value;
         long? before = query.ReadRowCursor();
-        if (query.Refusal is { } refusal) return refusal;
+        if (query.Error is { } error) return error;
         if (store.Levels.Find(productId) is null) return Problem.NotFound("product", productId);
 
         (IReadOnlyList<MovementRow> rows, RowTotal total) = await module.QueryAsync(http, end =>

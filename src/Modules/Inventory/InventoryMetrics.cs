@@ -7,7 +7,7 @@ namespace Shop.Inventory;
 internal sealed class InventoryMetrics
 {
     /// <summary>Products that have a series of their own: the shortest.</summary>
-    private const int ShortestProducts = 50;
+    private const int LowestStock = 50;
 
     /// <summary>Below this level a product that is not out is low.</summary>
     private const long LowBelow = 10;
@@ -29,7 +29,7 @@ internal sealed class InventoryMetrics
         Counter units = module.Metrics.CreateCounter("inventory_units_moved_total", "Units moved by kind of movement.", ["kind"]);
         foreach (MovementKind kind in MovementKind.All) _byKind[kind.Name] = (movements.WithLabels(kind.Name), units.WithLabels(kind.Name));
         _deleted = module.Metrics.CreateCounter("inventory_movements_deleted_total", "Movements that went into opening balances because they were old.");
-        _stockLevel = module.Metrics.CreateGauge("inventory_stock_level", $"Units that can be sold, of the {ShortestProducts} products on sale with the lowest stock.", ["product_id"]);
+        _stockLevel = module.Metrics.CreateGauge("inventory_stock_level", $"Units that can be sold, of the {LowestStock} products on sale with the lowest stock.", ["product_id"]);
         Gauge products = module.Metrics.CreateGauge("inventory_products", "Products on sale by state: in_stock, low (1 to 9), out.", ["state"]);
         (_inStock, _low, _out) = (products.WithLabels("in_stock"), products.WithLabels("low"), products.WithLabels("out"));
         _reservationsOpen = module.Metrics.CreateGauge("inventory_reservations_open", "Reservations held: not yet shipped or released.");
@@ -57,14 +57,14 @@ internal sealed class InventoryMetrics
         lock (_refreshing)
         {
             int low = 0, none = 0, all = 0;
-            var shortest = new PriorityQueue<string, (long Level, string ProductId)>(ShortestProducts + 1, LongestFirst);
+            var shortest = new PriorityQueue<string, (long Level, string ProductId)>(LowestStock + 1, LongestFirst);
             foreach (StockRow stock in _levels.Sold)
             {
                 (string productId, long level) = (stock.ProductId, stock.StockLevel);
                 all++;
                 if (level <= 0) none++;
                 else if (level < LowBelow) low++;
-                if (shortest.Count < ShortestProducts) shortest.Enqueue(productId, (level, productId));
+                if (shortest.Count < LowestStock) shortest.Enqueue(productId, (level, productId));
                 else shortest.EnqueueDequeue(productId, (level, productId));
             }
 

@@ -32,8 +32,8 @@ internal sealed class InventoryStore
             "INSERT INTO movements (product_id, kind, quantity, order_id, at, on_hand, reserved) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)");
         _indexByProduct = Writes.Prepare($"""
             INSERT INTO movements_by_product (run, product_id, movement_id)
-            SELECT id / {RunIndex.RowsPerRun}, product_id, id FROM movements
-            WHERE id >= ?1 - {RunIndex.RowsPerRun} AND id < ?1 ORDER BY product_id, id
+            SELECT id / {SegmentedIndex.RowsPerSegment}, product_id, id FROM movements
+            WHERE id >= ?1 - {SegmentedIndex.RowsPerSegment} AND id < ?1 ORDER BY product_id, id
             """);
         _insertReservation = Writes.Prepare(
             "INSERT INTO reservations (order_id, number, first_movement, last_movement, is_confirmed) VALUES (?1, ?2, ?3, ?4, 0) ON CONFLICT DO NOTHING");
@@ -45,7 +45,7 @@ internal sealed class InventoryStore
         _confirm = Writes.Prepare("UPDATE reservations SET is_confirmed = 1 WHERE order_id = ?1 AND number = ?2 AND is_confirmed = 0");
         _deleteReservation = Writes.Prepare("DELETE FROM reservations WHERE order_id = ?1 AND number = ?2");
         _deleteMovement = Writes.Prepare("DELETE FROM movements WHERE id = ?1");
-        _deleteFromIndex = Writes.Prepare($"DELETE FROM movements_by_product WHERE run = ?1 / {RunIndex.RowsPerRun} AND product_id = ?2 AND movement_id = ?1");
+        _deleteFromIndex = Writes.Prepare($"DELETE FROM movements_by_product WHERE run = ?1 / {SegmentedIndex.RowsPerSegment} AND product_id = ?2 AND movement_id = ?1");
         _addToOpening = Writes.Prepare("""
             INSERT INTO opening_balances (product_id, on_hand, reserved, last_movement, at) VALUES (?1, ?2, ?3, ?4, ?5)
             ON CONFLICT (product_id) DO UPDATE SET on_hand = on_hand + excluded.on_hand, reserved = reserved + excluded.reserved,
@@ -54,11 +54,11 @@ internal sealed class InventoryStore
         _renumber = Writes.Prepare("UPDATE movements SET id = ?2 WHERE id = ?1");
         _newestFolded = database.Rows("SELECT coalesce(max(last_movement), 0) FROM opening_balances", static row => row.GetInt64(0)).Single();
         Levels = Load();
-        Writes.Follow(Levels);
+        Writes.Enlist(Levels);
     }
 
     /// <summary>The group commit.</summary>
-    public WriteQueue Writes => _database.Writes;
+    public GroupCommitWriter Writes => _database.Writes;
 
     /// <summary>The answers that are kept for the keys of clients.</summary>
     public IdempotencyKeys Keys => _database.Keys;
@@ -71,7 +71,7 @@ internal sealed class InventoryStore
     /// <returns>Whether the product is new.</returns>
     public bool Open(string productId, DateTime now)
     {
-        if (Levels.FindInWrite(productId) is not null) return false;
+        if (Levels.FindUncommitted(productId) is not null) return false;
         _open.Set(1, productId).Set(2, now.ToMilliseconds()).Run();
         Levels.Set(new StockRow(productId, 0, 0, now.ToMilliseconds()));
         return true;
@@ -80,7 +80,7 @@ internal sealed class InventoryStore
     /// <summary>The row itself, at once: no movement tells of it.</summary>
     public void Retire(string productId)
     {
-        if (Levels.FindInWrite(productId) is not { IsRetired: false } stock) return;
+        if (Levels.FindUncommitted(productId) is not { IsRetired: false } stock) return;
         _retire.Set(1, productId).Run();
         Levels.Set(stock with { IsRetired = true });
     }
@@ -88,18 +88,18 @@ internal sealed class InventoryStore
     /// <returns>The movement; null where the product is unknown or has too little, and nothing was changed.</returns>
     public Movement? Move(MovementKind kind, string productId, long quantity, string? orderId, DateTime now)
     {
-        if (Levels.FindInWrite(productId) is not { } stock) return null;
+        if (Levels.FindUncommitted(productId) is not { } stock) return null;
         long onHand = stock.OnHand + (kind.OnHandSign * quantity), reserved = stock.Reserved + (kind.ReservedSign * quantity), at = now.ToMilliseconds(notBefore: stock.LastUpdated);
         if (reserved < 0 || onHand < reserved) return null;
         long id = _insertMovement.Set(1, productId).Set(2, kind.Name).Set(3, quantity).Set(4, orderId).Set(5, at).Set(6, onHand).Set(7, reserved).Insert();
         if (id <= _newestFolded) id = Renumber(id);
-        if (RunIndex.BeginsRun(id)) _indexByProduct.Set(1, id).Run();
+        if (SegmentedIndex.StartsSegment(id)) _indexByProduct.Set(1, id).Run();
         Levels.Set(stock with { OnHand = onHand, Reserved = reserved, LastUpdated = at });
         return new Movement(id, kind, productId, quantity, onHand, reserved);
     }
 
     /// <returns>The stock level; null where the product is unknown.</returns>
-    public long? LevelOf(string productId) => Levels.FindInWrite(productId)?.StockLevel;
+    public long? LevelOf(string productId) => Levels.FindUncommitted(productId)?.StockLevel;
 
     /// <summary>Notes what an order holds: movements that were made one after the other.</summary>
     /// <returns>Whether it held nothing before.</returns>
@@ -141,7 +141,7 @@ internal sealed class InventoryStore
     public void WriteStockRow(string productId)
     {
         // Null for a new product whose batch failed.
-        if (Levels.FindInWrite(productId) is not { } stock) return;
+        if (Levels.FindUncommitted(productId) is not { } stock) return;
         _writeStockRow.Set(1, productId).Set(2, stock.OnHand).Set(3, stock.Reserved).Set(4, stock.LastUpdated).Run();
     }
 
@@ -167,10 +167,10 @@ internal sealed class InventoryStore
             SELECT m.id AS Id, m.kind AS Kind, m.quantity AS Quantity, m.order_id AS OrderId, m.at AS At, m.on_hand AS OnHand, m.reserved AS Reserved
             """;
         const string NewestFirst = "AND m.id < @before ORDER BY m.id DESC LIMIT @limit";
-        var sql = new RunQueries($"{Rows} {IncompleteRun} {NewestFirst}", $"{Rows} {IndexedRuns} CROSS JOIN movements m ON m.id = i.movement_id {NewestFirst}");
+        var sql = new SegmentQueries($"{Rows} {IncompleteRun} {NewestFirst}", $"{Rows} {IndexedRuns} CROSS JOIN movements m ON m.id = i.movement_id {NewestFirst}");
         return _database.Read<IReadOnlyList<MovementRow>>(connection =>
         {
-            MovementRow[] rows = RunIndex.NewestFirst<MovementRow>(connection, sql, Numbers(connection), before ?? long.MaxValue, limit, new { productId });
+            MovementRow[] rows = SegmentedIndex.NewestFirst<MovementRow>(connection, sql, Numbers(connection), before ?? long.MaxValue, limit, new { productId });
             return rows.Length < limit && Opening(connection, productId) is { } opening ? [.. rows, opening] : rows;
         }, end);
     }
@@ -178,7 +178,7 @@ internal sealed class InventoryStore
     /// <summary>Counts the movements of a product, and stops at a bound.</summary>
     public long CountMovements(string productId, long atMost, CancellationToken end) => _database.Read(connection =>
     {
-        long movements = RunIndex.Count(connection, new RunQueries($"SELECT 1 {IncompleteRun}", $"SELECT 1 {IndexedRuns}"), Numbers(connection), atMost, new { productId });
+        long movements = SegmentedIndex.Count(connection, new SegmentQueries($"SELECT 1 {IncompleteRun}", $"SELECT 1 {IndexedRuns}"), Numbers(connection), atMost, new { productId });
         return movements < atMost && Opening(connection, productId) is not null ? movements + 1 : movements;
     }, end);
 
@@ -204,8 +204,8 @@ internal sealed class InventoryStore
     /// <summary>Gives pages that hold nothing back to the file system.</summary>
     public Task GiveBackSpaceAsync(CancellationToken end) => _database.GiveBackSpaceAsync(end);
 
-    private static RowNumbers Numbers(SqliteConnection connection) =>
-        connection.QuerySingle<RowNumbers>("SELECT coalesce((SELECT min(id) FROM movements), 0) AS Oldest, coalesce((SELECT max(id) FROM movements), 0) AS Newest");
+    private static RowRange Numbers(SqliteConnection connection) =>
+        connection.QuerySingle<RowRange>("SELECT coalesce((SELECT min(id) FROM movements), 0) AS Oldest, coalesce((SELECT max(id) FROM movements), 0) AS Newest");
 
     // The newest row was deleted: SQLite would give its number again.
     private long Renumber(long id)

@@ -14,7 +14,7 @@ internal sealed class MovementFolding(
     private const int MovementsPerRead = 1000;
 
     /// <summary>Reserved lines whose end is yet to be read are remembered. Of any more, the next round takes care.</summary>
-    private const int MostOpen = 50_000;
+    private const int MaxOpen = 50_000;
 
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(20);
 
@@ -49,7 +49,7 @@ internal sealed class MovementFolding(
             }
             else if (IsReserved(movement))
             {
-                if (!orders.Contains(orderId) && _open.Count < MostOpen) _open[(orderId, movement.ProductId)] = movement;
+                if (!orders.Contains(orderId) && _open.Count < MaxOpen) _open[(orderId, movement.ProductId)] = movement;
             }
             else if (_open.Remove((orderId, movement.ProductId), out OldMovement? reserved) && reserved.Quantity == movement.Quantity)
             {
@@ -64,7 +64,7 @@ internal sealed class MovementFolding(
         // Two that belong together stay together.
         foreach (OldMovement[] some in Parts())
         {
-            await store.Writes.WriteAsync(() => Outcome.Keep(store.Fold(some)), metrics.Deleted);
+            await store.Writes.WriteAsync(() => WriteResult.Commit(store.Fold(some)), metrics.Deleted);
             await Task.Delay(Pause, end).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             if (end.IsCancellationRequested) return;
         }

@@ -23,22 +23,22 @@ internal sealed class Reservations(
                 if (store.Move(MovementKind.Received, product.ProductId, product.Quantity, null, now) is { } movement) received.Add(movement);
             }
 
-            return Outcome.Keep(received);
+            return WriteResult.Commit(received);
         },
         Moved);
 
     public Task RetireAsync(IReadOnlyList<string> productIds) => store.Writes.WriteAsync(() =>
     {
         foreach (string productId in productIds) store.Retire(productId);
-        return Outcome.Keep(productIds.Count);
+        return WriteResult.Commit(productIds.Count);
     });
 
-    public ValueTask<Reservation> ReserveAsync(ReservationId id, IReadOnlyList<StockLine> lines) => store.Writes.WriteAsync(new Reserving(this, id, lines));
+    public ValueTask<Reservation> ReserveAsync(ReservationId id, IReadOnlyList<StockLine> lines) => store.Writes.WriteAsync(new ReserveCommand(this, id, lines));
 
     public Task ConfirmAsync(IReadOnlyList<ReservationId> ids) => ids.Count == 0 ? Task.CompletedTask : store.Writes.WriteAsync(() =>
     {
         foreach (ReservationId id in ids) store.Confirm(id);
-        return Outcome.Keep(ids.Count);
+        return WriteResult.Commit(ids.Count);
     });
 
     public Task<IReadOnlyList<ReservationId>> UnconfirmedAsync() => Task.FromResult(store.Unconfirmed());
@@ -52,7 +52,7 @@ internal sealed class Reservations(
     public Task FoldMovementsAsync(DateTime upTo, Func<IReadOnlyCollection<string>, IReadOnlySet<string>> existing, CancellationToken stopping) =>
         new MovementFolding(store, metrics, upTo, existing).RunAsync(stopping);
 
-    private Outcome<Reservation> Reserve(ReservationId id, IReadOnlyList<StockLine> lines, Movement[] movements)
+    private WriteResult<Reservation> Reserve(ReservationId id, IReadOnlyList<StockLine> lines, Movement[] movements)
     {
         List<Shortage>? shortages = null;
         for (int i = 0; i < lines.Count; i++)
@@ -62,14 +62,14 @@ internal sealed class Reservations(
         }
 
         if (shortages is not null)
-            return Outcome.Undo(HeldBefore(id) ?? new Reservation(ReservationOutcome.TooLittleStock, shortages));
+            return WriteResult.Rollback(HeldBefore(id) ?? new Reservation(ReservationOutcome.TooLittleStock, shortages));
 
         DateTime now = module.Now();
         for (int i = 0; i < lines.Count; i++)
             movements[i] = store.Move(MovementKind.Reserved, lines[i].ProductId, lines[i].Quantity, id.OrderId, now)!.Value;
         return store.AddReservation(id, movements[0].Id, movements[^1].Id)
-            ? Outcome.Keep(Held)
-            : Outcome.Undo(HeldBefore(id)!);
+            ? WriteResult.Commit(Held)
+            : WriteResult.Rollback(HeldBefore(id)!);
     }
 
     private void Reserved(Movement[] movements)
@@ -101,7 +101,7 @@ internal sealed class Reservations(
                 closed++;
             }
 
-            return Outcome.Keep((closed, movements));
+            return WriteResult.Commit((closed, movements));
         },
         made =>
         {
@@ -114,11 +114,11 @@ internal sealed class Reservations(
         for (int i = 0; i < movements.Count; i++) metrics.Moved(movements[i]);
     }
 
-    private sealed class Reserving(Reservations inventory, ReservationId id, IReadOnlyList<StockLine> lines) : PendingWrite<Reservation>
+    private sealed class ReserveCommand(Reservations inventory, ReservationId id, IReadOnlyList<StockLine> lines) : WriteCommand<Reservation>
     {
         private readonly Movement[] _movements = new Movement[lines.Count];
 
-        protected override Outcome<Reservation> Run() => inventory.Reserve(id, lines, _movements);
+        protected override WriteResult<Reservation> Run() => inventory.Reserve(id, lines, _movements);
 
         protected override void Committed(Reservation answer) => inventory.Reserved(_movements);
     }

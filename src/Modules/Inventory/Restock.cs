@@ -31,8 +31,8 @@ internal sealed class Restock(
         using RequestBody body = RequestBody.Read(http);
         string? productId = body.Root.Read(ProductId);
         long? quantity = ReadQuantity(body, field);
-        string? key = IdempotencyKey.Read(http, body.Faults);
-        if (body.Refusal is { } refusal) return refusal;
+        string? key = IdempotencyKey.Read(http, body.Errors);
+        if (body.Error is { } error) return error;
 
         Reply<Change> reply = await ChangeAsync(kind, productId!, quantity!.Value, key);
         if (reply.Value is not { } change) return reply.Problem!;
@@ -55,12 +55,12 @@ internal sealed class Restock(
             made => metrics.Moved(made.Value!.Movement!.Value));
     }
 
-    private Outcome<Reply<Change>> Apply(MovementKind kind, string productId, long quantity, DateTime now)
+    private WriteResult<Reply<Change>> Apply(MovementKind kind, string productId, long quantity, DateTime now)
     {
         if (store.Move(kind, productId, quantity, null, now) is { } movement)
-            return Outcome.Keep(Reply.Done(new Change(movement.StockLevel, movement)));
+            return WriteResult.Commit(Reply.Done(new Change(movement.StockLevel, movement)));
 
-        return Outcome.Undo(Reply.Refused<Change>(store.LevelOf(productId) is { } level
+        return WriteResult.Rollback(Reply.Refused<Change>(store.LevelOf(productId) is { } level
             ? Problem.Conflict($"Too little stock: {productId} has {level}, {quantity} should go.", "insufficient-stock")
             : Problem.NotFound("product", productId)));
     }
@@ -70,7 +70,7 @@ internal sealed class Restock(
         if (!body.Root.Has(Units)) return body.Root.Read(field);
         long? quantity = body.Root.Read(Units);
         if (body.Root.Has(field) && body.Root.Read(field) != quantity)
-            body.Faults.Add(field.Name, "differs from quantity; send one of the two");
+            body.Errors.Add(field.Name, "differs from quantity; send one of the two");
         return quantity;
     }
 

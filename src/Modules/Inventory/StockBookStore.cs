@@ -124,9 +124,9 @@ internal static class StockBookStore
     {
         long missing = file.Number($"""
             SELECT count(*) FROM movements m
-            WHERE m.id < (SELECT coalesce(max(id), 0) / {RunIndex.RowsPerRun} * {RunIndex.RowsPerRun} FROM movements)
+            WHERE m.id < (SELECT coalesce(max(id), 0) / {SegmentedIndex.RowsPerSegment} * {SegmentedIndex.RowsPerSegment} FROM movements)
             AND NOT EXISTS (SELECT 1 FROM movements_by_product i
-                WHERE i.run = m.id / {RunIndex.RowsPerRun} AND i.product_id = m.product_id AND i.movement_id = m.id)
+                WHERE i.run = m.id / {SegmentedIndex.RowsPerSegment} AND i.product_id = m.product_id AND i.movement_id = m.id)
             """);
         long dangling = file.Number("""
             SELECT count(*) FROM movements_by_product i

@@ -31,7 +31,7 @@ internal sealed class StockCheckpoint(InventoryStore store)
             {
                 foreach (string productId in rows) store.WriteStockRow(productId);
                 if (isLast) store.NoteCheckpoint(_newestMovement);
-                return Outcome.Keep(rows.Length);
+                return WriteResult.Commit(rows.Length);
             });
             for (int i = 0; i < rows.Length; i++) _round.Dequeue();
         }
@@ -40,9 +40,9 @@ internal sealed class StockCheckpoint(InventoryStore store)
     // Every movement up to the newest belongs to a product of this round or of one before: later ones are read again at a start.
     private async Task<bool> BeginAsync()
     {
-        if (!store.Levels.IsAhead) return false;
+        if (!store.Levels.IsDirty) return false;
         IReadOnlyList<string> ahead = [];
-        _newestMovement = await store.Writes.WriteAsync(() => Outcome.Keep(store.NewestMovement()), _ => ahead = store.Levels.TakeAhead());
+        _newestMovement = await store.Writes.WriteAsync(() => WriteResult.Commit(store.NewestMovement()), _ => ahead = store.Levels.TakeDirty());
         foreach (string productId in ahead.Order(StringComparer.Ordinal)) _round.Enqueue(productId);
         return true;
     }

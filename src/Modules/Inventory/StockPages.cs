@@ -63,7 +63,7 @@ internal sealed class StockPages(InventoryStore store, Restock restock, [FromKey
 internal sealed record StockModel(IReadOnlyList<StockRow> Rows, string? Wanted);
 
 /// <summary>A product's stock and what moved it.</summary>
-internal sealed record MovementsModel(StockRow Row, IReadOnlyList<MovementRow> Movements, string? Refusal, string Key, bool TakesForms)
+internal sealed record MovementsModel(StockRow Row, IReadOnlyList<MovementRow> Movements, string? Error, string Key, bool TakesForms)
 {
     private const double Width = 600, Height = 120;
 

@@ -54,12 +54,12 @@ internal static class OrderBookStore
         (string What, string Sql)[] counts =
         [
             ("orders are not in the index by customer", $"""
-                SELECT count(*) FROM orders o WHERE o.seq < (SELECT coalesce(max(seq), 0) / {RunIndex.RowsPerRun} * {RunIndex.RowsPerRun} FROM orders)
-                AND NOT EXISTS (SELECT 1 FROM orders_by_customer i WHERE i.run = o.seq / {RunIndex.RowsPerRun} AND i.customer_id = o.customer_id AND i.order_seq = o.seq)
+                SELECT count(*) FROM orders o WHERE o.seq < (SELECT coalesce(max(seq), 0) / {SegmentedIndex.RowsPerSegment} * {SegmentedIndex.RowsPerSegment} FROM orders)
+                AND NOT EXISTS (SELECT 1 FROM orders_by_customer i WHERE i.run = o.seq / {SegmentedIndex.RowsPerSegment} AND i.customer_id = o.customer_id AND i.order_seq = o.seq)
                 """),
             ("order lines are not in the index by product", $"""
-                SELECT count(*) FROM {LinesOf(file)} l WHERE l.order_seq < (SELECT coalesce(max(seq), 0) / {RunIndex.RowsPerRun} * {RunIndex.RowsPerRun} FROM orders)
-                AND NOT EXISTS (SELECT 1 FROM orders_by_product i WHERE i.run = l.order_seq / {RunIndex.RowsPerRun} AND i.product_id = l.product_id AND i.order_seq = l.order_seq)
+                SELECT count(*) FROM {LinesOf(file)} l WHERE l.order_seq < (SELECT coalesce(max(seq), 0) / {SegmentedIndex.RowsPerSegment} * {SegmentedIndex.RowsPerSegment} FROM orders)
+                AND NOT EXISTS (SELECT 1 FROM orders_by_product i WHERE i.run = l.order_seq / {SegmentedIndex.RowsPerSegment} AND i.product_id = l.product_id AND i.order_seq = l.order_seq)
                 """),
             ("entries of the index by customer belong to no order", "SELECT count(*) FROM orders_by_customer i WHERE NOT EXISTS (SELECT 1 FROM orders o WHERE o.seq = i.order_seq)"),
             ("entries of the index by product belong to no order", "SELECT count(*) FROM orders_by_product i WHERE NOT EXISTS (SELECT 1 FROM orders o WHERE o.seq = i.order_seq)"),

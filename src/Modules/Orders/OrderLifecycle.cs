@@ -16,16 +16,16 @@ namespace Shop.Orders;
 /// happens once, whatever falls between.
 /// </summary>
 internal sealed class OrderLifecycle(
-    OrderStore store, OrderMetrics metrics, OrderFeed feed, Settlement settlement, OrderRetention retention, [FromKeyedServices(OrdersModule.Name)] ModuleContext module)
+    OrderStore store, OrderMetrics metrics, OrderFeed feed, OrderReconciler reconciler, OrderRetention retention, [FromKeyedServices(OrdersModule.Name)] ModuleContext module)
 {
     /// <summary>The handler that brings an order into a status.</summary>
     public Handler To(string status) => http => ChangeAsync(http, status);
 
     private async ValueTask<IResult> ChangeAsync(HttpContext http, string status)
     {
-        var faults = new Faults();
-        string? keyText = IdempotencyKey.Read(http, faults);
-        if (faults.Any) return Problem.Invalid(faults);
+        var errors = new ValidationErrors();
+        string? keyText = IdempotencyKey.Read(http, errors);
+        if (errors.Any) return Problem.Invalid(errors);
         Reply<Change> reply = await ChangeAsync((string)http.GetRouteValue("order_id")!, status, keyText);
         if (reply.Value is not { } change) return reply.Problem!;
         IdempotencyKey.MarkReplayed(http, reply.IsReplayed);
@@ -50,18 +50,18 @@ internal sealed class OrderLifecycle(
             });
         if (reply.Value is null) return reply;
         FaultPoint.Reach("status-changed");
-        if (reply.Value.From is not null && OrderStatus.MovesStock(status)) await settlement.FollowAsync(reply.Value.Reservation, status);
+        if (reply.Value.From is not null && OrderStatus.MovesStock(status)) await reconciler.FollowAsync(reply.Value.Reservation, status);
         return reply;
     }
 
-    private Outcome<Reply<Change>> Apply(string id, string status, bool isKept)
+    private WriteResult<Reply<Change>> Apply(string id, string status, bool isKept)
     {
         if (store.FindForChange(id) is not { } found) return Refused(Problem.NotFound("order", id));
         (long seq, Order order, ReservationId reservation) = found;
         if (order.Status == status)
         {
             if (isKept) retention.Keep(id, module.Now());
-            return Outcome.Keep(Reply.Done(new Change(order)));
+            return WriteResult.Commit(Reply.Done(new Change(order)));
         }
 
         if (!OrderStatus.Changes.Contains((order.Status, status)))
@@ -70,10 +70,10 @@ internal sealed class OrderLifecycle(
         long now = module.Now().ToMilliseconds(notBefore: order.UpdatedAt);
         store.SetStatus(seq, status, now);
         if (OrderStatus.MovesStock(status)) store.AddPending(id, status);
-        return Outcome.Keep(Reply.Done(new Change(order.As(status, now), order.Status, reservation)));
+        return WriteResult.Commit(Reply.Done(new Change(order.As(status, now), order.Status, reservation)));
     }
 
-    private static Outcome<Reply<Change>> Refused(Problem problem) => Outcome.Undo(Reply.Refused<Change>(problem));
+    private static WriteResult<Reply<Change>> Refused(Problem problem) => WriteResult.Rollback(Reply.Refused<Change>(problem));
 
     // The status is known from the request, and the rest of an order never changes: the time alone is kept.
     private static string Kept(Order order) => order.UpdatedAt.ToString(CultureInfo.InvariantCulture);

@@ -69,26 +69,26 @@ internal sealed class OrderPages(OrderStore store, PlaceOrder placeOrder, OrderL
         string customer = form["customer_id"].ToString(), key = form["key"].ToString();
         long?[] seen = [.. form["unit_price_cents"].Select(cents => long.TryParse(cents, NumberStyles.None, CultureInfo.InvariantCulture, out long price) ? price : (long?)null)];
         (string ProductId, string Quantity)[] typed = [.. form["product_id"].Zip(form["quantity"], (product, quantity) => (product ?? "", (quantity ?? "").Trim()))];
-        var faults = new Faults();
+        var errors = new ValidationErrors();
         if (!IdempotencyKey.IsKey(key)) key = Guid.NewGuid().ToString();
-        Wish wish = Wish.Read(customer, typed, key, faults) with { SeenCents = [.. typed.Select((_, i) => seen.ElementAtOrDefault(i))] };
-        if (!faults.Any)
+        PlaceOrderRequest request = PlaceOrderRequest.Read(customer, typed, key, errors) with { SeenCents = [.. typed.Select((_, i) => seen.ElementAtOrDefault(i))] };
+        if (!errors.Any)
         {
-            PlaceOrder.Placement placement = await placeOrder.PlaceAsync(wish);
+            PlaceOrder.PlaceOrderResult placement = await placeOrder.PlaceAsync(request);
             if (placement.Order is { } order)
             {
                 http.Response.Cookies.Delete("basket");
                 return Page.SeeOther($"/order/{order.Id}");
             }
 
-            faults = placement.Problem!.Faults ?? faults;
-            if (!faults.Any) faults.Add("items", placement.Problem.Error);
+            errors = placement.Problem!.Errors ?? errors;
+            if (!errors.Any) errors.Add("items", placement.Problem.Error);
         }
 
         // A new try is a new request: what was refused must not be answered from the old key.
         IReadOnlyList<ProductOnSale?> sold = await products.FindAsync([.. typed.Select(line => line.ProductId)]);
-        CheckoutLine[] lines = [.. typed.Select((line, i) => new CheckoutLine(line.ProductId, sold[i], seen.ElementAtOrDefault(i), line.Quantity, faults.Of($"items[{i}]")))];
-        return new Page("Checkout", new Pages_Checkout { Model = new CheckoutModel(customer, Guid.NewGuid().ToString(), lines, faults.Of("customer_id"), faults.Of("items", exactly: true), Site.Of(http), _currency) })
+        CheckoutLine[] lines = [.. typed.Select((line, i) => new CheckoutLine(line.ProductId, sold[i], seen.ElementAtOrDefault(i), line.Quantity, errors.Of($"items[{i}]")))];
+        return new Page("Checkout", new Pages_Checkout { Model = new CheckoutModel(customer, Guid.NewGuid().ToString(), lines, errors.Of("customer_id"), errors.Of("items", exactly: true), Site.Of(http), _currency) })
         {
             Status = StatusCodes.Status409Conflict,
         };
@@ -99,13 +99,13 @@ internal sealed class OrderPages(OrderStore store, PlaceOrder placeOrder, OrderL
 internal sealed record BoardModel(IReadOnlyList<OrderHead> Orders, OrderFilter Filter, string Position, string Currency);
 
 /// <summary>An order, what happened to it, and what can be done with it.</summary>
-internal sealed record OrderModel(Order Order, IReadOnlyList<(string Status, long At)> Events, IReadOnlyList<string> Steps, string? Refusal, string Position, string Currency);
+internal sealed record OrderModel(Order Order, IReadOnlyList<(string Status, long At)> Events, IReadOnlyList<string> Steps, string? Error, string Position, string Currency);
 
 /// <summary>An order that was not taken: all that was typed, and what is wrong with it.</summary>
-internal sealed record CheckoutModel(string Customer, string Key, IReadOnlyList<CheckoutLine> Lines, string? CustomerFault, string? Fault, Site Site, string Currency);
+internal sealed record CheckoutModel(string Customer, string Key, IReadOnlyList<CheckoutLine> Lines, string? CustomerError, string? Error, Site Site, string Currency);
 
 /// <summary>A line of it.</summary>
-internal sealed record CheckoutLine(string ProductId, ProductOnSale? Product, long? SeenCents, string Quantity, string? Fault)
+internal sealed record CheckoutLine(string ProductId, ProductOnSale? Product, long? SeenCents, string Quantity, string? Error)
 {
     /// <summary>The price that the customer saw, if it is another now.</summary>
     public long? OldCents => Product is not null && SeenCents != Product.PriceCents ? SeenCents : null;

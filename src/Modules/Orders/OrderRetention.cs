@@ -77,7 +77,7 @@ internal sealed class OrderRetention(
             after = next[^1].Seq;
             long[] old = [.. next.Where(order => order.UpdatedAt <= latestEnd.ToMilliseconds()).Select(order => order.Seq)];
             if (old.Length == 0) continue;
-            await store.Writes.WriteAsync(() => Outcome.Keep(store.Delete(old, now)), deleted => metrics.Deleted(status, deleted));
+            await store.Writes.WriteAsync(() => WriteResult.Commit(store.Delete(old, now)), deleted => metrics.Deleted(status, deleted));
             await Task.Delay(Pause, module.Clock, end).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }

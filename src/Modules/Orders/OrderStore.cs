@@ -33,15 +33,15 @@ internal sealed class OrderStore(Database database)
 
     private readonly Statement _indexByCustomer = database.Writes.Prepare($"""
         INSERT INTO orders_by_customer (run, customer_id, order_seq)
-        SELECT seq / {RunIndex.RowsPerRun}, customer_id, seq FROM orders
-        WHERE seq >= ?1 - {RunIndex.RowsPerRun} AND seq < ?1 ORDER BY customer_id, seq
+        SELECT seq / {SegmentedIndex.RowsPerSegment}, customer_id, seq FROM orders
+        WHERE seq >= ?1 - {SegmentedIndex.RowsPerSegment} AND seq < ?1 ORDER BY customer_id, seq
         """);
 
     // A product may stand in several lines. DISTINCT would say so too, at twice the cost.
     private readonly Statement _indexByProduct = database.Writes.Prepare($"""
         INSERT OR IGNORE INTO orders_by_product (run, product_id, order_seq)
-        SELECT order_seq / {RunIndex.RowsPerRun}, product_id, order_seq FROM lines_of_orders
-        WHERE order_seq >= ?1 - {RunIndex.RowsPerRun} AND order_seq < ?1 ORDER BY product_id, order_seq
+        SELECT order_seq / {SegmentedIndex.RowsPerSegment}, product_id, order_seq FROM lines_of_orders
+        WHERE order_seq >= ?1 - {SegmentedIndex.RowsPerSegment} AND order_seq < ?1 ORDER BY product_id, order_seq
         """);
 
     private readonly Statement _insertEvent = database.Writes.Prepare("""
@@ -69,11 +69,11 @@ internal sealed class OrderStore(Database database)
     private readonly Statement[] _deletions =
     [
         database.Writes.Prepare($"""
-            DELETE FROM orders_by_product WHERE run = ?1 / {RunIndex.RowsPerRun} AND order_seq = ?1
+            DELETE FROM orders_by_product WHERE run = ?1 / {SegmentedIndex.RowsPerSegment} AND order_seq = ?1
             AND product_id IN (SELECT product_id FROM lines_of_orders WHERE order_seq = ?1)
             """),
         database.Writes.Prepare($"""
-            DELETE FROM orders_by_customer WHERE run = ?1 / {RunIndex.RowsPerRun} AND order_seq = ?1
+            DELETE FROM orders_by_customer WHERE run = ?1 / {SegmentedIndex.RowsPerSegment} AND order_seq = ?1
             AND customer_id = (SELECT customer_id FROM orders WHERE seq = ?1)
             """),
         database.Writes.Prepare("DELETE FROM order_lines WHERE order_seq = ?1"),
@@ -96,7 +96,7 @@ internal sealed class OrderStore(Database database)
     private long _newestDeleted = database.Rows("SELECT newest_order FROM retention", static row => row.GetInt64(0)).Single();
 
     /// <summary>The group commit.</summary>
-    public WriteQueue Writes => database.Writes;
+    public GroupCommitWriter Writes => database.Writes;
 
     /// <summary>The answers that are kept for the keys of clients.</summary>
     public IdempotencyKeys Keys => database.Keys;
@@ -114,7 +114,7 @@ internal sealed class OrderStore(Database database)
             _insertLine.Set(1, seq).Set(2, i).Set(3, _snapshots.NumberOf(line)).Set(4, line.Quantity).Run();
         }
 
-        if (!RunIndex.BeginsRun(seq)) return;
+        if (!SegmentedIndex.StartsSegment(seq)) return;
         _indexByCustomer.Set(1, seq).Run();
         _indexByProduct.Set(1, seq).Run();
     }
@@ -183,10 +183,10 @@ internal sealed class OrderStore(Database database)
     /// <summary>Counts the orders of a customer or of a product, and stops at a bound.</summary>
     public long Count(OrderFilter filter, long atMost, CancellationToken end) => database.Read(connection =>
     {
-        RunQueries sql = InRuns("SELECT 1", filter);
+        SegmentQueries sql = InSegments("SELECT 1", filter);
         // If the index alone has the answer, no order is looked at.
         if (filter.HasOneKeyAlone) sql = sql with { Indexed = $"SELECT 1 FROM {Index(filter)}" };
-        return RunIndex.Count(connection, sql, Numbers(connection), atMost, filter);
+        return SegmentedIndex.Count(connection, sql, Numbers(connection), atMost, filter);
     }, end);
 
     public IReadOnlyDictionary<string, long> CountByStatus() =>
@@ -245,8 +245,8 @@ internal sealed class OrderStore(Database database)
             static row => (new ReservationId(row.GetString(0), row.GetInt64(1)), row.GetString(2))),
     ];
 
-    private static RowNumbers Numbers(SqliteConnection connection) =>
-        connection.QuerySingle<RowNumbers>("SELECT coalesce((SELECT min(seq) FROM orders), 0) AS Oldest, coalesce((SELECT max(seq) FROM orders), 0) AS Newest");
+    private static RowRange Numbers(SqliteConnection connection) =>
+        connection.QuerySingle<RowRange>("SELECT coalesce((SELECT min(seq) FROM orders), 0) AS Oldest, coalesce((SELECT max(seq) FROM orders), 0) AS Newest");
 
     // The newest row was deleted: SQLite would give its number again.
     private long Renumber(long seq)
@@ -256,7 +256,7 @@ internal sealed class OrderStore(Database database)
         return next;
     }
 
-    private static RunQueries InRuns(string select, OrderFilter filter, string rest = "") => new(
+    private static SegmentQueries InSegments(string select, OrderFilter filter, string rest = "") => new(
         string.Concat(select, " FROM orders o WHERE o.seq >= @runStart", Conditions(filter), rest),
         string.Concat(select, " FROM ", Index(filter), " CROSS JOIN orders o ON o.seq = i.order_seq WHERE true", Conditions(filter), rest));
 
@@ -272,8 +272,8 @@ internal sealed class OrderStore(Database database)
     private static TRow[] Rows<TRow>(SqliteConnection connection, string columns, OrderFilter filter, long? before, long limit)
     {
         const string NewestFirst = " AND o.seq < @before ORDER BY o.seq DESC LIMIT @limit";
-        return filter.NeedsRuns
-            ? RunIndex.NewestFirst<TRow>(connection, InRuns($"SELECT {columns}", filter, NewestFirst), Numbers(connection), before ?? long.MaxValue, limit, filter)
+        return filter.UsesSegments
+            ? SegmentedIndex.NewestFirst<TRow>(connection, InSegments($"SELECT {columns}", filter, NewestFirst), Numbers(connection), before ?? long.MaxValue, limit, filter)
             : [.. connection.Query<TRow>($"SELECT {columns} FROM orders o WHERE true {Conditions(filter)} {NewestFirst}",
                 new { filter.Status, before = before ?? long.MaxValue, limit })];
     }
@@ -291,7 +291,7 @@ internal sealed class OrderStore(Database database)
                 var order = new Order(row.Id, row.CustomerId, row.Status, row.TotalCents, row.CreatedAt, row.UpdatedAt,
                     [.. lines[row.Seq].Select(line => new OrderLine(line.ProductId, line.Name, line.Quantity, line.UnitPriceCents))]);
                 bytes += order.JsonBytes;
-                if (bytes > Paging.MostBytes && orders.Count > 0) return new PageOf<(long, Order)>(orders, HasMore: true);
+                if (bytes > Paging.MaxBytes && orders.Count > 0) return new PageOf<(long, Order)>(orders, HasMore: true);
                 orders.Add((row.Seq, order));
             }
         }
@@ -309,10 +309,10 @@ internal sealed class OrderStore(Database database)
         return found.ToLookup(line => line.Seq);
     }
 
-    private static ProductSnapshotStore FollowedBy(WriteQueue writes)
+    private static ProductSnapshotStore FollowedBy(GroupCommitWriter writes)
     {
         var snapshots = new ProductSnapshotStore(writes);
-        writes.Follow(snapshots);
+        writes.Enlist(snapshots);
         return snapshots;
     }
 
@@ -325,7 +325,7 @@ internal sealed class OrderStore(Database database)
 internal sealed record OrderFilter(string? Status, string? CustomerId, string? ProductId)
 {
     /// <summary>Whether its index is cut into runs.</summary>
-    public bool NeedsRuns => CustomerId is not null || ProductId is not null;
+    public bool UsesSegments => CustomerId is not null || ProductId is not null;
 
     /// <summary>Whether one index says all that is asked.</summary>
     public bool HasOneKeyAlone => Status is null && (CustomerId is null || ProductId is null);

@@ -50,7 +50,7 @@ internal sealed class OrdersApi(
             .Says("getOrder", Tag, "Read an order", "Its lines have name and price as they were when it was placed.")
             .Answers<OrderBody>(200, "The order.", Example)
             .Fails((404, "There is no such order."));
-        routes.Post("/orders", placeOrder.HandleAsync).WithBody("PlaceOrderRequest", Wish.Body).WithProblemMember(PlaceOrder.Shortages)
+        routes.Post("/orders", placeOrder.HandleAsync).WithBody("PlaceOrderRequest", PlaceOrderRequest.Body).WithProblemMember(PlaceOrder.Shortages)
             .WhenTooLate(() => metrics.Rejected(Rejection.Overloaded))
             .Says("placeOrder", Tag, "Place an order", "Every line is held, or none. Safe to repeat with an Idempotency-Key or an order_id of the client's own.")
             .Answers<OrderBody>(201, "Placed, and on disk; Location says where.", Example)
@@ -78,13 +78,13 @@ internal sealed class OrdersApi(
         var filter = new OrderFilter(query.Read(Status), query.Read(CustomerId), query.Read(ProductId));
         long limit = query.Read(Paging.Limit)!.Value;
         long? before = query.ReadRowCursor();
-        if (query.Refusal is { } refusal) return refusal;
+        if (query.Error is { } error) return error;
 
         (PageOf<(long Seq, Order Order)> page, RowTotal total) = await module.QueryAsync(http, end =>
         {
             PageOf<(long Seq, Order Order)> read = store.List(filter, before, limit, end);
             // By status they are counted already.
-            return (read, filter.NeedsRuns
+            return (read, filter.UsesSegments
                 ? Paging.Count(read.Rows.Count, areAll: before is null && !read.HasMore, atMost => store.Count(filter, atMost, end))
                 : new RowTotal(metrics.Orders(filter.Status)));
         });

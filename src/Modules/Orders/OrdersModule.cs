@@ -11,7 +11,7 @@ public sealed class OrdersModule : IShopModule
 {
     internal const string Name = "orders";
 
-    private Settlement? _settlement;
+    private OrderReconciler? _reconciler;
     private OrderRetention? _retention;
 
     /// <inheritdoc/>
@@ -23,9 +23,9 @@ public sealed class OrdersModule : IShopModule
     {
         services.AddSingleton(provider => new OrderStore(Context(provider).Database));
         services.AddSingleton(provider => new OrderMetrics(Context(provider)));
-        services.AddSingleton<Settlement>();
+        services.AddSingleton<OrderReconciler>();
         services.AddSingleton<OrderRetention>();
-        services.AddSingleton<KeyedGate>();
+        services.AddSingleton<AsyncKeyedLock>();
         services.AddSingleton<PlaceOrder>();
         services.AddSingleton<OrderLifecycle>();
         services.AddSingleton<OrdersApi>();
@@ -44,9 +44,9 @@ public sealed class OrdersModule : IShopModule
         var store = services.GetRequiredService<OrderStore>();
         if (module.Books.Agree)
         {
-            _settlement = services.GetRequiredService<Settlement>();
-            await _settlement.SettleAsync();
-            _settlement.Start();
+            _reconciler = services.GetRequiredService<OrderReconciler>();
+            await _reconciler.ReconcileAsync();
+            _reconciler.Start();
         }
 
         IReadOnlyDictionary<string, long> byStatus = store.CountByStatus();
@@ -69,7 +69,7 @@ public sealed class OrdersModule : IShopModule
     public async ValueTask DisposeAsync()
     {
         if (_retention is not null) await _retention.DisposeAsync();
-        if (_settlement is not null) await _settlement.DisposeAsync();
+        if (_reconciler is not null) await _reconciler.DisposeAsync();
     }
 
     private static ModuleContext Context(IServiceProvider services) => services.GetRequiredKeyedService<ModuleContext>(Name);

@@ -16,7 +16,7 @@ namespace Shop.Orders;
 /// held before the order exists, so nothing is sold twice, and what a crash leaves between them is settled at start.
 /// </summary>
 internal sealed class PlaceOrder(
-    OrderStore store, OrderMetrics metrics, OrderFeed feed, Settlement settlement, OrderRetention retention, KeyedGate gate, IProductCatalogue products, IInventory inventory,
+    OrderStore store, OrderMetrics metrics, OrderFeed feed, OrderReconciler reconciler, OrderRetention retention, AsyncKeyedLock locks, IProductCatalogue products, IInventory inventory,
     [FromKeyedServices(OrdersModule.Name)] ModuleContext module)
 {
     /// <summary>What a problem with too little stock has beside the others.</summary>
@@ -32,26 +32,26 @@ internal sealed class PlaceOrder(
 
     public async ValueTask<IResult> HandleAsync(HttpContext http)
     {
-        Wish wish;
+        PlaceOrderRequest request;
         // Gone before the wait for the disk: what waits is walked over by each collection of garbage.
         using (RequestBody body = RequestBody.Read(http))
         {
-            wish = Wish.Read(http, body);
-            if (body.Refusal is { } refusal)
+            request = PlaceOrderRequest.Read(http, body);
+            if (body.Error is { } error)
             {
-                if (refusal.Status == StatusCodes.Status400BadRequest) metrics.Rejected(Rejection.Invalid);
-                return refusal;
+                if (error.Status == StatusCodes.Status400BadRequest) metrics.Rejected(Rejection.Invalid);
+                return error;
             }
         }
 
-        return Answer(http, await PlaceAsync(wish));
+        return Answer(http, await PlaceAsync(request));
     }
 
     /// <summary>Places an order, or says why not.</summary>
     /// <exception cref="StoreException">A database can't take it at the moment.</exception>
-    public Task<Placement> PlaceAsync(Wish wish) => wish.IsRepeatable ? PlaceOnceAsync(wish) : PlaceNewAsync(wish);
+    public Task<PlaceOrderResult> PlaceAsync(PlaceOrderRequest request) => request.IsRepeatable ? PlaceOnceAsync(request) : PlaceNewAsync(request);
 
-    private static IResult Answer(HttpContext http, Placement placement)
+    private static IResult Answer(HttpContext http, PlaceOrderResult placement)
     {
         if (placement.Order is not { } order) return placement.Problem!;
         IdempotencyKey.MarkReplayed(http, placement.IsReplayed);
@@ -59,56 +59,56 @@ internal sealed class PlaceOrder(
         return JsonAnswer.Of(StatusCodes.Status201Created, order.ToBody(), OrdersJson.Default.OrderBody);
     }
 
-    private async Task<Placement> PlaceOnceAsync(Wish wish)
+    private async Task<PlaceOrderResult> PlaceOnceAsync(PlaceOrderRequest request)
     {
-        using IDisposable turn = await gate.EnterAsync(wish.GateKeys());
+        using IDisposable turn = await locks.LockAsync(request.LockKeys());
         try
         {
-            return await FindEarlierAsync(wish) ?? await PlaceNewAsync(wish);
+            return await FindEarlierAsync(request) ?? await PlaceNewAsync(request);
         }
         catch (IdempotencyKeyInUseException)
         {
             // By a change of an order: those don't wait here.
-            return await FindEarlierAsync(wish) ?? new Placement(Problem: IdempotencyKey.Reused);
+            return await FindEarlierAsync(request) ?? new PlaceOrderResult(Problem: IdempotencyKey.Reused);
         }
     }
 
-    private async Task<Placement> PlaceNewAsync(Wish wish)
+    private async Task<PlaceOrderResult> PlaceNewAsync(PlaceOrderRequest request)
     {
-        IReadOnlyList<ProductOnSale?> sold = await products.FindAsync(wish.ProductIds());
-        if (sold.Contains(null)) return new Placement(Problem: UnknownProducts(wish, sold));
-        if (PriceChanges(wish, sold) is { } changed) return new Placement(Problem: changed);
-        (OrderLine[] lines, long total) = Price(wish.Items, sold);
+        IReadOnlyList<ProductOnSale?> sold = await products.FindAsync(request.ProductIds());
+        if (sold.Contains(null)) return new PlaceOrderResult(Problem: UnknownProducts(request, sold));
+        if (PriceChanges(request, sold) is { } changed) return new PlaceOrderResult(Problem: changed);
+        (OrderLine[] lines, long total) = Price(request.Items, sold);
 
         // An id of the client's own may be tried again; one of the shop's never is.
-        ReservationId id = wish.OrderId is { } own ? new(own, Random.Shared.NextInt64(1, long.MaxValue)) : new(Guid.CreateVersion7().ToString(), 0);
-        if (settlement.IsBeingUndone(id.OrderId)) return new Placement(Problem: BeingUndone(id.OrderId));
+        ReservationId id = request.OrderId is { } own ? new(own, Random.Shared.NextInt64(1, long.MaxValue)) : new(Guid.CreateVersion7().ToString(), 0);
+        if (reconciler.IsBeingUndone(id.OrderId)) return new PlaceOrderResult(Problem: BeingUndone(id.OrderId));
         bool isHeld = false;
         Order order;
         try
         {
-            Reservation reservation = await inventory.ReserveAsync(id, wish.Units());
-            if (reservation.Outcome == ReservationOutcome.TooLittleStock) return new Placement(Problem: TooLittleStock(wish, reservation.Shortages));
-            if (reservation.Outcome == ReservationOutcome.HeldByAnother) return new Placement(Problem: Taken(wish));
+            Reservation reservation = await inventory.ReserveAsync(id, request.Units());
+            if (reservation.Outcome == ReservationOutcome.TooLittleStock) return new PlaceOrderResult(Problem: TooLittleStock(request, reservation.Shortages));
+            if (reservation.Outcome == ReservationOutcome.HeldByAnother) return new PlaceOrderResult(Problem: Taken(request));
 
             isHeld = true;
             FaultPoint.Reach("reserved");
             long now = module.Now().ToMilliseconds();
-            order = new Order(id.OrderId, wish.CustomerId, OrderStatus.Created, total, now, now, lines);
-            await store.Writes.WriteAsync(new Placing(this, id, order, wish));
+            order = new Order(id.OrderId, request.CustomerId, OrderStatus.Created, total, now, now, lines);
+            await store.Writes.WriteAsync(new InsertOrderCommand(this, id, order, request));
         }
         catch (Exception exception)
         {
             // A call that failed may have taken effect, unless it was refused.
-            if (isHeld || exception is not WriteRefusedException) settlement.Undo(id);
+            if (isHeld || exception is not WriteRefusedException) reconciler.Undo(id);
             if (exception is StoreException) metrics.Rejected(Rejection.Overloaded);
             throw;
         }
 
         // On disk: from here on nothing may fail.
         FaultPoint.Reach("written");
-        settlement.Confirm(id);
-        return new Placement(order);
+        reconciler.Confirm(id);
+        return new PlaceOrderResult(order);
     }
 
     private static (OrderLine[] Lines, long TotalCents) Price(IReadOnlyList<StockLine> items, IReadOnlyList<ProductOnSale?> sold)
@@ -125,11 +125,11 @@ internal sealed class PlaceOrder(
         return (lines, total);
     }
 
-    private Outcome<Order> Insert(ReservationId reservation, Order order, Wish wish, byte[]? fingerprint)
+    private WriteResult<Order> Insert(ReservationId reservation, Order order, PlaceOrderRequest request, byte[]? fingerprint)
     {
-        store.Insert(order, reservation.Number, wish.OrderId is null ? null : fingerprint);
-        if (wish.Bound is { } key) store.Keys.Add(key, order.Id, Timestamp.FromMilliseconds(order.CreatedAt));
-        return Outcome.Keep(order);
+        store.Insert(order, reservation.Number, request.OrderId is null ? null : fingerprint);
+        if (request.Bound is { } key) store.Keys.Add(key, order.Id, Timestamp.FromMilliseconds(order.CreatedAt));
+        return WriteResult.Commit(order);
     }
 
     private void Placed(Order order)
@@ -138,19 +138,19 @@ internal sealed class PlaceOrder(
         feed.Tell(order);
     }
 
-    private async ValueTask<Placement?> FindEarlierAsync(Wish wish)
+    private async ValueTask<PlaceOrderResult?> FindEarlierAsync(PlaceOrderRequest request)
     {
-        if (wish.Bound is { } key && store.Keys.Find(key, module.Now()) is { } kept)
+        if (request.Bound is { } key && store.Keys.Find(key, module.Now()) is { } kept)
         {
             if (kept.IsSame && Replayed(kept.Answer) is { } replayed) return replayed;
             metrics.Rejected(Rejection.Conflict);
-            return new Placement(Problem: kept.IsSame ? Deleted(kept.Answer) : IdempotencyKey.Reused);
+            return new PlaceOrderResult(Problem: kept.IsSame ? Deleted(kept.Answer) : IdempotencyKey.Reused);
         }
 
-        if (wish.OrderId is null || store.FindId(wish.OrderId) is not { Exists: true } order) return null;
-        if (!order.Fingerprint.AsSpan().SequenceEqual(wish.Fingerprint)) return new Placement(Problem: Taken(wish));
-        if (wish.Bound is { } newKey && !await TryBindAsync(newKey, wish.OrderId)) return null;
-        return Replayed(wish.OrderId);
+        if (request.OrderId is null || store.FindId(request.OrderId) is not { Exists: true } order) return null;
+        if (!order.Fingerprint.AsSpan().SequenceEqual(request.Fingerprint)) return new PlaceOrderResult(Problem: Taken(request));
+        if (request.Bound is { } newKey && !await TryBindAsync(newKey, request.OrderId)) return null;
+        return Replayed(request.OrderId);
     }
 
     // Whatever way an answer took, its key stands for it from then on.
@@ -161,9 +161,9 @@ internal sealed class PlaceOrder(
             return await store.Writes.WriteAsync(() =>
             {
                 DateTime now = module.Now();
-                if (!retention.Keep(orderId, now)) return Outcome.Undo(false);
+                if (!retention.Keep(orderId, now)) return WriteResult.Rollback(false);
                 store.Keys.Add(key, orderId, now);
-                return Outcome.Keep(true);
+                return WriteResult.Commit(true);
             });
         }
         catch (StoreException)
@@ -174,21 +174,21 @@ internal sealed class PlaceOrder(
     }
 
     // Null if the order was deleted meanwhile.
-    private Placement? Replayed(string orderId)
+    private PlaceOrderResult? Replayed(string orderId)
     {
         if (store.Find(orderId) is not { } order) return null;
         metrics.Replayed();
-        return new Placement(order.AsPlaced(), IsReplayed: true);
+        return new PlaceOrderResult(order.AsPlaced(), IsReplayed: true);
     }
 
     // A key goes before its order, unless the clock was set back, or orders were kept for ever when the key was bound.
     private static Problem Deleted(string orderId) =>
         Problem.Conflict($"The order '{orderId}', which this Idempotency-Key stands for, was deleted because it was old.", "order-deleted");
 
-    private Problem Taken(Wish wish)
+    private Problem Taken(PlaceOrderRequest request)
     {
         metrics.Rejected(Rejection.Conflict);
-        return Problem.Conflict($"The order_id '{wish.OrderId}' was used for another order.", "order-id-reused");
+        return Problem.Conflict($"The order_id '{request.OrderId}' was used for another order.", "order-id-reused");
     }
 
     private Problem BeingUndone(string id)
@@ -197,52 +197,52 @@ internal sealed class PlaceOrder(
         return Problem.Unavailable($"An earlier try at the order '{id}' is still being undone; try again in a second.", "order-being-undone");
     }
 
-    private Problem UnknownProducts(Wish wish, IReadOnlyList<ProductOnSale?> sold)
+    private Problem UnknownProducts(PlaceOrderRequest request, IReadOnlyList<ProductOnSale?> sold)
     {
         metrics.Rejected(Rejection.UnknownProduct);
-        var faults = new Faults();
+        var errors = new ValidationErrors();
         for (int i = 0; i < sold.Count; i++)
         {
-            if (sold[i] is null) faults.Add($"items[{i}].product_id", $"'{wish.Items[i].ProductId}' is not sold");
+            if (sold[i] is null) errors.Add($"items[{i}].product_id", $"'{request.Items[i].ProductId}' is not sold");
         }
 
-        return new Problem(StatusCodes.Status422UnprocessableEntity, faults.Summary, "unknown-product") { Faults = faults };
+        return new Problem(StatusCodes.Status422UnprocessableEntity, errors.Summary, "unknown-product") { Errors = errors };
     }
 
     // Nobody pays a price that was not on the page.
-    private Problem? PriceChanges(Wish wish, IReadOnlyList<ProductOnSale?> sold)
+    private Problem? PriceChanges(PlaceOrderRequest request, IReadOnlyList<ProductOnSale?> sold)
     {
-        if (wish.SeenCents is not { } seen) return null;
-        var faults = new Faults();
+        if (request.SeenCents is not { } seen) return null;
+        var errors = new ValidationErrors();
         for (int i = 0; i < sold.Count; i++)
         {
             if (seen[i] == sold[i]!.PriceCents) continue;
             string now = Money.Text(sold[i]!.PriceCents, module.Settings.Currency);
-            faults.Add($"items[{i}].unit_price", seen[i] is { } then ? $"has changed: it was {Money.Text(then, module.Settings.Currency)}, and is {now} now" : $"is {now}");
+            errors.Add($"items[{i}].unit_price", seen[i] is { } then ? $"has changed: it was {Money.Text(then, module.Settings.Currency)}, and is {now} now" : $"is {now}");
         }
 
-        if (!faults.Any) return null;
+        if (!errors.Any) return null;
         metrics.Rejected(Rejection.Conflict);
-        return new Problem(StatusCodes.Status409Conflict, faults.Summary, "price-changed") { Faults = faults };
+        return new Problem(StatusCodes.Status409Conflict, errors.Summary, "price-changed") { Errors = errors };
     }
 
-    private Problem TooLittleStock(Wish wish, IReadOnlyList<Shortage> shortages)
+    private Problem TooLittleStock(PlaceOrderRequest request, IReadOnlyList<Shortage> shortages)
     {
         metrics.Rejected(Rejection.InsufficientStock);
-        var faults = new Faults();
+        var errors = new ValidationErrors();
         foreach (Shortage shortage in shortages)
         {
-            for (int i = 0; i < wish.Items.Count; i++)
+            for (int i = 0; i < request.Items.Count; i++)
             {
-                if (wish.Items[i].ProductId == shortage.ProductId)
-                    faults.Add($"items[{i}].quantity", $"is more than there is: {shortage.ProductId} has {shortage.Available}, {shortage.Wanted} are wanted");
+                if (request.Items[i].ProductId == shortage.ProductId)
+                    errors.Add($"items[{i}].quantity", $"is more than there is: {shortage.ProductId} has {shortage.Available}, {shortage.Wanted} are wanted");
             }
         }
 
         string inWords = string.Join("; ", shortages.Select(shortage => $"{shortage.ProductId} has {shortage.Available}, {shortage.Wanted} are wanted"));
         return new Problem(StatusCodes.Status409Conflict, $"Too little stock: {inWords}.", "insufficient-stock")
         {
-            Faults = faults,
+            Errors = errors,
             Extensions = json => WriteShortages(json, shortages),
         };
     }
@@ -262,15 +262,15 @@ internal sealed class PlaceOrder(
         json.WriteEndArray();
     }
 
-    private sealed class Placing(PlaceOrder handler, ReservationId reservation, Order order, Wish wish) : PendingWrite<Order>
+    private sealed class InsertOrderCommand(PlaceOrder handler, ReservationId reservation, Order order, PlaceOrderRequest request) : WriteCommand<Order>
     {
-        private readonly byte[]? _fingerprint = wish.IsRepeatable ? wish.Fingerprint : null;
+        private readonly byte[]? _fingerprint = request.IsRepeatable ? request.Fingerprint : null;
 
-        protected override Outcome<Order> Run() => handler.Insert(reservation, order, wish, _fingerprint);
+        protected override WriteResult<Order> Run() => handler.Insert(reservation, order, request, _fingerprint);
 
         protected override void Committed(Order answer) => handler.Placed(answer);
     }
 
     /// <summary>How it went: an order, or a problem.</summary>
-    internal readonly record struct Placement(Order? Order = null, bool IsReplayed = false, Problem? Problem = null);
+    internal readonly record struct PlaceOrderResult(Order? Order = null, bool IsReplayed = false, Problem? Problem = null);
 }

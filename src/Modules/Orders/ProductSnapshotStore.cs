@@ -6,10 +6,10 @@ namespace Shop.Orders;
 /// Name and price of a product as lines of orders show them, stored once for all lines that show the same. Used inside writes, on the writer's thread
 /// alone.
 /// </summary>
-internal sealed class ProductSnapshotStore(WriteQueue writes) : IWriteFollower
+internal sealed class ProductSnapshotStore(GroupCommitWriter writes) : ITransactionParticipant
 {
     /// <summary>Products whose newest snapshot is kept in memory; any other is looked for in the database.</summary>
-    internal const int MostKept = 2048;
+    internal const int MaxKept = 2048;
 
     private readonly Statement _find = writes.Prepare(
         "SELECT number FROM product_snapshots WHERE product_id = ?1 AND unit_price_cents = ?2 AND name = ?3");
@@ -28,20 +28,20 @@ internal sealed class ProductSnapshotStore(WriteQueue writes) : IWriteFollower
 
         long number = Asking(_find, line).First(static row => row.Number(0));
         if (number == 0) number = Asking(_insert, line).Insert();
-        if (_kept.Count >= MostKept) _kept.Clear();
+        if (_kept.Count >= MaxKept) _kept.Clear();
         _kept[line.ProductId] = new Snapshot(number, line.Name, line.UnitPriceCents);
         _uncommitted.Add(line.ProductId);
         return number;
     }
 
     /// <inheritdoc/>
-    public void Keep()
+    public void ReleaseSavepoint()
     {
         // It may still be rolled back with its batch.
     }
 
     /// <inheritdoc/>
-    public void Undo() => Forget();
+    public void RollBackToSavepoint() => Forget();
 
     /// <inheritdoc/>
     public void Commit() => _uncommitted.Clear();

@@ -28,7 +28,7 @@ internal sealed class Catalogue(long mostBytes) : IProductCatalogue
     }
 
     /// <summary>Bytes of memory that it may take.</summary>
-    public long MostBytes => mostBytes;
+    public long MaxBytes => mostBytes;
 
     /// <summary>Products that are kept in outline.</summary>
     public int Outlines => _outlines;
@@ -91,8 +91,8 @@ internal sealed class Catalogue(long mostBytes) : IProductCatalogue
     internal readonly record struct Room(Catalogue Catalogue, long Bytes, bool IsEnough) : IDisposable
     {
         /// <summary>The refusal of a product that there is no room for.</summary>
-        public Problem Refusal => Problem.Conflict(
-            $"The catalogue is full: it may take {Catalogue.MostBytes / 1024 / 1024} MB of memory. Delete products, shorten their texts, or give the shop more memory.", "catalogue-full");
+        public Problem Error => Problem.Conflict(
+            $"The catalogue is full: it may take {Catalogue.MaxBytes / 1024 / 1024} MB of memory. Delete products, shorten their texts, or give the shop more memory.", "catalogue-full");
 
         public void Dispose() => Interlocked.Add(ref Catalogue._taken, -Bytes);
     }

@@ -13,7 +13,7 @@ internal sealed class CatalogueView(ImmutableDictionary<string, ImmutableSortedS
     private const int MaxPageBytes = 4 * 1024 * 1024;
 
     /// <summary>Most categories that a page names.</summary>
-    private const int MostCategories = 50;
+    private const int MaxCategories = 50;
 
     private readonly ConcurrentDictionary<PageKey, ProductPage> _pages = new();
     private long _pageBytes;
@@ -46,7 +46,7 @@ internal sealed class CatalogueView(ImmutableDictionary<string, ImmutableSortedS
     {
         CategoryBody[] all = [.. AllCategories.Where(category => category.Category.Length > 0)];
         return new ShownCategories([.. all.OrderByDescending(category => category.Products).ThenBy(category => category.Category, StringComparer.Ordinal)
-            .Take(MostCategories).Select(category => category.Category).Order(StringComparer.Ordinal)], all.Length <= MostCategories);
+            .Take(MaxCategories).Select(category => category.Category).Order(StringComparer.Ordinal)], all.Length <= MaxCategories);
     }
 }
 

@@ -14,16 +14,16 @@ namespace Shop.Products;
 /// A product is replaced or deleted. Preconditions are held against what the write finds: no change is lost to another.
 /// </summary>
 internal sealed class ChangeProduct(
-    ProductStore store, Catalogue catalogue, ProductMetrics metrics, StockOpening stock, [FromKeyedServices(ProductsModule.Name)] ModuleContext module)
+    ProductStore store, Catalogue catalogue, ProductMetrics metrics, StockInitialization stock, [FromKeyedServices(ProductsModule.Name)] ModuleContext module)
 {
     public async ValueTask<IResult> ReplaceAsync(HttpContext http)
     {
         string id = (string)http.GetRouteValue("id")!;
         using RequestBody body = RequestBody.Read(http);
         ProductDetails details = body.Root.ReadDetails();
-        string? keyText = IdempotencyKey.Read(http, body.Faults);
-        var preconditions = Preconditions.Of(http.Request, body.Faults);
-        if (body.Refusal is { } refusal) return refusal;
+        string? keyText = IdempotencyKey.Read(http, body.Errors);
+        var preconditions = Preconditions.Of(http.Request, body.Errors);
+        if (body.Error is { } error) return error;
 
         var key = IdempotencyKey.Of(keyText, "replace", id, details.Name, details.Description,
             details.PriceCents.ToString(), details.Category);
@@ -44,10 +44,10 @@ internal sealed class ChangeProduct(
     public async ValueTask<IResult> DeleteAsync(HttpContext http)
     {
         string id = (string)http.GetRouteValue("id")!;
-        var faults = new Faults();
-        string? keyText = IdempotencyKey.Read(http, faults);
-        var preconditions = Preconditions.Of(http.Request, faults);
-        if (faults.Any) return Problem.Invalid(faults);
+        var errors = new ValidationErrors();
+        string? keyText = IdempotencyKey.Read(http, errors);
+        var preconditions = Preconditions.Of(http.Request, errors);
+        if (errors.Any) return Problem.Invalid(errors);
 
         var key = IdempotencyKey.Of(keyText, "delete", id);
         Reply<string> reply = await store.Writes.WriteAsync(
@@ -64,25 +64,25 @@ internal sealed class ChangeProduct(
         return NoContent.Done;
     }
 
-    private Outcome<Reply<CatalogueEntry>> Replace(string id, ProductDetails details, Preconditions preconditions, Catalogue.Room room)
+    private WriteResult<Reply<CatalogueEntry>> Replace(string id, ProductDetails details, Preconditions preconditions, Catalogue.Room room)
     {
         if (Refuse(id, preconditions, out Product? old) is { } problem)
-            return Outcome.Undo(Reply.Refused<CatalogueEntry>(problem));
+            return WriteResult.Rollback(Reply.Refused<CatalogueEntry>(problem));
         // A product may always become smaller, or no larger than it is.
         if (!room.IsEnough && room.Bytes > CatalogueEntry.BytesOf(old!.Details))
-            return Outcome.Undo(Reply.Refused<CatalogueEntry>(room.Refusal));
+            return WriteResult.Rollback(Reply.Refused<CatalogueEntry>(room.Error));
 
         var product = new Product(id, details.Name, details.Description, details.PriceCents, details.Category,
             old!.Version + 1, old.CreatedAt, module.Now().ToMilliseconds(notBefore: old.UpdatedAt));
         store.Update(product);
-        return Outcome.Keep(Reply.Done(new CatalogueEntry(product)));
+        return WriteResult.Commit(Reply.Done(new CatalogueEntry(product)));
     }
 
-    private Outcome<Reply<string>> Delete(string id, Preconditions preconditions)
+    private WriteResult<Reply<string>> Delete(string id, Preconditions preconditions)
     {
-        if (Refuse(id, preconditions, out _) is { } problem) return Outcome.Undo(Reply.Refused<string>(problem));
+        if (Refuse(id, preconditions, out _) is { } problem) return WriteResult.Rollback(Reply.Refused<string>(problem));
         store.Delete(id, module.Now().ToMilliseconds());
-        return Outcome.Keep(Reply.Done(id));
+        return WriteResult.Commit(Reply.Done(id));
     }
 
     private Problem? Refuse(string id, Preconditions preconditions, out Product? product)

@@ -11,7 +11,7 @@ namespace Shop.Products;
 
 /// <summary>A product comes into the catalogue, with its first units.</summary>
 internal sealed class CreateProduct(
-    ProductStore store, Catalogue catalogue, ProductMetrics metrics, StockOpening stock,
+    ProductStore store, Catalogue catalogue, ProductMetrics metrics, StockInitialization stock,
     [FromKeyedServices(ProductsModule.Name)] ModuleContext module)
 {
     public static readonly IReadOnlyList<Field> Body = [.. ProductFields.Details, ProductFields.InitialStock, ProductFields.Id];
@@ -22,14 +22,14 @@ internal sealed class CreateProduct(
         ProductDetails details = body.Root.ReadDetails();
         long initialStock = body.Root.Read(ProductFields.InitialStock)!.Value;
         string? id = body.Root.Read(ProductFields.Id);
-        string? keyText = IdempotencyKey.Read(http, body.Faults);
-        if (body.Refusal is { } refusal) return refusal;
+        string? keyText = IdempotencyKey.Read(http, body.Errors);
+        if (body.Error is { } error) return error;
 
         var key = IdempotencyKey.Of(keyText, "create", id, details.Name, details.Description,
             details.PriceCents.ToString(), details.Category, initialStock.ToString());
         using Catalogue.Room room = catalogue.Take(CatalogueEntry.BytesOf(details));
         Reply<CatalogueEntry> reply = await store.Writes.WriteAsync(
-            () => store.Keys.Once(key, module.Now(), () => room.IsEnough ? Insert(id, details, initialStock) : Outcome.Undo(Reply.Refused<CatalogueEntry>(room.Refusal)),
+            () => store.Keys.Once(key, module.Now(), () => room.IsEnough ? Insert(id, details, initialStock) : WriteResult.Rollback(Reply.Refused<CatalogueEntry>(room.Error)),
                 static entry => Encoding.UTF8.GetString(entry.Json), CatalogueEntry.Of),
             made =>
             {
@@ -47,15 +47,15 @@ internal sealed class CreateProduct(
         return created;
     }
 
-    private Outcome<Reply<CatalogueEntry>> Insert(string? id, ProductDetails details, long initialStock)
+    private WriteResult<Reply<CatalogueEntry>> Insert(string? id, ProductDetails details, long initialStock)
     {
         long now = module.Now().ToMilliseconds();
         while (true)
         {
             var product = new Product(id ?? $"prod_{store.NextNumber()}", details.Name, details.Description, details.PriceCents, details.Category, 1, now, now);
-            if (store.Insert(product, initialStock)) return Outcome.Keep(Reply.Done(new CatalogueEntry(product)));
+            if (store.Insert(product, initialStock)) return WriteResult.Commit(Reply.Done(new CatalogueEntry(product)));
             if (id is not null)
-                return Outcome.Undo(Reply.Refused<CatalogueEntry>(Problem.Conflict($"The id '{id}' is taken, or was once.", "id-taken")));
+                return WriteResult.Rollback(Reply.Refused<CatalogueEntry>(Problem.Conflict($"The id '{id}' is taken, or was once.", "id-taken")));
 
             // A client has taken this number as an id of its own: on to the next.
         }

@@ -32,7 +32,7 @@ internal static class DemoData
                 entries.Add(new CatalogueEntry(product));
             }
 
-            return Outcome.Keep(entries);
+            return WriteResult.Commit(entries);
         },
         catalogue.Put);
 

@@ -86,7 +86,7 @@ internal sealed class ListProducts(Catalogue catalogue, ProductStore store, [Fro
         CatalogueOrder order = CatalogueOrder.All.First(known => sort.AsSpan(isDescending ? 1 : 0).SequenceEqual(known.Name));
         CatalogueEntry? after = null;
         if (query.ReadCursor(3) is { } place && (after = order.At(place, isDescending)) is null) query.NoCursor();
-        if (query.Refusal is { } refusal) return refusal;
+        if (query.Error is { } error) return error;
 
         ImmutableSortedSet<CatalogueEntry> all = view.InOrder(order);
         IReadOnlyList<CatalogueEntry> products = filter.IsEmpty ? all : all.Where(filter.Takes).ToArray();
@@ -109,7 +109,7 @@ internal sealed class ListProducts(Catalogue catalogue, ProductStore store, [Fro
             if (page.Count == limit) return (page, last);
             if (Whole(products[i], end) is not { } whole) continue;
             bytes += whole.Json.Length;
-            if (bytes > Paging.MostBytes && page.Count > 0) return (page, last);
+            if (bytes > Paging.MaxBytes && page.Count > 0) return (page, last);
             page.Add(whole);
             last = products[i];
         }

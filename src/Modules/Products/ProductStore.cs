@@ -35,7 +35,7 @@ internal sealed class ProductStore(Database database)
     private readonly Statement _markRetired = database.Writes.Prepare("UPDATE products SET is_retired = 1 WHERE id = ?1");
 
     /// <summary>The group commit.</summary>
-    public WriteQueue Writes => database.Writes;
+    public GroupCommitWriter Writes => database.Writes;
 
     /// <summary>The answers that are kept for the keys of clients.</summary>
     public IdempotencyKeys Keys => database.Keys;

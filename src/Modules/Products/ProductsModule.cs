@@ -30,7 +30,7 @@ public sealed class ProductsModule : IShopModule
         services.AddSingleton(_ => new Catalogue());
         services.AddSingleton<IProductCatalogue>(provider => provider.GetRequiredService<Catalogue>());
         services.AddSingleton(provider => new ProductMetrics(Context(provider), provider.GetRequiredService<Catalogue>()));
-        services.AddSingleton<StockOpening>();
+        services.AddSingleton<StockInitialization>();
         services.AddSingleton<ListProducts>();
         services.AddSingleton<CreateProduct>();
         services.AddSingleton<ChangeProduct>();
@@ -55,16 +55,16 @@ public sealed class ProductsModule : IShopModule
         {
             module.Log.LogWarning(
                 "The catalogue is full: of {Products} products, {Outlines} have no room in the {Bytes} bytes of memory that it may take; they are read from the database",
-                catalogue.Count, catalogue.Outlines, catalogue.MostBytes);
+                catalogue.Count, catalogue.Outlines, catalogue.MaxBytes);
         }
 
         var metrics = services.GetRequiredService<ProductMetrics>();
         foreach (CatalogueEntry entry in catalogue.View.InOrder(CatalogueOrder.ById).Take(CountedFromStart)) metrics.ViewsOf(entry.Product.Id);
 
         if (!module.Books.Agree) return;
-        var openings = services.GetRequiredService<StockOpening>();
-        await openings.SettleAsync();
-        _openings = new Periodic("Opening the stock of new products", TimeSpan.FromSeconds(1), openings.SettleAsync, module.Clock, module.Log);
+        var openings = services.GetRequiredService<StockInitialization>();
+        await openings.ReconcileAsync();
+        _openings = new Periodic("Opening the stock of new products", TimeSpan.FromSeconds(1), openings.ReconcileAsync, module.Clock, module.Log);
     }
 
     /// <inheritdoc/>

@@ -17,7 +17,7 @@ internal sealed class StorePages(
     private readonly string _currency = module.Settings.Currency;
 
     private const int PageSize = 24;
-    private const int MostLines = 50;
+    private const int MaxLines = 50;
     private const string BasketCookie = "basket";
 
     public void Map(ModuleRoutes routes)
@@ -59,7 +59,7 @@ internal sealed class StorePages(
             lines[product] = Math.Clamp((isAddition ? lines.GetValueOrDefault(product) : 0) + units, 0, 10_000);
         }
 
-        string basket = string.Join('~', lines.Where(line => line.Value > 0).Take(MostLines).Select(line => $"{line.Key}.{line.Value}"));
+        string basket = string.Join('~', lines.Where(line => line.Value > 0).Take(MaxLines).Select(line => $"{line.Key}.{line.Value}"));
         http.Response.Cookies.Append(BasketCookie, basket, new CookieOptions { HttpOnly = true, SameSite = SameSiteMode.Lax, MaxAge = TimeSpan.FromDays(30), IsEssential = true, Secure = http.Request.IsHttps });
         return Page.SeeOther("/basket");
     }
@@ -72,7 +72,7 @@ internal sealed class StorePages(
     private static Dictionary<string, long> Read(HttpContext http)
     {
         var lines = new Dictionary<string, long>(StringComparer.Ordinal);
-        foreach (string line in (http.Request.Cookies[BasketCookie] ?? "").Split('~').Take(MostLines))
+        foreach (string line in (http.Request.Cookies[BasketCookie] ?? "").Split('~').Take(MaxLines))
         {
             if (line.Split('.') is [var product, var quantity] && long.TryParse(quantity, NumberStyles.None, CultureInfo.InvariantCulture, out long units))
                 lines[product] = Math.Clamp(units, 0, 10_000);

@@ -88,8 +88,8 @@ internal sealed record BookMark(string Shop, long Generation, string Mark, strin
         // New, or of a version that had no marks.
         if (marked.Length == 0) return null;
         MarkedFile newest = marked.MaxBy(file => file.Mark!.Generation)!;
-        string[] faults = [.. files.Select(file => Fault(file, newest)).OfType<string>()];
-        return faults.Length == 0 ? null : string.Join("; ", faults);
+        string[] errors = [.. files.Select(file => Fault(file, newest)).OfType<string>()];
+        return errors.Length == 0 ? null : string.Join("; ", errors);
     }
 
     private static string? Fault(MarkedFile file, MarkedFile newest)

@@ -26,7 +26,7 @@ public sealed class Database : IDisposable
     private readonly ILogger _log;
     private readonly string _readConnection;
     private SqliteConnection? _writeConnection;
-    private WriteQueue? _writes;
+    private GroupCommitWriter? _writes;
     private IdempotencyKeys? _keys;
     private Statement? _mark, _giveBack;
 
@@ -59,7 +59,7 @@ public sealed class Database : IDisposable
     internal MarkedFile Found { get; private set; } = null!;
 
     /// <summary>The group commit of this database.</summary>
-    public WriteQueue Writes => _writes ?? throw NotOpen();
+    public GroupCommitWriter Writes => _writes ?? throw NotOpen();
 
     /// <summary>The answers that are kept for the keys of clients.</summary>
     public IdempotencyKeys Keys => _keys ?? throw NotOpen();
@@ -133,7 +133,7 @@ public sealed class Database : IDisposable
         }
 
         var databaseMetrics = new DatabaseMetrics(metrics, _settings.WriteQueueLimit);
-        _writes = new WriteQueue(_module, _writeConnection, _settings, databaseMetrics, _log, NoteDamage);
+        _writes = new GroupCommitWriter(_module, _writeConnection, _settings, databaseMetrics, _log, NoteDamage);
         _keys = new IdempotencyKeys(this);
         registry.AddBeforeCollectCallback(() => databaseMetrics.Refresh(_writes.Depth, FileSize(Path), FileSize(Path + "-wal"), FreeBytes()));
     }
@@ -142,7 +142,7 @@ public sealed class Database : IDisposable
     internal Task MarkAsync(BookMark mark) => Writes.WriteAsync(() =>
     {
         mark.WriteBy(_mark ??= Writes.Prepare(BookMark.Insert));
-        return Outcome.Keep(0);
+        return WriteResult.Commit(0);
     });
 
     /// <summary>Brings what is in the write-ahead log into the file, as far as nobody is in the way.</summary>
@@ -172,7 +172,7 @@ public sealed class Database : IDisposable
         {
             (long mode, long free, long all) = Rows(Figures, static row => (row.GetInt64(0), row.GetInt64(1), row.GetInt64(2))).Single();
             if (mode != Incremental || free * 10 <= all) return;
-            await Writes.WriteAsync(() => Outcome.Keep((_giveBack ??= Writes.Prepare($"PRAGMA incremental_vacuum({PagesGivenBackAtOnce})")).Run()));
+            await Writes.WriteAsync(() => WriteResult.Commit((_giveBack ??= Writes.Prepare($"PRAGMA incremental_vacuum({PagesGivenBackAtOnce})")).Run()));
             await Task.Delay(PauseOfGivingBack, end).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
@@ -200,7 +200,7 @@ public sealed class Database : IDisposable
     }
 
     /// <summary>Makes a database in memory as <see cref="Open"/> makes one in a file.</summary>
-    internal static void Rehearse(Assembly migrations)
+    internal static void Prewarm(Assembly migrations)
     {
         using var connection = new SqliteConnection("Data Source=:memory:");
         connection.Open();

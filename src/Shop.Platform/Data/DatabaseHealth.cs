@@ -25,7 +25,7 @@ internal sealed class DatabaseHealth(Database database, Books books) : IHealthCh
                 return HealthCheckResult.Healthy("Read.");
             }
 
-            long written = await database.Writes.WriteAsync(() => Outcome.Keep((_countOn ??= database.Writes.Prepare(CountOn)).First(static row => row.Number(0))));
+            long written = await database.Writes.WriteAsync(() => WriteResult.Commit((_countOn ??= database.Writes.Prepare(CountOn)).First(static row => row.Number(0))));
             long read = database.Rows("SELECT probe FROM health_probe WHERE id = 1", static row => row.GetInt64(0)).Single();
             // A later probe may have counted on since.
             return read >= written

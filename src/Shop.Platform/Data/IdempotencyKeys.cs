@@ -16,7 +16,7 @@ public sealed class IdempotencyKeys
     public static readonly TimeSpan Retention = TimeSpan.FromHours(48);
 
     /// <summary>Keys that one write deletes at most, so that other writes need not wait long.</summary>
-    internal const int MostPurgedAtOnce = 500;
+    internal const int MaxPurgedAtOnce = 500;
 
     internal const string Schema = """
         CREATE TABLE IF NOT EXISTS idempotency_keys (
@@ -55,20 +55,20 @@ public sealed class IdempotencyKeys
     /// <param name="write">Makes the change.</param>
     /// <param name="keep">As much of an answer as the module needs to give it again, byte for byte.</param>
     /// <param name="replay">The answer that was kept.</param>
-    public Outcome<Reply<T>> Once<T>(
-        IdempotencyKey? key, DateTime now, Func<Outcome<Reply<T>>> write, Func<T, string> keep, Func<string, T> replay)
+    public WriteResult<Reply<T>> Once<T>(
+        IdempotencyKey? key, DateTime now, Func<WriteResult<Reply<T>>> write, Func<T, string> keep, Func<string, T> replay)
         where T : class
     {
         if (key is null) return write();
-        if (FindInWrite(key, now) is { } kept)
+        if (FindUncommitted(key, now) is { } kept)
         {
             // Undone, though there is nothing to undo: a repeat moves no metric and no memory.
-            return Outcome.Undo(
+            return WriteResult.Rollback(
                 kept.IsSame ? Reply.Again(replay(kept.Answer)) : Reply.Refused<T>(IdempotencyKey.Reused));
         }
 
-        Outcome<Reply<T>> made = write();
-        if (made is { IsKept: true, Answer.Value: { } answer }) Add(key, keep(answer), now);
+        WriteResult<Reply<T>> made = write();
+        if (made is { IsCommitted: true, Answer.Value: { } answer }) Add(key, keep(answer), now);
         return made;
     }
 
@@ -115,9 +115,9 @@ public sealed class IdempotencyKeys
         {
             // Other writes get their turn between two of these.
             purged = await _database.Writes.WriteAsync(() =>
-                Outcome.Keep(_purge.Set(1, oldest).Set(2, MostPurgedAtOnce).Run()));
+                WriteResult.Commit(_purge.Set(1, oldest).Set(2, MaxPurgedAtOnce).Run()));
         }
-        while (purged == MostPurgedAtOnce);
+        while (purged == MaxPurgedAtOnce);
     }
 
     private static long Oldest(DateTime now) => (now - Retention).ToMilliseconds();
@@ -125,7 +125,7 @@ public sealed class IdempotencyKeys
     private void Insert(IdempotencyKey key, string answer, DateTime now) =>
         _add.Set(1, key.Text).Set(2, key.Fingerprint).Set(3, answer).Set(4, now.ToMilliseconds()).Run();
 
-    private KeptAnswer? FindInWrite(IdempotencyKey key, DateTime now)
+    private KeptAnswer? FindUncommitted(IdempotencyKey key, DateTime now)
     {
         foreach (string text in key.Texts)
         {

@@ -16,7 +16,7 @@ internal sealed class Snapshot : IDisposable
 {
     /// <summary>How long writers are held at most; then they are let go, and it is tried again. Far less than what a
     /// write may wait, so no client notices.</summary>
-    private static readonly TimeSpan LongestHold = TimeSpan.FromMilliseconds(250);
+    private static readonly TimeSpan MaxHold = TimeSpan.FromMilliseconds(250);
 
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
@@ -42,7 +42,7 @@ internal sealed class Snapshot : IDisposable
                 if (Stopwatch.GetElapsedTime(start) > Patience)
                     throw new ShopStartException($"the databases in {directory} are too busy: "
                         + $"in {Patience.TotalSeconds:0} seconds there was no moment to begin");
-                Thread.Sleep(LongestHold); // the shop's writers catch up
+                Thread.Sleep(MaxHold); // the shop's writers catch up
             }
 
             foreach (BookFile reader in readers)
@@ -101,7 +101,7 @@ internal sealed class Snapshot : IDisposable
         for (int i = 0; i < writers.Length; i++)
         {
             long start = i == 0 ? Stopwatch.GetTimestamp() : holdsSince;
-            TimeSpan longest = i == 0 ? Patience : LongestHold;
+            TimeSpan longest = i == 0 ? Patience : MaxHold;
             while (true)
             {
                 int code = raw.sqlite3_exec(writers[i].Connection.Handle, "BEGIN IMMEDIATE");

@@ -16,7 +16,7 @@ internal static class Accepts
         if (accept.Count == 0 || (accept.Count == 1 && accept[0] is "*/*" or "application/json" or "")) return true;
         // What can't be read is taken as no wish at all.
         if (!MediaTypeHeaderValue.TryParseList(accept, out IList<MediaTypeHeaderValue>? wished)) return true;
-        return Wish(wished, Json).Quality > 0;
+        return PlaceOrderRequest(wished, Json).Quality > 0;
     }
 
     /// <summary>
@@ -27,7 +27,7 @@ internal static class Accepts
     {
         StringValues accept = headers.Accept;
         if (accept.Count == 0 || !MediaTypeHeaderValue.TryParseList(accept, out IList<MediaTypeHeaderValue>? wished)) return false;
-        (double Quality, int Closeness) html = Wish(wished, Html), json = Wish(wished, Json);
+        (double Quality, int Closeness) html = PlaceOrderRequest(wished, Html), json = PlaceOrderRequest(wished, Json);
         if (html.Quality != json.Quality) return html.Quality > json.Quality;
         return html.Quality > 0 && html.Closeness > 0 && html.Closeness >= json.Closeness;
     }
@@ -41,7 +41,7 @@ internal static class Accepts
     }
 
     // The closest range that covers a type decides: "application/json;q=0, */*" refuses JSON.
-    private static (double Quality, int Closeness) Wish(IList<MediaTypeHeaderValue> wished, MediaTypeHeaderValue type)
+    private static (double Quality, int Closeness) PlaceOrderRequest(IList<MediaTypeHeaderValue> wished, MediaTypeHeaderValue type)
     {
         MediaTypeHeaderValue? best = wished.Where(range => type.IsSubsetOf(new MediaTypeHeaderValue(range.MediaType)))
             .MaxBy(Closeness);

@@ -16,7 +16,7 @@ namespace Shop.Platform.Http;
 internal sealed class ClientConnection : IDuplexPipe, IDisposable
 {
     /// <summary>How long a connection that is asked to end may take, before it is cut.</summary>
-    private static readonly TimeSpan LongestEnd = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan MaxEnd = TimeSpan.FromSeconds(1);
 
     private readonly ClientConnections _all;
     private readonly ConnectionContext _connection;
@@ -116,7 +116,7 @@ internal sealed class ClientConnection : IDuplexPipe, IDisposable
 
     private async Task CutAfterAsync(long since)
     {
-        await Task.Delay(LongestEnd, _connection.ConnectionClosed).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await Task.Delay(MaxEnd, _connection.ConnectionClosed).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         // A request that came at the last moment is answered first.
         if (WaitsSince == since && !_connection.ConnectionClosed.IsCancellationRequested) Cut();
     }

@@ -11,7 +11,7 @@ namespace Shop.Platform.Http;
 public sealed class FailureLog(ILogger log)
 {
     /// <summary>
-    /// Lines for refusals in a second at most, and lines for faults; one more tells how many were left out.
+    /// Lines for refusals in a second at most, and lines for errors; one more tells how many were left out.
     /// </summary>
     public const int LinesPerSecond = 50;
 
@@ -20,7 +20,7 @@ public sealed class FailureLog(ILogger log)
 
     private long _second;
     private int _refusals;
-    private int _faults;
+    private int _errors;
     private int _traces;
     private int _leftOut;
 
@@ -32,13 +32,13 @@ public sealed class FailureLog(ILogger log)
         if (before != second)
         {
             Volatile.Write(ref _refusals, 0);
-            Volatile.Write(ref _faults, 0);
+            Volatile.Write(ref _errors, 0);
             Volatile.Write(ref _traces, 0);
             int leftOut = Interlocked.Exchange(ref _leftOut, 0);
             if (leftOut > 0) log.LogWarning("{LeftOut} more requests failed, without a line here: there are {LinesPerSecond} a second at most", leftOut, LinesPerSecond);
         }
 
-        if (Interlocked.Increment(ref isFault ? ref _faults : ref _refusals) <= LinesPerSecond) return log;
+        if (Interlocked.Increment(ref isFault ? ref _errors : ref _refusals) <= LinesPerSecond) return log;
         Interlocked.Increment(ref _leftOut);
         return null;
     }

@@ -17,7 +17,7 @@ internal sealed class MemoryShares(long available, long connections)
     /// <summary>Bytes of requests that the server reads ahead of what it has looked at.</summary>
     public const int RequestBuffer = 16 * 1024;
 
-    private const int LeastBuffer = 4 * 1024, MostBuffer = 64 * 1024;
+    private const int LeastBuffer = 4 * 1024, MaxBuffer = 64 * 1024;
 
     /// <summary>By what this process has.</summary>
     public static MemoryShares OfProcess(long connections) => new(GC.GetGCMemoryInfo().TotalAvailableMemoryBytes, connections);
@@ -35,5 +35,5 @@ internal sealed class MemoryShares(long available, long connections)
     /// Bytes of replies that may wait for one client without being counted: with this many on every connection they are
     /// no more than is counted.
     /// </summary>
-    public int ReplyBuffer => (int)Math.Clamp(ReplyBytes / Connections, LeastBuffer, MostBuffer);
+    public int ReplyBuffer => (int)Math.Clamp(ReplyBytes / Connections, LeastBuffer, MaxBuffer);
 }

@@ -24,7 +24,7 @@ public sealed class ModuleListener(ModuleContext module)
     public RequestMetrics Metrics { get; } = new(module);
 
     /// <summary>The turns that this listener's writing requests take.</summary>
-    public Turns Turns { get; } = new(module.Clock);
+    public WriteConcurrencyLimiter WriteLimiter { get; } = new(module.Clock);
 
     /// <summary>The requests of this listener that failed, logged.</summary>
     public FailureLog Failures { get; } = new(module.Log);

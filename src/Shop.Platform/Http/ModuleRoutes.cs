@@ -61,7 +61,7 @@ public sealed class ModuleRoutes
     public void Form(string template, Handler handler)
     {
         _listener.Metrics.Expect(FormPost.Statuses);
-        MapPage(HttpMethods.Post, template, new InTurn(_listener, FormPost.RefusalAsync, handler).AnswerAsync,
+        MapPage(HttpMethods.Post, template, new WriteConcurrencyMiddleware(_listener, FormPost.ValidateOriginAsync, handler).AnswerAsync,
             Access.Write, Caching.NeverCompressed);
     }
 
@@ -73,7 +73,7 @@ public sealed class ModuleRoutes
 
     internal void Stream(string template, EventFeed feed, Access access) =>
         _endpoints.MapMethods(template, [HttpMethods.Get, HttpMethods.Head], new EventStream(feed).AnswerAsync)
-            .WithMetadata(Uncounted.Mark, access);
+            .WithMetadata(ExcludeFromRequestMetrics.Mark, access);
 
     /// <summary>The page at the root.</summary>
     internal Handler? HomePage { get; private set; }
@@ -86,8 +86,8 @@ public sealed class ModuleRoutes
     {
         string template = description.Template;
         bool reads = HttpMethods.IsGet(method) || HttpMethods.IsHead(method);
-        description.Access = template == "/" ? Access.CardOrPage : reads ? Access.Read : Access.Write;
-        RequestDelegate answer = new Route(description, reads ? AtOnce(handler) : new InTurn(_listener, Arrival(description), handler, () => description.TooLate?.Invoke()).AnswerAsync).Answer;
+        description.Access = template == "/" ? Access.InfoOrPage : reads ? Access.Read : Access.Write;
+        RequestDelegate answer = new Route(description, reads ? AtOnce(handler) : new WriteConcurrencyMiddleware(_listener, Arrival(description), handler, () => description.TooLate?.Invoke()).AnswerAsync).Answer;
         IEndpointConventionBuilder endpoint = _endpoints.MapMethods(template, [method], answer)
             .WithMetadata(_listener.Metrics.Route(method, template), description.Access);
         endpoint.Add(builder =>
@@ -127,7 +127,7 @@ public sealed class ModuleRoutes
             if (hasBody && !Accepts.JsonIn(http.Request.Headers))
                 return new Problem(StatusCodes.Status406NotAcceptable, "The answer is JSON: ask for Accept: application/json, or leave Accept out.");
             // A route with parameters looks at them itself.
-            return http.Request.QueryString.HasValue && description.Query.Count == 0 ? Query.Of(http, []).Refusal : null;
+            return http.Request.QueryString.HasValue && description.Query.Count == 0 ? Query.Of(http, []).Error : null;
         }
     }
 }

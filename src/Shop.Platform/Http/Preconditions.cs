@@ -43,11 +43,11 @@ public readonly struct Preconditions
     /// <summary>
     /// The preconditions of a change. A condition that can't be read is a fault: none may be ignored.
     /// </summary>
-    public static Preconditions Of(HttpRequest request, Faults faults)
+    public static Preconditions Of(HttpRequest request, ValidationErrors errors)
     {
         var preconditions = new Preconditions(request);
-        Check(preconditions._ifMatch, IfMatch, faults);
-        Check(preconditions._ifNoneMatch, IfNoneMatch, faults);
+        Check(preconditions._ifMatch, IfMatch, errors);
+        Check(preconditions._ifNoneMatch, IfNoneMatch, errors);
         return preconditions;
     }
 
@@ -82,12 +82,12 @@ public readonly struct Preconditions
     private static Problem Failed(string error) =>
         new(StatusCodes.Status412PreconditionFailed, error, "precondition-failed");
 
-    private static void Check(StringValues header, TextField field, Faults faults)
+    private static void Check(StringValues header, TextField field, ValidationErrors errors)
     {
         if (header.Count == 0 || IsAny(header)) return;
         bool isList = EntityTagHeaderValue.TryParseStrictList(header, out IList<EntityTagHeaderValue>? tags)
             && !tags.Contains(EntityTagHeaderValue.Any);
-        if (!isList) faults.Add(field.Name, "must be * or a list of entity tags, each in double quotes");
+        if (!isList) errors.Add(field.Name, "must be * or a list of entity tags, each in double quotes");
     }
 
     private static bool Names(StringValues header, string tag, bool useStrongComparison)

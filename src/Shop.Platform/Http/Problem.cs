@@ -17,7 +17,7 @@ namespace Shop.Platform.Http;
 /// <param name="kind">What kind of problem, as <c>insufficient-stock</c>; null where the status says it all.</param>
 public sealed class Problem(int status, string error, string? kind = null) : IResult
 {
-    private const int LongestText = 500;
+    private const int MaxText = 500;
 
     /// <summary>HTTP status code.</summary>
     public int Status { get; } = status;
@@ -26,7 +26,7 @@ public sealed class Problem(int status, string error, string? kind = null) : IRe
     public string Error { get; } = error;
 
     /// <summary>Every fault of the request: field path to messages.</summary>
-    public Faults? Faults { get; init; }
+    public ValidationErrors? Errors { get; init; }
 
     /// <summary>Seconds after which another try makes sense.</summary>
     public int? RetryAfterSeconds { get; init; }
@@ -38,7 +38,7 @@ public sealed class Problem(int status, string error, string? kind = null) : IRe
     public Exception? Cause { get; init; }
 
     /// <summary>400 that names every fault of the request.</summary>
-    public static Problem Invalid(Faults faults) => new(StatusCodes.Status400BadRequest, faults.Summary, "invalid-request") { Faults = faults };
+    public static Problem Invalid(ValidationErrors errors) => new(StatusCodes.Status400BadRequest, errors.Summary, "invalid-request") { Errors = errors };
 
     /// <summary>404 for something that the client named.</summary>
     public static Problem NotFound(string what, string id) => new(StatusCodes.Status404NotFound, $"There is no {what} '{id}'.");
@@ -68,7 +68,7 @@ public sealed class Problem(int status, string error, string? kind = null) : IRe
         if (RetryAfterSeconds is { } seconds) response.Headers.RetryAfter = seconds.ToString();
         if (Accepts.PrefersHtml(httpContext.Request.Headers))
         {
-            Page.WriteError(httpContext, new ErrorModel(Status, Error, Faults?.All ?? [], RetryAfterSeconds, traceId));
+            Page.WriteError(httpContext, new ErrorModel(Status, Error, Errors?.All ?? [], RetryAfterSeconds, traceId));
             return;
         }
 
@@ -93,7 +93,7 @@ public sealed class Problem(int status, string error, string? kind = null) : IRe
         json.WriteString("detail", Error);
         json.WriteString("error", Error);
         json.WriteString("trace_id", traceId);
-        Faults?.WriteTo(json);
+        Errors?.WriteTo(json);
         Extensions?.Invoke(json);
         json.WriteEndObject();
         return buffer.End();
@@ -116,7 +116,7 @@ public sealed class Problem(int status, string error, string? kind = null) : IRe
     // A client's text must not be able to make a log line of its own, nor one without end.
     private static string Printable(string text)
     {
-        if (text.Length > LongestText) text = $"{text.AsSpan(0, LongestText)}…";
+        if (text.Length > MaxText) text = $"{text.AsSpan(0, MaxText)}…";
         if (!text.AsSpan().ContainsAnyInRange('\0', '\x1f') && !text.AsSpan().ContainsAnyInRange('\x7f', '\x9f')) return text;
         var printable = new StringBuilder(text.Length);
         foreach (char character in text) printable.Append(char.IsControl(character) ? '\uFFFD' : character);

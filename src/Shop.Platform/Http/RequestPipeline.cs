@@ -26,7 +26,7 @@ internal sealed class RequestPipeline(ModuleListener listener, RequestDelegate c
 
     public Task InvokeAsync(HttpContext http)
     {
-        WriteQueue.AssertIsElsewhere();
+        GroupCommitWriter.AssertIsElsewhere();
         Endpoint? endpoint = http.GetEndpoint();
         IHeaderDictionary headers = http.Response.Headers;
         SecurityHeaders.AddTo(headers);
@@ -36,7 +36,7 @@ internal sealed class RequestPipeline(ModuleListener listener, RequestDelegate c
         if (endpoint is null) return Count(http, next, _metrics.ForUnmatched(http.Request.Method));
         RequestDelegate answer = caching.IsCompressible ? compress : endpoint.RequestDelegate!;
         if (endpoint.Metadata.GetMetadata<RequestMetrics.RouteMetrics>() is { } route) return Count(http, answer, route);
-        return endpoint.Metadata.GetMetadata<Uncounted>() is null
+        return endpoint.Metadata.GetMetadata<ExcludeFromRequestMetrics>() is null
             ? Count(http, answer, _metrics.ForUnmatched(http.Request.Method))
             : Guard(http, answer, route: null, start: 0);
     }
@@ -71,7 +71,7 @@ internal sealed class RequestPipeline(ModuleListener listener, RequestDelegate c
         try
         {
             await answering;
-            WriteQueue.AssertIsElsewhere();
+            GroupCommitWriter.AssertIsElsewhere();
             if (IsBareError(http.Response)) ProblemOf(http).Write(http);
             if (body is not null) Framing.EndIfUnfinished(http, body);
         }
@@ -168,7 +168,7 @@ internal sealed class RequestPipeline(ModuleListener listener, RequestDelegate c
 }
 
 /// <summary>Marks the routes that watch the module rather than use it: they are not counted as its requests.</summary>
-internal sealed class Uncounted
+internal sealed class ExcludeFromRequestMetrics
 {
-    public static Uncounted Mark { get; } = new();
+    public static ExcludeFromRequestMetrics Mark { get; } = new();
 }

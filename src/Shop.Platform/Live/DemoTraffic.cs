@@ -16,7 +16,7 @@ internal sealed class DemoTraffic(IEnumerable<ModuleListener> listeners, TimePro
     public const int MaxRate = 500;
 
     /// <summary>Requests under way at most: a shop that is slow is not asked for more.</summary>
-    private const int MostUnderWay = 100;
+    private const int MaxUnderWay = 100;
 
     private static readonly TimeSpan Tick = TimeSpan.FromMilliseconds(20);
 
@@ -91,7 +91,7 @@ internal sealed class DemoTraffic(IEnumerable<ModuleListener> listeners, TimePro
                 due += _rate * clock.GetElapsedTime(before, now).TotalSeconds;
                 before = now;
                 underWay.RemoveAll(task => task.IsCompleted);
-                for (; due >= 1 && underWay.Count < MostUnderWay; due--)
+                for (; due >= 1 && underWay.Count < MaxUnderWay; due--)
                 {
                     Request request = next.TryDequeue(out Request? step) ? step : Any(addresses);
                     underWay.Add(AskAsync(client, request, next, stop));

@@ -30,7 +30,7 @@ internal sealed class EventStream(EventFeed feed)
     /// <summary>
     /// How long a client may leave unacknowledged what was sent to it: the connection of one that vanished ends.
     /// </summary>
-    private static readonly TimeSpan LongestUnacknowledged = TimeSpan.FromSeconds(15);
+    private static readonly TimeSpan MaxUnacknowledged = TimeSpan.FromSeconds(15);
 
     // What comes in between is sent together: a thousand orders a second must not wake each client a thousand times.
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(100);
@@ -144,7 +144,7 @@ internal sealed class EventStream(EventFeed feed)
     {
         const int Tcp = 6, UserTimeout = 18;
         if (!OperatingSystem.IsLinux()) return;
-        byte[] milliseconds = BitConverter.GetBytes((int)LongestUnacknowledged.TotalMilliseconds);
+        byte[] milliseconds = BitConverter.GetBytes((int)MaxUnacknowledged.TotalMilliseconds);
         http.Features.Get<IConnectionSocketFeature>()?.Socket.SetRawSocketOption(Tcp, UserTimeout, milliseconds);
     }
 

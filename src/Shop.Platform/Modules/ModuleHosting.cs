@@ -39,7 +39,7 @@ public static class ModuleHosting
         services.AddSingleton<Books>();
         services.AddSingleton<BooksHealth>();
         services.AddSingleton<IHostedService>(provider => new BookKeeping(modules, provider));
-        services.AddSingleton<PipelineBuilder>();
+        services.AddSingleton<PipelineWarmup>();
         services.AddSingleton(MemoryShares.OfProcess((long)modules.Count * settings.MaxConnections));
         services.AddSingleton<ClientConnections>();
         services.AddCors();
@@ -54,7 +54,7 @@ public static class ModuleHosting
         });
         IHealthChecksBuilder health = services.AddHealthChecks();
         foreach (IShopModule module in modules) AddModule(services, health, module, settings, build.Version);
-        services.AddHostedService(static provider => provider.GetRequiredService<PipelineBuilder>());
+        services.AddHostedService(static provider => provider.GetRequiredService<PipelineWarmup>());
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;
@@ -193,7 +193,7 @@ public static class ModuleHosting
 
             if (context.Books.Agree) _purge = new Periodic("Purging old idempotency keys", TimeSpan.FromHours(1),
                 () => context.Database.Keys.PurgeAsync(context.Now()), context.Clock, context.Log);
-            services.GetRequiredService<PipelineBuilder>().Begin(listener, () => Pipeline(services, module, listener));
+            services.GetRequiredService<PipelineWarmup>().Begin(listener, () => Pipeline(services, module, listener));
         }
 
         public async Task StopAsync(CancellationToken cancellationToken)

@@ -28,11 +28,11 @@ internal static class ServiceRoutes
 
     public static void Map(IEndpointRouteBuilder endpoints, ModuleRoutes routes, ModuleContext module, BuildInfo build, ProcessMetrics process, (Assets Assets, LiveFigures Figures, DemoTraffic Traffic) pages)
     {
-        var card = new ServiceCard(module.Identity.Service, build.Version, Links(endpoints));
-        IResult answer = JsonAnswer.Ok(card, PlatformJson.Default.ServiceCard);
+        var card = new ServiceInfo(module.Identity.Service, build.Version, Links(endpoints));
+        IResult answer = JsonAnswer.Ok(card, PlatformJson.Default.ServiceInfo);
         routes.Get("/", http => routes.HomePage is { } page && Accepts.PrefersHtml(http.Request.Headers) ? page(http) : ValueTask.FromResult(answer))
             .Says("getCard", Tag, "The service's card", "The service's name and version, and links to everything that it has.")
-            .Answers<ServiceCard>(200, "The card.", """{"service":"order-service","version":"0.1.0","links":{"orders":"/orders","metrics":"/metrics"}}""");
+            .Answers<ServiceInfo>(200, "The card.", """{"service":"order-service","version":"0.1.0","links":{"orders":"/orders","metrics":"/metrics"}}""");
 
         routes.Page("/assets/{file}", pages.Assets.Find, Access.Open, Caching.ForEver);
         LiveRoutes.Map(routes, pages.Figures, pages.Traffic, module.Settings);
@@ -59,9 +59,9 @@ internal static class ServiceRoutes
         Watch(endpoints.MapGet("/docs", DocsPage(module.Identity)), module, Access.Open, Caching.NeverCompressed, new RouteDescription("/docs")
             .Says("getDocs", Tag, "A page to try this service", "It reads this document, and asks for nothing outside.")
             .Answers(200, "The page.", "text/html"));
-        endpoints.MapGet("/docs/start.js", DocsScript).WithMetadata(Uncounted.Mark, Access.Open, Reads, Caching.NeverCompressed);
+        endpoints.MapGet("/docs/start.js", DocsScript).WithMetadata(ExcludeFromRequestMetrics.Mark, Access.Open, Reads, Caching.NeverCompressed);
         foreach (string file in new[] { "scalar.js", "favicon.svg" })
-            endpoints.MapGet($"/docs/{file}", new PackagedFile(file).SendAsync).WithMetadata(Uncounted.Mark, Access.Open, Reads, Caching.Never);
+            endpoints.MapGet($"/docs/{file}", new PackagedFile(file).SendAsync).WithMetadata(ExcludeFromRequestMetrics.Mark, Access.Open, Reads, Caching.Never);
     }
 
     private static Dictionary<string, string> Links(IEndpointRouteBuilder endpoints)
@@ -81,7 +81,7 @@ internal static class ServiceRoutes
     {
         RequestDelegate described = static _ => Task.CompletedTask;
         (description.Access, description.IsCounted) = (access, false);
-        endpoint.WithMetadata(Uncounted.Mark, access, Reads, caching);
+        endpoint.WithMetadata(ExcludeFromRequestMetrics.Mark, access, Reads, caching);
         endpoint.Add(builder =>
         {
             description.AddTo(builder, module.Identity.Name, described.Method);

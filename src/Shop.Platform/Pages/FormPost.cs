@@ -13,11 +13,11 @@ internal static class FormPost
     public static readonly IReadOnlyList<int> Statuses = [303, 400, 403, 404, 408, 409, 413, 415, 429];
 
     /// <summary>Reads the form, and answers one that is not taken; null where it is.</summary>
-    public static async ValueTask<IResult?> RefusalAsync(HttpContext http)
+    public static async ValueTask<IResult?> ValidateOriginAsync(HttpContext http)
     {
         if (!http.Request.HasFormContentType || !MediaTypeHeaderValue.TryParse(http.Request.ContentType, out MediaTypeHeaderValue? type) || !RequestBody.IsUtf8(type.Charset))
             return new Problem(StatusCodes.Status415UnsupportedMediaType, "This accepts only a form of the shop's own pages.");
-        if (!Site.IsOwn(http, http.Request.Headers.Origin)) return new Problem(StatusCodes.Status403Forbidden, "Only forms of the shop's own pages are accepted.");
+        if (!Site.IsOwnOrigin(http, http.Request.Headers.Origin)) return new Problem(StatusCodes.Status403Forbidden, "Only forms of the shop's own pages are accepted.");
         (ReadOnlySequence<byte> bytes, Problem? refusal) = await RequestBody.ReadBytesAsync(http);
         if (refusal is not null) return refusal;
         byte[] body = bytes.ToArray();

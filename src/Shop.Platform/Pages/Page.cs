@@ -72,4 +72,4 @@ public sealed class Page(string title, RazorSlice body) : IResult
 internal sealed record Frame(string Title, RazorSlice Body, string Module, Site Site, Assets Assets);
 
 /// <summary>What went wrong, for a person.</summary>
-internal sealed record ErrorModel(int Status, string Error, IReadOnlyList<(string Path, string Message)> Faults, int? RetryAfterSeconds, string TraceId);
+internal sealed record ErrorModel(int Status, string Error, IReadOnlyList<(string Path, string Message)> Errors, int? RetryAfterSeconds, string TraceId);

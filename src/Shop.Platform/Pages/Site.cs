@@ -20,7 +20,7 @@ public sealed record Site(string Products, string Orders, string Inventory, bool
     }
 
     /// <summary>Whether an <c>Origin</c> header names a page of the shop's own: of the host and port that were asked, or of another of its services.</summary>
-    internal static bool IsOwn(HttpContext http, string? origin)
+    internal static bool IsOwnOrigin(HttpContext http, string? origin)
     {
         if (WebOrigin.Parse(origin) is not { } page) return false;
         HostString asked = http.Request.Host;

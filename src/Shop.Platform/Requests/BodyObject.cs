@@ -6,26 +6,26 @@ namespace Shop.Platform.Requests;
 public readonly struct BodyObject
 {
     /// <summary>Unknown fields of one object that are compared with the known ones at most.</summary>
-    private const int MostUnknown = 16;
+    private const int MaxUnknown = 16;
 
     private readonly JsonElement _object;
-    private readonly Faults _faults;
+    private readonly ValidationErrors _errors;
     private readonly string? _list;
     private readonly int _index;
 
-    internal BodyObject(JsonElement root, IReadOnlyList<Field> fields, Faults faults)
+    internal BodyObject(JsonElement root, IReadOnlyList<Field> fields, ValidationErrors errors)
     {
         _object = root;
-        _faults = faults;
+        _errors = errors;
         if (root.ValueKind == JsonValueKind.Object) NameMisspelt(fields);
     }
 
-    private BodyObject(JsonElement item, IReadOnlyList<Field> fields, string list, int index, Faults faults)
+    private BodyObject(JsonElement item, IReadOnlyList<Field> fields, string list, int index, ValidationErrors errors)
     {
         _object = item;
         _list = list;
         _index = index;
-        _faults = faults;
+        _errors = errors;
         NameMisspelt(fields);
     }
 
@@ -37,12 +37,12 @@ public readonly struct BodyObject
     {
         if (!TryGet(field, out JsonElement json))
         {
-            if (field.IsRequired) _faults.Add(PathOf(field), "is required");
+            if (field.IsRequired) _errors.Add(PathOf(field), "is required");
             return field.Default;
         }
 
         if (field.Read(json, out T? value) is not { } fault) return value;
-        _faults.Add(PathOf(field), fault);
+        _errors.Add(PathOf(field), fault);
         return field.Default;
     }
 
@@ -54,13 +54,13 @@ public readonly struct BodyObject
         string path = PathOf(field);
         if (!TryGet(field, out JsonElement list))
         {
-            if (field.IsRequired) _faults.Add(path, "is required");
+            if (field.IsRequired) _errors.Add(path, "is required");
             return [];
         }
 
-        if (list.ValueKind != JsonValueKind.Array || list.GetArrayLength() < field.From || list.GetArrayLength() > field.To)
+        if (list.ValueKind != JsonValueKind.Array || list.GetArrayLength() < field.Min || list.GetArrayLength() > field.Max)
         {
-            _faults.Add(path, field.Fault);
+            _errors.Add(path, field.Error);
             return [];
         }
 
@@ -69,8 +69,8 @@ public readonly struct BodyObject
         foreach (JsonElement item in list.EnumerateArray())
         {
             if (item.ValueKind == JsonValueKind.Object)
-                items.Add(read(new BodyObject(item, field.Fields, path, index, _faults)));
-            else _faults.Add($"{path}[{index}]", "must be an object");
+                items.Add(read(new BodyObject(item, field.Fields, path, index, _errors)));
+            else _errors.Add($"{path}[{index}]", "must be an object");
             index++;
         }
 
@@ -84,7 +84,7 @@ public readonly struct BodyObject
         foreach (JsonProperty property in _object.EnumerateObject())
         {
             if (IsKnown(property, fields)) continue;
-            if (++unknown > MostUnknown) return;
+            if (++unknown > MaxUnknown) return;
             NameMisspelt(property.Name, fields);
         }
     }
@@ -104,7 +104,7 @@ public readonly struct BodyObject
         JsonElement sent = _object;
         string? meant = Spelling.Nearest(name,
             fields.Where(field => !sent.TryGetProperty(field.Name, out _)).Select(field => field.Name));
-        if (meant is not null) _faults.Add(PathOf(name), $"is not a field here; did you mean {meant}?");
+        if (meant is not null) _errors.Add(PathOf(name), $"is not a field here; did you mean {meant}?");
     }
 
     private string PathOf(Field field) => PathOf(field.Name);

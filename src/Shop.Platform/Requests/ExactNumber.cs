@@ -9,7 +9,7 @@ namespace Shop.Platform.Requests;
 internal static class ExactNumber
 {
     // More digits than a 64-bit number has, and a bound for an exponent: what is beyond is out of any field's bounds.
-    private const int MostDigits = 19, LargestExponent = 1000;
+    private const int MaxDigits = 19, LargestExponent = 1000;
 
     /// <summary>A number times a power of ten, if that is whole: 79.9 with two decimals is 7,990.</summary>
     /// <param name="text">The number in UTF-8, as JSON or a person writes it.</param>
@@ -43,8 +43,8 @@ internal static class ExactNumber
         }
 
         if (whole.Length + fraction.Length == 0) return true;
-        if (power < 0 || whole.Length + fraction.Length + power > MostDigits) return false;
-        Span<byte> digits = stackalloc byte[MostDigits];
+        if (power < 0 || whole.Length + fraction.Length + power > MaxDigits) return false;
+        Span<byte> digits = stackalloc byte[MaxDigits];
         digits.Fill((byte)'0');
         whole.CopyTo(digits);
         fraction.CopyTo(digits[whole.Length..]);

@@ -54,14 +54,14 @@ public sealed record IdempotencyKey(string Text, byte[] Fingerprint)
 
     /// <summary>Reads the key as it is kept, or notes what is wrong with it.</summary>
     /// <returns>The key; null if there is none.</returns>
-    public static string? Read(HttpContext http, Faults faults)
+    public static string? Read(HttpContext http, ValidationErrors errors)
     {
         StringValues header = http.Request.Headers[Header];
         if (header.Count == 0) return null;
         if (header.Count == 1 && IsKey(header[0]))
             return http.Features.Get<ApiKey>() is { } owner ? $"{owner.Name} {header[0]}" : header[0];
 
-        faults.Add(Header, "must be one value of 1 to 255 visible ASCII characters");
+        errors.Add(Header, "must be one value of 1 to 255 visible ASCII characters");
         return null;
     }
 

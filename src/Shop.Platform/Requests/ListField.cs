@@ -7,24 +7,24 @@ namespace Shop.Platform.Requests;
 public sealed class ListField(string name, int from, int to, params IReadOnlyList<Field> fields) : Field(name)
 {
     /// <summary>The fewest that are right.</summary>
-    public int From { get; } = from;
+    public int Min { get; } = from;
 
     /// <summary>The most that are right.</summary>
-    public int To { get; } = to;
+    public int Max { get; } = to;
 
     /// <summary>Name of the schema of one of its objects, as generated clients have it.</summary>
     public required string ItemSchema { get; init; }
 
     internal IReadOnlyList<Field> Fields => fields;
 
-    internal string Fault => $"must be a list of {From} to {To} objects";
+    internal string Error => $"must be a list of {Min} to {Max} objects";
 
     /// <inheritdoc/>
     protected override IOpenApiSchema Schema(OpenApiDocument document) => new OpenApiSchema
     {
         Type = JsonSchemaType.Array,
-        MinItems = From,
-        MaxItems = To,
+        MinItems = Min,
+        MaxItems = Max,
         Items = ModuleDocument.Named(document, ItemSchema, ObjectSchema.Of(fields, document)),
     };
 }

@@ -15,7 +15,7 @@ public sealed class MoneyField(string name, long fromCents, long toCents) : Fiel
     internal override string? Read(JsonElement json, out long? value)
     {
         value = null;
-        if (json.ValueKind != JsonValueKind.Number) return Fault;
+        if (json.ValueKind != JsonValueKind.Number) return Error;
         return Check(JsonMarshal.GetRawUtf8Value(json), out value);
     }
 
@@ -32,7 +32,7 @@ public sealed class MoneyField(string name, long fromCents, long toCents) : Fiel
         MultipleOf = 0.01m,
     };
 
-    private string Fault => $"must be an amount from {Amount(fromCents)} to {Amount(toCents)} with at most two decimals";
+    private string Error => $"must be an amount from {Amount(fromCents)} to {Amount(toCents)} with at most two decimals";
 
     private static string Amount(long cents) => Money.FromCents(cents).ToString(CultureInfo.InvariantCulture);
 
@@ -41,6 +41,6 @@ public sealed class MoneyField(string name, long fromCents, long toCents) : Fiel
         bool isRight = ExactNumber.TryRead(amount, decimals: 2, out long cents)
             && cents >= fromCents && cents <= toCents;
         value = isRight ? cents : null;
-        return isRight ? null : Fault;
+        return isRight ? null : Error;
     }
 }

@@ -22,7 +22,7 @@ public static class Paging
     public const long MaxCounted = 10_000;
 
     /// <summary>Bytes of JSON that a page has room for, near enough. A row more ends it, unless it is the first.</summary>
-    public const int MostBytes = 1024 * 1024;
+    public const int MaxBytes = 1024 * 1024;
 
     /// <summary>Rows of a page.</summary>
     public static readonly WholeNumberField Limit = new("limit", 1, 1000)
@@ -67,7 +67,7 @@ public static class Paging
     /// <summary>Notes that the cursor is none of this list's.</summary>
     public static string[]? NoCursor(this Query query)
     {
-        query.Faults.Add(After.Name, "is not a cursor of this list; take it from the Link header of the page before");
+        query.Errors.Add(After.Name, "is not a cursor of this list; take it from the Link header of the page before");
         return null;
     }
 
@@ -121,7 +121,7 @@ public static class Paging
     }
 }
 
-/// <summary>The rows of a page, which may be fewer than were asked for though there are more: <see cref="Paging.MostBytes"/> ends it, too.</summary>
+/// <summary>The rows of a page, which may be fewer than were asked for though there are more: <see cref="Paging.MaxBytes"/> ends it, too.</summary>
 /// <param name="Rows">The rows.</param>
 /// <param name="HasMore">Whether the list goes on.</param>
 public sealed record PageOf<TRow>(IReadOnlyList<TRow> Rows, bool HasMore);

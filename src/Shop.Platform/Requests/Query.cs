@@ -8,17 +8,17 @@ namespace Shop.Platform.Requests;
 public sealed class Query
 {
     /// <summary>Unknown parameters that are named at most: an answer must not be many times the request.</summary>
-    private const int MostUnknown = 16;
+    private const int MaxUnknown = 16;
 
     private readonly IQueryCollection _values;
 
     private Query(IQueryCollection values) => _values = values;
 
     /// <summary>What is wrong with it.</summary>
-    public Faults Faults { get; } = new();
+    public ValidationErrors Errors { get; } = new();
 
     /// <summary>The answer to a query that is wrong; null where all is right so far.</summary>
-    public Problem? Refusal => Faults.Any ? Problem.Invalid(Faults) : null;
+    public Problem? Error => Errors.Any ? Problem.Invalid(Errors) : null;
 
     /// <summary>Takes the query of a request that knows these parameters alone.</summary>
     public static Query Of(HttpContext http, IReadOnlyList<Field> known)
@@ -29,15 +29,15 @@ public sealed class Query
         {
             if (known.Any(field => field.Name == name))
             {
-                if (values.Count > 1) query.Faults.Add(name, "is given more than once");
+                if (values.Count > 1) query.Errors.Add(name, "is given more than once");
             }
-            else if (++unknown > MostUnknown)
+            else if (++unknown > MaxUnknown)
             {
-                query.Faults.AddUnlisted();
+                query.Errors.AddUnlisted();
             }
             else
             {
-                query.Faults.Add(name, known.Count == 0
+                query.Errors.Add(name, known.Count == 0
                     ? "is not a parameter of this route, which takes none"
                     : $"is not a parameter of this route; it takes {string.Join(", ", known.Select(field => field.Name))}{Spelling.Question(name, known.Select(field => field.Name))}");
             }
@@ -52,7 +52,7 @@ public sealed class Query
         StringValues values = _values[field.Name];
         if (values.Count != 1) return field.Default;
         if (field.Read(values[0] ?? "", out T? value) is not { } fault) return value;
-        Faults.Add(field.Name, fault);
+        Errors.Add(field.Name, fault);
         return field.Default;
     }
 }

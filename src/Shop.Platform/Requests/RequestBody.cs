@@ -12,7 +12,7 @@ using Shop.Platform.OpenApi;
 namespace Shop.Platform.Requests;
 
 /// <summary>
-/// The JSON body of a request. Read its fields through <see cref="Root"/>, then look at <see cref="Refusal"/>: it is the
+/// The JSON body of a request. Read its fields through <see cref="Root"/>, then look at <see cref="Error"/>: it is the
 /// answer where the body, or any field that was read, is wrong.
 /// </summary>
 public sealed class RequestBody : IDisposable
@@ -35,17 +35,17 @@ public sealed class RequestBody : IDisposable
     {
         _document = document;
         _unreadable = unreadable;
-        Root = new BodyObject(document?.RootElement ?? default, fields, Faults);
+        Root = new BodyObject(document?.RootElement ?? default, fields, Errors);
     }
 
     /// <summary>What is wrong with the fields that were read; handlers may add to it.</summary>
-    public Faults Faults { get; } = new();
+    public ValidationErrors Errors { get; } = new();
 
     /// <summary>The object that the body is. Empty where it can't be read.</summary>
     public BodyObject Root { get; }
 
     /// <summary>The answer to a request that is wrong; null where all is right so far.</summary>
-    public Problem? Refusal => _unreadable ?? (Faults.Any ? Problem.Invalid(Faults) : null);
+    public Problem? Error => _unreadable ?? (Errors.Any ? Problem.Invalid(Errors) : null);
 
     /// <summary>Waits until the body is there to its end, and leaves it for <see cref="Read"/>.</summary>
     /// <returns>The answer to a body that is none, or does not come; null where it is there.</returns>
@@ -119,9 +119,9 @@ public sealed class RequestBody : IDisposable
         }
 
         if (headers.ContentRange.Count == 0) return null;
-        var faults = new Faults();
-        faults.Add("Content-Range", "is not supported: send the whole body");
-        return Problem.Invalid(faults);
+        var errors = new ValidationErrors();
+        errors.Add("Content-Range", "is not supported: send the whole body");
+        return Problem.Invalid(errors);
     }
 
     private static Problem TooLarge => new(StatusCodes.Status413PayloadTooLarge, $"The body is larger than {MaxBytes / 1024} KiB.");
@@ -192,7 +192,7 @@ public sealed class RequestBody : IDisposable
         catch (Exception exception) when (exception is JsonException or InvalidOperationException)
         {
             // InvalidOperationException: a member's name that is no valid Unicode.
-            return Malformed($"The body is not valid JSON: {JsonFault.Of(bytes, exception)}.");
+            return Malformed($"The body is not valid JSON: {JsonError.Of(bytes, exception)}.");
         }
     }
 
@@ -221,8 +221,8 @@ public sealed class RequestBody : IDisposable
 
     private static RequestBody Malformed(string error)
     {
-        var faults = new Faults();
-        faults.Add("body", error["The body ".Length..].TrimEnd('.'));
-        return new RequestBody(null, [], new Problem(StatusCodes.Status400BadRequest, error, "malformed-json") { Faults = faults });
+        var errors = new ValidationErrors();
+        errors.Add("body", error["The body ".Length..].TrimEnd('.'));
+        return new RequestBody(null, [], new Problem(StatusCodes.Status400BadRequest, error, "malformed-json") { Errors = errors });
     }
 }

@@ -4,7 +4,7 @@ namespace Shop.Platform.Requests;
 public static class Spelling
 {
     /// <summary>Longer names are not looked at: each costs the product of the two lengths.</summary>
-    private const int LongestName = 64;
+    private const int MaxName = 64;
 
     /// <summary>
     /// The known name that is nearest: the same but for case and separators, or one or two letters off.
@@ -12,7 +12,7 @@ public static class Spelling
     /// <returns>Null if none is near.</returns>
     public static string? Nearest(string written, IEnumerable<string> known)
     {
-        if (written.Length > LongestName) return null;
+        if (written.Length > MaxName) return null;
         string bare = Bare(written);
         if (bare.Length == 0) return null;
         (string Name, int Distance)[] near = [.. known.Select(name => (name, Distance(bare, Bare(name))))

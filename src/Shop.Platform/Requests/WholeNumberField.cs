@@ -13,7 +13,7 @@ public sealed class WholeNumberField(string name, long from, long to) : Field<lo
     internal override string? Read(JsonElement json, out long? value)
     {
         value = null;
-        if (json.ValueKind != JsonValueKind.Number) return Fault;
+        if (json.ValueKind != JsonValueKind.Number) return Error;
         return Check(JsonMarshal.GetRawUtf8Value(json), out value);
     }
 
@@ -30,12 +30,12 @@ public sealed class WholeNumberField(string name, long from, long to) : Field<lo
         Default = Default is { } number ? JsonValue.Create(number) : null,
     };
 
-    private string Fault => $"must be a whole number from {from} to {to}";
+    private string Error => $"must be a whole number from {from} to {to}";
 
     private string? Check(ReadOnlySpan<byte> text, out long? value)
     {
         bool isRight = ExactNumber.TryRead(text, decimals: 0, out long number) && number >= from && number <= to;
         value = isRight ? number : null;
-        return isRight ? null : Fault;
+        return isRight ? null : Error;
     }
 }

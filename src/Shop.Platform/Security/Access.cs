@@ -20,7 +20,7 @@ internal sealed class Access
     /// The root: its card is as open as a document; the page that browsers get instead needs what <see cref="Read"/>
     /// needs.
     /// </summary>
-    public static Access CardOrPage { get; } = new();
+    public static Access InfoOrPage { get; } = new();
 
     /// <summary>Clients with the key of <c>Shop:MetricsKey</c>; everybody if it is not set.</summary>
     public static Access Metrics { get; } = new();

@@ -84,7 +84,7 @@ internal sealed class Admission
         StringValues origin = headers.Origin, site = headers["Sec-Fetch-Site"];
         if (origin.Count == 0) return site.Count > 0 && site.ToString() is not ("same-origin" or "none");
         if (_cors is not null && _cors.EvaluatePolicy(http, _corsPolicy!).IsOriginAllowed) return false;
-        if (!Site.IsOwn(http, origin)) return true;
+        if (!Site.IsOwnOrigin(http, origin)) return true;
         // Services with public URLs may be on different sites; without, they share a host.
         return site.Count > 0 && site.ToString() is not ("same-origin" or "same-site" or "none") && _settings.PublicUrls.Values.All(static url => url is null);
     }
@@ -107,7 +107,7 @@ internal sealed class Admission
         // Without a route the answer is 404 or 405.
         if (endpoint is not RouteEndpoint) return IsRead(http.Request) ? Access.Read : Access.Write;
         Access access = endpoint.Metadata.GetMetadata<Access>() ?? Access.Write;
-        if (access != Access.CardOrPage) return access;
+        if (access != Access.InfoOrPage) return access;
         return Accepts.PrefersHtml(http.Request.Headers) ? Access.Read : Access.Open;
     }
 

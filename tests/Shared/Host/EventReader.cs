@@ -7,7 +7,7 @@ internal sealed record ServerEvent(string? Id, string Name, string Data);
 internal sealed class EventReader : IDisposable
 {
     // Far more than any event takes.
-    private static readonly TimeSpan LongestWait = TimeSpan.FromMinutes(1);
+    private static readonly TimeSpan MaxWait = TimeSpan.FromMinutes(1);
 
     private readonly StreamReader _reader;
 
@@ -27,7 +27,7 @@ internal sealed class EventReader : IDisposable
     /// <summary>The next event; fails if there is none for a minute, or the stream ends.</summary>
     public async Task<ServerEvent> NextAsync()
     {
-        using var bound = new CancellationTokenSource(LongestWait);
+        using var bound = new CancellationTokenSource(MaxWait);
         string? id = null, name = null, data = null;
         while (await _reader.ReadLineAsync(bound.Token) is { } line)
         {

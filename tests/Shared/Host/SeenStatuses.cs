@@ -71,7 +71,7 @@ internal sealed partial class SeenStatuses : DelegatingHandler
     }
 
     // Not what watches the service, nor streams; what is below such a path is counted, but it may be left out.
-    private static bool IsCounted(string target) => !Uncounted().IsMatch(target);
+    private static bool IsCounted(string target) => !ExcludeFromRequestMetrics().IsMatch(target);
 
     [GeneratedRegex("""^http_requests_by_status_code_total\{code="(?<code>\d+)"[^}]*\} (?<value>\S+)$""", RegexOptions.ExplicitCapture | RegexOptions.Multiline, 1000)]
     private static partial Regex Counted();
@@ -80,5 +80,5 @@ internal sealed partial class SeenStatuses : DelegatingHandler
     private static partial Regex StatusLine();
 
     [GeneratedRegex(@"^(https?://[^/]+)?/+(api/+)?(metrics|health|openapi|docs|live/events|board/events)", RegexOptions.ExplicitCapture | RegexOptions.IgnoreCase, 1000)]
-    private static partial Regex Uncounted();
+    private static partial Regex ExcludeFromRequestMetrics();
 }

@@ -10,7 +10,7 @@ namespace Shop.Testing;
 internal sealed partial class ShopProcess : IDisposable
 {
     // Far more than it ever takes, on any machine.
-    private static readonly TimeSpan LongestEnd = TimeSpan.FromMinutes(3);
+    private static readonly TimeSpan MaxEnd = TimeSpan.FromMinutes(3);
 
     private readonly Process _process;
     private readonly StringBuilder _log = new();
@@ -91,14 +91,14 @@ internal sealed partial class ShopProcess : IDisposable
     /// <summary>Waits for the end, and fails where it does not come.</summary>
     public async Task<int> ExitAsync()
     {
-        using var bound = new CancellationTokenSource(LongestEnd);
+        using var bound = new CancellationTokenSource(MaxEnd);
         try
         {
             await _process.WaitForExitAsync(bound.Token);
         }
         catch (OperationCanceledException)
         {
-            Assert.Fail($"The shop has not ended within {LongestEnd.TotalMinutes} minutes: {Log}");
+            Assert.Fail($"The shop has not ended within {MaxEnd.TotalMinutes} minutes: {Log}");
         }
 
         return _process.ExitCode;

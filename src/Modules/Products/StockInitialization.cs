@@ -8,7 +8,7 @@ namespace Shop.Products;
 /// Gives Inventory the first units of new products, and tells it which are no longer sold. Both are kept with the
 /// product until Inventory is known to have them, so neither a crash nor a full queue loses any.
 /// </summary>
-internal sealed class StockOpening(ProductStore store, IInventory inventory)
+internal sealed class StockInitialization(ProductStore store, IInventory inventory)
 {
     /// <summary>Opens the stock of a new product now; where Inventory can't at the moment, a later round does.</summary>
     public async Task OpenAsync(string productId, long quantity)
@@ -19,7 +19,7 @@ internal sealed class StockOpening(ProductStore store, IInventory inventory)
         }
         catch (Exception)
         {
-            // The product is on disk with its units, and SettleAsync goes on trying: the log has it if that fails, too.
+            // The product is on disk with its units, and ReconcileAsync goes on trying: the log has it if that fails, too.
         }
     }
 
@@ -35,12 +35,12 @@ internal sealed class StockOpening(ProductStore store, IInventory inventory)
         }
         catch (Exception)
         {
-            // The deletion is on disk, and SettleAsync goes on trying: the log has it if that fails, too.
+            // The deletion is on disk, and ReconcileAsync goes on trying: the log has it if that fails, too.
         }
     }
 
     /// <summary>Brings Inventory whatever it is not known to have, and notes that it has.</summary>
-    public async Task SettleAsync()
+    public async Task ReconcileAsync()
     {
         while (store.Unopened() is { Count: > 0 } unopened)
         {
@@ -48,7 +48,7 @@ internal sealed class StockOpening(ProductStore store, IInventory inventory)
             await store.Writes.WriteAsync(() =>
             {
                 foreach (OpeningStock product in unopened) store.MarkOpened(product.ProductId);
-                return Outcome.Keep(unopened.Count);
+                return WriteResult.Commit(unopened.Count);
             });
         }
 
@@ -60,7 +60,7 @@ internal sealed class StockOpening(ProductStore store, IInventory inventory)
             await store.Writes.WriteAsync(() =>
             {
                 foreach (string productId in unretired) store.MarkRetired(productId);
-                return Outcome.Keep(unretired.Count);
+                return WriteResult.Commit(unretired.Count);
             });
         }
     }

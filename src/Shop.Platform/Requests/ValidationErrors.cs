@@ -3,7 +3,7 @@ using System.Text.Json;
 namespace Shop.Platform.Requests;
 
 /// <summary>Everything that is wrong with one request, by the client's own names: <c>items[1].quantity</c>.</summary>
-public sealed class Faults
+public sealed class ValidationErrors
 {
     /// <summary>
     /// Faults that are listed, more than any body of sensible use can have. The rest is counted: the answer to a

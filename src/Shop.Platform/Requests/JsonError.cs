@@ -5,7 +5,7 @@ using System.Text.Json;
 namespace Shop.Platform.Requests;
 
 /// <summary>Says what is wrong with JSON that can't be read, and where, in words for whoever wrote it.</summary>
-internal static class JsonFault
+internal static class JsonError
 {
     /// <summary>What the serializer adds to its sentences for programmers.</summary>
     private static readonly string[] ForProgrammers =

@@ -4,9 +4,9 @@ using System.Threading.Tasks.Sources;
 namespace Shop.Platform.Data;
 
 /// <summary>A write in the queue: run in a batch, then told how the batch ended.</summary>
-public abstract class PendingWrite
+public abstract class WriteCommand
 {
-    private protected PendingWrite()
+    private protected WriteCommand()
     {
     }
 
@@ -14,14 +14,14 @@ public abstract class PendingWrite
     internal long QueuedAt { get; } = Stopwatch.GetTimestamp();
 
     /// <summary>What the write itself threw; its neighbours go on.</summary>
-    internal Exception? Fault { get; private protected set; }
+    internal Exception? Error { get; private protected set; }
 
     /// <summary>Runs inside the transaction; again where its batch was rolled back. Never throws.</summary>
     /// <returns>Whether its changes are kept.</returns>
     internal abstract bool TryRun();
 
     /// <summary>The batch is on disk: memory follows, in commit order.</summary>
-    internal abstract void Follow();
+    internal abstract void AfterCommit();
 
     /// <summary>The caller hears of it.</summary>
     internal abstract void Complete();
@@ -35,23 +35,23 @@ public abstract class PendingWrite
 /// thousands a second are made.
 /// </summary>
 /// <typeparam name="T">What its caller is told.</typeparam>
-public abstract class PendingWrite<T> : PendingWrite, IValueTaskSource<T>
+public abstract class WriteCommand<T> : WriteCommand, IValueTaskSource<T>
 {
     private ManualResetValueTaskSourceCore<T> _caller;
-    private Outcome<T> _outcome;
+    private WriteResult<T> _result;
 
     /// <summary>
     /// A write that has yet to be queued, once. Its caller never goes on on the writer's thread, however the write
     /// ends.
     /// </summary>
-    protected PendingWrite() => _caller.RunContinuationsAsynchronously = true;
+    protected WriteCommand() => _caller.RunContinuationsAsynchronously = true;
 
     /// <summary>Completes once the write is on disk, or was not made. To be awaited once.</summary>
     internal ValueTask<T> Task => new(this, _caller.Version);
 
     /// <summary>Makes the write, inside the transaction: on the writer's thread, twice where a neighbour must be undone. It changes nothing but the
     /// database and what follows it. What it throws undoes this write alone, and reaches the caller.</summary>
-    protected abstract Outcome<T> Run();
+    protected abstract WriteResult<T> Run();
 
     /// <summary>On the writer's thread after the commit, in commit order, before the caller goes on: the place to bring memory in line with
     /// the disk. Not called for a write that was undone. What it throws is logged, and the caller is told that the
@@ -63,25 +63,25 @@ public abstract class PendingWrite<T> : PendingWrite, IValueTaskSource<T>
 
     internal sealed override bool TryRun()
     {
-        Fault = null;
+        Error = null;
         try
         {
-            _outcome = Run();
-            return _outcome.IsKept;
+            _result = Run();
+            return _result.IsCommitted;
         }
         catch (Exception exception)
         {
-            Fault = exception;
+            Error = exception;
             return false;
         }
     }
 
-    internal sealed override void Follow()
+    internal sealed override void AfterCommit()
     {
-        if (_outcome.IsKept) Committed(_outcome.Answer);
+        if (_result.IsCommitted) Committed(_result.Answer);
     }
 
-    internal sealed override void Complete() => _caller.SetResult(_outcome.Answer);
+    internal sealed override void Complete() => _caller.SetResult(_result.Answer);
 
     internal sealed override void Fail(Exception exception) => _caller.SetException(exception);
 
@@ -94,9 +94,9 @@ public abstract class PendingWrite<T> : PendingWrite, IValueTaskSource<T>
 }
 
 /// <summary>A write that is made of delegates.</summary>
-internal sealed class DelegateWrite<T>(Func<Outcome<T>> work, Action<T>? committed) : PendingWrite<T>
+internal sealed class DelegateWriteCommand<T>(Func<WriteResult<T>> work, Action<T>? committed) : WriteCommand<T>
 {
-    protected override Outcome<T> Run() => work();
+    protected override WriteResult<T> Run() => work();
 
     protected override void Committed(T answer) => committed?.Invoke(answer);
 }

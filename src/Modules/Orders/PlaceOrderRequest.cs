@@ -10,7 +10,7 @@ namespace Shop.Orders;
 /// <param name="Items">The lines, as they were sent; a product may stand in several.</param>
 /// <param name="OrderId">An id of the client's own.</param>
 /// <param name="Key">The <c>Idempotency-Key</c>, as it is kept.</param>
-internal sealed partial record Wish(string CustomerId, IReadOnlyList<StockLine> Items, string? OrderId, string? Key)
+internal sealed partial record PlaceOrderRequest(string CustomerId, IReadOnlyList<StockLine> Items, string? OrderId, string? Key)
 {
     private static readonly TextField CustomerField = new("customer_id", 1, 100)
     {
@@ -66,31 +66,31 @@ internal sealed partial record Wish(string CustomerId, IReadOnlyList<StockLine> 
         [OrderId, CustomerId, .. Items.SelectMany(item => new[] { item.ProductId, item.Quantity.ToString() })]);
 
     /// <summary>What a body asks for; its faults are noted there.</summary>
-    public static Wish Read(HttpContext http, RequestBody body)
+    public static PlaceOrderRequest Read(HttpContext http, RequestBody body)
     {
         string customer = body.Root.Read(CustomerField) ?? "";
         IReadOnlyList<StockLine> items = body.Root.Read(ItemsField, static item => new StockLine(item.Read(ProductField) ?? "", item.Read(QuantityField) ?? 0));
-        return new Wish(customer, items, body.Root.Read(OrderField), IdempotencyKey.Read(http, body.Faults));
+        return new PlaceOrderRequest(customer, items, body.Root.Read(OrderField), IdempotencyKey.Read(http, body.Errors));
     }
 
     /// <summary>What a form asks for, by the same rules.</summary>
     /// <param name="customer">Who orders.</param>
     /// <param name="lines">The lines as they were typed.</param>
     /// <param name="key">What makes it safe to repeat.</param>
-    /// <param name="faults">Where its faults are noted.</param>
-    public static Wish Read(string customer, IReadOnlyList<(string ProductId, string Quantity)> lines, string key, Faults faults)
+    /// <param name="errors">Where its faults are noted.</param>
+    public static PlaceOrderRequest Read(string customer, IReadOnlyList<(string ProductId, string Quantity)> lines, string key, ValidationErrors errors)
     {
-        if (CustomerField.Read(customer, out _) is { } customerFault) faults.Add(CustomerField.Name, customerFault);
-        if (lines.Count < ItemsField.From || lines.Count > ItemsField.To) faults.Add(ItemsField.Name, $"must have {ItemsField.From} to {ItemsField.To} lines");
+        if (CustomerField.Read(customer, out _) is { } customerFault) errors.Add(CustomerField.Name, customerFault);
+        if (lines.Count < ItemsField.Min || lines.Count > ItemsField.Max) errors.Add(ItemsField.Name, $"must have {ItemsField.Min} to {ItemsField.Max} lines");
         var items = new StockLine[lines.Count];
         for (int i = 0; i < items.Length; i++)
         {
-            if (ProductField.Read(lines[i].ProductId, out _) is { } productFault) faults.Add($"items[{i}].product_id", productFault);
-            if (QuantityField.Read(lines[i].Quantity, out long? units) is { } quantityFault) faults.Add($"items[{i}].quantity", quantityFault);
+            if (ProductField.Read(lines[i].ProductId, out _) is { } productFault) errors.Add($"items[{i}].product_id", productFault);
+            if (QuantityField.Read(lines[i].Quantity, out long? units) is { } quantityFault) errors.Add($"items[{i}].quantity", quantityFault);
             items[i] = new StockLine(lines[i].ProductId, units ?? 0);
         }
 
-        return new Wish(customer, items, null, key);
+        return new PlaceOrderRequest(customer, items, null, key);
     }
 
     public string[] ProductIds()
@@ -105,7 +105,7 @@ internal sealed partial record Wish(string CustomerId, IReadOnlyList<StockLine> 
         ? [.. Items.GroupBy(item => item.ProductId, (product, same) => new StockLine(product, same.Sum(item => item.Quantity)), StringComparer.Ordinal)]
         : Items;
 
-    public string[] GateKeys() => (Key, OrderId) switch
+    public string[] LockKeys() => (Key, OrderId) switch
     {
         (null, _) => [$"id {OrderId}"],
         (_, null) => [$"key {Key}"],

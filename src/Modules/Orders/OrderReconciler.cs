@@ -12,7 +12,7 @@ namespace Shop.Orders;
 /// Keeps Inventory in step with the orders: what can wait is collected and done in one go, off the path of the answer; what
 /// failed is tried again; and what a crash left is settled at start, before a port is open. Every step may be repeated.
 /// </summary>
-internal sealed class Settlement(OrderStore store, IInventory inventory, [FromKeyedServices(OrdersModule.Name)] ModuleContext module) : IAsyncDisposable
+internal sealed class OrderReconciler(OrderStore store, IInventory inventory, [FromKeyedServices(OrdersModule.Name)] ModuleContext module) : IAsyncDisposable
 {
     /// <summary>Most reservations of one write: so many cost no more than a full batch of orders.</summary>
     internal const int StepsPerWrite = 1024;
@@ -46,7 +46,7 @@ internal sealed class Settlement(OrderStore store, IInventory inventory, [FromKe
 
     /// <summary>Settles what a crash left. It costs what is pending, not what is stored.</summary>
     /// <exception cref="StoreException">A database can't be used.</exception>
-    public async Task SettleAsync()
+    public async Task ReconcileAsync()
     {
         IReadOnlyList<ReservationId> unconfirmed = await inventory.UnconfirmedAsync();
         int withOrders = store.WithOrders(unconfirmed).Count;
@@ -200,7 +200,7 @@ internal sealed class Settlement(OrderStore store, IInventory inventory, [FromKe
                 await store.Writes.WriteAsync(() =>
                 {
                     foreach (ReservationId reservation in some) store.RemovePending(reservation.OrderId);
-                    return Outcome.Keep(some.Length);
+                    return WriteResult.Commit(some.Length);
                 });
                 break;
         }
@@ -209,7 +209,7 @@ internal sealed class Settlement(OrderStore store, IInventory inventory, [FromKe
     // A write that failed may have taken effect all the same: whether there is the order decides.
     private async Task UndoAsync(ReservationId[] some)
     {
-        await store.Writes.FenceAsync();
+        await store.Writes.CommitBarrierAsync();
         IReadOnlySet<ReservationId> withOrders = store.WithOrders(some);
         await inventory.ConfirmAsync([.. withOrders]);
         await inventory.ReleaseAsync([.. some.Where(reservation => !withOrders.Contains(reservation))]);

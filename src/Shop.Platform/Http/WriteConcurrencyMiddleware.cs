@@ -9,7 +9,7 @@ namespace Shop.Platform.Http;
 /// <param name="arrive">Waits for what the request brings; answers it where that is not taken.</param>
 /// <param name="handler">Answers it in its turn.</param>
 /// <param name="tooLate">Told where its turn came too late.</param>
-internal sealed class InTurn(ModuleListener listener, Func<HttpContext, ValueTask<IResult?>> arrive, Handler handler, Action? tooLate = null)
+internal sealed class WriteConcurrencyMiddleware(ModuleListener listener, Func<HttpContext, ValueTask<IResult?>> arrive, Handler handler, Action? tooLate = null)
 {
     public async Task AnswerAsync(HttpContext http)
     {
@@ -20,7 +20,7 @@ internal sealed class InTurn(ModuleListener listener, Func<HttpContext, ValueTas
             return;
         }
 
-        if (!listener.Turns.TryAsk(out ValueTask turn))
+        if (!listener.WriteLimiter.TryAcquire(out ValueTask turn))
         {
             RequestBody.Discard(http);
             await listener.TooManyRequests().ExecuteAsync(http);
@@ -36,7 +36,7 @@ internal sealed class InTurn(ModuleListener listener, Func<HttpContext, ValueTas
         }
         finally
         {
-            listener.Turns.Done();
+            listener.WriteLimiter.Release();
         }
 
         await answer.ExecuteAsync(http);

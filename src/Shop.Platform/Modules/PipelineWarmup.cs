@@ -8,15 +8,15 @@ namespace Shop.Platform.Modules;
 /// Builds a module's pipeline beside the start of the modules after it, and sends one request through, so that no client waits for what the first
 /// request makes. As a hosted service it comes after the modules and before the ports.
 /// </summary>
-internal sealed class PipelineBuilder(IServiceProvider services) : IHostedService
+internal sealed class PipelineWarmup(IServiceProvider services) : IHostedService
 {
-    private readonly List<Task> _building = [StartAhead.Ended];
+    private readonly List<Task> _building = [Warmup.Ended];
 
     /// <summary>Begins to build the pipeline of a module that has started.</summary>
     public void Begin(ModuleListener listener, Func<RequestDelegate> build) => _building.Add(Task.Run(() =>
     {
         listener.Pipeline = build();
-        return RehearseAsync(listener);
+        return PrewarmAsync(listener);
     }));
 
     /// <summary>Waits for all pipelines; a fault of one is a fault of the start.</summary>
@@ -24,7 +24,7 @@ internal sealed class PipelineBuilder(IServiceProvider services) : IHostedServic
 
     public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
-    private Task RehearseAsync(ModuleListener listener)
+    private Task PrewarmAsync(ModuleListener listener)
     {
         var http = new DefaultHttpContext { RequestServices = services };
         http.Features.Set(listener);

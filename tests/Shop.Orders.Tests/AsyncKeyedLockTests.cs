@@ -1,11 +1,11 @@
 namespace Shop.Orders.Tests;
 
-internal sealed class KeyedGateTests
+internal sealed class AsyncKeyedLockTests
 {
     [Test]
     public async Task Given_many_that_enter_by_overlapping_keys_then_none_shares_a_key_with_another_inside_and_all_get_through()
     {
-        var gate = new KeyedGate();
+        var locks = new AsyncKeyedLock();
         string[] keys = ["a", "b", "c"];
         int[] inside = new int[keys.Length];
         int through = 0;
@@ -13,7 +13,7 @@ internal sealed class KeyedGateTests
         {
             // In either order: whoever enters by two keys must not wait for one who waits for it.
             int one = n % 3, other = (n / 3 % 2 == 0) ? (one + 1) % 3 : (one + 2) % 3;
-            using IDisposable pass = await gate.EnterAsync(keys[one], keys[other]);
+            using IDisposable pass = await locks.LockAsync(keys[one], keys[other]);
             Assert.That((Interlocked.Increment(ref inside[one]), Interlocked.Increment(ref inside[other])), Is.EqualTo((1, 1)));
             await Task.Yield();
             Interlocked.Decrement(ref inside[one]);

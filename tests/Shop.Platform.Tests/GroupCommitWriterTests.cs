@@ -3,7 +3,7 @@ using Shop.Platform.Data;
 
 namespace Shop.Platform.Tests;
 
-internal sealed class WriteQueueTests
+internal sealed class GroupCommitWriterTests
 {
     [Test]
     public async Task Given_writes_that_wait_together_then_one_commit_carries_them_and_each_caller_finds_its_own_on_disk()
@@ -49,7 +49,7 @@ internal sealed class WriteQueueTests
         string answer = await database.Writes.WriteAsync(() =>
         {
             database.Insert.Set(1, "gone").Run();
-            return Outcome.Undo("refused");
+            return WriteResult.Rollback("refused");
         }, _ => followed = true);
         Assert.That((answer, followed, database.Notes().Length), Is.EqualTo(("refused", false, 0)));
     }
@@ -174,11 +174,11 @@ internal sealed class WriteQueueTests
         {
             int runs = 0;
             (ManualResetEventSlim release, Task held) = await database.HoldWriterAsync();
-            Task<int> neighbour = database.Writes.WriteAsync(() => Outcome.Keep(++runs));
+            Task<int> neighbour = database.Writes.WriteAsync(() => WriteResult.Commit(++runs));
             Task<string> undone = database.Writes.WriteAsync(() =>
             {
                 if (changes) database.Insert.Set(1, "gone").Run();
-                return Outcome.Undo("refused");
+                return WriteResult.Rollback("refused");
             });
             release.Set();
             await held;
@@ -197,7 +197,7 @@ internal sealed class WriteQueueTests
             Task<string>[] writes = [.. kinds.Select((each, n) => database.Writes.WriteAsync(() =>
             {
                 if (each.Item2) database.Insert.Set(1, $"{n}").Run();
-                return each.Item1 switch { 0 => Outcome.Keep("kept"), 1 => Outcome.Undo("undone"), _ => throw new InvalidOperationException() };
+                return each.Item1 switch { 0 => WriteResult.Commit("kept"), 1 => WriteResult.Rollback("undone"), _ => throw new InvalidOperationException() };
             }))];
             Task.WhenAll(writes).ContinueWith(_ => { }, TaskScheduler.Default).Wait();
             return database.Notes().SequenceEqual(kinds.Select((each, n) => (each, n)).Where(one => one.each is (0, true)).Select(one => $"{one.n}"))
@@ -301,7 +301,7 @@ internal sealed class WriteQueueTests
 
     private enum End
     {
-        IsKept,
+        IsCommitted,
         IsUndone,
         IsUndoneWithChanges,
         Throws,
@@ -309,19 +309,19 @@ internal sealed class WriteQueueTests
         IsLate,
     }
 
-    private sealed class Note(DatabaseUnderTest database, string text, End end = End.IsKept) : PendingWrite<string>
+    private sealed class Note(DatabaseUnderTest database, string text, End end = End.IsCommitted) : WriteCommand<string>
     {
-        public Outcome<string> Outcome()
+        public WriteResult<string> Outcome()
         {
             if (end != End.IsUndone) database.Insert.Set(1, text).Run();
             return end switch
             {
                 End.Throws => throw new InvalidOperationException("no"),
-                End.IsUndone or End.IsUndoneWithChanges => Data.Outcome.Undo(text),
-                _ => Data.Outcome.Keep(text),
+                End.IsUndone or End.IsUndoneWithChanges => Data.WriteResult.Rollback(text),
+                _ => Data.WriteResult.Commit(text),
             };
         }
 
-        protected override Outcome<string> Run() => Outcome();
+        protected override WriteResult<string> Run() => Outcome();
     }
 }

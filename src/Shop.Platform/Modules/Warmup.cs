@@ -8,7 +8,7 @@ namespace Shop.Platform.Modules;
 /// Lets another processor compile what the modules will need first, while the host is built: metrics and a database. What it makes, it makes
 /// in memory and gives up.
 /// </summary>
-public static class StartAhead
+public static class Warmup
 {
     private static Task? _work;
 
@@ -20,6 +20,6 @@ public static class StartAhead
     public static void Begin(Assembly migrations) => _work ??= Task.Run(() =>
     {
         _ = new DatabaseMetrics(Metrics.WithCustomRegistry(Metrics.NewCustomRegistry()), queueLimit: 1);
-        Database.Rehearse(migrations);
+        Database.Prewarm(migrations);
     });
 }

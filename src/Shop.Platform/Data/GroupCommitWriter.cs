@@ -15,7 +15,7 @@ namespace Shop.Platform.Data;
 /// A savepoint for each write costs a copy of each page that it touches, and next to no write needs one. So a batch runs without; only where a write
 /// that has changed something must be undone, the batch is rolled back and run again with savepoints.
 /// </remarks>
-public sealed class WriteQueue
+public sealed class GroupCommitWriter
 {
     /// <summary>Most writes in one commit, unless <see cref="ShopSettings.WriteBatchLimit"/> says fewer.</summary>
     public const int MaxBatch = 1024;
@@ -30,16 +30,16 @@ public sealed class WriteQueue
     private readonly Action<SqliteException> _failed;
     private readonly int _batchLimit;
     private readonly TimeSpan _longestWait;
-    private readonly Channel<PendingWrite> _waiting;
+    private readonly Channel<WriteCommand> _waiting;
     private readonly Thread _writer;
     private readonly List<Statement> _prepared = [];
     private readonly Lock _sqlite = new();
-    private readonly Statement _begin, _commit, _rollback, _savepoint, _release, _undo, _fence;
-    private IWriteFollower? _follower;
+    private readonly Statement _begin, _commit, _rollback, _savepoint, _release, _rollbackTo, _barrier;
+    private ITransactionParticipant? _participant;
     private long _commits;
     private volatile int _inBatch;
 
-    internal WriteQueue(string module, SqliteConnection connection, ShopSettings settings, DatabaseMetrics metrics,
+    internal GroupCommitWriter(string module, SqliteConnection connection, ShopSettings settings, DatabaseMetrics metrics,
         ILogger log, Action<SqliteException> failed)
     {
         _failed = failed;
@@ -49,14 +49,14 @@ public sealed class WriteQueue
         _metrics = metrics;
         _batchLimit = settings.WriteBatchLimit;
         _longestWait = settings.RequestTimeout;
-        _waiting = Channel.CreateBounded<PendingWrite>(new BoundedChannelOptions(settings.WriteQueueLimit) { SingleReader = true });
+        _waiting = Channel.CreateBounded<WriteCommand>(new BoundedChannelOptions(settings.WriteQueueLimit) { SingleReader = true });
         _begin = Prepare("BEGIN IMMEDIATE");
         _commit = Prepare("COMMIT");
         _rollback = Prepare("ROLLBACK");
         _savepoint = Prepare("SAVEPOINT one_write");
         _release = Prepare("RELEASE one_write");
-        _undo = Prepare("ROLLBACK TO one_write");
-        _fence = Prepare("INSERT INTO health_probe (id, probe) VALUES (2, 1) ON CONFLICT (id) DO UPDATE SET probe = probe + 1");
+        _rollbackTo = Prepare("ROLLBACK TO one_write");
+        _barrier = Prepare("INSERT INTO health_probe (id, probe) VALUES (2, 1) ON CONFLICT (id) DO UPDATE SET probe = probe + 1");
         _writer = new Thread(WriteUntilStopped) { Name = $"{module} writer", IsBackground = true };
         _writer.Start();
     }
@@ -92,13 +92,13 @@ public sealed class WriteQueue
     }
 
     /// <summary>Lets state in memory go with the writes from now on. Called before the first write that changes it.</summary>
-    public void Follow(IWriteFollower follower) => _follower = follower;
+    public void Enlist(ITransactionParticipant participant) => _participant = participant;
 
     /// <summary>Queues a write. The task completes once the commit that carries it has reached the disk, and is to be awaited once.</summary>
     /// <exception cref="WriteQueueFullException">At once, where the queue is full.</exception>
     /// <exception cref="WriteTimeoutException">It waited too long for its turn.</exception>
     /// <exception cref="StoreUnavailableException">The batch could not be committed.</exception>
-    public ValueTask<T> WriteAsync<T>(PendingWrite<T> write)
+    public ValueTask<T> WriteAsync<T>(WriteCommand<T> write)
     {
         AssertIsElsewhere();
         if (_waiting.Writer.TryWrite(write)) return write.Task;
@@ -106,16 +106,16 @@ public sealed class WriteQueue
         throw new WriteQueueFullException(_module);
     }
 
-    /// <summary>Queues a write that is made of delegates; see <see cref="WriteAsync{T}(PendingWrite{T})"/>.</summary>
-    /// <param name="work">What <see cref="PendingWrite{T}.Run"/> does.</param>
-    /// <param name="committed">What <see cref="PendingWrite{T}.Committed"/> does.</param>
-    public Task<T> WriteAsync<T>(Func<Outcome<T>> work, Action<T>? committed = null) => WriteAsync(new DelegateWrite<T>(work, committed)).AsTask();
+    /// <summary>Queues a write that is made of delegates; see <see cref="WriteAsync{T}(WriteCommand{T})"/>.</summary>
+    /// <param name="work">What <see cref="WriteCommand{T}.Run"/> does.</param>
+    /// <param name="committed">What <see cref="WriteCommand{T}.Committed"/> does.</param>
+    public Task<T> WriteAsync<T>(Func<WriteResult<T>> work, Action<T>? committed = null) => WriteAsync(new DelegateWriteCommand<T>(work, committed)).AsTask();
 
     /// <summary>
     /// Commits something of no meaning. A commit that failed may lie in the WAL all the same, and a crash would bring it back; the next
     /// that succeeds overwrites it. So what undoes the work of a failed commit elsewhere waits for this first.
     /// </summary>
-    public Task FenceAsync() => WriteAsync(() => Outcome.Keep(_fence.Run()));
+    public Task CommitBarrierAsync() => WriteAsync(() => WriteResult.Commit(_barrier.Run()));
 
     /// <summary>Takes no more writes, finishes those that wait, and ends the writer.</summary>
     internal void Stop()
@@ -129,10 +129,10 @@ public sealed class WriteQueue
     private void WriteUntilStopped()
     {
         _isWriter = true;
-        var batch = new List<PendingWrite>(_batchLimit);
+        var batch = new List<WriteCommand>(_batchLimit);
         while (WaitForWork())
         {
-            while (batch.Count < _batchLimit && _waiting.Reader.TryRead(out PendingWrite? write))
+            while (batch.Count < _batchLimit && _waiting.Reader.TryRead(out WriteCommand? write))
             {
                 // Whoever asked for it has hardly waited so long; and what is left undone lets the others catch up.
                 if (Stopwatch.GetElapsedTime(write.QueuedAt) > _longestWait) write.Fail(new WriteTimeoutException(_module));
@@ -153,19 +153,19 @@ public sealed class WriteQueue
     // This thread belongs to the writer, so blocking it harms nobody.
     private bool WaitForWork() => _waiting.Reader.WaitToReadAsync().AsTask().GetAwaiter().GetResult();
 
-    private void Commit(List<PendingWrite> batch)
+    private void Commit(List<WriteCommand> batch)
     {
         long start = Stopwatch.GetTimestamp();
-        int kept;
+        int committed;
         try
         {
             _begin.Run();
-            if (!TryRunTogether(batch, out kept))
+            if (!TryRunTogether(batch, out committed))
             {
                 _rollback.Run();
-                _follower?.RollBack();
+                _participant?.RollBack();
                 _begin.Run();
-                kept = batch.Count(RunInSavepoint);
+                committed = batch.Count(RunInSavepoint);
             }
 
             FaultPoint.Reach($"before-commit-{_module}");
@@ -175,29 +175,29 @@ public sealed class WriteQueue
         catch (SqliteException exception)
         {
             RollBack();
-            _follower?.RollBack();
+            _participant?.RollBack();
             _metrics.Failed(batch.Count);
             StoreUnavailableException failure = Unavailable(exception);
-            foreach (PendingWrite write in batch) write.Fail(failure);
+            foreach (WriteCommand write in batch) write.Fail(failure);
             return;
         }
 
-        _follower?.Commit();
+        _participant?.Commit();
         Volatile.Write(ref _commits, _commits + 1);
         // Counted first: whoever has an answer finds it in the metrics.
-        _metrics.Committed(kept, batch.Count - kept, Stopwatch.GetElapsedTime(start));
-        foreach (PendingWrite write in batch)
+        _metrics.Committed(committed, batch.Count - committed, Stopwatch.GetElapsedTime(start));
+        foreach (WriteCommand write in batch)
         {
-            if (write.Fault is null) Complete(write);
-            else write.Fail(write.Fault is SqliteException sqlite ? Unavailable(sqlite) : write.Fault);
+            if (write.Error is null) Complete(write);
+            else write.Fail(write.Error is SqliteException sqlite ? Unavailable(sqlite) : write.Error);
         }
     }
 
-    private void Complete(PendingWrite write)
+    private void Complete(WriteCommand write)
     {
         try
         {
-            write.Follow();
+            write.AfterCommit();
         }
         catch (Exception exception)
         {
@@ -216,23 +216,23 @@ public sealed class WriteQueue
     }
 
     /// <returns>Whether it may stay so: false where a write that must be undone has changed something.</returns>
-    private bool TryRunTogether(List<PendingWrite> batch, out int kept)
+    private bool TryRunTogether(List<WriteCommand> batch, out int committed)
     {
-        kept = 0;
+        committed = 0;
         int changes = raw.sqlite3_total_changes(_connection.Handle);
-        foreach (PendingWrite write in batch)
+        foreach (WriteCommand write in batch)
         {
-            bool isKept = Run(write);
+            bool isCommitted = Run(write);
             int changesBefore = changes;
             changes = raw.sqlite3_total_changes(_connection.Handle);
-            if (isKept)
+            if (isCommitted)
             {
-                kept++;
-                _follower?.Keep();
+                committed++;
+                _participant?.ReleaseSavepoint();
             }
             else if (changes == changesBefore)
             {
-                _follower?.Undo();
+                _participant?.RollBackToSavepoint();
             }
             else
             {
@@ -243,31 +243,31 @@ public sealed class WriteQueue
         return true;
     }
 
-    private bool RunInSavepoint(PendingWrite write)
+    private bool RunInSavepoint(WriteCommand write)
     {
         _savepoint.Run();
-        bool isKept = Run(write);
-        if (isKept)
+        bool isCommitted = Run(write);
+        if (isCommitted)
         {
-            _follower?.Keep();
+            _participant?.ReleaseSavepoint();
         }
         else
         {
-            _undo.Run();
-            _follower?.Undo();
+            _rollbackTo.Run();
+            _participant?.RollBackToSavepoint();
         }
 
         _release.Run();
-        return isKept;
+        return isCommitted;
     }
 
-    private bool Run(PendingWrite write)
+    private bool Run(WriteCommand write)
     {
-        bool isKept = write.TryRun();
-        // SQLite ends the whole transaction by itself on some errors (disk full, I/O): then nobody's write is kept.
+        bool isCommitted = write.TryRun();
+        // SQLite ends the whole transaction by itself on some errors (disk full, I/O): then nobody's write is committed.
         if (raw.sqlite3_get_autocommit(_connection.Handle) != 0)
-            throw write.Fault as SqliteException ?? new SqliteException("The transaction was ended.", raw.SQLITE_ABORT);
-        return isKept;
+            throw write.Error as SqliteException ?? new SqliteException("The transaction was ended.", raw.SQLITE_ABORT);
+        return isCommitted;
     }
 
     private void RollBack()

@@ -4,7 +4,7 @@ using Shop.Platform.OpenApi;
 namespace Shop.Platform.Modules;
 
 /// <summary>What <c>GET /</c> answers: the service, and where all it has is.</summary>
-internal sealed record ServiceCard(string Service, string Version, IReadOnlyDictionary<string, string> Links);
+internal sealed record ServiceInfo(string Service, string Version, IReadOnlyDictionary<string, string> Links);
 
 /// <summary>What the health routes answer.</summary>
 internal sealed record HealthAnswer([property: OneOf<HealthWord>] string Status, IReadOnlyDictionary<string, HealthAnswer.Check> Checks)
@@ -27,6 +27,6 @@ internal sealed class HealthWord : IChoices
 }
 
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower)]
-[JsonSerializable(typeof(ServiceCard))]
+[JsonSerializable(typeof(ServiceInfo))]
 [JsonSerializable(typeof(HealthAnswer))]
 internal sealed partial class PlatformJson : JsonSerializerContext;

@@ -6,12 +6,12 @@ using Shop.Testing;
 
 namespace Shop.Orders.Tests;
 
-internal sealed class SettlementTests
+internal sealed class OrderReconcilerTests
 {
     private ModuleFiles _files = null!;
     private OrderStore _store = null!;
     private IInventory _inventory = null!;
-    private Settlement _settlement = null!;
+    private OrderReconciler _reconciler = null!;
 
     [SetUp]
     public void Open()
@@ -19,13 +19,13 @@ internal sealed class SettlementTests
         _files = new ModuleFiles(new OrdersModule());
         _store = new OrderStore(_files.Context.Database);
         _inventory = Substitute.For<IInventory>();
-        _settlement = new Settlement(_store, _inventory, _files.Context);
+        _reconciler = new OrderReconciler(_store, _inventory, _files.Context);
     }
 
     [TearDown]
     public async Task Close()
     {
-        await _settlement.DisposeAsync();
+        await _reconciler.DisposeAsync();
         _files.Dispose();
     }
 
@@ -37,7 +37,7 @@ internal sealed class SettlementTests
         // The first try at an order that exists has none itself.
         _inventory.UnconfirmedAsync().Returns([new("placed", 1), new("orphan", 5), new("tried again", 6)]);
         Calls calls = Calls.To(_inventory);
-        await _settlement.SettleAsync();
+        await _reconciler.ReconcileAsync();
         Assert.That(calls.Confirmed, Is.EqualTo(new ReservationId[] { new("placed", 1) }));
         Assert.That(calls.Released, Is.EquivalentTo(new ReservationId[] { new("orphan", 5), new("tried again", 6), new("cancelled", 3) }));
         Assert.That(calls.Shipped, Is.EqualTo(new ReservationId[] { new("shipped", 2) }));
@@ -60,7 +60,7 @@ internal sealed class SettlementTests
             calls++;
             Interlocked.Decrement(ref underWay);
         });
-        await _settlement.SettleAsync();
+        await _reconciler.ReconcileAsync();
         Assert.That(released, Is.EqualTo(orphans));
         Assert.That(calls, Is.EqualTo(12));
     }
@@ -70,7 +70,7 @@ internal sealed class SettlementTests
     {
         _inventory.UnconfirmedAsync().Returns([new("orphan", 1)]);
         _inventory.ReleaseAsync(default!).ReturnsForAnyArgs(Task.FromException(new StoreUnavailableException("inventory", new IOException("no"))));
-        Assert.That(_settlement.SettleAsync, Throws.TypeOf<StoreUnavailableException>().With.Property("Module").EqualTo("inventory"));
+        Assert.That(_reconciler.ReconcileAsync, Throws.TypeOf<StoreUnavailableException>().With.Property("Module").EqualTo("inventory"));
     }
 
     [Test]
@@ -87,10 +87,10 @@ internal sealed class SettlementTests
             carriedOut.TrySetResult();
             return Task.CompletedTask;
         });
-        _settlement.Start();
-        await _settlement.FollowAsync(new("o", 7), OrderStatus.Shipped);
+        _reconciler.Start();
+        await _reconciler.FollowAsync(new("o", 7), OrderStatus.Shipped);
         await carriedOut.Task;
-        await _settlement.DisposeAsync();
+        await _reconciler.DisposeAsync();
         Assert.That((tries, _store.Pending().Count), Is.EqualTo((failures.Length, 0)));
     }
 
@@ -112,14 +112,14 @@ internal sealed class SettlementTests
             failed.SetResult();
             throw new StoreUnavailableException("inventory", new IOException("no"));
         });
-        _settlement.Undo(new("a", 1));
-        _settlement.Undo(new("b", 2));
-        _settlement.Start();
+        _reconciler.Undo(new("a", 1));
+        _reconciler.Undo(new("b", 2));
+        _reconciler.Start();
         await failed.Task;
-        Assert.That((_settlement.IsBeingUndone("a"), _settlement.IsBeingUndone("b")), Is.EqualTo((true, true)));
+        Assert.That((_reconciler.IsBeingUndone("a"), _reconciler.IsBeingUndone("b")), Is.EqualTo((true, true)));
         mayGoOn.SetResult();
-        await _settlement.DisposeAsync();
-        Assert.That((_settlement.IsBeingUndone("a"), _settlement.IsBeingUndone("b")), Is.EqualTo((false, false)));
+        await _reconciler.DisposeAsync();
+        Assert.That((_reconciler.IsBeingUndone("a"), _reconciler.IsBeingUndone("b")), Is.EqualTo((false, false)));
         Assert.That(releases, Has.All.EqualTo(new ReservationId[] { new("a", 1), new("b", 2) }).And.Exactly(2).Items);
     }
 
@@ -128,10 +128,10 @@ internal sealed class SettlementTests
     {
         await PlacedAsync(new ReservationId("there", 1));
         Calls calls = Calls.To(_inventory);
-        _settlement.Undo(new("there", 1));
-        _settlement.Undo(new("not there", 2));
-        _settlement.Start();
-        await _settlement.DisposeAsync();
+        _reconciler.Undo(new("there", 1));
+        _reconciler.Undo(new("not there", 2));
+        _reconciler.Start();
+        await _reconciler.DisposeAsync();
         Assert.That(calls.Confirmed, Is.EqualTo(new ReservationId[] { new("there", 1) }));
         Assert.That(calls.Released, Is.EqualTo(new ReservationId[] { new("not there", 2) }));
     }
@@ -144,12 +144,12 @@ internal sealed class SettlementTests
         await PlacedAsync([poison, .. well]);
         await ChangedAsync([.. well.Append(poison).Select(reservation => (reservation.OrderId, OrderStatus.Shipped))]);
         Calls calls = Calls.To(_inventory, poison);
-        await _settlement.SettleAsync();
+        await _reconciler.ReconcileAsync();
         Assert.That(calls.Shipped, Is.EquivalentTo(well));
         Assert.That(_store.Pending(), Is.EqualTo(new[] { (poison, OrderStatus.Shipped) }));
-        _settlement.Start();
-        _settlement.Confirm(new("later", 9));
-        await _settlement.DisposeAsync();
+        _reconciler.Start();
+        _reconciler.Confirm(new("later", 9));
+        await _reconciler.DisposeAsync();
         Assert.That(calls.Confirmed, Is.EqualTo(new ReservationId[] { new("later", 9) }));
     }
 
@@ -165,10 +165,10 @@ internal sealed class SettlementTests
             await gate.Task;
             confirmed.AddRange(call.Arg<IReadOnlyList<ReservationId>>());
         });
-        _settlement.Start();
-        for (int i = 0; i < 500; i++) _settlement.Confirm(new($"{i}", i));
+        _reconciler.Start();
+        for (int i = 0; i < 500; i++) _reconciler.Confirm(new($"{i}", i));
         gate.SetResult();
-        await _settlement.DisposeAsync();
+        await _reconciler.DisposeAsync();
         Assert.That(confirmed, Is.EqualTo(Enumerable.Range(0, 500).Select(n => new ReservationId($"{n}", n))));
         Assert.That(calls, Is.LessThan(250));
     }
@@ -177,13 +177,13 @@ internal sealed class SettlementTests
     {
         foreach (ReservationId order in orders)
             _store.Insert(new Order(order.OrderId, "c", OrderStatus.Created, 100, 0, 0, [new OrderLine("p", "P", 1, 100)]), order.Number, null);
-        return Outcome.Keep(0);
+        return WriteResult.Commit(0);
     });
 
     private Task<int> ChangedAsync(params (string Id, string Status)[] orders) => _store.Writes.WriteAsync(() =>
     {
         foreach ((string id, string status) in orders) _store.AddPending(id, status);
-        return Outcome.Keep(0);
+        return WriteResult.Commit(0);
     });
 
     /// <summary>What Inventory was asked for.</summary>

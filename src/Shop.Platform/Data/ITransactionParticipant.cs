@@ -1,13 +1,13 @@
 namespace Shop.Platform.Data;
 
 /// <summary>State in memory that goes with the writes of a database: undone with them, and on disk with them. Called on the writer's thread alone.</summary>
-public interface IWriteFollower
+public interface ITransactionParticipant
 {
     /// <summary>The write that ran last stays, if the batch does.</summary>
-    void Keep();
+    void ReleaseSavepoint();
 
     /// <summary>The write that ran last is undone.</summary>
-    void Undo();
+    void RollBackToSavepoint();
 
     /// <summary>All that was kept is on disk; whoever asked for it hears of it next.</summary>
     void Commit();

@@ -2,6 +2,7 @@ using Shop.Inventory.Contracts;
 using Shop.Orders;
 using Shop.Platform;
 using Shop.Platform.Data;
+using Shop.Platform.Data.Sqlite;
 using Shop.Products;
 
 namespace Shop.Host;

@@ -1,6 +1,6 @@
 using System.Net;
 using Microsoft.Extensions.Configuration;
-using Shop.Platform.Data;
+using Shop.Platform.Data.Sqlite;
 using Shop.Platform.Modules;
 using Shop.Platform.Requests;
 using Shop.Platform.Security;

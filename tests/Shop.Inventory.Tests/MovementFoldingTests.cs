@@ -2,7 +2,7 @@ using CsCheck;
 using Dapper;
 using Microsoft.Data.Sqlite;
 using Shop.Inventory.Contracts;
-using Shop.Platform.Data;
+using Shop.Platform.Data.Sqlite;
 using Shop.Testing;
 
 namespace Shop.Inventory.Tests;

@@ -3,6 +3,7 @@ using Dapper;
 using Microsoft.Data.Sqlite;
 using Shop.Inventory.Contracts;
 using Shop.Platform.Data;
+using Shop.Platform.Data.Sqlite;
 using Shop.Testing;
 
 namespace Shop.Inventory.Tests;

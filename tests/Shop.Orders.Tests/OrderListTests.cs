@@ -1,5 +1,5 @@
 using CsCheck;
-using Shop.Platform.Data;
+using Shop.Platform.Data.Sqlite;
 using Shop.Testing;
 
 namespace Shop.Orders.Tests;

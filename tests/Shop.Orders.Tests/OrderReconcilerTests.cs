@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using NSubstitute;
 using Shop.Inventory.Contracts;
 using Shop.Platform.Data;
+using Shop.Platform.Data.Sqlite;
 using Shop.Testing;
 
 namespace Shop.Orders.Tests;

@@ -2,7 +2,7 @@ using Microsoft.Data.Sqlite;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.Logging.Abstractions;
 using Prometheus;
-using Shop.Platform.Data;
+using Shop.Platform.Data.Sqlite;
 
 namespace Shop.Platform.Tests;
 

@@ -1,5 +1,6 @@
 using CsCheck;
 using Shop.Platform.Data;
+using Shop.Platform.Data.Sqlite;
 
 namespace Shop.Platform.Tests;
 
@@ -317,8 +318,8 @@ internal sealed class GroupCommitWriterTests
             return end switch
             {
                 End.Throws => throw new InvalidOperationException("no"),
-                End.IsUndone or End.IsUndoneWithChanges => Data.WriteResult.Rollback(text),
-                _ => Data.WriteResult.Commit(text),
+                End.IsUndone or End.IsUndoneWithChanges => Data.Sqlite.WriteResult.Rollback(text),
+                _ => Data.Sqlite.WriteResult.Commit(text),
             };
         }
 

@@ -1,5 +1,6 @@
 using CsCheck;
 using Shop.Platform.Data;
+using Shop.Platform.Data.Sqlite;
 using Shop.Platform.Requests;
 
 namespace Shop.Platform.Tests;

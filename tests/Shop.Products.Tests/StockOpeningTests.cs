@@ -1,6 +1,7 @@
 using NSubstitute;
 using Shop.Inventory.Contracts;
 using Shop.Platform.Data;
+using Shop.Platform.Data.Sqlite;
 using Shop.Testing;
 
 namespace Shop.Products.Tests;

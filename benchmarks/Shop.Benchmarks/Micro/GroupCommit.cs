@@ -1,7 +1,7 @@
 using BenchmarkDotNet.Attributes;
 using Prometheus;
 using Shop.Platform;
-using Shop.Platform.Data;
+using Shop.Platform.Data.Sqlite;
 
 namespace Shop.Benchmarks.Micro;
 

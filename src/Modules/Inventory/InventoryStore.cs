@@ -3,6 +3,7 @@ using Microsoft.Data.Sqlite;
 using Shop.Inventory.Contracts;
 using Shop.Platform;
 using Shop.Platform.Data;
+using Shop.Platform.Data.Sqlite;
 
 namespace Shop.Inventory;
 

@@ -1,5 +1,5 @@
 using Shop.Platform;
-using Shop.Platform.Data;
+using Shop.Platform.Data.Sqlite;
 
 namespace Shop.Inventory;
 

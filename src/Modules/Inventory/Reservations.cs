@@ -1,6 +1,6 @@
 using Microsoft.Extensions.DependencyInjection;
 using Shop.Inventory.Contracts;
-using Shop.Platform.Data;
+using Shop.Platform.Data.Sqlite;
 using Shop.Platform.Modules;
 
 namespace Shop.Inventory;

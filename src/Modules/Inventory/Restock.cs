@@ -1,6 +1,7 @@
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
 using Shop.Platform.Data;
+using Shop.Platform.Data.Sqlite;
 using Shop.Platform.Http;
 using Shop.Platform.Modules;
 using Shop.Platform.Requests;

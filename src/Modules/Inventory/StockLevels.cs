@@ -1,5 +1,5 @@
 using System.Collections.Concurrent;
-using Shop.Platform.Data;
+using Shop.Platform.Data.Sqlite;
 
 namespace Shop.Inventory;
 

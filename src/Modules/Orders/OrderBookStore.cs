@@ -1,5 +1,5 @@
 using Shop.Inventory.Contracts;
-using Shop.Platform.Data;
+using Shop.Platform.Data.Sqlite;
 
 namespace Shop.Orders;
 

@@ -5,6 +5,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Shop.Inventory.Contracts;
 using Shop.Platform;
 using Shop.Platform.Data;
+using Shop.Platform.Data.Sqlite;
 using Shop.Platform.Http;
 using Shop.Platform.Modules;
 using Shop.Platform.Requests;

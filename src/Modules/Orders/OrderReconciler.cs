@@ -4,6 +4,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Shop.Inventory.Contracts;
 using Shop.Platform.Data;
+using Shop.Platform.Data.Sqlite;
 using Shop.Platform.Modules;
 
 namespace Shop.Orders;

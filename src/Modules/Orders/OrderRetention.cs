@@ -1,7 +1,7 @@
 using Microsoft.Extensions.DependencyInjection;
 using Shop.Inventory.Contracts;
 using Shop.Platform;
-using Shop.Platform.Data;
+using Shop.Platform.Data.Sqlite;
 using Shop.Platform.Modules;
 
 namespace Shop.Orders;

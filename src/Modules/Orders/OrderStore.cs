@@ -2,7 +2,7 @@ using Dapper;
 using Microsoft.Data.Sqlite;
 using Shop.Inventory.Contracts;
 using Shop.Platform;
-using Shop.Platform.Data;
+using Shop.Platform.Data.Sqlite;
 using Shop.Platform.Requests;
 
 namespace Shop.Orders;

@@ -1,6 +1,6 @@
 using Dapper;
 using Shop.Inventory.Contracts;
-using Shop.Platform.Data;
+using Shop.Platform.Data.Sqlite;
 
 namespace Shop.Products;
 

@@ -2,7 +2,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Shop.Inventory.Contracts;
 using Shop.Platform;
-using Shop.Platform.Data;
+using Shop.Platform.Data.Sqlite;
 using Shop.Platform.Http;
 using Shop.Platform.Modules;
 using Shop.Products.Contracts;

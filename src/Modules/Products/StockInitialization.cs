@@ -1,6 +1,6 @@
 using Shop.Inventory.Contracts;
 using Shop.Platform;
-using Shop.Platform.Data;
+using Shop.Platform.Data.Sqlite;
 
 namespace Shop.Products;
 

@@ -4,6 +4,7 @@ using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Data.Sqlite;
 using Shop.Platform.Data;
+using Shop.Platform.Data.Sqlite;
 using Shop.Platform.Security;
 
 namespace Shop.Platform.Http;

@@ -1,5 +1,5 @@
 using System.Threading.Tasks.Sources;
-using Shop.Platform.Data;
+using Shop.Platform.Data.Sqlite;
 
 namespace Shop.Platform.Http;
 

@@ -2,6 +2,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Shop.Platform.Data;
+using Shop.Platform.Data.Sqlite;
 
 namespace Shop.Platform.Modules;
 

@@ -12,6 +12,7 @@ using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Shop.Platform.Data;
+using Shop.Platform.Data.Sqlite;
 using Shop.Platform.Http;
 using Shop.Platform.Live;
 using Shop.Platform.OpenApi;

@@ -1,6 +1,7 @@
 using System.Reflection;
 using Prometheus;
 using Shop.Platform.Data;
+using Shop.Platform.Data.Sqlite;
 
 namespace Shop.Platform.Modules;
 

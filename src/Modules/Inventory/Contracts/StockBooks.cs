@@ -1,4 +1,4 @@
-using Shop.Platform.Data;
+using Shop.Platform.Data.Sqlite;
 
 namespace Shop.Inventory.Contracts;
 

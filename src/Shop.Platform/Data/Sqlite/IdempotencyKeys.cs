@@ -3,7 +3,7 @@ using Microsoft.Data.Sqlite;
 using Shop.Platform.Requests;
 using SQLitePCL;
 
-namespace Shop.Platform.Data;
+namespace Shop.Platform.Data.Sqlite;
 
 /// <summary>
 /// The answers that a module keeps for the keys of its clients. They stand in the module's own database, so a key

@@ -1,7 +1,7 @@
 using Microsoft.Data.Sqlite;
 using SQLitePCL;
 
-namespace Shop.Platform.Data;
+namespace Shop.Platform.Data.Sqlite;
 
 /// <summary>A module's database file, opened by a verb: beside a running shop, of a stopped one, or in a backup. What
 /// it had is there afterwards, its log included.</summary>

@@ -1,6 +1,6 @@
 using Microsoft.Data.Sqlite;
 
-namespace Shop.Platform.Data;
+namespace Shop.Platform.Data.Sqlite;
 
 /// <summary>Copies the database files of a shop, beside it or without it, and puts a copy in place. docs/backup.md is
 /// the manual.</summary>

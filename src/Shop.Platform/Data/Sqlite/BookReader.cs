@@ -1,6 +1,6 @@
 using Microsoft.Data.Sqlite;
 
-namespace Shop.Platform.Data;
+namespace Shop.Platform.Data.Sqlite;
 
 /// <summary>Reads a <see cref="BookFile"/> row by row, so that a check of any size takes the memory of one
 /// row.</summary>

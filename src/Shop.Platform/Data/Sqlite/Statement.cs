@@ -1,7 +1,7 @@
 using System.Text;
 using SQLitePCL;
 
-namespace Shop.Platform.Data;
+namespace Shop.Platform.Data.Sqlite;
 
 /// <summary>
 /// One SQL statement, compiled once and kept with the writer's connection. Parameters are set by index, from 1,

@@ -1,7 +1,7 @@
 using Microsoft.Data.Sqlite;
 using SQLitePCL;
 
-namespace Shop.Platform.Data;
+namespace Shop.Platform.Data.Sqlite;
 
 /// <summary>SQLite's result codes as the exception that ADO.NET's users know.</summary>
 internal static class SqliteError

@@ -2,7 +2,7 @@ using System.Security.Cryptography;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 
-namespace Shop.Platform.Data;
+namespace Shop.Platform.Data.Sqlite;
 
 /// <summary>What a backup says of itself, in <c>backup.json</c>. It is written last, so a backup that has one is
 /// whole.</summary>

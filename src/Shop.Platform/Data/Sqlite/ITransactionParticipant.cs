@@ -1,4 +1,4 @@
-namespace Shop.Platform.Data;
+namespace Shop.Platform.Data.Sqlite;
 
 /// <summary>State in memory that goes with the writes of a database: undone with them, and on disk with them. Called on the writer's thread alone.</summary>
 public interface ITransactionParticipant

@@ -1,4 +1,4 @@
-namespace Shop.Platform.Data;
+namespace Shop.Platform.Data.Sqlite;
 
 /// <summary>What one write decided: its answer, and whether its changes are kept.</summary>
 public readonly record struct WriteResult<T>(T Answer, bool IsCommitted);

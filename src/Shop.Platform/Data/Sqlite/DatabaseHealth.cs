@@ -1,7 +1,7 @@
 using Microsoft.Data.Sqlite;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 
-namespace Shop.Platform.Data;
+namespace Shop.Platform.Data.Sqlite;
 
 /// <summary>
 /// Really writes to a module's database, waits for the disk, and reads what was written: a number that is another each time. One object for all

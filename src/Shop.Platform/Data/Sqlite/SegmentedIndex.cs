@@ -1,7 +1,7 @@
 using Dapper;
 using Microsoft.Data.Sqlite;
 
-namespace Shop.Platform.Data;
+namespace Shop.Platform.Data.Sqlite;
 
 /// <summary>
 /// An index of a table that only grows, cut into runs of <see cref="RowsPerSegment"/> rows. A run is written when it is complete, in one go and in order, so that

@@ -4,7 +4,7 @@ using Microsoft.Extensions.Logging;
 using Prometheus;
 using SQLitePCL;
 
-namespace Shop.Platform.Data;
+namespace Shop.Platform.Data.Sqlite;
 
 /// <summary>
 /// One module's database file: SQLite in WAL mode with <c>synchronous=FULL</c>, one writer, and pooled read-only

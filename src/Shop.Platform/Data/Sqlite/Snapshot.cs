@@ -2,7 +2,7 @@ using System.Diagnostics;
 using Microsoft.Data.Sqlite;
 using SQLitePCL;
 
-namespace Shop.Platform.Data;
+namespace Shop.Platform.Data.Sqlite;
 
 /// <summary>
 /// All database files as they were at one moment, read while others may write them. The writers of all files are held

@@ -1,6 +1,6 @@
 using System.Runtime.InteropServices;
 
-namespace Shop.Platform.Data;
+namespace Shop.Platform.Data.Sqlite;
 
 /// <summary>Files and names that a power cut does not take back.</summary>
 internal static class Durable

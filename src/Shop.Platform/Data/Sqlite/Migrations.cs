@@ -5,7 +5,7 @@ using DbUp.Engine.Output;
 using DbUp.Sqlite.Helpers;
 using Microsoft.Data.Sqlite;
 
-namespace Shop.Platform.Data;
+namespace Shop.Platform.Data.Sqlite;
 
 /// <summary>Brings a database's schema up to date from the SQL files embedded in its module.</summary>
 internal static class Migrations

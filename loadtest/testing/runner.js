@@ -14,23 +14,35 @@ const EXECUTORS = { 'ramping-vus': rampUsers, 'ramping-arrival-rate': rampArriva
 
 /**
  * @param {string} script its path
- * @param {{ env?: Record<string, string>, scale?: number, output?: import('./remote-write.js').RemoteWrite }} [options] scale: how long a second of the script's lasts;
+ * @param {{ env?: Record<string, string>, scale?: number, iterations?: number, random?: number, output?: import('./remote-write.js').RemoteWrite }} [options]
+ *   scale: how long a second of the script's lasts; iterations: one user makes so many, as with k6 run --iterations; random: what Math.random gives the script;
  *   output: gets each sample, too
  */
-export async function run(script, { env = {}, scale = 1, output } = {}) {
-  const test = new Test(pathToFileURL(path.resolve(script)).href, env, scale, output);
+export async function run(script, { env = {}, scale = 1, iterations, random, output } = {}) {
+  const test = new Test(script, { env, scale, random, output });
   try {
-    return await runThrough(test);
+    return await runThrough(test, iterations);
   } finally {
     await test.close();
   }
 }
 
-async function runThrough(test) {
+/** The options of a script, with nothing run. */
+export async function optionsOf(script, { env = {} } = {}) {
+  const test = new Test(script, { env });
+  try {
+    return (await test.user()).script.options;
+  } finally {
+    await test.close();
+  }
+}
+
+async function runThrough(test, iterations) {
   const host = await test.user();
   const { options, functions } = host.script;
   test.tags = options.tags ?? {};
-  const { scenarios = { default: { executor: 'ramping-vus', startVUs: 1, stages: options.stages } }, thresholds = {} } = options;
+  const { scenarios: own = { default: { executor: 'ramping-vus', startVUs: 1, stages: options.stages } }, thresholds = {} } = options;
+  const scenarios = iterations ? { default: { executor: 'per-vu-iterations', vus: 1, iterations } } : own;
 
   const data = functions.includes('setup') ? await host.run('setup', undefined, { group: '::setup' }) : undefined;
   const start = performance.now();
@@ -68,10 +80,11 @@ class Test {
   #users = [];
   #timers = [];
 
-  constructor(script, env, scale, output) {
-    this.script = script;
+  constructor(script, { env, scale = 1, random, output }) {
+    this.script = pathToFileURL(path.resolve(script)).href;
     this.env = env;
     this.scale = scale;
+    this.random = random;
     this.output = output;
   }
 
@@ -141,7 +154,7 @@ class User {
     this.ready = this.#waiting.promise;
     this.#worker = new Worker(new URL('./user.js', import.meta.url), {
       execArgv: ['--import', new URL('./register.js', import.meta.url).href],
-      workerData: { script: test.script, id, env: test.env, scale: test.scale, signal: this.#signal, answers: this.#answers.port2 },
+      workerData: { script: test.script, id, env: test.env, scale: test.scale, random: test.random, signal: this.#signal, answers: this.#answers.port2 },
       transferList: [this.#answers.port2],
     });
     this.#worker.on('message', (message) => this.#hear(message));

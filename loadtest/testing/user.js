@@ -3,11 +3,12 @@
 
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 
-const { script, id, env, scale, signal, answers } = workerData;
+const { script, id, env, scale, random, signal, answers } = workerData;
 
 globalThis.__ENV = env;
 globalThis.__VU = id;
 globalThis.__ITER = 0;
+if (random !== undefined) Math.random = () => random;
 
 /** What the stand-ins of the modules need. */
 globalThis.k6StandIn = {

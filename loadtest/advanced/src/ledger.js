@@ -3,7 +3,7 @@
 // left must be nothing, which is a threshold like any other (profiles.js), so a difference fails the run.
 
 import http from 'k6/http';
-import { fail } from 'k6';
+import { fail, sleep } from 'k6';
 import { Counter, Gauge } from 'k6/metrics';
 import { INVENTORY_URL, ORDER_URL } from './addresses.js';
 
@@ -38,6 +38,7 @@ export function openBooks() {
  * @param {number} flashUnits that there were of it
  */
 export function closeBooks(opening, flashProduct, flashUnits) {
+  waitUntilSettled();
   ordersUnaccounted.add(opening.orders - ordersCreated());
   unitsUnaccounted.add(opening.units - unitsInStock());
   const flash = /** @type {any} */ (http.get(`${INVENTORY_URL}/inventory/${flashProduct}`, { tags: { name: '/inventory/{product_id}' } }).json());
@@ -45,11 +46,28 @@ export function closeBooks(opening, flashProduct, flashUnits) {
   unitsOversold.add(Math.max(0, -flash.stock_level) + Math.max(0, flash.reserved - flashUnits));
 }
 
+/** What a cancelled order held comes back behind its answer: then as many reservations are open as orders. */
+function waitUntilSettled() {
+  for (let tries = 0; tries < 30; tries++) {
+    const orders = figure(ORDER_URL, 'orders_by_status{status="created"') + figure(ORDER_URL, 'orders_by_status{status="paid"');
+    if (figure(INVENTORY_URL, 'inventory_reservations_open') === orders) return;
+    sleep(1);
+  }
+}
+
 function ordersCreated() {
-  const metrics = http.get(`${ORDER_URL}/metrics`, { tags: { name: '/metrics' } });
-  const line = String(metrics.body).match(/^orders_created_total\{[^}]*\} (\S+)/m);
-  if (!line) fail(`${ORDER_URL}/metrics has no orders_created_total`);
-  return Number(line[1]);
+  return figure(ORDER_URL, 'orders_created_total');
+}
+
+/**
+ * @param {string} url
+ * @param {string} series a metric with its first label, if that tells it from others
+ */
+function figure(url, series) {
+  const metrics = http.get(`${url}/metrics`, { tags: { name: '/metrics' } });
+  const line = String(metrics.body).split('\n').find((text) => text.startsWith(series));
+  if (!line) fail(`${url}/metrics has no ${series}`);
+  return Number(line.slice(line.lastIndexOf(' ')));
 }
 
 function unitsInStock() {

@@ -92,9 +92,27 @@ export function placeOrder(customerId, items, { mayBeShort = false } = {}) {
   ordersPlaced.add(answer.status === 201);
   if (answer.status !== 201) return null;
 
+  check(answer, { 'it is what was ordered, and its total is right': (response) => isAsOrdered(response, items) });
+  // Some press the button twice, though the answer came.
+  if (exec.vu.iterationInInstance % 5 === 0) {
+    const again = http.post(`${ORDER_URL}/orders`, body, params);
+    check(again, { 'sent twice, it is one order': (response) => response.json('order_id') === answer.json('order_id') });
+  }
+
   const units = items.reduce((sum, item) => sum + item.quantity, 0);
   orderAcknowledged(units);
   return { id: String(answer.json('order_id')), units };
+}
+
+/**
+ * @param {import('k6/http').Response} answer
+ * @param {Item[]} items
+ */
+function isAsOrdered(answer, items) {
+  const order = /** @type {any} */ (answer.json());
+  const lines = (/** @type {Item[]} */ of) => of.map((line) => `${line.quantity} x ${line.product_id}`).join(', ');
+  const cents = order.items.reduce((sum, line) => sum + Math.round(line.unit_price * 100) * line.quantity, 0);
+  return lines(order.items) === lines(items) && Math.round(order.total_amount * 100) === cents;
 }
 
 /** No answer, or an answer that asks to come back later. @param {import('k6/http').Response} answer */

@@ -41,7 +41,7 @@ export default function () {
   const placed = http.post(`${ORDER_URL}/orders`, JSON.stringify(order), params);
   const isPlaced = check(placed, {
     'an order is placed with 201': (response) => response.status === 201,
-    'it has both lines': (response) => response.json('items.#') === 2,
+    'it has both lines': (response) => linesOf(response) === linesOf(order),
     'its total is the sum of its lines': (response) => totalIsRight(response),
   });
   if (!isPlaced) return;
@@ -61,7 +61,21 @@ export default function () {
   }
 
   const found = http.get(`${ORDER_URL}/orders/${id}`, { tags: { name: '/orders/{order_id}' } });
-  check(found, { 'it can be read, delivered': (response) => response.json('status') === 'delivered' });
+  check(found, {
+    'it can be read, delivered': (response) => response.json('status') === 'delivered',
+    'it is the order that was placed': (response) => response.json('order_id') === id && linesOf(response) === linesOf(order),
+  });
+
+  // More than there is can't be ordered. This 409 is right, so k6 must not count it as a failure.
+  const tooMany = http.post(
+    `${ORDER_URL}/orders`,
+    JSON.stringify({ customer_id: order.customer_id, items: [{ product_id: 'prod_199', quantity: 10000 }] }),
+    { headers: { 'Content-Type': 'application/json' }, responseCallback: http.expectedStatuses(409) },
+  );
+  check(tooMany, {
+    'more than there is answers 409': (response) => response.status === 409,
+    'and says of which product': (response) => response.json('shortages.0.product_id') === 'prod_199',
+  });
 
   sleep(0.5);
 }
@@ -71,4 +85,10 @@ function totalIsRight(response) {
   const order = /** @type {any} */ (response.json());
   const cents = order.items.reduce((sum, line) => sum + Math.round(line.unit_price * 100) * line.quantity, 0);
   return Math.round(order.total_amount * 100) === cents;
+}
+
+/** What was ordered, as text. @param {any} order an order, or an answer with one */
+function linesOf(order) {
+  const { items = [] } = order.json ? order.json() : order;
+  return items.map((line) => `${line.quantity} x ${line.product_id}`).join(', ');
 }

@@ -1,0 +1,252 @@
+// The scripts, run against a shop that is broken: each must notice, and each of its checks and thresholds must be what notices something.
+
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { after, before, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import { answer, answers, breakShop, json, without } from './broken-shop.js';
+import { optionsOf, run } from './runner.js';
+import { startShop } from './shop.js';
+
+const simple = (name) => new URL(`../simple/src/scenarios/${name}_test.js`, import.meta.url).pathname;
+const MAIN = new URL('../advanced/src/main.js', import.meta.url).pathname;
+const [PRODUCTS, ORDERS, INVENTORY, FLOW] = ['product_service', 'order_service', 'inventory_service', 'full_user_flow'].map(simple);
+const GOOD = { http_req_duration: ['p(95)<100'], http_req_failed: ['rate<0.001'], checks: ['rate>0.999'] };
+const BOOKS = { orders_unaccounted: ['count==0'], units_unaccounted: ['count==0'], units_oversold: ['count==0'] };
+
+let shop;
+let results;
+
+before(async () => {
+  shop = await startShop();
+  results = mkdtempSync(path.join(tmpdir(), 'shop-broken-'));
+});
+
+after(async () => {
+  await shop.stop();
+  rmSync(results, { recursive: true });
+});
+
+// The faults. Each is small: what a coarse check lets pass.
+
+const after150Milliseconds = async (call, ask) => {
+  await delay(150);
+  return ask(call);
+};
+const crash = async () => answer(500, {});
+const worksAndCrashes = (call, ask) => ask(call).then(crash);
+const worksAndDies = (call, ask) => ask(call).then(() => null);
+const oneCentMore = (order) => ({ ...order, total_amount: Number((order.total_amount + 0.01).toFixed(2)) });
+const madeUp = (call) => {
+  const { customer_id, items } = JSON.parse(call.body);
+  const lines = items.map((item) => ({ ...item, name: 'Lamp', unit_price: 9.9, line_total: 9.9 * item.quantity }));
+  return answer(201, { order_id: `made-up-${Math.random()}`, customer_id, status: 'created', items: lines, total_amount: lines.reduce((sum, line) => sum + line.line_total, 0) });
+};
+const withoutKey = (call, ask) => ask({ ...call, headers: without(call.headers, 'idempotency-key') });
+const ORDER = '/orders';
+const AN_ORDER = '/orders/[^/]+';
+const STOCK = '/inventory/[^/]+';
+
+/** [what is wrong, the fault, the checks that fail, the thresholds that are broken beside that of checks] */
+const SIMPLE = new Map([
+  [PRODUCTS, [
+    ['a page has one product too few', json('GET', '/products', (list) => list.slice(1)), ['it has 20 products']],
+    ['the list is an error, with its products', answers('GET', '/products', async (call, ask) => ({ ...(await ask(call)), status: 500 })), ['the list answers 200'], ['http_req_failed']],
+    ['the total is that of the page', answers('GET', '/products', async (call, ask) => { const page = await ask(call); return { ...page, headers: { ...page.headers, 'x-total-count': '20' } }; }), ['it says how many there are in all']],
+    ['another product answers', json('GET', '/products/[^/]+', (product) => ({ ...product, id: `${product.id}0` })), ['it is the one we asked for']],
+    ['a product is free', json('GET', '/products/[^/]+', (product) => ({ ...product, price: 0 })), ['it costs something']],
+    ['a product answers 203', answers('GET', '/products/[^/]+', async (call, ask) => { const product = await ask(call); return product.status === 200 ? { ...product, status: 203 } : product; }), ['the product answers 200']],
+    ['what is unchanged is sent again', answers('GET', '/products/[^/]+', (call, ask) => ask({ ...call, headers: without(call.headers, 'if-none-match') })), ['an unchanged product answers 304']],
+    ['a product is not created', answers('POST', '/products', crash), ['a product is created with 201'], ['http_req_failed']],
+    ['a change is forgotten', json('PUT', '/products/[^/]+', (product) => ({ ...product, price: 19.9 })), ['its new price is there']],
+    ['a product is not removed', answers('DELETE', '/products/[^/]+', async () => ({ ...answer(204, {}), body: '' })), ['removed, it answers 404'], ['http_req_failed']],
+    ['a removal answers 200', answers('DELETE', '/products/[^/]+', async (call, ask) => ({ ...(await ask(call)), status: 200 })), ['it is removed with 204']],
+    ['everything is slow', after150Milliseconds, [], ['http_req_duration']],
+  ]],
+  [ORDERS, [
+    ['answers die after placing', answers('POST', ORDER, worksAndDies), null, ['http_req_failed']],
+    ['orders are placed, and 500 is answered', answers('POST', ORDER, worksAndCrashes), null, ['http_req_failed']],
+    ['a total is wrong by a cent', json('POST', ORDER, oneCentMore), ['its total is the sum of its lines']],
+    ['an order that is placed answers 200', answers('POST', ORDER, async (call, ask) => { const placed = await ask(call); return placed.status === 201 ? { ...placed, status: 200 } : placed; }), ['an order is placed with 201']],
+    ['a line has a unit too few', json('POST', ORDER, (order) => ({ ...order, items: order.items.map((line) => (line.quantity > 1 ? { ...line, quantity: 1, unit_price: line.unit_price * 2 } : line)) })), ['it has both lines']],
+    ['what is short is sold', answers('POST', ORDER, async (call, ask) => { const sold = await ask(call); return sold.status === 409 ? madeUp(call) : sold; }), ['and says of which product', 'more than there is answers 409'], ['http_req_failed']],
+    ['what is short is refused without a word', answers('POST', ORDER, async (call, ask) => { const sold = await ask(call); return sold.status === 409 ? answer(409, {}) : sold; }), ['and says of which product']],
+    ['orders are forgotten', answers('POST', ORDER, async (call) => madeUp(call)), null, ['http_req_failed']],
+    ['keys are not known again', answers('POST', ORDER, withoutKey), ['and says that it is a repeat', 'repeated, the answer is the same']],
+    ['a repeat does not say so', answers('POST', ORDER, async (call, ask) => { const placed = await ask(call); return { ...placed, headers: without(placed.headers, 'idempotency-replayed') }; }), ['and says that it is a repeat']],
+    ['an order is paid, and stays unpaid', json('POST', `${AN_ORDER}/pay`, (order) => ({ ...order, status: 'created' })), ['pay makes it paid']],
+    ['an order is shipped, and stays paid', json('POST', `${AN_ORDER}/ship`, (order) => ({ ...order, status: 'paid' })), ['ship makes it shipped']],
+    ['an order is delivered, and stays shipped', json('POST', `${AN_ORDER}/deliver`, (order) => ({ ...order, status: 'shipped' })), ['deliver makes it delivered']],
+    ['a status is read late', json('GET', AN_ORDER, (order) => ({ ...order, status: 'shipped' })), ['it can be read, delivered']],
+    ['another order is read', json('GET', AN_ORDER, (order) => ({ ...order, items: order.items.slice(1) })), ['it is the order that was placed']],
+    ['everything is slow', after150Milliseconds, [], ['http_req_duration']],
+  ]],
+  [INVENTORY, [
+    ['answers die after an increase', answers('POST', '/inventory/increase', worksAndDies), null, ['http_req_failed']],
+    ['stock answers 203', answers('GET', STOCK, async (call, ask) => ({ ...(await ask(call)), status: 203 })), ['the stock answers 200']],
+    ['a level is one too high', json('GET', STOCK, (stock) => ({ ...stock, stock_level: stock.stock_level + 1 })), ['the level is what is there less what is held']],
+    ['an increase crashes after it has worked', answers('POST', '/inventory/increase', async (call, ask) => ({ ...(await ask(call)), status: 500 })), ['an increase answers 200'], ['http_req_failed']],
+    ['an increase says nothing', json('POST', '/inventory/increase', ({ new_stock_level }) => ({ new_stock_level })), ['and says so']],
+    ['an increase is forgotten', answers('POST', '/inventory/increase', async () => answer(200, { new_stock_level: 2e6, status: 'Stock updated' })), ['what came in is among its movements']],
+    ['an increase starts from nothing', json('POST', '/inventory/increase', (stock) => ({ ...stock, new_stock_level: 0 })), ['and has at least what came in']],
+    ['a decrease is forgotten', answers('POST', '/inventory/decrease', async (call, ask) => (JSON.parse(call.body).quantity_decreased > 1e6 ? ask(call) : answer(200, { status: 'Stock updated' }))), ['what went is among its movements']],
+    ['a decrease is refused', answers('POST', '/inventory/decrease', async (call, ask) => (JSON.parse(call.body).quantity_decreased > 1e6 ? ask(call) : answer(409, {}))), ['a decrease answers 200', 'what went is among its movements'], ['http_req_failed']],
+    ['more goes than there is', answers('POST', '/inventory/decrease', async (call, ask) => (JSON.parse(call.body).quantity_decreased > 1e6 ? answer(200, { error: JSON.parse(call.body).product_id }) : ask(call))), ['more than there is answers 409'], ['http_req_failed']],
+    ['a refusal does not say why', answers('POST', '/inventory/decrease', async (call, ask) => { const went = await ask(call); return went.status === 409 ? answer(409, { error: 'No.' }) : went; }), ['and says why']],
+    ['everything is slow', after150Milliseconds, [], ['http_req_duration']],
+  ]],
+  [FLOW, [
+    ['answers die after placing', answers('POST', ORDER, worksAndDies), null, ['http_req_failed']],
+    ['orders are placed, and 500 is answered', answers('POST', ORDER, worksAndCrashes), null, ['http_req_failed']],
+    ['there are no categories', json('GET', '/categories', () => []), ['there are categories']],
+    ['a page has one product too few', json('GET', '/products', (list) => list.slice(1)), ['a category has ten products']],
+    ['another category is mixed in', json('GET', '/products', (list) => list.map((product, place) => (place === 9 ? { ...product, category: 'Garden' } : product))), ['all are of that category']],
+    ['the last product is cheaper than the first', json('GET', '/products', (list) => list.map((product, place) => (place === 9 ? { ...product, price: 0.01 } : product))), ['the cheapest is first']],
+    ['a product has another price than in the list', json('GET', '/products/[^/]+', (product) => ({ ...product, price: product.price + 0.01 })), ['the product is there, at that price']],
+    ['a product is out of stock', json('GET', STOCK, (stock) => ({ ...stock, stock_level: 0 })), ['it is in stock']],
+    ['a total is wrong by a cent', json('POST', ORDER, oneCentMore), ['it costs what two of the product cost']],
+    ['an order that is placed answers 200', answers('POST', ORDER, async (call, ask) => { const placed = await ask(call); return placed.status === 201 ? { ...placed, status: 200 } : placed; }), ['the order is placed']],
+    ['orders are forgotten', answers('POST', ORDER, async (call) => madeUp(call)), null, ['http_req_failed']],
+    ['keys are not known again', answers('POST', ORDER, withoutKey), ['pressed twice, it is one order']],
+    ['more is sold than is held', json('GET', `${STOCK}/movements`, (list) => list.map((movement) => (movement.kind === 'reserved' ? { ...movement, quantity: 1 } : movement))), ['its two units are held']],
+    ['an order is paid, and stays unpaid', json('POST', `${AN_ORDER}/pay`, (order) => ({ ...order, status: 'created' })), ['it is paid']],
+    ['an order is shipped, and stays paid', json('POST', `${AN_ORDER}/ship`, (order) => ({ ...order, status: 'paid' })), ['it is shipped']],
+    ['an order is delivered, and stays shipped', json('POST', `${AN_ORDER}/deliver`, (order) => ({ ...order, status: 'shipped' })), ['it is delivered']],
+    ['a step is not in the history', json('GET', `${AN_ORDER}/events`, (events) => [events[0], events[1], events[1], events[3]]), ['its history has four steps']],
+    ['everything is slow', after150Milliseconds, [], ['http_req_duration']],
+  ]],
+]);
+
+// The same number for a run, so that what is done now and then is done; another one for each, so that none finds what another has left.
+let runs = 0;
+const random = () => 0.01 + ++runs / 10000;
+
+for (const [script, faults] of SIMPLE) {
+  const name = path.basename(script, '.js');
+  for (const [what, fault, fails, breaks = []] of faults) {
+    test(`given ${what}, when ${name} runs, then it fails and says so`, async () => {
+      const result = await runBroken(script, fault, { iterations: 2, random: random() });
+      if (fails) assert.deepEqual(result.failed, fails, result.all);
+      assert.deepEqual(result.broken, [...(fails && fails.length === 0 ? [] : ['checks']), ...breaks].sort(), result.all);
+    });
+  }
+
+  test(`given the faults above, then each check of ${name} fails for one of them`, async () => {
+    const seen = new Set();
+    const output = { add: ({ name, tags }) => name === 'checks' && seen.add(tags.check), close: () => {} };
+    await run(script, { env: shop.env, scale: 0.02, iterations: 1, random: random(), output });
+    assert.deepEqual([...seen].sort(), [...new Set([...faults.flatMap(([, , fails]) => fails ?? [])])].sort());
+  });
+}
+
+const FLASH_UNITS = 3; // five want one
+const isFlash = (call) => /"prod_[2-9]\d\d"/.test(call.body); // made after the demo data
+const onlyFlash = (fault) => answers('POST', ORDER, (call, ask) => (isFlash(call) ? fault(call, ask) : ask(call)));
+const onlyOthers = (fault) => answers('POST', ORDER, (call, ask) => (isFlash(call) ? ask(call) : fault(call, ask)));
+const tries = new Map();
+/** A fault in the first so many tries of an order. */
+const firstTries = (most, fault) => onlyOthers((call, ask) => {
+  const key = `${fault} ${call.headers['idempotency-key']} ${call.body}`;
+  tries.set(key, (tries.get(key) ?? 0) + 1);
+  return tries.get(key) <= most ? fault(call, ask) : ask(call);
+});
+const comeLater = async () => answer(503, {}, { 'retry-after': '1' });
+const tooFast = async () => answer(429, {}, { 'retry-after': '1' });
+
+/** [what is wrong, the fault, the checks that fail, the thresholds that are broken, what else must hold] */
+const ADVANCED = [
+  ['the first answers to orders die after placing', firstTries(1, worksAndDies), [], ['http_req_failed'], ({ orders_replayed, order_retries }) => assert.ok(orders_replayed === order_retries && order_retries > 10)],
+  ['many answers to an order die after placing', firstTries(8, worksAndDies), [], ['http_req_failed'], ({ orders_replayed }) => assert.ok(orders_replayed > 10)],
+  ['answers to orders die after placing, for ever', firstTries(Infinity, worksAndDies), ['the order is placed, or there is too little'], ['checks', 'http_req_failed', 'orders_unaccounted', 'units_unaccounted']],
+  ['orders are asked to come back', firstTries(2, comeLater), [], ['http_req_failed'], ({ orders_replayed, order_retries }) => assert.ok(orders_replayed === undefined && order_retries > 20)],
+  ['orders come too fast', firstTries(1, tooFast), [], ['http_req_failed'], ({ order_retries }) => assert.ok(order_retries > 10)],
+  ['orders are placed, and 500 is answered', firstTries(1, worksAndCrashes), ['the order is placed, or there is too little'], ['checks', 'http_req_failed', 'orders_unaccounted', 'units_unaccounted']],
+  ['a total is wrong by a cent', json('POST', ORDER, oneCentMore), ['it is what was ordered, and its total is right'], ['checks']],
+  ['a line has a unit too many', json('POST', ORDER, (order) => ({ ...order, items: order.items.map((line) => ({ ...line, quantity: line.quantity + 1, unit_price: (line.unit_price * line.quantity) / (line.quantity + 1) })) })), ['it is what was ordered, and its total is right'], ['checks']],
+  ['orders are forgotten', onlyOthers(async (call) => madeUp(call)), ['sent twice, it is one order', 'the order is cancelled'], ['checks', 'http_req_failed', 'orders_unaccounted', 'units_unaccounted']],
+  ['keys are not known again', onlyOthers(withoutKey), ['sent twice, it is one order'], ['checks', 'orders_unaccounted', 'units_unaccounted']],
+  ['what is sold out is sold', onlyFlash(async (call, ask) => { const sold = await ask(call); return sold.status === 409 ? madeUp(call) : sold; }), null, ['checks', 'orders_unaccounted', 'units_unaccounted']],
+  ['the level of the flash sale ends below nothing', json('GET', STOCK, (stock) => ({ ...stock, stock_level: -2 })), [], ['units_oversold'], ({ units_oversold, flash_units_left }) => assert.deepEqual([units_oversold, flash_units_left], [2, -2])],
+  ['more units are held than there were', json('GET', STOCK, (stock) => ({ ...stock, reserved: FLASH_UNITS + 1 })), [], ['units_oversold'], ({ units_oversold }) => assert.equal(units_oversold, 1)],
+  ['what is short is refused for all', onlyOthers(async () => answer(409, {})), ['the order is placed, or there is too little'], ['checks', 'http_req_failed']],
+  ['a cancellation is forgotten', answers('POST', `${AN_ORDER}/cancel`, async () => answer(200, { status: 'cancelled' })), [], ['units_unaccounted']],
+  ['a cancellation is refused', answers('POST', `${AN_ORDER}/cancel`, async () => answer(409, {})), ['the order is cancelled'], ['checks', 'http_req_failed']],
+  ['an order is cancelled, and says created', json('POST', `${AN_ORDER}/cancel`, (order) => ({ ...order, status: 'created' })), ['the order is cancelled'], ['checks', 'units_unaccounted']],
+  ['an increase is forgotten', answers('POST', '/inventory/increase', async () => answer(200, { status: 'Stock updated' })), [], ['units_unaccounted']],
+  ['an increase is not acknowledged', json('POST', '/inventory/increase', () => ({})), ['the stock is updated'], ['checks', 'units_unaccounted']],
+  ['a page has one product too few', json('GET', '/products', (list) => list.slice(1)), ['a page of 20 products'], ['checks']],
+  ['another product answers', json('GET', '/products/[^/]+', (product) => ({ ...product, id: `${product.id}0` })), ['the product asked for'], ['checks']],
+  ['a product crashes', answers('GET', '/products/[^/]+', crash), ['the product asked for'], ['checks', 'http_req_failed']],
+  ['everything is slow', after150Milliseconds, [], ['http_req_duration']],
+];
+
+for (const [what, fault, fails, breaks, alsoHolds] of ADVANCED) {
+  test(`given ${what}, when the advanced test runs, then it fails and says so`, async () => {
+    const env = { SCENARIO: 'smoke', FLASH_UNITS: String(FLASH_UNITS), RESULTS: results };
+    const result = await runBroken(MAIN, fault, { scale: 0.05, random: random(), env });
+    if (fails) assert.deepEqual(result.failed, fails, result.all);
+    assert.deepEqual(result.broken, breaks, result.all);
+    alsoHolds?.(Object.fromEntries(Object.entries(result.summary.metrics).map(([name, { values }]) => [name, values.count ?? values.value])));
+  });
+}
+
+test('given the faults above, then each check and each threshold of the advanced test fails for one of them', async () => {
+  const seen = new Set();
+  const output = { add: ({ name, tags }) => name === 'checks' && seen.add(tags.check), close: () => {} };
+  const { thresholds } = await optionsOf(MAIN, { env: { SCENARIO: 'smoke' } });
+  await run(MAIN, { env: { ...shop.env, SCENARIO: 'smoke', RESULTS: results }, scale: 0.05, random: random(), output });
+  assert.deepEqual([...seen].sort(), [...new Set(ADVANCED.flatMap(([, , fails]) => fails ?? []))].sort());
+  assert.deepEqual(Object.keys(thresholds).sort(), [...new Set(ADVANCED.flatMap(([, , , breaks]) => breaks))].sort());
+});
+
+// What the scripts promise, as README.md tells it.
+
+for (const [script, users, length] of [[PRODUCTS, 20, '25s'], [ORDERS, 20, '25s'], [INVENTORY, 20, '25s'], [FLOW, 10, '30s']]) {
+  test(`given ${path.basename(script, '.js')}, then its users come, stay and go in half a minute, and its thresholds are those that README.md tells`, async () => {
+    const { stages, thresholds } = await optionsOf(script);
+    assert.deepEqual(thresholds, GOOD);
+    assert.deepEqual(stages.map(({ target }) => target), [users, users, 0]);
+    assert.deepEqual(stages.map(({ duration }) => duration), length === '25s' ? ['5s', '15s', '5s'] : ['5s', '20s', '5s']);
+  });
+}
+
+const slower = (millis) => ({ ...BOOKS, ...GOOD, http_req_duration: [`p(95)<${millis}`] });
+const aborting = (threshold) => [{ threshold, abortOnFail: true, delayAbortEval: '10s' }];
+for (const [scenario, stages, flash, thresholds] of [
+  ['smoke', [['20s', 2, 1]], [5, '10s'], slower(100)],
+  ['average', [['30s', 100, 50], ['3m', 100, 50], ['30s', 0, 0]], [200, '2m'], slower(100)],
+  ['stress', [['1m', 400, 300], ['4m', 400, 300], ['1m', 0, 0]], [500, '3m'], slower(500)],
+  ['spike', [['30s', 50, 20], ['10s', 800, 500], ['1m', 800, 500], ['10s', 50, 20], ['1m', 50, 20]], [500, '1m'], { ...slower(1000), http_req_failed: ['rate<0.01'] }],
+  ['soak', [['1m', 100, 50], ['1h', 100, 50], ['1m', 0, 0]], [200, '30m'], slower(100)],
+  ['breakpoint', [['10m', 5000, 5000]], [500, '1m'], { ...BOOKS, http_req_duration: aborting('p(95)<500'), http_req_failed: aborting('rate<0.05') }],
+]) {
+  test(`given the scenario ${scenario}, then its load, its length and its thresholds are those that README.md tells`, async () => {
+    const { scenarios, thresholds: own } = await optionsOf(MAIN, { env: { SCENARIO: scenario } });
+    const { browsers, buyers, restockers, flash_sale } = scenarios;
+    const isFromBelow = scenario === 'breakpoint';
+    assert.deepEqual(own, thresholds);
+    assert.deepEqual(browsers.stages, stages.map(([duration, target]) => ({ duration, target })));
+    assert.deepEqual(buyers.stages, stages.map(([duration, , target]) => ({ duration, target })));
+    assert.deepEqual(restockers.stages, stages.map(([duration, , target]) => ({ duration, target: Math.min(target, 2) })));
+    assert.deepEqual([browsers, buyers].map(({ startRate }) => startRate), isFromBelow ? [0, 0] : [stages[0][1], stages[0][2]]);
+    assert.deepEqual([browsers, buyers, restockers].map(({ exec, executor, timeUnit }) => [exec, executor, timeUnit]), ['browse', 'buy', 'restock'].map((exec) => [exec, 'ramping-arrival-rate', '1s']));
+    assert.ok([browsers, buyers].every(({ maxVUs, stages }) => maxVUs >= Math.min(2000, 5 * Math.max(...stages.map(({ target }) => target)))), 'as many users as slow answers may need');
+    assert.deepEqual(flash_sale, { executor: 'per-vu-iterations', exec: 'flashSale', vus: flash[0], iterations: 1, startTime: flash[1], maxDuration: '1m' });
+  });
+}
+
+/** @returns what failed of the checks, and which thresholds are broken; time counts only if the fault is that */
+async function runBroken(script, fault, options) {
+  const broken = await breakShop(shop.env, fault);
+  try {
+    const result = await run(script, { scale: 0.02, ...options, env: { ...broken.env, ...options.env } });
+    const failed = result.failures.map(([what]) => what).filter((what) => !/^[A-Z]+ .*: \d+$/.test(what)).sort();
+    const isSlow = fault === after150Milliseconds;
+    const all = JSON.stringify({ failures: result.failures, errors: result.errors.map(String), broken: result.broken });
+    return { ...result, failed, all, broken: result.broken.map(({ name }) => name).filter((name) => isSlow || name !== 'http_req_duration').sort() };
+  } finally {
+    await broken.stop();
+  }
+}

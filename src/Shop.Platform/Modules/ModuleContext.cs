@@ -42,6 +42,10 @@ public sealed class ModuleContext(ModuleIdentity identity, ShopSettings settings
     public Task<T> QueryAsync<T>(HttpContext http, Func<CancellationToken, T> query) =>
         Queries.RunAsync(ClientAddress.Of(http), query, http.RequestAborted);
 
+    /// <summary>Runs a query of a store as above. If the store waits, a thread of the scheduler waits with it.</summary>
+    public Task<T> QueryAsync<T>(HttpContext http, Func<CancellationToken, ValueTask<T>> query) =>
+        QueryAsync<T>(http, end => query(end).AsTask().GetAwaiter().GetResult());
+
     /// <summary>Makes metrics of this module's registry, each with the label <c>service</c> filled in.</summary>
     public IMetricFactory Metrics => field ??= Prometheus.Metrics.WithCustomRegistry(Registry)
         .WithLabels(new Dictionary<string, string>(StringComparer.Ordinal) { ["service"] = Identity.Service });

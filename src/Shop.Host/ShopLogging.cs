@@ -10,7 +10,7 @@ internal static class ShopLogging
 {
     public static void AddShopLogging(this WebApplicationBuilder builder)
     {
-        bool isContainer = builder.Configuration.GetValue("DOTNET_RUNNING_IN_CONTAINER", false);
+        bool isContainer = bool.TryParse(builder.Configuration["DOTNET_RUNNING_IN_CONTAINER"], out bool says) && says;
         ILoggingBuilder logging = builder.Logging;
         logging.ClearProviders();
         if (isContainer)

@@ -8,10 +8,11 @@ using Shop.Platform.Data.Sqlite;
 namespace Shop.Inventory;
 
 /// <summary>Every SQL statement of the module. What stands under "inside a write" runs on the writer's thread alone.</summary>
+[DapperAot]
 internal sealed class InventoryStore
 {
     // The movements of a product, in the run that has no index yet and in those that have.
-    private const string IncompleteRun = "FROM movements m WHERE m.id >= @runStart AND m.product_id = @productId";
+    private const string IncompleteRun = "FROM movements m WHERE m.id >= @SegmentStart AND m.product_id = @productId";
     private const string IndexedRuns = "FROM run CROSS JOIN movements_by_product i ON i.run = run.n AND i.product_id = @productId";
 
     private readonly Database _database;
@@ -167,11 +168,13 @@ internal sealed class InventoryStore
         const string Rows = """
             SELECT m.id AS Id, m.kind AS Kind, m.quantity AS Quantity, m.order_id AS OrderId, m.at AS At, m.on_hand AS OnHand, m.reserved AS Reserved
             """;
-        const string NewestFirst = "AND m.id < @before ORDER BY m.id DESC LIMIT @limit";
+        const string NewestFirst = "AND m.id < @before ORDER BY m.id DESC LIMIT @Limit";
         var sql = new SegmentQueries($"{Rows} {IncompleteRun} {NewestFirst}", $"{Rows} {IndexedRuns} CROSS JOIN movements m ON m.id = i.movement_id {NewestFirst}");
         return _database.Read<IReadOnlyList<MovementRow>>(connection =>
         {
-            MovementRow[] rows = SegmentedIndex.NewestFirst<MovementRow>(connection, sql, Numbers(connection), before ?? long.MaxValue, limit, new { productId });
+            long bound = before ?? long.MaxValue;
+            MovementRow[] rows = SegmentedIndex.NewestFirst(sql, Numbers(connection), bound, limit, (text, segment) => connection.Query<MovementRow>(
+                text, new { productId, before = bound, segment.SegmentStart, segment.NewestSegment, segment.OldestSegment, segment.Limit }));
             return rows.Length < limit && Opening(connection, productId) is { } opening ? [.. rows, opening] : rows;
         }, end);
     }
@@ -179,15 +182,19 @@ internal sealed class InventoryStore
     /// <summary>Counts the movements of a product, and stops at a bound.</summary>
     public long CountMovements(string productId, long atMost, CancellationToken end) => _database.Read(connection =>
     {
-        long movements = SegmentedIndex.Count(connection, new SegmentQueries($"SELECT 1 {IncompleteRun}", $"SELECT 1 {IndexedRuns}"), Numbers(connection), atMost, new { productId });
+        var sql = new SegmentQueries($"SELECT 1 {IncompleteRun}", $"SELECT 1 {IndexedRuns}");
+        long movements = SegmentedIndex.Count(sql, Numbers(connection), atMost, (text, segment) => connection.ExecuteScalar<long>(
+            text, new { productId, segment.SegmentStart, segment.NewestSegment, segment.OldestSegment, segment.Limit }));
         return movements < atMost && Opening(connection, productId) is not null ? movements + 1 : movements;
     }, end);
 
     // The sum of a product's movements that were deleted stands as one more at the end of its list.
-    private static MovementRow? Opening(SqliteConnection connection, string productId) => connection.QuerySingleOrDefault<(long OnHand, long Reserved, long At)?>(
-        "SELECT on_hand, reserved, at FROM opening_balances WHERE product_id = @productId", new { productId }) is { } opening
-        ? new MovementRow(0, MovementRow.Opening, opening.OnHand, null, opening.At, opening.OnHand, opening.Reserved)
-        : null;
+    private static MovementRow? Opening(SqliteConnection connection, string productId) =>
+        connection.QuerySingleOrDefault<MovementRow>("""
+            SELECT 0 AS Id, @kind AS Kind, on_hand AS Quantity, NULL AS OrderId, at AS At,
+                on_hand AS OnHand, reserved AS Reserved
+            FROM opening_balances WHERE product_id = @productId
+            """, new { productId, kind = MovementRow.Opening });
 
     /// <summary>The newest movement that the rows of <c>stock</c> have: those after it are needed at the next start.</summary>
     public long Checkpoint() => _database.Rows("SELECT newest_movement FROM stock_checkpoint", static row => row.GetInt64(0)).Single();

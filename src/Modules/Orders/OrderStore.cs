@@ -8,6 +8,7 @@ using Shop.Platform.Requests;
 namespace Shop.Orders;
 
 /// <summary>Every SQL statement of the module. What stands under "inside a write" runs on the writer's thread alone.</summary>
+[DapperAot]
 internal sealed class OrderStore(Database database)
 {
     private const string OrderColumns = """
@@ -171,14 +172,14 @@ internal sealed class OrderStore(Database database)
 
     /// <summary>The orders newest first, from before one on: so many at most, and as many as a page has room for.</summary>
     public PageOf<(long Seq, Order Order)> List(OrderFilter filter, long? before, long limit, CancellationToken end) =>
-        database.Read(connection => WithLines(connection, Rows<OrderRow>(connection, OrderColumns, filter, before, limit + 1), limit), end);
+        database.Read(connection => WithLines(connection, Rows(connection, OrderColumns, filter, before, limit + 1, (sql, wanted) => connection.Query<OrderRow>(sql, wanted)), limit), end);
 
     /// <summary>The newest orders without their lines, newest first.</summary>
-    public IReadOnlyList<OrderHead> Newest(OrderFilter filter, long limit, CancellationToken end) => database.Read(connection => Rows<OrderHead>(connection, """
+    public IReadOnlyList<OrderHead> Newest(OrderFilter filter, long limit, CancellationToken end) => database.Read(connection => Rows(connection, """
         o.id AS Id, o.customer_id AS CustomerId, o.status AS Status,
         (SELECT count(*) FROM order_lines l WHERE l.order_seq = o.seq) + (SELECT count(*) FROM order_items i WHERE i.order_seq = o.seq) AS Lines,
         o.total_cents AS TotalCents, o.created_at AS CreatedAt, o.updated_at AS UpdatedAt
-        """, filter, null, limit), end);
+        """, filter, null, limit, (sql, wanted) => connection.Query<OrderHead>(sql, wanted)), end);
 
     /// <summary>Counts the orders of a customer or of a product, and stops at a bound.</summary>
     public long Count(OrderFilter filter, long atMost, CancellationToken end) => database.Read(connection =>
@@ -186,7 +187,8 @@ internal sealed class OrderStore(Database database)
         SegmentQueries sql = InSegments("SELECT 1", filter);
         // If the index alone has the answer, no order is looked at.
         if (filter.HasOneKeyAlone) sql = sql with { Indexed = $"SELECT 1 FROM {Index(filter)}" };
-        return SegmentedIndex.Count(connection, sql, Numbers(connection), atMost, filter);
+        return SegmentedIndex.Count(sql, Numbers(connection), atMost,
+            (text, segment) => connection.ExecuteScalar<long>(text, Wanted.By(filter, long.MaxValue, segment)));
     }, end);
 
     public IReadOnlyDictionary<string, long> CountByStatus() =>
@@ -197,19 +199,21 @@ internal sealed class OrderStore(Database database)
     public IReadOnlyList<(string Status, long At)> Events(string orderId)
     {
         using SqliteConnection connection = database.OpenRead();
-        return [.. connection.Query<(string, long)>("""
-            SELECT @created, created_at, 0 AS number FROM orders WHERE id = @orderId
+        return [.. connection.Query<EventRow>("""
+            SELECT @created AS Status, created_at AS At, 0 AS Number FROM orders WHERE id = @orderId
             UNION ALL
             SELECT e.status, e.at, e.number FROM orders o JOIN order_events e ON e.order_seq = o.seq WHERE o.id = @orderId
-            ORDER BY number
-            """, new { orderId, created = OrderStatus.Created })];
+            ORDER BY Number
+            """, new { orderId, created = OrderStatus.Created }).Select(row => (row.Status, row.At))];
     }
 
     /// <summary>The content of the order that has this id; the fingerprint is null where the shop made the id.</summary>
     public (bool Exists, byte[]? Fingerprint) FindId(string orderId)
     {
         using SqliteConnection connection = database.OpenRead();
-        return connection.QuerySingleOrDefault<(bool, byte[]?)>("SELECT 1, fingerprint FROM orders WHERE id = @orderId", new { orderId });
+        FingerprintRow? row = connection.QuerySingleOrDefault<FingerprintRow>(
+            "SELECT fingerprint AS Fingerprint FROM orders WHERE id = @orderId", new { orderId });
+        return (row is not null, row?.Fingerprint);
     }
 
     /// <summary>Orders in a status by their numbers, from after one on.</summary>
@@ -234,8 +238,8 @@ internal sealed class OrderStore(Database database)
     {
         using SqliteConnection connection = database.OpenRead();
         return reservations.Select(reservation => reservation.OrderId).Chunk(500)
-            .SelectMany(chunk => connection.Query<(string Id, long Number)>("SELECT id, reservation FROM orders WHERE id IN @chunk", new { chunk }))
-            .Select(order => new ReservationId(order.Id, order.Number)).Intersect(reservations).ToHashSet();
+            .SelectMany(chunk => connection.Query<ReservationId>("SELECT id AS OrderId, reservation AS Number FROM orders WHERE id IN @chunk", new { chunk }))
+            .Intersect(reservations).ToHashSet();
     }
 
     /// <summary>The status changes whose stock side is not known to have happened.</summary>
@@ -257,7 +261,7 @@ internal sealed class OrderStore(Database database)
     }
 
     private static SegmentQueries InSegments(string select, OrderFilter filter, string rest = "") => new(
-        string.Concat(select, " FROM orders o WHERE o.seq >= @runStart", Conditions(filter), rest),
+        string.Concat(select, " FROM orders o WHERE o.seq >= @SegmentStart", Conditions(filter), rest),
         string.Concat(select, " FROM ", Index(filter), " CROSS JOIN orders o ON o.seq = i.order_seq WHERE true", Conditions(filter), rest));
 
     private static string Index(OrderFilter filter) => filter.CustomerId is not null
@@ -269,13 +273,16 @@ internal sealed class OrderStore(Database database)
         filter.CustomerId is null ? "" : " AND o.customer_id = @CustomerId",
         filter.ProductId is null ? "" : " AND EXISTS (SELECT 1 FROM lines_of_orders l WHERE l.order_seq = o.seq AND l.product_id = @ProductId)");
 
-    private static TRow[] Rows<TRow>(SqliteConnection connection, string columns, OrderFilter filter, long? before, long limit)
+    private static TRow[] Rows<TRow>(
+        SqliteConnection connection, string columns, OrderFilter filter, long? before, long limit, Func<string, Wanted, IEnumerable<TRow>> query)
     {
-        const string NewestFirst = " AND o.seq < @before ORDER BY o.seq DESC LIMIT @limit";
+        const string NewestFirst = " AND o.seq < @Before ORDER BY o.seq DESC LIMIT @Limit";
+        long bound = before ?? long.MaxValue;
         return filter.UsesSegments
-            ? SegmentedIndex.NewestFirst<TRow>(connection, InSegments($"SELECT {columns}", filter, NewestFirst), Numbers(connection), before ?? long.MaxValue, limit, filter)
-            : [.. connection.Query<TRow>($"SELECT {columns} FROM orders o WHERE true {Conditions(filter)} {NewestFirst}",
-                new { filter.Status, before = before ?? long.MaxValue, limit })];
+            ? SegmentedIndex.NewestFirst(InSegments($"SELECT {columns}", filter, NewestFirst), Numbers(connection), bound, limit,
+                (sql, segment) => query(sql, Wanted.By(filter, bound, segment)))
+            : [.. query($"SELECT {columns} FROM orders o WHERE true {Conditions(filter)} {NewestFirst}",
+                Wanted.By(filter, bound, new SegmentBounds(Limit: limit)))];
     }
 
     private static PageOf<(long Seq, Order Order)> WithLines(SqliteConnection connection, OrderRow[] rows, long limit)
@@ -316,9 +323,21 @@ internal sealed class OrderStore(Database database)
         return snapshots;
     }
 
-    private sealed record OrderRow(long Seq, string Id, string CustomerId, string Status, long TotalCents, long CreatedAt, long UpdatedAt);
+    /// <summary>The parameters of a list.</summary>
+    internal sealed record Wanted(
+        string? Status, string? CustomerId, string? ProductId, long Before, long SegmentStart, long NewestSegment, long OldestSegment, long Limit)
+    {
+        public static Wanted By(OrderFilter filter, long before, SegmentBounds segment) => new(
+            filter.Status, filter.CustomerId, filter.ProductId, before, segment.SegmentStart, segment.NewestSegment, segment.OldestSegment, segment.Limit);
+    }
 
-    private sealed record LineRow(long Seq, string ProductId, string Name, long Quantity, long UnitPriceCents);
+    internal sealed record EventRow(string Status, long At, long Number);
+
+    internal sealed record FingerprintRow(byte[]? Fingerprint);
+
+    internal sealed record OrderRow(long Seq, string Id, string CustomerId, string Status, long TotalCents, long CreatedAt, long UpdatedAt);
+
+    internal sealed record LineRow(long Seq, string ProductId, string Name, long Quantity, long UnitPriceCents);
 }
 
 /// <summary>Which orders a list is of.</summary>

@@ -5,6 +5,7 @@ using Shop.Platform.Data.Sqlite;
 namespace Shop.Products;
 
 /// <summary>Every SQL statement of the module. What stands under "inside a write" runs on the writer's thread alone.</summary>
+[DapperAot]
 internal sealed class ProductStore(Database database)
 {
     private const string SelectOnSale = """
@@ -77,7 +78,7 @@ internal sealed class ProductStore(Database database)
 
     /// <summary>The ids of those products on sale whose description is wanted.</summary>
     public IReadOnlySet<string> WithDescription(Func<string, bool> isWanted, CancellationToken end) => database.Read(connection => connection
-        .Query<(string Id, string Description)>("SELECT id, description FROM products WHERE deleted_at IS NULL", buffered: false)
+        .Query<DescriptionRow>("SELECT id AS Id, description AS Description FROM products WHERE deleted_at IS NULL", buffered: false)
         .Where(product => isWanted(product.Description)).Select(product => product.Id).ToHashSet(StringComparer.Ordinal), end);
 
     /// <summary>The products whose first units Inventory may not have yet.</summary>
@@ -87,4 +88,6 @@ internal sealed class ProductStore(Database database)
     /// <summary>The deleted products that Inventory may still take for sold, and whose first units it has.</summary>
     public IReadOnlyList<string> Unretired() =>
         [.. database.Rows("SELECT id FROM products WHERE deleted_at IS NOT NULL AND is_retired = 0 AND unopened_stock IS NULL LIMIT 1000", static row => row.GetString(0))];
+
+    internal sealed record DescriptionRow(string Id, string Description);
 }

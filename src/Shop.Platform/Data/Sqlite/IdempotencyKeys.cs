@@ -10,6 +10,7 @@ namespace Shop.Platform.Data.Sqlite;
 /// reaches the disk with the change that it stands for, or neither does. Only an answer that says "done" is kept: what
 /// was refused may be tried again with the same key.
 /// </summary>
+[DapperAot]
 public sealed class IdempotencyKeys
 {
     /// <summary>How long an answer is kept, at least and at most.</summary>
@@ -97,10 +98,11 @@ public sealed class IdempotencyKeys
         using SqliteConnection connection = _database.OpenRead();
         foreach (string text in key.Texts)
         {
-            (byte[] Fingerprint, string Answer)? row = connection.QuerySingleOrDefault<(byte[], string)?>(
-                "SELECT fingerprint, answer FROM idempotency_keys WHERE key = @text AND at >= @oldest",
-                new { text, oldest = Oldest(now) });
-            if (row is { } kept) return new KeptAnswer(key.IsBoundTo(kept.Fingerprint), kept.Answer);
+            KeptRow? row = connection.QuerySingleOrDefault<KeptRow>("""
+                SELECT fingerprint AS Fingerprint, answer AS Answer FROM idempotency_keys
+                WHERE key = @text AND at >= @oldest
+                """, new { text, oldest = Oldest(now) });
+            if (row is not null) return new KeptAnswer(key.IsBoundTo(row.Fingerprint), row.Answer);
         }
 
         return null;
@@ -136,6 +138,8 @@ public sealed class IdempotencyKeys
 
         return null;
     }
+
+    internal sealed record KeptRow(byte[] Fingerprint, string Answer);
 }
 
 /// <summary>What is kept for a key.</summary>

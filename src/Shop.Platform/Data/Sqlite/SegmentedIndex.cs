@@ -1,6 +1,3 @@
-using Dapper;
-using Microsoft.Data.Sqlite;
-
 namespace Shop.Platform.Data.Sqlite;
 
 /// <summary>
@@ -14,56 +11,57 @@ public static class SegmentedIndex
     /// <summary>Rows of a run. The migrations that make such indexes say the same number.</summary>
     public const int RowsPerSegment = 1024;
 
-    private const string Runs = "WITH RECURSIVE run(n) AS (SELECT @newestRun UNION ALL SELECT n - 1 FROM run WHERE n > @oldestRun)";
+    private const string Runs = "WITH RECURSIVE run(n) AS (SELECT @NewestSegment UNION ALL SELECT n - 1 FROM run WHERE n > @OldestSegment)";
 
     /// <summary>Whether a row that was just inserted begins a run: then the one before is complete, and is indexed in the same write.</summary>
     public static bool StartsSegment(long row) => row % RowsPerSegment == 0;
 
     /// <summary>Rows newest first: runs are read until there are enough, twice as many each time.</summary>
-    /// <param name="connection">Where to read.</param>
-    /// <param name="sql">What to read, newest first and with <c>LIMIT @limit</c>.</param>
+    /// <param name="sql">What to read before a row, newest first and with <c>LIMIT @Limit</c>.</param>
     /// <param name="numbers">The numbers of the table's rows.</param>
     /// <param name="before">Only rows before this one are wanted.</param>
     /// <param name="limit">Enough.</param>
-    /// <param name="parameters">What else the queries ask for.</param>
-    public static T[] NewestFirst<T>(SqliteConnection connection, SegmentQueries sql, RowRange numbers, long before, long limit, object parameters)
+    /// <param name="query">Runs a query; the bounds are parameters of it.</param>
+    public static T[] NewestFirst<T>(
+        SegmentQueries sql, RowRange numbers, long before, long limit, Func<string, SegmentBounds, IEnumerable<T>> query)
     {
         (long oldest, long incomplete) = numbers.Runs;
-        List<T> rows = [.. connection.Query<T>(sql.Incomplete, Asking(parameters, ("runStart", incomplete * RowsPerSegment), ("before", before), ("limit", limit)))];
+        List<T> rows = [.. query(sql.Incomplete, new SegmentBounds(SegmentStart: incomplete * RowsPerSegment, Limit: limit))];
         long width = 1;
         for (long newest = Math.Min(incomplete - 1, (before - 1) / RowsPerSegment); newest >= oldest && rows.Count < limit; newest -= width, width *= 2)
         {
-            rows.AddRange(connection.Query<T>($"{Runs} {sql.Indexed}", Asking(parameters,
-                ("newestRun", newest), ("oldestRun", Math.Max(oldest, newest - width + 1)), ("before", before), ("limit", limit - rows.Count))));
+            long oldestOfThese = Math.Max(oldest, newest - width + 1);
+            rows.AddRange(query($"{Runs} {sql.Indexed}",
+                new SegmentBounds(NewestSegment: newest, OldestSegment: oldestOfThese, Limit: limit - rows.Count)));
         }
 
         return [.. rows];
     }
 
     /// <summary>Counts rows of all runs, and stops at a bound.</summary>
-    /// <param name="connection">Where to read.</param>
     /// <param name="sql">What to count: one row for each, without <c>LIMIT</c>.</param>
     /// <param name="numbers">The numbers of the table's rows.</param>
     /// <param name="atMost">The bound.</param>
-    /// <param name="parameters">What else the queries ask for.</param>
-    public static long Count(SqliteConnection connection, SegmentQueries sql, RowRange numbers, long atMost, object parameters)
+    /// <param name="count">Runs a query that counts; the bounds are parameters of it.</param>
+    public static long Count(SegmentQueries sql, RowRange numbers, long atMost, Func<string, SegmentBounds, long> count)
     {
         (long oldest, long incomplete) = numbers.Runs;
-        long count = connection.ExecuteScalar<long>(Counted("", sql.Incomplete), Asking(parameters, ("runStart", incomplete * RowsPerSegment), ("atMost", atMost)));
-        if (incomplete == oldest || count == atMost) return count;
-        return count + connection.ExecuteScalar<long>(Counted(Runs, sql.Indexed),
-            Asking(parameters, ("newestRun", incomplete - 1), ("oldestRun", oldest), ("atMost", atMost - count)));
+        long newest = count(
+            Counted("", sql.Incomplete), new SegmentBounds(SegmentStart: incomplete * RowsPerSegment, Limit: atMost));
+        if (incomplete == oldest || newest == atMost) return newest;
+        return newest + count(Counted(Runs, sql.Indexed),
+            new SegmentBounds(NewestSegment: incomplete - 1, OldestSegment: oldest, Limit: atMost - newest));
     }
 
-    private static string Counted(string with, string rows) => $"{with} SELECT count(*) FROM ({rows} LIMIT @atMost)";
-
-    private static DynamicParameters Asking(object parameters, params ReadOnlySpan<(string Name, long Value)> bounds)
-    {
-        var asking = new DynamicParameters(parameters);
-        foreach ((string name, long value) in bounds) asking.Add(name, value);
-        return asking;
-    }
+    private static string Counted(string with, string rows) => $"{with} SELECT count(*) FROM ({rows} LIMIT @Limit)";
 }
+
+/// <summary>The rows that a query is about, each bound by the name of its parameter.</summary>
+/// <param name="SegmentStart">The first row of the incomplete run.</param>
+/// <param name="NewestSegment">The newest run that is looked into.</param>
+/// <param name="OldestSegment">The oldest run that is looked into.</param>
+/// <param name="Limit">The most rows.</param>
+public sealed record SegmentBounds(long SegmentStart = 0, long NewestSegment = 0, long OldestSegment = 0, long Limit = 0);
 
 /// <summary>The numbers of the rows of a table: the first and the last that are there.</summary>
 public sealed record RowRange(long Oldest, long Newest)
@@ -73,6 +71,6 @@ public sealed record RowRange(long Oldest, long Newest)
 }
 
 /// <summary>The same question to both parts of a table with a <see cref="SegmentedIndex"/>.</summary>
-/// <param name="Incomplete">Of the rows from <c>@runStart</c> on, which no index has.</param>
+/// <param name="Incomplete">Of the rows from <c>@SegmentStart</c> on, which no index has.</param>
 /// <param name="Indexed">By the index, joined to <c>run</c>, the runs that are looked into.</param>
 public sealed record SegmentQueries(string Incomplete, string Indexed);

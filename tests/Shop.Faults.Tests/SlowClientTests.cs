@@ -100,7 +100,9 @@ internal sealed class SlowClientTests
             await client.ConnectAsync(address.Host, address.Port);
             string answer = await AskAsync(client);
             Assert.That(answer.Split(' ')[1], Is.EqualTo("503"));
-            Assert.That(answer, Does.Contain("\r\nRetry-After: 1\r\n").And.Contain("\r\nConnection: close\r\n").And.Contain("\r\nX-Content-Type-Options: nosniff\r\n"));
+            Assert.That(answer, Does.Contain("\r\nRetry-After: 1\r\n").And.Contain("\r\nConnection: close\r\n").And.Contain("\r\nX-Content-Type-Options: nosniff\r\n")
+                .And.Contain("\r\nCache-Control: no-store\r\n").And.Contain("\r\nReferrer-Policy: no-referrer\r\n")
+                .And.Contain("\r\nContent-Security-Policy: default-src 'none'; frame-ancestors 'none'\r\n"));
             Assert.That(await AskAsync(client), Is.Empty, "closed");
             JsonNode problem = JsonNode.Parse(answer[answer.IndexOf('{')..])!;
             Assert.That(((int)problem["status"]!, (string)problem["error"]!, ((string)problem["trace_id"]!).Length), Is.EqualTo((503, "Too many connections; try again in a second.", 32)));

@@ -66,6 +66,9 @@ public sealed class Problem(int status, string error, string? kind = null) : IRe
         Log(httpContext, traceId);
         HttpResponse response = httpContext.Response;
         if (RetryAfterSeconds is { } seconds) response.Headers.RetryAfter = seconds.ToString();
+        // Whatever the route says of its answers: an error is not to be kept, by a browser neither.
+        response.Headers.CacheControl = "no-store";
+        Accepts.Vary(response.Headers);
         if (Accepts.PrefersHtml(httpContext.Request.Headers))
         {
             Page.WriteError(httpContext, new ErrorModel(Status, Error, Errors?.All ?? [], RetryAfterSeconds, traceId));
@@ -76,8 +79,6 @@ public sealed class Problem(int status, string error, string? kind = null) : IRe
         response.StatusCode = Status;
         response.ContentType = "application/problem+json";
         response.ContentLength = body.Length;
-        response.Headers.CacheControl = "no-store";
-        Accepts.Vary(response.Headers);
         JsonAnswer.Write(response, body);
     }
 

@@ -84,6 +84,33 @@ internal sealed class AlertsPageTests
         Assert.That(await _client.GetStringAsync(""), status == 204 ? Does.Contain("Forged") : Does.Not.Contain("Forged"));
     }
 
+    [TestCase("GET", "/", 200)]
+    [TestCase("GET", "/events", 200)]
+    [TestCase("GET", "/health/ready", 200)]
+    [TestCase("GET", "/assets/none.css", 404)]
+    [TestCase("GET", "/nowhere", 404)]
+    [TestCase("PUT", "/", 405)]
+    [TestCase("POST", "/notifications", 415)]
+    [TestCase("GET", "/", 400, "localhost.evil.example")]
+    [TestCase("GET", "/events", 400, "evil.example")]
+    [TestCase("GET", "/health/ready", 400, "xlocalhost")]
+    [TestCase("GET", "/assets/none.css", 400, "alerts.evil.example")]
+    [TestCase("GET", "/", 400, "127.0.0.1.evil.example")]
+    public async Task Given_any_answer_of_the_page_then_it_has_the_headers_that_keep_browsers_to_it(string method, string path, int status, string? host = null)
+    {
+        using var request = new HttpRequestMessage(new HttpMethod(method), path);
+        if (host is not null) request.Headers.Host = host;
+        using HttpResponseMessage answer = await _client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead);
+        Assert.Multiple(() =>
+        {
+            Assert.That((int)answer.StatusCode, Is.EqualTo(status));
+            Assert.That(answer.Header("X-Content-Type-Options"), Is.EqualTo("nosniff"));
+            Assert.That(answer.Header("Content-Security-Policy"), Does.StartWith("default-src 'none'").And.Contain("frame-ancestors 'none'").And.Not.Contain("unsafe"));
+            Assert.That(answer.Header("Cache-Control"), Does.StartWith("no-store"));
+            Assert.That(answer.Header("Access-Control-Allow-Origin") ?? answer.Header("Server"), Is.Null);
+        });
+    }
+
     [TestCase("application/x-www-form-urlencoded", "a=1", 415)]
     [TestCase("text/plain", "{}", 415)]
     [TestCase("application/json", "null", 400)]

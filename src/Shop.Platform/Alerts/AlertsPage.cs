@@ -55,6 +55,7 @@ public static class AlertsPage
         app.Use((http, next) =>
         {
             SecurityHeaders.AddTo(http.Response.Headers);
+            Caching.Never.AddTo(http.Response.Headers);
             // A page of another host whose name was pointed at this address would ask by that name.
             return IsOurs(http.Request.Host.Host, settings)
                 ? next(http)
@@ -63,7 +64,7 @@ public static class AlertsPage
         app.UseRouting();
         app.MapGet("/", http => ShowAsync(http, log, assets, settings));
         app.MapGet("/events", new EventStream(log.Events).AnswerAsync);
-        app.MapGet("/assets/{file}", async http => await (await assets.Find(http)).ExecuteAsync(http));
+        app.MapGet("/assets/{file}", http => SendAsync(http, assets));
         app.MapGet("/health/ready", static http => http.Response.WriteAsync("ready"));
         app.MapPost("/notifications", http => TakeAsync(http, log, clock));
     }
@@ -120,6 +121,20 @@ public static class AlertsPage
         var alerts = new Pages_Alerts { Model = new AlertsModel(count, newestFirst) };
         Page.Write(http, new Frame("Alerts", alerts, "alerts", site, assets), StatusCodes.Status200OK);
         return Task.CompletedTask;
+    }
+
+    private static async Task SendAsync(HttpContext http, Assets assets)
+    {
+        IResult found = await assets.Find(http);
+        // A problem is logged by its service, and this page is none.
+        if (found is Problem problem)
+        {
+            await RefuseAsync(http, problem.Status, problem.Error);
+            return;
+        }
+
+        Caching.ForEver.AddTo(http.Response.Headers);
+        await found.ExecuteAsync(http);
     }
 
     private static Task RefuseAsync(HttpContext http, int status, string why)

@@ -3,6 +3,7 @@ using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
 using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
 
 namespace Shop.EndToEnd.Tests;
 
@@ -249,6 +250,30 @@ internal sealed class ProcessTests
         const int OfStartAndStop = 10;
         int seconds = (int)watch.Elapsed.TotalSeconds + 2;
         Assert.That(shop.Log.Split('\n'), Has.Length.LessThan((2 * 51 * seconds) + OfStartAndStop).And.None.Contains("Exception"));
+    }
+
+    [Test]
+    public async Task Given_more_refusals_than_have_a_line_then_those_that_do_and_those_that_are_said_to_have_none_add_up_and_no_line_is_long()
+    {
+        using ShopProcess shop = await ShopProcess.StartAsync(_directory);
+        int asked = 0, told, lines;
+        var watch = Stopwatch.StartNew();
+        do
+        {
+            // Many at first; then so few that each has its line, and the first of a second says how many had none before.
+            int more = asked == 0 ? 400 : 1;
+            string[] ids = [.. Enumerable.Range(0, more).Select(n => $"{n}{new string('x', 3000)}")];
+            await Task.WhenAll(ids.Select(async id => (await shop.Orders.GetAsync($"/orders/{id}")).Dispose()));
+            asked += more;
+            string log = shop.Log;
+            lines = Regex.Count(log, " answered 404: ", RegexOptions.None, TimeSpan.FromSeconds(1));
+            told = Regex.Matches(log, "(?<count>[0-9]+) more requests failed, without a line here: there are 50 a second at most", RegexOptions.ExplicitCapture, TimeSpan.FromSeconds(1))
+                .Sum(line => int.Parse(line.Groups["count"].Value));
+            await Task.Delay(25);
+        }
+        while ((told == 0 || lines + told != asked) && watch.Elapsed < TimeSpan.FromSeconds(30));
+        Assert.That((lines + told, told > 0), Is.EqualTo((asked, true)));
+        Assert.That(shop.Log.Split('\n').Max(line => line.Length), Is.LessThan(1300));
     }
 
     [Test]

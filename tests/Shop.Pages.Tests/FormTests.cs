@@ -84,6 +84,35 @@ internal sealed class FormTests
         Assert.That(answers[0].Headers.Location, Is.EqualTo(answers[1].Headers.Location));
     }
 
+    [TestCase("increase", 1)]
+    [TestCase("decrease", -1)]
+    public async Task Given_a_form_of_a_stock_page_that_is_sent_twice_then_the_stock_changes_once(string action, int sign)
+    {
+        string product = await _shop.ProductAsync(stock: 20);
+        string key = Hidden(await HtmlAsync(_shop.Inventory, $"/stock/{product}"), "key");
+        (string, string)[] fields = [("action", action), ("quantity", "3"), ("key", key)];
+        HttpResponseMessage[] twice = await Task.WhenAll(Enumerable.Range(0, 2).Select(_ => PostAsync(_shop.Inventory, $"/stock/{product}", Origin, fields)));
+        using HttpResponseMessage later = await PostAsync(_shop.Inventory, $"/stock/{product}", Origin, fields);
+        Assert.That(twice.Append(later).Select(answer => ((int)answer.StatusCode, $"{answer.Headers.Location}")), Is.All.EqualTo((303, $"/stock/{product}")));
+        Assert.That((await _shop.StockAsync(product)).OnHand, Is.EqualTo(20 + (3 * sign)));
+
+        // Not another change under the same key; and each page has a key of its own, a refusal too.
+        using HttpResponseMessage other = await PostAsync(_shop.Inventory, $"/stock/{product}", Origin, [("action", action), ("quantity", "4"), ("key", key)]);
+        string refused = await other.Content.ReadAsStringAsync();
+        Assert.That(((int)other.StatusCode, Hidden(refused, "key") == key), Is.EqualTo((409, false)));
+        using HttpResponseMessage again = await PostAsync(_shop.Inventory, $"/stock/{product}", Origin, [("action", action), ("quantity", "4"), ("key", Hidden(refused, "key"))]);
+        Assert.That(((int)again.StatusCode, (await _shop.StockAsync(product)).OnHand), Is.EqualTo((303, 20L + (7 * sign))));
+    }
+
+    [Test]
+    public async Task Given_a_step_of_an_order_that_is_sent_twice_then_it_happens_once()
+    {
+        string order = await _shop.OrderAsync("prod_1", 3);
+        HttpResponseMessage[] twice = await Task.WhenAll(Enumerable.Range(0, 2).Select(_ => PostAsync(_shop.Orders, $"/order/{order}", Origin, [("step", "pay")])));
+        Assert.That(twice.Select(answer => (int)answer.StatusCode), Is.All.EqualTo(303));
+        Assert.That((await _shop.Orders.GetJsonAsync($"/orders/{order}/events")).AsArray().Select(step => (string)step!["status"]!), Is.EqualTo(new[] { "created", "paid" }));
+    }
+
     [Test]
     public async Task Given_a_price_that_changed_after_the_basket_was_shown_then_nothing_is_ordered_until_the_customer_has_seen_the_new_one()
     {

@@ -1,3 +1,5 @@
+using System.Text;
+using System.Text.Json.Nodes;
 using Microsoft.Extensions.Logging.Abstractions;
 using Prometheus;
 using Shop.Platform.Live;
@@ -51,6 +53,90 @@ internal sealed class LiveFiguresTests
             Assert.That(Count(points, point => point.Failed), Is.EqualTo(300).Within(0.01));
             Assert.That(points.Max(point => point.Failed), Is.LessThan(400));
         });
+    }
+
+    // Expected values by hand: what lies within a bucket lies evenly in it, and what lies above the last bound is at that.
+    [Test]
+    public async Task Given_seconds_that_are_neither_steady_nor_round_then_each_point_has_their_rates_and_times_and_no_others()
+    {
+        CollectorRegistry registry = Metrics.NewCustomRegistry();
+        MetricFactory metrics = Metrics.WithCustomRegistry(registry);
+        Counter codes = Codes(registry);
+        Counter requests = metrics.CreateCounter("app_requests_total", "Requests.", ["method", "endpoint"]);
+        Histogram latency = metrics.CreateHistogram("app_request_latency_seconds", "Latency.", new HistogramConfiguration
+        {
+            LabelNames = ["method", "endpoint"], Buckets = [.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10],
+        });
+        void Answer(string route, string code, int times, double seconds)
+        {
+            requests.WithLabels("GET", route).Inc(times);
+            codes.WithLabels(code).Inc(times);
+            for (int i = 0; i < times; i++) latency.WithLabels("GET", route).Observe(seconds);
+        }
+
+        var clock = new HandClock();
+        await using var traffic = new DemoTraffic([], clock, NullLoggerFactory.Instance);
+        Answer("/before", "500", 1000, 3);
+        await using var figures = new LiveFigures(registry, traffic, clock, NullLogger.Instance);
+        await clock.PassAsync(TimeSpan.Zero); // once what was before has been read
+        Answer("/a", "200", 40, 0.003);
+        Answer("/b", "404", 29, 0.02);
+        Answer("/b", "501", 6, 0.02);
+        Answer("/a", "503", 19, 0.07);
+        Answer("/b", "429", 4, 0.3);
+        Answer("/c", "500", 2, 20);
+        await SecondAsync(1.6);
+        Answer("/a", "200", 4, 0.0007);
+        Answer("/a", "200", 3, 0.003);
+        await SecondAsync(1);
+        await SecondAsync(2.5);
+
+        double?[][] expected =
+        [
+            [62.5, 13.12, 14.29, 312.5, 10_000, 24.38], // 100, 21 and 39 in 1.6 seconds
+            [7, 0, 0.94, 4.71, 4.94, 0],
+            [0, 0, null, null, null, 0],
+        ];
+        (JsonNode history, JsonNode last) = await TellAsync(figures);
+        Assert.That(history.AsArray().Select(point => point!.AsArray().Skip(1).Select(value => (double?)value)), Is.EqualTo(expected));
+        Assert.That(history.AsArray().Select(point => (long)point![0]!), Is.EqualTo(new long[] { 1600, 2600, 5100 }.Select(at => at + DateTimeOffset.MinValue.ToUnixTimeMilliseconds())));
+        Assert.That(last["point"]!.ToJsonString(), Is.EqualTo(history[2]!.ToJsonString()));
+        Assert.That((double)last["requests"]!, Is.EqualTo(1107));
+        Assert.That(last["codes"]!.ToJsonString(), Is.EqualTo("""{"2xx: 200 OK":47,"4xx: 404 Not Found":29,"4xx: 429 Too Many Requests":4,"5xx: 500 Internal Server Error":1002,"5xx: 501 Not Implemented":6,"5xx: 503 Service Unavailable":19}"""));
+        Assert.That(last["routes"]!.AsObject().Select(route => $"{route.Key} {route.Value}"), Is.EquivalentTo(new[] { "GET /before 1000", "GET /a 66", "GET /b 39", "GET /c 2" }));
+
+        async Task SecondAsync(double seconds)
+        {
+            int points = figures.Points().Length;
+            await clock.PassAsync(TimeSpan.FromSeconds(seconds));
+            while (figures.Points().Length == points) await Task.Yield();
+        }
+    }
+
+    [Test]
+    public async Task Given_more_seconds_than_are_kept_then_the_last_three_hundred_are_left()
+    {
+        CollectorRegistry registry = Metrics.NewCustomRegistry();
+        Counter requests = Metrics.WithCustomRegistry(registry).CreateCounter("app_requests_total", "Requests.");
+        var clock = new HandClock();
+        await using var traffic = new DemoTraffic([], clock, NullLoggerFactory.Instance);
+        await using var figures = new LiveFigures(registry, traffic, clock, NullLogger.Instance);
+        for (int second = 1; second <= 303; second++)
+        {
+            await clock.PassAsync(TimeSpan.FromSeconds(1));
+            await figures.Feed.NextAsync(second - 1);
+        }
+
+        LivePoint[] points = figures.Points();
+        Assert.That((points.Length, (points[^1].At - points[0].At).TotalSeconds), Is.EqualTo((300, 299d)));
+        Assert.That(requests.Value, Is.Zero);
+    }
+
+    private static async Task<(JsonNode History, JsonNode Last)> TellAsync(LiveFigures figures)
+    {
+        EventFeed.Batch batch = await figures.Feed.OpenAsync(null);
+        JsonNode[] events = await Task.WhenAll(batch.Events.Select(async happened => JsonNode.Parse(Encoding.UTF8.GetString(await happened.DataAsync()))!));
+        return (events[0], events[1]);
     }
 
     private static Counter Codes(CollectorRegistry registry) =>

@@ -1,0 +1,92 @@
+using System.Diagnostics;
+using Microsoft.Extensions.Logging;
+using Shop.Platform.Http;
+
+namespace Shop.Platform.Tests;
+
+/// <summary>What is logged and what is said to be left out add up to what happened.</summary>
+internal sealed class FailureLogTests
+{
+    [Test]
+    public void Given_more_failures_than_a_second_has_lines_for_then_each_kind_has_fifty_and_the_rest_are_counted()
+    {
+        // Within one second: a busy machine may need more than one try.
+        for (int i = 0; i < 50; i++)
+        {
+            var said = new Said();
+            var failures = new FailureLog(said);
+            long second = Second();
+            int refusals = Enumerable.Range(0, 73).Count(_ => failures.Take(isFault: false) is not null);
+            int faults = Enumerable.Range(0, 61).Count(_ => failures.Take(isFault: true) is not null);
+            int traces = Enumerable.Range(0, 9).Count(_ => failures.TakeTrace());
+            if (Second() != second) continue;
+            Assert.That((refusals, faults, traces, said.LeftOut.Count), Is.EqualTo((50, 50, 5, 0)));
+            // The next second says how many there were, and begins anew.
+            while (Second() == second) Thread.Yield();
+            Assert.That(failures.Take(isFault: false), Is.Not.Null);
+            Assert.That(said.LeftOut, Is.EqualTo(new[] { 34 }));
+            Assert.That(failures.TakeTrace(), Is.True);
+            return;
+        }
+
+        Assert.Fail("No try came through within a second.");
+    }
+
+    [Test]
+    public async Task Given_failures_of_many_threads_over_some_seconds_then_lines_and_those_left_out_add_up_to_all_of_them()
+    {
+        var said = new Said();
+        var failures = new FailureLog(said);
+        long start = Stopwatch.GetTimestamp();
+        int[] counts = await Task.WhenAll(Enumerable.Range(0, 2).Select(_ => Task.Run(() =>
+        {
+            int happened = 0;
+            for (; Stopwatch.GetElapsedTime(start) < TimeSpan.FromSeconds(1.3); happened++)
+            {
+                if (failures.Take(isFault: happened % 3 == 0) is { } log) log.LogInformation("A line");
+            }
+
+            return happened;
+        })));
+        long last = Second();
+        while (Second() == last) await Task.Yield();
+        failures.Take(isFault: false)!.LogInformation("A line");
+        // A failure that meets the end of a second may be counted on either side of it.
+        Assert.That(said.Lines + said.LeftOut.Sum(), Is.EqualTo(counts.Sum() + 1).Within(4));
+        Assert.That(said.Lines, Is.LessThanOrEqualTo(1 + (100 * ((int)Stopwatch.GetElapsedTime(start).TotalSeconds + 2))));
+    }
+
+    private static long Second() => Stopwatch.GetTimestamp() / Stopwatch.Frequency;
+
+    private sealed class Said : ILogger
+    {
+        private readonly List<int> _leftOut = [];
+        private int _lines;
+
+        public int Lines => Volatile.Read(ref _lines);
+
+        public IReadOnlyList<int> LeftOut
+        {
+            get
+            {
+                lock (_leftOut) return [.. _leftOut];
+            }
+        }
+
+        public IDisposable? BeginScope<TState>(TState state)
+            where TState : notnull => null;
+
+        public bool IsEnabled(LogLevel logLevel) => true;
+
+        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+        {
+            if (state is not IReadOnlyList<KeyValuePair<string, object?>> values || values.FirstOrDefault(value => value.Key == "LeftOut").Value is not int leftOut)
+            {
+                Interlocked.Increment(ref _lines);
+                return;
+            }
+
+            lock (_leftOut) _leftOut.Add(leftOut);
+        }
+    }
+}

@@ -67,7 +67,7 @@ internal sealed class PlaceOrder(
         {
             return await FindEarlierAsync(request) ?? await PlaceNewAsync(request);
         }
-        catch (IdempotencyKeyInUseException)
+        catch (KeyInUseException)
         {
             // By a change of an order: those don't wait here.
             return await FindEarlierAsync(request) ?? new PlaceOrderResult(Problem: IdempotencyKey.Reused);
@@ -129,7 +129,7 @@ internal sealed class PlaceOrder(
     private WriteResult<Order> Insert(ReservationId reservation, Order order, PlaceOrderRequest request, byte[]? fingerprint)
     {
         store.Insert(order, reservation.Number, request.OrderId is null ? null : fingerprint);
-        if (request.Bound is { } key) store.Keys.Add(key, order.Id, Timestamp.FromMilliseconds(order.CreatedAt));
+        if (!store.Keys.TryAdd(request.Bound, order.Id, Timestamp.FromMilliseconds(order.CreatedAt))) throw new KeyInUseException();
         return WriteResult.Commit(order);
     }
 
@@ -271,6 +271,8 @@ internal sealed class PlaceOrder(
 
         protected override void Committed(Order answer) => handler.Placed(answer);
     }
+
+    private sealed class KeyInUseException : Exception;
 
     /// <summary>How it went: an order, or a problem.</summary>
     internal readonly record struct PlaceOrderResult(Order? Order = null, bool IsReplayed = false, Problem? Problem = null);

@@ -1,6 +1,3 @@
-using Microsoft.Data.Sqlite;
-using SQLitePCL;
-
 namespace Shop.Platform.Data;
 
 /// <summary>
@@ -185,8 +182,7 @@ public sealed class QueryScheduler : IDisposable
             {
                 if (!_end.IsCancellationRequested) _result.TrySetResult(_query(_end.Token));
             }
-            catch (Exception exception) when (_end.IsCancellationRequested
-                && exception is OperationCanceledException or SqliteException { SqliteErrorCode: raw.SQLITE_INTERRUPT })
+            catch (OperationCanceledException) when (_end.IsCancellationRequested)
             {
                 Fail();
             }

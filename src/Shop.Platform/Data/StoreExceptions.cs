@@ -20,8 +20,12 @@ public sealed class WriteTimeoutException(string module)
     : WriteRefusedException(module, $"The write queue of {module} is too slow; nothing was written.");
 
 /// <summary>
-/// The database could not carry out a write, or be read. A commit that failed at the disk may come back after a crash,
+/// The database could not carry out a write. A commit that failed at the disk may come back after a crash,
 /// until a later one succeeds.
 /// </summary>
 public sealed class StoreUnavailableException(string module, Exception innerException)
     : StoreException(module, $"The database of {module} is not available: {innerException.Message}", innerException);
+
+/// <summary>The database could not be read.</summary>
+public sealed class StoreUnreadableException(string module, Exception innerException)
+    : StoreException(module, $"The database of {module} can't be read: {innerException.Message}", innerException);

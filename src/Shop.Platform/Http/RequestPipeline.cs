@@ -2,7 +2,6 @@ using System.Diagnostics;
 using System.IO.Pipelines;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Http;
-using Microsoft.Data.Sqlite;
 using Shop.Platform.Data;
 using Shop.Platform.Data.Sqlite;
 using Shop.Platform.Security;
@@ -124,7 +123,7 @@ internal sealed class RequestPipeline(ModuleListener listener, RequestDelegate c
             StoreUnavailableException store => Problem.Unavailable("The shop can't write to its disk at the moment; try again soon.", "store-unavailable", store),
             TooManyQueriesException => listener.TooManyRequests(),
             QueryTimeoutException late => listener.QueriedTooLong(late),
-            SqliteException unreadable => Unreadable(unreadable),
+            StoreUnreadableException unreadable => Unreadable(unreadable.InnerException!),
             _ => new Problem(StatusCodes.Status500InternalServerError, "Something went wrong inside the shop; the log has it under the trace_id.") { Cause = exception },
         };
         if (http.Response.HasStarted)
@@ -151,11 +150,8 @@ internal sealed class RequestPipeline(ModuleListener listener, RequestDelegate c
         return Problem.Unavailable("Too many writes are waiting; try again in a second.", "queue-full");
     }
 
-    private Problem Unreadable(SqliteException exception)
-    {
-        listener.Module.Database.NoteDamage(exception);
-        return Problem.Unavailable("The shop can't read what was asked for from its disk at the moment; try again soon.", "store-unavailable", exception);
-    }
+    private static Problem Unreadable(Exception exception) => Problem.Unavailable(
+        "The shop can't read what was asked for from its disk at the moment; try again soon.", "store-unavailable", exception);
 
     private static bool IsBareError(HttpResponse response) =>
         response.StatusCode >= 400 && !response.HasStarted && response.ContentType is null && response.ContentLength is null;

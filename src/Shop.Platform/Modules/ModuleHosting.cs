@@ -189,7 +189,7 @@ public static class ModuleHosting
             {
                 // A module's start asks others too: the file is the one that failed.
                 ModuleContext failed = exception is StoreException store ? services.GetRequiredKeyedService<ModuleContext>(store.Module) : context;
-                throw new ShopStartException($"The database file {failed.Database.Path} can't be used: {exception.Message}", exception);
+                throw new ShopStartException($"The database file {failed.Database.Path} can't be used: {(exception as StoreUnreadableException)?.InnerException!.Message ?? exception.Message}", exception);
             }
 
             if (context.Books.Agree) _purge = new Periodic("Purging old idempotency keys", TimeSpan.FromHours(1),

@@ -75,35 +75,36 @@ public sealed class Database : IDisposable
         return connection;
     }
 
-    /// <summary>Reads by a connection from the pool. Its statements end with <c>SQLITE_INTERRUPT</c> once a token is cancelled.</summary>
-    public T Read<T>(Func<SqliteConnection, T> read, CancellationToken end)
+    /// <summary>Reads by a connection from the pool. Its statements end soon after a token is cancelled.</summary>
+    /// <exception cref="StoreUnreadableException">The file can't be read.</exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
+    public T Read<T>(Func<SqliteConnection, T> read, CancellationToken end = default)
     {
-        using SqliteConnection connection = OpenRead();
-        if (!end.CanBeCanceled) return read(connection);
-        raw.sqlite3_progress_handler(connection.Handle, StepsBetweenQuestions, static end => ((CancellationToken)end).IsCancellationRequested ? 1 : 0, end);
         try
         {
-            return read(connection);
+            using SqliteConnection connection = OpenRead();
+            return end.CanBeCanceled ? ReadUntil(connection, read, end) : read(connection);
         }
-        finally
+        catch (SqliteException exception)
         {
-            // The connection goes back to the pool.
-            raw.sqlite3_progress_handler(connection.Handle, 0, null, null);
+            if (exception.SqliteErrorCode == raw.SQLITE_INTERRUPT) end.ThrowIfCancellationRequested();
+            throw Unreadable(exception);
         }
     }
 
     /// <summary>Reads rows without Dapper, for what every start and every health check reads: Dapper and the libraries that come with it are a twentieth of an idle shop.</summary>
     /// <param name="sql">A query without parameters.</param>
     /// <param name="read">Makes of a row what it stands for; columns are numbered from 0.</param>
+    /// <exception cref="StoreUnreadableException">The file can't be read.</exception>
     public IEnumerable<T> Rows<T>(string sql, Func<SqliteDataReader, T> read)
     {
-        using SqliteConnection connection = OpenRead();
+        using SqliteConnection connection = Try(OpenRead);
         using SqliteCommand command = connection.CreateCommand();
 #pragma warning disable CA2100 // a constant of the caller's
         command.CommandText = sql;
 #pragma warning restore CA2100
-        using SqliteDataReader row = command.ExecuteReader();
-        while (row.Read()) yield return read(row);
+        using SqliteDataReader row = Try(command.ExecuteReader);
+        while (Try(row.Read)) yield return read(row);
     }
 
     /// <summary>Creates the file where there is none, brings its schema up to date and starts the writer.</summary>
@@ -157,7 +158,8 @@ public sealed class Database : IDisposable
         }
         catch (SqliteException exception)
         {
-            throw Unreadable(exception);
+            NoteDamage(exception);
+            throw new StoreUnavailableException(_module, exception);
         }
     }
 
@@ -211,11 +213,11 @@ public sealed class Database : IDisposable
     /// <summary>Keeps in mind that the file is damaged, where an error says so: it does not mend itself.</summary>
     internal void NoteDamage(SqliteException exception) => IsDamaged |= exception.SqliteErrorCode is raw.SQLITE_CORRUPT or raw.SQLITE_NOTADB;
 
-    /// <summary>What a reader elsewhere is told in place of SQLite's error, which does not say whose database it is about.</summary>
-    public StoreUnavailableException Unreadable(SqliteException exception)
+    /// <summary>What readers are told in place of SQLite's error, which does not say whose database it is about.</summary>
+    public StoreUnreadableException Unreadable(SqliteException exception)
     {
         NoteDamage(exception);
-        return new StoreUnavailableException(_module, exception);
+        return new StoreUnreadableException(_module, exception);
     }
 
     /// <summary>Finishes the writes that wait, moves the WAL into the file and closes it.</summary>
@@ -236,6 +238,33 @@ public sealed class Database : IDisposable
 
         _writeConnection.Dispose();
         _writeConnection = null;
+    }
+
+    private static T ReadUntil<T>(SqliteConnection connection, Func<SqliteConnection, T> read, CancellationToken end)
+    {
+        raw.sqlite3_progress_handler(connection.Handle, StepsBetweenQuestions,
+            static end => ((CancellationToken)end).IsCancellationRequested ? 1 : 0, end);
+        try
+        {
+            return read(connection);
+        }
+        finally
+        {
+            // The connection goes back to the pool.
+            raw.sqlite3_progress_handler(connection.Handle, 0, null, null);
+        }
+    }
+
+    private T Try<T>(Func<T> read)
+    {
+        try
+        {
+            return read();
+        }
+        catch (SqliteException exception)
+        {
+            throw Unreadable(exception);
+        }
     }
 
     private InvalidOperationException NotOpen() => new($"The database of {_module} is not open.");
@@ -275,10 +304,9 @@ public sealed class Database : IDisposable
         {
             return Rows("SELECT freelist_count * page_size FROM pragma_freelist_count, pragma_page_size", static row => row.GetInt64(0)).Single();
         }
-        catch (SqliteException exception)
+        catch (StoreUnreadableException)
         {
-            NoteDamage(exception); // a scrape has the other figures all the same
-            return 0;
+            return 0; // a scrape has the other figures all the same
         }
     }
 

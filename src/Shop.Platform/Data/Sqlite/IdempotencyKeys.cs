@@ -73,10 +73,17 @@ public sealed class IdempotencyKeys
         return made;
     }
 
-    /// <summary>Keeps an answer for a key that has none.</summary>
-    /// <exception cref="IdempotencyKeyInUseException">It has one.</exception>
-    public void Add(IdempotencyKey key, string answer, DateTime now)
+    /// <summary>Keeps an answer for a key that <see cref="FindUncommitted"/> did not find.</summary>
+    public void Add(IdempotencyKey? key, string answer, DateTime now)
     {
+        if (!TryAdd(key, answer, now)) throw new InvalidOperationException("The key has an answer.");
+    }
+
+    /// <summary>Keeps an answer for a key, if there is a key.</summary>
+    /// <returns>Whether it is kept: false if the key has an answer, of whatever request.</returns>
+    public bool TryAdd(IdempotencyKey? key, string answer, DateTime now)
+    {
+        if (key is null) return true;
         try
         {
             Insert(key, answer, now);
@@ -85,17 +92,32 @@ public sealed class IdempotencyKeys
         {
             // The purge comes once an hour, so a key that is too old may still be there. To look for it first, or to
             // leave it to SQLite's upsert, would cost each order.
-            if (_forget.Set(1, key.Text).Set(2, Oldest(now)).Run() == 0) throw new IdempotencyKeyInUseException(exception);
+            if (_forget.Set(1, key.Text).Set(2, Oldest(now)).Run() == 0) return false;
             Insert(key, answer, now);
         }
+
+        return true;
+    }
+
+    /// <summary>What is kept for a key; null if nothing is, or there is no key.</summary>
+    public KeptAnswer? FindUncommitted(IdempotencyKey? key, DateTime now)
+    {
+        if (key is null) return null;
+        foreach (string text in key.Texts)
+        {
+            KeptAnswer? kept = _find.Set(1, text).Set(2, Oldest(now))
+                .First(row => new KeptAnswer(key.IsBoundTo(row.Bytes(0)), row.Text(1)));
+            if (kept is not null) return kept;
+        }
+
+        return null;
     }
 
     // Reads.
 
     /// <summary>What is kept for a key; null if nothing is.</summary>
-    public KeptAnswer? Find(IdempotencyKey key, DateTime now)
+    public KeptAnswer? Find(IdempotencyKey key, DateTime now) => _database.Read(connection =>
     {
-        using SqliteConnection connection = _database.OpenRead();
         foreach (string text in key.Texts)
         {
             KeptRow? row = connection.QuerySingleOrDefault<KeptRow>("""
@@ -106,7 +128,7 @@ public sealed class IdempotencyKeys
         }
 
         return null;
-    }
+    });
 
     /// <summary>Deletes the keys that are too old, a few in each write.</summary>
     public async Task PurgeAsync(DateTime now)
@@ -127,18 +149,6 @@ public sealed class IdempotencyKeys
     private void Insert(IdempotencyKey key, string answer, DateTime now) =>
         _add.Set(1, key.Text).Set(2, key.Fingerprint).Set(3, answer).Set(4, now.ToMilliseconds()).Run();
 
-    private KeptAnswer? FindUncommitted(IdempotencyKey key, DateTime now)
-    {
-        foreach (string text in key.Texts)
-        {
-            KeptAnswer? kept = _find.Set(1, text).Set(2, Oldest(now))
-                .First(row => new KeptAnswer(key.IsBoundTo(row.Bytes(0)), row.Text(1)));
-            if (kept is not null) return kept;
-        }
-
-        return null;
-    }
-
     internal sealed record KeptRow(byte[] Fingerprint, string Answer);
 }
 
@@ -146,6 +156,3 @@ public sealed class IdempotencyKeys
 /// <param name="IsSame">Whether it was kept for the same method, path and content.</param>
 /// <param name="Answer">The answer, as its module keeps it.</param>
 public sealed record KeptAnswer(bool IsSame, string Answer);
-
-/// <summary>A key was used for another request, which came in between.</summary>
-public sealed class IdempotencyKeyInUseException(Exception innerException) : Exception("The key was used for another request meanwhile.", innerException);

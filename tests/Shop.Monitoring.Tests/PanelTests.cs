@@ -77,6 +77,19 @@ internal sealed partial class PanelTests
         }
     }
 
+    [Test]
+    public async Task Given_alerts_that_fire_and_that_are_pending_when_annotations_ask_then_those_that_fire_are_marked_without_Watchdog()
+    {
+        foreach (JsonNode dashboard in Dashboards.All.Values)
+        {
+            JsonNode marks = dashboard["annotations"]!["list"]!.AsArray().Single(annotation => (string)annotation!["name"]! == "Firing alerts")!;
+            JsonArray result = await QueryAsync(_busy, "query", new() { ["query"] = (string)marks["expr"]!, ["time"] = $"{_now}" });
+            JsonNode labels = result.Single()!["metric"]!;
+            Assert.That(Legend((string)marks["titleFormat"]!, labels), Is.EqualTo("ServiceDown"));
+            Assert.That(Legend((string)marks["textFormat"]!, labels), Is.EqualTo("inventory-service page"));
+        }
+    }
+
     private async Task ExpectAsync(Panel panel, YamlNode? expected, long at)
     {
         Assert.That(expected, Is.Not.Null, $"Panels/known.yml does not say what '{panel.Title}' shows");
@@ -109,7 +122,10 @@ internal sealed partial class PanelTests
     // A table has no legends: what tells its rows apart.
     private static string Legend(Panel panel, string format, JsonNode labels) => panel.Type == "table"
         ? (string?)labels["version"] ?? $"{labels["alertname"]} {labels["alertstate"]}".TrimEnd()
-        : Label().Replace(format, label => (string?)labels[label.Groups["name"].Value] ?? "");
+        : Legend(format, labels);
+
+    private static string Legend(string format, JsonNode labels) =>
+        Label().Replace(format, label => (string?)labels[label.Groups["name"].Value] ?? "");
 
     private async Task<JsonArray> QueryAsync(Uri prometheus, string kind, Dictionary<string, string> parameters)
     {

@@ -55,7 +55,7 @@ internal sealed class DeletedProductTests
         string directory = _shop.DataDirectory;
         await _shop.CloseAsync();
         var crash = new CrashSwitch();
-        ShopUnderTest crashing = await ShopUnderTest.StartAsync(CrashingInventory.Behind(crash), directory);
+        ShopUnderTest crashing = await ShopUnderTest.StartAsync(crash.Contracts, directory);
         string product = await crashing.ProductAsync(stock: 0);
         crash.CrashAfter(passes);
         (await crashing.Products.DeleteAsync($"/products/{product}")).Dispose();

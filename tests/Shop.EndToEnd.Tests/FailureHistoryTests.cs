@@ -26,7 +26,7 @@ internal sealed class FailureHistoryTests
     public async Task Given_calls_that_fail_before_or_after_they_took_effect_when_clients_repeat_their_ids_at_once_then_each_order_holds_its_units_and_nothing_else_does()
     {
         var failures = new Failures();
-        await using ShopUnderTest shop = await ShopUnderTest.StartAsync(FailingContracts.Behind(failures), null, "Shop:DemoData=false");
+        await using ShopUnderTest shop = await ShopUnderTest.StartAsync(failures.Contracts, null, "Shop:DemoData=false");
         using var disk = new RefusingOrders(shop.DataDirectory);
         await Gen.Select(Gen.Long[3, 12].Array[2], AnyStep.Array[3, 8].Array[3], Gen.Int[10, 50], Gen.Int).SampleAsync(async (stock, clients, percent, seed) =>
         {

@@ -12,7 +12,7 @@ internal sealed class FaultTests
     public async Task Given_a_fault_inside_when_a_client_meets_it_then_500_with_a_trace_id_and_nothing_of_the_inside()
     {
         var crash = new CrashSwitch();
-        await using ShopUnderTest shop = await ShopUnderTest.StartAsync(CrashingInventory.Behind(crash), null);
+        await using ShopUnderTest shop = await ShopUnderTest.StartAsync(crash.Contracts, null);
         crash.CrashAfter(0);
         (HttpResponseMessage response, JsonNode? problem) = await shop.Orders.PostAsync("/orders", Http.Order("prod_0"));
         Assert.Multiple(() =>
@@ -29,13 +29,13 @@ internal sealed class FaultTests
     {
         var failures = new Failures();
         string directory = Directory.CreateTempSubdirectory("shop-test-").FullName;
-        await using (ShopUnderTest shop = await ShopUnderTest.StartAsync(FailingContracts.Behind(failures), directory))
+        await using (ShopUnderTest shop = await ShopUnderTest.StartAsync(failures.Contracts, directory))
         {
             for (int n = 0; n < 40; n++) await failures.Inventory.ReserveAsync(new($"orphan-{n}", n), [new("prod_0", 1)]);
             Assert.That((await shop.StockAsync("prod_0")).Reserved, Is.EqualTo(40));
         }
 
-        await using (ShopUnderTest shop = await ShopUnderTest.StartAsync(FailingContracts.Behind(failures), directory, "Shop:WriteQueueLimit=8"))
+        await using (ShopUnderTest shop = await ShopUnderTest.StartAsync(failures.Contracts, directory, "Shop:WriteQueueLimit=8"))
         {
             Assert.That((await shop.StockAsync("prod_0")).Reserved, Is.Zero);
             await failures.Inventory.ReserveAsync(new("orphan", 1), [new("prod_0", 1)]);

@@ -38,7 +38,7 @@ internal sealed class HistoryTests
     {
         var crash = new CrashSwitch();
         string directory = Directory.CreateTempSubdirectory("shop-test-").FullName;
-        ShopUnderTest shop = await ShopUnderTest.StartAsync(CrashingInventory.Behind(crash), directory, "Shop:DemoData=false");
+        ShopUnderTest shop = await ShopUnderTest.StartAsync(crash.Contracts, directory, "Shop:DemoData=false");
         int crashes = 0;
         await Gen.Select(AnyHistory, Gen.Int[0, 12]).SampleAsync(async (history, when) =>
         {
@@ -53,7 +53,7 @@ internal sealed class HistoryTests
             crashes += crash.HasCrashed ? 1 : 0;
             await shop.StopAsync();
             crash.Reset();
-            shop = await ShopUnderTest.StartAsync(CrashingInventory.Behind(crash), directory, "Shop:DemoData=false");
+            shop = await ShopUnderTest.StartAsync(crash.Contracts, directory, "Shop:DemoData=false");
             await model.ResumeAsync(shop);
             await model.CheckAsync();
         }, iter: 150, threads: 1);

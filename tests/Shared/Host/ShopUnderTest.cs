@@ -6,6 +6,7 @@ using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
 using Shop.Host;
 using Shop.Platform.Http;
+using Shop.Platform.Modules;
 
 namespace Shop.Testing;
 
@@ -49,6 +50,9 @@ internal sealed class ShopUnderTest : IAsyncDisposable
         ["orders"] = Orders,
         ["inventory"] = Inventory,
     };
+
+    /// <summary>Writes of a service that are neither on disk nor refused.</summary>
+    public int UnwrittenWrites(string service) => _app.UnwrittenWrites().Single(waiting => waiting.Module.Name == service).Writes;
 
     public static Task<ShopUnderTest> StartAsync(params string[] settings) => StartAsync(null, null, settings);
 

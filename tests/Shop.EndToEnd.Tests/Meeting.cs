@@ -1,0 +1,79 @@
+using System.Collections.Concurrent;
+using Microsoft.Extensions.DependencyInjection;
+using Shop.Platform.Data;
+using Shop.Platform.Http;
+
+namespace Shop.EndToEnd.Tests;
+
+/// <summary>Stops requests on their way, so that others meet them there.</summary>
+internal sealed class Meeting
+{
+    private readonly ConcurrentDictionary<(string Place, string Subject), Stop> _stops = new();
+
+    /// <summary>The real modules behind contracts whose calls can be stopped.</summary>
+    public Action<IServiceCollection> Contracts => InterceptedContracts.By(async (call, subjects, make) =>
+    {
+        string[] about = [.. subjects];
+        await PassAsync($"before {call}", about);
+        await make();
+        await PassAsync($"after {call}", about);
+    });
+
+    /// <summary>Stops the next that comes to a place.</summary>
+    /// <param name="place">"before" or "after", and the name of a call from one module to another.</param>
+    /// <param name="subject">The product or the order that the call is about.</param>
+    public Stop StopAt(string place, string subject)
+    {
+        var stop = new Stop(() => _stops.TryRemove((place, subject), out _));
+        Assert.That(_stops.TryAdd((place, subject), stop), Is.True);
+        return stop;
+    }
+
+    /// <summary>Holds the writer of a service's database inside a write: what is written meanwhile comes in one batch.</summary>
+    public static async Task<Stop> HoldWriterAsync(ShopUnderTest shop, string service)
+    {
+        var release = new ManualResetEventSlim();
+        var stop = new Stop(release.Set);
+        ModuleListener listener = shop.Services.GetServices<ModuleListener>().Single(listener => listener.Module.Identity.Name == service);
+        _ = listener.Module.Database.Writes.WriteAsync(() =>
+        {
+            stop.Reach();
+            release.Wait();
+            return Outcome.Keep(0);
+        });
+        await stop.Reached;
+        return stop;
+    }
+
+    private async Task PassAsync(string place, string[] subjects)
+    {
+        foreach (string subject in subjects)
+        {
+            if (_stops.TryRemove((place, subject), out Stop? stop)) await stop.PassAsync();
+        }
+    }
+
+    /// <summary>A request is stopped here until this is disposed of.</summary>
+    internal sealed class Stop(Action release) : IDisposable
+    {
+        private readonly TaskCompletionSource _reached = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        private readonly TaskCompletionSource _released = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        /// <summary>Ends when a request has come here.</summary>
+        public Task Reached => _reached.Task;
+
+        public void Reach() => _reached.TrySetResult();
+
+        public Task PassAsync()
+        {
+            Reach();
+            return _released.Task;
+        }
+
+        public void Dispose()
+        {
+            release();
+            _released.TrySetResult();
+        }
+    }
+}

@@ -39,7 +39,7 @@ internal sealed class Meeting
         {
             stop.Reach();
             release.Wait();
-            return Outcome.Keep(0);
+            return WriteResult.Commit(0);
         });
         await stop.Reached;
         return stop;
@@ -68,6 +68,13 @@ internal sealed class Meeting
         {
             Reach();
             return _released.Task;
+        }
+
+        /// <summary>Lets the request go on with a failure.</summary>
+        public void Fail(Exception failure)
+        {
+            release();
+            _released.TrySetException(failure);
         }
 
         public void Dispose()

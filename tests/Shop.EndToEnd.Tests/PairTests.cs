@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
+using Shop.Platform.Data;
 using Shop.Platform.Security;
 
 namespace Shop.EndToEnd.Tests;
@@ -101,6 +102,38 @@ internal sealed class PairTests
 
         await Task.WhenAll(done.Select(CheckAsync));
         Compare(before, await ScrapeAsync(), done);
+    }
+
+    [Test]
+    public async Task Given_units_that_are_held_though_the_call_failed_when_the_order_is_placed_again_before_they_are_back_then_503_and_after_that_it_is_placed()
+    {
+        var pair = (await BeginAsync(Deeds[0], [Deeds[5]], "after ReserveAsync")).Single();
+        using Meeting.Stop reserved = _meeting.StopAt(pair.Place, pair.Id("p"));
+        using Meeting.Stop beforeRelease = _meeting.StopAt("before ReleaseAsync", pair.Id("a"));
+        using Meeting.Stop afterRelease = _meeting.StopAt("after ReleaseAsync", pair.Id("a"));
+        Task<PairAnswer> first = DoAsync(pair, pair.First);
+        await reserved.Reached.WaitAsync(Patience);
+        reserved.Fail(new StoreUnavailableException("inventory", new IOException("no")));
+        Assert.That((await first).Status, Is.EqualTo(503));
+        foreach (Meeting.Stop stop in new[] { beforeRelease, afterRelease })
+        {
+            await stop.Reached.WaitAsync(Patience);
+            foreach (Deed again in new[] { pair.First, pair.Second })
+                Assert.That(await DoAsync(pair, again), Is.EqualTo(new PairAnswer(503, false, "order-being-undone")));
+            Assert.That((await DoAsync(pair, Deeds.Single(deed => deed.Name == "pay a"))).Status, Is.EqualTo(404));
+            stop.Dispose();
+        }
+
+        using var patience = new CancellationTokenSource(Patience);
+        do
+        {
+            patience.Token.ThrowIfCancellationRequested();
+            pair.SecondAnswer = await DoAsync(pair, pair.Second);
+        }
+        while (pair.SecondAnswer.Status == 503);
+        pair.FirstAnswer = await DoAsync(pair, pair.First);
+        Assert.That((pair.FirstAnswer.IsReplayed, pair.SecondAnswer.IsReplayed), Is.EqualTo((true, false)));
+        await CheckAsync(pair);
     }
 
     private static IEnumerable<string> Names() => Deeds.Select(deed => deed.Name);

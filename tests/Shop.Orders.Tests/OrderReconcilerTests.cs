@@ -66,6 +66,24 @@ internal sealed class OrderReconcilerTests
         Assert.That(calls, Is.EqualTo(12));
     }
 
+    [TestCase(499)]
+    [TestCase(500)]
+    [TestCase(501)]
+    [TestCase(1501)]
+    public async Task Given_many_orders_that_a_crash_left_unconfirmed_when_settled_then_each_of_them_is_found_and_keeps_its_units(int orders)
+    {
+        ReservationId[] placed = [.. Enumerable.Range(0, orders).Select(n => new ReservationId($"placed-{n}", n + 1))];
+        ReservationId[] orphans = [.. placed.Select(order => new ReservationId($"orphan-{order.Number}", order.Number))];
+        await PlacedAsync(placed);
+        _inventory.UnconfirmedAsync().Returns([.. placed.Zip(orphans, (order, orphan) => new[] { orphan, order }).SelectMany(both => both)]);
+        Calls calls = Calls.To(_inventory);
+        await _reconciler.ReconcileAsync();
+        Assert.That(calls.Confirmed, Is.EquivalentTo(placed));
+        Assert.That(calls.Released, Is.EquivalentTo(orphans));
+        string[] ids = [.. placed.Select(order => order.OrderId)];
+        Assert.That(_store.Existing([.. ids, .. orphans.Select(orphan => orphan.OrderId)]), Is.EquivalentTo(ids));
+    }
+
     [Test]
     public void Given_a_database_that_fails_when_settled_then_the_failure_says_whose_it_is()
     {

@@ -87,6 +87,17 @@ internal sealed class InTurnTests
     }
 
     [Test]
+    public async Task Given_a_turn_that_comes_just_as_late_as_a_request_may_take_then_its_work_is_done()
+    {
+        Queue<Work> work = await TakeAllTurnsAsync();
+        Task<HttpStatusCode> inTime = AskAsync("/in-time");
+        _clock.Pass(_listener.Module.Settings.RequestTimeout);
+        work.Dequeue().Finish();
+        (await _begun.Reader.ReadAsync()).Finish();
+        Assert.That((await inTime, _tooLate), Is.EqualTo((HttpStatusCode.NoContent, 0)));
+    }
+
+    [Test]
     public async Task Given_a_line_that_has_become_too_slow_when_another_asks_then_429()
     {
         await TakeAllTurnsAsync();

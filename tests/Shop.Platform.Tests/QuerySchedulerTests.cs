@@ -84,6 +84,20 @@ internal sealed class QuerySchedulerTests
     }
 
     [Test]
+    public async Task Given_as_many_queries_of_all_clients_as_may_wait_then_the_next_is_refused_whoever_asks()
+    {
+        using var scheduler = new QueryScheduler("test", Long);
+        using var hold = new ManualResetEventSlim();
+        Task<int>[] held = [.. Enumerable.Range(0, QueryScheduler.MaxThreads).Select(_ => scheduler.RunAsync("first", _ => Hold(hold), default))];
+        while (scheduler.Waiting > 0) await Task.Yield();
+        Task<int>[] waiting = [.. Enumerable.Range(0, 4096).Select(n => scheduler.RunAsync($"client {n % 8}", _ => n, default))];
+        Assert.Throws<TooManyQueriesException>(() => _ = scheduler.RunAsync("another", _ => 0, default));
+        hold.Set();
+        Assert.That(await Task.WhenAll(waiting), Is.EqualTo(Enumerable.Range(0, waiting.Length)));
+        await Task.WhenAll(held);
+    }
+
+    [Test]
     public async Task Given_queries_that_wait_when_it_is_disposed_then_they_are_cancelled_and_nothing_hangs()
     {
         var scheduler = new QueryScheduler("test", Long);

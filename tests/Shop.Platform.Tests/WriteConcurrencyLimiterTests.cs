@@ -41,6 +41,19 @@ internal sealed class WriteConcurrencyLimiterTests
         await Task.WhenAll(second, third, fourth);
     }
 
+    [Test]
+    public async Task Given_all_turns_are_taken_when_one_becomes_free_between_the_question_and_the_wait_then_it_is_had_at_once()
+    {
+        WriteConcurrencyLimiter limiter = Taken();
+        Assert.That(limiter.TryAcquire(out ValueTask turn), Is.True);
+        limiter.Release();
+        await turn.AsTask().WaitAsync(TimeSpan.FromMinutes(1));
+        Task next = Ask(limiter);
+        Assert.That(next.IsCompleted, Is.False, "all are taken again");
+        limiter.Release();
+        await next;
+    }
+
     private WriteConcurrencyLimiter Taken()
     {
         var limiter = new WriteConcurrencyLimiter(_clock);

@@ -1,5 +1,5 @@
 using Shop.Inventory.Contracts;
-using Shop.Platform.Data;
+using Shop.Platform.Data.Sqlite;
 using Shop.Testing;
 
 namespace Shop.Inventory.Tests;
@@ -129,6 +129,6 @@ internal sealed class EdgeTests
         Assert.That(new long[] { 2, 3, 4 }.Select(atMost => _store.CountMovements("a", atMost, default)), Is.EqualTo(new[] { 2, 3, 3 }));
     }
 
-    private Task MoveAsync(MovementKind kind, string productId, long units) =>
+    private Task<Movement?> MoveAsync(MovementKind kind, string productId, long units) =>
         _store.Writes.WriteAsync(() => WriteResult.Commit(_store.Move(kind, productId, units, null, DateTime.UtcNow)));
 }

@@ -1,6 +1,6 @@
 using NSubstitute;
 using Shop.Inventory.Contracts;
-using Shop.Platform.Data;
+using Shop.Platform.Data.Sqlite;
 using Shop.Platform.Requests;
 using Shop.Products.Contracts;
 using Shop.Testing;

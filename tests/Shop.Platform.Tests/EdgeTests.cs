@@ -1,6 +1,10 @@
+using System.Diagnostics;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging.Abstractions;
 using Shop.Platform.Alerts;
+using Shop.Platform.Data;
+using Shop.Platform.Data.Sqlite;
+using Shop.Platform.Http;
 using Shop.Platform.Live;
 using Shop.Platform.Requests;
 using Shop.Testing;
@@ -10,6 +14,44 @@ namespace Shop.Platform.Tests;
 /// <summary>What is bounded in number or in time: at its edge, below it and above it.</summary>
 internal sealed class EdgeTests
 {
+    /// <summary>Other tests go by the names, so that they hold at any size. Here is each size itself.</summary>
+    [Test]
+    public void Given_what_documents_and_settings_promise_then_each_size_and_each_time_is_that()
+    {
+        Assert.Multiple(() =>
+        {
+            Assert.That((RequestBody.MaxBytes, RequestBody.MaxDepth, ValidationErrors.MaxListed), Is.EqualTo((65_536, 32, 250)), "a request");
+            Assert.That((Paging.MaxCounted, Paging.MaxBytes), Is.EqualTo((10_000, 1_048_576)), "a page");
+            Assert.That((IdempotencyKeys.Retention, IdempotencyKeys.MaxPurgedAtOnce), Is.EqualTo((TimeSpan.FromHours(48), 500)), "keys");
+            Assert.That((GroupCommitWriter.MaxBatch, SegmentedIndex.RowsPerSegment), Is.EqualTo((1024, 1024)), "the database");
+            Assert.That((QueryScheduler.MaxWaitingPerClient, QueryScheduler.MaxWaiting), Is.EqualTo((1024, 4096)), "queries");
+            Assert.That((WriteConcurrencyLimiter.PermitLimit, WriteConcurrencyLimiter.MaxQueueDelay), Is.EqualTo((1024, TimeSpan.FromMilliseconds(700))), "writes");
+            Assert.That((ConnectionLimit.BeingRefused, ModuleListener.KeepAlive, MemoryShares.RequestBuffer), Is.EqualTo((1024, TimeSpan.FromMinutes(2), 16_384)), "connections");
+            Assert.That((EventStream.MaxClients, EventStream.Heartbeat, LiveFigures.History, DemoTraffic.MaxRate), Is.EqualTo((256, TimeSpan.FromSeconds(5), 300, 500)), "the console");
+            Assert.That((AlertsPage.MaxBody, NotificationLog.MaxCount, NotificationLog.MaxBytes), Is.EqualTo((262_144, 100, 2_097_152)), "the page of alerts");
+            Assert.That((FailureLog.LinesPerSecond, FailureLog.TracesPerSecond), Is.EqualTo((50, 5)), "the log");
+        });
+    }
+
+    [Test]
+    public void Given_more_failures_in_a_second_than_the_log_takes_then_fifty_refusals_fifty_faults_and_five_traces_are_in_it()
+    {
+        (int Refusals, int Faults, int Traces) taken;
+        long second;
+        do
+        {
+            // All of it in one second: again if it fell on the end of one.
+            second = Second();
+            var log = new FailureLog(NullLogger.Instance);
+            taken = (Enumerable.Range(0, 120).Count(_ => log.Take(isFault: false) is not null), Enumerable.Range(0, 120).Count(_ => log.Take(isFault: true) is not null),
+                Enumerable.Range(0, 20).Count(_ => log.TakeTrace()));
+        }
+        while (Second() != second);
+        Assert.That(taken, Is.EqualTo((50, 50, 5)));
+
+        static long Second() => Stopwatch.GetTimestamp() / Stopwatch.Frequency;
+    }
+
     [TestCase(9_999, 9_999, true)]
     [TestCase(10_000, 10_000, true)]
     [TestCase(10_001, 10_000, false)]

@@ -11,41 +11,57 @@ internal sealed class EdgeTests
 {
     private static ShopUnderTest Shop => SharedShop.Shop;
 
-    [TestCase("orders", "/orders", """{"customer_id":"{text}","items":[{"product_id":"prod_0","quantity":1}]}""", "customer_id", 100)]
-    [TestCase("orders", "/orders", """{"customer_id":"c","order_id":"{text}","items":[{"product_id":"prod_0","quantity":1}]}""", "order_id", 64)]
-    [TestCase("orders", "/orders", """{"customer_id":"c","items":[{"product_id":"{text}","quantity":1}]}""", "items[0].product_id", 64)]
+    [TestCase("orders", "/orders", """{"customer_id":"{text}","items":[{"product_id":"prod_0","quantity":1}]}""",
+        "customer_id", 100)]
+    [TestCase("orders", "/orders",
+        """{"customer_id":"c","order_id":"{text}","items":[{"product_id":"prod_0","quantity":1}]}""", "order_id", 64)]
+    [TestCase("orders", "/orders", """{"customer_id":"c","items":[{"product_id":"{text}","quantity":1}]}""",
+        "items[0].product_id", 64)]
     [TestCase("products", "/products", """{"name":"{text}","price":1}""", "name", 200)]
     [TestCase("products", "/products", """{"name":"n","price":1,"description":"{text}"}""", "description", 2000)]
     [TestCase("products", "/products", """{"name":"n","price":1,"category":"{text}"}""", "category", 100)]
     [TestCase("products", "/products", """{"name":"n","price":1,"id":"{text}"}""", "id", 64)]
     [TestCase("inventory", "/inventory/increase", """{"product_id":"{text}","quantity":1}""", "product_id", 64)]
     [TestCase("inventory", "/inventory/decrease", """{"product_id":"{text}","quantity":1}""", "product_id", 64)]
-    public async Task Given_a_text_then_it_may_be_as_long_as_the_contract_says_and_no_longer(string service, string path, string body, string field, int most)
+    public async Task Given_a_text_then_it_may_be_as_long_as_the_contract_says_and_no_longer(string service,
+        string path, string body, string field, int most)
     {
         foreach (int length in new[] { 1, most, most + 1 })
         {
             string text = string.Concat($"{Guid.NewGuid():N}{Guid.NewGuid():N}", new string('x', most))[..length];
-            (HttpResponseMessage answer, JsonNode? json) = await Shop.ByName[service].PostAsync(path, body.Replace("{text}", text, StringComparison.Ordinal));
+            (HttpResponseMessage answer, JsonNode? json) = await Shop.ByName[service]
+                .PostAsync(path, body.Replace("{text}", text, StringComparison.Ordinal));
             Assert.That(Wrong(answer, json), Is.EqualTo(length > most ? new[] { field } : []), $"{length} characters");
         }
     }
 
     [TestCase("products", "/products", """{"name":"n","price":{number}}""", "price", "0.01", "0.00")]
     [TestCase("products", "/products", """{"name":"n","price":{number}}""", "price", "1000000.00", "1000000.01")]
-    [TestCase("products", "/products", """{"name":"n","price":1,"initial_stock":{number}}""", "initial_stock", "0", "-1")]
-    [TestCase("products", "/products", """{"name":"n","price":1,"initial_stock":{number}}""", "initial_stock", "1000000000", "1000000001")]
-    [TestCase("orders", "/orders", """{"customer_id":"c","items":[{"product_id":"prod_1","quantity":{number}}]}""", "items[0].quantity", "1", "0")]
-    [TestCase("orders", "/orders", """{"customer_id":"c","items":[{"product_id":"prod_1","quantity":{number}}]}""", "items[0].quantity", "10000", "10001")]
-    [TestCase("inventory", "/inventory/increase", """{"product_id":"prod_none","quantity_increased":{number}}""", "quantity_increased", "1", "0")]
-    [TestCase("inventory", "/inventory/increase", """{"product_id":"prod_none","quantity_increased":{number}}""", "quantity_increased", "1000000000", "1000000001")]
-    [TestCase("inventory", "/inventory/decrease", """{"product_id":"prod_none","quantity_decreased":{number}}""", "quantity_decreased", "1", "0")]
-    [TestCase("inventory", "/inventory/decrease", """{"product_id":"prod_none","quantity_decreased":{number}}""", "quantity_decreased", "1000000000", "1000000001")]
-    [TestCase("inventory", "/inventory/decrease", """{"product_id":"prod_none","quantity":{number}}""", "quantity", "1000000000", "1000000001")]
-    public async Task Given_a_number_then_it_may_be_as_the_contract_says_and_not_beyond(string service, string path, string body, string field, string right, string wrong)
+    [TestCase("products", "/products", """{"name":"n","price":1,"initial_stock":{number}}""", "initial_stock", "0",
+        "-1")]
+    [TestCase("products", "/products", """{"name":"n","price":1,"initial_stock":{number}}""", "initial_stock",
+        "1000000000", "1000000001")]
+    [TestCase("orders", "/orders", """{"customer_id":"c","items":[{"product_id":"prod_1","quantity":{number}}]}""",
+        "items[0].quantity", "1", "0")]
+    [TestCase("orders", "/orders", """{"customer_id":"c","items":[{"product_id":"prod_1","quantity":{number}}]}""",
+        "items[0].quantity", "10000", "10001")]
+    [TestCase("inventory", "/inventory/increase", """{"product_id":"prod_none","quantity_increased":{number}}""",
+        "quantity_increased", "1", "0")]
+    [TestCase("inventory", "/inventory/increase", """{"product_id":"prod_none","quantity_increased":{number}}""",
+        "quantity_increased", "1000000000", "1000000001")]
+    [TestCase("inventory", "/inventory/decrease", """{"product_id":"prod_none","quantity_decreased":{number}}""",
+        "quantity_decreased", "1", "0")]
+    [TestCase("inventory", "/inventory/decrease", """{"product_id":"prod_none","quantity_decreased":{number}}""",
+        "quantity_decreased", "1000000000", "1000000001")]
+    [TestCase("inventory", "/inventory/decrease", """{"product_id":"prod_none","quantity":{number}}""", "quantity",
+        "1000000000", "1000000001")]
+    public async Task Given_a_number_then_it_may_be_as_the_contract_says_and_not_beyond(string service, string path,
+        string body, string field, string right, string wrong)
     {
         foreach (string number in new[] { right, wrong })
         {
-            (HttpResponseMessage answer, JsonNode? json) = await Shop.ByName[service].PostAsync(path, body.Replace("{number}", number, StringComparison.Ordinal));
+            (HttpResponseMessage answer, JsonNode? json) = await Shop.ByName[service]
+                .PostAsync(path, body.Replace("{number}", number, StringComparison.Ordinal));
             Assert.That(Wrong(answer, json), Is.EqualTo(number == wrong ? new[] { field } : []), number);
         }
     }
@@ -54,11 +70,13 @@ internal sealed class EdgeTests
     [TestCase("products", "/products?category={0}", "category", 100)]
     [TestCase("orders", "/orders?customer_id={0}", "customer_id", 100)]
     [TestCase("orders", "/orders?product_id={0}", "product_id", 64)]
-    public async Task Given_a_text_in_a_query_then_it_may_be_as_long_as_the_contract_says_and_no_longer(string service, string path, string field, int most)
+    public async Task Given_a_text_in_a_query_then_it_may_be_as_long_as_the_contract_says_and_no_longer(string service,
+        string path, string field, int most)
     {
         foreach (int length in new[] { most, most + 1 })
         {
-            (HttpResponseMessage answer, JsonNode? json) = await Shop.ByName[service].SendJsonAsync(HttpMethod.Get, path.Replace("{0}", new string('x', length), StringComparison.Ordinal));
+            (HttpResponseMessage answer, JsonNode? json) = await Shop.ByName[service]
+                .SendJsonAsync(HttpMethod.Get, path.Replace("{0}", new string('x', length), StringComparison.Ordinal));
             Assert.That(Wrong(answer, json), Is.EqualTo(length > most ? new[] { field } : []), $"{length} characters");
         }
     }
@@ -68,16 +86,19 @@ internal sealed class EdgeTests
     [TestCase("orders", "/orders?customer_id=someone")]
     [TestCase("inventory", "/inventory")]
     [TestCase("inventory", "/inventory/prod_0/movements")]
-    public async Task Given_a_limit_then_a_page_has_1_to_1000_rows_and_100_if_it_is_not_said(string service, string path)
+    public async Task Given_a_limit_then_a_page_has_1_to_1000_rows_and_100_if_it_is_not_said(string service,
+        string path)
     {
         char sign = path.Contains('?', StringComparison.Ordinal) ? '&' : '?';
         foreach ((string limit, bool isRight) in new[] { ("0", false), ("1", true), ("1000", true), ("1001", false) })
         {
-            (HttpResponseMessage answer, JsonNode? json) = await Shop.ByName[service].SendJsonAsync(HttpMethod.Get, $"{path}{sign}limit={limit}");
+            (HttpResponseMessage answer, JsonNode? json) = await Shop.ByName[service]
+                .SendJsonAsync(HttpMethod.Get, $"{path}{sign}limit={limit}");
             Assert.That(Wrong(answer, json), Is.EqualTo(isRight ? [] : new[] { "limit" }), limit);
         }
 
-        JsonArray all = (await Shop.ByName[service].GetJsonAsync($"{path}{sign}limit=1000")).AsArray(), page = (await Shop.ByName[service].GetJsonAsync(path)).AsArray();
+        JsonArray all = (await Shop.ByName[service].GetJsonAsync($"{path}{sign}limit=1000")).AsArray(),
+            page = (await Shop.ByName[service].GetJsonAsync(path)).AsArray();
         Assert.That(page, Has.Count.EqualTo(Math.Min(100, all.Count)));
     }
 
@@ -90,9 +111,12 @@ internal sealed class EdgeTests
         for (int n = 0; n < 4; n++) await shop.OrderAsync(first);
         (HttpClient Client, string Path, int Rows)[] lists =
         [
-            (shop.Products, "/products?", 4), (shop.Products, "/products?q=thing&", 4), (shop.Products, "/products?sort=-price&", 4), (shop.Products, "/products?sort=name&min_price=1&", 4),
-            (shop.Orders, "/orders?", 4), (shop.Orders, "/orders?status=created&", 4), (shop.Orders, "/orders?customer_id=someone&", 4), (shop.Orders, $"/orders?product_id={first}&", 4),
-            (shop.Orders, $"/orders?product_id={first}&customer_id=someone&status=created&", 4), (shop.Inventory, "/inventory?", 4), (shop.Inventory, "/inventory?max_level=3&", 3),
+            (shop.Products, "/products?", 4), (shop.Products, "/products?q=thing&", 4),
+            (shop.Products, "/products?sort=-price&", 4), (shop.Products, "/products?sort=name&min_price=1&", 4),
+            (shop.Orders, "/orders?", 4), (shop.Orders, "/orders?status=created&", 4),
+            (shop.Orders, "/orders?customer_id=someone&", 4), (shop.Orders, $"/orders?product_id={first}&", 4),
+            (shop.Orders, $"/orders?product_id={first}&customer_id=someone&status=created&", 4),
+            (shop.Inventory, "/inventory?", 4), (shop.Inventory, "/inventory?max_level=3&", 3),
             (shop.Inventory, $"/inventory/{first}/movements?", 5),
         ];
         foreach ((HttpClient client, string path, int rows) in lists)
@@ -108,7 +132,8 @@ internal sealed class EdgeTests
                     next = page.NextPage();
                 }
 
-                Assert.That(pages.Select(page => page.Count), Is.EqualTo(limit < rows ? new[] { limit, 1 } : [rows]), $"{path} by {limit}");
+                Assert.That(pages.Select(page => page.Count), Is.EqualTo(limit < rows ? new[] { limit, 1 } : [rows]),
+                    $"{path} by {limit}");
                 Assert.That(pages.SelectMany(page => page).Select(row => row!.ToJsonString()), Is.Unique, path);
             }
         }
@@ -127,7 +152,8 @@ internal sealed class EdgeTests
     public async Task Given_headers_then_they_may_take_16_KiB(int bytes, int status)
     {
         // No header of them is longer than a line of the request may be.
-        string more = string.Concat(Enumerable.Range(0, 10).Select(n => $"X-{n}: {new string('x', (bytes - 100) / 10)}\r\n"));
+        string more = string.Concat(Enumerable.Range(0, 10)
+            .Select(n => $"X-{n}: {new string('x', (bytes - 100) / 10)}\r\n"));
         Assert.That(await AskAsync("/health/live", more), Is.EqualTo(status));
     }
 
@@ -141,18 +167,22 @@ internal sealed class EdgeTests
     {
         await using ShopUnderTest shop = await ShopUnderTest.StartAsync();
         string position = (string)(await EventsAsync(null))["id"]!;
-        await Parallel.ForEachAsync(Enumerable.Range(0, 1024), new ParallelOptions { MaxDegreeOfParallelism = 64 }, async (_, _) => await shop.OrderAsync("prod_0"));
+        await Parallel.ForEachAsync(Enumerable.Range(0, 1024), new ParallelOptions { MaxDegreeOfParallelism = 64 },
+            async (_, _) => await shop.OrderAsync("prod_0"));
         JsonArray missed = (await EventsAsync(position))["events"]!.AsArray();
-        Assert.That(missed.Select(happened => (string)happened!["event"]!), Has.Exactly(1024).EqualTo("order").And.Exactly(1024).Items);
+        Assert.That(missed.Select(happened => (string)happened!["event"]!),
+            Has.Exactly(1024).EqualTo("order").And.Exactly(1024).Items);
         Assert.That(missed.Select(happened => (string)happened!["data"]!["order_id"]!), Is.Unique);
         string newest = await shop.OrderAsync("prod_0");
         JsonArray anew = (await EventsAsync(position))["events"]!.AsArray();
-        Assert.That(anew.Select(happened => (string)happened!["event"]!), Is.EqualTo(Enumerable.Repeat("order", 200).Prepend("reset")));
+        Assert.That(anew.Select(happened => (string)happened!["event"]!),
+            Is.EqualTo(Enumerable.Repeat("order", 200).Prepend("reset")));
         Assert.That((string)anew[^1]!["data"]!["order_id"]!, Is.EqualTo(newest));
 
         async Task<JsonNode> EventsAsync(string? after)
         {
-            using var request = new HttpRequestMessage(HttpMethod.Get, $"/board/events{(after is null ? "" : $"?after={after}")}") { Headers = { { "Accept", "application/json" } } };
+            using var request = new HttpRequestMessage(HttpMethod.Get, $"/board/events?after={after}");
+            request.Headers.Add("Accept", "application/json");
             using HttpResponseMessage response = await shop.Orders.SendAsync(request);
             return JsonNode.Parse(await response.Content.ReadAsStringAsync())!;
         }
@@ -162,28 +192,35 @@ internal sealed class EdgeTests
     public async Task Given_more_rows_than_a_page_shows_then_it_shows_the_first_and_says_where_the_others_are()
     {
         await using ShopUnderTest shop = await ShopUnderTest.StartAsync();
-        (_, JsonNode? product) = await shop.Products.PostAsync("/products", new { id = "moved", name = "Moved", price = 1, initial_stock = 1000 });
+        await shop.Products.PostAsync(
+            "/products", new { id = "moved", name = "Moved", price = 1, initial_stock = 1000 });
         for (int orders = 1; orders <= 51; orders++)
         {
             await shop.OrderAsync("moved");
             if (orders is not (49 or 50 or 51)) continue;
-            Assert.That(await CountAsync(shop.Orders, "/", "<tr data-order-id="), Is.EqualTo(Math.Min(50, orders)), "orders");
-            Assert.That(await CountAsync(shop.Inventory, "/stock/moved", "<tr><td>"), Is.EqualTo(Math.Min(50, orders + 1)), "movements");
+            Assert.That(await CountAsync(shop.Orders, "/", "<tr data-order-id="), Is.EqualTo(Math.Min(50, orders)),
+                "orders");
+            Assert.That(await CountAsync(shop.Inventory, "/stock/moved", "<tr><td>"),
+                Is.EqualTo(Math.Min(50, orders + 1)), "movements");
         }
 
         Assert.That(await CountAsync(shop.Inventory, "/", "<tr><td>"), Is.EqualTo(100), "of 201 products");
-        Assert.That((await CountAsync(shop.Products, "/", "<h2>"), await CountAsync(shop.Products, "/?page=8", "<h2>"), await CountAsync(shop.Products, "/?page=9", "<h2>")),
+        Assert.That((await CountAsync(shop.Products, "/", "<h2>"), await CountAsync(shop.Products, "/?page=8", "<h2>"),
+            await CountAsync(shop.Products, "/?page=9", "<h2>")),
             Is.EqualTo((24, 24, 9)), "201 products");
-        Assert.That((await CountAsync(shop.Products, "/?page=8", "rel=\"next\""), await CountAsync(shop.Products, "/?page=9", "rel=\"next\"")), Is.EqualTo((1, 0)));
+        Assert.That((await CountAsync(shop.Products, "/?page=8", "rel=\"next\""),
+            await CountAsync(shop.Products, "/?page=9", "rel=\"next\"")), Is.EqualTo((1, 0)));
         for (int products = 24; products <= 25; products++)
         {
-            for (int n = products == 24 ? 0 : 24; n < products; n++) await shop.Products.PostAsync("/products", new { name = $"{n}", price = 1, category = "Edge" });
-            Assert.That((await CountAsync(shop.Products, "/?category=Edge", "<h2>"), await CountAsync(shop.Products, "/?category=Edge", "rel=\"next\"")), Is.EqualTo((24, products - 24)));
+            for (int n = products == 24 ? 0 : 24; n < products; n++)
+                await shop.Products.PostAsync("/products", new { name = $"{n}", price = 1, category = "Edge" });
+            Assert.That((await CountAsync(shop.Products, "/?category=Edge", "<h2>"),
+                await CountAsync(shop.Products, "/?category=Edge", "rel=\"next\"")), Is.EqualTo((24, products - 24)));
         }
 
         string basket = string.Join('~', Enumerable.Range(0, 51).Select(n => $"prod_{n}.1"));
-        Assert.That(await CountAsync(shop.Products, "/basket", "name=\"product_id\"", ("Cookie", $"basket={basket}")), Is.EqualTo(50), "lines of the basket");
-        Assert.That((string)product!["id"]!, Is.EqualTo("moved"));
+        Assert.That(await CountAsync(shop.Products, "/basket", "name=\"product_id\"", ("Cookie", $"basket={basket}")),
+            Is.EqualTo(50), "lines of the basket");
     }
 
     [Test]
@@ -191,14 +228,17 @@ internal sealed class EdgeTests
     {
         var clock = new SteppedClock();
         var hour = TimeSpan.FromHours(1);
-        await using ShopUnderTest shop = await ShopUnderTest.StartAsync(services => services.AddSingleton<TimeProvider>(clock), null);
+        await using ShopUnderTest shop =
+            await ShopUnderTest.StartAsync(services => services.AddSingleton<TimeProvider>(clock), null);
         await clock.UntilWaitingAsync(hour, timers: 3);
         foreach ((HttpClient client, string path, object body) in new (HttpClient, string, object)[]
             {
-                (shop.Products, "/products", new { name = "n", price = 1 }), (shop.Orders, "/orders", Http.Order("prod_0")),
+                (shop.Products, "/products", new { name = "n", price = 1 }),
+                (shop.Orders, "/orders", Http.Order("prod_0")),
                 (shop.Inventory, "/inventory/increase", new { product_id = "prod_0", quantity = 1 }),
             })
-            Assert.That((await client.PostAsync(path, body, ("Idempotency-Key", "key"))).Response.IsSuccessStatusCode, Is.True, path);
+            Assert.That((await client.PostAsync(path, body, ("Idempotency-Key", "key"))).Response.IsSuccessStatusCode,
+                Is.True, path);
         clock.Pass(TimeSpan.FromHours(48));
         await clock.UntilWaitingAsync(hour, timers: 3);
         clock.Pass(hour - TimeSpan.FromMilliseconds(1));
@@ -207,7 +247,8 @@ internal sealed class EdgeTests
         clock.Pass(TimeSpan.FromMilliseconds(1));
         await UntilAsync(() => Keys().All(keys => keys == 0));
 
-        long[] Keys() => [.. new[] { "products", "orders", "inventory" }.Select(file => Number(shop, file, "SELECT count(*) FROM idempotency_keys"))];
+        long[] Keys() => [.. new[] { "products", "orders", "inventory" }
+            .Select(file => Number(shop, file, "SELECT count(*) FROM idempotency_keys"))];
     }
 
     [Test]
@@ -215,7 +256,8 @@ internal sealed class EdgeTests
     {
         var clock = new SteppedClock();
         var period = TimeSpan.FromSeconds(3);
-        await using ShopUnderTest shop = await ShopUnderTest.StartAsync(services => services.AddSingleton<TimeProvider>(clock), null);
+        await using ShopUnderTest shop =
+            await ShopUnderTest.StartAsync(services => services.AddSingleton<TimeProvider>(clock), null);
         await clock.UntilWaitingAsync(period);
         await shop.Inventory.PostAsync("/inventory/increase", new { product_id = "prod_0", quantity = 1 });
         clock.Pass(period - TimeSpan.FromMilliseconds(1));
@@ -232,7 +274,8 @@ internal sealed class EdgeTests
     {
         var clock = new SteppedClock();
         var period = TimeSpan.FromMinutes(5);
-        await using ShopUnderTest shop = await ShopUnderTest.StartAsync(services => services.AddSingleton<TimeProvider>(clock), null, "Shop:OrderRetention=3");
+        await using ShopUnderTest shop = await ShopUnderTest.StartAsync(
+            services => services.AddSingleton<TimeProvider>(clock), null, "Shop:OrderRetention=3");
         await clock.UntilWaitingAsync(period);
         clock.Pass(TimeSpan.FromMilliseconds(1));
         string order = await shop.OrderAsync("prod_0");
@@ -252,15 +295,18 @@ internal sealed class EdgeTests
     private static async Task<int> AskAsync(string path, string headers)
     {
         Uri address = Shop.Orders.BaseAddress!;
-        return RawHttp.Status(await RawHttp.SendAsync(address, $"GET {path} HTTP/1.1\r\nHost: {address.Authority}\r\nConnection: close\r\n{headers}\r\n"));
+        return RawHttp.Status(await RawHttp.SendAsync(
+            address, $"GET {path} HTTP/1.1\r\nHost: {address.Authority}\r\nConnection: close\r\n{headers}\r\n"));
     }
 
-    private static async Task<int> CountAsync(HttpClient client, string path, string mark, params (string Name, string Value)[] headers)
+    private static async Task<int> CountAsync(HttpClient client, string path, string mark,
+        params (string Name, string Value)[] headers)
     {
         using var request = new HttpRequestMessage(HttpMethod.Get, path) { Headers = { { "Accept", "text/html" } } };
         foreach ((string name, string value) in headers) request.Headers.Add(name, value);
         using HttpResponseMessage page = await client.SendAsync(request);
-        return Regex.Count(await page.Content.ReadAsStringAsync(), Regex.Escape(mark), RegexOptions.None, TimeSpan.FromSeconds(1));
+        return Regex.Count(await page.Content.ReadAsStringAsync(), Regex.Escape(mark), RegexOptions.None,
+            TimeSpan.FromSeconds(1));
     }
 
     private static async Task UntilAsync(Func<bool> isSo)
@@ -271,7 +317,8 @@ internal sealed class EdgeTests
 
     private static long Number(ShopUnderTest shop, string file, string sql)
     {
-        using var connection = new SqliteConnection($"Data Source={Path.Combine(shop.DataDirectory, $"{file}.db")};Pooling=False;Mode=ReadOnly");
+        string path = Path.Combine(shop.DataDirectory, $"{file}.db");
+        using var connection = new SqliteConnection($"Data Source={path};Pooling=False;Mode=ReadOnly");
         connection.Open();
         using SqliteCommand command = connection.CreateCommand();
 #pragma warning disable CA2100 // a constant of this class

@@ -12,7 +12,8 @@ internal sealed class Failures
     private int _percent;
 
     /// <summary>The real modules behind contracts whose calls fail by chance, before they take effect or after.</summary>
-    public Action<IServiceCollection> Contracts => InterceptedContracts.By((_, _, call) => PassAsync(call), inventory => Inventory = inventory);
+    public Action<IServiceCollection> Contracts =>
+        InterceptedContracts.By((_, _, call) => PassAsync(call), inventory => Inventory = inventory);
 
     public int Made { get; private set; }
 

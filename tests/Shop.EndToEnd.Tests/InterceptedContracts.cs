@@ -11,7 +11,8 @@ namespace Shop.EndToEnd.Tests;
 internal delegate Task Interceptor(string call, IEnumerable<string> subjects, Func<Task> make);
 
 /// <summary>The real modules behind contracts whose calls go through the hands of a test.</summary>
-internal sealed class InterceptedContracts(IInventory inventory, IProductCatalogue products, Interceptor intercept) : IInventory, IProductCatalogue
+internal sealed class InterceptedContracts(IInventory inventory, IProductCatalogue products, Interceptor intercept)
+    : IInventory, IProductCatalogue
 {
     /// <summary>Puts the interceptor before both contracts.</summary>
     /// <param name="intercept">Gets each call that does something, and each that looks products up.</param>
@@ -24,7 +25,8 @@ internal sealed class InterceptedContracts(IInventory inventory, IProductCatalog
         {
             var made = (IInventory)ActivatorUtilities.CreateInstance(provider, inventory.ImplementationType!);
             real?.Invoke(made);
-            return new InterceptedContracts(made, (IProductCatalogue)products.ImplementationFactory!(provider), intercept);
+            return new InterceptedContracts(made, (IProductCatalogue)products.ImplementationFactory!(provider),
+                intercept);
         });
         services.AddSingleton<IInventory>(provider => provider.GetRequiredService<InterceptedContracts>());
         services.AddSingleton<IProductCatalogue>(provider => provider.GetRequiredService<InterceptedContracts>());
@@ -33,26 +35,32 @@ internal sealed class InterceptedContracts(IInventory inventory, IProductCatalog
     public Task OpenAsync(IReadOnlyList<OpeningStock> opening) =>
         intercept(nameof(OpenAsync), opening.Select(product => product.ProductId), () => inventory.OpenAsync(opening));
 
-    public Task RetireAsync(IReadOnlyList<string> productIds) => intercept(nameof(RetireAsync), productIds, () => inventory.RetireAsync(productIds));
+    public Task RetireAsync(IReadOnlyList<string> productIds) =>
+        intercept(nameof(RetireAsync), productIds, () => inventory.RetireAsync(productIds));
 
     public async ValueTask<Reservation> ReserveAsync(ReservationId id, IReadOnlyList<StockLine> lines)
     {
         Reservation? reservation = null;
-        await intercept(nameof(ReserveAsync), lines.Select(line => line.ProductId), async () => reservation = await inventory.ReserveAsync(id, lines));
+        await intercept(nameof(ReserveAsync), lines.Select(line => line.ProductId),
+            async () => reservation = await inventory.ReserveAsync(id, lines));
         return reservation!;
     }
 
-    public Task ConfirmAsync(IReadOnlyList<ReservationId> ids) => intercept(nameof(ConfirmAsync), Orders(ids), () => inventory.ConfirmAsync(ids));
+    public Task ConfirmAsync(IReadOnlyList<ReservationId> ids) =>
+        intercept(nameof(ConfirmAsync), Orders(ids), () => inventory.ConfirmAsync(ids));
 
     public Task<IReadOnlyList<ReservationId>> UnconfirmedAsync() => inventory.UnconfirmedAsync();
 
     public Task<long> CountReservationsAsync() => inventory.CountReservationsAsync();
 
-    public Task ReleaseAsync(IReadOnlyList<ReservationId> ids) => intercept(nameof(ReleaseAsync), Orders(ids), () => inventory.ReleaseAsync(ids));
+    public Task ReleaseAsync(IReadOnlyList<ReservationId> ids) =>
+        intercept(nameof(ReleaseAsync), Orders(ids), () => inventory.ReleaseAsync(ids));
 
-    public Task ShipAsync(IReadOnlyList<ReservationId> ids) => intercept(nameof(ShipAsync), Orders(ids), () => inventory.ShipAsync(ids));
+    public Task ShipAsync(IReadOnlyList<ReservationId> ids) =>
+        intercept(nameof(ShipAsync), Orders(ids), () => inventory.ShipAsync(ids));
 
-    public Task FoldMovementsAsync(DateTime upTo, Func<IReadOnlyCollection<string>, IReadOnlySet<string>> existing, CancellationToken stopping) =>
+    public Task FoldMovementsAsync(DateTime upTo, Func<IReadOnlyCollection<string>, IReadOnlySet<string>> existing,
+        CancellationToken stopping) =>
         intercept(nameof(FoldMovementsAsync), [], () => inventory.FoldMovementsAsync(upTo, existing, stopping));
 
     public async ValueTask<IReadOnlyList<ProductOnSale?>> FindAsync(IReadOnlyList<string> ids)

@@ -34,7 +34,8 @@ internal sealed class Meeting
     {
         var release = new ManualResetEventSlim();
         var stop = new Stop(release.Set);
-        ModuleListener listener = shop.Services.GetServices<ModuleListener>().Single(listener => listener.Module.Identity.Name == service);
+        ModuleListener listener = shop.Services.GetServices<ModuleListener>()
+            .Single(listener => listener.Module.Identity.Name == service);
         _ = listener.Module.Database.Writes.WriteAsync(() =>
         {
             stop.Reach();

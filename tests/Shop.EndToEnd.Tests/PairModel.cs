@@ -21,7 +21,8 @@ internal sealed class PairModel
     private const string KeyReused = "idempotency-key-reused";
 
     private static readonly (string From, string To)[] Steps =
-        [("created", "paid"), ("paid", "shipped"), ("shipped", "delivered"), ("created", "cancelled"), ("paid", "cancelled")];
+        [("created", "paid"), ("paid", "shipped"), ("shipped", "delivered"), ("created", "cancelled"),
+            ("paid", "cancelled")];
 
     private readonly Dictionary<string, (string Content, PairAnswer Answer)> _keys;
     private readonly List<PairOrder> _orders;
@@ -33,7 +34,8 @@ internal sealed class PairModel
     }
 
     private PairModel(
-        Dictionary<string, (string Content, PairAnswer Answer)> keys, List<PairOrder> orders, Dictionary<string, int> created) =>
+        Dictionary<string, (string Content, PairAnswer Answer)> keys, List<PairOrder> orders, Dictionary<string,
+            int> created) =>
         (_keys, _orders, _created) = (keys, orders, created);
 
     public int OnHand { get; private set; } = 20;

@@ -1,4 +1,6 @@
+using System.Collections.Concurrent;
 using System.Globalization;
+using System.Net;
 using System.Text.Json.Nodes;
 using Shop.Platform.Data;
 using Shop.Platform.Security;
@@ -23,7 +25,8 @@ internal sealed class PairTests
 
     private const string BehindAnswer = "before ConfirmAsync";
 
-    private static readonly string[] OfPlacing = ["before FindAsync", "before ReserveAsync", "after ReserveAsync", BehindAnswer];
+    private static readonly string[] OfPlacing =
+        ["before FindAsync", "before ReserveAsync", "after ReserveAsync", BehindAnswer];
 
     // a: the order that is placed. w, x: orders that are created and paid. p: the product of all. q: another product.
     private static readonly Deed[] Deeds =
@@ -138,7 +141,8 @@ internal sealed class PairTests
 
     private static IEnumerable<string> Names() => Deeds.Select(deed => deed.Name);
 
-    private async Task<Pair[]> BeginAsync(Deed first, Deed[] others, string place) => await Task.WhenAll(others.Select(async other =>
+    private async Task<Pair[]> BeginAsync(Deed first, Deed[] others, string place) =>
+        await Task.WhenAll(others.Select(async other =>
     {
         var pair = new Pair(first, other, place, $"{Guid.NewGuid():N}"[..12]);
         object product = new { id = pair.Id("p"), name = "A thing", price = 10, initial_stock = 20 };
@@ -148,7 +152,8 @@ internal sealed class PairTests
         await DoFirstAsync(Place("", null, "w", 2));
         return pair;
 
-        async Task DoFirstAsync(Deed deed) => Assert.That(await DoAsync(pair, deed), Is.EqualTo(deed.ApplyTo(pair.Start)));
+        async Task DoFirstAsync(Deed deed) =>
+            Assert.That(await DoAsync(pair, deed), Is.EqualTo(deed.ApplyTo(pair.Start)));
     }));
 
     private async Task MeetAtCallAsync(Pair pair)
@@ -158,7 +163,8 @@ internal sealed class PairTests
         Task<PairAnswer> first = DoAsync(pair, pair.First);
         if (isBehindAnswer) pair.FirstAnswer = await first;
         // It may be refused before it comes there; and an order that was there is not confirmed.
-        Task came = isBehindAnswer && (pair.FirstAnswer is not { Status: 201, IsReplayed: false }) ? Task.CompletedTask : stop.Reached;
+        bool comes = !isBehindAnswer || pair.FirstAnswer is { Status: 201, IsReplayed: false };
+        Task came = comes ? stop.Reached : Task.CompletedTask;
         await Task.WhenAny(came, isBehindAnswer ? came : first).WaitAsync(Patience);
         bool isStopped = stop.Reached.IsCompleted;
         if (!isStopped) stop.Dispose(); // the second must not be stopped there
@@ -167,7 +173,8 @@ internal sealed class PairTests
         if (!isBehindAnswer && isStopped)
             Assert.That(first.IsCompleted, Is.False, () => $"{pair} was answered before all was done");
         // Who is told that a product is there finds its units, too, and may not have to wait for somebody else.
-        if (pair.Second.Subject == "q" && second.IsCompleted && (await second).Status == 201) await _shop.StockAsync(pair.Id("q"));
+        if (pair.Second.Subject == "q" && second.IsCompleted && (await second).Status == 201)
+            await _shop.StockAsync(pair.Id("q"));
         stop.Dispose();
         (pair.FirstAnswer, pair.SecondAnswer) = (await first, await second);
     }
@@ -180,27 +187,31 @@ internal sealed class PairTests
         Task<PairAnswer>[] seconds = [.. pairs.Select(pair => DoAsync(pair, pair.Second))];
         await WaitsAsync(1 + (2 * pairs.Length), seconds);
         held.Dispose();
-        for (int i = 0; i < pairs.Length; i++) (pairs[i].FirstAnswer, pairs[i].SecondAnswer) = (await firsts[i], await seconds[i]);
+        for (int i = 0; i < pairs.Length; i++)
+            (pairs[i].FirstAnswer, pairs[i].SecondAnswer) = (await firsts[i], await seconds[i]);
 
         async Task WaitsAsync(int writes, Task[] requests)
         {
             Task moment = Task.Delay(Moment);
-            while (_shop.UnwrittenWrites(service) < writes && !moment.IsCompleted && !requests.All(request => request.IsCompleted))
+            while (_shop.UnwrittenWrites(service) < writes && !moment.IsCompleted
+                && !requests.All(request => request.IsCompleted))
                 await Task.Delay(1);
         }
     }
 
     private async Task<PairAnswer> DoAsync(Pair pair, Deed deed)
     {
-        using HttpResponseMessage response = await SendAsync(pair, deed.Service, deed.Method, deed.Path(pair), deed.Body(pair), deed);
+        using HttpResponseMessage response =
+            await SendAsync(pair, deed.Service, deed.Method, deed.Path(pair), deed.Body(pair), deed);
         string text = await response.Content.ReadAsStringAsync();
         JsonNode? json = text.Length == 0 ? null : JsonNode.Parse(text);
         bool isReplayed = response.Header("Idempotency-Replayed") == "true";
-        if (json?["order_id"] is { } id && deed.Method == HttpMethod.Post && (int)response.StatusCode == 201) pair.Placed.Add((isReplayed, text));
+        if (response.StatusCode == HttpStatusCode.Created && deed.Service == "orders")
+            pair.Placed.Add((isReplayed, text));
         string says = json switch
         {
             null => "",
-            _ when json["type"] is { } type => ((string)type!).Replace("urn:shop:problem:", "", StringComparison.Ordinal),
+            _ when json["type"] is { } type => $"{type}".Replace("urn:shop:problem:", "", StringComparison.Ordinal),
             _ when json["new_stock_level"] is { } level => $"{level}",
             _ when json["version"] is { } version => $"{version} {Money(json["price"])}",
             _ => $"{json["status"]} {Money(json["total_amount"])}",
@@ -208,7 +219,8 @@ internal sealed class PairTests
         return new PairAnswer((int)response.StatusCode, isReplayed, says);
     }
 
-    private async Task<HttpResponseMessage> SendAsync(Pair pair, string service, HttpMethod method, string path, object? body, Deed? deed = null)
+    private async Task<HttpResponseMessage> SendAsync(Pair pair, string service, HttpMethod method, string path,
+        object? body, Deed? deed = null)
     {
         var headers = new List<(string, string)> { ("Authorization", _clients[deed?.Client ?? "ada"]) };
         if (deed?.Key is { } key) headers.Add(("Idempotency-Key", pair.Id(key)));
@@ -232,23 +244,28 @@ internal sealed class PairTests
             found = await FindAsync(pair);
         }
 
-        Assert.That(possible, Does.Contain(found), () => $"{pair} were answered {pair.FirstAnswer} and {pair.SecondAnswer}");
+        Assert.That(possible, Does.Contain(found),
+            () => $"{pair} were answered {pair.FirstAnswer} and {pair.SecondAnswer}");
         string[] bodies = [.. pair.Placed.Where(placed => placed.IsReplayed).Select(placed => placed.Body)];
-        Assert.That(pair.Placed.Where(placed => !placed.IsReplayed).Select(placed => placed.Body), Is.SupersetOf(bodies.Distinct()), pair.ToString());
+        Assert.That(pair.Placed.Where(placed => !placed.IsReplayed).Select(placed => placed.Body),
+            Is.SupersetOf(bodies.Distinct()), pair.ToString());
         pair.Movements = [.. await MovementsAsync(pair.Id("p")), .. await MovementsAsync(pair.Id("q"))];
         await EventsAsync(pair);
     }
 
     private async Task<Found> FindAsync(Pair pair)
     {
-        (HttpResponseMessage read, JsonNode? product) = await _shop.Products.SendJsonAsync(HttpMethod.Get, $"/products/{pair.Id("p")}");
+        (HttpResponseMessage read, JsonNode? product) =
+            await _shop.Products.SendJsonAsync(HttpMethod.Get, $"/products/{pair.Id("p")}");
         string sold = read.IsSuccessStatusCode ? $"{product!["version"]} {Money(product["price"])}" : "";
         (_, long onHand, long reserved) = await _shop.StockAsync(pair.Id("p"));
-        (HttpResponseMessage other, JsonNode? stock) = await _shop.Inventory.SendJsonAsync(HttpMethod.Get, $"/inventory/{pair.Id("q")}");
+        (HttpResponseMessage other, JsonNode? stock) =
+            await _shop.Inventory.SendJsonAsync(HttpMethod.Get, $"/inventory/{pair.Id("q")}");
         JsonArray orders = (await _shop.Orders.GetJsonAsync($"/orders?product_id={pair.Id("p")}&limit=1000")).AsArray();
         pair.Orders = [.. orders.Select(order => (string)order!["order_id"]!)];
         IEnumerable<string> lines = orders.Select(order => Found.Line(
-            pair.Name((string)order!["order_id"]!), (string)order["customer_id"]!, (int)order["items"]![0]!["quantity"]!,
+            pair.Name((string)order!["order_id"]!), (string)order["customer_id"]!,
+            (int)order["items"]![0]!["quantity"]!,
             (string)order["status"]!, Money(order["total_amount"])));
         return new Found(sold, onHand, reserved, string.Join("; ", lines.Order(StringComparer.Ordinal)),
             other.IsSuccessStatusCode ? (long)stock!["on_hand"]! : null);
@@ -256,7 +273,8 @@ internal sealed class PairTests
 
     private async Task<IReadOnlyList<(string Kind, long Quantity)>> MovementsAsync(string product)
     {
-        (HttpResponseMessage read, JsonNode? rows) = await _shop.Inventory.SendJsonAsync(HttpMethod.Get, $"/inventory/{product}/movements?limit=1000");
+        (HttpResponseMessage read, JsonNode? rows) =
+            await _shop.Inventory.SendJsonAsync(HttpMethod.Get, $"/inventory/{product}/movements?limit=1000");
         if (!read.IsSuccessStatusCode) return [];
         long onHand = 0, reserved = 0;
         foreach (JsonNode? row in rows!.AsArray().Reverse())
@@ -265,7 +283,8 @@ internal sealed class PairTests
             string kind = (string)row["kind"]!;
             onHand += kind switch { "received" => units, "removed" or "shipped" => -units, _ => 0 };
             reserved += kind switch { "reserved" => units, "released" or "shipped" => -units, _ => 0 };
-            Assert.That(((long)row["on_hand"]!, (long)row["reserved"]!), Is.EqualTo((onHand, reserved)), $"movement {row["id"]} of {product}");
+            Assert.That(((long)row["on_hand"]!, (long)row["reserved"]!), Is.EqualTo((onHand, reserved)),
+                $"movement {row["id"]} of {product}");
         }
 
         Assert.That(await _shop.StockAsync(product), Is.EqualTo((onHand - reserved, onHand, reserved)), product);
@@ -278,7 +297,8 @@ internal sealed class PairTests
         {
             JsonArray events = (await _shop.Orders.GetJsonAsync($"/orders/{order}/events")).AsArray();
             string life = string.Join(' ', events.Select(step => (string)step!["status"]!));
-            Assert.That("created paid shipped delivered".StartsWith(life, StringComparison.Ordinal) || life is "created cancelled" or "created paid cancelled",
+            Assert.That("created paid shipped delivered".StartsWith(life, StringComparison.Ordinal)
+                || life is "created cancelled" or "created paid cancelled",
                 Is.True, $"{pair}: {life}");
             pair.Changes += events.Count - 1;
         }
@@ -287,37 +307,49 @@ internal sealed class PairTests
     private async Task<Dictionary<string, Exposition>> ScrapeAsync()
     {
         var scraped = new Dictionary<string, Exposition>(StringComparer.Ordinal);
-        foreach ((string service, HttpClient client) in _shop.ByName) scraped[service] = await Exposition.OfAsync(client);
+        foreach ((string service, HttpClient client) in _shop.ByName)
+            scraped[service] = await Exposition.OfAsync(client);
         return scraped;
     }
 
-    private static void Compare(Dictionary<string, Exposition> before, Dictionary<string, Exposition> after, List<Pair> pairs)
+    private static void Compare(Dictionary<string, Exposition> before, Dictionary<string, Exposition> after,
+        List<Pair> pairs)
     {
         double Moved(string service, string series) => after[service][series] - before[service][series];
-        PairAnswer[] placings = [.. pairs.SelectMany(pair => new[] { (pair.First, pair.FirstAnswer), (pair.Second, pair.SecondAnswer) })
-            .Where(each => each.Item1.Path(pairs[0]) == "/orders").Select(each => each.Item2!)];
+        (Deed Deed, PairAnswer Answer)[] told = [.. pairs.SelectMany(
+            pair => new[] { (pair.First, pair.FirstAnswer!), (pair.Second, pair.SecondAnswer!) })];
+        PairAnswer[] placings = [.. told.Where(each => each.Deed.Path(pairs[0]) == "/orders").Select(each => each.Answer)];
         int Told(params string[] problems) => placings.Count(answer => problems.Contains(answer.Says));
         Assert.Multiple(() =>
         {
-            Assert.That(Moved("orders", "orders_created_total"), Is.EqualTo(pairs.Sum(pair => pair.Orders.Length)), "orders created");
-            Assert.That(Moved("orders", "orders_replayed_total"), Is.EqualTo(placings.Count(answer => answer.IsReplayed)), "orders replayed");
+            Assert.That(Moved("orders", "orders_created_total"), Is.EqualTo(pairs.Sum(pair => pair.Orders.Length)),
+                "orders created");
+            Assert.That(Moved("orders", "orders_replayed_total"),
+                Is.EqualTo(placings.Count(answer => answer.IsReplayed)), "orders replayed");
             Assert.That(Moved("orders", """orders_rejected_total{reason="conflict"}"""),
                 Is.EqualTo(Told("idempotency-key-reused", "order-id-reused")), "conflicts");
-            Assert.That(Moved("orders", """orders_rejected_total{reason="insufficient_stock"}"""), Is.EqualTo(Told("insufficient-stock")), "short");
-            Assert.That(Moved("orders", """orders_rejected_total{reason="unknown_product"}"""), Is.EqualTo(Told("unknown-product")), "unknown");
-            Assert.That(after["orders"].Series.Where(series => series.StartsWith("order_status_changes_total", StringComparison.Ordinal))
-                .Sum(series => Moved("orders", series)), Is.EqualTo(pairs.Sum(pair => pair.Changes)), "changes of orders");
+            Assert.That(Moved("orders", """orders_rejected_total{reason="insufficient_stock"}"""),
+                Is.EqualTo(Told("insufficient-stock")), "short");
+            Assert.That(Moved("orders", """orders_rejected_total{reason="unknown_product"}"""),
+                Is.EqualTo(Told("unknown-product")), "unknown");
+            Assert.That(
+                after["orders"].Series.Where(series => series.StartsWith("order_status_changes_total", StringComparison.Ordinal))
+                    .Sum(series => Moved("orders", series)),
+                Is.EqualTo(pairs.Sum(pair => pair.Changes)), "changes of orders");
             foreach (string kind in new[] { "received", "removed", "reserved", "released", "shipped" })
             {
-                (string Kind, long Quantity)[] movements = [.. pairs.SelectMany(pair => pair.Movements).Where(movement => movement.Kind == kind)];
-                Assert.That(Moved("inventory", $$"""inventory_movements_total{kind="{{kind}}"}"""), Is.EqualTo(movements.Length), kind);
-                Assert.That(Moved("inventory", $$"""inventory_units_moved_total{kind="{{kind}}"}"""), Is.EqualTo(movements.Sum(movement => movement.Quantity)), kind);
+                (string Kind, long Quantity)[] movements =
+                    [.. pairs.SelectMany(pair => pair.Movements).Where(movement => movement.Kind == kind)];
+                Assert.That(Moved("inventory", $$"""inventory_movements_total{kind="{{kind}}"}"""),
+                    Is.EqualTo(movements.Length), kind);
+                Assert.That(Moved("inventory", $$"""inventory_units_moved_total{kind="{{kind}}"}"""),
+                    Is.EqualTo(movements.Sum(movement => movement.Quantity)), kind);
             }
 
-            foreach ((string status, string change) in new[] { ("201", "created"), ("200", "updated"), ("204", "deleted") })
+            foreach ((int status, string change) in new[] { (201, "created"), (200, "updated"), (204, "deleted") })
             {
-                int answers = pairs.SelectMany(pair => new[] { (pair.First, pair.FirstAnswer!), (pair.Second, pair.SecondAnswer!) })
-                    .Count(each => each.Item1.Service == "products" && $"{each.Item2.Status}" == status && !each.Item2.IsReplayed);
+                int answers = told.Count(each => each.Deed.Service == "products" && each.Answer.Status == status
+                    && !each.Answer.IsReplayed);
                 Assert.That(Moved("products", $$"""product_changes_total{change="{{change}}"}"""),
                     Is.EqualTo(answers + (change == "created" ? pairs.Count : 0)), change);
             }
@@ -327,11 +359,17 @@ internal sealed class PairTests
     private static string Money(JsonNode? amount) => ((decimal)amount!).ToString("0.00", CultureInfo.InvariantCulture);
 
     // Of those that are alike, one is stopped everywhere.
-    private static Deed Place(string name, string? key, string id, int quantity, string customer = "c", bool isAlike = true) => new(
+    private static Deed Place(string name, string? key, string id, int quantity, string customer = "c",
+        bool isAlike = true) => new(
         name, "orders", HttpMethod.Post, _ => "/orders",
         pair => id.Length == 0
             ? new { customer_id = customer, items = new[] { new { product_id = pair.Id("p"), quantity } } }
-            : new { order_id = pair.Id(id), customer_id = customer, items = new[] { new { product_id = pair.Id("p"), quantity } } },
+            : new
+            {
+                order_id = pair.Id(id),
+                customer_id = customer,
+                items = new[] { new { product_id = pair.Id("p"), quantity } },
+            },
         key, (model, kept) => model.Place(kept, id, customer, quantity))
     {
         Subject = "p",
@@ -339,7 +377,8 @@ internal sealed class PairTests
         Writers = isAlike ? ["orders"] : ["inventory", "orders"],
     };
 
-    private static Deed Change(string name, string? key, string order, string verb, string status, string? call = null) => new(
+    private static Deed Change(string name, string? key, string order, string verb, string status,
+        string? call = null) => new(
         name, "orders", HttpMethod.Post, pair => $"/orders/{pair.Id(order)}/{verb}", _ => null, key,
         (model, kept) => model.Change(kept, order, status))
     {
@@ -350,21 +389,23 @@ internal sealed class PairTests
 
     private static Deed Restock(string name, string? key, int units) => new(
         name, "inventory", HttpMethod.Post, _ => units > 0 ? "/inventory/increase" : "/inventory/decrease",
-        pair => new { product_id = pair.Id("p"), quantity = Math.Abs(units) }, key, (model, kept) => model.Restock(kept, units))
+        pair => new { product_id = pair.Id("p"), quantity = Math.Abs(units) }, key,
+        (model, kept) => model.Restock(kept, units))
     {
         Writers = ["inventory"],
     };
 
     private static Deed Replace(string name, string? key, decimal price, bool ifFirst = false) => new(
-        name, "products", HttpMethod.Put, pair => $"/products/{pair.Id("p")}", _ => new { name = "A thing", price }, key,
-        (model, kept) => model.Replace(kept, price, ifFirst))
+        name, "products", HttpMethod.Put, pair => $"/products/{pair.Id("p")}", _ => new { name = "A thing", price },
+        key, (model, kept) => model.Replace(kept, price, ifFirst))
     {
         Writers = ["products"],
         IfFirst = ifFirst,
     };
 
     private static Deed Delete(string name, string? key, bool ifFirst = false) => new(
-        name, "products", HttpMethod.Delete, pair => $"/products/{pair.Id("p")}", _ => null, key, (model, kept) => model.Delete(kept, ifFirst))
+        name, "products", HttpMethod.Delete, pair => $"/products/{pair.Id("p")}", _ => null,
+        key, (model, kept) => model.Delete(kept, ifFirst))
     {
         Subject = "p",
         Places = ["before RetireAsync", "after RetireAsync"],
@@ -373,8 +414,9 @@ internal sealed class PairTests
     };
 
     private static Deed Create(string name, string? key, int stock) => new(
-        name, "products", HttpMethod.Post, _ => "/products", pair => new { id = pair.Id("q"), name = "Another", price = 5, initial_stock = stock }, key,
-        (model, kept) => model.Create(kept, "q", stock))
+        name, "products", HttpMethod.Post, _ => "/products",
+        pair => new { id = pair.Id("q"), name = "Another", price = 5, initial_stock = stock },
+        key, (model, kept) => model.Create(kept, "q", stock))
     {
         Subject = "q",
         Places = ["before OpenAsync", "after OpenAsync"],
@@ -383,7 +425,8 @@ internal sealed class PairTests
 
     /// <summary>A request, and what it does to the model.</summary>
     private sealed record Deed(
-        string Name, string Service, HttpMethod Method, Func<Pair, string> Path, Func<Pair, object?> Body, string? Key, Func<PairModel, string?, PairAnswer> Apply)
+        string Name, string Service, HttpMethod Method, Func<Pair, string> Path, Func<Pair, object?> Body, string? Key,
+        Func<PairModel, string?, PairAnswer> Apply)
     {
         /// <summary>Whose API key it has.</summary>
         public string Client { get; init; } = "ada";
@@ -420,7 +463,7 @@ internal sealed class PairTests
 
         public PairAnswer? SecondAnswer { get; set; }
 
-        public System.Collections.Concurrent.ConcurrentBag<(bool IsReplayed, string Body)> Placed { get; } = [];
+        public ConcurrentBag<(bool IsReplayed, string Body)> Placed { get; } = [];
 
         public string[] Orders { get; set; } = [];
 
@@ -432,7 +475,8 @@ internal sealed class PairTests
         public string Id(string name) => $"{name}-{Mark}";
 
         /// <summary>An order's name in the model; nothing if the shop made its id.</summary>
-        public string Name(string id) => id.EndsWith($"-{Mark}", StringComparison.Ordinal) ? id[..^(Mark.Length + 1)] : "";
+        public string Name(string id) =>
+            id.EndsWith($"-{Mark}", StringComparison.Ordinal) ? id[..^(Mark.Length + 1)] : "";
 
         /// <summary>What the shop may be like after these answers.</summary>
         public IEnumerable<Found> Possible()
@@ -440,8 +484,10 @@ internal sealed class PairTests
             foreach (bool isInOrder in new[] { true, false })
             {
                 PairModel model = Start.Copy();
-                PairAnswer one = (isInOrder ? First : Second).ApplyTo(model), other = (isInOrder ? Second : First).ApplyTo(model);
-                if ((isInOrder ? (one, other) : (other, one)) == (FirstAnswer!, SecondAnswer!)) yield return Found.Of(model);
+                PairAnswer one = (isInOrder ? First : Second).ApplyTo(model);
+                PairAnswer other = (isInOrder ? Second : First).ApplyTo(model);
+                if ((isInOrder ? (one, other) : (other, one)) == (FirstAnswer!, SecondAnswer!))
+                    yield return Found.Of(model);
             }
         }
 
@@ -452,10 +498,14 @@ internal sealed class PairTests
     private sealed record Found(string Product, long OnHand, long Reserved, string Orders, long? Other)
     {
         public static Found Of(PairModel model) => new(
-            model.IsSold ? string.Create(CultureInfo.InvariantCulture, $"{model.Version} {model.Price:0.00}") : "", model.OnHand, model.Reserved,
-            string.Join("; ", model.Orders.Select(order => Line(order.Id, order.Customer, order.Quantity, order.Status, $"{order.Total:0.00}")).Order(StringComparer.Ordinal)),
+            model.IsSold ? string.Create(CultureInfo.InvariantCulture, $"{model.Version} {model.Price:0.00}") : "",
+            model.OnHand, model.Reserved,
+            string.Join("; ", model.Orders
+                .Select(order => Line(order.Id, order.Customer, order.Quantity, order.Status, $"{order.Total:0.00}"))
+                .Order(StringComparer.Ordinal)),
             model.Created.TryGetValue("q", out int stock) ? stock : null);
 
-        public static string Line(string id, string customer, int quantity, string status, string total) => $"{id} {customer} {quantity} {status} {total}";
+        public static string Line(string id, string customer, int quantity, string status, string total) =>
+            $"{id} {customer} {quantity} {status} {total}";
     }
 }

@@ -27,7 +27,8 @@ internal sealed class EdgeTests
     [Test]
     public async Task Given_levels_around_the_edges_then_none_is_out_one_to_nine_are_low_and_ten_is_in_stock()
     {
-        await _inventory.OpenAsync([.. new long[] { 0, 1, 9, 10, 11 }.Select(level => new OpeningStock($"p{level}", level))]);
+        await _inventory.OpenAsync(
+            [.. new long[] { 0, 1, 9, 10, 11 }.Select(level => new OpeningStock($"p{level}", level))]);
         Assert.That(await StatesAsync(), Is.EqualTo((1, 2, 2)));
         await _inventory.ReserveAsync(new("o", 1), [new("p1", 1), new("p10", 1)]);
         Assert.That(await StatesAsync(), Is.EqualTo((2, 2, 1)), "what is reserved can't be sold");
@@ -35,7 +36,8 @@ internal sealed class EdgeTests
         async Task<(double Out, double Low, double InStock)> StatesAsync()
         {
             IReadOnlyDictionary<string, double> metrics = await _files.MetricsAsync();
-            double Of(string state) => metrics.Single(series => series.Key.StartsWith("inventory_products{", StringComparison.Ordinal)
+            double Of(string state) =>
+                metrics.Single(series => series.Key.StartsWith("inventory_products{", StringComparison.Ordinal)
                 && series.Key.Contains($"\"{state}\"", StringComparison.Ordinal)).Value;
             return (Of("out"), Of("low"), Of("in_stock"));
         }
@@ -46,10 +48,13 @@ internal sealed class EdgeTests
     [TestCase(51)]
     public async Task Given_products_then_the_fifty_with_the_lowest_levels_have_a_series_and_it_goes_when_they_are_not_among_them(int products)
     {
-        await _inventory.OpenAsync([.. Enumerable.Range(1, products).Select(level => new OpeningStock($"p{level}", level))]);
-        Assert.That(await ShownAsync(), Is.EquivalentTo(Enumerable.Range(1, Math.Min(50, products)).Select(level => ($"p{level}", (double)level))));
+        await _inventory.OpenAsync(
+            [.. Enumerable.Range(1, products).Select(level => new OpeningStock($"p{level}", level))]);
+        Assert.That(await ShownAsync(),
+            Is.EquivalentTo(Enumerable.Range(1, Math.Min(50, products)).Select(level => ($"p{level}", (double)level))));
         await MoveAsync(MovementKind.Received, "p1", 1000);
-        IEnumerable<(string, double)> expected = Enumerable.Range(2, products - 1).Select(level => ($"p{level}", (double)level)).Append(("p1", 1001d)).Take(50);
+        IEnumerable<(string, double)> expected = Enumerable.Range(2, products - 1)
+            .Select(level => ($"p{level}", (double)level)).Append(("p1", 1001d)).Take(50);
         Assert.That(await ShownAsync(), Is.EquivalentTo(expected));
 
         async Task<(string ProductId, double Level)[]> ShownAsync() => [.. (await _files.MetricsAsync())
@@ -69,25 +74,29 @@ internal sealed class EdgeTests
                 for (int n = 0; n < more; n++)
                 {
                     string product = $"p{made.Count % 3}";
-                    made.Add((_store.Move(MovementKind.Received, product, 1, null, DateTime.UnixEpoch)!.Value.Id, product));
+                    made.Add((_store.Move(MovementKind.Received, product, 1, null, DateTime.UnixEpoch)!.Value.Id,
+                        product));
                 }
 
                 return WriteResult.Commit(0);
             });
             foreach (string product in new[] { "p0", "p2" })
             {
-                long[] all = [.. made.Where(movement => movement.ProductId == product).Select(movement => movement.Id).Reverse()];
+                long[] all = [.. made.Where(movement => movement.ProductId == product).Select(movement => movement.Id)
+                    .Reverse()];
                 foreach (long? before in new long?[] { null, made.Count, made.Count - 1, 1025, 1024, 1023, 2 })
                 {
                     foreach (int limit in new[] { 1, 340, 5000 })
                     {
                         Assert.That(_store.Movements(product, before, limit, default).Select(row => row.Id),
-                            Is.EqualTo(all.Where(id => before is null || id < before).Take(limit)), $"{limit} of {product} before {before} of {made.Count}");
+                            Is.EqualTo(all.Where(id => before is null || id < before).Take(limit)),
+                                $"{limit} of {product} before {before} of {made.Count}");
                     }
                 }
 
                 foreach (long atMost in new[] { all.Length - 1L, all.Length, all.Length + 1L })
-                    Assert.That(_store.CountMovements(product, Math.Max(1, atMost), default), Is.EqualTo(Math.Min(all.Length, Math.Max(1, atMost))));
+                    Assert.That(_store.CountMovements(product, Math.Max(1, atMost), default),
+                        Is.EqualTo(Math.Min(all.Length, Math.Max(1, atMost))));
             }
         }
     }
@@ -112,8 +121,10 @@ internal sealed class EdgeTests
         await new StockCheckpoint(_store).RunAsync();
         await _inventory.FoldMovementsAsync(edge, _ => new HashSet<string>(), default);
         Assert.That(_store.Movements("a", null, 10, default).Select(row => (row.Kind, row.OnHand)),
-            Is.EqualTo(new[] { ("received", (2L * old) + 3), ("received", (2L * old) + 2), ("received", (2L * old) + 1), ("opening", 2L * old) }));
-        Assert.That((await _files.MetricsAsync())["""inventory_movements_deleted_total{service="inventory-service"}"""], Is.EqualTo(old));
+            Is.EqualTo(new[] { ("received", (2L * old) + 3), ("received", (2L * old) + 2), ("received", (2L * old) + 1),
+                ("opening", 2L * old) }));
+        Assert.That((await _files.MetricsAsync())["""inventory_movements_deleted_total{service="inventory-service"}"""],
+            Is.EqualTo(old));
     }
 
     [Test]
@@ -125,8 +136,10 @@ internal sealed class EdgeTests
         for (int n = 0; n < 2; n++) await MoveAsync(MovementKind.Received, "a", 1);
         string[] Kinds(int limit) => [.. _store.Movements("a", null, limit, default).Select(row => row.Kind)];
         Assert.That((Kinds(2), Kinds(3), Kinds(4)), Is.EqualTo((
-            new[] { "received", "received" }, new[] { "received", "received", "opening" }, new[] { "received", "received", "opening" })));
-        Assert.That(new long[] { 2, 3, 4 }.Select(atMost => _store.CountMovements("a", atMost, default)), Is.EqualTo(new[] { 2, 3, 3 }));
+            new[] { "received", "received" }, new[] { "received", "received", "opening" },
+            new[] { "received", "received", "opening" })));
+        Assert.That(new long[] { 2, 3, 4 }.Select(atMost => _store.CountMovements("a", atMost, default)),
+            Is.EqualTo(new[] { 2, 3, 3 }));
     }
 
     private Task<Movement?> MoveAsync(MovementKind kind, string productId, long units) =>

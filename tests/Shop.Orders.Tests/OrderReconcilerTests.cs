@@ -73,9 +73,11 @@ internal sealed class OrderReconcilerTests
     public async Task Given_many_orders_that_a_crash_left_unconfirmed_when_settled_then_each_of_them_is_found_and_keeps_its_units(int orders)
     {
         ReservationId[] placed = [.. Enumerable.Range(0, orders).Select(n => new ReservationId($"placed-{n}", n + 1))];
-        ReservationId[] orphans = [.. placed.Select(order => new ReservationId($"orphan-{order.Number}", order.Number))];
+        ReservationId[] orphans =
+            [.. placed.Select(order => new ReservationId($"orphan-{order.Number}", order.Number))];
         await PlacedAsync(placed);
-        _inventory.UnconfirmedAsync().Returns([.. placed.Zip(orphans, (order, orphan) => new[] { orphan, order }).SelectMany(both => both)]);
+        _inventory.UnconfirmedAsync()
+            .Returns([.. placed.Zip(orphans, (order, orphan) => new[] { orphan, order }).SelectMany(both => both)]);
         Calls calls = Calls.To(_inventory);
         await _reconciler.ReconcileAsync();
         Assert.That(calls.Confirmed, Is.EquivalentTo(placed));

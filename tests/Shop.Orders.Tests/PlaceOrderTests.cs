@@ -43,24 +43,30 @@ internal sealed class PlaceOrderTests
     }
 
     [Test]
-    public async Task Given_an_old_order_when_a_new_key_meets_its_deletion_then_it_is_kept_for_the_key_or_placed_anew([Values] bool isKeyFirst)
+    public async Task Given_an_old_order_when_a_new_key_meets_its_deletion_then_it_is_kept_for_the_key_or_placed_anew(
+        [Values] bool isKeyFirst)
     {
-        using var files = new ModuleFiles(new OrdersModule(), settings: new KeyValuePair<string, string?>("Shop:OrderRetention", "3"));
+        using var files = new ModuleFiles(
+            new OrdersModule(), settings: new KeyValuePair<string, string?>("Shop:OrderRetention", "3"));
         var store = new OrderStore(files.Context.Database);
         var metrics = new OrderMetrics(files.Context);
         IInventory inventory = Substitute.For<IInventory>();
         IProductCatalogue products = Substitute.For<IProductCatalogue>();
 #pragma warning disable CA2012 // calls of a substitute, which say what it answers
-        products.FindAsync(default!).ReturnsForAnyArgs(new ValueTask<IReadOnlyList<ProductOnSale?>>([new ProductOnSale("p", "P", 100)]));
-        inventory.ReserveAsync(default, default!).ReturnsForAnyArgs(new ValueTask<Reservation>(new Reservation(ReservationOutcome.Held, [])));
+        products.FindAsync(default!)
+            .ReturnsForAnyArgs(new ValueTask<IReadOnlyList<ProductOnSale?>>([new ProductOnSale("p", "P", 100)]));
+        inventory.ReserveAsync(default, default!)
+            .ReturnsForAnyArgs(new ValueTask<Reservation>(new Reservation(ReservationOutcome.Held, [])));
 #pragma warning restore CA2012
         await using var reconciler = new OrderReconciler(store, inventory, files.Context);
         await using var retention = new OrderRetention(store, metrics, inventory, files.Context);
-        var place = new PlaceOrder(store, metrics, new OrderFeed(store, files.Context), reconciler, retention, new AsyncKeyedLock(), products, inventory, files.Context);
+        var place = new PlaceOrder(store, metrics, new OrderFeed(store, files.Context), reconciler, retention,
+            new AsyncKeyedLock(), products, inventory, files.Context);
         var request = new PlaceOrderRequest("ada", [new StockLine("p", 1)], "mine", "late key");
         await store.Writes.WriteAsync(() =>
         {
-            store.Insert(new Order("mine", "ada", OrderStatus.Delivered, 100, 0, 0, [new OrderLine("p", "P", 1, 100)]), 1, request.Fingerprint);
+            store.Insert(new Order("mine", "ada", OrderStatus.Delivered, 100, 0, 0, [new OrderLine("p", "P", 1, 100)]),
+                1, request.Fingerprint);
             return WriteResult.Commit(0);
         });
 
@@ -83,7 +89,8 @@ internal sealed class PlaceOrderTests
         Assert.That((placed.Order?.Id, placed.IsReplayed), Is.EqualTo(("mine", isKeyFirst)));
         PlaceOrder.PlaceOrderResult third = await place.PlaceAsync(request);
         Assert.That((third.Order?.CreatedAt, third.IsReplayed), Is.EqualTo((placed.Order!.CreatedAt, true)));
-        Assert.That((store.Find("mine")!.CreatedAt == 0, inventory.ReceivedCalls().Count(call => call.GetMethodInfo().Name == "ReserveAsync")),
+        Assert.That((store.Find("mine")!.CreatedAt == 0,
+            inventory.ReceivedCalls().Count(call => call.GetMethodInfo().Name == "ReserveAsync")),
             Is.EqualTo((isKeyFirst, isKeyFirst ? 0 : 1)));
     }
 }

@@ -20,15 +20,23 @@ internal sealed class EdgeTests
     {
         Assert.Multiple(() =>
         {
-            Assert.That((RequestBody.MaxBytes, RequestBody.MaxDepth, ValidationErrors.MaxListed), Is.EqualTo((65_536, 32, 250)), "a request");
+            Assert.That((RequestBody.MaxBytes, RequestBody.MaxDepth, ValidationErrors.MaxListed),
+                Is.EqualTo((65_536, 32, 250)), "a request");
             Assert.That((Paging.MaxCounted, Paging.MaxBytes), Is.EqualTo((10_000, 1_048_576)), "a page");
-            Assert.That((IdempotencyKeys.Retention, IdempotencyKeys.MaxPurgedAtOnce), Is.EqualTo((TimeSpan.FromHours(48), 500)), "keys");
-            Assert.That((GroupCommitWriter.MaxBatch, SegmentedIndex.RowsPerSegment), Is.EqualTo((1024, 1024)), "the database");
-            Assert.That((QueryScheduler.MaxWaitingPerClient, QueryScheduler.MaxWaiting), Is.EqualTo((1024, 4096)), "queries");
-            Assert.That((WriteConcurrencyLimiter.PermitLimit, WriteConcurrencyLimiter.MaxQueueDelay), Is.EqualTo((1024, TimeSpan.FromMilliseconds(700))), "writes");
-            Assert.That((ConnectionLimit.BeingRefused, ModuleListener.KeepAlive, MemoryShares.RequestBuffer), Is.EqualTo((1024, TimeSpan.FromMinutes(2), 16_384)), "connections");
-            Assert.That((EventStream.MaxClients, EventStream.Heartbeat, LiveFigures.History, DemoTraffic.MaxRate), Is.EqualTo((256, TimeSpan.FromSeconds(5), 300, 500)), "the console");
-            Assert.That((AlertsPage.MaxBody, NotificationLog.MaxCount, NotificationLog.MaxBytes), Is.EqualTo((262_144, 100, 2_097_152)), "the page of alerts");
+            Assert.That((IdempotencyKeys.Retention, IdempotencyKeys.MaxPurgedAtOnce),
+                Is.EqualTo((TimeSpan.FromHours(48), 500)), "keys");
+            Assert.That((GroupCommitWriter.MaxBatch, SegmentedIndex.RowsPerSegment), Is.EqualTo((1024, 1024)),
+                "the database");
+            Assert.That((QueryScheduler.MaxWaitingPerClient, QueryScheduler.MaxWaiting), Is.EqualTo((1024, 4096)),
+                "queries");
+            Assert.That((WriteConcurrencyLimiter.PermitLimit, WriteConcurrencyLimiter.MaxQueueDelay),
+                Is.EqualTo((1024, TimeSpan.FromMilliseconds(700))), "writes");
+            Assert.That((ConnectionLimit.BeingRefused, ModuleListener.KeepAlive, MemoryShares.RequestBuffer),
+                Is.EqualTo((1024, TimeSpan.FromMinutes(2), 16_384)), "connections");
+            Assert.That((EventStream.MaxClients, EventStream.Heartbeat, LiveFigures.History, DemoTraffic.MaxRate),
+                Is.EqualTo((256, TimeSpan.FromSeconds(5), 300, 500)), "the console");
+            Assert.That((AlertsPage.MaxBody, NotificationLog.MaxCount, NotificationLog.MaxBytes),
+                Is.EqualTo((262_144, 100, 2_097_152)), "the page of alerts");
             Assert.That((FailureLog.LinesPerSecond, FailureLog.TracesPerSecond), Is.EqualTo((50, 5)), "the log");
         });
     }
@@ -43,7 +51,8 @@ internal sealed class EdgeTests
             // All of it in one second: again if it fell on the end of one.
             second = Second();
             var log = new FailureLog(NullLogger.Instance);
-            taken = (Enumerable.Range(0, 120).Count(_ => log.Take(isFault: false) is not null), Enumerable.Range(0, 120).Count(_ => log.Take(isFault: true) is not null),
+            taken = (Enumerable.Range(0, 120).Count(_ => log.Take(isFault: false) is not null),
+                Enumerable.Range(0, 120).Count(_ => log.Take(isFault: true) is not null),
                 Enumerable.Range(0, 20).Count(_ => log.TakeTrace()));
         }
         while (Second() != second);
@@ -55,17 +64,21 @@ internal sealed class EdgeTests
     [TestCase(9_999, 9_999, true)]
     [TestCase(10_000, 10_000, true)]
     [TestCase(10_001, 10_000, false)]
-    public void Given_rows_around_those_that_are_counted_then_the_total_is_exact_up_to_there(long rows, long total, bool isExact) =>
-        Assert.That(Paging.Count(5, areAll: false, atMost => Math.Min(rows, atMost)), Is.EqualTo(new RowTotal(total, isExact)));
+    public void Given_rows_around_those_that_are_counted_then_the_total_is_exact_up_to_there(long rows, long total,
+        bool isExact) =>
+        Assert.That(Paging.Count(5, areAll: false, atMost => Math.Min(rows, atMost)),
+            Is.EqualTo(new RowTotal(total, isExact)));
 
     [TestCase(2, false)]
     [TestCase(3, false)]
     [TestCase(4, true)]
-    public void Given_a_list_around_the_limit_then_it_has_a_next_page_only_if_there_is_a_row_for_it(int rows, bool hasNext)
+    public void Given_a_list_around_the_limit_then_it_has_a_next_page_only_if_there_is_a_row_for_it(int rows,
+        bool hasNext)
     {
         var http = new DefaultHttpContext();
         http.Request.Path = "/things";
-        int[] page = [.. Paging.Page(http, Enumerable.Range(1, rows).ToArray(), 3, new RowTotal(rows), row => $"{row}")];
+        int[] all = [.. Enumerable.Range(1, rows)];
+        int[] page = [.. Paging.Page(http, all, 3, new RowTotal(rows), row => $"{row}")];
         Assert.That(page, Is.EqualTo(Enumerable.Range(1, Math.Min(3, rows))));
         Assert.That(http.Response.Headers.Link.Count, Is.EqualTo(hasNext ? 1 : 0));
         if (hasNext) Assert.That(http.Response.Headers.Link.ToString(), Does.Contain($"after={Paging.Cursor("3")}"));
@@ -74,12 +87,14 @@ internal sealed class EdgeTests
     [Test]
     public void Given_more_that_is_wrong_than_is_listed_then_250_are_listed_and_the_rest_is_counted()
     {
-        foreach ((int wrong, string? more) in new[] { (3, null), (4, "and 1 more"), (250, "and 247 more"), (251, "and 248 more"), (999, "and 996 more") })
+        foreach ((int wrong, string? more) in new[] { (3, null), (4, "and 1 more"), (250, "and 247 more"),
+            (251, "and 248 more"), (999, "and 996 more") })
         {
             var errors = new ValidationErrors();
             for (int n = 0; n < wrong; n++) errors.Add($"f{n}", "is wrong");
             Assert.That(errors.All, Has.Count.EqualTo(Math.Min(250, wrong)));
-            Assert.That(errors.Summary, Is.EqualTo($"f0 is wrong; f1 is wrong; f2 is wrong{(more is null ? "" : $"; {more}")}"));
+            Assert.That(errors.Summary,
+                Is.EqualTo($"f0 is wrong; f1 is wrong; f2 is wrong{(more is null ? "" : $"; {more}")}"));
         }
     }
 
@@ -97,13 +112,15 @@ internal sealed class EdgeTests
         {
             feed.Publish(new Numbered(n));
             EventFeed.Batch missed = await feed.OpenAsync(position);
-            Assert.That(missed.Events.Select(happened => ((Numbered)happened).Number), Is.EqualTo(Enumerable.Range(1, n)));
+            Assert.That(missed.Events.Select(happened => ((Numbered)happened).Number),
+                Is.EqualTo(Enumerable.Range(1, n)));
             Assert.That((missed.IsOpening, missed.Last), Is.EqualTo((false, (long)n)));
         }
 
         feed.Publish(new Numbered(5));
         EventFeed.Batch opening = await feed.OpenAsync(position);
-        Assert.That((opening.IsOpening, opening.Last, ((Numbered)opening.Events.Single()).Number), Is.EqualTo((true, 5L, -1)));
+        Assert.That((opening.IsOpening, opening.Last, ((Numbered)opening.Events.Single()).Number),
+            Is.EqualTo((true, 5L, -1)));
         Assert.That((await feed.OpenAsync(feed.Id(5))).Events, Is.Empty, "has all");
         Assert.That((await feed.OpenAsync(feed.Id(6))).IsOpening, Is.True, "has what has not happened");
     }
@@ -140,9 +157,11 @@ internal sealed class EdgeTests
         Assert.That(Kept(log), Is.EqualTo((4, 1, 4)));
 
         static (long Count, int Kept, int Newest) Kept(NotificationLog log) =>
-            (log.Read().Count, log.Read().NewestFirst.Count, int.Parse(log.Read().NewestFirst[0].Notification.Receiver));
+            (log.Read().Count, log.Read().NewestFirst.Count,
+                int.Parse(log.Read().NewestFirst[0].Notification.Receiver));
         static Received Received(int number, int bytes) =>
-            new(DateTimeOffset.UnixEpoch, new Notification($"{number}", "firing", "", new Dictionary<string, string>(), []), bytes);
+            new(DateTimeOffset.UnixEpoch,
+                new Notification($"{number}", "firing", "", new Dictionary<string, string>(), []), bytes);
     }
 
     [Test]
@@ -151,8 +170,8 @@ internal sealed class EdgeTests
         var clock = new SteppedClock();
         var period = TimeSpan.FromMinutes(5);
         int rounds = 0;
-        await using var periodic = new Periodic("Work", period, () => ++rounds % 2 == 0 ? throw new InvalidOperationException("no") : Task.CompletedTask,
-            clock, NullLogger.Instance);
+        Task WorkAsync() => ++rounds % 2 == 0 ? throw new InvalidOperationException("no") : Task.CompletedTask;
+        await using var periodic = new Periodic("Work", period, WorkAsync, clock, NullLogger.Instance);
         for (int round = 1; round <= 4; round++)
         {
             await clock.UntilWaitingAsync(period);

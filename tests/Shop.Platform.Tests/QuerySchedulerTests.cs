@@ -88,9 +88,11 @@ internal sealed class QuerySchedulerTests
     {
         using var scheduler = new QueryScheduler("test", Long);
         using var hold = new ManualResetEventSlim();
-        Task<int>[] held = [.. Enumerable.Range(0, QueryScheduler.MaxThreads).Select(_ => scheduler.RunAsync("first", _ => Hold(hold), default))];
+        Task<int>[] held = [.. Enumerable.Range(0, QueryScheduler.MaxThreads)
+            .Select(_ => scheduler.RunAsync("first", _ => Hold(hold), default))];
         while (scheduler.Waiting > 0) await Task.Yield();
-        Task<int>[] waiting = [.. Enumerable.Range(0, 4096).Select(n => scheduler.RunAsync($"client {n % 8}", _ => n, default))];
+        Task<int>[] waiting =
+            [.. Enumerable.Range(0, 4096).Select(n => scheduler.RunAsync($"client {n % 8}", _ => n, default))];
         Assert.Throws<TooManyQueriesException>(() => _ = scheduler.RunAsync("another", _ => 0, default));
         hold.Set();
         Assert.That(await Task.WhenAll(waiting), Is.EqualTo(Enumerable.Range(0, waiting.Length)));

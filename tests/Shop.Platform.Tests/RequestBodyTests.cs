@@ -59,18 +59,22 @@ internal sealed class RequestBodyTests
     [TestCase(33, false)]
     public void Given_a_body_that_is_nested_then_32_levels_are_read_and_no_more(int levels, bool isRead)
     {
-        using RequestBody body = Read($$"""{"name":"a","nested":{{new string('[', levels - 1)}}{{new string(']', levels - 1)}}}""");
+        using RequestBody body =
+            Read($$"""{"name":"a","nested":{{new string('[', levels - 1)}}{{new string(']', levels - 1)}}}""");
         Assert.That(body.Error is null, Is.EqualTo(isRead), body.Error?.Error);
     }
 
     [TestCase(15, true)]
     [TestCase(16, false)]
-    public void Given_many_unknown_fields_then_the_first_16_are_compared_with_those_that_are_known(int before, bool isNamed)
+    public void Given_many_unknown_fields_then_the_first_16_are_compared_with_those_that_are_known(int before,
+        bool isNamed)
     {
         string unknown = string.Concat(Enumerable.Range(0, before).Select(n => $"\"unknown_{n}\":0,"));
         using RequestBody body = Read($$"""{{{unknown}}"nmae":"a"}""");
         body.Root.Read(Name);
-        Assert.That(body.Error!.Error, Is.EqualTo(isNamed ? "nmae is not a field here; did you mean name?; name is required" : "name is required"));
+        Assert.That(body.Error!.Error,
+            Is.EqualTo(isNamed ? "nmae is not a field here; did you mean name?; name is required"
+            : "name is required"));
     }
 
     private static readonly WholeNumberField Stock = new("initial_stock", 0, 9) { Description = "d", Example = "1" };

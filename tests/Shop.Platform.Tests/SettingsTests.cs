@@ -12,9 +12,11 @@ internal sealed class SettingsTests
     [TestCase("Shop:MaxConnections", 1, 1_000_000)]
     [TestCase("Shop:ClientRateLimit", 0, 1_000_000)]
     [TestCase("Shop:Alerts:Port", 0, 65_535)]
-    public void Given_a_setting_that_is_a_number_then_it_is_taken_from_its_least_to_its_most_and_not_beyond(string key, int least, int most)
+    public void Given_a_setting_that_is_a_number_then_it_is_taken_from_its_least_to_its_most_and_not_beyond(string key,
+        int least, int most)
     {
-        foreach (int right in new[] { least, most }) Assert.That(() => Read(key, $"{right}"), Throws.Nothing, $"{right}");
+        foreach (int right in new[] { least, most })
+            Assert.That(() => Read(key, $"{right}"), Throws.Nothing, $"{right}");
         foreach (long wrong in new[] { least - 1L, most + 1L })
         {
             Assert.That(() => Read(key, $"{wrong}"), Throws.TypeOf<ShopStartException>()
@@ -26,7 +28,8 @@ internal sealed class SettingsTests
     public void Given_no_setting_then_each_has_the_value_that_the_README_says()
     {
         ShopSettings settings = Read("Shop:DemoData", "true");
-        Assert.That((settings.OrderRetention, settings.MaxConcurrentRequests, settings.WriteQueueLimit, settings.WriteBatchLimit,
+        Assert.That((settings.OrderRetention, settings.MaxConcurrentRequests, settings.WriteQueueLimit,
+            settings.WriteBatchLimit,
             settings.RequestTimeout, settings.MaxConnections, settings.ClientRateLimit),
             Is.EqualTo((TimeSpan.Zero, 8192, 4096, 1024, TimeSpan.FromSeconds(10), 8192, 0)));
     }

@@ -83,15 +83,18 @@ internal sealed class CatalogueTests
     [TestCase(49, true)]
     [TestCase(50, true)]
     [TestCase(51, false)]
-    public void Given_categories_then_a_page_names_the_fifty_with_most_products_and_says_whether_they_are_all(int categories, bool areAll)
+    public void Given_categories_then_a_page_names_the_fifty_with_most_products_and_says_whether_they_are_all(
+        int categories, bool areAll)
     {
         var catalogue = new Catalogue();
         // The first has one product, and each that follows one more.
         catalogue.Put(Enumerable.Range(1, categories).SelectMany(category => Enumerable.Range(0, category)
-            .Select(n => new CatalogueEntry(new Product($"p{category}-{n}", "Name", "", 100, $"c{category:00}", 1, 0, 0)))));
+            .Select(n => new CatalogueEntry(
+                new Product($"p{category}-{n}", "Name", "", 100, $"c{category:00}", 1, 0, 0)))));
         ShownCategories shown = catalogue.View.Categories;
         Assert.That(shown.AreAll, Is.EqualTo(areAll));
-        Assert.That(shown.Names, Is.EqualTo(Enumerable.Range(1, categories).TakeLast(50).Select(category => $"c{category:00}")));
+        Assert.That(shown.Names,
+            Is.EqualTo(Enumerable.Range(1, categories).TakeLast(50).Select(category => $"c{category:00}")));
     }
 
     private static Product Long(string id) => new(id, "Name", new string('d', 2000), 100, "c", 1, 0, 0);

@@ -1,4 +1,3 @@
-using System.Net;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 using Microsoft.Data.Sqlite;
@@ -9,99 +8,6 @@ namespace Shop.EndToEnd.Tests;
 /// <summary>What is bounded in number, in size or in time, seen from outside: at its edge, and beyond it.</summary>
 internal sealed class EdgeTests
 {
-    private static ShopUnderTest Shop => SharedShop.Shop;
-
-    [TestCase("orders", "/orders", """{"customer_id":"{text}","items":[{"product_id":"prod_0","quantity":1}]}""",
-        "customer_id", 100)]
-    [TestCase("orders", "/orders",
-        """{"customer_id":"c","order_id":"{text}","items":[{"product_id":"prod_0","quantity":1}]}""", "order_id", 64)]
-    [TestCase("orders", "/orders", """{"customer_id":"c","items":[{"product_id":"{text}","quantity":1}]}""",
-        "items[0].product_id", 64)]
-    [TestCase("products", "/products", """{"name":"{text}","price":1}""", "name", 200)]
-    [TestCase("products", "/products", """{"name":"n","price":1,"description":"{text}"}""", "description", 2000)]
-    [TestCase("products", "/products", """{"name":"n","price":1,"category":"{text}"}""", "category", 100)]
-    [TestCase("products", "/products", """{"name":"n","price":1,"id":"{text}"}""", "id", 64)]
-    [TestCase("inventory", "/inventory/increase", """{"product_id":"{text}","quantity":1}""", "product_id", 64)]
-    [TestCase("inventory", "/inventory/decrease", """{"product_id":"{text}","quantity":1}""", "product_id", 64)]
-    public async Task Given_a_text_then_it_may_be_as_long_as_the_contract_says_and_no_longer(string service,
-        string path, string body, string field, int most)
-    {
-        foreach (int length in new[] { 1, most, most + 1 })
-        {
-            string text = string.Concat($"{Guid.NewGuid():N}{Guid.NewGuid():N}", new string('x', most))[..length];
-            (HttpResponseMessage answer, JsonNode? json) = await Shop.ByName[service]
-                .PostAsync(path, body.Replace("{text}", text, StringComparison.Ordinal));
-            Assert.That(Wrong(answer, json), Is.EqualTo(length > most ? new[] { field } : []), $"{length} characters");
-        }
-    }
-
-    [TestCase("products", "/products", """{"name":"n","price":{number}}""", "price", "0.01", "0.00")]
-    [TestCase("products", "/products", """{"name":"n","price":{number}}""", "price", "1000000.00", "1000000.01")]
-    [TestCase("products", "/products", """{"name":"n","price":1,"initial_stock":{number}}""", "initial_stock", "0",
-        "-1")]
-    [TestCase("products", "/products", """{"name":"n","price":1,"initial_stock":{number}}""", "initial_stock",
-        "1000000000", "1000000001")]
-    [TestCase("orders", "/orders", """{"customer_id":"c","items":[{"product_id":"prod_1","quantity":{number}}]}""",
-        "items[0].quantity", "1", "0")]
-    [TestCase("orders", "/orders", """{"customer_id":"c","items":[{"product_id":"prod_1","quantity":{number}}]}""",
-        "items[0].quantity", "10000", "10001")]
-    [TestCase("inventory", "/inventory/increase", """{"product_id":"prod_none","quantity_increased":{number}}""",
-        "quantity_increased", "1", "0")]
-    [TestCase("inventory", "/inventory/increase", """{"product_id":"prod_none","quantity_increased":{number}}""",
-        "quantity_increased", "1000000000", "1000000001")]
-    [TestCase("inventory", "/inventory/decrease", """{"product_id":"prod_none","quantity_decreased":{number}}""",
-        "quantity_decreased", "1", "0")]
-    [TestCase("inventory", "/inventory/decrease", """{"product_id":"prod_none","quantity_decreased":{number}}""",
-        "quantity_decreased", "1000000000", "1000000001")]
-    [TestCase("inventory", "/inventory/decrease", """{"product_id":"prod_none","quantity":{number}}""", "quantity",
-        "1000000000", "1000000001")]
-    public async Task Given_a_number_then_it_may_be_as_the_contract_says_and_not_beyond(string service, string path,
-        string body, string field, string right, string wrong)
-    {
-        foreach (string number in new[] { right, wrong })
-        {
-            (HttpResponseMessage answer, JsonNode? json) = await Shop.ByName[service]
-                .PostAsync(path, body.Replace("{number}", number, StringComparison.Ordinal));
-            Assert.That(Wrong(answer, json), Is.EqualTo(number == wrong ? new[] { field } : []), number);
-        }
-    }
-
-    [TestCase("products", "/products?q={0}", "q", 200)]
-    [TestCase("products", "/products?category={0}", "category", 100)]
-    [TestCase("orders", "/orders?customer_id={0}", "customer_id", 100)]
-    [TestCase("orders", "/orders?product_id={0}", "product_id", 64)]
-    public async Task Given_a_text_in_a_query_then_it_may_be_as_long_as_the_contract_says_and_no_longer(string service,
-        string path, string field, int most)
-    {
-        foreach (int length in new[] { most, most + 1 })
-        {
-            (HttpResponseMessage answer, JsonNode? json) = await Shop.ByName[service]
-                .SendJsonAsync(HttpMethod.Get, path.Replace("{0}", new string('x', length), StringComparison.Ordinal));
-            Assert.That(Wrong(answer, json), Is.EqualTo(length > most ? new[] { field } : []), $"{length} characters");
-        }
-    }
-
-    [TestCase("products", "/products")]
-    [TestCase("orders", "/orders")]
-    [TestCase("orders", "/orders?customer_id=someone")]
-    [TestCase("inventory", "/inventory")]
-    [TestCase("inventory", "/inventory/prod_0/movements")]
-    public async Task Given_a_limit_then_a_page_has_1_to_1000_rows_and_100_if_it_is_not_said(string service,
-        string path)
-    {
-        char sign = path.Contains('?', StringComparison.Ordinal) ? '&' : '?';
-        foreach ((string limit, bool isRight) in new[] { ("0", false), ("1", true), ("1000", true), ("1001", false) })
-        {
-            (HttpResponseMessage answer, JsonNode? json) = await Shop.ByName[service]
-                .SendJsonAsync(HttpMethod.Get, $"{path}{sign}limit={limit}");
-            Assert.That(Wrong(answer, json), Is.EqualTo(isRight ? [] : new[] { "limit" }), limit);
-        }
-
-        JsonArray all = (await Shop.ByName[service].GetJsonAsync($"{path}{sign}limit=1000")).AsArray(),
-            page = (await Shop.ByName[service].GetJsonAsync(path)).AsArray();
-        Assert.That(page, Has.Count.EqualTo(Math.Min(100, all.Count)));
-    }
-
     [Test]
     public async Task Given_lists_of_as_many_rows_as_a_page_has_then_there_is_no_next_page_and_with_a_row_more_there_is_one_with_that_row()
     {
@@ -138,29 +44,6 @@ internal sealed class EdgeTests
             }
         }
     }
-
-    [TestCase(100, 200)]
-    [TestCase(101, 431)]
-    public async Task Given_headers_then_there_may_be_a_hundred(int headers, int status)
-    {
-        string more = string.Concat(Enumerable.Range(0, headers - 2).Select(n => $"X-{n}: x\r\n"));
-        Assert.That(await AskAsync("/health/live", more), Is.EqualTo(status));
-    }
-
-    [TestCase(16_000, 200)]
-    [TestCase(16_800, 431)]
-    public async Task Given_headers_then_they_may_take_16_KiB(int bytes, int status)
-    {
-        // No header of them is longer than a line of the request may be.
-        string more = string.Concat(Enumerable.Range(0, 10)
-            .Select(n => $"X-{n}: {new string('x', (bytes - 100) / 10)}\r\n"));
-        Assert.That(await AskAsync("/health/live", more), Is.EqualTo(status));
-    }
-
-    [TestCase(8_100, 404)]
-    [TestCase(8_300, 414)]
-    public async Task Given_the_line_of_a_request_then_it_may_take_8_KiB(int bytes, int status) =>
-        Assert.That(await AskAsync($"/{new string('x', bytes)}", ""), Is.EqualTo(status));
 
     [Test]
     public async Task Given_a_watcher_that_missed_1024_orders_then_it_gets_each_and_after_one_more_it_is_told_to_begin_anew_with_the_newest_200()
@@ -221,12 +104,18 @@ internal sealed class EdgeTests
         string basket = string.Join('~', Enumerable.Range(0, 51).Select(n => $"prod_{n}.1"));
         Assert.That(await CountAsync(shop.Products, "/basket", "name=\"product_id\"", ("Cookie", $"basket={basket}")),
             Is.EqualTo(50), "lines of the basket");
+        foreach ((string typed, string kept) in new[] { ("9999", "9999"), ("10000", "10000"), ("10001", "10000") })
+        {
+            Assert.That(await CountAsync(shop.Products, "/basket", $"value=\"{kept}\"", ("Cookie", $"basket=prod_0.{typed}")),
+                Is.EqualTo(1), $"{typed} units");
+        }
+
     }
 
     [Test]
     public async Task Given_keys_that_are_48_hours_old_when_an_hour_has_passed_then_no_file_has_them_and_not_before()
     {
-        var clock = new SteppedClock();
+        var clock = NewClock();
         var hour = TimeSpan.FromHours(1);
         await using ShopUnderTest shop =
             await ShopUnderTest.StartAsync(services => services.AddSingleton<TimeProvider>(clock), null);
@@ -239,12 +128,12 @@ internal sealed class EdgeTests
             })
             Assert.That((await client.PostAsync(path, body, ("Idempotency-Key", "key"))).Response.IsSuccessStatusCode,
                 Is.True, path);
-        clock.Pass(TimeSpan.FromHours(48));
+        await clock.PassAsync(TimeSpan.FromHours(48));
         await clock.UntilWaitingAsync(hour, timers: 3);
-        clock.Pass(hour - TimeSpan.FromMilliseconds(1));
+        await clock.PassAsync(hour - TimeSpan.FromMilliseconds(1));
         await clock.UntilWaitingAsync(TimeSpan.FromMilliseconds(1), timers: 3);
         Assert.That(Keys(), Is.EqualTo(new[] { 1, 1, 1 }));
-        clock.Pass(TimeSpan.FromMilliseconds(1));
+        await clock.PassAsync(TimeSpan.FromMilliseconds(1));
         await UntilAsync(() => Keys().All(keys => keys == 0));
 
         long[] Keys() => [.. new[] { "products", "orders", "inventory" }
@@ -254,50 +143,77 @@ internal sealed class EdgeTests
     [Test]
     public async Task Given_stock_that_moved_when_three_seconds_have_passed_then_its_row_is_written_and_not_before()
     {
-        var clock = new SteppedClock();
+        var clock = NewClock();
         var period = TimeSpan.FromSeconds(3);
         await using ShopUnderTest shop =
             await ShopUnderTest.StartAsync(services => services.AddSingleton<TimeProvider>(clock), null);
         await clock.UntilWaitingAsync(period);
         await shop.Inventory.PostAsync("/inventory/increase", new { product_id = "prod_0", quantity = 1 });
-        clock.Pass(period - TimeSpan.FromMilliseconds(1));
+        await clock.PassAsync(period - TimeSpan.FromMilliseconds(1));
         await clock.UntilWaitingAsync(TimeSpan.FromMilliseconds(1));
         Assert.That(OnHand(), Is.Not.EqualTo(1_000_001));
-        clock.Pass(TimeSpan.FromMilliseconds(1));
+        await clock.PassAsync(TimeSpan.FromMilliseconds(1));
         await UntilAsync(() => OnHand() == 1_000_001);
 
         long OnHand() => Number(shop, "inventory", "SELECT on_hand FROM stock WHERE product_id = 'prod_0'");
     }
 
     [Test]
+    public async Task Given_something_that_was_written_when_ten_seconds_have_passed_then_all_files_have_a_new_mark_and_not_before()
+    {
+        HandClock clock = NewClock();
+        var period = TimeSpan.FromSeconds(10);
+        await using ShopUnderTest shop = await ShopUnderTest.StartAsync(
+            services => services.AddSingleton<TimeProvider>(clock), null);
+        await clock.UntilWaitingAsync(period);
+        long[] before = Marks();
+        await shop.Inventory.PostAsync("/inventory/increase", new { product_id = "prod_0", quantity = 1 });
+        await clock.PassAsync(period - TimeSpan.FromMilliseconds(1));
+        await clock.UntilWaitingAsync(TimeSpan.FromMilliseconds(1));
+        Assert.That(Marks(), Is.EqualTo(before));
+        await clock.PassAsync(TimeSpan.FromMilliseconds(1));
+        await UntilAsync(() => Marks().SequenceEqual(before.Select(generation => generation + 1)));
+
+        long[] Marks() => [.. new[] { "products", "orders", "inventory" }
+            .Select(file => Number(shop, file, "SELECT generation FROM book_mark"))];
+    }
+
+    [Test]
+    public async Task Given_more_products_than_have_a_counter_from_the_start_then_a_start_makes_two_hundred()
+    {
+        await using ShopUnderTest shop = await ShopUnderTest.StartAsync();
+        for (int products = 200; products <= 201; products++)
+        {
+            Exposition scraped = await Exposition.OfAsync(shop.Products);
+            Assert.That(scraped.Series.Count(series => series.StartsWith("products_viewed_total", StringComparison.Ordinal)
+                && series != """products_viewed_total{product_id="other"}"""), Is.EqualTo(200));
+            await shop.ProductAsync(stock: 0);
+            await shop.RestartAsync();
+        }
+    }
+
+    [Test]
     public async Task Given_an_order_that_has_become_old_when_five_minutes_have_passed_then_it_is_gone_and_not_before()
     {
-        var clock = new SteppedClock();
+        var clock = NewClock();
         var period = TimeSpan.FromMinutes(5);
         await using ShopUnderTest shop = await ShopUnderTest.StartAsync(
             services => services.AddSingleton<TimeProvider>(clock), null, "Shop:OrderRetention=3");
         await clock.UntilWaitingAsync(period);
-        clock.Pass(TimeSpan.FromMilliseconds(1));
+        await clock.PassAsync(TimeSpan.FromMilliseconds(1));
         string order = await shop.OrderAsync("prod_0");
         await shop.Orders.PostAsync($"/orders/{order}/cancel");
-        clock.Pass(TimeSpan.FromDays(3) - TimeSpan.FromMilliseconds(1));
+        await clock.PassAsync(TimeSpan.FromDays(3) - TimeSpan.FromMilliseconds(1));
         await clock.UntilWaitingAsync(period);
-        clock.Pass(period - TimeSpan.FromMilliseconds(1));
+        await clock.PassAsync(period - TimeSpan.FromMilliseconds(1));
         await clock.UntilWaitingAsync(TimeSpan.FromMilliseconds(1));
         Assert.That(Number(shop, "orders", "SELECT count(*) FROM orders"), Is.EqualTo(1));
-        clock.Pass(TimeSpan.FromMilliseconds(1));
+        await clock.PassAsync(TimeSpan.FromMilliseconds(1));
         await UntilAsync(() => Number(shop, "orders", "SELECT count(*) FROM orders") == 0);
     }
 
-    private static IEnumerable<string> Wrong(HttpResponseMessage answer, JsonNode? json) =>
-        answer.StatusCode == HttpStatusCode.BadRequest ? json!["errors"]!.AsObject().Select(error => error.Key) : [];
-
-    private static async Task<int> AskAsync(string path, string headers)
-    {
-        Uri address = Shop.Orders.BaseAddress!;
-        return RawHttp.Status(await RawHttp.SendAsync(
-            address, $"GET {path} HTTP/1.1\r\nHost: {address.Authority}\r\nConnection: close\r\n{headers}\r\n"));
-    }
+    // The shop has no times before 1970.
+    private static HandClock NewClock() => new() { Start = new DateTimeOffset(2026, 1, 31, 12, 0, 0, TimeSpan.Zero) };
 
     private static async Task<int> CountAsync(HttpClient client, string path, string mark,
         params (string Name, string Value)[] headers)

@@ -62,7 +62,7 @@ internal sealed partial class EveryAnswerTests
         (string writer, string writerHash) = ApiKeys.Make();
         (string reader, string readerHash) = ApiKeys.Make();
         var failures = new Failures();
-        await using ShopUnderTest shop = await ShopUnderTest.StartAsync(FailingContracts.Behind(failures), null,
+        await using ShopUnderTest shop = await ShopUnderTest.StartAsync(failures.Contracts, null,
             Cors, $"Shop:ApiKeys=ada:write:{writerHash},bob:read:{readerHash}", "Shop:RequestTimeout=1");
         string own = shop.Products.BaseAddress!.GetLeftPart(UriPartial.Authority);
         (string, string) may = ("Authorization", $"Bearer {writer}"), mayNot = ("Authorization", $"Bearer {reader}");

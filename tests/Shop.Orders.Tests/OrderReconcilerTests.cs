@@ -86,6 +86,30 @@ internal sealed class OrderReconcilerTests
         Assert.That(_store.Existing([.. ids, .. orphans.Select(orphan => orphan.OrderId)]), Is.EquivalentTo(ids));
     }
 
+    [TestCase(50, true)]
+    [TestCase(51, false)]
+    public async Task Given_a_queue_that_is_full_at_a_start_then_it_is_asked_five_times_a_second_for_as_long_as_a_request_may_take(
+        int refusals, bool isSettled)
+    {
+        var clock = new HandClock { Start = DateTimeOffset.UnixEpoch };
+        var pause = TimeSpan.FromMilliseconds(200);
+        using var files = new ModuleFiles(new OrdersModule(), clock: clock);
+        await using var reconciler = new OrderReconciler(new OrderStore(files.Context.Database), _inventory, files.Context);
+        int asked = 0;
+        _inventory.UnconfirmedAsync().Returns([new("orphan", 1)]);
+        _inventory.ReleaseAsync(default!).ReturnsForAnyArgs(call => call.Arg<IReadOnlyList<ReservationId>>().Count > 0
+            && asked++ < refusals ? throw new WriteQueueFullException("inventory") : Task.CompletedTask);
+        Task settled = reconciler.ReconcileAsync();
+        for (int n = 0; n < 50; n++)
+        {
+            await clock.UntilWaitingAsync(pause);
+            await clock.PassAsync(pause);
+        }
+
+        Assert.That(async () => await settled, isSettled ? Throws.Nothing : Throws.TypeOf<WriteQueueFullException>());
+        Assert.That(asked, Is.EqualTo(51));
+    }
+
     [Test]
     public void Given_a_database_that_fails_when_settled_then_the_failure_says_whose_it_is()
     {

@@ -3,6 +3,7 @@ using System.Text.Json.Nodes;
 using Microsoft.Extensions.Logging.Abstractions;
 using Prometheus;
 using Shop.Platform.Live;
+using Shop.Testing;
 
 namespace Shop.Platform.Tests;
 

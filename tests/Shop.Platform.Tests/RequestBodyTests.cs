@@ -55,15 +55,6 @@ internal sealed class RequestBodyTests
         Assert.That(body.Error?.Error, Is.EqualTo(said));
     }
 
-    [TestCase(32, true)]
-    [TestCase(33, false)]
-    public void Given_a_body_that_is_nested_then_32_levels_are_read_and_no_more(int levels, bool isRead)
-    {
-        using RequestBody body =
-            Read($$"""{"name":"a","nested":{{new string('[', levels - 1)}}{{new string(']', levels - 1)}}}""");
-        Assert.That(body.Error is null, Is.EqualTo(isRead), body.Error?.Error);
-    }
-
     [TestCase(15, true)]
     [TestCase(16, false)]
     public void Given_many_unknown_fields_then_the_first_16_are_compared_with_those_that_are_known(int before,

@@ -1,4 +1,4 @@
-namespace Shop.Platform.Tests;
+namespace Shop.Testing;
 
 /// <summary>A clock that goes on only when it is told to, with its timers.</summary>
 internal sealed class HandClock : TimeProvider
@@ -11,7 +11,17 @@ internal sealed class HandClock : TimeProvider
 
     public override long GetTimestamp() => Interlocked.Read(ref _now);
 
-    public override DateTimeOffset GetUtcNow() => new(Interlocked.Read(ref _now), TimeSpan.Zero);
+    /// <summary>What it shows before any time has passed.</summary>
+    public DateTimeOffset Start { get; init; } = DateTimeOffset.MinValue;
+
+    public override DateTimeOffset GetUtcNow() => Start.AddTicks(Interlocked.Read(ref _now));
+
+    /// <summary>Waits until so many timers will be due when this time has passed, and not before.</summary>
+    public async Task UntilWaitingAsync(TimeSpan time, int timers = 1)
+    {
+        using var patience = new CancellationTokenSource(TimeSpan.FromMinutes(1));
+        while (Waiting(time) < timers) await Task.Delay(1, patience.Token);
+    }
 
     /// <summary>Lets time pass as soon as something waits for it.</summary>
     public async Task PassAsync(TimeSpan time)
@@ -42,6 +52,11 @@ internal sealed class HandClock : TimeProvider
         var timer = new HandTimer(this, callback, state);
         timer.Change(dueTime, period);
         return timer;
+    }
+
+    private int Waiting(TimeSpan time)
+    {
+        lock (_lock) return _timers.Count(timer => timer.Due == _now + time.Ticks);
     }
 
     private sealed class HandTimer(HandClock clock, TimerCallback callback, object? state) : ITimer

@@ -163,7 +163,7 @@ internal sealed class PlaceOrder(
             {
                 DateTime now = module.Now();
                 if (!retention.Keep(orderId, now)) return WriteResult.Rollback(false);
-                store.Keys.Add(key, orderId, now);
+                if (!store.Keys.TryAdd(key, orderId, now)) throw new KeyInUseException();
                 return WriteResult.Commit(true);
             });
         }

@@ -371,21 +371,21 @@ internal sealed class PairTests
                 items = new[] { new { product_id = pair.Id("p"), quantity } },
             },
         key, (model, kept) => model.Place(kept, id, customer, quantity))
-    {
-        Subject = "p",
-        Places = isAlike ? ["after ReserveAsync"] : [.. OfPlacing.Where(place => id == "a" || place != BehindAnswer)],
-        Writers = isAlike ? ["orders"] : ["inventory", "orders"],
-    };
+        {
+            Subject = "p",
+            Places = isAlike ? ["after ReserveAsync"] : [.. OfPlacing.Where(place => id == "a" || place != BehindAnswer)],
+            Writers = isAlike ? ["orders"] : ["inventory", "orders"],
+        };
 
     private static Deed Change(string name, string? key, string order, string verb, string status,
         string? call = null) => new(
         name, "orders", HttpMethod.Post, pair => $"/orders/{pair.Id(order)}/{verb}", _ => null, key,
         (model, kept) => model.Change(kept, order, status))
-    {
-        Subject = order,
-        Places = call is null ? [] : [$"before {call}", $"after {call}"],
-        Writers = ["orders"],
-    };
+        {
+            Subject = order,
+            Places = call is null ? [] : [$"before {call}", $"after {call}"],
+            Writers = ["orders"],
+        };
 
     private static Deed Restock(string name, string? key, int units) => new(
         name, "inventory", HttpMethod.Post, _ => units > 0 ? "/inventory/increase" : "/inventory/decrease",

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using CsCheck;
 using Shop.Platform.Data;
 using Shop.Platform.Data.Sqlite;
@@ -216,6 +217,27 @@ internal sealed class GroupCommitWriterTests
     }
 
     [Test]
+    public async Task Given_callers_that_are_brief_when_a_commit_carries_their_writes_then_they_go_on_one_after_the_other_in_its_order()
+    {
+        using var database = new DatabaseUnderTest();
+        (ManualResetEventSlim release, Task held) = await database.HoldWriterAsync();
+        int goingOn = 0;
+        var wentOn = new ConcurrentQueue<(int Note, int Together)>();
+        async Task GoOnAsync(int note)
+        {
+            await database.Writes.WriteAsync(new Note(database, $"{note}", isBrief: true)).ConfigureAwait(false);
+            wentOn.Enqueue((note, Interlocked.Increment(ref goingOn)));
+            Thread.SpinWait(10_000);
+            Interlocked.Decrement(ref goingOn);
+        }
+
+        Task[] callers = [.. Enumerable.Range(0, 50).Select(GoOnAsync)];
+        release.Set();
+        await Task.WhenAll([held, .. callers]);
+        Assert.That(wentOn, Is.EqualTo(Enumerable.Range(0, 50).Select(note => (note, 1))));
+    }
+
+    [Test]
     public async Task Given_a_write_that_is_on_disk_when_what_follows_it_throws_then_its_caller_is_told_that_it_is_done_and_the_next_are_written()
     {
         using var database = new DatabaseUnderTest();
@@ -278,6 +300,7 @@ internal sealed class GroupCommitWriterTests
         Task<string?>[] callers =
         [
             ThreadAfterAsync(database.Writes.WriteAsync(new Note(database, $"{end}", end))),
+            ThreadAfterAsync(database.Writes.WriteAsync(new Note(database, $"{end} briefly", end, isBrief: true))),
             ThreadAfterAsync(new ValueTask<string>(database.Writes.WriteAsync(() => new Note(database, $"{end} too", end).Outcome()))),
         ];
         if (end == End.IsLate) await Task.Delay(TimeSpan.FromSeconds(1.1)); // the time itself is what it is about
@@ -310,8 +333,10 @@ internal sealed class GroupCommitWriterTests
         IsLate,
     }
 
-    private sealed class Note(DatabaseUnderTest database, string text, End end = End.IsCommitted) : WriteCommand<string>
+    private sealed class Note(DatabaseUnderTest database, string text, End end = End.IsCommitted, bool isBrief = false) : WriteCommand<string>
     {
+        protected override bool IsBrief => isBrief;
+
         public WriteResult<string> Outcome()
         {
             if (end != End.IsUndone) database.Insert.Set(1, text).Run();

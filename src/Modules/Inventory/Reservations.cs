@@ -118,6 +118,9 @@ internal sealed class Reservations(
     {
         private readonly Movement[] _movements = new Movement[lines.Count];
 
+        // An order is written next.
+        protected override bool IsBrief => true;
+
         protected override WriteResult<Reservation> Run() => inventory.Reserve(id, lines, _movements);
 
         protected override void Committed(Reservation answer) => inventory.Reserved(_movements);

@@ -71,9 +71,15 @@ internal sealed class ClientConnection : IDuplexPipe, IDisposable
     {
         _isAnswering = true;
         Task answering = Listener.Pipeline(http);
-        if (!answering.IsCompletedSuccessfully) return EndAsync(answering);
-        Answered();
+        if (answering.IsCompletedSuccessfully) Answered();
         return answering;
+    }
+
+    /// <summary>The request is answered. Where its answer had to wait, the pipeline says so: to wait for it here, too, would cost an object more.</summary>
+    public void Answered()
+    {
+        _isAnswering = false;
+        _requests.ForgetHead();
     }
 
     /// <summary>Counts the bytes of a body that the server keeps elsewhere than in what arrives: one in chunks.</summary>
@@ -119,24 +125,6 @@ internal sealed class ClientConnection : IDuplexPipe, IDisposable
         await Task.Delay(MaxEnd, _connection.ConnectionClosed).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         // A request that came at the last moment is answered first.
         if (WaitsSince == since && !_connection.ConnectionClosed.IsCancellationRequested) Cut();
-    }
-
-    private async Task EndAsync(Task answering)
-    {
-        try
-        {
-            await answering;
-        }
-        finally
-        {
-            Answered();
-        }
-    }
-
-    private void Answered()
-    {
-        _isAnswering = false;
-        _requests.ForgetHead();
     }
 
     private void Leave()

@@ -13,7 +13,7 @@ internal static class MethodName
     {
         string method = http.Request.Method;
         // In quotes it is the name of no method, and an error can still tell the client what it sent.
-        if (!ReferenceEquals(method, HttpMethods.Get) && method.Any(char.IsAsciiLetterLower))
+        if (method.AsSpan().ContainsAnyInRange('a', 'z'))
             http.Request.Method = $"'{method}'";
         return next(http);
     };

@@ -83,6 +83,7 @@ internal sealed class RequestPipeline(ModuleListener listener, RequestDelegate c
         {
             // Asked only here: it costs an allocation, and a client has no time to go away during an answer that never waited.
             End(http.RequestAborted.IsCancellationRequested ? RequestMetrics.ClientClosedRequest : http.Response.StatusCode, route, start);
+            http.Features.Get<ClientConnection>()?.Answered();
         }
     }
 

@@ -93,7 +93,7 @@ public readonly struct BodyObject
     {
         for (int i = 0; i < fields.Count; i++)
         {
-            if (property.NameEquals(fields[i].Name)) return true;
+            if (property.NameEquals(fields[i].Utf8Name)) return true;
         }
 
         return false;
@@ -103,7 +103,7 @@ public readonly struct BodyObject
     {
         JsonElement sent = _object;
         string? meant = Spelling.Nearest(name,
-            fields.Where(field => !sent.TryGetProperty(field.Name, out _)).Select(field => field.Name));
+            fields.Where(field => !sent.TryGetProperty(field.Utf8Name, out _)).Select(field => field.Name));
         if (meant is not null) _errors.Add(PathOf(name), $"is not a field here; did you mean {meant}?");
     }
 
@@ -115,6 +115,6 @@ public readonly struct BodyObject
     {
         value = default;
         return _object.ValueKind == JsonValueKind.Object
-            && _object.TryGetProperty(field.Name, out value) && value.ValueKind != JsonValueKind.Null;
+            && _object.TryGetProperty(field.Utf8Name, out value) && value.ValueKind != JsonValueKind.Null;
     }
 }

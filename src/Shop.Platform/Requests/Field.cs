@@ -1,3 +1,4 @@
+using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Microsoft.OpenApi;
@@ -12,6 +13,9 @@ public abstract class Field(string name)
 {
     /// <summary>The client's name for it, in snake_case.</summary>
     public string Name { get; } = name;
+
+    /// <summary>The name as it stands in JSON: to compare it with this costs no conversion.</summary>
+    internal byte[] Utf8Name { get; } = Encoding.UTF8.GetBytes(name);
 
     /// <summary>What it means.</summary>
     public required string Description { get; init; }

@@ -135,14 +135,21 @@ public sealed class GroupCommitWriter
             while (batch.Count < _batchLimit && _waiting.Reader.TryRead(out WriteCommand? write))
             {
                 // Whoever asked for it has hardly waited so long; and what is left undone lets the others catch up.
-                if (Stopwatch.GetElapsedTime(write.QueuedAt) > _longestWait) write.Fail(new WriteTimeoutException(_module));
-                else batch.Add(write);
+                if (Stopwatch.GetElapsedTime(write.QueuedAt) <= _longestWait)
+                {
+                    batch.Add(write);
+                    continue;
+                }
+
+                write.Fail(new WriteTimeoutException(_module));
+                WriteCommand.Release([write]);
             }
 
             _inBatch = batch.Count;
             if (batch.Count > 0)
             {
                 lock (_sqlite) Commit(batch);
+                WriteCommand.Release(batch);
             }
 
             batch.Clear();
@@ -188,12 +195,12 @@ public sealed class GroupCommitWriter
         _metrics.Committed(committed, batch.Count - committed, Stopwatch.GetElapsedTime(start));
         foreach (WriteCommand write in batch)
         {
-            if (write.Error is null) Complete(write);
+            if (write.Error is null) Follow(write);
             else write.Fail(write.Error is SqliteException sqlite ? Unavailable(sqlite) : write.Error);
         }
     }
 
-    private void Complete(WriteCommand write)
+    private void Follow(WriteCommand write)
     {
         try
         {
@@ -205,8 +212,6 @@ public sealed class GroupCommitWriter
             _log.LogError(exception, "A write of {Module} is on disk, but memory could not follow: restart the shop",
                 _module);
         }
-
-        write.Complete();
     }
 
     private StoreUnavailableException Unavailable(SqliteException exception)

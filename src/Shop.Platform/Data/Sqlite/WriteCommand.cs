@@ -4,8 +4,10 @@ using System.Threading.Tasks.Sources;
 namespace Shop.Platform.Data.Sqlite;
 
 /// <summary>A write in the queue: run in a batch, then told how the batch ended.</summary>
-public abstract class WriteCommand
+public abstract class WriteCommand : IThreadPoolWorkItem
 {
+    private WriteCommand? _next;
+
     private protected WriteCommand()
     {
     }
@@ -13,7 +15,7 @@ public abstract class WriteCommand
     /// <summary>When it came into the queue, by <see cref="Stopwatch"/>.</summary>
     internal long QueuedAt { get; } = Stopwatch.GetTimestamp();
 
-    /// <summary>What the write itself threw; its neighbours go on.</summary>
+    /// <summary>What the write itself threw, while its neighbours go on; in the end, why it was not made.</summary>
     internal Exception? Error { get; private protected set; }
 
     /// <summary>Runs inside the transaction; again where its batch was rolled back. Never throws.</summary>
@@ -23,11 +25,46 @@ public abstract class WriteCommand
     /// <summary>The batch is on disk: memory follows, in commit order.</summary>
     internal abstract void AfterCommit();
 
-    /// <summary>The caller hears of it.</summary>
-    internal abstract void Complete();
-
     /// <summary>It was not made.</summary>
-    internal abstract void Fail(Exception exception);
+    internal void Fail(Exception exception) => Error = exception;
+
+    /// <summary>Lets the callers of these writes go on, in the thread pool: the brief ones together, in their order.</summary>
+    internal static void Release(IReadOnlyList<WriteCommand> writes)
+    {
+        WriteCommand? first = null, last = null;
+        for (int i = 0; i < writes.Count; i++)
+        {
+            WriteCommand write = writes[i];
+            if (write.Error is not null || !write.CallerIsBrief)
+            {
+                ThreadPool.UnsafeQueueUserWorkItem(write, preferLocal: false);
+                continue;
+            }
+
+            if (last is null) first = write;
+            else last._next = write;
+            last = write;
+        }
+
+        if (first is not null) ThreadPool.UnsafeQueueUserWorkItem(first, preferLocal: false);
+    }
+
+    void IThreadPoolWorkItem.Execute()
+    {
+        for (WriteCommand? write = this; write is not null;)
+        {
+            WriteCommand? next = write._next;
+            write._next = null;
+            write.Complete();
+            write = next;
+        }
+    }
+
+    /// <summary>Whether its caller, as the write ended, does next to nothing before its next wait.</summary>
+    private protected abstract bool CallerIsBrief { get; }
+
+    /// <summary>The caller hears of it, and goes on on this thread.</summary>
+    private protected abstract void Complete();
 }
 
 /// <summary>
@@ -44,10 +81,18 @@ public abstract class WriteCommand<T> : WriteCommand, IValueTaskSource<T>
     /// A write that has yet to be queued, once. Its caller never goes on on the writer's thread, however the write
     /// ends.
     /// </summary>
-    protected WriteCommand() => _caller.RunContinuationsAsynchronously = true;
+    protected WriteCommand()
+    {
+    }
 
     /// <summary>Completes once the write is on disk, or was not made. To be awaited once.</summary>
     internal ValueTask<T> Task => new(this, _caller.Version);
+
+    /// <summary>
+    /// Whether its caller does next to nothing before its next wait, if the write is made. Such callers of one batch go
+    /// on one after the other: each by itself would cost the thread pool more than what it does.
+    /// </summary>
+    protected virtual bool IsBrief => false;
 
     /// <summary>Makes the write, inside the transaction: on the writer's thread, twice where a neighbour must be undone. It changes nothing but the
     /// database and what follows it. What it throws undoes this write alone, and reaches the caller.</summary>
@@ -81,9 +126,13 @@ public abstract class WriteCommand<T> : WriteCommand, IValueTaskSource<T>
         if (_result.IsCommitted) Committed(_result.Answer);
     }
 
-    internal sealed override void Complete() => _caller.SetResult(_result.Answer);
+    private protected sealed override bool CallerIsBrief => IsBrief && _result.IsCommitted;
 
-    internal sealed override void Fail(Exception exception) => _caller.SetException(exception);
+    private protected sealed override void Complete()
+    {
+        if (Error is null) _caller.SetResult(_result.Answer);
+        else _caller.SetException(Error);
+    }
 
     T IValueTaskSource<T>.GetResult(short token) => _caller.GetResult(token);
 

@@ -222,6 +222,34 @@ internal sealed class FigureTests
         Assert.That(categories.AsArray().Sum(category => (int)category!["products"]!), Is.EqualTo(207));
     }
 
+    // The shop under test runs in this process, so the runtime can be asked for the same.
+    [Test]
+    public async Task Given_the_process_then_what_its_metrics_say_lies_between_what_the_runtime_says_before_and_after()
+    {
+        GC.Collect(1);
+        (string Series, double Value)[] before = [.. Runtime()];
+        Exposition shown = await Exposition.OfAsync(_shop.Orders, "/metrics/process");
+        (string Series, double Value)[] after = [.. Runtime()];
+        Assert.Multiple(() =>
+        {
+            foreach (((string series, double least), (_, double most)) in before.Zip(after)) Assert.That(shown[series], Is.InRange(least, most), series);
+            Assert.That(shown["dotnet_processors"], Is.EqualTo(Environment.ProcessorCount));
+        });
+
+        static IEnumerable<(string, double)> Runtime()
+        {
+            // Each collection under the oldest generation that it collected.
+            yield return ("""dotnet_gc_collections_total{generation="gen2"}""", GC.CollectionCount(2));
+            yield return ("""dotnet_gc_collections_total{generation="gen1"}""", GC.CollectionCount(1) - GC.CollectionCount(2));
+            yield return ("dotnet_gc_pause_seconds_total", GC.GetTotalPauseDuration().TotalSeconds);
+            yield return ("dotnet_gc_allocated_bytes_total", GC.GetTotalAllocatedBytes());
+            yield return ("dotnet_thread_pool_completed_items_total", ThreadPool.CompletedWorkItemCount);
+            yield return ("dotnet_lock_contentions_total", Monitor.LockContentionCount);
+            using var process = Process.GetCurrentProcess();
+            yield return ("process_cpu_seconds_total", process.TotalProcessorTime.TotalSeconds);
+        }
+    }
+
     [Test]
     public async Task Given_an_order_that_asks_for_too_much_in_several_lines_then_each_short_product_is_named_with_both_figures()
     {

@@ -1,4 +1,7 @@
 using System.Text;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Options;
 
 namespace Shop.EndToEnd.Tests;
 
@@ -59,5 +62,20 @@ internal sealed class LimitTests
     {
         (HttpResponseMessage answer, _) = await SharedShop.Shop.Products.PostAsync("/products", $"{Valid}{new string('[', arrays)}{new string(']', arrays)}}}");
         Assert.That((int)answer.StatusCode, Is.EqualTo(status));
+    }
+
+    // What takes minutes to see. That it is kept to is seen in SlowClientTests, with shorter times.
+    [Test]
+    public async Task Given_the_limits_in_time_then_the_server_has_those_that_are_promised()
+    {
+        await using ShopUnderTest shop = await ShopUnderTest.StartAsync("Shop:RequestTimeout=7");
+        KestrelServerLimits limits = shop.Services.GetRequiredService<IOptions<KestrelServerOptions>>().Value.Limits;
+        Assert.Multiple(() =>
+        {
+            Assert.That(limits.KeepAliveTimeout, Is.EqualTo(TimeSpan.FromMinutes(2)));
+            Assert.That(limits.RequestHeadersTimeout, Is.EqualTo(TimeSpan.FromSeconds(7)));
+            foreach (MinDataRate? rate in new[] { limits.MinRequestBodyDataRate, limits.MinResponseDataRate })
+                Assert.That((rate!.BytesPerSecond, rate.GracePeriod), Is.EqualTo((240d, TimeSpan.FromSeconds(5))));
+        });
     }
 }

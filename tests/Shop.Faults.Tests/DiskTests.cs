@@ -203,7 +203,8 @@ internal sealed class DiskTests
                 await Eventually.IsSoAsync(async () => (long)(await shop.Inventory.GetJsonAsync("/inventory/prod_0"))["reserved"]! == placed + waiting.Length);
                 shop.Signal(15);
                 Assert.That(await shop.ExitAsync(), Is.EqualTo(1), shop.Log);
-                Assert.That(shop.Log, Does.Match(@"Writes that were neither made nor acknowledged: \d of orders\.").And.Not.Contain("Unhandled"));
+                // Inventory may be about to write what stock has become of, which nobody waits for.
+                Assert.That(shop.Log, Does.Match(@"Writes that were neither made nor acknowledged: (\d of inventory, )?\d of orders\.").And.Not.Contain("Unhandled"));
                 Assert.That(() => Task.WhenAll(waiting), Throws.InstanceOf<HttpRequestException>());
             }
         }

@@ -115,6 +115,8 @@ internal static class AnswerPromises
         {
             if (!body.Contains("role=\"alert\"", StringComparison.Ordinal) || !body.Contains($"Status {status}.", StringComparison.Ordinal))
                 yield return "its page does not say what is wrong";
+            if (body.Contains("Try again in a second.", StringComparison.Ordinal) != status is 429 or 503)
+                yield return "its page and its Retry-After differ";
             yield break;
         }
 

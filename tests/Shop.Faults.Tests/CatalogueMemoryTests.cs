@@ -53,6 +53,7 @@ internal sealed class CatalogueMemoryTests
     }
 
     [Test]
+    [Category("Slow")]
     public async Task Given_a_catalogue_that_an_earlier_version_let_grow_beyond_the_memory_then_the_shop_starts_and_serves_all_of_it()
     {
         const int Products = 9000;

@@ -5,6 +5,7 @@ namespace Shop.Faults.Tests;
 
 /// <summary>Mixed load for a while: what must not grow does not. SHOP_LONG_RUN_MINUTES says how long; half a minute without it.</summary>
 [NonParallelizable]
+[Category("Slow")]
 internal sealed class LongRunTests
 {
     private const int Samples = 30;

@@ -367,7 +367,7 @@ internal sealed class FormTests
         }
     }
 
-    [TestCase(50)]
+    [TestCase(50, Category = "Slow")]
     [TestCase(200)]
     public async Task Given_demo_traffic_at_a_rate_then_that_is_how_many_requests_all_services_get(int rate)
     {

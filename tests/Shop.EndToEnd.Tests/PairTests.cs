@@ -88,23 +88,36 @@ internal sealed class PairTests
         Deed first = Deeds.Single(deed => deed.Name == name);
         Deed[] others = [.. Deeds.Where(first.Touches)];
         Dictionary<string, Exposition> before = await ScrapeAsync();
+        (string position, _) = await WatchAsync("");
+        var watched = new List<(string Order, string Status)>();
         var done = new List<Pair>();
         foreach (string place in first.Places)
         {
             Pair[] pairs = await BeginAsync(first, others, place);
             await Task.WhenAll(pairs.Select(MeetAtCallAsync));
-            done.AddRange(pairs);
+            await NoteAsync(pairs);
         }
 
         foreach (string service in first.Writers)
         {
             Pair[] pairs = await BeginAsync(first, others, $"in the batch of {service}");
             await MeetInBatchAsync(service, pairs);
-            done.AddRange(pairs);
+            await NoteAsync(pairs);
         }
 
         await Task.WhenAll(done.Select(CheckAsync));
         Compare(before, await ScrapeAsync(), done);
+        // Who watches sees each order go on as it went on.
+        ILookup<string, string> seen = watched.ToLookup(happened => happened.Order, happened => happened.Status);
+        Assert.That(done.SelectMany(pair => pair.Lives).Select(order => (order.Id, string.Join(' ', seen[order.Id]))),
+            Is.EquivalentTo(done.SelectMany(pair => pair.Lives).Select(order => (order.Id, order.Life))));
+
+        async Task NoteAsync(Pair[] pairs)
+        {
+            done.AddRange(pairs);
+            (position, IEnumerable<(string, string)> happened) = await WatchAsync(position);
+            watched.AddRange(happened);
+        }
     }
 
     [Test]
@@ -140,6 +153,17 @@ internal sealed class PairTests
     }
 
     private static IEnumerable<string> Names() => Deeds.Select(deed => deed.Name);
+
+    private async Task<(string Position, IEnumerable<(string Order, string Status)> Happened)> WatchAsync(string after)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Get, $"/board/events?after={after}");
+        request.Headers.Add("Accept", "application/json");
+        using HttpResponseMessage response = await _shop.Orders.SendAsync(request);
+        JsonNode batch = JsonNode.Parse(await response.Content.ReadAsStringAsync())!;
+        return ((string)batch["id"]!,
+            batch["events"]!.AsArray().Where(happened => (string)happened!["event"]! == "order")
+            .Select(happened => ((string)happened!["data"]!["order_id"]!, (string)happened["data"]!["status"]!)));
+    }
 
     private async Task<Pair[]> BeginAsync(Deed first, Deed[] others, string place) =>
         await Task.WhenAll(others.Select(async other =>
@@ -262,7 +286,7 @@ internal sealed class PairTests
         (HttpResponseMessage other, JsonNode? stock) =
             await _shop.Inventory.SendJsonAsync(HttpMethod.Get, $"/inventory/{pair.Id("q")}");
         JsonArray orders = (await _shop.Orders.GetJsonAsync($"/orders?product_id={pair.Id("p")}&limit=1000")).AsArray();
-        pair.Orders = [.. orders.Select(order => (string)order!["order_id"]!)];
+        pair.Orders = [.. orders.Select(order => ((string)order!["order_id"]!, (decimal)order["total_amount"]!))];
         IEnumerable<string> lines = orders.Select(order => Found.Line(
             pair.Name((string)order!["order_id"]!), (string)order["customer_id"]!,
             (int)order["items"]![0]!["quantity"]!,
@@ -293,14 +317,14 @@ internal sealed class PairTests
 
     private async Task EventsAsync(Pair pair)
     {
-        foreach (string order in pair.Orders)
+        foreach ((string order, decimal total) in pair.Orders)
         {
             JsonArray events = (await _shop.Orders.GetJsonAsync($"/orders/{order}/events")).AsArray();
             string life = string.Join(' ', events.Select(step => (string)step!["status"]!));
             Assert.That("created paid shipped delivered".StartsWith(life, StringComparison.Ordinal)
                 || life is "created cancelled" or "created paid cancelled",
                 Is.True, $"{pair}: {life}");
-            pair.Changes += events.Count - 1;
+            pair.Lives.Add((order, life, total));
         }
     }
 
@@ -318,7 +342,9 @@ internal sealed class PairTests
         double Moved(string service, string series) => after[service][series] - before[service][series];
         (Deed Deed, PairAnswer Answer)[] told = [.. pairs.SelectMany(
             pair => new[] { (pair.First, pair.FirstAnswer!), (pair.Second, pair.SecondAnswer!) })];
-        PairAnswer[] placings = [.. told.Where(each => each.Deed.Path(pairs[0]) == "/orders").Select(each => each.Answer)];
+        PairAnswer[] placings =
+            [.. told.Where(each => each.Deed.Path(pairs[0]) == "/orders").Select(each => each.Answer)];
+        (string Id, string Life, decimal Total)[] lives = [.. pairs.SelectMany(pair => pair.Lives)];
         int Told(params string[] problems) => placings.Count(answer => problems.Contains(answer.Says));
         Assert.Multiple(() =>
         {
@@ -333,9 +359,25 @@ internal sealed class PairTests
             Assert.That(Moved("orders", """orders_rejected_total{reason="unknown_product"}"""),
                 Is.EqualTo(Told("unknown-product")), "unknown");
             Assert.That(
-                after["orders"].Series.Where(series => series.StartsWith("order_status_changes_total", StringComparison.Ordinal))
+                after["orders"].Series.Where(series =>
+                    series.StartsWith("order_status_changes_total", StringComparison.Ordinal))
                     .Sum(series => Moved("orders", series)),
-                Is.EqualTo(pairs.Sum(pair => pair.Changes)), "changes of orders");
+                Is.EqualTo(lives.Sum(order => order.Life.Count(character => character == ' '))), "changes of orders");
+            foreach (string status in new[] { "created", "paid", "shipped", "delivered", "cancelled" })
+            {
+                Assert.That(Moved("orders", $$"""orders_by_status{status="{{status}}"}"""),
+                    Is.EqualTo(lives.Count(order => order.Life.EndsWith(status, StringComparison.Ordinal))), status);
+            }
+
+            double Total(string life) =>
+                (double)lives.Where(order => order.Life.Contains(life, StringComparison.Ordinal))
+                .Sum(order => order.Total);
+            Assert.That(Moved("orders", """order_revenue_total{currency="EUR"}"""),
+                Is.EqualTo(Total("paid")).Within(0.001), "revenue");
+            Assert.That(Moved("orders", """order_refunds_total{currency="EUR"}"""),
+                Is.EqualTo(Total("paid cancelled")).Within(0.001), "refunds");
+            Assert.That(Moved("inventory", "inventory_reservations_open"),
+                Is.EqualTo(lives.Count(order => order.Life is "created" or "created paid")), "reservations");
             foreach (string kind in new[] { "received", "removed", "reserved", "released", "shipped" })
             {
                 (string Kind, long Quantity)[] movements =
@@ -373,7 +415,8 @@ internal sealed class PairTests
         key, (model, kept) => model.Place(kept, id, customer, quantity))
         {
             Subject = "p",
-            Places = isAlike ? ["after ReserveAsync"] : [.. OfPlacing.Where(place => id == "a" || place != BehindAnswer)],
+            Places = isAlike ? ["after ReserveAsync"]
+                : [.. OfPlacing.Where(place => id == "a" || place != BehindAnswer)],
             Writers = isAlike ? ["orders"] : ["inventory", "orders"],
         };
 
@@ -465,11 +508,12 @@ internal sealed class PairTests
 
         public ConcurrentBag<(bool IsReplayed, string Body)> Placed { get; } = [];
 
-        public string[] Orders { get; set; } = [];
+        public (string Id, decimal Total)[] Orders { get; set; } = [];
+
+        /// <summary>The statuses that each order has been in.</summary>
+        public List<(string Id, string Life, decimal Total)> Lives { get; } = [];
 
         public IReadOnlyList<(string Kind, long Quantity)> Movements { get; set; } = [];
-
-        public int Changes { get; set; }
 
         /// <summary>What is called so in the model, as it is called in the shop.</summary>
         public string Id(string name) => $"{name}-{Mark}";

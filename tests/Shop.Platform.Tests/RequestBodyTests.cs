@@ -76,8 +76,8 @@ internal sealed class RequestBodyTests
     {
         var http = new DefaultHttpContext();
         http.Features.Set<IRequestBodyPipeFeature>(new ReusingPipe(json));
-        RouteDescription route = new RouteDescription("/things").WithBody("Thing", [Name, Stock, Lines]);
-        http.SetEndpoint(new Endpoint(null, new EndpointMetadataCollection(route), "things"));
+        var declared = new JsonRequestBody("Thing", [Name, Stock, Lines]);
+        http.SetEndpoint(new Endpoint(null, new EndpointMetadataCollection(declared), "things"));
         return RequestBody.Read(http);
     }
 

@@ -1,3 +1,4 @@
+using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
@@ -25,26 +26,33 @@ internal sealed class InventoryApi(InventoryStore store, Restock restock, [FromK
         const string StockExample = """{"product_id":"prod_0","stock_level":999990,"on_hand":1000000,"reserved":10,"last_updated":"2026-01-31T12:00:00Z"}""";
         const string ChangeExample = """{"product_id":"prod_0","new_stock_level":999995,"status":"Stock updated"}""";
 
-        routes.Get("/inventory", List).WithQuery(ListQuery)
-            .Says("listInventory", Tag, "List the stock", "Every product's stock, by product id.")
-            .Answers<StockBody[]>(200, "A page.", $"[{StockExample}]");
-        routes.Get("/inventory/{product_id}", Find)
-            .Says("getInventory", Tag, "Read the stock of a product", "stock_level is what can be sold: on_hand less reserved.")
-            .Answers<StockBody>(200, "The stock.", StockExample)
-            .Fails((404, "There is no such product."));
+        routes.Get("/inventory", List).WithQuery(ListQuery).CompressResponse()
+            .WithName("listInventory").WithTags(Tag).WithSummary("List the stock")
+            .WithDescription("Every product's stock, by product id.")
+            .Produces<StockBody[]>(200, "A page.", $"[{StockExample}]");
+        routes.Get("/inventory/{product_id}", Find).WithPathExample("prod_0")
+            .WithName("getInventory").WithTags(Tag).WithSummary("Read the stock of a product")
+            .WithDescription("stock_level is what can be sold: on_hand less reserved.")
+            .Produces<StockBody>(200, "The stock.", StockExample)
+            .ProducesProblem(404, "There is no such product.");
         routes.Post("/inventory/increase", restock.IncreaseAsync).WithBody("IncreaseStockRequest", [Restock.ProductId, Restock.Increase])
-            .Says("increaseStock", Tag, "Take units in", "Adds to what is on hand.")
-            .Answers<StockChangeBody>(200, "Done, and on disk.", ChangeExample)
-            .Fails((404, "There is no such product."));
+            .WithName("increaseStock").WithTags(Tag).WithSummary("Take units in")
+            .WithDescription("Adds to what is on hand.")
+            .Produces<StockChangeBody>(200, "Done, and on disk.", ChangeExample)
+            .ProducesProblem(404, "There is no such product.");
         routes.Post("/inventory/decrease", restock.DecreaseAsync).WithBody("DecreaseStockRequest", [Restock.ProductId, Restock.Decrease])
-            .Says("decreaseStock", Tag, "Take units out", "Takes from what is on hand; what orders hold can't be taken.")
-            .Answers<StockChangeBody>(200, "Done, and on disk.", ChangeExample)
-            .Fails((404, "There is no such product."), (409, "Too little stock. Nothing was changed."));
-        routes.Get("/inventory/{product_id}/movements", Movements).WithQuery(MovementsQuery)
-            .Says("listMovements", Tag, "List the movements of a product", "Newest first; on_hand and reserved are as they were after each. With Shop:OrderRetention, old ones are deleted: a last row of kind opening, with id 0, is their sum. X-Total-Count ends at 10,000, and X-Total-Count-Relation: gte says that there are more.")
-            .Answers<MovementBody[]>(200, "A page.",
+            .WithName("decreaseStock").WithTags(Tag).WithSummary("Take units out")
+            .WithDescription("Takes from what is on hand; what orders hold can't be taken.")
+            .Produces<StockChangeBody>(200, "Done, and on disk.", ChangeExample)
+            .ProducesProblem(404, "There is no such product.")
+            .ProducesProblem(409, "Too little stock. Nothing was changed.");
+        routes.Get("/inventory/{product_id}/movements", Movements).WithQuery(MovementsQuery).CompressResponse()
+            .WithPathExample("prod_0")
+            .WithName("listMovements").WithTags(Tag).WithSummary("List the movements of a product")
+            .WithDescription("Newest first; on_hand and reserved are as they were after each. With Shop:OrderRetention, old ones are deleted: a last row of kind opening, with id 0, is their sum. X-Total-Count ends at 10,000, and X-Total-Count-Relation: gte says that there are more.")
+            .Produces<MovementBody[]>(200, "A page.",
                 """[{"id":"7","kind":"reserved","quantity":10,"order_id":"0198d6a2-7c1e-7b60-9d5e-3f1c2a4b5d6e","at":"2026-01-31T12:00:00Z","on_hand":1000000,"reserved":10}]""")
-            .Fails((404, "There is no such product."));
+            .ProducesProblem(404, "There is no such product.");
     }
 
     private async ValueTask<IResult> List(HttpContext http)

@@ -1,3 +1,4 @@
+using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
@@ -19,32 +20,43 @@ internal sealed class ProductsApi(
             {"id":"prod_0","name":"Walnut desk lamp","description":"Warm light.","price":79.90,"category":"Home","version":1,"created_at":"2026-01-31T12:00:00Z","updated_at":"2026-01-31T12:00:00Z"}
             """;
 
-        routes.Get("/products", listProducts.Handle).WithQuery(ListProducts.QueryFields)
-            .Says("listProducts", Tag, "List the products", "Filtered and sorted; X-Total-Count says how many there are in all, Link where the next page is. A page has a megabyte at most, and so may have fewer products than limit while there are more.")
-            .Answers<ProductBody[]>(200, "A page.", $"[{Example}]");
-        routes.Get("/products/{id}", Find).WithHeaders(Preconditions.IfMatch, Preconditions.IfNoneMatch).Revalidates()
-            .Says("getProduct", Tag, "Read a product", "Counts one view, a 304 too.")
-            .Answers<ProductBody>(200, "The product, with its ETag.", Example)
-            .Fails((304, "The client's copy is current."), (404, "There is no such product."),
-                (412, "If-Match does not name the product's current ETag."));
-        routes.Post("/products", createProduct.HandleAsync).WithBody("CreateProductRequest", CreateProduct.Body).WithTag()
-            .Says("createProduct", Tag, "Create a product", "With its first units, which Inventory has from then on.")
-            .Answers<ProductBody>(201, "Created, and on disk; Location says where.", Example)
-            .Fails((409, "The id is taken, or the catalogue is full (catalogue-full): it has a share of the shop's memory."));
+        routes.Get("/products", listProducts.Handle).WithQuery(ListProducts.QueryFields).CompressResponse()
+            .WithName("listProducts").WithTags(Tag).WithSummary("List the products")
+            .WithDescription("Filtered and sorted; X-Total-Count says how many there are in all, Link where the next page is. A page has a megabyte at most, and so may have fewer products than limit while there are more.")
+            .Produces<ProductBody[]>(200, "A page.", $"[{Example}]");
+        routes.Get("/products/{id}", Find).WithHeaders(Preconditions.IfMatch, Preconditions.IfNoneMatch).RevalidateCaches()
+            .WithPathExample("prod_0")
+            .WithName("getProduct").WithTags(Tag).WithSummary("Read a product")
+            .WithDescription("Counts one view, a 304 too.")
+            .Produces<ProductBody>(200, "The product, with its ETag.", Example)
+            .Produces(304, "The client's copy is current.")
+            .ProducesProblem(404, "There is no such product.")
+            .ProducesProblem(412, "If-Match does not name the product's current ETag.");
+        routes.Post("/products", createProduct.HandleAsync).WithBody("CreateProductRequest", CreateProduct.Body).WithEntityTag()
+            .WithName("createProduct").WithTags(Tag).WithSummary("Create a product")
+            .WithDescription("With its first units, which Inventory has from then on.")
+            .Produces<ProductBody>(201, "Created, and on disk; Location says where.", Example)
+            .ProducesProblem(409, "The id is taken, or the catalogue is full (catalogue-full): it has a share of the shop's memory.");
         routes.Put("/products/{id}", changeProduct.ReplaceAsync)
-            .WithHeaders(Preconditions.IfMatch, Preconditions.IfNoneMatch).WithBody("ReplaceProductRequest", ProductFields.Details).WithTag()
-            .Says("replaceProduct", Tag, "Replace a product", "Name, price, description and category; what is left out goes back to its default.")
-            .Answers<ProductBody>(200, "Replaced, and on disk.", Example)
-            .Fails((404, "There is no such product."), (409, "The catalogue is full (catalogue-full), and the product would become larger."),
-                (412, NotHeld));
-        routes.Delete("/products/{id}", changeProduct.DeleteAsync).WithHeaders(Preconditions.IfMatch, Preconditions.IfNoneMatch)
-            .Says("deleteProduct", Tag, "Delete a product", "It leaves the catalogue; orders that named it keep their lines. Its id is not given again.")
-            .WithPathExample("prod_199")
-            .Answers(204, "Deleted, and on disk.")
-            .Fails((404, "There is no such product."), (412, NotHeld));
+            .WithHeaders(Preconditions.IfMatch, Preconditions.IfNoneMatch).WithBody("ReplaceProductRequest", ProductFields.Details).WithEntityTag()
+            .WithPathExample("prod_0")
+            .WithName("replaceProduct").WithTags(Tag).WithSummary("Replace a product")
+            .WithDescription("Name, price, description and category; what is left out goes back to its default.")
+            .Produces<ProductBody>(200, "Replaced, and on disk.", Example)
+            .ProducesProblem(404, "There is no such product.")
+            .ProducesProblem(409, "The catalogue is full (catalogue-full), and the product would become larger.")
+            .ProducesProblem(412, NotHeld);
+        routes.Delete("/products/{id}", changeProduct.DeleteAsync)
+            .WithHeaders(Preconditions.IfMatch, Preconditions.IfNoneMatch).WithPathExample("prod_199")
+            .WithName("deleteProduct").WithTags(Tag).WithSummary("Delete a product")
+            .WithDescription("It leaves the catalogue; orders that named it keep their lines. Its id is not given again.")
+            .Produces(204, "Deleted, and on disk.")
+            .ProducesProblem(404, "There is no such product.")
+            .ProducesProblem(412, NotHeld);
         routes.Get("/categories", Categories)
-            .Says("listCategories", Tag, "List the categories", "By name, each with the number of its products.")
-            .Answers<CategoryBody[]>(200, "All of them.", """[{"category":"Home","products":25}]""");
+            .WithName("listCategories").WithTags(Tag).WithSummary("List the categories")
+            .WithDescription("By name, each with the number of its products.")
+            .Produces<CategoryBody[]>(200, "All of them.", """[{"category":"Home","products":25}]""");
     }
 
     private ValueTask<IResult> Find(HttpContext http)

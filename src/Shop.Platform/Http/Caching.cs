@@ -5,11 +5,11 @@ namespace Shop.Platform.Http;
 
 /// <summary>
 /// How the answers of a route may be kept, and which headers of the request they depend on. A route without one of
-/// these has <see cref="Never"/>.
+/// these has <see cref="NoStore"/>.
 /// </summary>
 internal sealed class Caching
 {
-    private static readonly StringValues NoStore = "no-store";
+    private static readonly StringValues NoStoreValue = "no-store";
 
     private readonly StringValues _control;
     private readonly StringValues _vary;
@@ -28,26 +28,26 @@ internal sealed class Caching
     }
 
     /// <summary>For answers that change and have no entity tag: nobody may keep them.</summary>
-    public static Caching Never { get; } = new(NoStore, dependsOnAccept: true, isCompressible: false);
+    public static Caching NoStore { get; } = new(NoStoreValue, dependsOnAccept: true, isCompressible: false);
 
     /// <summary>
     /// The same, for bodies that are worth compressing. A single product or order is not: it has a strong entity tag,
     /// and fits in a packet.
     /// </summary>
-    public static Caching NeverCompressed { get; } = new(NoStore, dependsOnAccept: true, isCompressible: true);
+    public static Caching NoStoreCompressed { get; } = new(NoStoreValue, dependsOnAccept: true, isCompressible: true);
 
     /// <summary>For answers with an entity tag: they may be kept, and are revalidated each time.</summary>
     public static Caching Revalidated { get; } = new("no-cache", dependsOnAccept: true, isCompressible: false);
 
     /// <summary>For files whose name changes with their content.</summary>
-    public static Caching ForEver { get; } = new("public, max-age=31536000, immutable", dependsOnAccept: false,
+    public static Caching Immutable { get; } = new("public, max-age=31536000, immutable", dependsOnAccept: false,
         isCompressible: true);
 
     /// <summary>Whether the answers are worth compressing.</summary>
     public bool IsCompressible { get; }
 
     /// <summary>The caching of a route, or of a request without one.</summary>
-    public static Caching Of(Endpoint? endpoint) => endpoint?.Metadata.GetMetadata<Caching>() ?? Never;
+    public static Caching Of(Endpoint? endpoint) => endpoint?.Metadata.GetMetadata<Caching>() ?? NoStore;
 
     /// <summary>Says so on an answer.</summary>
     public void AddTo(IHeaderDictionary headers)

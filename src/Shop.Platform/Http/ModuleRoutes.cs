@@ -25,30 +25,30 @@ public sealed class ModuleRoutes
     }
 
     /// <summary>A route for GET, and HEAD with it.</summary>
-    public RouteDescription Get(string template, Handler handler)
+    public ModuleRouteBuilder Get(string template, Handler handler)
     {
-        var description = new RouteDescription(template);
-        Map(HttpMethods.Head, description, handler);
-        return Map(HttpMethods.Get, description, handler);
+        Access access = template == "/" ? Access.InfoOrPage : Access.Read;
+        // The documents mention HEAD once for all routes, and a name is of one endpoint.
+        IEndpointConventionBuilder head = Endpoint(HttpMethods.Head, template, access).ExcludeFromDescription();
+        head.Finally(static endpoint => endpoint.Metadata.Remove(endpoint.Metadata.OfType<IEndpointNameMetadata>().Single()));
+        var route = new ModuleRouteBuilder(DocumentName, Endpoint(HttpMethods.Get, template, access), head);
+        return Complete(route, template, _ => AtOnce(handler));
     }
 
-    /// <summary>A route for POST.</summary>
-    public RouteDescription Post(string template, Handler handler) =>
-        Map(HttpMethods.Post, new RouteDescription(template) { TakesKey = true }, handler);
+    /// <summary>A route for POST, which waits for one of the permits for writing requests.</summary>
+    public ModuleRouteBuilder Post(string template, Handler handler) => Write(HttpMethods.Post, template, handler);
 
-    /// <summary>A route for PUT.</summary>
-    public RouteDescription Put(string template, Handler handler) =>
-        Map(HttpMethods.Put, new RouteDescription(template) { TakesKey = true }, handler);
+    /// <inheritdoc cref="Post"/>
+    public ModuleRouteBuilder Put(string template, Handler handler) => Write(HttpMethods.Put, template, handler);
 
-    /// <summary>A route for DELETE.</summary>
-    public RouteDescription Delete(string template, Handler handler) =>
-        Map(HttpMethods.Delete, new RouteDescription(template) { TakesKey = true }, handler);
+    /// <inheritdoc cref="Post"/>
+    public ModuleRouteBuilder Delete(string template, Handler handler) => Write(HttpMethods.Delete, template, handler);
 
     /// <summary>The page at the root, for clients that prefer one to the service's card.</summary>
     public void Home(Handler page) => HomePage = page;
 
     /// <summary>A page: GET, and HEAD with it. It is no part of the API's document.</summary>
-    public void Page(string template, Handler handler) => Page(template, handler, Access.Read, Caching.NeverCompressed);
+    public void Page(string template, Handler handler) => Page(template, handler, Access.Read, Caching.NoStoreCompressed);
 
     /// <summary>A page, or a file of one, that may be kept.</summary>
     internal void Page(string template, Handler handler, Access access, Caching caching)
@@ -62,7 +62,7 @@ public sealed class ModuleRoutes
     {
         _listener.Metrics.Expect(FormPost.Statuses);
         MapPage(HttpMethods.Post, template, new WriteConcurrencyMiddleware(_listener, FormPost.ValidateOriginAsync, handler).AnswerAsync,
-            Access.Write, Caching.NeverCompressed);
+            Access.Write, Caching.NoStoreCompressed);
     }
 
     /// <summary>
@@ -78,32 +78,36 @@ public sealed class ModuleRoutes
     /// <summary>The page at the root.</summary>
     internal Handler? HomePage { get; private set; }
 
+    private string DocumentName => _listener.Module.Identity.Name;
+
     private void MapPage(string method, string template, RequestDelegate answer, Access access, Caching caching) =>
         _endpoints.MapMethods(template, [method], answer)
             .WithMetadata(_listener.Metrics.Page(method, template), access, caching);
 
-    private RouteDescription Map(string method, RouteDescription description, Handler handler)
+    private ModuleRouteBuilder Write(string method, string template, Handler handler)
     {
-        string template = description.Template;
-        bool reads = HttpMethods.IsGet(method) || HttpMethods.IsHead(method);
-        description.Access = template == "/" ? Access.InfoOrPage : reads ? Access.Read : Access.Write;
-        RequestDelegate answer = new Route(description, reads ? AtOnce(handler) : new WriteConcurrencyMiddleware(_listener, Arrival(description), handler, () => description.TooLate?.Invoke()).AnswerAsync).Answer;
-        IEndpointConventionBuilder endpoint = _endpoints.MapMethods(template, [method], answer)
-            .WithMetadata(_listener.Metrics.Route(method, template), description.Access);
-        endpoint.Add(builder =>
-        {
-            builder.Metadata.Add(description.Caching);
-            _listener.Metrics.Expect(
-                [description.Answer.Status, .. description.AllErrors.Select(error => error.Status)]);
-            // HEAD goes with GET, and there is nothing to say of it alone.
-            if (!HttpMethods.IsHead(method)) description.AddTo(builder, _listener.Module.Identity.Name, answer.Method);
-        });
-        return description;
+        var route = new ModuleRouteBuilder(DocumentName, Endpoint(method, template, Access.Write));
+        route.WithMetadata(AcceptsIdempotencyKey.Instance);
+        return Complete(route, template, metadata => new WriteConcurrencyMiddleware(_listener,
+            metadata.OfType<JsonRequestBody>().Any() ? RequestBody.ArriveAsync : static _ => default, handler,
+            metadata.OfType<QueueTimeoutCallback>().FirstOrDefault()?.Invoke).AnswerAsync);
     }
 
-    // Asked for each request: a route says only after this what body it takes.
-    private static Func<HttpContext, ValueTask<IResult?>> Arrival(RouteDescription description) =>
-        http => description.Body.Count > 0 ? RequestBody.ArriveAsync(http) : default;
+    private IEndpointConventionBuilder Endpoint(string method, string template, Access access) =>
+        _endpoints.MapMethods(template, [method], static _ => throw new InvalidOperationException("The route is not built."))
+            .WithMetadata(_listener.Metrics.Route(method, template), access);
+
+    // What answers depends on metadata, which is complete only after the module has described the route.
+    private ModuleRouteBuilder Complete(ModuleRouteBuilder route, string template, Func<IList<object>, RequestDelegate> answer)
+    {
+        route.Finally(endpoint =>
+        {
+            _listener.Metrics.Expect(StandardResponses.Responses(endpoint.Metadata).Select(response => response.StatusCode));
+            endpoint.RequestDelegate = new RequestCheck(template, StandardResponses.AnswersJson(endpoint),
+                endpoint.Metadata.OfType<QueryParameters>().Any(), answer(endpoint.Metadata)).Answer;
+        });
+        return route;
+    }
 
     private static RequestDelegate AtOnce(Handler handler)
     {
@@ -116,18 +120,21 @@ public sealed class ModuleRoutes
         static async Task AnswerAsync(HttpContext http, ValueTask<IResult> answer) => await (await answer).ExecuteAsync(http);
     }
 
-    private sealed class Route(RouteDescription description, RequestDelegate answer)
+    private sealed class RequestCheck(string template, bool answersJson, bool hasQuery, RequestDelegate answer)
     {
         public Task Answer(HttpContext http) => Refusal(http) is { } refusal ? refusal.ExecuteAsync(http) : answer(http);
 
         private Problem? Refusal(HttpContext http)
         {
-            if (description.Template == "/" && Accepts.PrefersHtml(http.Request.Headers)) return null;
-            bool hasBody = description.Answer.Status != StatusCodes.Status204NoContent;
-            if (hasBody && !Accepts.JsonIn(http.Request.Headers))
-                return new Problem(StatusCodes.Status406NotAcceptable, "The answer is JSON: ask for Accept: application/json, or leave Accept out.");
-            // A route with parameters looks at them itself.
-            return http.Request.QueryString.HasValue && description.Query.Count == 0 ? Query.Of(http, []).Error : null;
+            if (template == "/" && Accepts.PrefersHtml(http.Request.Headers)) return null;
+            if (answersJson && !Accepts.JsonIn(http.Request.Headers))
+            {
+                return new Problem(StatusCodes.Status406NotAcceptable,
+                    "The answer is JSON: ask for Accept: application/json, or leave Accept out.");
+            }
+
+            // A route with parameters checks them itself.
+            return http.Request.QueryString.HasValue && !hasQuery ? Query.Of(http, []).Error : null;
         }
     }
 }

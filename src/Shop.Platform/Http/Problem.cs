@@ -17,6 +17,9 @@ namespace Shop.Platform.Http;
 /// <param name="kind">What kind of problem, as <c>insufficient-stock</c>; null where the status says it all.</param>
 public sealed class Problem(int status, string error, string? kind = null) : IResult
 {
+    /// <summary>What <c>Content-Type</c> says.</summary>
+    internal const string ContentType = "application/problem+json";
+
     private const int MaxText = 500;
 
     /// <summary>HTTP status code.</summary>
@@ -77,7 +80,7 @@ public sealed class Problem(int status, string error, string? kind = null) : IRe
 
         ReadOnlySpan<byte> body = ToJson(traceId);
         response.StatusCode = Status;
-        response.ContentType = "application/problem+json";
+        response.ContentType = ContentType;
         response.ContentLength = body.Length;
         JsonAnswer.Write(response, body);
     }

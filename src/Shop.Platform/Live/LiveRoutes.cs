@@ -20,7 +20,7 @@ internal static class LiveRoutes
             LiveReading reading = await figures.ReadAsync();
             var model = new LiveModel(reading, figures.Points(), traffic.Rate, WhyNotTraffic(http, settings));
             return new Page("Live", new Pages_Live { Model = model });
-        }, Access.Figures, Caching.NeverCompressed);
+        }, Access.Figures, Caching.NoStoreCompressed);
         routes.Form("/live/traffic", http => TrafficAsync(http, traffic, settings));
         routes.Stream("/live/events", figures.Feed, Access.Figures);
     }

@@ -1,3 +1,4 @@
+using System.Text;
 using System.Text.Json;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Diagnostics.HealthChecks;
@@ -31,44 +32,51 @@ internal static class ServiceRoutes
         var card = new ServiceInfo(module.Identity.Service, build.Version, Links(endpoints));
         IResult answer = JsonAnswer.Ok(card, PlatformJson.Default.ServiceInfo);
         routes.Get("/", http => routes.HomePage is { } page && Accepts.PrefersHtml(http.Request.Headers) ? page(http) : ValueTask.FromResult(answer))
-            .Says("getCard", Tag, "The service's card", "The service's name and version, and links to everything that it has.")
-            .Answers<ServiceInfo>(200, "The card.", """{"service":"order-service","version":"0.1.0","links":{"orders":"/orders","metrics":"/metrics"}}""");
+            .WithName("getCard").WithTags(Tag).WithSummary("The service's card")
+            .WithDescription("The service's name and version, and links to everything that it has.")
+            .Produces<ServiceInfo>(200, "The card.", Encoding.UTF8.GetString(JsonAnswer.Bytes(card, PlatformJson.Default.ServiceInfo)));
 
-        routes.Page("/assets/{file}", pages.Assets.Find, Access.Open, Caching.ForEver);
+        routes.Page("/assets/{file}", pages.Assets.Find, Access.Open, Caching.Immutable);
         LiveRoutes.Map(routes, pages.Figures, pages.Traffic, module.Settings);
 
-        Watch(endpoints.MapMetrics("/metrics", module.Registry), module, Access.Metrics, Caching.NeverCompressed, new RouteDescription("/metrics")
-            .Says("getMetrics", Tag, "The module's metrics", "Prometheus text format; OpenMetrics if Accept asks for it.")
-            .Answers(200, "The metrics.", "text/plain", "application/openmetrics-text"));
-        Watch(endpoints.MapMetrics("/metrics/process", process.Registry), module, Access.Metrics, Caching.NeverCompressed, new RouteDescription("/metrics/process")
-            .Says("getProcessMetrics", Tag, "The metrics of the process", "CPU, memory, GC, threads and build: the same on every port, since the services share one process.")
-            .Answers(200, "The metrics.", "text/plain", "application/openmetrics-text"));
+        Watch(endpoints.MapMetrics("/metrics", module.Registry), module, Access.Metrics, Caching.NoStoreCompressed)
+            .WithName("getMetrics").WithTags(Tag).WithSummary("The module's metrics")
+            .WithDescription("Prometheus text format; OpenMetrics if Accept asks for it.")
+            .Produces(200, "The metrics.", "text/plain", "application/openmetrics-text");
+        Watch(endpoints.MapMetrics("/metrics/process", process.Registry), module, Access.Metrics, Caching.NoStoreCompressed)
+            .WithName("getProcessMetrics").WithTags(Tag).WithSummary("The metrics of the process")
+            .WithDescription("CPU, memory, GC, threads and build: the same on every port, since the services share one process.")
+            .Produces(200, "The metrics.", "text/plain", "application/openmetrics-text");
 
-        Watch(endpoints.MapHealthChecks("/health/live", Health(_ => false)), module, Access.Health, Caching.Never, new RouteDescription("/health/live")
-            .Says("getLive", Tag, "Whether the process answers", "For a restart policy: it looks at nothing else.")
-            .Answers<HealthAnswer>(200, "It does.", """{"status":"healthy","checks":{}}"""));
+        Watch(endpoints.MapHealthChecks("/health/live", Health(_ => false)), module, Access.Health, Caching.NoStore)
+            .WithName("getLive").WithTags(Tag).WithSummary("Whether the process answers")
+            .WithDescription("For a restart policy: it looks at nothing else.")
+            .Produces<HealthAnswer>(200, "It does.", """{"status":"healthy","checks":{}}""");
         string tag = HealthTag(module.Identity);
-        Watch(endpoints.MapHealthChecks("/health/ready", Health(check => check.Tags.Contains(tag))), module, Access.Health, Caching.Never, new RouteDescription("/health/ready")
-            .Says("getReady", Tag, "Whether the service can do its work", "Writes to the module's database, waits for the disk, and reads it back.")
-            .Answers<HealthAnswer>(200, "It can.", """{"status":"healthy","checks":{"database":{"status":"healthy","description":"Written and read.","duration_ms":1.4}}}""")
-            .Fails((503, "It can't; the checks say why.")));
+        Watch(endpoints.MapHealthChecks("/health/ready", Health(check => check.Tags.Contains(tag))), module, Access.Health, Caching.NoStore)
+            .WithName("getReady").WithTags(Tag).WithSummary("Whether the service can do its work")
+            .WithDescription("Writes to the module's database, waits for the disk, and reads it back.")
+            .Produces<HealthAnswer>(200, "It can.", """{"status":"healthy","checks":{"database":{"status":"healthy","description":"Written and read.","duration_ms":1.4}}}""")
+            .ProducesProblem(503, "It can't; the checks say why.");
 
-        Watch(endpoints.MapGet("/openapi/v1.json", OpenApiDocument(module)), module, Access.Open, Caching.NeverCompressed, new RouteDescription("/openapi/v1.json")
-            .Says("getOpenApi", Tag, "This document", "OpenAPI 3.1 of this service alone.")
-            .Answers(200, "The document.", "application/json"));
-        Watch(endpoints.MapGet("/docs", DocsPage(module.Identity)), module, Access.Open, Caching.NeverCompressed, new RouteDescription("/docs")
-            .Says("getDocs", Tag, "A page to try this service", "It reads this document, and asks for nothing outside.")
-            .Answers(200, "The page.", "text/html"));
-        endpoints.MapGet("/docs/start.js", DocsScript).WithMetadata(ExcludeFromRequestMetrics.Mark, Access.Open, Reads, Caching.NeverCompressed);
+        Watch(endpoints.MapGet("/openapi/v1.json", OpenApiDocument(module)), module, Access.Open, Caching.NoStoreCompressed)
+            .WithName("getOpenApi").WithTags(Tag).WithSummary("This document")
+            .WithDescription("OpenAPI 3.1 of this service alone.")
+            .Produces(200, "The document.", "application/json");
+        Watch(endpoints.MapGet("/docs", DocsPage(module.Identity)), module, Access.Open, Caching.NoStoreCompressed)
+            .WithName("getDocs").WithTags(Tag).WithSummary("A page to try this service")
+            .WithDescription("It reads this document, and asks for nothing outside.")
+            .Produces(200, "The page.", "text/html");
+        endpoints.MapGet("/docs/start.js", DocsScript).WithMetadata(ExcludeFromRequestMetrics.Mark, Access.Open, Reads, Caching.NoStoreCompressed);
         foreach (string file in new[] { "scalar.js", "favicon.svg" })
-            endpoints.MapGet($"/docs/{file}", new PackagedFile(file).SendAsync).WithMetadata(ExcludeFromRequestMetrics.Mark, Access.Open, Reads, Caching.Never);
+            endpoints.MapGet($"/docs/{file}", new PackagedFile(file).SendAsync).WithMetadata(ExcludeFromRequestMetrics.Mark, Access.Open, Reads, Caching.NoStore);
     }
 
     private static Dictionary<string, string> Links(IEndpointRouteBuilder endpoints)
     {
         // Whatever the module maps after this is not in the card, so the module maps first.
         IEnumerable<string> own = endpoints.DataSources.SelectMany(source => source.Endpoints).OfType<RouteEndpoint>()
-            .Where(endpoint => endpoint.Metadata.GetMetadata<RouteDescription>() is not null)
+            .Where(endpoint => endpoint.Metadata.GetMetadata<IEndpointNameMetadata>() is not null)
             .Where(endpoint => endpoint.Metadata.GetMetadata<HttpMethodMetadata>()!.HttpMethods.Contains(HttpMethods.Get))
             .Select(endpoint => endpoint.RoutePattern.RawText!).Where(template => !template.Contains('{') && template.Length > 1);
         string[] watching = ["/metrics", "/metrics/process", "/health/live", "/health/ready", "/openapi/v1.json", "/docs"];
@@ -77,16 +85,8 @@ internal static class ServiceRoutes
 
     private static string LinkName(string template) => template == "/openapi/v1.json" ? "openapi" : template[1..].Replace('/', '_');
 
-    private static void Watch(IEndpointConventionBuilder endpoint, ModuleContext module, Access access, Caching caching, RouteDescription description)
-    {
-        RequestDelegate described = static _ => Task.CompletedTask;
-        (description.Access, description.IsCounted) = (access, false);
-        endpoint.WithMetadata(ExcludeFromRequestMetrics.Mark, access, Reads, caching);
-        endpoint.Add(builder =>
-        {
-            description.AddTo(builder, module.Identity.Name, described.Method);
-        });
-    }
+    private static ModuleRouteBuilder Watch(IEndpointConventionBuilder endpoint, ModuleContext module, Access access, Caching caching) =>
+        new ModuleRouteBuilder(module.Identity.Name, endpoint).WithMetadata(ExcludeFromRequestMetrics.Mark, access, Reads, caching);
 
     private static HealthCheckOptions Health(Func<HealthCheckRegistration, bool> checks) => new()
     {
@@ -135,7 +135,7 @@ internal static class ServiceRoutes
 
     private static Task Text(HttpContext http, string contentType, string text)
     {
-        byte[] bytes = System.Text.Encoding.UTF8.GetBytes(text);
+        byte[] bytes = Encoding.UTF8.GetBytes(text);
         http.Response.ContentType = contentType;
         http.Response.ContentLength = bytes.Length;
         JsonAnswer.Write(http.Response, bytes);

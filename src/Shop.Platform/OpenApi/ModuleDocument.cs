@@ -2,6 +2,8 @@ using System.Collections.Concurrent;
 using System.Text.Json.Nodes;
 using System.Text.Json.Serialization.Metadata;
 using System.Text.RegularExpressions;
+using Microsoft.AspNetCore.Http.Metadata;
+using Microsoft.AspNetCore.Mvc.ApiExplorer;
 using Microsoft.AspNetCore.OpenApi;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.OpenApi;
@@ -46,8 +48,7 @@ internal static partial class ModuleDocument
             });
             options.AddOperationTransformer((operation, context, _) =>
             {
-                if (context.Description.ActionDescriptor.EndpointMetadata.OfType<RouteDescription>().FirstOrDefault() is { } route)
-                    Describe(operation, route, context.Document!);
+                Describe(operation, context.Description, context.Document!);
                 return Task.CompletedTask;
             });
         });
@@ -118,62 +119,73 @@ internal static partial class ModuleDocument
 
     private static string TagDescription(string tag) => tag == "Service" ? "What every service of the shop has." : $"{tag} of the shop.";
 
-    private static void Describe(OpenApiOperation operation, RouteDescription route, OpenApiDocument document)
+    // The framework has read the name, the tags, the summary and the description; fields, errors and headers are the shop's own.
+    private static void Describe(OpenApiOperation operation, ApiDescription route, OpenApiDocument document)
     {
-        operation.OperationId = route.OperationId;
-        operation.Summary = route.Summary;
-        operation.Description = route.Details;
-        operation.Tags = new HashSet<OpenApiTagReference> { new(route.Tag, document) };
+        IList<object> metadata = route.ActionDescriptor.EndpointMetadata;
+        string path = $"/{route.RelativePath}";
         operation.Parameters =
         [
-            .. RouteParameter().Matches(route.Template).Select(match => Parameter(match.Groups["name"].Value, route.PathExample)),
-            .. route.Query.Select(field => Parameter(field, ParameterLocation.Query, document)),
-            .. route.Headers.Select(field => Parameter(field, ParameterLocation.Header, document)),
+            .. RouteParameter().Matches(path).Select(match => Parameter(match.Groups["name"].Value, Find<PathExample>(metadata)!.Value)),
+            .. Parameters(Find<QueryParameters>(metadata)?.Fields, ParameterLocation.Query, document),
+            .. Parameters(Find<HeaderParameters>(metadata)?.Fields, ParameterLocation.Header, document),
         ];
-        if (route.TakesKey) operation.Parameters.Add(Parameter(IdempotencyKey.Field, ParameterLocation.Header, document));
-        if (route.Body.Count > 0) operation.RequestBody = Body(route, document);
-        operation.Security = Security(route.Access, document);
+        if (Find<AcceptsIdempotencyKey>(metadata) is not null)
+            operation.Parameters.Add(Parameter(IdempotencyKey.Field, ParameterLocation.Header, document));
+        if (Find<JsonRequestBody>(metadata) is { } body) operation.RequestBody = Body(body, document);
+        operation.Security = Security(Find<Access>(metadata)!, document);
 
-        OpenApiResponses responses = operation.Responses ??= [];
-        IDictionary<string, OpenApiMediaType>? typed = responses.TryGetValue(route.Answer.Status.ToString(), out IOpenApiResponse? made) ? made.Content : null;
-        responses.Clear();
-        responses[route.Answer.Status.ToString()] = new OpenApiResponse
+        OpenApiResponses typed = operation.Responses ?? [];
+        operation.Responses = [];
+        foreach (IProducesResponseTypeMetadata response in StandardResponses.Responses(metadata).OrderBy(response => response.StatusCode))
         {
-            Description = route.Answer.What,
-            Content = Content(route, typed),
-            Headers = AnswerHeaders.Of(route, route.Answer.Status, document),
-        };
-        foreach (var (status, why) in route.AllErrors.OrderBy(error => error.Status))
-            responses[status.ToString()] = Error(route, status, why, document);
+            string status = response.StatusCode.ToString();
+            operation.Responses[status] = new OpenApiResponse
+            {
+                Description = response.Description,
+                Content = Content(response, typed.GetValueOrDefault(status), metadata, document),
+                Headers = ResponseHeaders.Of(metadata, path, response.StatusCode, document),
+            };
+        }
     }
 
-    private static IDictionary<string, OpenApiMediaType>? Content(RouteDescription route, IDictionary<string, OpenApiMediaType>? typed)
+    private static T? Find<T>(IList<object> metadata) => metadata.OfType<T>().LastOrDefault();
+
+    private static Dictionary<string, OpenApiMediaType>? Content(
+        IProducesResponseTypeMetadata response, IOpenApiResponse? typed, IList<object> metadata, OpenApiDocument document)
     {
-        if (route.Answer.Type is null)
+        if (response.Type is null)
         {
-            JsonSchemaType type = route.ContentTypes is ["application/json"] ? JsonSchemaType.Object : JsonSchemaType.String;
-            return route.ContentTypes.Count == 0 ? null : route.ContentTypes.ToDictionary(name => name,
-                _ => new OpenApiMediaType { Schema = new OpenApiSchema { Type = type } }, StringComparer.Ordinal);
+            string[] contentTypes = [.. response.ContentTypes];
+            return contentTypes.Length == 0 ? null
+                : contentTypes.ToDictionary(type => type, type => new OpenApiMediaType { Schema = Schema(type) }, StringComparer.Ordinal);
         }
 
-        if (typed is not null && route.Answer.Example is { } example)
-        {
-            foreach (OpenApiMediaType media in typed.Values) media.Example = JsonNode.Parse(example);
-        }
+        string example = metadata.OfType<ResponseExample>().Single(example => example.Status == response.StatusCode).Json;
+        foreach (OpenApiMediaType media in typed!.Content!.Values) media.Example = JsonNode.Parse(example);
+        return new Dictionary<string, OpenApiMediaType>(typed.Content, StringComparer.Ordinal);
 
-        return typed;
+        IOpenApiSchema Schema(string type) => type switch
+        {
+            Http.Problem.ContentType => Problem(Find<ProblemMember>(metadata)?.Field, document),
+            "application/json" => new OpenApiSchema { Type = JsonSchemaType.Object },
+            _ => new OpenApiSchema { Type = JsonSchemaType.String },
+        };
     }
 
-    private static OpenApiParameter Parameter(string name, string? example) => new()
+    private static OpenApiParameter Parameter(string name, string example) => new()
     {
         Name = name,
         In = ParameterLocation.Path,
         Required = true,
         Description = $"The {name.Replace('_', ' ')}.",
         Schema = new OpenApiSchema { Type = JsonSchemaType.String },
-        // The order is the one that the example of placing an order places.
-        Example = JsonValue.Create(example ?? (name == "order_id" ? "checkout-17" : "prod_0")),
+        Example = JsonValue.Create(example),
     };
+
+    private static IEnumerable<OpenApiParameter> Parameters(
+        IReadOnlyList<Field>? fields, ParameterLocation location, OpenApiDocument document) =>
+        fields?.Select(field => Parameter(field, location, document)) ?? [];
 
     private static OpenApiParameter Parameter(Field field, ParameterLocation location, OpenApiDocument document)
     {
@@ -183,35 +195,29 @@ internal static partial class ModuleDocument
         return new OpenApiParameter { Name = field.Name, In = location, Required = field.IsRequired, Description = field.Description, Schema = schema };
     }
 
-    private static OpenApiRequestBody Body(RouteDescription route, OpenApiDocument document)
+    private static OpenApiRequestBody Body(JsonRequestBody body, OpenApiDocument document)
     {
         var example = new JsonObject();
-        foreach (Field field in route.Body) example[field.Name] = JsonNode.Parse(field.Example);
+        foreach (Field field in body.Fields) example[field.Name] = JsonNode.Parse(field.Example);
         return new OpenApiRequestBody
         {
             Required = true,
             Content = new Dictionary<string, OpenApiMediaType>(StringComparer.Ordinal)
             {
-                ["application/json"] = new() { Schema = Named(document, route.BodySchema, ObjectSchema.Of(route.Body, document)), Example = example },
+                ["application/json"] = new()
+                {
+                    Schema = Named(document, body.Schema, ObjectSchema.Of(body.Fields, document)),
+                    Example = example,
+                },
             },
         };
     }
 
-    private static OpenApiResponse Error(RouteDescription route, int status, string why, OpenApiDocument document)
+    private static OpenApiSchemaReference Problem(Field? member, OpenApiDocument document)
     {
-        var response = new OpenApiResponse { Description = why, Headers = AnswerHeaders.Of(route, status, document) };
-        if (status < 400) return response;
-        response.Content = new Dictionary<string, OpenApiMediaType>(StringComparer.Ordinal)
-        {
-            ["application/problem+json"] = new() { Schema = Problem(route, document) },
-        };
-        return response;
-    }
-
-    private static OpenApiSchemaReference Problem(RouteDescription route, OpenApiDocument document)
-    {
-        OpenApiSchema schema = document.Components?.Schemas?.TryGetValue(ProblemSchema, out IOpenApiSchema? made) == true ? (OpenApiSchema)made : Problem();
-        if (route.ProblemMember is { } member) schema.Properties![member.Name] = member.DescribedSchema(document);
+        OpenApiSchema schema = document.Components?.Schemas?.TryGetValue(ProblemSchema, out IOpenApiSchema? made) == true
+            ? (OpenApiSchema)made : Problem();
+        if (member is not null) schema.Properties![member.Name] = member.DescribedSchema(document);
         return Named(document, ProblemSchema, schema);
     }
 
@@ -222,11 +228,11 @@ internal static partial class ModuleDocument
         Required = new HashSet<string>(StringComparer.Ordinal) { "type", "title", "status", "detail", "error", "trace_id" },
         Properties = new Dictionary<string, IOpenApiSchema>(StringComparer.Ordinal)
         {
-            ["type"] = Text("about:blank, or the kind of problem as a URN.", "urn:shop:problem:insufficient-stock"),
-            ["title"] = Text("The status in words.", "Conflict"),
-            ["status"] = new OpenApiSchema { Type = JsonSchemaType.Integer, Description = "The HTTP status code.", Examples = [409] },
-            ["detail"] = Text("What is wrong with this request.", "Too little stock: prod_3 has 2, 5 are wanted."),
-            ["error"] = Text("The one line that a person reads.", "Too little stock: prod_3 has 2, 5 are wanted."),
+            ["type"] = Text("about:blank, or the kind of problem as a URN.", "urn:shop:problem:queue-full"),
+            ["title"] = Text("The status in words.", "Service Unavailable"),
+            ["status"] = new OpenApiSchema { Type = JsonSchemaType.Integer, Description = "The HTTP status code.", Examples = [503] },
+            ["detail"] = Text("What is wrong with this request.", "Too many writes are waiting; try again in a second."),
+            ["error"] = Text("The one line that a person reads.", "Too many writes are waiting; try again in a second."),
             ["trace_id"] = Text("Where to find it in the log.", "4bf92f3577b34da6a3ce929d0e0e4736"),
             ["errors"] = new OpenApiSchema
             {

@@ -66,9 +66,11 @@ public sealed class RequestBody : IDisposable
     /// <summary>Takes the body of a request, which is there when the request's turn has come.</summary>
     public static RequestBody Read(HttpContext http)
     {
+        JsonRequestBody declared = http.GetEndpoint()?.Metadata.GetMetadata<JsonRequestBody>()
+            ?? throw new InvalidOperationException("The route is mapped without a body; call WithBody on it.");
         PipeReader pipe = http.Request.BodyReader;
         if (!pipe.TryRead(out ReadResult read) || !read.IsCompleted) throw new InvalidOperationException("The body has not arrived.");
-        RequestBody body = Parse(read.Buffer, http.GetEndpoint()?.Metadata.GetMetadata<RouteDescription>()?.Body ?? []);
+        RequestBody body = Parse(read.Buffer, declared.Fields);
         body._lent = (pipe, read.Buffer.End);
         return body;
     }

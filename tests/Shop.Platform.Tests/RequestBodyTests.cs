@@ -15,11 +15,8 @@ internal sealed class RequestBodyTests
     [Test]
     public void Given_a_pipe_that_uses_its_memory_again_as_soon_as_it_has_it_back_then_the_body_is_read_as_it_was_sent()
     {
-        var http = new DefaultHttpContext();
-        http.Request.ContentType = "application/json";
         var pipe = new ReusingPipe("""{"name":"as it was sent"}""");
-        http.Features.Set<IRequestBodyPipeFeature>(pipe);
-        using (RequestBody body = RequestBody.Read(http))
+        using (RequestBody body = RequestBody.Read(RequestOf(pipe, new JsonRequestBody("Thing", [Name]))))
         {
             Assert.That((body.Root.Read(Name), body.Error), Is.EqualTo(("as it was sent", (object?)null)));
             Assert.That(pipe.IsBack, Is.False);
@@ -68,17 +65,26 @@ internal sealed class RequestBodyTests
             : "name is required"));
     }
 
+    [Test]
+    public void Given_a_route_that_is_mapped_without_a_body_when_its_handler_reads_the_body_then_it_is_told_what_is_missing()
+    {
+        HttpContext http = RequestOf(new ReusingPipe("{}"));
+        Assert.That(() => RequestBody.Read(http), Throws.InvalidOperationException.With.Message.Contains("WithBody"));
+    }
+
     private static readonly WholeNumberField Stock = new("initial_stock", 0, 9) { Description = "d", Example = "1" };
     private static readonly TextField Product = new("product_id", 1, 20) { Description = "d", Example = "\"a\"", IsRequired = true };
     private static readonly ListField Lines = new("lines", 0, 9, Product) { ItemSchema = "Line", Description = "d", Example = "[]" };
 
-    private static RequestBody Read(string json)
+    private static RequestBody Read(string json) =>
+        RequestBody.Read(RequestOf(new ReusingPipe(json), new JsonRequestBody("Thing", [Name, Stock, Lines])));
+
+    private static DefaultHttpContext RequestOf(ReusingPipe pipe, params object[] metadata)
     {
         var http = new DefaultHttpContext();
-        http.Features.Set<IRequestBodyPipeFeature>(new ReusingPipe(json));
-        var declared = new JsonRequestBody("Thing", [Name, Stock, Lines]);
-        http.SetEndpoint(new Endpoint(null, new EndpointMetadataCollection(declared), "things"));
-        return RequestBody.Read(http);
+        http.Features.Set<IRequestBodyPipeFeature>(pipe);
+        http.SetEndpoint(new Endpoint(null, new EndpointMetadataCollection(metadata), "things"));
+        return http;
     }
 
     private sealed class ReusingPipe(string content) : PipeReader, IRequestBodyPipeFeature

@@ -55,7 +55,7 @@ public static class AlertsPage
         app.Use((http, next) =>
         {
             SecurityHeaders.AddTo(http.Response.Headers);
-            Caching.Never.AddTo(http.Response.Headers);
+            Caching.NoStore.AddTo(http.Response.Headers);
             // A page of another host whose name was pointed at this address would ask by that name.
             return IsOurs(http.Request.Host.Host, settings)
                 ? next(http)
@@ -133,7 +133,7 @@ public static class AlertsPage
             return;
         }
 
-        Caching.ForEver.AddTo(http.Response.Headers);
+        Caching.Immutable.AddTo(http.Response.Headers);
         await found.ExecuteAsync(http);
     }
 

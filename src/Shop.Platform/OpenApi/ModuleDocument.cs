@@ -126,7 +126,7 @@ internal static partial class ModuleDocument
         string path = $"/{route.RelativePath}";
         operation.Parameters =
         [
-            .. RouteParameter().Matches(path).Select(match => Parameter(match.Groups["name"].Value, Find<PathExample>(metadata)!.Value)),
+            .. RouteParameter().Matches(path).Select(match => Parameter(match.Groups["name"].Value, Find<PathExample>(metadata)?.Value)),
             .. Parameters(Find<QueryParameters>(metadata)?.Fields, ParameterLocation.Query, document),
             .. Parameters(Find<HeaderParameters>(metadata)?.Fields, ParameterLocation.Header, document),
         ];
@@ -173,14 +173,14 @@ internal static partial class ModuleDocument
         };
     }
 
-    private static OpenApiParameter Parameter(string name, string example) => new()
+    private static OpenApiParameter Parameter(string name, string? example) => new()
     {
         Name = name,
         In = ParameterLocation.Path,
         Required = true,
         Description = $"The {name.Replace('_', ' ')}.",
         Schema = new OpenApiSchema { Type = JsonSchemaType.String },
-        Example = JsonValue.Create(example),
+        Example = example is null ? null : JsonValue.Create(example),
     };
 
     private static IEnumerable<OpenApiParameter> Parameters(

@@ -18,7 +18,7 @@ public static class AlertsHost
         builder.AddAlertsPage(settings);
         builder.Services.Configure<HostOptions>(options => options.ShutdownTimeout = TimeSpan.FromSeconds(3));
         WebApplication page = builder.Build();
-        page.UseAlertsPage();
+        page.UseAlertsPage([.. ShopHost.Modules().Select(module => module.Identity)]);
         return page;
     }
 }

@@ -6,11 +6,16 @@ using Shop.Products;
 
 namespace Shop.Host;
 
-/// <summary>What the shop is put together from.</summary>
+/// <summary>Puts the shop together.</summary>
 public static class ShopHost
 {
-    // In this order they start: each before those that call it.
-    internal static IReadOnlyList<IShopModule> Modules() => [new InventoryModule(), new ProductsModule(), new OrdersModule()];
+    /// <summary>The modules, in the order of their start: each before the modules that call it.</summary>
+    internal static IReadOnlyList<IShopModule> Modules() =>
+    [
+        new InventoryModule(),
+        new ProductsModule(),
+        new OrdersModule(),
+    ];
 
     /// <summary>
     /// The settings of a shop that is started with these arguments in this environment, for a verb that deals with such
@@ -33,16 +38,18 @@ public static class ShopHost
     {
         CommandLine.Check(args);
         Warmup.Begin(migrations: typeof(InventoryModule).Assembly);
-        // Settings are read once. Watching their files would watch the folder, and wake a thread for every write to a database in it.
-        WebApplicationBuilder builder = WebApplication.CreateSlimBuilder([.. args, "--hostBuilder:reloadConfigOnChange=false"]);
+        // Settings are read once. To watch their files would be to watch the folder, and wake a thread for each write to a
+        // database in it.
+        WebApplicationBuilder builder = WebApplication.CreateSlimBuilder(
+            [.. args, "--hostBuilder:reloadConfigOnChange=false"]);
         IReadOnlyList<IShopModule> modules = Modules();
         var settings = ShopSettings.Read(builder.Configuration, [.. modules.Select(module => module.Identity)]);
 
         builder.AddShopLogging();
-        builder.AddModules(settings, BuildInfo.Of(typeof(ShopHost).Assembly), modules);
-        // So long requests have to end; the databases need the rest of the time, see Shutdown.
-        builder.Services.Configure<HostOptions>(options =>
-            options.ShutdownTimeout = TimeSpan.FromSeconds(Math.Min(3, settings.RequestTimeout.TotalSeconds / 4)));
+        builder.AddPlatform(settings, BuildInfo.Of(typeof(ShopHost).Assembly));
+        foreach (IShopModule module in modules) builder.AddModule(module);
+        builder.AddListeners(settings);
+        builder.LimitShutdown(settings);
         replace?.Invoke(builder.Services);
 
         WebApplication shop = builder.Build();

@@ -7,6 +7,14 @@ namespace Shop.Host;
 internal static class Shutdown
 {
     /// <summary>
+    /// Ends requests that are still worked on when the shop has been told to stop for a while. The databases need the
+    /// rest of the time.
+    /// </summary>
+    public static void LimitShutdown(this WebApplicationBuilder builder, ShopSettings settings) =>
+        builder.Services.Configure<HostOptions>(options =>
+            options.ShutdownTimeout = TimeSpan.FromSeconds(Math.Min(3, settings.RequestTimeout.TotalSeconds / 4)));
+
+    /// <summary>
     /// Ends the process at 0.8 of <see cref="ShopSettings.RequestTimeout"/> after it was told to stop: Docker kills a
     /// container after 10 s, the default.
     /// </summary>

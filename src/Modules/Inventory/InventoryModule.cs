@@ -19,7 +19,11 @@ public sealed class InventoryModule : IShopModule
 
     /// <inheritdoc/>
     public ModuleIdentity Identity { get; } = new(Name, "inventory-service", "Shop: inventory",
-        "The stock of every product: what is on hand, what orders hold, and every movement.", DefaultPort: 5003);
+        "The stock of every product: what is on hand, what orders hold, and every movement.", DefaultPort: 5003)
+    {
+        NavigationTitle = "Stock",
+        ItemLabels = ["product_id"],
+    };
 
     /// <inheritdoc/>
     public void AddServices(IServiceCollection services)
@@ -55,6 +59,7 @@ public sealed class InventoryModule : IShopModule
     {
         services.GetRequiredService<InventoryApi>().Map(routes);
         services.GetRequiredService<StockPages>().Map(routes);
+        StockTraffic.Map(routes);
     }
 
     /// <inheritdoc/>

@@ -16,7 +16,11 @@ public sealed class OrdersModule : IShopModule
 
     /// <inheritdoc/>
     public ModuleIdentity Identity { get; } = new(Name, "order-service", "Shop: orders",
-        "What customers have ordered, and how far it is.", DefaultPort: 5002);
+        "What customers have ordered, and how far it is.", DefaultPort: 5002)
+    {
+        NavigationTitle = "Orders",
+        AcceptsFormsOfOtherModules = true, // the basket of the storefront is sent to the checkout
+    };
 
     /// <inheritdoc/>
     public void AddServices(IServiceCollection services)
@@ -63,6 +67,7 @@ public sealed class OrdersModule : IShopModule
     {
         services.GetRequiredService<OrdersApi>().Map(routes);
         services.GetRequiredService<OrderPages>().Map(routes);
+        OrderTraffic.Map(routes);
     }
 
     /// <inheritdoc/>

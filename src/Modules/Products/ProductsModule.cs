@@ -21,7 +21,12 @@ public sealed class ProductsModule : IShopModule
 
     /// <inheritdoc/>
     public ModuleIdentity Identity { get; } = new(Name, "product-service", "Shop: products",
-        "The catalogue: what the shop sells, and for how much.", DefaultPort: 5001);
+        "The catalogue: what the shop sells, and for how much.", DefaultPort: 5001)
+    {
+        NavigationTitle = "Storefront",
+        NavigationPages = [("Basket", "/basket")],
+        ItemLabels = ["product_id"],
+    };
 
     /// <inheritdoc/>
     public void AddServices(IServiceCollection services)
@@ -72,6 +77,7 @@ public sealed class ProductsModule : IShopModule
     {
         services.GetRequiredService<ProductsApi>().Map(routes);
         services.GetRequiredService<StorePages>().Map(routes);
+        CatalogueTraffic.Map(routes);
     }
 
     /// <inheritdoc/>

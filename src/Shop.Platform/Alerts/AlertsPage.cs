@@ -8,6 +8,7 @@ using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection;
 using Shop.Platform.Http;
 using Shop.Platform.Live;
+using Shop.Platform.Modules;
 using Shop.Platform.Pages;
 using Shop.Platform.Security;
 
@@ -45,7 +46,9 @@ public static class AlertsPage
     }
 
     /// <summary>Adds its routes.</summary>
-    public static void UseAlertsPage(this WebApplication app)
+    /// <param name="app">The process.</param>
+    /// <param name="modules">The services that its navigation leads to.</param>
+    public static void UseAlertsPage(this WebApplication app, IReadOnlyList<ModuleIdentity> modules)
     {
         IServiceProvider services = app.Services;
         (NotificationLog log, Assets assets) =
@@ -62,7 +65,7 @@ public static class AlertsPage
                 : RefuseAsync(http, StatusCodes.Status400BadRequest, "The Host header names none of the hosts of this page.");
         });
         app.UseRouting();
-        app.MapGet("/", http => ShowAsync(http, log, assets, settings));
+        app.MapGet("/", http => ShowAsync(http, log, assets, settings, modules));
         app.MapGet("/events", new EventStream(log.Events).AnswerAsync);
         app.MapGet("/assets/{file}", http => SendAsync(http, assets));
         app.MapGet("/health/ready", static http => http.Response.WriteAsync("ready"));
@@ -112,14 +115,16 @@ public static class AlertsPage
         }
     }
 
-    private static Task ShowAsync(HttpContext http, NotificationLog log, Assets assets, ShopSettings settings)
+    private static Task ShowAsync(HttpContext http, NotificationLog log, Assets assets, ShopSettings settings,
+        IReadOnlyList<ModuleIdentity> modules)
     {
         (long count, IReadOnlyList<Received> newestFirst) = log.Read();
         string Url(string module) =>
             settings.PublicUrls[module] ?? $"{http.Request.Scheme}://{http.Request.Host.Host}:{settings.Ports[module]}";
-        var site = new Site(Url("products"), Url("orders"), Url("inventory"), TakesForms: true);
+        var site = new Site([.. modules.OrderBy(module => module.DefaultPort).Select(module => (module, Url(module.Name)))],
+            TakesForms: true);
         var alerts = new Pages_Alerts { Model = new AlertsModel(count, newestFirst) };
-        Page.Write(http, new Frame("Alerts", alerts, "alerts", site, assets), StatusCodes.Status200OK);
+        Page.Write(http, new Frame("Alerts", alerts, null, site, assets), StatusCodes.Status200OK);
         return Task.CompletedTask;
     }
 

@@ -2,6 +2,7 @@ using System.Net;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Shop.Platform.Data;
+using Shop.Platform.Live;
 using Shop.Platform.Modules;
 
 namespace Shop.Platform.Http;
@@ -28,6 +29,9 @@ public sealed class ModuleListener(ModuleContext module)
 
     /// <summary>The requests of this listener that failed, logged.</summary>
     public FailureLog Failures { get; } = new(module.Log);
+
+    /// <summary>What demo traffic asks of the module, and how often in comparison.</summary>
+    internal List<(int Weight, Func<DemoRequest> Make)> DemoRequests { get; } = [];
 
     /// <summary>The connections of all listeners.</summary>
     internal ClientConnections Connections { get; init; } = new(MemoryShares.OfProcess(module.Settings.MaxConnections));

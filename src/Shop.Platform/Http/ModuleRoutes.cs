@@ -75,6 +75,11 @@ public sealed class ModuleRoutes
         _endpoints.MapMethods(template, [HttpMethods.Get, HttpMethods.Head], new EventStream(feed).AnswerAsync)
             .WithMetadata(ExcludeFromRequestMetrics.Mark, access);
 
+    /// <summary>Adds a kind of request to the demo traffic.</summary>
+    /// <param name="weight">How often it is sent, in comparison with the others.</param>
+    /// <param name="make">Makes a request.</param>
+    public void DemoTraffic(int weight, Func<DemoRequest> make) => _listener.DemoRequests.Add((weight, make));
+
     /// <summary>The page at the root.</summary>
     internal Handler? HomePage { get; private set; }
 

@@ -6,8 +6,8 @@ using Shop.Platform.Http;
 namespace Shop.Platform.Live;
 
 /// <summary>
-/// Traffic for a first look: the shop asks itself, over its own ports, at a chosen rate. Browsers mostly, some buyers, a
-/// few who restock; now and then somebody asks for what is not there.
+/// Traffic for a first look: the shop sends requests to itself, over its own ports, at a chosen rate. Each module says
+/// which requests: mostly reads, some orders, a few refills, now and then a request for something that is not there.
 /// </summary>
 internal sealed class DemoTraffic(IEnumerable<ModuleListener> listeners, TimeProvider clock, ILoggerFactory logs)
     : IAsyncDisposable
@@ -20,6 +20,7 @@ internal sealed class DemoTraffic(IEnumerable<ModuleListener> listeners, TimePro
 
     private static readonly TimeSpan Tick = TimeSpan.FromMilliseconds(20);
 
+    private readonly ModuleListener[] _listeners = [.. listeners];
     private readonly ILogger _log = logs.CreateLogger("Shop.traffic");
     private readonly Lock _lock = new();
     private CancellationTokenSource? _stop;
@@ -72,15 +73,13 @@ internal sealed class DemoTraffic(IEnumerable<ModuleListener> listeners, TimePro
 
     private async Task RunAsync(string? authorization, CancellationToken stop)
     {
-        Dictionary<string, Uri> addresses = listeners.ToDictionary(
-            listener => listener.Module.Identity.Name, listener => listener.Address, StringComparer.Ordinal);
         using var client = new HttpClient();
         if (authorization is not null)
             client.DefaultRequestHeaders.TryAddWithoutValidation("Authorization", authorization);
         using var timer = new PeriodicTimer(Tick, clock);
         var underWay = new List<Task>();
-        // What follows from an answer is asked in its turn too, so that the rate is that of all requests.
-        var next = new ConcurrentQueue<Request>();
+        // A request that follows from an answer is one of the rate, too.
+        var next = new ConcurrentQueue<(Uri Service, DemoRequest Request)>();
         double due = 0;
         long before = clock.GetTimestamp();
         try
@@ -93,8 +92,8 @@ internal sealed class DemoTraffic(IEnumerable<ModuleListener> listeners, TimePro
                 underWay.RemoveAll(task => task.IsCompleted);
                 for (; due >= 1 && underWay.Count < MaxUnderWay; due--)
                 {
-                    Request request = next.TryDequeue(out Request? step) ? step : Any(addresses);
-                    underWay.Add(AskAsync(client, request, next, stop));
+                    (Uri service, DemoRequest request) = next.TryDequeue(out (Uri, DemoRequest) step) ? step : Any();
+                    underWay.Add(AskAsync(client, service, request, next, stop));
                 }
 
                 // What could not be asked in time is not made up for.
@@ -107,19 +106,16 @@ internal sealed class DemoTraffic(IEnumerable<ModuleListener> listeners, TimePro
         }
     }
 
-    private async Task AskAsync(
-        HttpClient client, Request request, ConcurrentQueue<Request> next, CancellationToken stop)
+    private async Task AskAsync(HttpClient client, Uri service, DemoRequest request,
+        ConcurrentQueue<(Uri Service, DemoRequest Request)> next, CancellationToken stop)
     {
         try
         {
-            using var message = new HttpRequestMessage(request.Method, request.Url);
+            using var message = new HttpRequestMessage(request.Method, new Uri(service, request.Path));
             if (request.Body is not null)
                 message.Content = new StringContent(request.Body, Encoding.UTF8, "application/json");
             using HttpResponseMessage answer = await client.SendAsync(message, stop);
-            if (answer.Headers.Location is { } location && Random.Shared.Next(2) == 0)
-                next.Enqueue(Step(new Uri(request.Url, location), Life()));
-            else if (request.Order is { } order && request.Then.Length > 0)
-                next.Enqueue(Step(order, request.Then));
+            if (request.Then?.Invoke(answer) is { } step) next.Enqueue((service, step));
         }
         catch (Exception exception) when (exception is HttpRequestException or OperationCanceledException)
         {
@@ -127,35 +123,19 @@ internal sealed class DemoTraffic(IEnumerable<ModuleListener> listeners, TimePro
         }
     }
 
-    private static Request Any(Dictionary<string, Uri> addresses)
+    // A request of any module, as often as its weight says.
+    private (Uri Service, DemoRequest Request) Any()
     {
-        string product = $"prod_{(int)(200 * Math.Pow(Random.Shared.NextDouble(), 2))}";
-        (string customer, int quantity) = ($"customer-{Random.Shared.Next(100)}", Random.Shared.Next(1, 4));
-        return Random.Shared.Next(100) switch
+        int chosen = Random.Shared.Next(_listeners.Sum(listener => listener.DemoRequests.Sum(kind => kind.Weight)));
+        foreach (ModuleListener listener in _listeners)
         {
-            < 50 => new Request(HttpMethod.Get, new Uri(addresses["products"], $"/products/{product}")),
-            < 65 => new Request(HttpMethod.Get, new Uri(addresses["products"], "/products?limit=20")),
-            < 67 => new Request(HttpMethod.Get, new Uri(addresses["products"], "/products/nothing")),
-            < 75 => new Request(HttpMethod.Get, new Uri(addresses["inventory"], $"/inventory/{product}")),
-            < 78 => new Request(HttpMethod.Post, new Uri(addresses["inventory"], "/inventory/increase"),
-                $$"""{"product_id":"{{product}}","quantity":1}"""),
-            _ => new Request(HttpMethod.Post, new Uri(addresses["orders"], "/orders"),
-                $$"""{"customer_id":"{{customer}}","items":[{"product_id":"{{product}}","quantity":{{quantity}}}]}"""),
-        };
-    }
+            foreach ((int weight, Func<DemoRequest> make) in listener.DemoRequests)
+            {
+                if (chosen < weight) return (listener.Address, make());
+                chosen -= weight;
+            }
+        }
 
-    private static string[] Life() =>
-        Random.Shared.Next(3) switch { 0 => ["pay", "ship", "deliver"], 1 => ["pay"], _ => ["cancel"] };
-
-    private static Request Step(Uri order, string[] life) =>
-        new(HttpMethod.Post, new Uri($"{order}/{life[0]}")) { Order = order, Then = life[1..] };
-
-    private sealed record Request(HttpMethod Method, Uri Url, string? Body = null)
-    {
-        /// <summary>The order that it is a step of.</summary>
-        public Uri? Order { get; init; }
-
-        /// <summary>The steps that come after it.</summary>
-        public string[] Then { get; init; } = [];
+        throw new InvalidOperationException("No module has demo traffic.");
     }
 }

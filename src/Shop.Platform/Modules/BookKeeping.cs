@@ -11,7 +11,7 @@ namespace Shop.Platform.Modules;
 /// marked: see <see cref="BookMark"/>.
 /// As a hosted service it comes before the modules, and so it closes the databases after them.
 /// </summary>
-internal sealed class BookKeeping(IReadOnlyList<IShopModule> modules, IServiceProvider services) : IHostedLifecycleService, IAsyncDisposable
+internal sealed class BookKeeping(IEnumerable<IShopModule> modules, IServiceProvider services) : IHostedLifecycleService, IAsyncDisposable
 {
     /// <summary>Time between two marks, if there is work. A file that is older than two such times is found
     /// out.</summary>

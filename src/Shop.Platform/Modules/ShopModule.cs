@@ -10,7 +10,7 @@ namespace Shop.Platform.Modules;
 /// </summary>
 public interface IShopModule : IAsyncDisposable
 {
-    /// <summary>Who the module is.</summary>
+    /// <summary>Its names.</summary>
     ModuleIdentity Identity { get; }
 
     /// <summary>Adds the module's own types to the container.</summary>
@@ -23,10 +23,23 @@ public interface IShopModule : IAsyncDisposable
     void MapRoutes(ModuleRoutes routes, IServiceProvider services);
 }
 
-/// <summary>Who a module is.</summary>
+/// <summary>The names of a module, and its place in the shop.</summary>
 /// <param name="Name">Short name: its listener, its settings and its file bear it (<c>orders</c>).</param>
 /// <param name="Service">Value of the label <c>service</c> on its metrics (<c>order-service</c>).</param>
 /// <param name="Title">Title of its API document.</param>
 /// <param name="Summary">One sentence on what it does.</param>
-/// <param name="DefaultPort">Port it listens on where the settings name none.</param>
-public sealed record ModuleIdentity(string Name, string Service, string Title, string Summary, int DefaultPort);
+/// <param name="DefaultPort">Port that it listens on unless the settings name another.</param>
+public sealed record ModuleIdentity(string Name, string Service, string Title, string Summary, int DefaultPort)
+{
+    /// <summary>Its name in the navigation of the pages.</summary>
+    public string NavigationTitle { get; init; } = Title;
+
+    /// <summary>Pages of its own that its navigation leads to, beside its home page.</summary>
+    public IReadOnlyList<(string Title, string Path)> NavigationPages { get; init; } = [];
+
+    /// <summary>Whether pages of other modules have forms that are posted to this one.</summary>
+    public bool AcceptsFormsOfOtherModules { get; init; }
+
+    /// <summary>Labels whose values are items of the shop: the console leaves series with such a label out.</summary>
+    public IReadOnlyList<string> ItemLabels { get; init; } = [];
+}

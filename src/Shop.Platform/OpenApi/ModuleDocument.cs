@@ -23,7 +23,7 @@ internal static partial class ModuleDocument
 
     private const string KeyScheme = "apiKey", MetricsKeyScheme = "metricsKey";
 
-    public static void AddModuleDocument(this IServiceCollection services, ModuleIdentity module, string version) =>
+    public static void AddModuleDocument(this IServiceCollection services, ModuleIdentity module) =>
         services.AddOpenApi(module.Name, options =>
         {
             options.OpenApiVersion = OpenApiSpecVersion.OpenApi3_1;
@@ -39,9 +39,9 @@ internal static partial class ModuleDocument
                 foreach ((string member, OneOfAttribute one) in Choices(context.JsonTypeInfo)) choices[(SchemaName(context.JsonTypeInfo)!, member)] = one;
                 return Task.CompletedTask;
             });
-            options.AddDocumentTransformer((document, _, _) =>
+            options.AddDocumentTransformer((document, context, _) =>
             {
-                Introduce(document, module, version);
+                Introduce(document, module, context.ApplicationServices.GetRequiredService<BuildInfo>().Version);
                 foreach (((string schema, string member), OneOfAttribute one) in choices)
                     document.Components!.Schemas![schema].Properties![member] = Choices(document, one.Schema, one.Values);
                 return Task.CompletedTask;

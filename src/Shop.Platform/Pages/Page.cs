@@ -33,7 +33,7 @@ public sealed class Page(string title, RazorSlice body) : IResult
     private void Write(HttpContext http)
     {
         ModuleIdentity module = http.Features.GetRequiredFeature<ModuleListener>().Module.Identity;
-        Write(http, new Frame(title, body, module.Name, Site.Of(http), http.RequestServices.GetRequiredService<Assets>()), Status);
+        Write(http, new Frame(title, body, module, Site.Of(http), http.RequestServices.GetRequiredService<Assets>()), Status);
     }
 
     /// <summary>Writes a page whole. It is rendered into memory, so nothing of it ever waits.</summary>
@@ -49,7 +49,7 @@ public sealed class Page(string title, RazorSlice body) : IResult
         response.StatusCode = status;
         response.ContentType = "text/html; charset=utf-8";
         response.ContentLength = bytes.Length;
-        response.Headers.ContentSecurityPolicy = SecurityHeaders.PagePolicy(frame.Site.Orders);
+        response.Headers.ContentSecurityPolicy = SecurityHeaders.PagePolicy(frame.Site.FormTargets);
         response.Headers["Referrer-Policy"] = "strict-origin"; // without it the checkout could not tell whose form it is
         JsonAnswer.Write(response, bytes);
     }
@@ -68,8 +68,8 @@ public sealed class Page(string title, RazorSlice body) : IResult
     }
 }
 
-/// <summary>What all pages share.</summary>
-internal sealed record Frame(string Title, RazorSlice Body, string Module, Site Site, Assets Assets);
+/// <summary>The parts that all pages have: their service has a navigation of its own.</summary>
+internal sealed record Frame(string Title, RazorSlice Body, ModuleIdentity? Module, Site Site, Assets Assets);
 
 /// <summary>What went wrong, for a person.</summary>
 internal sealed record ErrorModel(int Status, string Error, IReadOnlyList<(string Path, string Message)> Errors, int? RetryAfterSeconds, string TraceId);

@@ -1,23 +1,38 @@
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
 using Shop.Platform.Http;
+using Shop.Platform.Modules;
 using Shop.Platform.Security;
 
 namespace Shop.Platform.Pages;
 
-/// <summary>Where a browser finds the services: at the addresses that the settings say, else on the host that it asked, by their ports.</summary>
-/// <param name="Products">The storefront.</param>
-/// <param name="Orders">The orders board, and the checkout.</param>
-/// <param name="Inventory">The stock board.</param>
-/// <param name="TakesForms">Whether forms of this client are taken: with keys set, a browser has none, unless a proxy adds it. What would be refused is not offered.</param>
-public sealed record Site(string Products, string Orders, string Inventory, bool TakesForms)
+/// <summary>
+/// Where a browser finds the services: at the addresses that the settings name, else on the host that it asked, by
+/// their ports.
+/// </summary>
+/// <param name="Services">Each module and its address, in the order of the navigation.</param>
+/// <param name="TakesForms">
+/// Whether forms of this client are accepted: if keys are set, a browser has none, unless a proxy adds it. A form that
+/// would be refused is not shown.
+/// </param>
+public sealed record Site(IReadOnlyList<(ModuleIdentity Module, string Url)> Services, bool TakesForms)
 {
-    /// <summary>As seen by this request.</summary>
+    /// <summary>The site as this request sees it.</summary>
     public static Site Of(HttpContext http)
     {
-        Dictionary<string, ModuleListener> listeners = http.RequestServices.GetServices<ModuleListener>().ToDictionary(listener => listener.Module.Identity.Name, StringComparer.Ordinal);
-        return new Site(Url(http, listeners["products"]), Url(http, listeners["orders"]), Url(http, listeners["inventory"]), MayWrite(http, listeners["products"].Module.Settings.ApiKeys));
+        ModuleListener[] listeners = [.. http.RequestServices.GetServices<ModuleListener>()
+            .OrderBy(listener => listener.Module.Identity.DefaultPort)];
+        return new Site([.. listeners.Select(listener => (listener.Module.Identity, Url(http, listener)))],
+            MayWrite(http, listeners[0].Module.Settings.ApiKeys));
     }
+
+    /// <summary>The address of a service.</summary>
+    /// <param name="module">Name of its module.</param>
+    public string Url(string module) => Services.First(service => service.Module.Name == module).Url;
+
+    /// <summary>The services that forms of any page may be posted to.</summary>
+    internal IEnumerable<string> FormTargets =>
+        Services.Where(service => service.Module.AcceptsFormsOfOtherModules).Select(service => service.Url);
 
     /// <summary>Whether an <c>Origin</c> header names a page of the shop's own: of the host and port that were asked, or of another of its services.</summary>
     internal static bool IsOwnOrigin(HttpContext http, string? origin)
@@ -26,8 +41,7 @@ public sealed record Site(string Products, string Orders, string Inventory, bool
         HostString asked = http.Request.Host;
         // A published port, or a proxy in front, is seen by the browser alone, which names it in both headers.
         if (HostName.Canonical(asked.Host) == page.Host && (asked.Port ?? page.DefaultPort) == page.Port) return true;
-        Site site = Of(http);
-        return new[] { site.Products, site.Orders, site.Inventory }.Any(url => WebOrigin.Parse(url) == page);
+        return Of(http).Services.Any(service => WebOrigin.Parse(service.Url) == page);
     }
 
     private static bool MayWrite(HttpContext http, ApiKeys keys) => !keys.Any || (ApiKeys.Shown(http.Request.Headers) is { } shown && keys.Find(shown) is { MayWrite: true });

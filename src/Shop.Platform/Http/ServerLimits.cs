@@ -1,0 +1,39 @@
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.Extensions.DependencyInjection;
+using Shop.Platform.Requests;
+
+namespace Shop.Platform.Http;
+
+/// <summary>
+/// The limits of the server. Idle connections cost memory, slow clients a place in the queue of others: each limit is a
+/// choice, and SECURITY.md says which.
+/// </summary>
+internal static class ServerLimits
+{
+    private static readonly MinDataRate SlowestClient = new(bytesPerSecond: 240, gracePeriod: TimeSpan.FromSeconds(5));
+
+    /// <summary>Sets the limits, and opens the listener of each module.</summary>
+    public static void ConfigureListeners(this IWebHostBuilder server, ShopSettings settings) => server.ConfigureKestrel(kestrel =>
+    {
+        kestrel.AddServerHeader = false;
+        var shares = kestrel.ApplicationServices.GetRequiredService<MemoryShares>();
+        KestrelServerLimits limits = kestrel.Limits;
+        limits.MaxConcurrentConnections = shares.Connections + ConnectionLimit.BeingRefused;
+        limits.RequestHeadersTimeout = settings.RequestTimeout;
+        limits.KeepAliveTimeout = ModuleListener.KeepAlive;
+        limits.MaxRequestLineSize = 8 * 1024;
+        limits.MaxRequestHeaderCount = 100;
+        limits.MaxRequestHeadersTotalSize = 16 * 1024;
+        // What a client sends after a request that is being answered stays with the client. Bytes that were looked at do
+        // not count, so a longer body arrives all the same.
+        limits.MaxRequestBufferSize = MemoryShares.RequestBuffer;
+        limits.MaxResponseBufferSize = shares.ReplyBuffer;
+        limits.MinRequestBodyDataRate = SlowestClient;
+        limits.MinResponseDataRate = SlowestClient;
+        // The server counts the framing of chunks too, so its limit is wider; the shop's own is exact.
+        limits.MaxRequestBodySize = 8 * RequestBody.MaxBytes;
+        foreach (ModuleListener listener in kestrel.ApplicationServices.GetServices<ModuleListener>()) listener.Listen(kestrel);
+    });
+}

@@ -1,0 +1,126 @@
+using System.Globalization;
+using System.Text;
+using System.Text.RegularExpressions;
+using Microsoft.AspNetCore.WebUtilities;
+using Shop.Platform.Http;
+
+namespace Shop.Platform.Live;
+
+/// <summary>Reads a registry's text, in the exposition format of Prometheus, for the console.</summary>
+/// <param name="itemLabels">Series with one of these labels are left to <c>/metrics</c>.</param>
+internal sealed partial class Exposition(IEnumerable<string> itemLabels)
+{
+    private readonly byte[][] _itemLabels = [.. itemLabels.Select(label => Encoding.UTF8.GetBytes($"{label}=\""))];
+
+    /// <summary>The counts that the charts are made of, with next to no memory.</summary>
+    public static RequestCounts Totals(ReadOnlySpan<byte> text)
+    {
+        double requests = 0, refused = 0, failed = 0;
+        var buckets = new SortedDictionary<double, double>();
+        foreach (Range range in text.Split((byte)'\n'))
+        {
+            ReadOnlySpan<byte> line = text[range];
+            if (line.StartsWith("app_request_latency_seconds_bucket{"u8))
+            {
+                ReadOnlySpan<byte> bound = Label(line, "le=\""u8);
+                double key = bound.SequenceEqual("+Inf"u8) ? double.PositiveInfinity : Number(bound);
+                buckets[key] = buckets.GetValueOrDefault(key) + Value(line);
+            }
+            else if (line.StartsWith("app_requests_total{"u8))
+            {
+                requests += Value(line);
+            }
+            else if (line.StartsWith("http_requests_by_status_code_total{"u8))
+            {
+                ReadOnlySpan<byte> code = Label(line, "code=\""u8);
+                if (RequestMetrics.IsFailure(code)) failed += Value(line);
+                else if (code[0] >= (byte)'4') refused += Value(line);
+            }
+        }
+
+        return new RequestCounts(requests, refused, failed, buckets);
+    }
+
+    /// <summary>Every figure that the console shows.</summary>
+    public LiveReading Everything(ReadOnlySpan<byte> text)
+    {
+        double requests = 0;
+        var byCode = new SortedDictionary<string, double>(StringComparer.Ordinal);
+        var byRoute = new Dictionary<string, double>(StringComparer.Ordinal);
+        var figures = new Dictionary<string, double>(StringComparer.Ordinal);
+        foreach (Range range in text.Split((byte)'\n'))
+        {
+            ReadOnlySpan<byte> line = text[range];
+            if (line.Length == 0 || line[0] == (byte)'#') continue;
+            if (line.StartsWith("app_requests_total{"u8))
+            {
+                requests += Value(line);
+                if (Value(line) == 0) continue;
+                string method = Encoding.UTF8.GetString(Label(line, "method=\""u8));
+                byRoute[$"{method} {Encoding.UTF8.GetString(Label(line, "endpoint=\""u8))}"] = Value(line);
+            }
+            else if (line.StartsWith("http_requests_by_status_code_total{"u8))
+            {
+                if (Value(line) > 0) byCode[CodeName((int)Number(Label(line, "code=\""u8)))] = Value(line);
+            }
+            else if (IsFigure(line))
+            {
+                Match series = Series().Match(Encoding.UTF8.GetString(line[..line.LastIndexOf((byte)' ')]));
+                string labels = ServiceLabel().Replace(series.Groups["labels"].Value, "").Trim(',');
+                figures[$"{series.Groups["name"].Value} {labels}".TrimEnd()] = Value(line);
+            }
+        }
+
+        return new LiveReading(requests, byCode, byRoute, figures);
+    }
+
+    private static string CodeName(int code)
+    {
+        bool hasGone = code == RequestMetrics.ClientClosedRequest;
+        return $"{code / 100}xx: {code} {(hasGone ? "Client went away" : ReasonPhrases.GetReasonPhrase(code))}".TrimEnd();
+    }
+
+    // The charts show the request metrics; series for each item are too many.
+    private bool IsFigure(ReadOnlySpan<byte> line)
+    {
+        ReadOnlySpan<byte> name = line[..line.IndexOfAny((byte)'{', (byte)' ')];
+        return !name.StartsWith("app_"u8) && !name.StartsWith("http_"u8) && !name.StartsWith("exposed_"u8)
+            && !name.EndsWith("_bucket"u8) && !name.EndsWith("_sum"u8) && !name.EndsWith("_count"u8)
+            && !name.EndsWith("_limit"u8)
+            && !HasItemLabel(line);
+    }
+
+    private bool HasItemLabel(ReadOnlySpan<byte> line)
+    {
+        foreach (byte[] label in _itemLabels)
+        {
+            if (line.IndexOf(label) >= 0) return true;
+        }
+
+        return false;
+    }
+
+    private static ReadOnlySpan<byte> Label(ReadOnlySpan<byte> line, ReadOnlySpan<byte> start)
+    {
+        ReadOnlySpan<byte> rest = line[(line.IndexOf(start) + start.Length)..];
+        return rest[..rest.IndexOf((byte)'"')];
+    }
+
+    private static double Value(ReadOnlySpan<byte> line) => Number(line[(line.LastIndexOf((byte)' ') + 1)..]);
+
+    private static double Number(ReadOnlySpan<byte> text) => double.Parse(text, CultureInfo.InvariantCulture);
+
+    [GeneratedRegex(@"^(?<name>[^{]+)(\{(?<labels>.*)\})?$", RegexOptions.ExplicitCapture, 1000)]
+    private static partial Regex Series();
+
+    [GeneratedRegex(",?service=\"[^\"]*\"", RegexOptions.None, 1000)]
+    private static partial Regex ServiceLabel();
+}
+
+/// <summary>What the request metrics of a service have counted since its start.</summary>
+/// <param name="Requests">Requests answered.</param>
+/// <param name="Refused">Answers that refused what a client sent.</param>
+/// <param name="Failed">Answers in which the shop failed.</param>
+/// <param name="Buckets">Requests by their latency: the upper bound in seconds, and how many were no slower.</param>
+internal sealed record RequestCounts(
+    double Requests, double Refused, double Failed, SortedDictionary<double, double> Buckets);

@@ -1,0 +1,46 @@
+using Microsoft.AspNetCore.Http;
+using Microsoft.Data.Sqlite;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Shop.Platform.Data;
+using Shop.Platform.Http;
+using Shop.Platform.Live;
+
+namespace Shop.Platform.Modules;
+
+/// <summary>Starts a module before the ports are open, and stops it after the requests have ended.</summary>
+internal sealed class ModuleLifetime(IShopModule module, IServiceProvider services) : IHostedService, IAsyncDisposable
+{
+    private Periodic? _purge;
+
+    public async Task StartAsync(CancellationToken cancellationToken)
+    {
+        var listener = services.GetRequiredKeyedService<ModuleListener>(module.Identity.Name);
+        ModuleContext context = listener.Module;
+        try
+        {
+            await module.StartAsync(services, cancellationToken);
+        }
+        catch (Exception exception) when (exception is SqliteException or StoreException)
+        {
+            // A module's start asks others too: the file is the one that failed.
+            ModuleContext failed = exception is StoreException store ? services.GetRequiredKeyedService<ModuleContext>(store.Module) : context;
+            throw new ShopStartException($"The database file {failed.Database.Path} can't be used: {(exception as StoreUnreadableException)?.InnerException!.Message ?? exception.Message}", exception);
+        }
+
+        if (context.Books.Agree) _purge = new Periodic("Purging old idempotency keys", TimeSpan.FromHours(1),
+            () => context.Database.Keys.PurgeAsync(context.Now()), context.Clock, context.Log);
+        services.GetRequiredService<PipelineWarmup>().Begin(listener, () => ModulePipeline.Build(services, module, listener));
+    }
+
+    public async Task StopAsync(CancellationToken cancellationToken)
+    {
+        await services.GetRequiredService<DemoTraffic>().DisposeAsync();
+        await services.GetRequiredKeyedService<LiveFigures>(module.Identity.Name).DisposeAsync();
+        await DisposeAsync();
+        await module.DisposeAsync();
+        services.GetRequiredKeyedService<ModuleContext>(module.Identity.Name).Queries.Dispose();
+    }
+
+    public ValueTask DisposeAsync() => _purge?.DisposeAsync() ?? default;
+}

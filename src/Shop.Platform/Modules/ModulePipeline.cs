@@ -1,0 +1,31 @@
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.DependencyInjection;
+using Shop.Platform.Http;
+using Shop.Platform.Live;
+using Shop.Platform.Pages;
+using Shop.Platform.Security;
+
+namespace Shop.Platform.Modules;
+
+/// <summary>The pipeline of a module: its own routing, so that the routes of one module are unknown to the others.</summary>
+internal static class ModulePipeline
+{
+    public static RequestDelegate Build(IServiceProvider services, IShopModule module, ModuleListener listener)
+    {
+        var pipeline = new ApplicationBuilder(services);
+        pipeline.UsePathBase("/api");
+        pipeline.Use(MethodName.Distinguish);
+        pipeline.UseRouting();
+        RequestDelegate compress = LimitedCompression.Build(services);
+        pipeline.Use(next => new RequestPipeline(listener, compress, new Admission(listener, services), next).InvokeAsync);
+        pipeline.UseEndpoints(endpoints =>
+        {
+            var routes = new ModuleRoutes(endpoints, listener);
+            module.MapRoutes(routes, services);
+            ServiceRoutes.Map(endpoints, routes, listener.Module, services.GetRequiredService<BuildInfo>(), services.GetRequiredService<ProcessMetrics>(),
+                (services.GetRequiredService<Assets>(), services.GetRequiredKeyedService<LiveFigures>(listener.Module.Identity.Name), services.GetRequiredService<DemoTraffic>()));
+        });
+        return pipeline.Build();
+    }
+}

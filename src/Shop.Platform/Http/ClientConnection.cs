@@ -147,7 +147,7 @@ internal sealed class ClientConnection : IDuplexPipe, IDisposable
         long more = bytes - Interlocked.Exchange(ref _replyBytes, bytes);
         if (more == 0 || _all.HoldsReply(this, more)) return;
         // It is written already, so nothing else can be said.
-        Listener.Metrics.CountNoMemory();
+        Listener.Metrics.CountRejection(RejectionReason.NoMemory);
         Cut();
     }
 

@@ -93,7 +93,7 @@ internal sealed class ClientConnections(MemoryShares shares)
 
         foreach (ClientConnection connection in leaving)
         {
-            connection.Listener.Metrics.CountNoMemory();
+            connection.Listener.Metrics.CountRejection(RejectionReason.NoMemory);
             connection.Cut();
         }
 

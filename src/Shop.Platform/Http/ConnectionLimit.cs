@@ -57,7 +57,7 @@ internal sealed class ConnectionLimit(ModuleListener listener)
     private byte[] Answer()
     {
         string traceId = ActivityTraceId.CreateRandom().ToHexString();
-        Problem problem = Problem.Unavailable("Too many connections; try again in a second.", "too-many-connections");
+        Problem problem = Rejections.TooManyConnections;
         listener.Failures.Take(isFault: false)?.LogInformation("A connection was one too many and answered {Status}: {Error} (trace_id {TraceId})", problem.Status, problem.Error, traceId);
         ReadOnlySpan<byte> body = problem.ToJson(traceId);
         string head = string.Join("\r\n", "HTTP/1.1 503 Service Unavailable", "Connection: close", "Content-Type: application/problem+json", $"Content-Length: {body.Length}",

@@ -1,4 +1,6 @@
 using System.Diagnostics;
+using System.Text;
+using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
 
 namespace Shop.Platform.Http;
@@ -17,6 +19,8 @@ public sealed class FailureLog(ILogger log)
 
     /// <summary>Faults in a second that have their stack trace: the same fault again tells nothing new.</summary>
     public const int TracesPerSecond = 5;
+
+    private const int MaxText = 500;
 
     private long _second;
     private int _refusals;
@@ -43,6 +47,29 @@ public sealed class FailureLog(ILogger log)
         return null;
     }
 
-    /// <summary>Whether a fault's line may have its stack trace now.</summary>
-    public bool TakeTrace() => Interlocked.Increment(ref _traces) <= TracesPerSecond;
+    // Whether a fault's line may have its stack trace now.
+    private bool TakeTrace() => Interlocked.Increment(ref _traces) <= TracesPerSecond;
+
+    /// <summary>Logs an answer, if it may have another line now.</summary>
+    internal void Log(HttpRequest request, Problem problem, string traceId)
+    {
+        // A stack trace is for a fault of the shop alone: a full disk under load would write thousands.
+        bool isFault = problem.Status == StatusCodes.Status500InternalServerError;
+        if (Take(isFault) is not { } lines) return;
+        bool hasTrace = isFault && TakeTrace();
+        LogLevel level = isFault ? LogLevel.Error : problem.Status > 500 ? LogLevel.Warning : LogLevel.Information;
+        string text = problem.Cause is null || hasTrace ? problem.Error : $"{problem.Error} {problem.Cause.Message}";
+        lines.Log(level, hasTrace ? problem.Cause : null, "{Method} {Path} answered {Status}: {Error} (trace_id {TraceId})",
+            Printable(request.Method), Printable(request.Path.ToUriComponent()), problem.Status, Printable(text), traceId);
+    }
+
+    // A client's text must not be able to make a log line of its own, nor one without end.
+    private static string Printable(string text)
+    {
+        if (text.Length > MaxText) text = $"{text.AsSpan(0, MaxText)}…";
+        if (!text.AsSpan().ContainsAnyInRange('\0', '\x1f') && !text.AsSpan().ContainsAnyInRange('\x7f', '\x9f')) return text;
+        var printable = new StringBuilder(text.Length);
+        foreach (char character in text) printable.Append(char.IsControl(character) ? '\uFFFD' : character);
+        return printable.ToString();
+    }
 }

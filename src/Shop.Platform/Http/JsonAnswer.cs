@@ -42,7 +42,7 @@ public static class JsonAnswer
     {
         if (bytes <= Large) return null;
         ClientConnection? connection = http.Features.Get<ClientConnection>();
-        return connection is null || connection.HasRoomForReply(bytes) ? null : connection.Listener.NoMemory();
+        return connection is null || connection.HasRoomForReply(bytes) ? null : Rejections.NoMemory;
     }
 
     private sealed class Answer<T>(int status, T body, JsonTypeInfo<T> type) : IResult

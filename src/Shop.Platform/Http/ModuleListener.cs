@@ -1,7 +1,6 @@
 using System.Net;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
-using Shop.Platform.Data;
 using Shop.Platform.Live;
 using Shop.Platform.Modules;
 
@@ -55,34 +54,6 @@ public sealed class ModuleListener(ModuleContext module)
     }
 
     private int Port => Module.Settings.Ports[Module.Identity.Name];
-
-    /// <summary>The refusal of a request that is one too many; counted.</summary>
-    public Problem TooManyRequests()
-    {
-        Metrics.CountTooMany();
-        return Problem.TooMany("Too many requests at once; try again in a second.", "too-many-requests");
-    }
-
-    /// <summary>The refusal of a write whose turn came too late; counted.</summary>
-    public Problem WaitedTooLong()
-    {
-        Metrics.CountWaitedTooLong();
-        return Problem.Unavailable("The write waited too long for its turn and was not made; try again in a second.", "queue-timeout");
-    }
-
-    /// <summary>The refusal of a query that was not done in time; counted.</summary>
-    public Problem QueriedTooLong(QueryTimeoutException late)
-    {
-        Metrics.CountQueriedTooLong();
-        return Problem.Unavailable($"The query was not done within {late.Deadline.TotalSeconds} s; try again in a second, or ask for less.", "query-timeout");
-    }
-
-    /// <summary>The refusal of what has no room in memory; counted.</summary>
-    internal Problem NoMemory()
-    {
-        Metrics.CountNoMemory();
-        return Problem.Unavailable("There is no memory for this at the moment, because too many clients are slow; try again in a second.", "no-memory");
-    }
 
     /// <summary>Opens the listener.</summary>
     public void Listen(KestrelServerOptions kestrel) => Listen(kestrel, Module.Settings.BindAddress, Port, Mark);

@@ -131,8 +131,8 @@ public sealed class ModuleRoutes
 
         private Problem? Refusal(HttpContext http)
         {
-            if (template == "/" && Accepts.PrefersHtml(http.Request.Headers)) return null;
-            if (answersJson && !Accepts.JsonIn(http.Request.Headers))
+            if (template == "/" && AcceptHeader.PrefersHtml(http.Request.Headers)) return null;
+            if (answersJson && !AcceptHeader.AllowsJson(http.Request.Headers))
             {
                 return new Problem(StatusCodes.Status406NotAcceptable,
                     "The answer is JSON: ask for Accept: application/json, or leave Accept out.");

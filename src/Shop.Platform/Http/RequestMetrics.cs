@@ -17,16 +17,23 @@ public sealed class RequestMetrics
         [HttpMethods.Get, HttpMethods.Head, HttpMethods.Post, HttpMethods.Put, HttpMethods.Delete,
             HttpMethods.Connect, HttpMethods.Options, HttpMethods.Trace, HttpMethods.Patch];
 
+    // In the order of RejectionReason.
+    private static readonly string[] RejectionReasons =
+    [
+        "queue_full", "queue_timeout", "query_timeout", "client_rate", "too_many_requests", "too_many_connections",
+        "body_too_large", "no_memory",
+    ];
+
     /// <summary>
     /// Statuses that need no route: the pipeline's own, and those that the server answers by itself. Each route adds
     /// what it may answer.
     /// </summary>
     private static readonly int[] CodesWithoutRoute = [204, 400, 404, 405, 408, 414, 431, ClientClosedRequest, 500, 503, 505];
 
-    private readonly Counter _requests, _byCode, _rejected;
+    private readonly Counter _requests, _byCode;
     private readonly Histogram _latency;
     private readonly Counter.Child?[] _codes = new Counter.Child?[600];
-    private readonly Counter.Child _queueFull, _waitedTooLong, _queriedTooLong, _tooMany, _tooManyConnections, _clientTooFast, _tooLarge, _noMemory;
+    private readonly Counter.Child[] _rejected;
     private readonly Counter _gaveWay;
     private readonly Dictionary<string, RouteMetrics> _unmatched = new(StringComparer.Ordinal);
     private readonly RouteMetrics _unmatchedOther;
@@ -45,15 +52,8 @@ public sealed class RequestMetrics
             });
         Gauge inProgress = module.Metrics.CreateGauge("app_requests_in_progress", "Requests being worked on now.");
         module.Registry.AddBeforeCollectCallback(() => inProgress.Set(InProgress));
-        _rejected = module.Metrics.CreateCounter("app_requests_rejected_total", "Requests refused by a limit.", ["reason"]);
-        _queueFull = _rejected.WithLabels("queue_full");
-        _waitedTooLong = _rejected.WithLabels("queue_timeout");
-        _queriedTooLong = _rejected.WithLabels("query_timeout");
-        _clientTooFast = _rejected.WithLabels("client_rate");
-        _tooMany = _rejected.WithLabels("too_many_requests");
-        _tooManyConnections = _rejected.WithLabels("too_many_connections");
-        _tooLarge = _rejected.WithLabels("body_too_large");
-        _noMemory = _rejected.WithLabels("no_memory");
+        Counter rejected = module.Metrics.CreateCounter("app_requests_rejected_total", "Requests refused by a limit.", ["reason"]);
+        _rejected = [.. RejectionReasons.Select(reason => rejected.WithLabels(reason))];
         _gaveWay = module.Metrics.CreateCounter("app_connections_gave_way_total", "Connections that were closed for others, because there was no room and they waited for their client.");
 
         Expect(CodesWithoutRoute);
@@ -82,23 +82,8 @@ public sealed class RequestMetrics
         foreach (int code in codes) _codes[code] ??= _byCode.WithLabels(code.ToString());
     }
 
-    /// <summary>A write queue refused.</summary>
-    public void CountQueueFull() => _queueFull.Inc();
-
-    /// <summary>A write waited too long for its turn.</summary>
-    public void CountWaitedTooLong() => _waitedTooLong.Inc();
-
-    /// <summary>A list, a count or a search was not done in time.</summary>
-    public void CountQueriedTooLong() => _queriedTooLong.Inc();
-
-    /// <summary>More were being worked on than the module takes.</summary>
-    public void CountTooMany() => _tooMany.Inc();
-
-    /// <summary>One client sent more than its rate.</summary>
-    public void CountClientTooFast() => _clientTooFast.Inc();
-
-    /// <summary>A request or a reply had no room in memory: it was refused, or ended in the middle.</summary>
-    internal void CountNoMemory() => _noMemory.Inc();
+    /// <summary>Counts a request that a limit refused.</summary>
+    public void CountRejection(RejectionReason reason) => _rejected[(int)reason].Inc();
 
     /// <summary>A connection that waited for its client was closed for another.</summary>
     internal void CountGaveWay() => _gaveWay.Inc();
@@ -110,7 +95,7 @@ public sealed class RequestMetrics
         Interlocked.Decrement(ref _inProgress);
         route.Observe(duration);
         Count(code);
-        if (code == StatusCodes.Status413PayloadTooLarge) _tooLarge.Inc();
+        if (code == StatusCodes.Status413PayloadTooLarge) CountRejection(RejectionReason.BodyTooLarge);
     }
 
     /// <summary>The metrics of a request that no route took.</summary>
@@ -127,7 +112,7 @@ public sealed class RequestMetrics
     internal void RefusedConnection()
     {
         RefusedByServer(StatusCodes.Status503ServiceUnavailable);
-        _tooManyConnections.Inc();
+        CountRejection(RejectionReason.TooManyConnections);
     }
 
     private void Count(int code) => (_codes[code] ??= _byCode.WithLabels(code.ToString())).Inc();

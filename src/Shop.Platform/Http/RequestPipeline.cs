@@ -22,7 +22,7 @@ internal sealed class RequestPipeline(ModuleListener listener, RequestDelegate c
     private readonly RequestMetrics _metrics = listener.Metrics;
     private readonly int _limit = listener.Module.Settings.MaxConcurrentRequests;
     private readonly Books _books = listener.Module.Books;
-    private readonly RequestDelegate _refuse = http => listener.TooManyRequests().ExecuteAsync(http);
+    private readonly RequestDelegate _refuse = static http => Rejections.TooManyRequests.ExecuteAsync(http);
 
     public Task InvokeAsync(HttpContext http)
     {
@@ -54,7 +54,7 @@ internal sealed class RequestPipeline(ModuleListener listener, RequestDelegate c
         {
             Task answering = (admission.Answer(http, http.GetEndpoint()) ?? RefusalByBooks(http)) is { } notAdmitted ? notAdmitted.ExecuteAsync(http) : answer(http);
             if (!answering.IsCompletedSuccessfully) return GuardAsync(http, answering, body, route, start);
-            if (IsBareError(http.Response)) ProblemOf(http).Write(http);
+            if (IsBareError(http.Response)) ProblemWriter.Write(http, ProblemOf(http));
             if (body is not null) Framing.EndIfUnfinished(http, body);
         }
         catch (Exception exception)
@@ -72,7 +72,7 @@ internal sealed class RequestPipeline(ModuleListener listener, RequestDelegate c
         {
             await answering;
             GroupCommitWriter.AssertIsElsewhere();
-            if (IsBareError(http.Response)) ProblemOf(http).Write(http);
+            if (IsBareError(http.Response)) ProblemWriter.Write(http, ProblemOf(http));
             if (body is not null) Framing.EndIfUnfinished(http, body);
         }
         catch (Exception exception)
@@ -119,11 +119,11 @@ internal sealed class RequestPipeline(ModuleListener listener, RequestDelegate c
         Problem problem = exception switch
         {
             BadHttpRequestException bad => new Problem(bad.StatusCode, bad.Message),
-            WriteQueueFullException => QueueFull(),
-            WriteTimeoutException => listener.WaitedTooLong(),
+            WriteQueueFullException => Rejections.QueueFull,
+            WriteTimeoutException => Rejections.QueueTimeout,
             StoreUnavailableException store => Problem.Unavailable("The shop can't write to its disk at the moment; try again soon.", "store-unavailable", store),
-            TooManyQueriesException => listener.TooManyRequests(),
-            QueryTimeoutException late => listener.QueriedTooLong(late),
+            TooManyQueriesException => Rejections.TooManyRequests,
+            QueryTimeoutException late => Rejections.QueryTimeout(late.Deadline),
             StoreUnreadableException unreadable => Unreadable(unreadable.InnerException!),
             _ => new Problem(StatusCodes.Status500InternalServerError, "Something went wrong inside the shop; the log has it under the trace_id.") { Cause = exception },
         };
@@ -138,17 +138,11 @@ internal sealed class RequestPipeline(ModuleListener listener, RequestDelegate c
         SecurityHeaders.AddTo(http.Response.Headers);
         Caching.Of(http.GetEndpoint()).AddTo(http.Response.Headers);
         admission.AddHeaders(http);
-        problem.Write(http);
+        ProblemWriter.Write(http, problem);
         if (body is null) return;
         // Whatever else went wrong, the body may be in the middle of a read.
         if (exception is BadHttpRequestException || problem.Status == StatusCodes.Status500InternalServerError) http.Response.Headers.Connection = "close";
         else Framing.EndIfUnfinished(http, body);
-    }
-
-    private Problem QueueFull()
-    {
-        _metrics.CountQueueFull();
-        return Problem.Unavailable("Too many writes are waiting; try again in a second.", "queue-full");
     }
 
     private static Problem Unreadable(Exception exception) => Problem.Unavailable(

@@ -23,7 +23,7 @@ internal sealed class WriteConcurrencyMiddleware(ModuleListener listener, Func<H
         if (!listener.WriteLimiter.TryAcquire(out ValueTask turn))
         {
             RequestBody.Discard(http);
-            await listener.TooManyRequests().ExecuteAsync(http);
+            await Rejections.TooManyRequests.ExecuteAsync(http);
             return;
         }
 
@@ -50,6 +50,6 @@ internal sealed class WriteConcurrencyMiddleware(ModuleListener listener, Func<H
         RequestBody.Discard(http);
         http.RequestAborted.ThrowIfCancellationRequested();
         tooLate?.Invoke();
-        return listener.WaitedTooLong();
+        return Rejections.QueueTimeout;
     }
 }

@@ -41,7 +41,7 @@ internal sealed class EventStream(EventFeed feed)
     public Task AnswerAsync(HttpContext http)
     {
         http.Response.Headers.CacheControl = "no-store, no-transform";
-        Accepts.Vary(http.Response.Headers);
+        AcceptHeader.Vary(http.Response.Headers);
         // The header is of a client that lost its stream; the parameter is of a page that was rendered at that event.
         string last = http.Request.Headers["Last-Event-ID"].ToString();
         string? after = last.Length > 0 ? last : http.Request.Query["after"];

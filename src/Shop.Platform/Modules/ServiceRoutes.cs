@@ -31,7 +31,7 @@ internal static class ServiceRoutes
     {
         var card = new ServiceInfo(module.Identity.Service, build.Version, Links(endpoints));
         IResult answer = JsonAnswer.Ok(card, PlatformJson.Default.ServiceInfo);
-        routes.Get("/", http => routes.HomePage is { } page && Accepts.PrefersHtml(http.Request.Headers) ? page(http) : ValueTask.FromResult(answer))
+        routes.Get("/", http => routes.HomePage is { } page && AcceptHeader.PrefersHtml(http.Request.Headers) ? page(http) : ValueTask.FromResult(answer))
             .WithName("getCard").WithTags(Tag).WithSummary("The service's card")
             .WithDescription("The service's name and version, and links to everything that it has.")
             .Produces<ServiceInfo>(200, "The card.", Encoding.UTF8.GetString(JsonAnswer.Bytes(card, PlatformJson.Default.ServiceInfo)));

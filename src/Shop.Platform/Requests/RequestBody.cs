@@ -168,7 +168,7 @@ public sealed class RequestBody : IDisposable
     private static Problem NoRoom(HttpContext http)
     {
         http.Response.Headers.Connection = "close"; // nobody reads the rest
-        return http.Features.GetRequiredFeature<ModuleListener>().NoMemory();
+        return Rejections.NoMemory;
     }
 
     /// <summary>Gives the body's memory back to the server. What was read from it stays.</summary>

@@ -15,7 +15,6 @@ internal sealed class Admission
 {
     private readonly ShopSettings _settings;
     private readonly string _realm;
-    private readonly RequestMetrics _metrics;
     private readonly AllowedHosts _hosts;
     private readonly bool _asksWho;
     /// <summary>Scrapes a second of one client, apart from its requests: so that a client that sends too much can still be watched, but not for nothing.</summary>
@@ -30,7 +29,6 @@ internal sealed class Admission
     {
         ShopSettings settings = _settings = listener.Module.Settings;
         _realm = listener.Module.Identity.Service;
-        _metrics = listener.Metrics;
         _hosts = new AllowedHosts(settings);
         _asksWho = settings.ApiKeys.Any || settings.MetricsKey is not null || settings.ClientRateLimit > 0;
         if (settings.ClientRateLimit > 0) (_rate, _scrapeRate) = (Limiter(settings.ClientRateLimit), Limiter(ScrapeRate));
@@ -108,7 +106,7 @@ internal sealed class Admission
         if (endpoint is not RouteEndpoint) return IsRead(http.Request) ? Access.Read : Access.Write;
         Access access = endpoint.Metadata.GetMetadata<Access>() ?? Access.Write;
         if (access != Access.InfoOrPage) return access;
-        return Accepts.PrefersHtml(http.Request.Headers) ? Access.Read : Access.Open;
+        return AcceptHeader.PrefersHtml(http.Request.Headers) ? Access.Read : Access.Open;
     }
 
     private static bool IsPreflight(HttpRequest request) =>
@@ -143,9 +141,8 @@ internal sealed class Admission
 
     private Problem TooOften(Access access)
     {
-        _metrics.CountClientTooFast();
         string limit = access == Access.Metrics ? $"{ScrapeRate} scrapes" : $"{_settings.ClientRateLimit} requests";
-        return Problem.TooMany($"More than {limit} a second from one client; try again in a second.", "client-rate-limit");
+        return Rejections.ClientRate(limit);
     }
 
     private static PartitionedRateLimiter<string> Limiter(int rate) => PartitionedRateLimiter.Create<string, string>(client => RateLimitPartition.GetTokenBucketLimiter(client, _ => new TokenBucketRateLimiterOptions

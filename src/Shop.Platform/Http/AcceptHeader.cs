@@ -4,35 +4,35 @@ using Microsoft.Net.Http.Headers;
 
 namespace Shop.Platform.Http;
 
-/// <summary>Whether a client takes JSON for an answer.</summary>
-internal static class Accepts
+/// <summary>The <c>Accept</c> of a request: which kind of answer its client wants.</summary>
+internal static class AcceptHeader
 {
     private static readonly MediaTypeHeaderValue Json = new("application/json");
     private static readonly MediaTypeHeaderValue Html = new("text/html");
 
-    public static bool JsonIn(IHeaderDictionary headers)
+    /// <summary>Whether a client accepts JSON.</summary>
+    public static bool AllowsJson(IHeaderDictionary headers)
     {
         StringValues accept = headers.Accept;
         if (accept.Count == 0 || (accept.Count == 1 && accept[0] is "*/*" or "application/json" or "")) return true;
-        // What can't be read is taken as no wish at all.
-        if (!MediaTypeHeaderValue.TryParseList(accept, out IList<MediaTypeHeaderValue>? wished)) return true;
-        return PlaceOrderRequest(wished, Json).Quality > 0;
+        // A header that can't be read is ignored.
+        if (!MediaTypeHeaderValue.TryParseList(accept, out IList<MediaTypeHeaderValue>? ranges)) return true;
+        return Match(ranges, Json).Quality > 0;
     }
 
     /// <summary>
-    /// Whether a client would rather have a page: it takes HTML no less than JSON, and says so more closely than by
-    /// <c>*/*</c>.
+    /// Whether a client prefers a page: it accepts HTML no less than JSON, and names it more closely than by <c>*/*</c>.
     /// </summary>
     public static bool PrefersHtml(IHeaderDictionary headers)
     {
         StringValues accept = headers.Accept;
-        if (accept.Count == 0 || !MediaTypeHeaderValue.TryParseList(accept, out IList<MediaTypeHeaderValue>? wished)) return false;
-        (double Quality, int Closeness) html = PlaceOrderRequest(wished, Html), json = PlaceOrderRequest(wished, Json);
+        if (accept.Count == 0 || !MediaTypeHeaderValue.TryParseList(accept, out IList<MediaTypeHeaderValue>? ranges)) return false;
+        (double Quality, int Closeness) html = Match(ranges, Html), json = Match(ranges, Json);
         if (html.Quality != json.Quality) return html.Quality > json.Quality;
         return html.Quality > 0 && html.Closeness > 0 && html.Closeness >= json.Closeness;
     }
 
-    /// <summary>Says that the answer is chosen by <c>Accept</c>.</summary>
+    /// <summary>Adds to <c>Vary</c> that the answer depends on <c>Accept</c>.</summary>
     public static void Vary(IHeaderDictionary headers)
     {
         string known = headers.Vary.ToString();
@@ -41,9 +41,9 @@ internal static class Accepts
     }
 
     // The closest range that covers a type decides: "application/json;q=0, */*" refuses JSON.
-    private static (double Quality, int Closeness) PlaceOrderRequest(IList<MediaTypeHeaderValue> wished, MediaTypeHeaderValue type)
+    private static (double Quality, int Closeness) Match(IList<MediaTypeHeaderValue> ranges, MediaTypeHeaderValue type)
     {
-        MediaTypeHeaderValue? best = wished.Where(range => type.IsSubsetOf(new MediaTypeHeaderValue(range.MediaType)))
+        MediaTypeHeaderValue? best = ranges.Where(range => type.IsSubsetOf(new MediaTypeHeaderValue(range.MediaType)))
             .MaxBy(Closeness);
         return best is null ? (0, 0) : (best.Quality ?? 1, Closeness(best));
     }

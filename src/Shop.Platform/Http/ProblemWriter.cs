@@ -1,0 +1,36 @@
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
+using Shop.Platform.Pages;
+
+namespace Shop.Platform.Http;
+
+/// <summary>
+/// Answers a request by a problem: logs it, counts it if a limit refused the request, and writes it as JSON or as a page.
+/// </summary>
+internal static class ProblemWriter
+{
+    public static void Write(HttpContext http, Problem problem)
+    {
+        string traceId = TraceId.Of(http);
+        var listener = http.Features.GetRequiredFeature<ModuleListener>();
+        listener.Failures.Log(http.Request, problem, traceId);
+        if (problem.Rejection is { } reason) listener.Metrics.CountRejection(reason);
+        HttpResponse response = http.Response;
+        if (problem.RetryAfterSeconds is { } seconds) response.Headers.RetryAfter = seconds.ToString();
+        // Whatever the route says of its answers: nobody keeps an error, not even a browser.
+        response.Headers.CacheControl = "no-store";
+        AcceptHeader.Vary(response.Headers);
+        if (AcceptHeader.PrefersHtml(http.Request.Headers))
+        {
+            Page.WriteError(http, new ErrorModel(
+                problem.Status, problem.Error, problem.Errors?.All ?? [], problem.RetryAfterSeconds, traceId));
+            return;
+        }
+
+        ReadOnlySpan<byte> body = problem.ToJson(traceId);
+        response.StatusCode = problem.Status;
+        response.ContentType = Problem.ContentType;
+        response.ContentLength = body.Length;
+        JsonAnswer.Write(response, body);
+    }
+}

@@ -47,8 +47,8 @@ public sealed class FailureLog(ILogger log)
         return null;
     }
 
-    // Whether a fault's line may have its stack trace now.
-    private bool TakeTrace() => Interlocked.Increment(ref _traces) <= TracesPerSecond;
+    /// <summary>Whether a fault's line may have its stack trace now.</summary>
+    internal bool TakeTrace() => Interlocked.Increment(ref _traces) <= TracesPerSecond;
 
     /// <summary>Logs an answer, if it may have another line now.</summary>
     internal void Log(HttpRequest request, Problem problem, string traceId)

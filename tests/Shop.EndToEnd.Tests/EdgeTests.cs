@@ -112,6 +112,32 @@ internal sealed class EdgeTests
 
     }
 
+    [TestCase(1000)]
+    [TestCase(1001)]
+    public async Task Given_books_with_many_differences_when_they_are_checked_then_a_thousand_are_named_and_the_rest_is_counted(
+        int differences)
+    {
+        await using ShopUnderTest shop = await ShopUnderTest.StartAsync("Shop:DemoData=false");
+        await shop.CloseAsync();
+        await using (SqliteConnection products = Open(shop, "products", SqliteOpenMode.ReadWrite))
+        {
+            await using SqliteCommand insert = products.CreateCommand();
+            insert.CommandText = """
+                WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < @differences)
+                INSERT INTO products (id, name, description, price_cents, category, version, created_at, updated_at)
+                SELECT 'lost_' || i, 'Without a stock', '', 1, 'c', 1, 0, 0 FROM n
+                """;
+            insert.Parameters.AddWithValue("@differences", differences);
+            await insert.ExecuteNonQueryAsync();
+        }
+
+        (int code, string output) = await ShopVerb.RunAsync("check", $"--Shop:DataDirectory={shop.DataDirectory}");
+        string[] named = [.. output.Split('\n').Where(line => line.StartsWith("differs: ", StringComparison.Ordinal))];
+        Assert.That((code, named.Count(line => line.Contains("lost_", StringComparison.Ordinal))), Is.EqualTo((1, 1000)), output);
+        Assert.That(named.Skip(1000), Is.EqualTo(differences == 1000 ? [] : new[] { "differs: 1 more" }));
+        Assert.That(output, Does.Contain($"differ in {differences} places"));
+    }
+
     [Test]
     public async Task Given_keys_that_are_48_hours_old_when_an_hour_has_passed_then_no_file_has_them_and_not_before()
     {
@@ -241,13 +267,23 @@ internal sealed class EdgeTests
 
     private static long Number(ShopUnderTest shop, string file, string sql)
     {
-        string path = Path.Combine(shop.DataDirectory, $"{file}.db");
-        using var connection = new SqliteConnection($"Data Source={path};Pooling=False;Mode=ReadOnly");
-        connection.Open();
+        using SqliteConnection connection = Open(shop, file, SqliteOpenMode.ReadOnly);
         using SqliteCommand command = connection.CreateCommand();
 #pragma warning disable CA2100 // a constant of this class
         command.CommandText = sql;
 #pragma warning restore CA2100
         return (long)command.ExecuteScalar()!;
+    }
+
+    private static SqliteConnection Open(ShopUnderTest shop, string file, SqliteOpenMode mode)
+    {
+        var connection = new SqliteConnection(new SqliteConnectionStringBuilder
+        {
+            DataSource = Path.Combine(shop.DataDirectory, $"{file}.db"),
+            Mode = mode,
+            Pooling = false,
+        }.ToString());
+        connection.Open();
+        return connection;
     }
 }

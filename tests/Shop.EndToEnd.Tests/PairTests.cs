@@ -40,6 +40,8 @@ internal sealed class PairTests
         Place("place b, key k", "k", "b", 3),
         Place("place, key k", "k", "", 3, isAlike: false),
         Place("place nearly all that is left", null, "", 14, isAlike: false),
+        Place("place a with nearly all that is left, key k", "k", "a", 14),
+        Place("place b with nearly all that is left, key k", "k", "b", 14),
         Place("place x again, its key", "kx", "x", 2),
         Place("place x again, key k", "k", "x", 2),
         Change("pay w", null, "w", "pay", "paid"),

@@ -77,7 +77,8 @@ internal sealed class PairTests
         (string bob, string bobsHash) = ApiKeys.Make();
         (_clients["ada"], _clients["bob"]) = ($"Bearer {ada}", $"Bearer {bob}");
         _shop = await ShopUnderTest.StartAsync(
-            _meeting.Contracts, null, $"Shop:ApiKeys=ada:write:{adasHash},bob:write:{bobsHash}", "Shop:DemoData=false");
+            _meeting.Contracts, null, $"Shop:ApiKeys=ada:write:{adasHash},bob:write:{bobsHash}", "Shop:DemoData=false",
+            "Shop:RequestTimeout=300"); // a machine that is busy may let the writers wait for long
     }
 
     [OneTimeTearDown]

@@ -94,4 +94,33 @@ internal sealed class OriginTests
         Assert.That(((int)change.StatusCode, (int)posted.StatusCode), Is.EqualTo(isOwn ? (200, 303) : (403, 403)));
         Assert.That((await shop.StockAsync("prod_0")).OnHand, Is.EqualTo(isOwn ? 999_998 : 1_000_000));
     }
+
+    [TestCase("Shop:TrustedProxies=127.0.0.1", true)]
+    [TestCase("Shop:TrustedProxies=127.0.0.2,10.0.0.0/8", false)]
+    [TestCase("Shop:DemoData=true", false, Description = "no proxy is trusted")]
+    public async Task Given_what_a_proxy_forwards_then_the_scheme_is_believed_from_a_trusted_one_alone_and_host_and_prefix_from_none(string setting, bool isBelieved)
+    {
+        await using ShopUnderTest shop = await ShopUnderTest.StartAsync(setting);
+        (string, string)[] forwarded = [("X-Forwarded-Proto", "https"), ("X-Forwarded-Host", "evil.example"), ("X-Forwarded-Prefix", "/evil")];
+        using var form = new HttpRequestMessage(HttpMethod.Post, "/basket") { Content = new FormUrlEncodedContent([new("action", "add"), new("product_id", "prod_0"), new("quantity", "1")]) };
+        form.Headers.Add("Origin", shop.Products.BaseAddress!.GetLeftPart(UriPartial.Authority));
+        using var page = new HttpRequestMessage(HttpMethod.Get, "/") { Headers = { { "Accept", "text/html" } } };
+        using var list = new HttpRequestMessage(HttpMethod.Get, "/products?limit=1");
+        using var document = new HttpRequestMessage(HttpMethod.Get, "/openapi/v1.json");
+        foreach (HttpRequestMessage request in new[] { form, page, list, document })
+        {
+            foreach ((string name, string value) in forwarded) request.Headers.Add(name, value);
+        }
+
+        using HttpResponseMessage posted = await shop.Products.SendAsync(form);
+        Assert.That((int)posted.StatusCode, Is.EqualTo(303));
+        Assert.That(posted.Header("Set-Cookie")!.Contains("; secure", StringComparison.Ordinal), Is.EqualTo(isBelieved));
+        foreach (HttpRequestMessage request in new[] { page, list, document })
+        {
+            using HttpResponseMessage answer = await shop.Products.SendAsync(request);
+            string all = $"{answer.Headers} {await answer.Content.ReadAsStringAsync()}";
+            Assert.That(all, Does.Not.Contain("evil"), $"{request.RequestUri}");
+            if (request == document) Assert.That(all, Does.Contain($"\"url\": \"{(isBelieved ? "https" : "http")}://{shop.Products.BaseAddress.Authority}\""));
+        }
+    }
 }

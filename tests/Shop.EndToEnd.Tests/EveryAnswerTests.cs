@@ -63,7 +63,7 @@ internal sealed partial class EveryAnswerTests
         (string reader, string readerHash) = ApiKeys.Make();
         var failures = new Failures();
         await using ShopUnderTest shop = await ShopUnderTest.StartAsync(failures.Contracts, null,
-            Cors, $"Shop:ApiKeys=ada:write:{writerHash},bob:read:{readerHash}", "Shop:RequestTimeout=1");
+            Cors, $"Shop:ApiKeys=ada:write:{writerHash},bob:read:{readerHash}");
         string own = shop.Products.BaseAddress!.GetLeftPart(UriPartial.Authority);
         (string, string) may = ("Authorization", $"Bearer {writer}"), mayNot = ("Authorization", $"Bearer {reader}");
         const string Line = """{"customer_id":"x","items":[{"product_id":"prod_0","quantity":1}]}""";
@@ -130,8 +130,8 @@ internal sealed partial class EveryAnswerTests
     [TestCase("GET /orders HTTP/1.1\r\nHost: localhost", 429)]
     public async Task Given_an_answer_that_no_client_library_provokes_then_it_keeps_what_every_answer_promises(string head, int status)
     {
-        await using ShopUnderTest shop = await ShopUnderTest.StartAsync("Shop:RequestTimeout=1",
-            status == 429 ? "Shop:MaxConcurrentRequests=1" : "Shop:DemoData=false");
+        string setting = status switch { 408 => "Shop:RequestTimeout=1", 429 => "Shop:MaxConcurrentRequests=1", _ => "Shop:DemoData=true" };
+        await using ShopUnderTest shop = await ShopUnderTest.StartAsync(setting);
         using TcpClient? busy = status == 429 ? await BusyAsync(shop) : null;
         using HttpResponseMessage answer = await AskAsync(shop.Orders.BaseAddress!, head);
         string body = await answer.Content.ReadAsStringAsync();

@@ -35,13 +35,21 @@ internal sealed partial class FigureTests
         (HttpStatusCode status, string checkout, _) = await CheckOutAsync((one, "1989", 7), (other, "7", 13));
         Assert.That((status, Cells(checkout, "del"), Numbers(checkout)), Is.EqualTo((HttpStatusCode.Conflict, new[] { "19.89 CHF" }, new[] { "19.99 CHF", "0.07 CHF" })));
 
+        string position = (string)(await EventsAsync("long-ago"))["id"]!;
         (status, _, Uri? location) = await CheckOutAsync((one, "1999", 7), (other, "7", 13));
         Assert.That(status, Is.EqualTo(HttpStatusCode.SeeOther));
         Assert.That(Numbers(await HtmlAsync(_shop.Orders, $"{location}")), Is.EqualTo(new[] { "7", "19.99 CHF", "139.93 CHF", "13", "0.07 CHF", "0.91 CHF", "140.84 CHF" }));
         Assert.That(Numbers(await HtmlAsync(_shop.Orders, $"/?customer_id={customer}")), Is.EqualTo(new[] { "2", "140.84 CHF" }));
-        (_, JsonNode? told) = await _shop.Orders.SendJsonAsync(HttpMethod.Get, "/board/events", null, ("Accept", "application/json"), ("Last-Event-ID", "long-ago"));
-        JsonNode seen = told!["events"]!.AsArray().Single(happened => (string?)happened!["data"]!["customer_id"] == customer)!["data"]!;
-        Assert.That(((int)seen["lines"]!, (decimal)seen["total_amount"]!, (string)seen["status"]!), Is.EqualTo((2, 140.84m, "created")));
+        // As it was told when it was placed, and as it is told to those who were not there.
+        foreach (string since in new[] { position, "long-ago" })
+        {
+            JsonNode told = await EventsAsync(since);
+            JsonNode seen = told["events"]!.AsArray().Single(happened => (string?)happened!["data"]!["customer_id"] == customer)!["data"]!;
+            Assert.That(((int)seen["lines"]!, (decimal)seen["total_amount"]!, (string)seen["status"]!), Is.EqualTo((2, 140.84m, "created")));
+        }
+
+        async Task<JsonNode> EventsAsync(string since) =>
+            (await _shop.Orders.SendJsonAsync(HttpMethod.Get, "/board/events", null, ("Accept", "application/json"), ("Last-Event-ID", since))).Json!;
 
         async Task<(HttpStatusCode, string, Uri?)> CheckOutAsync(params (string Product, string Cents, int Quantity)[] lines)
         {

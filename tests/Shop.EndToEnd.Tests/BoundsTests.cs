@@ -69,11 +69,16 @@ internal sealed class BoundsTests
         var found = new List<string>();
         foreach (HttpClient client in _shop.ByName.Values)
         {
-            foreach (Operation operation in await OperationsAsync(client)) found.AddRange(operation.Inputs.Where(input => input.Schema["type"] is not null).Select(input => $"{operation.Id} {input}"));
+            foreach (Operation operation in await OperationsAsync(client))
+            {
+                found.AddRange(operation.Inputs.Where(input => input.Schema["type"] is not null)
+                    .Select(input => $"{operation.Id} {input}"));
+            }
         }
 
         string[] keys = ["payOrder", "shipOrder", "deliverOrder", "cancelOrder", "deleteProduct"];
-        Assert.That(found, Is.EquivalentTo(Contract.Concat(keys.Select(id => $"{id} Idempotency-Key: string 1 to 255"))));
+        Assert.That(found, Is.EquivalentTo(Contract.Concat(keys
+            .Select(id => $"{id} Idempotency-Key: string 1 to 255"))));
     }
 
     [TestCase("products")]
@@ -89,8 +94,11 @@ internal sealed class BoundsTests
             {
                 foreach ((JsonNode? value, bool isRight) in input.Values())
                 {
-                    (HttpResponseMessage answer, JsonNode? json) = await operation.SendAsync(_shop.ByName[port], input, value);
-                    string[] named = [.. json is JsonObject problem && problem["errors"] is JsonObject errors ? errors.Select(fault => fault.Key) : []];
+                    (HttpResponseMessage answer, JsonNode? json) =
+                        await operation.SendAsync(_shop.ByName[port], input, value);
+                    string[] named = [.. json is JsonObject problem && problem["errors"] is JsonObject errors
+                        ? errors.Select(fault => fault.Key)
+                        : []];
                     bool isTaken = (int)answer.StatusCode != 400;
                     string path = input.Path.Replace("body.", "", StringComparison.Ordinal);
                     tried++;
@@ -109,17 +117,21 @@ internal sealed class BoundsTests
     {
         await using ShopUnderTest shop = await ShopUnderTest.StartAsync();
         (_, JsonNode? product) = await shop.Products.PostAsync("/products", new { name = "Bare", price = 0.07m });
-        Assert.That(((string)product!["category"]!, (string)product["description"]!, (decimal)product["price"]!), Is.EqualTo(("Uncategorized", "", 0.07m)));
+        Assert.That(((string)product!["category"]!, (string)product["description"]!, (decimal)product["price"]!),
+            Is.EqualTo(("Uncategorized", "", 0.07m)));
         Assert.That(await shop.StockAsync((string)product["id"]!), Is.EqualTo((0L, 0L, 0L)));
         await shop.Products.SendJsonAsync(HttpMethod.Put, "/products/prod_0", new { name = "Bare", price = 0.07m });
-        Assert.That((string)(await shop.Products.GetJsonAsync("/products/prod_0"))["category"]!, Is.EqualTo("Uncategorized"));
+        Assert.That((string)(await shop.Products.GetJsonAsync("/products/prod_0"))["category"]!,
+            Is.EqualTo("Uncategorized"));
         foreach (string path in new[] { "/products", "/products?sort=id" })
-            Assert.That((await shop.Products.GetJsonAsync(path)).ToJsonString(), Is.EqualTo((await shop.Products.GetJsonAsync("/products?sort=id&limit=100")).ToJsonString()));
+            Assert.That((await shop.Products.GetJsonAsync(path)).ToJsonString(),
+                Is.EqualTo((await shop.Products.GetJsonAsync("/products?sort=id&limit=100")).ToJsonString()));
         Assert.That((await shop.Products.GetJsonAsync("/products")).AsArray(), Has.Count.EqualTo(100));
         Assert.That((await shop.Inventory.GetJsonAsync("/inventory")).AsArray(), Has.Count.EqualTo(100));
         for (int i = 0; i < 101; i++) await shop.OrderAsync("prod_1");
         Assert.That((await shop.Orders.GetJsonAsync("/orders")).AsArray(), Has.Count.EqualTo(100));
-        Assert.That((await shop.Inventory.GetJsonAsync("/inventory/prod_1/movements")).AsArray(), Has.Count.EqualTo(100));
+        Assert.That((await shop.Inventory.GetJsonAsync("/inventory/prod_1/movements")).AsArray(),
+            Has.Count.EqualTo(100));
     }
 
     private static async Task<Operation[]> OperationsAsync(HttpClient client)
@@ -141,13 +153,17 @@ internal sealed class BoundsTests
         public Operation(JsonNode document, string path, string verb, JsonNode operation)
         {
             (_path, _verb, _operation) = (path, verb, operation);
-            JsonNode Resolved(JsonNode schema) => (string?)schema["$ref"] is { } name ? document["components"]!["schemas"]![name.Split('/')[^1]]! : schema;
-            IEnumerable<Input> Properties(JsonNode schema, string prefix) => Resolved(schema)["properties"]!.AsObject().SelectMany(property =>
+            JsonNode Resolved(JsonNode schema) => (string?)schema["$ref"] is { } name
+                ? document["components"]!["schemas"]![name.Split('/')[^1]]! : schema;
+            IEnumerable<Input> Properties(JsonNode schema, string prefix) => Resolved(schema)["properties"]!.AsObject()
+                .SelectMany(property =>
             {
                 JsonNode of = Resolved(property.Value!);
-                bool isRequired = Resolved(schema)["required"]?.AsArray().Any(name => (string)name! == property.Key) == true;
+                bool isRequired = Resolved(schema)["required"]?.AsArray().Any(name =>
+                    (string)name! == property.Key) == true;
                 Input input = new($"{prefix}{property.Key}", of, isRequired);
-                return of["items"] is { } items ? Properties(items, $"{prefix}{property.Key}[0].").Prepend(input) : [input];
+                return of["items"] is { } items ? Properties(items, $"{prefix}{property.Key}[0].").Prepend(input)
+                    : [input];
             });
             JsonNode? body = operation["requestBody"]?["content"]?["application/json"]?["schema"];
             Inputs =
@@ -165,10 +181,14 @@ internal sealed class BoundsTests
         public IReadOnlyList<Input> Inputs { get; }
 
         /// <summary>Sends it with one input changed; null leaves it out.</summary>
-        public async Task<(HttpResponseMessage Answer, JsonNode? Json)> SendAsync(HttpClient client, Input input, JsonNode? value)
+        public async Task<(HttpResponseMessage Answer, JsonNode? Json)> SendAsync(HttpClient client, Input input,
+            JsonNode? value)
         {
-            // What there is, so that it is the input that is looked at. An id is taken after the first, and that is no fault of the input's.
-            string path = _path.Replace("{product_id}", "prod_3", StringComparison.Ordinal).Replace("{id}", "prod_3", StringComparison.Ordinal).Replace("{order_id}", "none", StringComparison.Ordinal);
+            // What there is, so that it is the input that is looked at. An id is taken after the first, and that is no
+            // fault of the input's.
+            string path = _path.Replace("{product_id}", "prod_3", StringComparison.Ordinal)
+                .Replace("{id}", "prod_3", StringComparison.Ordinal)
+                .Replace("{order_id}", "none", StringComparison.Ordinal);
             JsonObject? body = ApiExample.Body(_operation) is { } example ? JsonNode.Parse(example)!.AsObject() : null;
             body?.Remove("id");
             body?.Remove("order_id");
@@ -189,7 +209,8 @@ internal sealed class BoundsTests
                 path += $"?{input.Path}={Uri.EscapeDataString(value.GetValueKind() == System.Text.Json.JsonValueKind.String ? (string)value! : value.ToJsonString())}";
             }
 
-            return await client.SendJsonAsync(new HttpMethod(_verb.ToUpperInvariant()), path, body?.ToJsonString(), headers);
+            return await client.SendJsonAsync(new HttpMethod(_verb.ToUpperInvariant()), path, body?.ToJsonString(),
+                headers);
         }
     }
 
@@ -203,27 +224,34 @@ internal sealed class BoundsTests
             if (Schema["enum"] is JsonArray choices)
             {
                 foreach (JsonNode? choice in choices) yield return (choice!.DeepClone(), true);
-                foreach (string other in new[] { "none-of-them", ((string)choices[0]!).ToUpperInvariant(), $"{choices[0]}x" }) yield return (other, false);
+                string first = (string)choices[0]!;
+                foreach (string other in new[] { "none-of-them", first.ToUpperInvariant(), $"{first}x" })
+                    yield return (other, false);
             }
             else if (type == "string")
             {
                 // Letters that take two units count once; ids and keys have none.
                 string letter = Schema["pattern"] is not null || Path == "Idempotency-Key" ? "a" : "😀";
                 int least = (int?)Schema["minLength"] ?? 0, most = (int)Schema["maxLength"]!;
-                if (least > 0 && Path != "Idempotency-Key") yield return ("", false); // a header without a value is not sent
+                // A header without a value is not sent.
+                if (least > 0 && Path != "Idempotency-Key") yield return ("", false);
                 yield return (string.Concat(Enumerable.Repeat(letter, Math.Max(least, 1))), true);
                 yield return (string.Concat(Enumerable.Repeat(letter, most)), true);
                 yield return (string.Concat(Enumerable.Repeat(letter, most + 1)), false);
             }
             else if (type == "array")
             {
-                foreach ((int length, bool isRight) in new[] { (0, false), ((int)Schema["minItems"]!, true), ((int)Schema["maxItems"]!, true), ((int)Schema["maxItems"]! + 1, false) })
-                    yield return (new JsonArray([.. Enumerable.Range(0, length).Select(_ => JsonNode.Parse("""{"product_id":"prod_0","quantity":1}"""))]), isRight);
+                foreach ((int length, bool isRight) in new[] { (0, false), ((int)Schema["minItems"]!, true),
+                    ((int)Schema["maxItems"]!, true), ((int)Schema["maxItems"]! + 1, false) })
+                    yield return (new JsonArray([.. Enumerable.Range(0, length)
+                        .Select(_ => JsonNode.Parse("""{"product_id":"prod_0","quantity":1}"""))]), isRight);
             }
             else
             {
-                decimal least = Number("minimum"), most = Number("maximum"), step = Schema["multipleOf"] is null ? 1 : Number("multipleOf");
-                foreach ((decimal number, bool isRight) in new[] { (least, true), (most, true), (least - step, false), (most + step, false), (least + (step / 2), false), (-most, false) })
+                decimal least = Number("minimum"), most = Number("maximum");
+                decimal step = Schema["multipleOf"] is null ? 1 : Number("multipleOf");
+                foreach ((decimal number, bool isRight) in new[] { (least, true), (most, true), (least - step, false),
+                    (most + step, false), (least + (step / 2), false), (-most, false) })
                     yield return (JsonNode.Parse(number.ToString(CultureInfo.InvariantCulture)), isRight);
             }
         }
@@ -232,7 +260,8 @@ internal sealed class BoundsTests
         {
             string type = (string)Schema["type"]!;
             string bounds = Schema["enum"] is JsonArray choices ? $" of {string.Join(", ", choices)}"
-                : type == "string" ? Schema["minLength"] is { } least ? $" {least} to {Schema["maxLength"]}" : $" to {Schema["maxLength"]}"
+                : type == "string" ? Schema["minLength"] is { } least ? $" {least} to {Schema["maxLength"]}"
+                    : $" to {Schema["maxLength"]}"
                 : type == "array" ? $" {Schema["minItems"]} to {Schema["maxItems"]}"
                 : $" {Schema["minimum"]} to {Schema["maximum"]}{(Schema["multipleOf"] is { } step ? $" by {step}" : "")}";
             return $"{Path}: {type}{bounds}{(IsRequired ? ", required" : "")}{(Default() is { Length: > 0 } value ? $", default {value}" : "")}";
@@ -240,8 +269,10 @@ internal sealed class BoundsTests
 
         // Of a member of a body it stands in the words.
         private string Default() => Schema["default"]?.ToJsonString()
-            ?? Regex.Match((string?)Schema["description"] ?? "", @"If it is missing: (?<value>.*)\.$", RegexOptions.ExplicitCapture, TimeSpan.FromSeconds(1)).Groups["value"].Value;
+            ?? Regex.Match((string?)Schema["description"] ?? "", @"If it is missing: (?<value>.*)\.$",
+                RegexOptions.ExplicitCapture, TimeSpan.FromSeconds(1)).Groups["value"].Value;
 
-        private decimal Number(string name) => decimal.Parse(Schema[name]!.ToJsonString(), CultureInfo.InvariantCulture);
+        private decimal Number(string name) => decimal.Parse(Schema[name]!.ToJsonString(),
+            CultureInfo.InvariantCulture);
     }
 }

@@ -5,7 +5,8 @@ using System.Text.Json.Nodes;
 
 namespace Shop.EndToEnd.Tests;
 
-/// <summary>The values of metrics on input that is neither steady nor round, beside a calculation of the test's own. Each test has a shop to itself.</summary>
+/// <summary>The values of metrics on input that is neither steady nor round, beside a calculation of the test's own.
+/// Each test has a shop to itself.</summary>
 internal sealed class FigureTests
 {
     private static readonly decimal[] ValueBounds = [5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000];
@@ -24,17 +25,21 @@ internal sealed class FigureTests
         // 139.93; 4.999.. does not exist, but 5.00 and 5.01 do; 24.99 + 0.07 x 13; 999.90; 1000.10; 5000.01.
         (decimal Price, int Quantity)[][] wanted =
         [
-            [(19.99m, 7)], [(1.25m, 4)], [(1.67m, 3)], [(24.99m, 1), (0.07m, 13)], [(333.30m, 3)], [(100.01m, 10)], [(1666.67m, 3)], [(0.01m, 1)], [(33.33m, 3), (0.01m, 1)],
+            [(19.99m, 7)], [(1.25m, 4)], [(1.67m, 3)], [(24.99m, 1), (0.07m, 13)], [(333.30m, 3)], [(100.01m, 10)],
+                [(1666.67m, 3)], [(0.01m, 1)], [(33.33m, 3), (0.01m, 1)],
         ];
         decimal[] totals = [139.93m, 5.00m, 5.01m, 25.90m, 999.90m, 1000.10m, 5000.01m, 0.01m, 100.00m];
         var ids = new List<string>();
         for (int i = 0; i < wanted.Length; i++)
         {
             var items = new List<object>();
-            foreach ((decimal price, int quantity) in wanted[i]) items.Add(new { product_id = await _shop.ProductAsync(stock: 100, price), quantity });
+            foreach ((decimal price, int quantity) in wanted[i])
+                items.Add(new { product_id = await _shop.ProductAsync(stock: 100, price), quantity });
             (_, JsonNode? order) = await _shop.Orders.PostAsync("/orders", new { customer_id = "c", items });
             Assert.That((decimal)order!["total_amount"]!, Is.EqualTo(totals[i]));
-            Assert.That(order["items"]!.AsArray().Select(line => ((decimal)line!["unit_price"]!, (decimal)line["line_total"]!)), Is.EqualTo(wanted[i].Select(line => (line.Price, line.Price * line.Quantity))));
+            Assert.That(order["items"]!.AsArray().Select(line =>
+                ((decimal)line!["unit_price"]!, (decimal)line["line_total"]!)),
+                Is.EqualTo(wanted[i].Select(line => (line.Price, line.Price * line.Quantity))));
             ids.Add((string)order["order_id"]!);
         }
 
@@ -49,12 +54,17 @@ internal sealed class FigureTests
             Assert.That(orders["""order_value_sum{currency="CHF"}"""], Is.EqualTo((double)totals.Sum()));
             Assert.That(orders["""order_value_count{currency="CHF"}"""], Is.EqualTo(totals.Length));
             foreach (decimal bound in ValueBounds)
-                Assert.That(orders[$$"""order_value_bucket{currency="CHF",le="{{bound}}"}"""], Is.EqualTo(totals.Count(total => total <= bound)), $"{bound}");
-            Assert.That((orders["order_lines_sum"], orders["order_lines_count"], orders["""order_lines_bucket{le="1"}"""], orders["""order_lines_bucket{le="2"}"""]), Is.EqualTo((11d, 9d, 7d, 9d)));
-            Assert.That(orders["""order_revenue_total{currency="CHF"}"""], Is.EqualTo(139.93 + 5.00 + 5.01 + 25.90 + 5000.01).Within(1e-9));
+                Assert.That(orders[$$"""order_value_bucket{currency="CHF",le="{{bound}}"}"""],
+                    Is.EqualTo(totals.Count(total => total <= bound)), $"{bound}");
+            Assert.That((orders["order_lines_sum"], orders["order_lines_count"],
+                orders["""order_lines_bucket{le="1"}"""], orders["""order_lines_bucket{le="2"}"""]),
+                Is.EqualTo((11d, 9d, 7d, 9d)));
+            Assert.That(orders["""order_revenue_total{currency="CHF"}"""],
+                Is.EqualTo(139.93 + 5.00 + 5.01 + 25.90 + 5000.01).Within(1e-9));
             Assert.That(orders["""order_refunds_total{currency="CHF"}"""], Is.EqualTo(144.94));
             Assert.That(orders.Series, Has.None.Contains("EUR"));
-            Assert.That(new[] { "created", "paid", "shipped", "delivered", "cancelled" }.Select(status => orders[$$"""orders_by_status{status="{{status}}"}"""]), Is.EqualTo([3d, 1, 2, 0, 3]));
+            Assert.That(new[] { "created", "paid", "shipped", "delivered", "cancelled" }
+                .Select(status => orders[$$"""orders_by_status{status="{{status}}"}"""]), Is.EqualTo([3d, 1, 2, 0, 3]));
         });
 
         Task StepAsync(string id, string step) => _shop.Orders.PostAsync($"/orders/{id}/{step}");
@@ -66,11 +76,14 @@ internal sealed class FigureTests
     [TestCase("db_commit_batch_size", "1,2,4,8,16,32,64,128,256,512,1024,+Inf")]
     [TestCase("order_value", "5,10,25,50,100,250,500,1000,2500,5000,+Inf")]
     [TestCase("order_lines", "1,2,3,5,10,20,50,100,+Inf")]
-    public async Task Given_a_histogram_then_its_buckets_are_those_that_rules_and_panels_ask_for(string name, string bounds)
+    public async Task Given_a_histogram_then_its_buckets_are_those_that_rules_and_panels_ask_for(string name,
+        string bounds)
     {
-        foreach (HttpClient client in name.StartsWith("order", StringComparison.Ordinal) ? [_shop.Orders] : _shop.ByName.Values)
+        foreach (HttpClient client in name.StartsWith("order", StringComparison.Ordinal) ? [_shop.Orders]
+            : _shop.ByName.Values)
         {
-            string[] found = [.. (await client.GetStringAsync("/metrics")).Split('\n').Where(line => line.StartsWith($"{name}_bucket{{", StringComparison.Ordinal))
+            string[] found = [.. (await client.GetStringAsync("/metrics")).Split('\n')
+                .Where(line => line.StartsWith($"{name}_bucket{{", StringComparison.Ordinal))
                 .Select(line => line.Split("le=\"")[1].Split('"')[0]).Distinct(StringComparer.Ordinal)];
             Assert.That(found, Is.EqualTo(bounds.Split(',')));
         }
@@ -123,17 +136,21 @@ internal sealed class FigureTests
         Exposition before = await Exposition.OfAsync(_shop.Inventory);
         // Two of seven are undone: there is too little.
         int[] statuses = await Task.WhenAll(Enumerable.Range(0, 210).Select(async n =>
-            (int)(await _shop.Inventory.PostAsync("/inventory/decrease", new { product_id = "prod_0", quantity = n % 7 < 2 ? 1_000_001 : 3 })).Response.StatusCode));
+            (int)(await _shop.Inventory.PostAsync("/inventory/decrease",
+                new { product_id = "prod_0", quantity = n % 7 < 2 ? 1_000_001 : 3 })).Response.StatusCode));
         Exposition after = await Exposition.OfAsync(_shop.Inventory);
         IReadOnlyDictionary<string, double> moved = after.Since(before);
-        double committed = moved["""db_writes_total{result="committed"}"""], undone = moved["""db_writes_total{result="rolled_back"}"""];
+        double committed = moved["""db_writes_total{result="committed"}"""], undone =
+            moved["""db_writes_total{result="rolled_back"}"""];
         Assert.Multiple(() =>
         {
-            Assert.That((statuses.Count(status => status == 200), statuses.Count(status => status == 409)), Is.EqualTo((150, 60)));
+            Assert.That((statuses.Count(status => status == 200), statuses.Count(status => status == 409)),
+                Is.EqualTo((150, 60)));
             Assert.That(undone, Is.EqualTo(60));
             Assert.That(committed, Is.InRange(150, 250), "now and then one of the shop's own falls in between");
             Assert.That(moved["db_commit_batch_size_sum"], Is.EqualTo(committed + undone));
-            Assert.That(moved["db_commit_batch_size_count"], Is.EqualTo(moved["db_commit_seconds_count"]).And.InRange(1, committed + undone));
+            Assert.That(moved["db_commit_batch_size_count"], Is.EqualTo(moved["db_commit_seconds_count"])
+                .And.InRange(1, committed + undone));
             Assert.That(moved["""inventory_units_moved_total{kind="removed"}"""], Is.EqualTo(450));
             Assert.That(after["db_write_queue_limit"], Is.EqualTo(4096));
         });
@@ -148,7 +165,8 @@ internal sealed class FigureTests
                 Exposition metrics = await Exposition.OfAsync(client);
                 shown = (metrics["""db_file_bytes{file="main"}"""], metrics["""db_file_bytes{file="wal"}"""]);
             }
-            while (shown != stored && Stopwatch.GetElapsedTime(start) < TimeSpan.FromSeconds(20)); // a write of the shop's own may fall in between
+            // A write of the shop's own may fall in between.
+            while (shown != stored && Stopwatch.GetElapsedTime(start) < TimeSpan.FromSeconds(20));
             Assert.That(shown, Is.EqualTo(stored), name);
         }
     }
@@ -157,7 +175,8 @@ internal sealed class FigureTests
     public async Task Given_levels_at_every_edge_then_products_are_counted_in_their_states_and_the_shortest_have_their_level()
     {
         Exposition before = await Exposition.OfAsync(_shop.Inventory);
-        (long Stock, int Ordered)[] made = [(0, 0), (7, 7), (1, 0), (5, 4), (9, 0), (20, 11), (10, 0), (23, 13), (11, 0)];
+        (long Stock, int Ordered)[] made = [(0, 0), (7, 7), (1, 0), (5, 4), (9, 0), (20, 11), (10, 0), (23, 13),
+            (11, 0)];
         var levels = new Dictionary<string, double>(StringComparer.Ordinal);
         foreach ((long stock, int ordered) in made)
         {
@@ -167,9 +186,12 @@ internal sealed class FigureTests
         }
 
         Exposition after = await Exposition.OfAsync(_shop.Inventory);
-        Assert.That(new[] { "out", "low", "in_stock" }.Select(state => after[$$"""inventory_products{state="{{state}}"}"""] - before[$$"""inventory_products{state="{{state}}"}"""]), Is.EqualTo([2d, 4, 3]));
-        Assert.That(levels.Keys.Select(product => after[$$"""inventory_stock_level{product_id="{{product}}"}"""]), Is.EqualTo(levels.Values));
-        Assert.That(after.Series.Count(series => series.StartsWith("inventory_stock_level{", StringComparison.Ordinal)), Is.EqualTo(50));
+        Assert.That(new[] { "out", "low", "in_stock" }.Select(state =>
+            after[$$"""inventory_products{state="{{state}}"}"""] - before[$$"""inventory_products{state="{{state}}"}"""]), Is.EqualTo([2d, 4, 3]));
+        Assert.That(levels.Keys.Select(product => after[$$"""inventory_stock_level{product_id="{{product}}"}"""]),
+            Is.EqualTo(levels.Values));
+        Assert.That(after.Series.Count(series => series.StartsWith("inventory_stock_level{", StringComparison.Ordinal)),
+            Is.EqualTo(50));
         Assert.That(after["inventory_reservations_open"] - before["inventory_reservations_open"], Is.EqualTo(4));
     }
 
@@ -180,7 +202,8 @@ internal sealed class FigureTests
         var ids = new List<string>();
         foreach (decimal price in prices)
         {
-            (_, JsonNode? made) = await _shop.Products.PostAsync("/products", new { name = $"Odd {price}", price, category = "Odd", initial_stock = 1000 });
+            (_, JsonNode? made) = await _shop.Products.PostAsync("/products",
+                new { name = $"Odd {price}", price, category = "Odd", initial_stock = 1000 });
             ids.Add((string)made!["id"]!);
         }
 
@@ -211,14 +234,18 @@ internal sealed class FigureTests
         {
             foreach (int limit in new[] { 2, 1000 })
             {
-                using HttpResponseMessage answer = await client.GetAsync($"{path}{(path.Contains('?', StringComparison.Ordinal) ? '&' : '?')}limit={limit}");
+                using HttpResponseMessage answer =
+                    await client.GetAsync($"{path}{(path.Contains('?', StringComparison.Ordinal) ? '&' : '?')}limit={limit}");
                 int rows = JsonNode.Parse(await answer.Content.ReadAsStringAsync())!.AsArray().Count;
-                Assert.That((answer.Header("X-Total-Count"), rows, answer.Header("X-Total-Count-Relation")), Is.EqualTo((total.ToString(CultureInfo.InvariantCulture), Math.Min(limit, total), (string?)null)), $"{path} limit {limit}");
+                Assert.That((answer.Header("X-Total-Count"), rows, answer.Header("X-Total-Count-Relation")),
+                    Is.EqualTo((total.ToString(CultureInfo.InvariantCulture), Math.Min(limit, total), (string?)null)),
+                    $"{path} limit {limit}");
             }
         }
 
         JsonNode categories = await _shop.Products.GetJsonAsync("/categories");
-        Assert.That((int)categories.AsArray().Single(category => (string)category!["category"]! == "Odd")!["products"]!, Is.EqualTo(7));
+        Assert.That((int)categories.AsArray().Single(category => (string)category!["category"]! == "Odd")!["products"]!,
+            Is.EqualTo(7));
         Assert.That(categories.AsArray().Sum(category => (int)category!["products"]!), Is.EqualTo(207));
     }
 
@@ -232,7 +259,8 @@ internal sealed class FigureTests
         (string Series, double Value)[] after = [.. Runtime()];
         Assert.Multiple(() =>
         {
-            foreach (((string series, double least), (_, double most)) in before.Zip(after)) Assert.That(shown[series], Is.InRange(least, most), series);
+            foreach (((string series, double least), (_, double most)) in before.Zip(after)) Assert.That(shown[series],
+                Is.InRange(least, most), series);
             Assert.That(shown["dotnet_processors"], Is.EqualTo(Environment.ProcessorCount));
         });
 
@@ -240,7 +268,8 @@ internal sealed class FigureTests
         {
             // Each collection under the oldest generation that it collected.
             yield return ("""dotnet_gc_collections_total{generation="gen2"}""", GC.CollectionCount(2));
-            yield return ("""dotnet_gc_collections_total{generation="gen1"}""", GC.CollectionCount(1) - GC.CollectionCount(2));
+            yield return ("""dotnet_gc_collections_total{generation="gen1"}""",
+                GC.CollectionCount(1) - GC.CollectionCount(2));
             yield return ("dotnet_gc_pause_seconds_total", GC.GetTotalPauseDuration().TotalSeconds);
             yield return ("dotnet_gc_allocated_bytes_total", GC.GetTotalAllocatedBytes());
             yield return ("dotnet_thread_pool_completed_items_total", ThreadPool.CompletedWorkItemCount);
@@ -253,16 +282,22 @@ internal sealed class FigureTests
     [Test]
     public async Task Given_an_order_that_asks_for_too_much_in_several_lines_then_each_short_product_is_named_with_both_figures()
     {
-        string one = await _shop.ProductAsync(stock: 13), other = await _shop.ProductAsync(stock: 5), enough = await _shop.ProductAsync(stock: 7);
+        string one = await _shop.ProductAsync(stock: 13), other = await _shop.ProductAsync(stock: 5), enough =
+            await _shop.ProductAsync(stock: 7);
         await _shop.OrderAsync(one, 4);
         (HttpResponseMessage answer, JsonNode? problem) = await _shop.Orders.PostAsync("/orders", new
         {
             customer_id = "c",
-            items = new[] { (one, 6), (enough, 7), (one, 5), (other, 6) }.Select(line => new { product_id = line.Item1, quantity = line.Item2 }),
+            items = new[] { (one, 6), (enough, 7), (one, 5), (other, 6) }
+                .Select(line => new { product_id = line.Item1, quantity = line.Item2 }),
         });
         Assert.That((int)answer.StatusCode, Is.EqualTo(409));
-        Assert.That(problem!["shortages"]!.AsArray().Select(line => ((string)line!["product_id"]!, (int)line["requested"]!, (int)line["available"]!)), Is.EquivalentTo(new[] { (one, 11, 9), (other, 6, 5) }));
-        Assert.That((string)problem["error"]!, Does.Contain($"{one} has 9, 11 are wanted").And.Contain($"{other} has 5, 6 are wanted").And.Not.Contain(enough));
-        Assert.That(problem["errors"]!.AsObject().Select(fault => fault.Key), Is.EquivalentTo(new[] { "items[0].quantity", "items[2].quantity", "items[3].quantity" }));
+        Assert.That(problem!["shortages"]!.AsArray().Select(line =>
+            ((string)line!["product_id"]!, (int)line["requested"]!, (int)line["available"]!)),
+            Is.EquivalentTo(new[] { (one, 11, 9), (other, 6, 5) }));
+        Assert.That((string)problem["error"]!, Does.Contain($"{one} has 9, 11 are wanted")
+            .And.Contain($"{other} has 5, 6 are wanted").And.Not.Contain(enough));
+        Assert.That(problem["errors"]!.AsObject().Select(fault => fault.Key),
+            Is.EquivalentTo(new[] { "items[0].quantity", "items[2].quantity", "items[3].quantity" }));
     }
 }

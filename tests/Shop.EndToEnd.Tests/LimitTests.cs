@@ -5,7 +5,8 @@ using Microsoft.Extensions.Options;
 
 namespace Shop.EndToEnd.Tests;
 
-/// <summary>The limits of a request's size that SECURITY.md lists: what is just within is taken, and what is just beyond is not.</summary>
+/// <summary>The limits of a request's size that SECURITY.md lists: what is just within is taken, and what is just
+/// beyond is not.</summary>
 internal sealed class LimitTests
 {
     private static readonly Uri Address = SharedShop.Shop.Products.BaseAddress!;
@@ -17,7 +18,9 @@ internal sealed class LimitTests
     public async Task Given_a_request_line_of_8_KiB_then_it_is_taken_and_a_byte_more_is_not(int bytes, int status)
     {
         const string Around = "GET / HTTP/1.1\r\n";
-        string answer = await RawHttp.SendAsync(Address, $"GET /{new string('x', bytes - Around.Length)} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        string answer =
+            await RawHttp.SendAsync(Address,
+            $"GET /{new string('x', bytes - Around.Length)} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
         Assert.That(RawHttp.Status(answer), Is.EqualTo(status));
     }
 
@@ -25,11 +28,14 @@ internal sealed class LimitTests
     [TestCase(101, 0, 431)]
     [TestCase(2, 16_000, 404)]
     [TestCase(2, 16_400, 431)]
-    public async Task Given_a_hundred_headers_or_16_KiB_of_them_then_they_are_taken_and_more_are_not(int count, int bytes, int status)
+    public async Task Given_a_hundred_headers_or_16_KiB_of_them_then_they_are_taken_and_more_are_not(int count,
+        int bytes, int status)
     {
         string headers = string.Concat(Enumerable.Range(0, count - 2).Select(n => $"X-{n}: y\r\n"));
         if (bytes > 0) headers = $"X: {new string('y', bytes / 2)}\r\nY: {new string('y', bytes / 2)}\r\n";
-        string answer = await RawHttp.SendAsync(Address, $"GET /nowhere HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}\r\n");
+        string answer =
+            await RawHttp.SendAsync(Address,
+            $"GET /nowhere HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}\r\n");
         Assert.That(RawHttp.Status(answer), Is.EqualTo(status));
     }
 
@@ -49,7 +55,8 @@ internal sealed class LimitTests
         const string Fields = "action=add&q=";
         using var request = new HttpRequestMessage(HttpMethod.Post, "/basket")
         {
-            Content = new StringContent(Fields + new string('x', bytes - Fields.Length), Encoding.UTF8, "application/x-www-form-urlencoded"),
+            Content = new StringContent(Fields + new string('x', bytes - Fields.Length), Encoding.UTF8,
+                "application/x-www-form-urlencoded"),
         };
         request.Headers.Add("Origin", Address.GetLeftPart(UriPartial.Authority));
         using HttpResponseMessage answer = await SharedShop.Shop.Products.SendAsync(request);
@@ -60,7 +67,8 @@ internal sealed class LimitTests
     [TestCase(32, 400)]
     public async Task Given_a_body_of_depth_32_then_it_is_taken_and_one_more_is_not(int arrays, int status)
     {
-        (HttpResponseMessage answer, _) = await SharedShop.Shop.Products.PostAsync("/products", $"{Valid}{new string('[', arrays)}{new string(']', arrays)}}}");
+        (HttpResponseMessage answer, _) = await SharedShop.Shop.Products.PostAsync("/products",
+            $"{Valid}{new string('[', arrays)}{new string(']', arrays)}}}");
         Assert.That((int)answer.StatusCode, Is.EqualTo(status));
     }
 

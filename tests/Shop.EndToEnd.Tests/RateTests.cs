@@ -2,7 +2,8 @@ using System.Diagnostics;
 
 namespace Shop.EndToEnd.Tests;
 
-/// <summary>Limits by number: as many as are allowed pass, one more does not, and after the time that it says they pass again.</summary>
+/// <summary>Limits by number: as many as are allowed pass, one more does not, and after the time that it says they pass
+/// again.</summary>
 internal sealed class RateTests
 {
     private const int Rate = 7, Scrapes = 20;
@@ -14,7 +15,8 @@ internal sealed class RateTests
     private int _client;
 
     [OneTimeSetUp]
-    public async Task StartAsync() => _shop = await ShopUnderTest.StartAsync($"Shop:ClientRateLimit={Rate}", "Shop:TrustedProxies=127.0.0.1,10.0.0.0/8", "Shop:CorsOrigins=https://front.example");
+    public async Task StartAsync() => _shop = await ShopUnderTest.StartAsync($"Shop:ClientRateLimit={Rate}",
+        "Shop:TrustedProxies=127.0.0.1,10.0.0.0/8", "Shop:CorsOrigins=https://front.example");
 
     [OneTimeTearDown]
     public async Task StopAsync() => await _shop.DisposeAsync();
@@ -41,8 +43,10 @@ internal sealed class RateTests
         }
 
         Assert.That(passed, Is.EqualTo(allowed));
-        Assert.That((await BurstAsync("GET", "/health/live", client, 50)).Passed, Is.EqualTo(50), "health is never refused");
-        Assert.That((await BurstAsync(method, path, NextClient(), 1)).Passed, Is.EqualTo(1), "another client is not concerned");
+        Assert.That((await BurstAsync("GET", "/health/live", client, 50)).Passed, Is.EqualTo(50),
+            "health is never refused");
+        Assert.That((await BurstAsync(method, path, NextClient(), 1)).Passed, Is.EqualTo(1),
+            "another client is not concerned");
 
         // As the answer says, another try makes sense soon, and no more than what is due by then.
         long start = Stopwatch.GetTimestamp();
@@ -60,7 +64,8 @@ internal sealed class RateTests
     public async Task Given_a_client_that_sends_too_much_then_the_refusal_keeps_what_every_answer_promises_in_its_figures_too([Values("*/*", "text/html, */*;q=0.9")] string accept)
     {
         string client = NextClient();
-        foreach ((string path, string said) in new[] { ("/products/prod_0", $"More than {Rate} requests a second"), ("/metrics", $"More than {Scrapes} scrapes a second") })
+        foreach ((string path, string said) in new[] { ("/products/prod_0", $"More than {Rate} requests a second"),
+            ("/metrics", $"More than {Scrapes} scrapes a second") })
         {
             while (true)
             {
@@ -69,7 +74,8 @@ internal sealed class RateTests
                 request.Headers.Accept.ParseAdd(accept);
                 using HttpResponseMessage answer = await _shop.Products.SendAsync(request);
                 string body = await answer.Content.ReadAsStringAsync();
-                Assert.That(AnswerPromises.Faults(answer, body, _shop.Orders.BaseAddress!, "https://front.example"), Is.Empty);
+                Assert.That(AnswerPromises.Faults(answer, body, _shop.Orders.BaseAddress!, "https://front.example"),
+                    Is.Empty);
                 if ((int)answer.StatusCode != 429) continue;
                 Assert.That(body, Does.Contain(said));
                 break;
@@ -89,7 +95,9 @@ internal sealed class RateTests
     [TestCase("::ffff:198.51.99.{0}", true)]
     public async Task Given_addresses_that_are_forwarded_then_each_client_is_told_apart_by_what_a_trusted_proxy_saw(string forwarded, bool areDifferent)
     {
-        int[] statuses = await Task.WhenAll(Enumerable.Range(1, 60).Select(n => StatusAsync("GET", "/products/prod_0", forwarded.Replace("{0}", $"{n}", StringComparison.Ordinal))));
+        int[] statuses = await Task.WhenAll(Enumerable.Range(1, 60)
+            .Select(n => StatusAsync("GET", "/products/prod_0", forwarded
+            .Replace("{0}", $"{n}", StringComparison.Ordinal))));
         Assert.That(statuses.Contains(429), Is.EqualTo(!areDifferent));
     }
 
@@ -105,7 +113,8 @@ internal sealed class RateTests
     private async Task<int> StatusAsync(string method, string path, string client)
     {
         using HttpRequestMessage request = Request(method, path, client);
-        using HttpResponseMessage answer = await _shop.Products.SendAsync(request, HttpCompletionOption.ResponseHeadersRead);
+        using HttpResponseMessage answer = await _shop.Products.SendAsync(request,
+            HttpCompletionOption.ResponseHeadersRead);
         return (int)answer.StatusCode;
     }
 

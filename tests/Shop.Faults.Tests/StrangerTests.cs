@@ -3,7 +3,8 @@ using Shop.Platform.Security;
 
 namespace Shop.Faults.Tests;
 
-/// <summary>A client on an address that is not loopback: what a client on this machine alone may do is refused, whatever it says of itself.</summary>
+/// <summary>A client on an address that is not loopback: what a client on this machine alone may do is refused,
+/// whatever it says of itself.</summary>
 internal sealed class StrangerTests
 {
     [Test]
@@ -12,18 +13,22 @@ internal sealed class StrangerTests
         using var network = OtherNetwork.Make();
         (string key, string hash) = ApiKeys.Make();
         await using ShopUnderTest shop = await ShopUnderTest.StartAsync("Shop:BindAddress=*");
-        await using ShopUnderTest withKeys = await ShopUnderTest.StartAsync("Shop:BindAddress=*", $"Shop:ApiKeys=ada:write:{hash}");
+        await using ShopUnderTest withKeys = await ShopUnderTest.StartAsync("Shop:BindAddress=*",
+            $"Shop:ApiKeys=ada:write:{hash}");
         int port = shop.Products.BaseAddress!.Port;
         (string, string)[] forged =
-            [("X-Forwarded-For", "127.0.0.1"), ("Forwarded", "for=127.0.0.1"), ("X-Real-IP", "127.0.0.1"), ("X-Client-IP", "127.0.0.1"), ("True-Client-IP", "::1")];
-        foreach (string host in new[] { $"localhost:{port}", "localhost", $"127.0.0.1:{port}", $"[::1]:{port}", $"{network.Here}:{port}" })
+            [("X-Forwarded-For", "127.0.0.1"), ("Forwarded", "for=127.0.0.1"), ("X-Real-IP", "127.0.0.1"),
+                ("X-Client-IP", "127.0.0.1"), ("True-Client-IP", "::1")];
+        foreach (string host in new[] { $"localhost:{port}", "localhost", $"127.0.0.1:{port}", $"[::1]:{port}",
+            $"{network.Here}:{port}" })
         {
             foreach ((string, string)? header in forged.Select(header => ((string, string)?)header).Prepend(null))
                 Assert.That(await StartAsync(shop, network.Here, host, header), Is.EqualTo(403), $"{host} {header}");
         }
 
         Assert.That(await StartAsync(withKeys, network.Here, "localhost", null), Is.EqualTo(401));
-        Assert.That(await StartAsync(withKeys, network.Here, "localhost", ("Authorization", $"Bearer {key}")), Is.EqualTo(303), "with keys, the address is nothing");
+        Assert.That(await StartAsync(withKeys, network.Here, "localhost", ("Authorization", $"Bearer {key}")),
+            Is.EqualTo(303), "with keys, the address is nothing");
         Assert.That((await RateAsync(shop), await RateAsync(withKeys)), Is.EqualTo((0, 3)));
         // Any address of the loopback is this machine; by the name of another, it is not taken for it.
         Assert.That(await StartAsync(shop, "127.0.0.1", network.Here, null), Is.EqualTo(403));
@@ -31,13 +36,16 @@ internal sealed class StrangerTests
         Assert.That(await RateAsync(shop), Is.EqualTo(3));
     }
 
-    private static async Task<int> StartAsync(ShopUnderTest shop, string address, string host, (string Name, string Value)? header)
+    private static async Task<int> StartAsync(ShopUnderTest shop, string address, string host,
+        (string Name, string Value)? header)
     {
         // A client of its own: what it is asked by is not its address.
         using var client = new HttpClient(new SocketsHttpHandler { AllowAutoRedirect = false });
-        using var request = new HttpRequestMessage(HttpMethod.Post, $"http://{address}:{shop.Products.BaseAddress!.Port}/live/traffic")
+        using var request = new HttpRequestMessage(HttpMethod.Post,
+            $"http://{address}:{shop.Products.BaseAddress!.Port}/live/traffic")
         {
-            Content = new FormUrlEncodedContent([KeyValuePair.Create("action", "start"), KeyValuePair.Create("rate", "3")]),
+            Content = new FormUrlEncodedContent([KeyValuePair.Create("action", "start"),
+                KeyValuePair.Create("rate", "3")]),
         };
         request.Headers.Host = host;
         request.Headers.Add("Origin", $"http://{host}");
@@ -48,7 +56,9 @@ internal sealed class StrangerTests
 
     private static async Task<int> RateAsync(ShopUnderTest shop)
     {
-        (_, JsonNode? now) = await shop.Products.SendJsonAsync(HttpMethod.Get, "/live/events", null, ("Accept", "application/json"));
-        return (int)now!["events"]!.AsArray().Last(happened => (string)happened!["event"]! == "second")!["data"]!["traffic"]!;
+        (_, JsonNode? now) = await shop.Products.SendJsonAsync(HttpMethod.Get, "/live/events", null,
+            ("Accept", "application/json"));
+        return (int)now!["events"]!.AsArray().Last(happened =>
+            (string)happened!["event"]! == "second")!["data"]!["traffic"]!;
     }
 }

@@ -7,7 +7,8 @@ using static Microsoft.Playwright.Assertions;
 
 namespace Shop.Pages.Tests;
 
-/// <summary>The figures that pages show, on amounts that are not round, beside a calculation of the test's own.</summary>
+/// <summary>The figures that pages show, on amounts that are not round, beside a calculation of the test's
+/// own.</summary>
 internal sealed partial class FigureTests
 {
     private ShopUnderTest _shop = null!;
@@ -22,39 +23,51 @@ internal sealed partial class FigureTests
     public async Task Given_amounts_that_are_not_round_then_storefront_product_basket_checkout_order_and_board_show_each_of_them()
     {
         string customer = $"{Guid.NewGuid()}", category = $"Odd {Guid.NewGuid()}";
-        string one = await ProductAsync(19.99m, category), other = await ProductAsync(0.07m, category), dear = await ProductAsync(1_000_000.00m, category);
-        Assert.That(Cells(await HtmlAsync(_shop.Products, $"/?category={Uri.EscapeDataString(category)}&sort=price"), "p class=\"price\""), Is.EqualTo(new[] { "0.07 CHF", "19.99 CHF", "1000000.00 CHF" }));
-        Assert.That(Cells(await HtmlAsync(_shop.Products, $"/product/{dear}"), "p class=\"price\""), Is.EqualTo(new[] { "1000000.00 CHF" }));
+        string one = await ProductAsync(19.99m, category), other = await ProductAsync(0.07m, category), dear =
+            await ProductAsync(1_000_000.00m, category);
+        Assert.That(Cells(await HtmlAsync(_shop.Products, $"/?category={Uri.EscapeDataString(category)}&sort=price"),
+            "p class=\"price\""), Is.EqualTo(new[] { "0.07 CHF", "19.99 CHF", "1000000.00 CHF" }));
+        Assert.That(Cells(await HtmlAsync(_shop.Products, $"/product/{dear}"), "p class=\"price\""),
+            Is.EqualTo(new[] { "1000000.00 CHF" }));
 
         string basket = await HtmlAsync(_shop.Products, "/basket", $"basket={one}.7~{other}.13~{dear}.3");
-        Assert.That(Numbers(basket), Is.EqualTo(new[] { "19.99 CHF", "139.93 CHF", "0.07 CHF", "0.91 CHF", "1000000.00 CHF", "3000000.00 CHF", "3000140.84 CHF" }));
+        Assert.That(Numbers(basket), Is.EqualTo(new[] { "19.99 CHF", "139.93 CHF", "0.07 CHF", "0.91 CHF",
+            "1000000.00 CHF", "3000000.00 CHF", "3000140.84 CHF" }));
         Assert.That(Values(basket, "unit_price_cents"), Is.EqualTo(new[] { "1999", "7", "100000000" }));
         Assert.That(Values(basket, "quantity"), Is.EqualTo(new[] { "7", "13", "3" }));
 
         // Its prices are others meanwhile: the page shows both.
         (HttpStatusCode status, string checkout, _) = await CheckOutAsync((one, "1989", 7), (other, "7", 13));
-        Assert.That((status, Cells(checkout, "del"), Numbers(checkout)), Is.EqualTo((HttpStatusCode.Conflict, new[] { "19.89 CHF" }, new[] { "19.99 CHF", "0.07 CHF" })));
+        Assert.That((status, Cells(checkout, "del"), Numbers(checkout)),
+            Is.EqualTo((HttpStatusCode.Conflict, new[] { "19.89 CHF" }, new[] { "19.99 CHF", "0.07 CHF" })));
 
         string position = (string)(await EventsAsync("long-ago"))["id"]!;
         (status, _, Uri? location) = await CheckOutAsync((one, "1999", 7), (other, "7", 13));
         Assert.That(status, Is.EqualTo(HttpStatusCode.SeeOther));
-        Assert.That(Numbers(await HtmlAsync(_shop.Orders, $"{location}")), Is.EqualTo(new[] { "7", "19.99 CHF", "139.93 CHF", "13", "0.07 CHF", "0.91 CHF", "140.84 CHF" }));
-        Assert.That(Numbers(await HtmlAsync(_shop.Orders, $"/?customer_id={customer}")), Is.EqualTo(new[] { "2", "140.84 CHF" }));
+        Assert.That(Numbers(await HtmlAsync(_shop.Orders, $"{location}")),
+            Is.EqualTo(new[] { "7", "19.99 CHF", "139.93 CHF", "13", "0.07 CHF", "0.91 CHF", "140.84 CHF" }));
+        Assert.That(Numbers(await HtmlAsync(_shop.Orders, $"/?customer_id={customer}")),
+            Is.EqualTo(new[] { "2", "140.84 CHF" }));
         // As it was told when it was placed, and as it is told to those who were not there.
         foreach (string since in new[] { position, "long-ago" })
         {
             JsonNode told = await EventsAsync(since);
-            JsonNode seen = told["events"]!.AsArray().Single(happened => (string?)happened!["data"]!["customer_id"] == customer)!["data"]!;
-            Assert.That(((int)seen["lines"]!, (decimal)seen["total_amount"]!, (string)seen["status"]!), Is.EqualTo((2, 140.84m, "created")));
+            JsonNode seen = told["events"]!.AsArray().Single(happened =>
+                (string?)happened!["data"]!["customer_id"] == customer)!["data"]!;
+            Assert.That(((int)seen["lines"]!, (decimal)seen["total_amount"]!, (string)seen["status"]!),
+                Is.EqualTo((2, 140.84m, "created")));
         }
 
         async Task<JsonNode> EventsAsync(string since) =>
-            (await _shop.Orders.SendJsonAsync(HttpMethod.Get, "/board/events", null, ("Accept", "application/json"), ("Last-Event-ID", since))).Json!;
+            (await _shop.Orders.SendJsonAsync(HttpMethod.Get, "/board/events", null, ("Accept", "application/json"),
+                ("Last-Event-ID", since))).Json!;
 
-        async Task<(HttpStatusCode, string, Uri?)> CheckOutAsync(params (string Product, string Cents, int Quantity)[] lines)
+        async Task<(HttpStatusCode, string, Uri?)> CheckOutAsync(params (string Product, string Cents,
+            int Quantity)[] lines)
         {
             (string Name, string Value)[] fields = [("customer_id", customer), ("key", $"{Guid.NewGuid()}"),
-                .. lines.SelectMany(line => new[] { ("product_id", line.Product), ("unit_price_cents", line.Cents), ("quantity", $"{line.Quantity}") })];
+                .. lines.SelectMany(line => new[] { ("product_id", line.Product), ("unit_price_cents", line.Cents),
+                    ("quantity", $"{line.Quantity}") })];
             using HttpResponseMessage answer = await PostAsync(_shop.Orders, "/checkout", fields);
             return (answer.StatusCode, await answer.Content.ReadAsStringAsync(), answer.Headers.Location);
         }
@@ -64,7 +77,8 @@ internal sealed partial class FigureTests
     [TestCase(24, 24, 1)]
     [TestCase(25, 24, 2)]
     [TestCase(49, 24, 3)]
-    public async Task Given_a_search_then_the_page_says_how_many_there_are_and_how_many_pages_that_makes(int products, int onFirst, int pages)
+    public async Task Given_a_search_then_the_page_says_how_many_there_are_and_how_many_pages_that_makes(int products,
+        int onFirst, int pages)
     {
         string category = $"Many {Guid.NewGuid()}";
         await Task.WhenAll(Enumerable.Range(0, products).Select(_ => ProductAsync(1.11m, category)));
@@ -75,7 +89,8 @@ internal sealed partial class FigureTests
             Assert.That(Cells(html, "p class=\"price\""), Has.Length.EqualTo(shown));
             Assert.That(html, Does.Contain(products == 1 ? ">1 product<" : $">{products} products<"));
             Assert.That(html.Contains($"Page {page} of {pages}", StringComparison.Ordinal), Is.EqualTo(pages > 1));
-            Assert.That((html.Contains("rel=\"prev\"", StringComparison.Ordinal), html.Contains("rel=\"next\"", StringComparison.Ordinal)), Is.EqualTo((page > 1, page < pages)));
+            Assert.That((html.Contains("rel=\"prev\"", StringComparison.Ordinal),
+                html.Contains("rel=\"next\"", StringComparison.Ordinal)), Is.EqualTo((page > 1, page < pages)));
         }
     }
 
@@ -87,18 +102,21 @@ internal sealed partial class FigureTests
         await _shop.Inventory.PostAsync("/inventory/decrease", new { product_id = product, quantity = 29 });
         string cancelled = await _shop.OrderAsync(product, 7);
         await _shop.Orders.PostAsync($"/orders/{cancelled}/cancel");
-        Assert.That(Numbers(await HtmlAsync(_shop.Inventory, $"/?product_id={product}")), Is.EqualTo(new[] { "68", "81", "13" }));
+        Assert.That(Numbers(await HtmlAsync(_shop.Inventory, $"/?product_id={product}")),
+            Is.EqualTo(new[] { "68", "81", "13" }));
         string html = await HtmlAsync(_shop.Inventory, $"/stock/{product}");
         Assert.That(Cells(html, "dd"), Is.EqualTo(new[] { "68", "81", "13" }));
         // Newest first: units, what is on hand after it, what is reserved after it.
-        Assert.That(Numbers(html), Is.EqualTo(new[] { "7", "81", "13", "7", "81", "20", "29", "81", "13", "13", "110", "13", "110", "110", "0" }));
+        Assert.That(Numbers(html), Is.EqualTo(new[] { "7", "81", "13", "7", "81", "20", "29", "81", "13", "13", "110",
+            "13", "110", "110", "0" }));
         Assert.That(html, Does.Contain("each of the last 5 movements"));
         // 110, 97, 68, 61, 68: from the lowest, 61, at 115 to the highest at 5, and a quarter of 600 apart.
         string[] points = Points().Match(html).Groups["points"].Value.Split(' ');
         double[] levels = [110, 97, 68, 61, 68];
         for (int i = 0; i < levels.Length; i++)
         {
-            double[] point = [.. points[i].Split(',').Select(number => double.Parse(number, CultureInfo.InvariantCulture))];
+            double[] point = [.. points[i].Split(',').Select(number =>
+                double.Parse(number, CultureInfo.InvariantCulture))];
             Assert.That(point, Is.EqualTo(new[] { 150d * i, 115 - ((levels[i] - 61) * 110 / 49) }).Within(0.06));
         }
     }
@@ -106,14 +124,18 @@ internal sealed partial class FigureTests
     [Test]
     public async Task Given_levels_around_ten_then_the_board_has_the_shortest_first_and_marks_those_that_are_out_or_low()
     {
-        (long Stock, string? Mark)[] made = [(11, null), (0, "status cancelled"), (10, null), (9, "status created"), (1, "status created")];
+        (long Stock, string? Mark)[] made = [(11, null), (0, "status cancelled"), (10, null), (9, "status created"),
+            (1, "status created")];
         var ids = new List<string>();
         foreach ((long stock, _) in made) ids.Add(await _shop.ProductAsync(stock));
         string html = await HtmlAsync(_shop.Inventory, "/");
         for (int i = 0; i < made.Length; i++)
-            Assert.That(Regex.Match(html, $"""href="/stock/{ids[i]}">{ids[i]}</a></td><td class="number"><span( class="(?<mark>[^"]*)")?>(?<level>[0-9]+)<""", RegexOptions.ExplicitCapture, TimeSpan.FromSeconds(1)) is { Success: true } row
-                ? (long.Parse(row.Groups["level"].Value), row.Groups["mark"].Success ? row.Groups["mark"].Value : null) : (-1, null), Is.EqualTo(made[i]));
-        int[] places = [.. new[] { 1, 4, 3, 2, 0 }.Select(i => html.IndexOf($"\"/stock/{ids[i]}\"", StringComparison.Ordinal))];
+            Assert.That(Regex.Match(html,
+                $"""href="/stock/{ids[i]}">{ids[i]}</a></td><td class="number"><span( class="(?<mark>[^"]*)")?>(?<level>[0-9]+)<""", RegexOptions.ExplicitCapture, TimeSpan.FromSeconds(1)) is { Success: true } row
+                ? (long.Parse(row.Groups["level"].Value), row.Groups["mark"].Success ? row.Groups["mark"].Value : null)
+                    : (-1, null), Is.EqualTo(made[i]));
+        int[] places = [.. new[] { 1, 4, 3, 2, 0 }.Select(i =>
+            html.IndexOf($"\"/stock/{ids[i]}\"", StringComparison.Ordinal))];
         Assert.That(places, Is.Ordered);
         Assert.That(Regex.Count(html, "href=\"/stock/", RegexOptions.None, TimeSpan.FromSeconds(1)), Is.EqualTo(100));
     }
@@ -122,18 +144,27 @@ internal sealed partial class FigureTests
     public async Task Given_requests_of_every_outcome_then_the_console_without_a_script_shows_each_count_of_the_metrics()
     {
         for (int i = 0; i < 7; i++) await _shop.Inventory.SendJsonAsync(HttpMethod.Get, "/inventory/none");
-        for (int i = 0; i < 3; i++) await _shop.Inventory.PostAsync("/inventory/increase", new { product_id = "prod_5", quantity = 11 });
+        for (int i = 0; i < 3; i++) await _shop.Inventory.PostAsync("/inventory/increase",
+            new { product_id = "prod_5", quantity = 11 });
         Exposition metrics = await Exposition.OfAsync(_shop.Inventory);
         string html = await HtmlAsync(_shop.Inventory, "/live");
-        string Row(string name) => Regex.Match(html, $"<tr><td>{Regex.Escape(name)}</td><td class=\"number\">(?<value>[^<]*)</td>", RegexOptions.ExplicitCapture, TimeSpan.FromSeconds(1)).Groups["value"].Value;
-        double all = metrics.Series.Where(series => series.StartsWith("app_requests_total", StringComparison.Ordinal)).Sum(series => metrics[series]);
+        string Row(string name) =>
+            Regex.Match(html, $"<tr><td>{Regex.Escape(name)}</td><td class=\"number\">(?<value>[^<]*)</td>",
+            RegexOptions.ExplicitCapture, TimeSpan.FromSeconds(1)).Groups["value"].Value;
+        double all = metrics.Series.Where(series => series.StartsWith("app_requests_total", StringComparison.Ordinal))
+            .Sum(series => metrics[series]);
         Assert.Multiple(() =>
         {
-            Assert.That(Row("4xx: 404 Not Found"), Is.EqualTo($"{metrics["""http_requests_by_status_code_total{code="404"}"""]}"));
-            Assert.That(Row("2xx: 200 OK"), Is.EqualTo($"{metrics["""http_requests_by_status_code_total{code="200"}"""]}"));
-            Assert.That(Row("GET /inventory/{product_id}"), Is.EqualTo($"{metrics["""app_requests_total{endpoint="/inventory/{product_id}",method="GET"}"""]}"));
-            Assert.That(Row("POST /inventory/increase"), Is.EqualTo($"{metrics["""app_requests_total{endpoint="/inventory/increase",method="POST"}"""]}"));
-            Assert.That(Row("inventory_units_moved_total kind=&quot;received&quot;"), Is.EqualTo($"{metrics["""inventory_units_moved_total{kind="received"}"""]}"));
+            Assert.That(Row("4xx: 404 Not Found"),
+                Is.EqualTo($"{metrics["""http_requests_by_status_code_total{code="404"}"""]}"));
+            Assert.That(Row("2xx: 200 OK"),
+                Is.EqualTo($"{metrics["""http_requests_by_status_code_total{code="200"}"""]}"));
+            Assert.That(Row("GET /inventory/{product_id}"),
+                Is.EqualTo($"{metrics["""app_requests_total{endpoint="/inventory/{product_id}",method="GET"}"""]}"));
+            Assert.That(Row("POST /inventory/increase"),
+                Is.EqualTo($"{metrics["""app_requests_total{endpoint="/inventory/increase",method="POST"}"""]}"));
+            Assert.That(Row("inventory_units_moved_total kind=&quot;received&quot;"),
+                Is.EqualTo($"{metrics["""inventory_units_moved_total{kind="received"}"""]}"));
             Assert.That(Row("inventory_reservations_open"), Is.EqualTo($"{metrics["inventory_reservations_open"]}"));
             Assert.That(html, Does.Contain($"data-figure=\"total\">{all}<"));
         });
@@ -143,7 +174,8 @@ internal sealed partial class FigureTests
     public async Task Given_seconds_with_figures_that_all_differ_when_the_console_shows_them_then_each_is_in_its_place_and_each_line_at_its_height()
     {
         // When; requests; failed; p50; p95; p99; refused.
-        const string Second = """{"point":[60000,123.4,2.25,3.5,47.125,88.75,11.5],"requests":98765,"traffic":0,"codes":{"2xx: 200 OK":98001},"routes":{"GET /a":7,"GET /b":98},"figures":{"orders_created_total":4321}}""";
+        const string Second =
+            """{"point":[60000,123.4,2.25,3.5,47.125,88.75,11.5],"requests":98765,"traffic":0,"codes":{"2xx: 200 OK":98001},"routes":{"GET /a":7,"GET /b":98},"figures":{"orders_created_total":4321}}""";
         const string History = "[[59000,61.7,0,1.75,20,40,4.5],[60000,123.4,2.25,3.5,47.125,88.75,11.5]]";
         await using Window window = await Browser.OpenAsync();
         window.ToleratesNoAnswer();
@@ -151,38 +183,47 @@ internal sealed partial class FigureTests
         // No place for a stream, so that the page asks, and what it has been told stays.
         await window.Page.RouteAsync("**/live/events*", route => Interlocked.Increment(ref asked) == 1
             ? route.FulfillAsync(new() { Status = 503 })
-            : route.FulfillAsync(new() { ContentType = "application/json", Body = $$"""{"id":"x-1","places":0,"events":[{"event":"history","data":{{History}}},{"event":"second","data":{{Second}}}]}""" }));
+            : route.FulfillAsync(new() { ContentType = "application/json",
+                Body = $$"""{"id":"x-1","places":0,"events":[{"event":"history","data":{{History}}},{"event":"second","data":{{Second}}}]}""" }));
         await window.Page.GotoAsync($"{_shop.Orders.BaseAddress}live");
-        foreach ((string name, string value) in new[] { ("rate", "123"), ("refused", "11.5"), ("errors", "2.25"), ("p50", "3.5"), ("p95", "47.13"), ("p99", "88.75"), ("total", "98765") })
+        foreach ((string name, string value) in new[] { ("rate", "123"), ("refused", "11.5"), ("errors", "2.25"),
+            ("p50", "3.5"), ("p95", "47.13"), ("p99", "88.75"), ("total", "98765") })
             await Expect(window.Page.Locator($"[data-figure={name}]")).ToHaveTextAsync(value);
         await Expect(window.Page.Locator("[data-map=codes] tr")).ToHaveTextAsync(["2xx: 200 OK98001"]);
         await Expect(window.Page.Locator("[data-map=routes] tr")).ToHaveTextAsync(["GET /b98", "GET /a7"]);
         await Expect(window.Page.Locator("[data-map=figures] tr")).ToHaveTextAsync(["orders_created_total4321"]);
         await Expect(window.Page.Locator("[data-charts] figcaption")).ToHaveTextAsync(
-            ["Requests a second", "Latency in ms: p50 (solid), p95 (dashed), p99 (dotted)", "Refused or failed a second: 4xx (dashed), 5xx (dotted)"]);
+            ["Requests a second", "Latency in ms: p50 (solid), p95 (dashed), p99 (dotted)",
+                "Refused or failed a second: 4xx (dashed), 5xx (dotted)"]);
         // A chart is 160 high, from 4 on, and its top is a tenth above its highest value.
         (double First, double Last, double Highest, string Style)[] lines =
-            [(61.7, 123.4, 123.4, ""), (1.75, 3.5, 88.75, ""), (20, 47.125, 88.75, "second"), (40, 88.75, 88.75, "third"), (4.5, 11.5, 11.5, "second"), (0, 2.25, 11.5, "third")];
+            [(61.7, 123.4, 123.4, ""), (1.75, 3.5, 88.75, ""), (20, 47.125, 88.75, "second"),
+                (40, 88.75, 88.75, "third"), (4.5, 11.5, 11.5, "second"), (0, 2.25, 11.5, "third")];
         ILocator paths = window.Page.Locator("[data-charts] path");
         await Expect(paths).ToHaveCountAsync(lines.Length);
         for (int i = 0; i < lines.Length; i++)
         {
-            double[] heights = [.. Regex.Matches((await paths.Nth(i).GetAttributeAsync("d"))!, "[ML][0-9.]+,(?<y>[0-9.]+)", RegexOptions.ExplicitCapture, TimeSpan.FromSeconds(1))
+            double[] heights = [.. Regex.Matches((await paths.Nth(i).GetAttributeAsync("d"))!,
+                "[ML][0-9.]+,(?<y>[0-9.]+)", RegexOptions.ExplicitCapture, TimeSpan.FromSeconds(1))
                 .Select(point => double.Parse(point.Groups["y"].Value, CultureInfo.InvariantCulture))];
             double Height(double value) => 4 + (160 * (1 - (value / (1.1 * lines[i].Highest))));
-            Assert.That(heights, Is.EqualTo(new[] { Height(lines[i].First), Height(lines[i].Last) }).Within(0.06), $"line {i}");
-            Assert.That((await paths.Nth(i).GetAttributeAsync("class"))!.Replace("line", "", StringComparison.Ordinal).Trim(), Is.EqualTo(lines[i].Style));
+            Assert.That(heights, Is.EqualTo(new[] { Height(lines[i].First), Height(lines[i].Last) }).Within(0.06),
+                $"line {i}");
+            Assert.That((await paths.Nth(i).GetAttributeAsync("class"))!
+                .Replace("line", "", StringComparison.Ordinal).Trim(), Is.EqualTo(lines[i].Style));
         }
     }
 
     private async Task<string> ProductAsync(decimal price, string category)
     {
-        (HttpResponseMessage made, JsonNode? product) = await _shop.Products.PostAsync("/products", new { name = "An odd thing", price, category, initial_stock = 1000 });
+        (HttpResponseMessage made, JsonNode? product) = await _shop.Products.PostAsync("/products",
+            new { name = "An odd thing", price, category, initial_stock = 1000 });
         Assert.That((int)made.StatusCode, Is.EqualTo(201));
         return (string)product!["id"]!;
     }
 
-    private async Task<HttpResponseMessage> PostAsync(HttpClient client, string path, (string Name, string Value)[] fields)
+    private async Task<HttpResponseMessage> PostAsync(HttpClient client, string path,
+        (string Name, string Value)[] fields)
     {
         using var request = new HttpRequestMessage(HttpMethod.Post, path)
         {
@@ -203,15 +244,19 @@ internal sealed partial class FigureTests
 
     // The text of each cell for a number, without those that have a field in them.
     private static string[] Numbers(string html) =>
-        [.. NumberCell().Matches(html).Select(cell => Tag().Replace(cell.Groups["text"].Value, "").Trim().Split('\n')[^1].Trim()).Where(text => text.Length > 0)];
+        [.. NumberCell().Matches(html).Select(cell => Tag().Replace(cell.Groups["text"].Value, "").Trim()
+            .Split('\n')[^1].Trim()).Where(text => text.Length > 0)];
 
     private static string[] Cells(string html, string start) =>
-        [.. Regex.Matches(html, $"<{start}>(?<text>[^<]*)<", RegexOptions.ExplicitCapture, TimeSpan.FromSeconds(1)).Select(cell => cell.Groups["text"].Value)];
+        [.. Regex.Matches(html, $"<{start}>(?<text>[^<]*)<", RegexOptions.ExplicitCapture, TimeSpan.FromSeconds(1))
+            .Select(cell => cell.Groups["text"].Value)];
 
     private static string[] Values(string html, string name) =>
-        [.. Regex.Matches(html, $"""name="{name}"[^>]* value="(?<value>[^"]*)""", RegexOptions.ExplicitCapture, TimeSpan.FromSeconds(1)).Select(field => field.Groups["value"].Value)];
+        [.. Regex.Matches(html, $"""name="{name}"[^>]* value="(?<value>[^"]*)""", RegexOptions.ExplicitCapture,
+            TimeSpan.FromSeconds(1)).Select(field => field.Groups["value"].Value)];
 
-    [GeneratedRegex("<td class=\"number[^\"]*\">(?<text>.*?)</td>", RegexOptions.ExplicitCapture | RegexOptions.Singleline, 1000)]
+    [GeneratedRegex("<td class=\"number[^\"]*\">(?<text>.*?)</td>",
+        RegexOptions.ExplicitCapture | RegexOptions.Singleline, 1000)]
     private static partial Regex NumberCell();
 
     [GeneratedRegex("<[^>]*>", RegexOptions.None, 1000)]

@@ -53,7 +53,8 @@ internal sealed class FailureLogTests
         failures.Take(isFault: false)!.LogInformation("A line");
         // A failure that meets the end of a second may be counted on either side of it.
         Assert.That(said.Lines + said.LeftOut.Sum(), Is.EqualTo(counts.Sum() + 1).Within(4));
-        Assert.That(said.Lines, Is.LessThanOrEqualTo(1 + (100 * ((int)Stopwatch.GetElapsedTime(start).TotalSeconds + 4))));
+        Assert.That(said.Lines, Is.LessThanOrEqualTo(1 + (100 * ((int)Stopwatch.GetElapsedTime(start).TotalSeconds
+            + 4))));
     }
 
     private static long Second() => Stopwatch.GetTimestamp() / Stopwatch.Frequency;
@@ -78,9 +79,11 @@ internal sealed class FailureLogTests
 
         public bool IsEnabled(LogLevel logLevel) => true;
 
-        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState,
+            Exception?, string> formatter)
         {
-            if (state is not IReadOnlyList<KeyValuePair<string, object?>> values || values.FirstOrDefault(value => value.Key == "LeftOut").Value is not int leftOut)
+            if (state is not IReadOnlyList<KeyValuePair<string, object?>> values
+                || values.FirstOrDefault(value => value.Key == "LeftOut").Value is not int leftOut)
             {
                 Interlocked.Increment(ref _lines);
                 return;

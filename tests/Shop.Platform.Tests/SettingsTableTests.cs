@@ -9,7 +9,8 @@ namespace Shop.Platform.Tests;
 internal sealed partial class SettingsTableTests
 {
     private static readonly ModuleIdentity[] Modules =
-        [.. new[] { "products", "orders", "inventory" }.Select((name, i) => new ModuleIdentity(name, $"{name}-service", name, name, 5001 + i))];
+        [.. new[] { "products", "orders", "inventory" }.Select((name, i) =>
+            new ModuleIdentity(name, $"{name}-service", name, name, 5001 + i))];
 
     private static readonly Dictionary<string, Func<ShopSettings, object>> Values = new(StringComparer.Ordinal)
     {
@@ -39,20 +40,27 @@ internal sealed partial class SettingsTableTests
     {
         (_, string byDefault, string meaning) = Rows().Single(row => row.Key == $"`{key}`");
         Match bounds = Bounds().Match(meaning);
-        long least = bounds.Groups["least"].Success ? Number(bounds.Groups["least"].Value) : 0, most = Number(bounds.Groups["most"].Value);
+        long least = bounds.Groups["least"].Success ? Number(bounds.Groups["least"].Value) : 0, most =
+            Number(bounds.Groups["most"].Value);
         Assert.Multiple(() =>
         {
             Assert.That(Values[key](Read()), Is.EqualTo(Number(byDefault)), "default");
-            foreach (long right in new[] { least, most }) Assert.That(Values[key](Read((key, right))), Is.EqualTo(right));
+            foreach (long right in new[] { least, most }) Assert.That(Values[key](Read((key, right))),
+                Is.EqualTo(right));
             foreach (long wrong in new[] { least - 1, most + 1 })
-                Assert.That(() => Read((key, wrong)), Throws.TypeOf<ShopStartException>().With.Message.Contains(key), $"{wrong}");
+                Assert.That(() => Read((key, wrong)), Throws.TypeOf<ShopStartException>().With.Message.Contains(key),
+                    $"{wrong}");
         });
     }
 
     private static ShopSettings Read(params (string Key, long Value)[] values) => ShopSettings.Read(
-        new ConfigurationBuilder().AddInMemoryCollection(values.Select(value => KeyValuePair.Create(value.Key, (string?)value.Value.ToString(CultureInfo.InvariantCulture)))).Build(), Modules);
+        new ConfigurationBuilder().AddInMemoryCollection(values
+            .Select(value =>
+            KeyValuePair.Create(value.Key, (string?)value.Value.ToString(CultureInfo.InvariantCulture)))).Build(),
+            Modules);
 
-    private static long Number(string text) => long.Parse(text, NumberStyles.AllowThousands, CultureInfo.InvariantCulture);
+    private static long Number(string text) => long.Parse(text, NumberStyles.AllowThousands,
+        CultureInfo.InvariantCulture);
 
     private static string Readme()
     {
@@ -61,7 +69,8 @@ internal sealed partial class SettingsTableTests
         return File.ReadAllText(Path.Combine(root, "README.md"));
     }
 
-    [GeneratedRegex(@"^\| (?<key>`Shop:[^|]*) \|\s*(?<value>[^|]*?)\s*\| (?<meaning>.*) \|$", RegexOptions.ExplicitCapture | RegexOptions.Multiline, 1000)]
+    [GeneratedRegex(@"^\| (?<key>`Shop:[^|]*) \|\s*(?<value>[^|]*?)\s*\| (?<meaning>.*) \|$",
+        RegexOptions.ExplicitCapture | RegexOptions.Multiline, 1000)]
     private static partial Regex Row();
 
     [GeneratedRegex("Shop:[A-Za-z:]+", RegexOptions.None, 1000)]

@@ -72,11 +72,14 @@ internal static class AnswerPromises
             .. corsOrigin is null ? [] : new[] { "Origin" }];
         if (depends.Except(vary).Any()) faults.Add($"Vary: {string.Join(", ", vary)} lacks one of {string.Join(", ", depends)}");
 
-        string? origin = request.Headers.TryGetValues("Origin", out IEnumerable<string>? sent) ? string.Join(", ", sent) : null;
+        string? origin = request.Headers.TryGetValues("Origin", out IEnumerable<string>? sent)
+            ? string.Join(", ", sent)
+            : null;
         bool isAllowed = origin is not null && origin == corsOrigin;
         Must("Access-Control-Allow-Origin", answer.Header("Access-Control-Allow-Origin"), isAllowed ? origin : null);
         Must("Access-Control-Allow-Credentials", answer.Header("Access-Control-Allow-Credentials"), null);
-        bool isPreflight = request.Method == HttpMethod.Options && request.Headers.Contains("Access-Control-Request-Method");
+        bool isPreflight = request.Method == HttpMethod.Options
+            && request.Headers.Contains("Access-Control-Request-Method");
         string? exposed = answer.Header("Access-Control-Expose-Headers") is { } names
             ? string.Join(", ", names.Split(',', StringSplitOptions.TrimEntries).Order(StringComparer.Ordinal)) : null;
         Must("Access-Control-Expose-Headers", exposed, isAllowed && !isPreflight ? Exposed : null);
@@ -85,16 +88,20 @@ internal static class AnswerPromises
         bool isHealth = path.StartsWith("/health/", StringComparison.Ordinal);
         Must("Retry-After", answer.Header("Retry-After"), status is 429 or 503 && !isHealth ? wait : null);
         string? challenge = answer.Header("WWW-Authenticate");
-        if (status == 401 && challenge?.StartsWith("Bearer realm=\"", StringComparison.Ordinal) != true) faults.Add("401 without a challenge");
+        if (status == 401 && challenge?.StartsWith("Bearer realm=\"", StringComparison.Ordinal) != true)
+            faults.Add("401 without a challenge");
         if (status is not (401 or 403)) Must("WWW-Authenticate", challenge, null);
         if (answer.Header("Allow") is null == (status == 405)) faults.Add($"Allow: {answer.Header("Allow") ?? "none"}");
         if (answer.Header("Location") is null == status is 201 or 303) faults.Add($"Location: {answer.Header("Location") ?? "none"}");
         faults.AddRange((answer.Header("Set-Cookie") ?? "").Split("basket=").Skip(1)
             .Where(cookie => !cookie.Contains("expires=Thu, 01 Jan 1970", StringComparison.Ordinal)
-                && !(cookie.Contains("; samesite=lax", StringComparison.Ordinal) && cookie.Contains("; httponly", StringComparison.Ordinal)))
+                && !(cookie.Contains("; samesite=lax", StringComparison.Ordinal)
+                    && cookie.Contains("; httponly", StringComparison.Ordinal)))
             .Select(cookie => $"a cookie that others can read or send: {cookie}"));
-        if (isFailure && !isHealth) faults.AddRange(OfError(status, isPage, answer.Content.Headers.ContentType?.MediaType, body));
-        return [.. faults.Select(fault => $"{request.Method} {request.RequestUri} ({origin ?? "no origin"}) answered {status}, {fault}")];
+        if (isFailure && !isHealth)
+            faults.AddRange(OfError(status, isPage, answer.Content.Headers.ContentType?.MediaType, body));
+        return [.. faults.Select(fault =>
+            $"{request.Method} {request.RequestUri} ({origin ?? "no origin"}) answered {status}, {fault}")];
     }
 
     private static string Kept(string method, string path, int status)
@@ -108,12 +115,14 @@ internal static class AnswerPromises
 
     private static IEnumerable<string> OfError(int status, bool isPage, string? type, string body)
     {
-        foreach (string part in Inside.Where(part => body.Contains(part, StringComparison.Ordinal))) yield return $"it tells of the inside: {part}";
+        foreach (string part in Inside.Where(part => body.Contains(part, StringComparison.Ordinal)))
+            yield return $"it tells of the inside: {part}";
         if (!isPage && type != "application/problem+json") yield return $"its type is {type}";
         if (body.Length == 0) yield break;
         if (isPage)
         {
-            if (!body.Contains("role=\"alert\"", StringComparison.Ordinal) || !body.Contains($"Status {status}.", StringComparison.Ordinal))
+            if (!body.Contains("role=\"alert\"", StringComparison.Ordinal)
+                || !body.Contains($"Status {status}.", StringComparison.Ordinal))
                 yield return "its page does not say what is wrong";
             if (body.Contains("Try again in a second.", StringComparison.Ordinal) != status is 429 or 503)
                 yield return "its page and its Retry-After differ";
@@ -124,7 +133,8 @@ internal static class AnswerPromises
         (int, string, string) said = ((int)problem["status"]!, (string)problem["title"]!, (string)problem["detail"]!);
         if (said != (status, Titles[status], (string)problem["error"]!)) yield return $"its body says {said}";
         string kind = (string)problem["type"]!;
-        if (kind != "about:blank" && !kind.StartsWith("urn:shop:problem:", StringComparison.Ordinal)) yield return $"its kind is {kind}";
+        if (kind != "about:blank" && !kind.StartsWith("urn:shop:problem:", StringComparison.Ordinal))
+            yield return $"its kind is {kind}";
         if (((string)problem["trace_id"]!).Length != 32) yield return "it has no trace_id";
         if (problem["errors"] is JsonObject { Count: 0 }) yield return "its errors are empty";
     }

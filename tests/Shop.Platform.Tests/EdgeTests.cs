@@ -112,7 +112,7 @@ internal sealed class EdgeTests
         Assert.That(waiting.Any(next => next.IsCompleted), Is.False);
         feed.Publish(new Numbered(1));
         await Task.WhenAll(waiting);
-        await feed.NextAsync(0);
+        await feed.NextAsync(0).WaitAsync(TimeSpan.FromMinutes(1));
         Assert.That(feed.NextAsync(1).IsCompleted, Is.False);
     }
 

@@ -112,6 +112,42 @@ internal sealed partial class RuleCases
 
         foreach (Match match in Bound().Matches(Text)) yield return With(match.Groups["bound"], match.Groups["bound"].Value == "0.1" ? "0.25" : "0.05");
         foreach (Match match in Quantile().Matches(Text)) yield return With(match.Groups["quantile"], "0.95");
+        foreach (string rules in OtherExpressions()) yield return rules;
+    }
+
+    /// <summary>The rules with an expression that lacks a condition, compares with the bound itself, or takes another function.</summary>
+    private IEnumerable<string> OtherExpressions()
+    {
+        int count = Yaml.Parse(Text).At("groups").Items().Sum(group => group.At("rules").Items().Count());
+        for (int number = 0; number < count; number++)
+        {
+            YamlNode root = Yaml.Parse(Text);
+            var rule = (YamlMappingNode)root.At("groups").Items().SelectMany(group => group.At("rules").Items()).ElementAt(number);
+            string expression = rule.Text("expr")!;
+            foreach (string other in Others(expression))
+            {
+                rule.Children[new YamlScalarNode("expr")] = new YamlScalarNode(other) { Style = YamlDotNet.Core.ScalarStyle.DoubleQuoted };
+                yield return Write(root);
+            }
+        }
+    }
+
+    private static IEnumerable<string> Others(string expression)
+    {
+        Match[] joints = [.. Joint().Matches(expression).AsEnumerable()];
+        for (int i = 0; i < joints.Length; i++)
+        {
+            int end = i + 1 < joints.Length ? joints[i + 1].Index : expression.Length;
+            yield return expression[..joints[i].Index] + expression[end..];
+        }
+
+        if (joints.Length > 0 && joints[0].Groups["word"].Value is "and" or "or") yield return expression[(joints[0].Index + joints[0].Length)..];
+        foreach (Match match in Comparison().Matches(expression)) yield return expression[..(match.Index + 1)] + "=" + expression[(match.Index + 1)..];
+        foreach (Match match in Function().Matches(expression))
+        {
+            string other = match.Value switch { "min" => "max", "max" => "min", "min_over_time" => "max_over_time", "max_over_time" => "min_over_time", "sum" => "max", _ => "sum" };
+            yield return expression[..match.Index] + other + expression[(match.Index + match.Length)..];
+        }
     }
 
     private string With(Group place, string text) => Text[..place.Index] + text + Text[(place.Index + place.Length)..];
@@ -159,6 +195,17 @@ internal sealed partial class RuleCases
         new YamlStream(new YamlDocument(node)).Save(text, assignAnchors: false);
         return text.ToString();
     }
+
+    [GeneratedRegex(@"\n *(?<word>and|unless|or)( on \(\w+\))?\n", RegexOptions.ExplicitCapture, 1000)]
+    private static partial Regex Joint();
+
+    // A whole number can be met; a fraction of many requests hardly can.
+    [GeneratedRegex(@"[<>](?= \d+(\s|$))", RegexOptions.ExplicitCapture, 1000)]
+    private static partial Regex Comparison();
+
+    // A sum of what is one series is that series: what is summed by a label, or without one.
+    [GeneratedRegex(@"\b(min|max|min_over_time|max_over_time)(?=\(| by)", RegexOptions.ExplicitCapture, 1000)]
+    private static partial Regex Function();
 
     // "or … * 0" is there whatever its window.
     [GeneratedRegex(@"(\[|for: )(?<duration>(?<number>\d+)(?<unit>[mhd]))(?=[:\]\s])(?!\]\)+ \* 0)", RegexOptions.ExplicitCapture, 1000)]

@@ -201,6 +201,109 @@ test('given the faults above, then each check and each threshold of the advanced
   assert.deepEqual(Object.keys(thresholds).sort(), [...new Set(ADVANCED.flatMap(([, , , breaks]) => breaks))].sort());
 });
 
+// What the advanced test does, as README.md tells it.
+
+/** @returns every request of a run, as "METHOD /path body" */
+async function requestsOf(options, env = {}) {
+  const requests = [];
+  const listen = async (call, ask) => {
+    requests.push(`${call.method} ${call.path} ${call.body}`);
+    return ask(call);
+  };
+  const { summary } = await runBroken(MAIN, listen, { scale: 0.05, env: { SCENARIO: 'smoke', RESULTS: results, ...env }, ...options });
+  return { requests, summary };
+}
+
+test('given chance, when the advanced test runs, then one of twenty buyers cancels, and all buy one to three of one to three products', async () => {
+  const cancels = ({ requests }) => requests.filter((request) => request.includes('/cancel')).length;
+  assert.equal(cancels(await requestsOf({ random: 0.051 })), 0);
+  assert.ok(cancels(await requestsOf({ random: 0.049 })) > 10);
+  for (const [random, lines, units] of [[0, 1, 1], [0.5, 2, 2], [0.999, 3, 3]]) {
+    const { requests } = await requestsOf({ random });
+    const bought = requests.filter((request) => request.startsWith('POST /orders {') && !isFlash({ body: request })).map((request) => JSON.parse(request.slice('POST /orders '.length)).items);
+    assert.ok(bought.length > 10 && bought.every((items) => items.length === lines && items.every((item) => item.quantity === units)));
+    const restocks = requests.filter((request) => request.startsWith('POST /inventory/increase ')).map((request) => JSON.parse(request.slice('POST /inventory/increase '.length)).quantity_increased);
+    assert.ok(restocks.length > 5 && restocks.every((quantity) => quantity === 10 + Math.floor(random * 90)));
+    const looks = requests.filter((request) => request.startsWith('GET /products/')).length / requests.filter((request) => request.startsWith('GET /products?limit=20')).length;
+    assert.ok(looks > lines && looks < lines + 1, `${looks} looks of a browser, and one of each buyer`); // 40 browsers, 20 buyers
+  }
+});
+
+test('given a shop that is starting, when the advanced test begins, then it waits until each of its services is ready', async () => {
+  const asked = new Map();
+  const starting = answers('GET', '/health/ready', async (call, ask) => {
+    asked.set(call.service, (asked.get(call.service) ?? 0) + 1);
+    return asked.get(call.service) < 4 ? answer(503, { status: 'Unhealthy' }) : ask(call);
+  });
+  const { errors, broken, failed } = await runBroken(MAIN, starting, { scale: 0.02, env: { SCENARIO: 'smoke', RESULTS: results } });
+  assert.deepEqual([errors, broken, failed], [[], [], []]);
+  assert.deepEqual([...asked].sort(), [['inventory', 4], ['order', 4], ['product', 4]]);
+});
+
+test('given a shop that is never ready, when the advanced test begins, then it gives up after a minute', async () => {
+  let asked = 0;
+  const down = answers('GET', '/health/ready', async () => {
+    asked++;
+    return answer(503, { status: 'Unhealthy' });
+  });
+  await assert.rejects(runBroken(MAIN, down, { scale: 0.001, env: { SCENARIO: 'smoke', RESULTS: results } }), /was not ready within a minute/);
+  assert.equal(asked, 61);
+});
+
+test('given the popularity of products, then it follows the law of Zipf over those that are well in stock', async () => {
+  const { pickPopular } = await import('../advanced/src/popularity.js');
+  const harmonic = (count) => Array.from({ length: count }, (_, rank) => 1 / (rank + 1)).reduce((sum, share) => sum + share);
+  const chance = Math.random;
+  try {
+    // Each place of a fine grid in turn: the shares of the products, without luck.
+    const grid = 100_000;
+    const picked = new Map();
+    for (let place = 0; place < grid; place++) {
+      Math.random = () => (place + 0.5) / grid;
+      const id = pickPopular();
+      picked.set(id, (picked.get(id) ?? 0) + 1);
+    }
+    assert.equal(picked.size, 190);
+    for (let rank = 1; rank <= 190; rank++) {
+      const share = 1 / rank / harmonic(190);
+      assert.ok(Math.abs(picked.get(`prod_${rank - 1}`) / grid - share) < 2 / grid, `prod_${rank - 1}`);
+    }
+  } finally {
+    Math.random = chance;
+  }
+});
+
+test('given the figures of a run, when it ends, then they are told by their names, with what is broken', async () => {
+  globalThis.__ENV = { SCENARIO: 'smoke', RESULTS: 'there' };
+  const { report } = await import('../advanced/src/summary.js');
+  const count = (number) => ({ values: { count: number, rate: number / 8 } });
+  const trend = (base) => ({ values: { avg: base + 9, min: base, med: base + 1, max: base + 4, 'p(90)': base + 8, 'p(95)': base + 2, 'p(99)': base + 3 } });
+  const metrics = {
+    http_reqs: count(1234), http_req_duration: { ...trend(10), thresholds: { 'p(95)<100': { ok: true } } }, order_duration: trend(100),
+    http_req_failed: { values: { rate: 0.0125, passes: 1, fails: 79 }, thresholds: { 'rate<0.001': { ok: false } } }, checks: { values: { rate: 0.9975 } },
+    orders_acknowledged: count(41), orders_unaccounted: count(-2), units_unaccounted: count(7), units_oversold: count(3), orders_short: count(11),
+    order_retries: count(5), orders_replayed: count(4), dropped_iterations: count(6),
+  };
+  const files = report({ metrics, state: { testRunDurationMs: 20_400 } });
+  const told = [
+    ['Requests', '1234, 154.3 a second'], ['Answers', 'med 11.0 ms, p(95) 12.0 ms, p(99) 13.0 ms, max 14.0 ms'], ['Failed requests', '1.25 %'], ['Checks passed', '99.75 %'],
+    ['Orders acknowledged', '41'], ['Orders that the shop has more (+) or less (-) than k6', '2'], ['Units that the shop has more (+) or less (-) than k6', '-7'],
+    ['Units of the flash sale sold beyond stock', '3'], ['Orders refused for want of stock', '11'], ['Orders tried again; answered from the first try', '5; 4'],
+    ['Time to place an order', 'med 101.0 ms, p(95) 102.0 ms, p(99) 103.0 ms, max 104.0 ms'], ['Arrivals that k6 had no user for', '6'],
+  ];
+  assert.deepEqual(files.stdout.trim().split('\n').map((line) => line.trim().split(/ {2,}/)), [
+    ['smoke: A THRESHOLD IS BROKEN'], [''], ...told, [''], ['holds', 'http_req_duration p(95)<100'], ['BROKEN', 'http_req_failed rate<0.001'],
+  ]);
+  const page = files['there/smoke.html'];
+  assert.deepEqual([...page.matchAll(/<tr><th scope="row">(.*?)<\/th><td>(.*?)<\/td><\/tr>/g)].map(([, what, figure]) => [what, figure]), told);
+  assert.deepEqual([...page.matchAll(/<tr class="(\w+)"><th scope="row">(.*?)<\/th><td>(.*?)<\/td><\/tr>/g)].map(([, ...row]) => row), [
+    ['good', 'http_req_duration p(95)&lt;100', 'holds'], ['bad', 'http_req_failed rate&lt;0.001', 'broken'],
+  ]);
+  assert.match(page, /<p class="bad">A threshold is broken\.<\/p>/);
+  assert.match(page, /Z, 20 s\.<\/p>/);
+  assert.deepEqual(JSON.parse(files['there/smoke.json']).metrics, metrics);
+});
+
 // What the scripts promise, as README.md tells it.
 
 for (const [script, users, length] of [[PRODUCTS, 20, '25s'], [ORDERS, 20, '25s'], [INVENTORY, 20, '25s'], [FLOW, 10, '30s']]) {

@@ -115,7 +115,7 @@ internal sealed partial class RuleCases
         foreach (string rules in OtherExpressions()) yield return rules;
     }
 
-    /// <summary>The rules with an expression that lacks a condition, compares with the bound itself, or takes another function.</summary>
+    /// <summary>The rules with an expression that lacks a condition, also holds for nothing at all, or takes the most for the least.</summary>
     private IEnumerable<string> OtherExpressions()
     {
         int count = Yaml.Parse(Text).At("groups").Items().Sum(group => group.At("rules").Items().Count());
@@ -145,7 +145,7 @@ internal sealed partial class RuleCases
         foreach (Match match in Comparison().Matches(expression)) yield return expression[..(match.Index + 1)] + "=" + expression[(match.Index + 1)..];
         foreach (Match match in Function().Matches(expression))
         {
-            string other = match.Value switch { "min" => "max", "max" => "min", "min_over_time" => "max_over_time", "max_over_time" => "min_over_time", "sum" => "max", _ => "sum" };
+            string other = match.Value == "min_over_time" ? "max_over_time" : "min_over_time";
             yield return expression[..match.Index] + other + expression[(match.Index + match.Length)..];
         }
     }
@@ -199,12 +199,10 @@ internal sealed partial class RuleCases
     [GeneratedRegex(@"\n *(?<word>and|unless|or)( on \(\w+\))?\n", RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex Joint();
 
-    // A whole number can be met; a fraction of many requests hardly can.
-    [GeneratedRegex(@"[<>](?= \d+(\s|$))", RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(@"[<>](?= 0(\s|$))", RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex Comparison();
 
-    // A sum of what is one series is that series: what is summed by a label, or without one.
-    [GeneratedRegex(@"\b(min|max|min_over_time|max_over_time)(?=\(| by)", RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(@"\b(min|max)_over_time(?=\()", RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex Function();
 
     // "or … * 0" is there whatever its window.

@@ -20,9 +20,11 @@ internal sealed class RuleTests
 
     /// <summary>
     /// The cases notice what is a little wrong: a window or a time that is half or twice as long, a threshold that is off by a seventh, another
-    /// window's ratio, a status code or a reason that is left out.
+    /// window's ratio, a status code or a reason that is left out, a condition that is missing. A rule that has changed is noticed by its cases above;
+    /// this is the test of the cases.
     /// </summary>
     [TestCaseSource(typeof(RuleCases), nameof(RuleCases.Quick))]
+    [Category("Slow")]
     [Parallelizable]
     public void Given_a_rule_with_a_small_fault_when_promtool_runs_its_cases_then_they_fail(string name) => NoticeFaults(name);
 

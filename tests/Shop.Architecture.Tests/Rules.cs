@@ -35,6 +35,7 @@ internal sealed partial class Rules(ArchUnitNET.Domain.Architecture architecture
     public IEnumerable<string> SpeakSqlOutsideAStore() =>
         from type in Types()
         where ModuleOf(type.FullName) is not null && !Outermost(type).Name.EndsWith("Store", StringComparison.Ordinal)
+            && !Outermost(type).Namespace.EndsWith(".Storage.Sqlite", StringComparison.Ordinal)
         where Instructions(type).Any(instruction => instruction.OpCode == OpCodes.Ldstr && Sql().IsMatch((string)instruction.Operand))
         select Outermost(type).FullName;
 

@@ -1,4 +1,5 @@
 using Shop.Inventory.Contracts;
+using Shop.Inventory.Storage.Sqlite;
 using Shop.Platform.Data.Sqlite;
 using Shop.Testing;
 
@@ -8,17 +9,19 @@ namespace Shop.Inventory.Tests;
 internal sealed class EdgeTests
 {
     private ModuleFiles _files = null!;
-    private InventoryStore _store = null!;
+    private SqliteStockStore _store = null!;
     private InventoryMetrics _metrics = null!;
     private Reservations _inventory = null!;
+
+    private GroupCommitWriter Writes => _files.Context.Database.Writes;
 
     [SetUp]
     public void Open()
     {
         _files = new ModuleFiles(new InventoryModule());
-        _store = new InventoryStore(_files.Context.Database);
-        _metrics = new InventoryMetrics(_store.Levels, 0, _files.Context);
-        _inventory = new Reservations(_store, _metrics, _files.Context);
+        _store = new SqliteStockStore(_files.Context);
+        _metrics = new InventoryMetrics(_store, _files.Context);
+        _inventory = new Reservations(_store, _metrics);
     }
 
     [TearDown]
@@ -69,12 +72,12 @@ internal sealed class EdgeTests
         var made = new List<(long Id, string ProductId)>();
         foreach (int more in new[] { 1, 1022, 1, 1, 1022, 1, 1, 1500 })
         {
-            await _store.Writes.WriteAsync(() =>
+            await Writes.WriteAsync(() =>
             {
                 for (int n = 0; n < more; n++)
                 {
                     string product = $"p{made.Count % 3}";
-                    made.Add((_store.Move(MovementKind.Received, product, 1, null, DateTime.UnixEpoch)!.Value.Id,
+                    made.Add((_store.Ledger.Append(MovementKind.Received, product, 1, null, DateTime.UnixEpoch)!.Value.Id,
                         product));
                 }
 
@@ -88,14 +91,14 @@ internal sealed class EdgeTests
                 {
                     foreach (int limit in new[] { 1, 340, 5000 })
                     {
-                        Assert.That(_store.Movements(product, before, limit, default).Select(row => row.Id),
+                        Assert.That(_store.ListMovementsAsync(product, before, limit, default).Result.Page.Rows.Select(row => row.Id),
                             Is.EqualTo(all.Where(id => before is null || id < before).Take(limit)),
                                 $"{limit} of {product} before {before} of {made.Count}");
                     }
                 }
 
                 foreach (long atMost in new[] { all.Length - 1L, all.Length, all.Length + 1L })
-                    Assert.That(_store.CountMovements(product, Math.Max(1, atMost), default),
+                    Assert.That(Count(product, Math.Max(1, atMost)),
                         Is.EqualTo(Math.Min(all.Length, Math.Max(1, atMost))));
             }
         }
@@ -108,19 +111,19 @@ internal sealed class EdgeTests
     [TestCase(1000)]
     [TestCase(1001)]
     [TestCase(2001)]
-    public async Task Given_old_movements_as_many_as_are_read_or_written_at_once_then_all_of_them_are_folded_and_the_young_stay(int old)
+    public async Task Given_old_movements_as_many_as_are_read_or_written_at_once_then_all_of_them_are_compacted_and_the_young_stay(int old)
     {
         await _inventory.OpenAsync([new("a", 0)]);
         DateTime edge = DateTime.UtcNow.AddHours(1);
-        await _store.Writes.WriteAsync(() =>
+        await Writes.WriteAsync(() =>
         {
-            for (int n = 0; n < old; n++) _store.Move(MovementKind.Received, "a", 2, null, edge);
-            for (int n = 0; n < 3; n++) _store.Move(MovementKind.Received, "a", 1, null, edge.AddMilliseconds(1));
+            for (int n = 0; n < old; n++) _store.Ledger.Append(MovementKind.Received, "a", 2, null, edge);
+            for (int n = 0; n < 3; n++) _store.Ledger.Append(MovementKind.Received, "a", 1, null, edge.AddMilliseconds(1));
             return WriteResult.Commit(0);
         });
-        await new StockCheckpoint(_store).RunAsync();
+        await new StockCheckpoint(_store.Ledger, Writes).RunAsync();
         await _inventory.FoldMovementsAsync(edge, _ => new HashSet<string>(), default);
-        Assert.That(_store.Movements("a", null, 10, default).Select(row => (row.Kind, row.OnHand)),
+        Assert.That(_store.NewestMovementsAsync("a", 10, default).Result.Select(row => (row.Kind, row.OnHand)),
             Is.EqualTo(new[] { ("received", (2L * old) + 3), ("received", (2L * old) + 2), ("received", (2L * old) + 1),
                 ("opening", 2L * old) }));
         Assert.That((await _files.MetricsAsync())["""inventory_movements_deleted_total{service="inventory-service"}"""],
@@ -131,17 +134,20 @@ internal sealed class EdgeTests
     public async Task Given_a_list_that_ends_with_an_opening_balance_when_it_has_as_many_rows_as_are_asked_for_then_the_balance_is_one_of_them()
     {
         await _inventory.OpenAsync([new("a", 5)]);
-        await new StockCheckpoint(_store).RunAsync();
+        await new StockCheckpoint(_store.Ledger, Writes).RunAsync();
         await _inventory.FoldMovementsAsync(DateTime.UtcNow.AddHours(1), _ => new HashSet<string>(), default);
         for (int n = 0; n < 2; n++) await MoveAsync(MovementKind.Received, "a", 1);
-        string[] Kinds(int limit) => [.. _store.Movements("a", null, limit, default).Select(row => row.Kind)];
+        string[] Kinds(int limit) => [.. _store.NewestMovementsAsync("a", limit, default).Result.Select(row => row.Kind)];
         Assert.That((Kinds(2), Kinds(3), Kinds(4)), Is.EqualTo((
             new[] { "received", "received" }, new[] { "received", "received", "opening" },
             new[] { "received", "received", "opening" })));
-        Assert.That(new long[] { 2, 3, 4 }.Select(atMost => _store.CountMovements("a", atMost, default)),
+        Assert.That(new long[] { 2, 3, 4 }.Select(atMost => Count("a", atMost)),
             Is.EqualTo(new[] { 2, 3, 3 }));
     }
 
-    private Task<Movement?> MoveAsync(MovementKind kind, string productId, long units) =>
-        _store.Writes.WriteAsync(() => WriteResult.Commit(_store.Move(kind, productId, units, null, DateTime.UtcNow)));
+    private long Count(string product, long atMost) =>
+        _files.Context.Database.Read(connection => _store.CountMovements(connection, product, atMost));
+
+    private Task<AppendedMovement?> MoveAsync(MovementKind kind, string productId, long units) =>
+        Writes.WriteAsync(() => WriteResult.Commit(_store.Ledger.Append(kind, productId, units, null, DateTime.UtcNow)));
 }

@@ -1,5 +1,6 @@
 using CsCheck;
 using Shop.Inventory.Contracts;
+using Shop.Inventory.Storage.Sqlite;
 using Shop.Platform.Data.Sqlite;
 using Shop.Testing;
 
@@ -11,17 +12,19 @@ internal sealed class ReservationTests
     private const string Open = """inventory_reservations_open{service="inventory-service"}""";
 
     private ModuleFiles _files = null!;
-    private InventoryStore _store = null!;
+    private SqliteStockStore _store = null!;
     private InventoryMetrics _metrics = null!;
     private Reservations _inventory = null!;
+
+    private GroupCommitWriter Writes => _files.Context.Database.Writes;
 
     [SetUp]
     public void Begin()
     {
         _files = new ModuleFiles(new InventoryModule());
-        _store = new InventoryStore(_files.Context.Database);
-        _metrics = new InventoryMetrics(_store.Levels, 0, _files.Context);
-        _inventory = new Reservations(_store, _metrics, _files.Context);
+        _store = new SqliteStockStore(_files.Context);
+        _metrics = new InventoryMetrics(_store, _files.Context);
+        _inventory = new Reservations(_store, _metrics);
     }
 
     [TearDown]
@@ -34,7 +37,7 @@ internal sealed class ReservationTests
         Reservation reservation = await _inventory.ReserveAsync(new("o", 1), [new("a", 2), new("b", 2), new("ghost", 1)]);
         Assert.That(reservation.Outcome, Is.EqualTo(ReservationOutcome.TooLittleStock));
         Assert.That(reservation.Shortages, Is.EqualTo([new Shortage("b", 2, 1), new Shortage("ghost", 1, 0)]));
-        Assert.That((_store.Levels.Find("a")!.Value.Reserved, _store.CountReservations()), Is.EqualTo((0L, 0L)));
+        Assert.That((_store.Levels.Find("a")!.Value.Reserved, _store.CountReservationsAsync(default).Result), Is.EqualTo((0L, 0L)));
     }
 
     [Test]
@@ -63,7 +66,7 @@ internal sealed class ReservationTests
             await close([new(order, 1)]);
         }
 
-        StockRow stock = _store.Levels.Find("a")!.Value;
+        StockLevel stock = _store.Levels.Find("a")!.Value;
         Assert.That((stock.OnHand, stock.Reserved), Is.EqualTo((4L, 0L)));
     }
 
@@ -78,7 +81,7 @@ internal sealed class ReservationTests
         await _inventory.ReleaseAsync([first]);
         await _inventory.ShipAsync([first]);
         await _inventory.ConfirmAsync([first]);
-        StockRow stock = _store.Levels.Find("a")!.Value;
+        StockLevel stock = _store.Levels.Find("a")!.Value;
         Assert.That((stock.OnHand, stock.Reserved), Is.EqualTo((5L, 2L)));
         Assert.That(await _inventory.UnconfirmedAsync(), Is.EqualTo([second]));
     }
@@ -109,9 +112,9 @@ internal sealed class ReservationTests
     public async Task Given_a_clock_that_is_set_back_then_the_times_of_a_products_movements_never_go_back()
     {
         await _inventory.OpenAsync([new("a", 9)]);
-        await _store.Writes.WriteAsync(() => WriteResult.Commit(_store.Move(MovementKind.Received, "a", 1, null, DateTime.UtcNow.AddHours(1))));
+        await Writes.WriteAsync(() => WriteResult.Commit(_store.Ledger.Append(MovementKind.Received, "a", 1, null, DateTime.UtcNow.AddHours(1))));
         await _inventory.ReserveAsync(new("o", 1), [new("a", 1)]);
-        long[] times = [.. _store.Movements("a", null, 10, default).Select(movement => movement.At)];
+        long[] times = [.. _store.NewestMovementsAsync("a", 10, default).Result.Select(movement => movement.At)];
         Assert.That(times, Is.Ordered.Descending.And.Length.EqualTo(3));
         Assert.That(_store.Levels.Find("a")!.Value.LastUpdated, Is.EqualTo(times[0]));
     }
@@ -133,7 +136,7 @@ internal sealed class ReservationTests
     }
 
     [Test]
-    public async Task Given_more_than_50_products_when_scraped_then_the_50_shortest_have_a_series_and_those_that_no_longer_are_lose_it()
+    public async Task Given_more_than_50_products_when_scraped_then_the_50_with_the_lowest_stock_have_a_series_and_those_that_no_longer_are_lose_it()
     {
         await _inventory.OpenAsync([.. Enumerable.Range(0, 120).Select(n => new OpeningStock($"p{n:000}", n))]);
         IReadOnlyDictionary<string, double> first = await _files.MetricsAsync();
@@ -147,17 +150,17 @@ internal sealed class ReservationTests
     {
         await _inventory.OpenAsync([new("a", 5), new("b", 5)]);
         using var areQueued = new ManualResetEventSlim();
-        Task<int> holdsUp = _store.Writes.WriteAsync(() =>
+        Task<int> holdsUp = Writes.WriteAsync(() =>
         {
             areQueued.Wait();
             return WriteResult.Commit(0);
         });
         Task<Reservation> reservation = _inventory.ReserveAsync(new("o", 1), [new("a", 2), new("b", 1)]).AsTask();
         int runs = 0;
-        Task<int> undone = _store.Writes.WriteAsync<int>(() =>
+        Task<int> undone = Writes.WriteAsync<int>(() =>
         {
             runs++;
-            _store.Move(MovementKind.Reserved, "a", 1, "other", DateTime.UnixEpoch);
+            _store.Ledger.Append(MovementKind.Reserved, "a", 1, "other", DateTime.UnixEpoch);
             throw new InvalidOperationException("no");
         });
         areQueued.Set();

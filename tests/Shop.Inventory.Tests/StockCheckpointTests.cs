@@ -2,6 +2,7 @@ using CsCheck;
 using Dapper;
 using Microsoft.Data.Sqlite;
 using Shop.Inventory.Contracts;
+using Shop.Inventory.Storage.Sqlite;
 using Shop.Platform.Data;
 using Shop.Platform.Data.Sqlite;
 using Shop.Testing;
@@ -12,8 +13,10 @@ namespace Shop.Inventory.Tests;
 internal sealed class StockCheckpointTests
 {
     private ModuleFiles _files = null!;
-    private InventoryStore _store = null!;
+    private SqliteStockStore _store = null!;
     private Reservations _inventory = null!;
+
+    private GroupCommitWriter Writes => _files.Context.Database.Writes;
 
     [SetUp]
     public void Open()
@@ -35,7 +38,7 @@ internal sealed class StockCheckpointTests
             string prefix = $"{history++}-";
             var onHand = Enumerable.Range(0, 3).ToDictionary(n => $"{prefix}{n}", _ => 10L);
             var held = new Dictionary<string, StockLine[]>();
-            var checkpoint = new StockCheckpoint(_store);
+            var checkpoint = new StockCheckpoint(_store.Ledger, Writes);
             _inventory.OpenAsync([.. onHand.Select(product => new OpeningStock(product.Key, product.Value))]).Wait();
             foreach ((int step, int number, int n, long units) in steps)
             {
@@ -59,7 +62,7 @@ internal sealed class StockCheckpointTests
                         break;
                     default:
                         Restart();
-                        checkpoint = new StockCheckpoint(_store);
+                        checkpoint = new StockCheckpoint(_store.Ledger, Writes);
                         break;
                 }
             }
@@ -77,7 +80,7 @@ internal sealed class StockCheckpointTests
         await _inventory.OpenAsync([.. Enumerable.Range(0, 1200).Select(n => new OpeningStock($"p{n}", n + 1))]);
         await _inventory.ReserveAsync(new("o", 0), [new("p7", 3)]);
         Assert.That(Rows().Single(row => row.ProductId == "p7").OnHand, Is.Zero, "not written yet");
-        await new StockCheckpoint(_store).RunAsync();
+        await new StockCheckpoint(_store.Ledger, Writes).RunAsync();
         Assert.That(Rows(), Is.EquivalentTo(_store.Levels.All));
         Assert.That(Rows().Single(row => row.ProductId == "p7"), Has.Property("OnHand").EqualTo(8).And.Property("Reserved").EqualTo(3));
         using SqliteConnection connection = _files.Context.Database.OpenRead();
@@ -93,10 +96,10 @@ internal sealed class StockCheckpointTests
         await _inventory.OpenAsync([.. Enumerable.Range(0, 1200).Select(n => new OpeningStock($"p{n}", 1))]);
         // The last of the rows is refused, as a full disk would.
         await RunAsync("CREATE TRIGGER refuse BEFORE UPDATE ON stock WHEN new.product_id = 'p999' BEGIN SELECT raise(ABORT, 'full'); END");
-        var checkpoint = new StockCheckpoint(_store);
+        var checkpoint = new StockCheckpoint(_store.Ledger, Writes);
         Assert.That(checkpoint.RunAsync, Throws.TypeOf<StoreUnavailableException>());
         await _inventory.ReserveAsync(new("o", 0), [new("p0", 1), new("p999", 1)]);
-        StockRow[] stock = [.. _store.Levels.All];
+        StockLevel[] stock = [.. _store.Levels.All];
         await RunAsync("DROP TRIGGER refuse");
         if (crashes)
         {
@@ -114,25 +117,25 @@ internal sealed class StockCheckpointTests
     public async Task Given_writes_that_are_undone_then_the_stock_is_as_before()
     {
         await _inventory.OpenAsync([new("a", 5)]);
-        Task<int> alone = _store.Writes.WriteAsync<int>(() =>
+        Task<int> alone = Writes.WriteAsync<int>(() =>
         {
-            _store.Move(MovementKind.Reserved, "a", 2, "o", DateTime.UnixEpoch);
+            _store.Ledger.Append(MovementKind.Reserved, "a", 2, "o", DateTime.UnixEpoch);
             throw new InvalidOperationException("no");
         });
         Assert.That(async () => await alone, Throws.InvalidOperationException);
         Assert.That((_store.Levels.Find("a")!.Value.Reserved, await LevelInWriteAsync("a")), Is.EqualTo((0L, 5L)));
 
-        Statement end = await _store.Writes.WriteAsync(() => WriteResult.Commit(_store.Writes.Prepare("ROLLBACK")));
-        Task<int> batch = _store.Writes.WriteAsync(() =>
+        Statement end = await Writes.WriteAsync(() => WriteResult.Commit(Writes.Prepare("ROLLBACK")));
+        Task<int> batch = Writes.WriteAsync(() =>
         {
-            _store.Open("new", DateTime.UnixEpoch);
-            _store.Move(MovementKind.Reserved, "a", 2, "o", DateTime.UnixEpoch);
+            _store.Ledger.AddProduct("new", DateTime.UnixEpoch);
+            _store.Ledger.Append(MovementKind.Reserved, "a", 2, "o", DateTime.UnixEpoch);
             return WriteResult.Commit(end.Run());
         });
         Assert.That(async () => await batch, Throws.TypeOf<StoreUnavailableException>());
         Assert.That((_store.Levels.Find("a")!.Value.Reserved, await LevelInWriteAsync("a"), _store.Levels.Find("new"), await LevelInWriteAsync("new")),
-            Is.EqualTo((0L, 5L, (StockRow?)null, (long?)null)));
-        await new StockCheckpoint(_store).RunAsync();
+            Is.EqualTo((0L, 5L, (StockLevel?)null, (long?)null)));
+        await new StockCheckpoint(_store.Ledger, Writes).RunAsync();
         Assert.That(Rows(), Is.EquivalentTo(_store.Levels.All));
         await _inventory.OpenAsync([new("new", 1)]);
         Assert.That(_store.Levels.All, Has.Exactly(2).Items);
@@ -144,9 +147,9 @@ internal sealed class StockCheckpointTests
         await _inventory.OpenAsync([new("a", 5)]);
         var moved = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         using var release = new ManualResetEventSlim();
-        Task<Movement?> write = _store.Writes.WriteAsync(() =>
+        Task<AppendedMovement?> write = Writes.WriteAsync(() =>
         {
-            Movement? movement = _store.Move(MovementKind.Reserved, "a", 2, "o", DateTime.UnixEpoch);
+            AppendedMovement? movement = _store.Ledger.Append(MovementKind.Reserved, "a", 2, "o", DateTime.UnixEpoch);
             moved.SetResult();
             release.Wait();
             return WriteResult.Commit(movement);
@@ -173,10 +176,10 @@ internal sealed class StockCheckpointTests
             """;
         using var files = new ModuleFiles(new InventoryModule(),
             directory => ModuleFiles.WriteOlder(directory, new InventoryModule(), ["001_stock.sql", "002_runs.sql"], Rows));
-        var store = new InventoryStore(files.Context.Database);
-        var inventory = new Reservations(store, new InventoryMetrics(store.Levels, store.CountReservations(), files.Context), files.Context);
-        Assert.That(store.Levels.All, Is.EquivalentTo([new StockRow("a", 10, 3, 40), new StockRow("b", 5, 1, 40)]));
-        Assert.That((store.CountReservations(), await inventory.UnconfirmedAsync()), Is.EqualTo((1L, new[] { new ReservationId("o", 0) })).Using<(long, IReadOnlyList<ReservationId>)>(
+        var store = new SqliteStockStore(files.Context);
+        var inventory = new Reservations(store, new InventoryMetrics(store, files.Context));
+        Assert.That(store.Levels.All, Is.EquivalentTo([new StockLevel("a", 10, 3, 40), new StockLevel("b", 5, 1, 40)]));
+        Assert.That((store.CountReservationsAsync(default).Result, await inventory.UnconfirmedAsync()), Is.EqualTo((1L, new[] { new ReservationId("o", 0) })).Using<(long, IReadOnlyList<ReservationId>)>(
             (one, other) => one.Item1 == other.Item1 && one.Item2.SequenceEqual(other.Item2)));
         Assert.That((await inventory.ReserveAsync(new("o", 0), [new("a", 3), new("b", 1)])).Outcome, Is.EqualTo(ReservationOutcome.Held));
         await inventory.ReleaseAsync([new("o", 0)]);
@@ -195,32 +198,31 @@ internal sealed class StockCheckpointTests
             """;
         using var files = new ModuleFiles(new InventoryModule(),
             directory => ModuleFiles.WriteOlder(directory, new InventoryModule(), ["001_stock.sql", "002_runs.sql", "003_checkpoint.sql"], Rows));
-        var store = new InventoryStore(files.Context.Database);
+        var store = new SqliteStockStore(files.Context);
         long[] expected = [.. Enumerable.Range(1, 500).Select(n => n * 5L).Reverse()];
-        Assert.That(store.Movements("a", null, 1000, default).Select(row => row.Id), Is.EqualTo(expected));
-        Assert.That((store.CountMovements("a", 1000, default), store.CountMovements("a", 499, default)), Is.EqualTo((500, 499)));
+        Assert.That(store.NewestMovementsAsync("a", 1000, default).Result.Select(row => row.Id), Is.EqualTo(expected));
+        Assert.That(store.ListMovementsAsync("a", null, 1, default).Result.Total.Rows, Is.EqualTo(500));
 
         // And on, over the end of a run.
-        await store.Writes.WriteAsync(() => WriteResult.Commit(Enumerable.Range(0, 1000).Count(_ => store.Move(MovementKind.Received, "a", 1, null, DateTime.UnixEpoch) is not null)));
-        Assert.That(store.Movements("a", 3000, 600, default).Select(row => row.Id), Is.EqualTo(Enumerable.Range(2501, 499).Select(n => (long)n).Reverse().Concat(expected.Take(101))));
-        Assert.That((store.CountMovements("a", 10_000, default), store.CountMovements("a", 1499, default)), Is.EqualTo((1500, 1499)));
+        await files.Context.Database.Writes.WriteAsync(() => WriteResult.Commit(Enumerable.Range(0, 1000).Count(_ => store.Ledger.Append(MovementKind.Received, "a", 1, null, DateTime.UnixEpoch) is not null)));
+        Assert.That(store.ListMovementsAsync("a", 3000, 600, default).Result.Page.Rows.Select(row => row.Id), Is.EqualTo(Enumerable.Range(2501, 499).Select(n => (long)n).Reverse().Concat(expected.Take(101))));
+        Assert.That(store.ListMovementsAsync("a", null, 1, default).Result.Total.Rows, Is.EqualTo(1500));
     }
 
     // What a crash leaves: the file, and nothing of memory.
     private void Restart()
     {
-        Database database = _files.Context.Database;
-        _store = database.Writes.WriteAsync(() => WriteResult.Commit(new InventoryStore(database))).Result;
-        _inventory = new Reservations(_store, new InventoryMetrics(_store.Levels, 0, _files.Context), _files.Context);
+        _store = _files.Context.Database.Writes.WriteAsync(() => WriteResult.Commit(new SqliteStockStore(_files.Context))).Result;
+        _inventory = new Reservations(_store, new InventoryMetrics(_store, _files.Context));
     }
 
-    private async Task RunAsync(string sql) => await _store.Writes.WriteAsync(() => WriteResult.Commit(_store.Writes.Prepare(sql).Run()));
+    private async Task RunAsync(string sql) => await Writes.WriteAsync(() => WriteResult.Commit(Writes.Prepare(sql).Run()));
 
-    private async Task<long?> LevelInWriteAsync(string productId) => await _store.Writes.WriteAsync(() => WriteResult.Commit(_store.LevelOf(productId)));
+    private async Task<long?> LevelInWriteAsync(string productId) => await Writes.WriteAsync(() => WriteResult.Commit(_store.Ledger.AvailableOf(productId)));
 
-    private StockRow[] Rows()
+    private StockLevel[] Rows()
     {
         using SqliteConnection connection = _files.Context.Database.OpenRead();
-        return [.. connection.Query<StockRow>("SELECT product_id AS ProductId, on_hand AS OnHand, reserved AS Reserved, last_updated AS LastUpdated FROM stock")];
+        return [.. connection.Query<StockLevel>("SELECT product_id AS ProductId, on_hand AS OnHand, reserved AS Reserved, last_updated AS LastUpdated FROM stock")];
     }
 }

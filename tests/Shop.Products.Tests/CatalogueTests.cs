@@ -1,4 +1,7 @@
 using CsCheck;
+using NSubstitute;
+using Shop.Products.Contracts;
+using Shop.Testing;
 
 namespace Shop.Products.Tests;
 
@@ -42,16 +45,21 @@ internal sealed class CatalogueTests
         });
 
     [Test]
-    public async Task Given_ids_when_looked_up_then_one_entry_each_in_their_order_and_null_for_what_is_not_sold()
+    public async Task Given_ids_when_looked_up_then_there_is_an_entry_for_each_in_their_order_and_null_if_it_is_not_on_sale()
     {
         var catalogue = new Catalogue();
         catalogue.Put([new CatalogueEntry(new Product("a", "A", "", 100, "c", 1, 0, 0))]);
-        var found = await catalogue.FindAsync(["ghost", "a", "a"]);
-        Assert.That(found.Select(product => product?.PriceCents), Is.EqualTo(new long?[] { null, 100, 100 }));
+        using var files = new ModuleFiles(new ProductsModule());
+        IProductStore store = Substitute.For<IProductStore>();
+        store.FindMissingAsync("elsewhere", default).Returns(
+            new ValueTask<CatalogueEntry?>(new CatalogueEntry(new Product("elsewhere", "E", "", 200, "c", 1, 0, 0))));
+        var products = new FindProduct(catalogue, store, new ProductMetrics(files.Context, catalogue), files.Context);
+        IReadOnlyList<ProductOnSale?> found = await products.FindAsync(["ghost", "a", "elsewhere", "a"]);
+        Assert.That(found.Select(product => product?.PriceCents), Is.EqualTo(new long?[] { null, 100, 200, 100 }));
     }
 
     [Test]
-    public void Given_more_products_than_there_is_room_for_then_what_is_over_is_kept_in_outline_and_a_deletion_makes_room()
+    public void Given_more_products_than_memory_then_the_rest_is_kept_in_outline_and_a_deletion_frees_memory()
     {
         CatalogueEntry[] entries = [.. Enumerable.Range(0, 10).Select(number => new CatalogueEntry(Long($"p{number}")))];
         var catalogue = new Catalogue(4 * entries[0].Bytes + entries[0].Bytes / 2);
@@ -65,19 +73,19 @@ internal sealed class CatalogueTests
     }
 
     [Test]
-    public void Given_products_that_are_being_written_then_their_room_is_taken_before_they_are_in_and_given_back_once()
+    public void Given_products_that_are_being_written_then_their_memory_is_reserved_until_they_are_in_and_released_once()
     {
         long bytes = new CatalogueEntry(Long("p")).Bytes;
         var catalogue = new Catalogue(2 * bytes);
-        Catalogue.Room one = catalogue.Take(bytes), other = catalogue.Take(bytes), third = catalogue.Take(bytes);
-        Assert.That((one.IsEnough, other.IsEnough, third.IsEnough), Is.EqualTo((true, true, false)));
+        MemoryReservation one = catalogue.Reserve(bytes), other = catalogue.Reserve(bytes), third = catalogue.Reserve(bytes);
+        Assert.That((one.IsGranted, other.IsGranted, third.IsGranted), Is.EqualTo((true, true, false)));
         third.Dispose();
         catalogue.Put([new CatalogueEntry(Long("p"))]);
         one.Dispose();
         other.Dispose();
-        using (Catalogue.Room next = catalogue.Take(bytes)) Assert.That(next.IsEnough);
+        using (MemoryReservation next = catalogue.Reserve(bytes)) Assert.That(next.IsGranted);
         catalogue.Put([new CatalogueEntry(Long("q"))]);
-        using (Catalogue.Room last = catalogue.Take(1)) Assert.That(last.IsEnough, Is.False);
+        using (MemoryReservation last = catalogue.Reserve(1)) Assert.That(last.IsGranted, Is.False);
     }
 
     [TestCase(49, true)]

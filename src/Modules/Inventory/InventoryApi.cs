@@ -9,7 +9,8 @@ using Shop.Platform.Requests;
 namespace Shop.Inventory;
 
 /// <summary>The routes of the inventory service.</summary>
-internal sealed class InventoryApi(InventoryStore store, Restock restock, [FromKeyedServices(InventoryModule.Name)] ModuleContext module)
+internal sealed class InventoryApi(IStockStore store, AdjustStock adjustStock,
+    [FromKeyedServices(InventoryModule.Name)] ModuleContext module)
 {
     private static readonly WholeNumberField MaxLevel = new("max_level", 0, long.MaxValue)
     {
@@ -35,12 +36,12 @@ internal sealed class InventoryApi(InventoryStore store, Restock restock, [FromK
             .WithDescription("stock_level is what can be sold: on_hand less reserved.")
             .Produces<StockBody>(200, "The stock.", StockExample)
             .ProducesProblem(404, "There is no such product.");
-        routes.Post("/inventory/increase", restock.IncreaseAsync).WithBody("IncreaseStockRequest", [Restock.ProductId, Restock.Increase])
+        routes.Post("/inventory/increase", adjustStock.IncreaseAsync).WithBody("IncreaseStockRequest", [AdjustStock.ProductId, AdjustStock.Increase])
             .WithName("increaseStock").WithTags(Tag).WithSummary("Take units in")
             .WithDescription("Adds to what is on hand.")
             .Produces<StockChangeBody>(200, "Done, and on disk.", ChangeExample)
             .ProducesProblem(404, "There is no such product.");
-        routes.Post("/inventory/decrease", restock.DecreaseAsync).WithBody("DecreaseStockRequest", [Restock.ProductId, Restock.Decrease])
+        routes.Post("/inventory/decrease", adjustStock.DecreaseAsync).WithBody("DecreaseStockRequest", [AdjustStock.ProductId, AdjustStock.Decrease])
             .WithName("decreaseStock").WithTags(Tag).WithSummary("Take units out")
             .WithDescription("Takes from what is on hand; what orders hold can't be taken.")
             .Produces<StockChangeBody>(200, "Done, and on disk.", ChangeExample)
@@ -59,38 +60,36 @@ internal sealed class InventoryApi(InventoryStore store, Restock restock, [FromK
     {
         Query query = Query.Of(http, ListQuery);
         long? maxLevel = query.Read(MaxLevel);
-        long limit = query.Read(Paging.Limit)!.Value;
+        int limit = (int)query.Read(Paging.Limit)!.Value;
         string[]? cursor = query.ReadCursor(1);
         if (query.Error is { } error) return error;
 
-        (IReadOnlyList<StockRow> rows, long total) = await module.QueryAsync(http, end => store.List(maxLevel, cursor?[0], limit + 1, end));
-        IEnumerable<StockRow> page = Paging.Page(http, rows, limit, new RowTotal(total), row => row.ProductId);
-        return JsonAnswer.Ok([.. page.Select(row => row.ToBody())], InventoryJson.Default.StockBodyArray);
+        (PageOf<StockLevel> page, RowTotal total) = await module.QueryAsync(http, end =>
+            store.ListAsync(maxLevel, cursor?[0], limit, end));
+        IReadOnlyList<StockLevel> levels = Paging.Page(http, page, total, level => level.ProductId);
+        return JsonAnswer.Ok([.. levels.Select(level => level.ToBody())], InventoryJson.Default.StockBodyArray);
     }
 
-    private ValueTask<IResult> Find(HttpContext http)
+    private async ValueTask<IResult> Find(HttpContext http)
     {
         string productId = (string)http.GetRouteValue("product_id")!;
-        return ValueTask.FromResult(store.Levels.Find(productId) is { } row
-            ? JsonAnswer.Ok(row.ToBody(), InventoryJson.Default.StockBody)
-            : Problem.NotFound("product", productId));
+        return await store.FindAsync(productId, http.RequestAborted) is { } level
+            ? JsonAnswer.Ok(level.ToBody(), InventoryJson.Default.StockBody)
+            : Problem.NotFound("product", productId);
     }
 
     private async ValueTask<IResult> Movements(HttpContext http)
     {
         string productId = (string)http.GetRouteValue("product_id")!;
         Query query = Query.Of(http, MovementsQuery);
-        long limit = query.Read(Paging.Limit)!.Value;
-        long? before = query.ReadRowCursor();
+        int limit = (int)query.Read(Paging.Limit)!.Value;
+        long? cursor = query.ReadRowCursor();
         if (query.Error is { } error) return error;
-        if (store.Levels.Find(productId) is null) return Problem.NotFound("product", productId);
+        if (await store.FindAsync(productId, http.RequestAborted) is null) return Problem.NotFound("product", productId);
 
-        (IReadOnlyList<MovementRow> rows, RowTotal total) = await module.QueryAsync(http, end =>
-        {
-            IReadOnlyList<MovementRow> read = store.Movements(productId, before, limit + 1, end);
-            return (read, Paging.Count(read.Count, areAll: before is null && read.Count <= limit, atMost => store.CountMovements(productId, atMost, end)));
-        });
-        IEnumerable<MovementRow> page = Paging.Page(http, rows, limit, total, row => row.Id.ToString());
-        return JsonAnswer.Ok([.. page.Select(row => row.ToBody())], InventoryJson.Default.MovementBodyArray);
+        (PageOf<Movement> page, RowTotal total) = await module.QueryAsync(http, end =>
+            store.ListMovementsAsync(productId, cursor, limit, end));
+        IReadOnlyList<Movement> movements = Paging.Page(http, page, total, movement => movement.Id.ToString());
+        return JsonAnswer.Ok([.. movements.Select(movement => movement.ToBody())], InventoryJson.Default.MovementBodyArray);
     }
 }

@@ -1,8 +1,6 @@
 using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Logging;
 using Shop.Inventory.Contracts;
-using Shop.Platform;
-using Shop.Platform.Data;
+using Shop.Inventory.Storage.Sqlite;
 using Shop.Platform.Http;
 using Shop.Platform.Modules;
 
@@ -13,9 +11,7 @@ public sealed class InventoryModule : IShopModule
 {
     internal const string Name = "inventory";
 
-    private Periodic? _checkpoints;
-    private StockCheckpoint? _checkpoint;
-    private ILogger? _log;
+    private IStockStore? _store;
 
     /// <inheritdoc/>
     public ModuleIdentity Identity { get; } = new(Name, "inventory-service", "Shop: inventory",
@@ -28,29 +24,23 @@ public sealed class InventoryModule : IShopModule
     /// <inheritdoc/>
     public void AddServices(IServiceCollection services)
     {
-        services.AddSingleton(provider => new InventoryStore(Context(provider).Database));
+        services.AddSingleton<IStockStore>(provider => new SqliteStockStore(Context(provider)));
         services.AddSingleton(provider =>
-        {
-            var store = provider.GetRequiredService<InventoryStore>();
-            return new InventoryMetrics(store.Levels, store.CountReservations(), Context(provider));
-        });
+            new InventoryMetrics(provider.GetRequiredService<IStockStore>(), Context(provider)));
         services.AddSingleton<IInventory, Reservations>();
-        services.AddSingleton<Restock>();
+        services.AddSingleton<AdjustStock>();
         services.AddSingleton<InventoryApi>();
         services.AddSingleton<StockPages>();
-        services.ConfigureHttpJsonOptions(options => options.SerializerOptions.TypeInfoResolverChain.Add(InventoryJson.Default));
+        services.ConfigureHttpJsonOptions(options =>
+            options.SerializerOptions.TypeInfoResolverChain.Add(InventoryJson.Default));
     }
 
     /// <inheritdoc/>
     public Task StartAsync(IServiceProvider services, CancellationToken cancellationToken)
     {
-        var store = services.GetRequiredService<InventoryStore>();
+        _store = services.GetRequiredService<IStockStore>();
         _ = services.GetRequiredService<InventoryMetrics>(); // its gauges are right from the first scrape on
-        ModuleContext module = Context(services);
-        if (!module.Books.Agree) return Task.CompletedTask;
-        _log = module.Log;
-        _checkpoint = new StockCheckpoint(store);
-        _checkpoints = new Periodic("Writing the stock rows", StockCheckpoint.Period, _checkpoint.RunAsync, module.Clock, module.Log);
+        if (Context(services).Books.Agree) _store.Start();
         return Task.CompletedTask;
     }
 
@@ -63,19 +53,8 @@ public sealed class InventoryModule : IShopModule
     }
 
     /// <inheritdoc/>
-    public async ValueTask DisposeAsync()
-    {
-        if (_checkpoints is null) return;
-        await _checkpoints.DisposeAsync();
-        try
-        {
-            await _checkpoint!.RunAsync();
-        }
-        catch (StoreException exception)
-        {
-            _log!.LogWarning("The stock rows could not be written: {Error} The next start reads the movements since.", exception.Message);
-        }
-    }
+    public ValueTask DisposeAsync() => _store?.StopAsync() ?? ValueTask.CompletedTask;
 
-    private static ModuleContext Context(IServiceProvider services) => services.GetRequiredKeyedService<ModuleContext>(Name);
+    private static ModuleContext Context(IServiceProvider services) =>
+        services.GetRequiredKeyedService<ModuleContext>(Name);
 }

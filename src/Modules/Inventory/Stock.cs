@@ -4,7 +4,7 @@ using Shop.Platform.OpenApi;
 
 namespace Shop.Inventory;
 
-/// <summary>A kind of movement: its name, and what one unit of it does to the two figures of a product.</summary>
+/// <summary>A kind of movement: its name, and what a unit of it does to the two figures of a product.</summary>
 internal sealed record MovementKind(string Name, int OnHandSign, int ReservedSign) : IChoices
 {
     public static readonly MovementKind Received = new("received", +1, 0);
@@ -23,46 +23,44 @@ internal sealed record MovementKind(string Name, int OnHandSign, int ReservedSig
     static IReadOnlyList<string> IChoices.Names => [.. All.Select(kind => kind.Name)];
 }
 
-/// <summary>A movement that was made, with the figures as they were after it.</summary>
-internal readonly record struct Movement(long Id, MovementKind Kind, string ProductId, long Quantity, long OnHand, long Reserved)
-{
-    public long StockLevel => OnHand - Reserved;
-}
-
 /// <summary>The stock of a product as clients see it.</summary>
 internal sealed record StockBody(string ProductId, long StockLevel, long OnHand, long Reserved, UtcTime LastUpdated);
 
 /// <summary>A movement as clients see it.</summary>
-internal sealed record MovementBody(string Id, [property: OneOf<MovementKind>] string Kind, long Quantity, string? OrderId, UtcTime At, long OnHand, long Reserved);
+internal sealed record MovementBody(
+    string Id, [property: OneOf<MovementKind>] string Kind, long Quantity, string? OrderId, UtcTime At, long OnHand,
+    long Reserved);
 
 /// <summary>The answer to an increase or a decrease.</summary>
 internal sealed record StockChangeBody(string ProductId, long NewStockLevel, string Status);
 
-/// <summary>A row of <c>stock</c>.</summary>
+/// <summary>The stock of a product.</summary>
 /// <param name="ProductId">The product.</param>
 /// <param name="OnHand">Units that are there.</param>
-/// <param name="Reserved">Units of them that orders hold.</param>
-/// <param name="LastUpdated">When they moved last.</param>
+/// <param name="Reserved">Those of them that orders hold.</param>
+/// <param name="LastUpdated">Time of the last movement, in milliseconds since 1970.</param>
 /// <param name="IsRetired">Whether the product is no longer sold.</param>
-internal readonly record struct StockRow(string ProductId, long OnHand, long Reserved, long LastUpdated, bool IsRetired = false)
+internal readonly record struct StockLevel(
+    string ProductId, long OnHand, long Reserved, long LastUpdated, bool IsRetired = false)
 {
-    /// <summary>What can be sold.</summary>
-    public long StockLevel => OnHand - Reserved;
+    /// <summary>Units that can be sold.</summary>
+    public long Available => OnHand - Reserved;
 
-    public StockBody ToBody() => new(ProductId, StockLevel, OnHand, Reserved, new UtcTime(LastUpdated));
+    public StockBody ToBody() => new(ProductId, Available, OnHand, Reserved, new UtcTime(LastUpdated));
 }
 
-/// <summary>A movement that may be old enough to go.</summary>
-internal sealed record OldMovement(long Id, string ProductId, string Kind, long Quantity, string? OrderId, long At);
-
-/// <summary>A row of <c>movements</c>.</summary>
-internal sealed record MovementRow(long Id, string Kind, long Quantity, string? OrderId, long At, long OnHand, long Reserved)
+/// <summary>A movement of a product, with the figures of the product after it.</summary>
+internal sealed record Movement(
+    long Id, string Kind, long Quantity, string? OrderId, long At, long OnHand, long Reserved)
 {
-    /// <summary>The kind of the row that stands for movements which were deleted because they were old.</summary>
-    public const string Opening = "opening";
+    /// <summary>Kind of the row that is the sum of the movements which were deleted because they were old.</summary>
+    public const string OpeningBalance = "opening";
 
     public MovementBody ToBody() => new(Id.ToString(), Kind, Quantity, OrderId, new UtcTime(At), OnHand, Reserved);
 }
+
+/// <summary>A movement that may be old enough to be compacted.</summary>
+internal sealed record OldMovement(long Id, string ProductId, string Kind, long Quantity, string? OrderId, long At);
 
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower)]
 [JsonSerializable(typeof(StockBody))]

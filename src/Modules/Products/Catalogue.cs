@@ -1,25 +1,24 @@
 using System.Collections.Concurrent;
 using System.Collections.Immutable;
 using Shop.Platform.Http;
-using Shop.Products.Contracts;
 
 namespace Shop.Products;
 
 /// <summary>
-/// All products on sale, in memory, so that reads touch no database and take no lock. Changed on the writer's thread alone, after
-/// the commit, in commit order.
+/// All products on sale, in memory, so that reads touch no database and take no lock. The store alone changes it, one
+/// change after the other, in the order of the commits.
 /// </summary>
-/// <param name="mostBytes">Bytes of memory that it may take. Products that are over are kept in outline.</param>
-internal sealed class Catalogue(long mostBytes) : IProductCatalogue
+/// <param name="maxBytes">Bytes of memory that it may use. Products for which there is no memory are kept in outline.</param>
+internal sealed class Catalogue(long maxBytes)
 {
-    /// <summary>The catalogue may have an eighth of the memory that there is, the limit of a container included.</summary>
+    /// <summary>The catalogue may use an eighth of the memory of the machine or of the container.</summary>
     private const int ShareOfMemory = 8;
 
     private readonly ConcurrentDictionary<string, CatalogueEntry> _byId = new(StringComparer.Ordinal);
-    private volatile CatalogueView _view = new(CatalogueOrder.All
-        .ToImmutableDictionary(order => order.Name, order => ImmutableSortedSet.Create<CatalogueEntry>(order), StringComparer.Ordinal));
+    private volatile CatalogueView _view = new(CatalogueOrder.All.ToImmutableDictionary(
+        order => order.Name, order => ImmutableSortedSet.Create<CatalogueEntry>(order), StringComparer.Ordinal));
 
-    private long _bytes, _taken;
+    private long _bytes, _reserved;
     private volatile int _outlines;
 
     public Catalogue()
@@ -27,8 +26,8 @@ internal sealed class Catalogue(long mostBytes) : IProductCatalogue
     {
     }
 
-    /// <summary>Bytes of memory that it may take.</summary>
-    public long MaxBytes => mostBytes;
+    /// <summary>Bytes of memory that it may use.</summary>
+    public long MaxBytes => maxBytes;
 
     /// <summary>Products that are kept in outline.</summary>
     public int Outlines => _outlines;
@@ -41,19 +40,16 @@ internal sealed class Catalogue(long mostBytes) : IProductCatalogue
 
     public CatalogueEntry? Find(string id) => _byId.GetValueOrDefault(id);
 
-    public ValueTask<IReadOnlyList<ProductOnSale?>> FindAsync(IReadOnlyList<string> ids)
+    /// <summary>Reserves memory for a product that is about to be written. Dispose the reservation once the product is in
+    /// the catalogue, or will not be.</summary>
+    public MemoryReservation Reserve(long bytes)
     {
-        var found = new ProductOnSale?[ids.Count];
-        for (int i = 0; i < found.Length; i++) found[i] = Find(ids[i])?.OnSale;
-        return ValueTask.FromResult<IReadOnlyList<ProductOnSale?>>(found);
+        long reserved = Interlocked.Add(ref _reserved, bytes);
+        return new MemoryReservation(this, bytes, IsGranted: Volatile.Read(ref _bytes) + reserved <= maxBytes);
     }
 
-    /// <summary>Takes room for a product that is about to be written. Disposed once the product is in, or will not be.</summary>
-    public Room Take(long bytes)
-    {
-        long taken = Interlocked.Add(ref _taken, bytes);
-        return new Room(this, bytes, IsEnough: Volatile.Read(ref _bytes) + taken <= mostBytes);
-    }
+    /// <summary>Ends a reservation.</summary>
+    public void Release(MemoryReservation memory) => Interlocked.Add(ref _reserved, -memory.Bytes);
 
     public void Put(IEnumerable<CatalogueEntry> entries)
     {
@@ -62,7 +58,7 @@ internal sealed class Catalogue(long mostBytes) : IProductCatalogue
         {
             _byId.TryGetValue(entry.Product.Id, out CatalogueEntry? old);
             long bytes = _bytes - (old?.Bytes ?? 0);
-            CatalogueEntry kept = bytes + entry.Bytes <= mostBytes ? entry : entry.ToOutline();
+            CatalogueEntry kept = bytes + entry.Bytes <= maxBytes ? entry : entry.ToOutline();
             if (old is not null) replaced.Add(old);
             added.Add(kept);
             _byId[kept.Product.Id] = kept;
@@ -86,14 +82,18 @@ internal sealed class Catalogue(long mostBytes) : IProductCatalogue
         Volatile.Write(ref _bytes, _bytes + products * entry.Bytes);
         if (entry.IsOutline) _outlines += products;
     }
+}
 
-    /// <summary>Room that is taken in the catalogue.</summary>
-    internal readonly record struct Room(Catalogue Catalogue, long Bytes, bool IsEnough) : IDisposable
-    {
-        /// <summary>The refusal of a product that there is no room for.</summary>
-        public Problem Error => Problem.Conflict(
-            $"The catalogue is full: it may take {Catalogue.MaxBytes / 1024 / 1024} MB of memory. Delete products, shorten their texts, or give the shop more memory.", "catalogue-full");
+/// <summary>Memory of the catalogue that is reserved for a product.</summary>
+/// <param name="Catalogue">The catalogue.</param>
+/// <param name="Bytes">How much.</param>
+/// <param name="IsGranted">Whether the catalogue has that much.</param>
+internal sealed record MemoryReservation(Catalogue Catalogue, long Bytes, bool IsGranted) : IDisposable
+{
+    /// <summary>The answer if there is no memory for a product.</summary>
+    public Problem Refusal => Problem.Conflict(
+        $"The catalogue is full: it may use {Catalogue.MaxBytes / 1024 / 1024} MB of memory. "
+        + "Delete products, shorten their texts, or give the shop more memory.", "catalogue-full");
 
-        public void Dispose() => Interlocked.Add(ref Catalogue._taken, -Bytes);
-    }
+    public void Dispose() => Catalogue.Release(this);
 }

@@ -8,12 +8,14 @@ using Shop.Products.Contracts;
 namespace Shop.Products;
 
 /// <summary>
-/// A product in memory, ready to be sent: its JSON, its entity tag and its counter are made once, not per request. If the catalogue has no room for it, it is
-/// an outline, without description and JSON, which are read from the database when they are asked for.
+/// A product in memory, ready to be sent: its JSON, its entity tag and its counter are made once, not for each request. If
+/// the catalogue has no memory for all of it, the entry is an outline, without description and JSON, which are read from
+/// the database when a client asks for them.
 /// </summary>
 internal sealed class CatalogueEntry : IResult
 {
-    /// <summary>What it takes beside its text, near enough: objects, places in the orders of the catalogue, tag, the rest of its JSON.</summary>
+    /// <summary>Estimated bytes beside its texts: objects, places in the orders of the catalogue, tag, the rest of its
+    /// JSON.</summary>
     private const int Overhead = 700;
 
     private Counter.Child? _views;
@@ -25,7 +27,7 @@ internal sealed class CatalogueEntry : IResult
 
     private CatalogueEntry(Product product, byte[] json) => (Product, Json) = (product, json);
 
-    /// <summary>The product; of an outline without its description.</summary>
+    /// <summary>The product. An outline has no description.</summary>
     public Product Product { get; }
 
     /// <summary>Its JSON; empty if it is an outline.</summary>
@@ -33,8 +35,9 @@ internal sealed class CatalogueEntry : IResult
 
     public bool IsOutline => Json.Length == 0;
 
-    /// <summary>Bytes of memory that it takes, near enough.</summary>
-    public long Bytes => Overhead + Json.Length + BytesOf(Product.Category) + 2 * (BytesOf(Product.Name) + BytesOf(Product.Description));
+    /// <summary>Estimated bytes of memory.</summary>
+    public long Bytes => Overhead + Json.Length + BytesOf(Product.Category)
+        + 2 * (BytesOf(Product.Name) + BytesOf(Product.Description));
 
     public string Tag => field ??= EntityTag.Of(Json);
 
@@ -47,11 +50,10 @@ internal sealed class CatalogueEntry : IResult
         return new CatalogueEntry(body.ToProduct(), Encoding.UTF8.GetBytes(json));
     }
 
-    /// <summary>Bytes of memory that a product with these details takes, near enough.</summary>
-    public static long BytesOf(ProductDetails details) =>
-        new CatalogueEntry(new Product("", details.Name, details.Description, details.PriceCents, details.Category, 1, 0, 0)).Bytes;
+    /// <summary>Estimated bytes of memory of a product with these details.</summary>
+    public static long BytesOf(ProductDetails details) => new CatalogueEntry(Product.New("", details, 0)).Bytes;
 
-    /// <summary>As much of it as is always in memory.</summary>
+    /// <summary>The part of it that is always in memory.</summary>
     public CatalogueEntry ToOutline() => new(Product with { Description = "" }, []);
 
     /// <summary>Its name as a search compares it.</summary>
@@ -60,7 +62,7 @@ internal sealed class CatalogueEntry : IResult
     /// <summary>Its description as a search compares it.</summary>
     public string SearchDescription => field ??= SearchText.Of(Product.Description);
 
-    // Twice above, for a text that a search compares has a copy of its own unless it is plain.
+    // Counted twice above, because a search keeps a copy of a text that is not plain ASCII.
     private static long BytesOf(string text) => sizeof(char) * text.Length;
 
     public void CountView(ProductMetrics metrics) => (_views ??= metrics.ViewsOf(Product.Id)).Inc();

@@ -4,12 +4,13 @@ using Shop.Platform;
 namespace Shop.Products;
 
 /// <summary>An order of the catalogue. The id decides between equals, so every product has one place in it.</summary>
-/// <param name="name">What the client calls it.</param>
-/// <param name="keyOf">What a product is sorted by, as a cursor keeps it.</param>
+/// <param name="name">Its name in requests.</param>
+/// <param name="keyOf">The sort key of a product, as text for a cursor.</param>
 /// <param name="compare">Compares two products by that key.</param>
-/// <param name="withKey">A product with that key, to look for a cursor's place; null where it is no key.</param>
+/// <param name="withKey">Makes a product with a key, to look for a cursor's place; null if the text is not a key.</param>
 internal sealed class CatalogueOrder(
-    string name, Func<Product, string> keyOf, Comparison<Product> compare, Func<Product, string, Product?> withKey) : IComparer<CatalogueEntry>
+    string name, Func<Product, string> keyOf, Comparison<Product> compare, Func<Product, string, Product?> withKey)
+    : IComparer<CatalogueEntry>
 {
     public static readonly CatalogueOrder ById = new("id", static _ => "", static (_, _) => 0, static (product, _) => product);
 
@@ -24,7 +25,8 @@ internal sealed class CatalogueOrder(
             static (product, key) => Whole(key) is { } cents ? product with { PriceCents = cents } : null),
         new("created_at", static product => product.CreatedAt.ToString(),
             static (one, other) => one.CreatedAt.CompareTo(other.CreatedAt),
-            static (product, key) => Whole(key) is { } time && Timestamp.IsTime(time) ? product with { CreatedAt = time } : null),
+            static (product, key) =>
+                Whole(key) is { } time && Timestamp.IsTime(time) ? product with { CreatedAt = time } : null),
     ];
 
     private static readonly Product Nothing = new("", "", "", 0, "", 0, 0, 0);
@@ -38,11 +40,15 @@ internal sealed class CatalogueOrder(
     }
 
     /// <summary>The place of a product, as the parts of a cursor.</summary>
-    public string[] PlaceOf(Product product, bool isDescending) => [isDescending ? $"-{Name}" : Name, keyOf(product), product.Id];
+    public string[] PlaceOf(Product product, bool isDescending) =>
+        [isDescending ? $"-{Name}" : Name, keyOf(product), product.Id];
 
-    /// <summary>Something that sorts at a place; null where the parts are no place of this order.</summary>
+    /// <summary>An entry that sorts at a place; null if the parts are not a place of this order.</summary>
     public CatalogueEntry? At(string[] place, bool isDescending) =>
-        place[0] == (isDescending ? $"-{Name}" : Name) && withKey(Nothing with { Id = place[2] }, place[1]) is { } product ? new CatalogueEntry(product) : null;
+        place[0] == (isDescending ? $"-{Name}" : Name) && withKey(Nothing with { Id = place[2] }, place[1]) is { } product
+            ? new CatalogueEntry(product)
+            : null;
 
-    private static long? Whole(string key) => long.TryParse(key, NumberStyles.None, CultureInfo.InvariantCulture, out long number) ? number : null;
+    private static long? Whole(string key) =>
+        long.TryParse(key, NumberStyles.None, CultureInfo.InvariantCulture, out long number) ? number : null;
 }

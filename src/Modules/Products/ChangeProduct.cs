@@ -1,21 +1,14 @@
-using System.Text;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
-using Microsoft.Extensions.DependencyInjection;
 using Shop.Platform;
-using Shop.Platform.Data;
-using Shop.Platform.Data.Sqlite;
 using Shop.Platform.Http;
-using Shop.Platform.Modules;
 using Shop.Platform.Requests;
 
 namespace Shop.Products;
 
-/// <summary>
-/// A product is replaced or deleted. Preconditions are held against what the write finds: no change is lost to another.
-/// </summary>
+/// <summary>A product is replaced or deleted, if the client's preconditions hold.</summary>
 internal sealed class ChangeProduct(
-    ProductStore store, Catalogue catalogue, ProductMetrics metrics, StockInitialization stock, [FromKeyedServices(ProductsModule.Name)] ModuleContext module)
+    IProductStore store, Catalogue catalogue, ProductMetrics metrics, StockInitialization stock)
 {
     public async ValueTask<IResult> ReplaceAsync(HttpContext http)
     {
@@ -28,18 +21,14 @@ internal sealed class ChangeProduct(
 
         var key = IdempotencyKey.Of(keyText, "replace", id, details.Name, details.Description,
             details.PriceCents.ToString(), details.Category);
-        using Catalogue.Room room = catalogue.Take(CatalogueEntry.BytesOf(details));
-        Reply<CatalogueEntry> reply = await store.Writes.WriteAsync(
-            () => store.Keys.Once(key, module.Now(), () => Replace(id, details, preconditions, room),
-                static entry => Encoding.UTF8.GetString(entry.Json), CatalogueEntry.Of),
-            made =>
-            {
-                catalogue.Put([made.Value!]);
-                metrics.Updated();
-            });
-        if (reply.Value is not { } replaced) return reply.Problem!;
-        IdempotencyKey.MarkReplayed(http, reply.IsReplayed);
-        return replaced;
+        using MemoryReservation memory = catalogue.Reserve(CatalogueEntry.BytesOf(details));
+        var conditions = new ChangeConditions(preconditions, memory);
+        ProductResult result = await store.ReplaceAsync(id, details, conditions, key);
+        if (ProblemOf(result, id, conditions) is { } problem) return problem;
+
+        if (result.Outcome == ProductOutcome.Done) metrics.Updated();
+        IdempotencyKey.MarkReplayed(http, result.Outcome == ProductOutcome.Replayed);
+        return result.Entry!;
     }
 
     public async ValueTask<IResult> DeleteAsync(HttpContext http)
@@ -51,47 +40,22 @@ internal sealed class ChangeProduct(
         if (errors.Any) return Problem.Invalid(errors);
 
         var key = IdempotencyKey.Of(keyText, "delete", id);
-        Reply<string> reply = await store.Writes.WriteAsync(
-            () => store.Keys.Once(key, module.Now(), () => Delete(id, preconditions), static _ => "", _ => id),
-            _ =>
-            {
-                catalogue.Remove(id);
-                metrics.Deleted();
-            });
-        if (reply.Problem is { } problem) return problem;
-        IdempotencyKey.MarkReplayed(http, reply.IsReplayed);
+        var conditions = new ChangeConditions(preconditions);
+        ProductResult result = await store.DeleteAsync(id, conditions, key);
+        if (ProblemOf(result, id, conditions) is { } problem) return problem;
+
+        if (result.Outcome == ProductOutcome.Done) metrics.Deleted();
+        IdempotencyKey.MarkReplayed(http, result.Outcome == ProductOutcome.Replayed);
         FaultPoint.Reach("deleted");
         await stock.RetireAsync(id);
         return NoContent.Done;
     }
 
-    private WriteResult<Reply<CatalogueEntry>> Replace(string id, ProductDetails details, Preconditions preconditions, Catalogue.Room room)
+    private static Problem? ProblemOf(ProductResult result, string id, ChangeConditions conditions) => result.Outcome switch
     {
-        if (Refuse(id, preconditions, out Product? old) is { } problem)
-            return WriteResult.Rollback(Reply.Refused<CatalogueEntry>(problem));
-        // A product may always become smaller, or no larger than it is.
-        if (!room.IsEnough && room.Bytes > CatalogueEntry.BytesOf(old!.Details))
-            return WriteResult.Rollback(Reply.Refused<CatalogueEntry>(room.Error));
-
-        var product = new Product(id, details.Name, details.Description, details.PriceCents, details.Category,
-            old!.Version + 1, old.CreatedAt, module.Now().ToMilliseconds(notBefore: old.UpdatedAt));
-        store.Update(product);
-        return WriteResult.Commit(Reply.Done(new CatalogueEntry(product)));
-    }
-
-    private WriteResult<Reply<string>> Delete(string id, Preconditions preconditions)
-    {
-        if (Refuse(id, preconditions, out _) is { } problem) return WriteResult.Rollback(Reply.Refused<string>(problem));
-        store.Delete(id, module.Now().ToMilliseconds());
-        return WriteResult.Commit(Reply.Done(id));
-    }
-
-    private Problem? Refuse(string id, Preconditions preconditions, out Product? product)
-    {
-        product = store.Find(id);
-        // The row, not the catalogue: an earlier write of this very batch may have changed it.
-        return product is null
-            ? Problem.NotFound("product", id)
-            : preconditions.RefuseChange(new CatalogueEntry(product).Tag, "product", id);
-    }
+        ProductOutcome.KeyReused => IdempotencyKey.Reused,
+        ProductOutcome.Unknown => Problem.NotFound("product", id),
+        ProductOutcome.ConditionsFailed => conditions.ProblemOf(result.Entry!),
+        _ => null,
+    };
 }

@@ -7,17 +7,20 @@ using Shop.Platform.Requests;
 namespace Shop.Products;
 
 /// <summary>A page of the catalogue: filtered, sorted, straight from memory.</summary>
-internal sealed class ListProducts(Catalogue catalogue, ProductStore store, [FromKeyedServices(ProductsModule.Name)] ModuleContext module)
+internal sealed class ListProducts(
+    Catalogue catalogue, IProductStore store, FindProduct findProduct,
+    [FromKeyedServices(ProductsModule.Name)] ModuleContext module)
 {
     private static readonly TextField Category = new("category", 1, 100)
     {
-        Description = "Only this category, as it is written.",
+        Description = "Only products of this category, in its exact spelling.",
         Example = "\"Home\"",
     };
 
     private static readonly TextField Text = new("q", 1, 200)
     {
-        Description = "Only products with this text in name or description, in any case, and however its accents were typed.",
+        Description =
+            "Only products with this text in name or description. Case, and the way that accents are typed, do not matter.",
         Example = "\"lamp\"",
     };
 
@@ -35,7 +38,8 @@ internal sealed class ListProducts(Catalogue catalogue, ProductStore store, [Fro
 
     private static readonly TextField Sort = new("sort", 1, 20)
     {
-        Description = "The order, with - in front for descending. Names go by any case, ids as text; the id decides between equals.",
+        Description = "The order; with - in front it is descending. Names are sorted without regard to case, ids as text. "
+            + "The id decides between equals.",
         Example = "\"-price\"",
         Default = CatalogueOrder.ById.Name,
         Choices = [.. CatalogueOrder.All.SelectMany(order => new[] { order.Name, $"-{order.Name}" })],
@@ -45,61 +49,61 @@ internal sealed class ListProducts(Catalogue catalogue, ProductStore store, [Fro
 
     public static readonly IReadOnlyList<Field> QueryFields = [.. FilterFields, Sort, Paging.Limit, Paging.After];
 
-    public ValueTask<IResult> Handle(HttpContext http)
+    public ValueTask<IResult> HandleAsync(HttpContext http)
     {
         CatalogueView view = catalogue.View;
         HttpRequest request = http.Request;
         var key = new PageKey(request.PathBase.Value ?? "", request.Path.Value ?? "", request.QueryString.Value ?? "");
+        if (view.FindPage(key) is { } page) return ValueTask.FromResult<IResult>(page);
         // Without a filter a page costs no more than its rows, as long as all are in memory.
-        return view.FindPage(key) is { } page ? ValueTask.FromResult<IResult>(page)
-            : catalogue.Outlines > 0 || FilterFields.Any(field => request.Query.ContainsKey(field.Name))
-                ? new ValueTask<IResult>(module.QueryAsync(http, end => Make(http, view, key, end)))
-            : ValueTask.FromResult(Make(http, view, key, CancellationToken.None));
+        return catalogue.Outlines > 0 || FilterFields.Any(field => request.Query.ContainsKey(field.Name))
+            ? new ValueTask<IResult>(module.QueryAsync(http, end => MakeAsync(http, view, key, end)))
+            : MakeAsync(http, view, key, CancellationToken.None);
     }
 
-    /// <summary>A page of those that a search finds, and how many it finds in all. What is no order counts as by id.</summary>
-    public (IReadOnlyList<CatalogueEntry> Entries, int Total) Search(string? category, string? text, long? minCents, long? maxCents, string? sort, int skip, int count, CancellationToken end)
+    /// <summary>A page of the products that a search finds, and how many it finds in all. An unknown order is by id.</summary>
+    public async ValueTask<(IReadOnlyList<CatalogueEntry> Entries, int Total)> SearchAsync(
+        Search search, int skip, int count, CancellationToken end)
     {
-        var filter = new Filter(category, text, minCents, maxCents, store, end);
-        bool isDescending = sort is ['-', ..];
-        CatalogueOrder order = CatalogueOrder.All.FirstOrDefault(known => known.Name == sort?.TrimStart('-')) ?? CatalogueOrder.ById;
+        bool isDescending = search.Sort is ['-', ..];
+        CatalogueOrder order = CatalogueOrder.All.FirstOrDefault(known => known.Name == search.Sort?.TrimStart('-'))
+            ?? CatalogueOrder.ById;
         ImmutableSortedSet<CatalogueEntry> products = catalogue.View.InOrder(order);
-        CatalogueEntry[] found = [.. (isDescending ? products.Reverse() : products).Where(filter.Takes)];
+        var filter = new Filter(search.Category, search.Text, search.MinCents, search.MaxCents);
+        await filter.ReadOutlinesAsync(products, store, end);
+        CatalogueEntry[] found = [.. (isDescending ? products.Reverse() : products).Where(filter.Includes)];
         return ([.. found.Skip(skip).Take(count)], found.Length);
     }
 
-    /// <summary>An entry with all that an outline leaves out; null if the product has been deleted since.</summary>
-    public CatalogueEntry? Whole(CatalogueEntry entry, CancellationToken end)
-    {
-        if (!entry.IsOutline) return entry;
-        end.ThrowIfCancellationRequested();
-        return store.Read(entry.Product.Id, end) is { } product ? new CatalogueEntry(product) : null;
-    }
-
-    private IResult Make(HttpContext http, CatalogueView view, PageKey key, CancellationToken end)
+    private async ValueTask<IResult> MakeAsync(HttpContext http, CatalogueView view, PageKey key, CancellationToken end)
     {
         Query query = Query.Of(http, QueryFields);
-        var filter = new Filter(query.Read(Category), query.Read(Text), query.Read(MinPrice), query.Read(MaxPrice), store, end);
+        var filter = new Filter(query.Read(Category), query.Read(Text), query.Read(MinPrice), query.Read(MaxPrice));
         string sort = query.Read(Sort)!;
         int limit = (int)query.Read(Paging.Limit)!.Value;
         bool isDescending = sort[0] == '-';
-        CatalogueOrder order = CatalogueOrder.All.First(known => sort.AsSpan(isDescending ? 1 : 0).SequenceEqual(known.Name));
+        CatalogueOrder order = CatalogueOrder.All.First(known =>
+            sort.AsSpan(isDescending ? 1 : 0).SequenceEqual(known.Name));
         CatalogueEntry? after = null;
         if (query.ReadCursor(3) is { } place && (after = order.At(place, isDescending)) is null) query.NoCursor();
         if (query.Error is { } error) return error;
 
         ImmutableSortedSet<CatalogueEntry> all = view.InOrder(order);
-        IReadOnlyList<CatalogueEntry> products = filter.IsEmpty ? all : all.Where(filter.Takes).ToArray();
+        await filter.ReadOutlinesAsync(all, store, end);
+        IReadOnlyList<CatalogueEntry> products = filter.IsEmpty ? all : all.Where(filter.Includes).ToArray();
         int start = Start(products, order, after, isDescending);
-        (List<CatalogueEntry> entries, CatalogueEntry? next) = Take(products, start, isDescending ? -1 : 1, limit, end);
-        Paging.Announce(http, new RowTotal(products.Count), next is null ? null : Paging.Cursor(order.PlaceOf(next.Product, isDescending)));
+        (List<CatalogueEntry> entries, CatalogueEntry? next) =
+            await TakeAsync(products, start, isDescending ? -1 : 1, limit, end);
+        Paging.Announce(http, new RowTotal(products.Count),
+            next is null ? null : Paging.Cursor(order.PlaceOf(next.Product, isDescending)));
         var page = ProductPage.Of(http.Response, entries);
         view.KeepPage(key, page);
         return page;
     }
 
     /// <returns>The products of a page, and the last of them if there are more after it.</returns>
-    private (List<CatalogueEntry> Entries, CatalogueEntry? Next) Take(IReadOnlyList<CatalogueEntry> products, int start, int step, int limit, CancellationToken end)
+    private async ValueTask<(List<CatalogueEntry> Entries, CatalogueEntry? Next)> TakeAsync(
+        IReadOnlyList<CatalogueEntry> products, int start, int step, int limit, CancellationToken end)
     {
         var page = new List<CatalogueEntry>(Math.Min(limit, products.Count));
         CatalogueEntry? last = null;
@@ -107,34 +111,44 @@ internal sealed class ListProducts(Catalogue catalogue, ProductStore store, [Fro
         for (int i = start; i >= 0 && i < products.Count; i += step)
         {
             if (page.Count == limit) return (page, last);
-            if (Whole(products[i], end) is not { } whole) continue;
-            bytes += whole.Json.Length;
+            if (await findProduct.CompleteAsync(products[i], end) is not { } entry) continue;
+            bytes += entry.Json.Length;
             if (bytes > Paging.MaxBytes && page.Count > 0) return (page, last);
-            page.Add(whole);
+            page.Add(entry);
             last = products[i];
         }
 
         return (page, null);
     }
 
-    // The place after a cursor, whether or not the product that it names is still there.
-    private static int Start(IReadOnlyList<CatalogueEntry> products, CatalogueOrder order, CatalogueEntry? after, bool isDescending)
+    // The place after a cursor, whether or not the catalogue still has the cursor's product.
+    private static int Start(
+        IReadOnlyList<CatalogueEntry> products, CatalogueOrder order, CatalogueEntry? after, bool isDescending)
     {
         if (after is null) return isDescending ? products.Count - 1 : 0;
-        int index = products is CatalogueEntry[] some ? Array.BinarySearch(some, after, order) : ((ImmutableSortedSet<CatalogueEntry>)products).IndexOf(after);
+        int index = products is CatalogueEntry[] some
+            ? Array.BinarySearch(some, after, order)
+            : ((ImmutableSortedSet<CatalogueEntry>)products).IndexOf(after);
         int next = index >= 0 ? index + 1 : ~index;
         int previous = index >= 0 ? index - 1 : ~index - 1;
         return isDescending ? previous : next;
     }
 
-    private sealed class Filter(string? category, string? text, long? minCents, long? maxCents, ProductStore store, CancellationToken end)
+    private sealed class Filter(string? category, string? text, long? minCents, long? maxCents)
     {
         private readonly string? _text = text is null ? null : SearchText.Of(text);
         private IReadOnlySet<string>? _outlines;
 
         public bool IsEmpty { get; } = category is null && text is null && minCents is null && maxCents is null;
 
-        public bool Takes(CatalogueEntry entry)
+        /// <summary>Outlines have no descriptions: those with the text are read once for all outlines.</summary>
+        public async ValueTask ReadOutlinesAsync(IEnumerable<CatalogueEntry> products, IProductStore store, CancellationToken end)
+        {
+            if (text is not null && products.Any(static entry => entry.IsOutline))
+                _outlines = await store.SearchDescriptionsAsync(text, end);
+        }
+
+        public bool Includes(CatalogueEntry entry)
         {
             if (IsEmpty) return true;
             Product product = entry.Product;
@@ -144,9 +158,8 @@ internal sealed class ListProducts(Catalogue catalogue, ProductStore store, [Fro
                 && (_text is null || SearchText.Contains(entry.SearchName, _text) || IsInDescription(_text, entry));
         }
 
-        // What outlines leave out is read once for all of them.
         private bool IsInDescription(string part, CatalogueEntry entry) => entry.IsOutline
-            ? (_outlines ??= store.WithDescription(description => SearchText.Contains(SearchText.Of(description), part), end)).Contains(entry.Product.Id)
+            ? _outlines!.Contains(entry.Product.Id)
             : SearchText.Contains(entry.SearchDescription, part);
     }
 }

@@ -9,11 +9,19 @@ internal sealed record Product(
 {
     public ProductDetails Details => new(Name, Description, PriceCents, Category);
 
+    /// <summary>The first version of a product.</summary>
+    public static Product New(string id, ProductDetails details, long now) =>
+        new(id, details.Name, details.Description, details.PriceCents, details.Category, 1, now, now);
+
+    /// <summary>The next version of this product.</summary>
+    public Product With(ProductDetails details, long now) =>
+        New(Id, details, now) with { Version = Version + 1, CreatedAt = CreatedAt };
+
     public ProductBody ToBody() => new(Id, Name, Description, Money.FromCents(PriceCents), Category, Version,
         new UtcTime(CreatedAt), new UtcTime(UpdatedAt));
 }
 
-/// <summary>What a client may set.</summary>
+/// <summary>The details of a product: what a client may change.</summary>
 internal sealed record ProductDetails(string Name, string Description, long PriceCents, string Category);
 
 /// <summary>A product as clients see it.</summary>

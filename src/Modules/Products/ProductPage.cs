@@ -5,13 +5,13 @@ using Shop.Platform.Requests;
 
 namespace Shop.Products;
 
-/// <summary>A page of the catalogue, ready to be sent to any client who asks for the same.</summary>
+/// <summary>A page of the catalogue, ready to be sent to every client who asks for the same page.</summary>
 internal sealed class ProductPage(byte[] json, StringValues total, StringValues link) : IResult
 {
-    /// <summary>Its size in memory, near enough.</summary>
+    /// <summary>Estimated bytes of memory.</summary>
     public int Bytes => json.Length + 2 * link.ToString().Length + 200;
 
-    /// <summary>The page of these products. The announcement must be on the response already.</summary>
+    /// <summary>The page of these products. The headers of the page must be on the response already.</summary>
     public static ProductPage Of(HttpResponse response, IReadOnlyList<CatalogueEntry> entries)
     {
         byte[] json = new byte[2 + Math.Max(0, entries.Count - 1) + entries.Sum(static entry => entry.Json.Length)];

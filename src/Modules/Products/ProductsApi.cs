@@ -1,7 +1,5 @@
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
-using Microsoft.AspNetCore.Routing;
-using Microsoft.Extensions.DependencyInjection;
 using Shop.Platform.Http;
 using Shop.Platform.Modules;
 
@@ -9,8 +7,8 @@ namespace Shop.Products;
 
 /// <summary>The routes of the products service.</summary>
 internal sealed class ProductsApi(
-    Catalogue catalogue, ProductMetrics metrics, ListProducts listProducts, CreateProduct createProduct, ChangeProduct changeProduct,
-    [FromKeyedServices(ProductsModule.Name)] ModuleContext module)
+    Catalogue catalogue, FindProduct findProduct, ListProducts listProducts, CreateProduct createProduct,
+    ChangeProduct changeProduct)
 {
     public void Map(ModuleRoutes routes)
     {
@@ -20,11 +18,11 @@ internal sealed class ProductsApi(
             {"id":"prod_0","name":"Walnut desk lamp","description":"Warm light.","price":79.90,"category":"Home","version":1,"created_at":"2026-01-31T12:00:00Z","updated_at":"2026-01-31T12:00:00Z"}
             """;
 
-        routes.Get("/products", listProducts.Handle).WithQuery(ListProducts.QueryFields).CompressResponse()
+        routes.Get("/products", listProducts.HandleAsync).WithQuery(ListProducts.QueryFields).CompressResponse()
             .WithName("listProducts").WithTags(Tag).WithSummary("List the products")
             .WithDescription("Filtered and sorted; X-Total-Count says how many there are in all, Link where the next page is. A page has a megabyte at most, and so may have fewer products than limit while there are more.")
             .Produces<ProductBody[]>(200, "A page.", $"[{Example}]");
-        routes.Get("/products/{id}", Find).WithHeaders(Preconditions.IfMatch, Preconditions.IfNoneMatch).RevalidateCaches()
+        routes.Get("/products/{id}", findProduct.HandleAsync).WithHeaders(Preconditions.IfMatch, Preconditions.IfNoneMatch).RevalidateCaches()
             .WithPathExample("prod_0")
             .WithName("getProduct").WithTags(Tag).WithSummary("Read a product")
             .WithDescription("Counts one view, a 304 too.")
@@ -59,30 +57,6 @@ internal sealed class ProductsApi(
             .Produces<CategoryBody[]>(200, "All of them.", """[{"category":"Home","products":25}]""");
     }
 
-    private ValueTask<IResult> Find(HttpContext http)
-    {
-        string id = (string)http.GetRouteValue("id")!;
-        if (catalogue.Find(id) is not { } entry) return ValueTask.FromResult<IResult>(Problem.NotFound("product", id));
-        return entry.IsOutline ? FindWholeAsync(http, entry) : ValueTask.FromResult(Answer(http, entry, entry));
-    }
-
-    private async ValueTask<IResult> FindWholeAsync(HttpContext http, CatalogueEntry outline)
-    {
-        string id = outline.Product.Id;
-        return await module.QueryAsync(http, end => listProducts.Whole(outline, end)) is { } whole
-            ? Answer(http, whole, outline)
-            : Problem.NotFound("product", id);
-    }
-
-    private IResult Answer(HttpContext http, CatalogueEntry entry, CatalogueEntry counted)
-    {
-        IResult answer = Preconditions.Of(http.Request).RefuseRead(entry.Tag, "product", entry.Product.Id) ?? entry;
-        if (answer is not Problem && !HttpMethods.IsHead(http.Request.Method)) counted.CountView(metrics);
-        return answer;
-    }
-
-    private ValueTask<IResult> Categories(HttpContext http)
-    {
-        return ValueTask.FromResult(JsonAnswer.Ok(catalogue.View.AllCategories, ProductsJson.Default.CategoryBodyArray));
-    }
+    private ValueTask<IResult> Categories(HttpContext http) => ValueTask.FromResult(
+        JsonAnswer.Ok(catalogue.View.AllCategories, ProductsJson.Default.CategoryBodyArray));
 }

@@ -6,6 +6,7 @@ using Shop.Platform.Data.Sqlite;
 using Shop.Platform.Http;
 using Shop.Platform.Modules;
 using Shop.Products.Contracts;
+using Shop.Products.Storage.Sqlite;
 
 namespace Shop.Products;
 
@@ -17,7 +18,7 @@ public sealed class ProductsModule : IShopModule
     /// <summary>Products whose view counter exists from the start; more would make an idle module's exposition large.</summary>
     private const int CountedFromStart = 200;
 
-    private Periodic? _openings;
+    private Periodic? _stockRounds;
 
     /// <inheritdoc/>
     public ModuleIdentity Identity { get; } = new(Name, "product-service", "Shop: products",
@@ -31,45 +32,53 @@ public sealed class ProductsModule : IShopModule
     /// <inheritdoc/>
     public void AddServices(IServiceCollection services)
     {
-        services.AddSingleton(provider => new ProductStore(Context(provider).Database));
         services.AddSingleton(_ => new Catalogue());
-        services.AddSingleton<IProductCatalogue>(provider => provider.GetRequiredService<Catalogue>());
-        services.AddSingleton(provider => new ProductMetrics(Context(provider), provider.GetRequiredService<Catalogue>()));
+        services.AddSingleton<IProductStore>(provider =>
+            new SqliteProductStore(Context(provider), provider.GetRequiredService<Catalogue>()));
+        services.AddSingleton(provider =>
+            new ProductMetrics(Context(provider), provider.GetRequiredService<Catalogue>()));
         services.AddSingleton<StockInitialization>();
+        services.AddSingleton<FindProduct>();
+        services.AddSingleton<IProductCatalogue>(provider => provider.GetRequiredService<FindProduct>());
         services.AddSingleton<ListProducts>();
         services.AddSingleton<CreateProduct>();
         services.AddSingleton<ChangeProduct>();
         services.AddSingleton<ProductsApi>();
         services.AddSingleton<StorePages>();
-        services.ConfigureHttpJsonOptions(options => options.SerializerOptions.TypeInfoResolverChain.Add(ProductsJson.Default));
+        services.ConfigureHttpJsonOptions(options =>
+            options.SerializerOptions.TypeInfoResolverChain.Add(ProductsJson.Default));
     }
 
     /// <summary>What differs between the catalogue and the stock, in words.</summary>
-    public static IEnumerable<string> Differences(BookFile products, StockBooks stock) => ProductBookStore.Differences(products, stock);
+    public static IEnumerable<string> Differences(BookFile products, StockBooks stock) =>
+        ProductBookStore.Differences(products, stock);
 
     /// <inheritdoc/>
     public async Task StartAsync(IServiceProvider services, CancellationToken cancellationToken)
     {
         ModuleContext module = Context(services);
-        var store = services.GetRequiredService<ProductStore>();
+        var store = services.GetRequiredService<IProductStore>();
         var catalogue = services.GetRequiredService<Catalogue>();
-        if (!store.IsEmpty()) catalogue.Put(store.OnSale().Select(product => new CatalogueEntry(product)));
-        else if (module.Settings.DemoData && module.Books.Agree) await DemoData.FillAsync(store, catalogue, module.Now().ToMilliseconds());
+        await store.StartAsync();
+        if (module.Settings.DemoData && module.Books.Agree) await store.SeedAsync(DemoData.Products);
 
         if (catalogue.Outlines > 0)
         {
             module.Log.LogWarning(
-                "The catalogue is full: of {Products} products, {Outlines} have no room in the {Bytes} bytes of memory that it may take; they are read from the database",
-                catalogue.Count, catalogue.Outlines, catalogue.MaxBytes);
+                "The catalogue is full: it may use {Bytes} bytes of memory, which is not enough for {Outlines} of its "
+                + "{Products} products; they are read from the database",
+                catalogue.MaxBytes, catalogue.Outlines, catalogue.Count);
         }
 
         var metrics = services.GetRequiredService<ProductMetrics>();
-        foreach (CatalogueEntry entry in catalogue.View.InOrder(CatalogueOrder.ById).Take(CountedFromStart)) metrics.ViewsOf(entry.Product.Id);
+        foreach (CatalogueEntry entry in catalogue.View.InOrder(CatalogueOrder.ById).Take(CountedFromStart))
+            metrics.ViewsOf(entry.Product.Id);
 
         if (!module.Books.Agree) return;
-        var openings = services.GetRequiredService<StockInitialization>();
-        await openings.ReconcileAsync();
-        _openings = new Periodic("Opening the stock of new products", TimeSpan.FromSeconds(1), openings.ReconcileAsync, module.Clock, module.Log);
+        var stock = services.GetRequiredService<StockInitialization>();
+        await stock.ReconcileAsync();
+        _stockRounds = new Periodic(
+            "Initializing the stock of new products", TimeSpan.FromSeconds(1), stock.ReconcileAsync, module.Clock, module.Log);
     }
 
     /// <inheritdoc/>
@@ -83,8 +92,9 @@ public sealed class ProductsModule : IShopModule
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
-        if (_openings is not null) await _openings.DisposeAsync();
+        if (_stockRounds is not null) await _stockRounds.DisposeAsync();
     }
 
-    private static ModuleContext Context(IServiceProvider services) => services.GetRequiredKeyedService<ModuleContext>(Name);
+    private static ModuleContext Context(IServiceProvider services) =>
+        services.GetRequiredKeyedService<ModuleContext>(Name);
 }

@@ -6,7 +6,7 @@ namespace Shop.Products;
 
 /// <summary>
 /// Text as a search compares it, in any case: <c>é</c> is <c>e</c> with an accent, whichever way it was typed, and
-/// <c>ß</c> is <c>ss</c>. What is stored stays as it came: this is for comparing alone.
+/// <c>ß</c> is <c>ss</c>. What is stored stays as it came: this is only for comparing.
 /// </summary>
 internal static class SearchText
 {

@@ -1,17 +1,17 @@
 using Shop.Inventory.Contracts;
 using Shop.Platform;
-using Shop.Platform.Data.Sqlite;
 
 namespace Shop.Products;
 
 /// <summary>
-/// Gives Inventory the first units of new products, and tells it which are no longer sold. Both are kept with the
-/// product until Inventory is known to have them, so neither a crash nor a full queue loses any.
+/// Gives Inventory the initial stock of new products, and tells it which products are no longer sold. Both are kept with
+/// the product until Inventory is known to have them, so neither a crash nor a full queue loses any.
 /// </summary>
-internal sealed class StockInitialization(ProductStore store, IInventory inventory)
+internal sealed class StockInitialization(IProductStore store, IInventory inventory)
 {
-    /// <summary>Opens the stock of a new product now; where Inventory can't at the moment, a later round does.</summary>
-    public async Task OpenAsync(string productId, long quantity)
+    /// <summary>Gives Inventory the stock of a new product now; if Inventory can't take it at the moment, a later round
+    /// does.</summary>
+    public async Task InitializeAsync(string productId, long quantity)
     {
         try
         {
@@ -19,13 +19,13 @@ internal sealed class StockInitialization(ProductStore store, IInventory invento
         }
         catch (Exception)
         {
-            // The product is on disk with its units, and ReconcileAsync goes on trying: the log has it if that fails, too.
+            // The product is on disk with its initial stock, and ReconcileAsync tries again: if that fails, it is logged.
         }
     }
 
     /// <summary>
-    /// Tells of a product that was deleted now; if Inventory can't take it at the moment, or does not know the product
-    /// yet, a later round does.
+    /// Tells Inventory of a product that was deleted now; if Inventory can't be told at the moment, or does not know the
+    /// product yet, a later round does.
     /// </summary>
     public async Task RetireAsync(string productId)
     {
@@ -35,33 +35,25 @@ internal sealed class StockInitialization(ProductStore store, IInventory invento
         }
         catch (Exception)
         {
-            // The deletion is on disk, and ReconcileAsync goes on trying: the log has it if that fails, too.
+            // The deletion is on disk, and ReconcileAsync tries again: if that fails, it is logged.
         }
     }
 
-    /// <summary>Brings Inventory whatever it is not known to have, and notes that it has.</summary>
+    /// <summary>Tells Inventory whatever it is not known to have, and notes that it has.</summary>
     public async Task ReconcileAsync()
     {
-        while (store.Unopened() is { Count: > 0 } unopened)
+        while (await store.WithInitialStockPendingAsync() is { Count: > 0 } pending)
         {
-            await inventory.OpenAsync(unopened);
-            await store.Writes.WriteAsync(() =>
-            {
-                foreach (OpeningStock product in unopened) store.MarkOpened(product.ProductId);
-                return WriteResult.Commit(unopened.Count);
-            });
+            await inventory.OpenAsync(pending);
+            await store.MarkStockedAsync(pending);
         }
 
-        // After their first units: a product that is unknown can't be retired.
-        while (store.Unretired() is { Count: > 0 } unretired)
+        // After their initial stock: a product that Inventory does not know can't be retired.
+        while (await store.WithRetirementPendingAsync() is { Count: > 0 } pending)
         {
-            await inventory.RetireAsync(unretired);
+            await inventory.RetireAsync(pending);
             FaultPoint.Reach("retired");
-            await store.Writes.WriteAsync(() =>
-            {
-                foreach (string productId in unretired) store.MarkRetired(productId);
-                return WriteResult.Commit(unretired.Count);
-            });
+            await store.MarkRetiredAsync(pending);
         }
     }
 }

@@ -1,3 +1,4 @@
+using Shop.Inventory.Storage.Sqlite;
 using Shop.Platform.Data.Sqlite;
 
 namespace Shop.Inventory.Contracts;

@@ -1,16 +1,16 @@
 using Shop.Inventory.Contracts;
 using Shop.Platform.Data.Sqlite;
 
-namespace Shop.Inventory;
+namespace Shop.Inventory.Storage.Sqlite;
 
-/// <summary>Goes through the books of the stock: it remembers a few figures for each product, and reads all else row by
+/// <summary>Checks the books of the stock in a file: it keeps a few figures for each product, and reads the rest row by
 /// row.</summary>
 internal static class StockBookStore
 {
     public static IEnumerable<string> Differences(BookFile file)
     {
         var products = new Dictionary<string, Product>(StringComparer.Ordinal);
-        foreach ((string id, Product opening) in Openings(file)) products[id] = opening;
+        foreach ((string id, Product opening) in OpeningBalances(file)) products[id] = opening;
         foreach (string difference in Movements(file, products)) yield return difference;
         foreach (string difference in Levels(file, products)) yield return difference;
         foreach (string difference in Reservations(file, products)) yield return difference;
@@ -33,7 +33,7 @@ internal static class StockBookStore
     public static IEnumerable<string> Products(BookFile file) =>
         file.Rows("SELECT product_id FROM stock ORDER BY product_id", static row => row.GetString(0));
 
-    private static IEnumerable<(string Id, Product Opening)> Openings(BookFile file) =>
+    private static IEnumerable<(string Id, Product Opening)> OpeningBalances(BookFile file) =>
         file.Has("opening_balances", "product_id")
         ? file.Rows("SELECT product_id, on_hand, reserved, last_movement FROM opening_balances",
             static row => (row.GetString(0), new Product
@@ -41,12 +41,11 @@ internal static class StockBookStore
                 OnHand = row.GetInt64(1),
                 Reserved = row.GetInt64(2),
                 Newest = row.GetInt64(3),
-                Folded = row.GetInt64(3),
+                Compacted = row.GetInt64(3),
             }))
         : [];
 
-    // Each movement says what the figures were after it. Before the last that went into an opening balance there are
-    // gaps between them.
+    // Each movement says what the figures were after it. Movements before the last compacted one have gaps between them.
     private static IEnumerable<string> Movements(BookFile file, Dictionary<string, Product> products)
     {
         var kinds = MovementKind.All.ToDictionary(kind => kind.Name, StringComparer.Ordinal);
@@ -65,7 +64,7 @@ internal static class StockBookStore
             product.OnHand += kind.OnHandSign * quantity;
             product.Reserved += kind.ReservedSign * quantity;
             product.Newest = Math.Max(id, product.Newest);
-            if (id <= product.Folded || (product.OnHand == onHand && product.Reserved == reserved)) continue;
+            if (id <= product.Compacted || (product.OnHand == onHand && product.Reserved == reserved)) continue;
             yield return $"movement {id} of {productId} says {onHand} on hand and {reserved} reserved, "
                 + $"but the movements up to it make {product.OnHand} and {product.Reserved}";
             (product.OnHand, product.Reserved) = (onHand, reserved); // each difference is named once
@@ -124,7 +123,8 @@ internal static class StockBookStore
     {
         long missing = file.Number($"""
             SELECT count(*) FROM movements m
-            WHERE m.id < (SELECT coalesce(max(id), 0) / {SegmentedIndex.RowsPerSegment} * {SegmentedIndex.RowsPerSegment} FROM movements)
+            WHERE m.id < (SELECT coalesce(max(id), 0) / {SegmentedIndex.RowsPerSegment} * {SegmentedIndex.RowsPerSegment}
+                FROM movements)
             AND NOT EXISTS (SELECT 1 FROM movements_by_product i
                 WHERE i.run = m.id / {SegmentedIndex.RowsPerSegment} AND i.product_id = m.product_id AND i.movement_id = m.id)
             """);
@@ -146,7 +146,7 @@ internal static class StockBookStore
 
         public long Newest { get; set; }
 
-        public long Folded { get; init; }
+        public long Compacted { get; init; }
 
         public bool HasStock { get; set; }
     }

@@ -2,25 +2,29 @@ using CsCheck;
 using Dapper;
 using Microsoft.Data.Sqlite;
 using Shop.Inventory.Contracts;
+using Shop.Inventory.Storage.Sqlite;
 using Shop.Platform.Data.Sqlite;
+using Shop.Platform.Requests;
 using Shop.Testing;
 
 namespace Shop.Inventory.Tests;
 
 /// <summary>Old movements go into opening balances, and the books are in balance at any time.</summary>
-internal sealed class MovementFoldingTests
+internal sealed class MovementCompactionTests
 {
     private ModuleFiles _files = null!;
-    private InventoryStore _store = null!;
+    private SqliteStockStore _store = null!;
     private InventoryMetrics _metrics = null!;
     private Reservations _inventory = null!;
+
+    private GroupCommitWriter Writes => _files.Context.Database.Writes;
 
     [SetUp]
     public void Open()
     {
         _files = new ModuleFiles(new InventoryModule());
-        _store = new InventoryStore(_files.Context.Database);
-        _metrics = new InventoryMetrics(_store.Levels, 0, _files.Context);
+        _store = new SqliteStockStore(_files.Context);
+        _metrics = new InventoryMetrics(_store, _files.Context);
         Restart();
     }
 
@@ -28,7 +32,7 @@ internal sealed class MovementFoldingTests
     public void Close() => _files.Dispose();
 
     [Test]
-    public void Given_any_history_with_foldings_checkpoints_and_restarts_then_the_books_agree_and_the_stock_is_what_a_model_says()
+    public void Given_any_history_with_compactions_checkpoints_and_restarts_then_the_books_agree_and_the_stock_is_what_a_model_says()
     {
         int history = 0;
         Gen<(int Step, int Order, int Product, long Units)[]> histories = Gen.Select(Gen.Int[0, 7], Gen.Int[0, 5], Gen.Int[0, 2], Gen.Long[1, 5]).Array[1, 60];
@@ -37,7 +41,7 @@ internal sealed class MovementFoldingTests
             string prefix = $"{history++}-";
             string[] products = [$"{prefix}0", $"{prefix}1", $"{prefix}2"];
             var orders = new HashSet<string>(StringComparer.Ordinal);
-            var checkpoint = new StockCheckpoint(_store);
+            var checkpoint = new StockCheckpoint(_store.Ledger, Writes);
             _inventory.OpenAsync([.. products.Select(product => new OpeningStock(product, 50))]).Wait();
             foreach ((int step, int number, int n, long units) in steps)
             {
@@ -58,13 +62,13 @@ internal sealed class MovementFoldingTests
                         break;
                     case 5:
                         Restart();
-                        checkpoint = new StockCheckpoint(_store);
+                        checkpoint = new StockCheckpoint(_store.Ledger, Writes);
                         break;
                     case 6:
                         orders.Remove(order);
                         break;
                     default:
-                        Fold(orders);
+                        Compact(orders);
                         Agrees(products);
                         break;
                 }
@@ -76,45 +80,45 @@ internal sealed class MovementFoldingTests
     }
 
     [Test]
-    public async Task Given_a_sold_product_when_its_movements_are_folded_then_the_list_ends_with_an_opening_balance_and_numbers_go_on()
+    public async Task Given_a_sold_product_when_its_movements_are_compacted_then_the_list_ends_with_an_opening_balance_and_numbers_go_on()
     {
         await _inventory.OpenAsync([new("a", 10)]);
         foreach (string order in new[] { "gone", "there", "held" }) await _inventory.ReserveAsync(new(order, 1), [new("a", 2)]);
         await _inventory.ShipAsync([new("gone", 1), new("there", 1)]);
-        await _store.Writes.WriteAsync(() => WriteResult.Commit(_store.Move(MovementKind.Removed, "a", 1, null, DateTime.UtcNow)));
-        Fold([]); // no checkpoint: the next start needs all of them
-        Assert.That(_store.Movements("a", null, 100, default), Has.Count.EqualTo(7));
-        await new StockCheckpoint(_store).RunAsync();
-        Fold(["there"]);
-        IReadOnlyList<MovementRow> rows = _store.Movements("a", null, 100, default);
+        await Writes.WriteAsync(() => WriteResult.Commit(_store.Ledger.Append(MovementKind.Removed, "a", 1, null, DateTime.UtcNow)));
+        Compact([]); // no checkpoint: the next start needs all of them
+        Assert.That(Newest("a", 100), Has.Count.EqualTo(7));
+        await new StockCheckpoint(_store.Ledger, Writes).RunAsync();
+        Compact(["there"]);
+        IReadOnlyList<Movement> rows = Newest("a", 100);
         Assert.That(rows.Select(row => (row.Id, row.Kind, row.OrderId)), Is.EqualTo([(6L, "shipped", "there"), (4, "reserved", "held"), (3, "reserved", "there"), (0, "opening", (string?)null)]));
         Assert.That((rows[^1].Quantity, rows[^1].OnHand, rows[^1].Reserved), Is.EqualTo((7, 7, 0)));
-        Assert.That((_store.CountMovements("a", 100, default), _store.CountMovements("a", 3, default)), Is.EqualTo((4, 3)));
-        Assert.That(_store.Movements("a", 3, 1, default).Select(row => row.Kind), Is.EqualTo(new[] { "opening" }));
+        Assert.That(_store.ListMovementsAsync("a", null, 1, default).Result.Total, Is.EqualTo(new RowTotal(4)));
+        Assert.That(_store.ListMovementsAsync("a", 3, 1, default).Result.Page.Rows.Select(row => row.Kind), Is.EqualTo(new[] { "opening" }));
         Restart();
-        Movement? next = await _store.Writes.WriteAsync(() => WriteResult.Commit(_store.Move(MovementKind.Received, "a", 5, null, DateTime.UtcNow)));
+        AppendedMovement? next = await Writes.WriteAsync(() => WriteResult.Commit(_store.Ledger.Append(MovementKind.Received, "a", 5, null, DateTime.UtcNow)));
         Assert.That((next!.Value.Id, next.Value.OnHand, next.Value.Reserved), Is.EqualTo((8, 10, 2)));
         Assert.That((await _files.MetricsAsync())["""inventory_movements_deleted_total{service="inventory-service"}"""], Is.EqualTo(4));
         Agrees(["a"]);
     }
 
     [Test]
-    public async Task Given_more_movements_than_one_write_takes_and_several_runs_when_they_are_folded_then_all_are_gone_and_space_is_given_back()
+    public async Task Given_more_movements_than_one_write_takes_and_several_runs_when_they_are_compacted_then_all_are_gone_and_space_is_given_back()
     {
         await _inventory.OpenAsync([new("a", 10_000), new("b", 10_000)]);
         ReservationId[] ids = [.. Enumerable.Range(0, 3000).Select(n => new ReservationId($"order-{n}", 1))];
         await Task.WhenAll(ids.Select(id => _inventory.ReserveAsync(id, [new("a", 1), new("b", 2)]).AsTask()));
         foreach (ReservationId[] some in ids.Chunk(500)) await _inventory.ShipAsync(some);
-        await new StockCheckpoint(_store).RunAsync();
+        await new StockCheckpoint(_store.Ledger, Writes).RunAsync();
         MoveLogIntoFile();
         long before = new FileInfo(_files.Context.Database.Path).Length;
-        Fold([]);
-        Assert.That(_store.Movements("a", null, 10, default).Select(row => (row.Kind, row.OnHand)), Is.EqualTo([("opening", 7000L)]));
+        Compact([]);
+        Assert.That(Newest("a", 10).Select(row => (row.Kind, row.OnHand)), Is.EqualTo([("opening", 7000L)]));
         MoveLogIntoFile();
         Assert.That(new FileInfo(_files.Context.Database.Path).Length, Is.LessThan(before / 2));
         Assert.That((await _files.MetricsAsync())["""db_free_bytes{service="inventory-service"}"""], Is.LessThan(before / 10));
         await _inventory.ReserveAsync(new("next", 1), [new("a", 1)]);
-        Assert.That(_store.Movements("a", null, 10, default).Select(row => (row.Id, row.Kind)), Is.EqualTo([(12_003L, "reserved"), (0, "opening")]));
+        Assert.That(Newest("a", 10).Select(row => (row.Id, row.Kind)), Is.EqualTo([(12_003L, "reserved"), (0, "opening")]));
         Agrees(["a", "b"]);
     }
 
@@ -123,25 +127,27 @@ internal sealed class MovementFoldingTests
     {
         await _inventory.OpenAsync([new("a", 10)]);
         DateTime edge = DateTime.UtcNow.AddHours(1);
-        await _store.Writes.WriteAsync(() =>
+        await Writes.WriteAsync(() =>
         {
-            _store.AddReservation(new("o", 1), 2, 2);
-            _store.Move(MovementKind.Reserved, "a", 1, "o", edge.AddMilliseconds(-1));
-            _store.Move(MovementKind.Received, "a", 1, null, edge);
-            _store.Move(MovementKind.Shipped, "a", 1, "o", edge.AddMilliseconds(1));
-            _store.RemoveReservation(new("o", 1));
+            _store.Ledger.AddReservation(new("o", 1), 2, 2);
+            _store.Ledger.Append(MovementKind.Reserved, "a", 1, "o", edge.AddMilliseconds(-1));
+            _store.Ledger.Append(MovementKind.Received, "a", 1, null, edge);
+            _store.Ledger.Append(MovementKind.Shipped, "a", 1, "o", edge.AddMilliseconds(1));
+            _store.Ledger.RemoveReservation(new("o", 1));
             return WriteResult.Commit(0);
         });
-        await new StockCheckpoint(_store).RunAsync();
+        await new StockCheckpoint(_store.Ledger, Writes).RunAsync();
         await _inventory.FoldMovementsAsync(edge, _ => new HashSet<string>(), default);
-        Assert.That(_store.Movements("a", null, 10, default).Select(row => (row.Id, row.Kind)), Is.EqualTo([(4L, "shipped"), (2, "reserved"), (0, "opening")]));
+        Assert.That(Newest("a", 10).Select(row => (row.Id, row.Kind)), Is.EqualTo([(4L, "shipped"), (2, "reserved"), (0, "opening")]));
         Agrees(["a"]);
         await _inventory.FoldMovementsAsync(edge.AddMilliseconds(1), _ => new HashSet<string>(), default);
-        Assert.That(_store.Movements("a", null, 10, default).Select(row => (row.Id, row.Kind)), Is.EqualTo([(0L, "opening")]));
+        Assert.That(Newest("a", 10).Select(row => (row.Id, row.Kind)), Is.EqualTo([(0L, "opening")]));
         Agrees(["a"]);
     }
 
-    private void Fold(IReadOnlyCollection<string> existing) =>
+    private IReadOnlyList<Movement> Newest(string product, int limit) => _store.NewestMovementsAsync(product, limit, default).Result;
+
+    private void Compact(IReadOnlyCollection<string> existing) =>
         _inventory.FoldMovementsAsync(DateTime.UtcNow.AddHours(1), ids => ids.Intersect(existing).ToHashSet(), default).Wait();
 
     private void Agrees(string[] products)
@@ -152,14 +158,14 @@ internal sealed class MovementFoldingTests
         foreach (string product in products)
         {
             (long onHand, long reserved) = (0, 0);
-            foreach (MovementRow row in _store.Movements(product, null, 1000, default))
+            foreach (Movement row in Newest(product, 1000))
             {
-                bool isOpening = row.Kind == MovementRow.Opening;
+                bool isOpening = row.Kind == Movement.OpeningBalance;
                 onHand += isOpening ? row.OnHand : MovementKind.Of(row.Kind).OnHandSign * row.Quantity;
                 reserved += isOpening ? row.Reserved : MovementKind.Of(row.Kind).ReservedSign * row.Quantity;
             }
 
-            StockRow stock = _store.Levels.Find(product)!.Value;
+            StockLevel stock = _store.Levels.Find(product)!.Value;
             Assert.That((onHand, reserved), Is.EqualTo((stock.OnHand, stock.Reserved)));
         }
     }
@@ -172,8 +178,7 @@ internal sealed class MovementFoldingTests
 
     private void Restart()
     {
-        Database database = _files.Context.Database;
-        _store = database.Writes.WriteAsync(() => WriteResult.Commit(new InventoryStore(database))).Result;
-        _inventory = new Reservations(_store, _metrics, _files.Context);
+        _store = _files.Context.Database.Writes.WriteAsync(() => WriteResult.Commit(new SqliteStockStore(_files.Context))).Result;
+        _inventory = new Reservations(_store, _metrics);
     }
 }

@@ -1,7 +1,7 @@
 using Shop.Inventory.Contracts;
 using Shop.Platform.Data.Sqlite;
 
-namespace Shop.Products;
+namespace Shop.Products.Storage.Sqlite;
 
 /// <summary>Compares the catalogue with the stock.</summary>
 internal static class ProductBookStore
@@ -9,11 +9,11 @@ internal static class ProductBookStore
     public static IEnumerable<string> Differences(BookFile file, StockBooks stock)
     {
         var products = file.Rows("SELECT id, unopened_stock IS NULL FROM products",
-            static row => (Id: row.GetString(0), IsOpened: row.GetBoolean(1)))
-            .ToDictionary(product => product.Id, product => product.IsOpened, StringComparer.Ordinal);
+            static row => (Id: row.GetString(0), IsStocked: row.GetBoolean(1)))
+            .ToDictionary(product => product.Id, product => product.IsStocked, StringComparer.Ordinal);
         foreach (string id in stock.Products())
         {
-            // Whether its first units are noted as given comes after they are.
+            // The product may not be marked yet: that comes after Inventory has its stock.
             if (!products.Remove(id)) yield return $"{id} has a stock, but is no product";
         }
 

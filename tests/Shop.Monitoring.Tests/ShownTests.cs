@@ -71,6 +71,7 @@ internal sealed partial class ShownTests
         int quantiles = 0;
         foreach (Panel panel in Dashboards.Panels)
         {
+            var shown = new HashSet<string>(StringComparer.Ordinal);
             foreach (JsonNode? target in panel.Json["targets"]!.AsArray())
             {
                 foreach (Match match in Quantile().Matches((string)target!["expr"]!))
@@ -79,12 +80,16 @@ internal sealed partial class ShownTests
                     double percent = match.Groups["share"].Success
                         ? 100 * double.Parse(match.Groups["share"].Value, CultureInfo.InvariantCulture)
                         : double.Parse(match.Groups["percent"].Value, CultureInfo.InvariantCulture);
+                    shown.Add($"{percent}");
                     string legend = (string)target["legendFormat"]!, words = $"{panel.Title}. {panel.Json["description"]}";
                     Assert.That(words, Does.Match(percent.Equals(50) ? @"\b[Hh]alf\b" : $@"\b{percent}( of 100|th|,| and)"), panel.Title);
                     if (OfLegend().Match(legend) is { Success: true } named)
                         Assert.That(named.Value, Is.EqualTo(percent.Equals(50) && legend == "median" ? "median" : $"p{percent}"), panel.Title);
                 }
             }
+
+            string[] told = [.. Told().Matches($"{panel.Title}. {panel.Json["description"]}").Select(match => match.Groups["percent"].Value).Distinct()];
+            Assert.That(told, Is.SubsetOf(shown.Count > 0 ? shown : told), panel.Title);
         }
 
         Assert.That(quantiles, Is.GreaterThan(10));
@@ -181,6 +186,9 @@ internal sealed partial class ShownTests
     // What k6 sent last is there until the end of the chosen time.
     [GeneratedRegex(@"last_over_time\(k6_\w+\{[^}]*\}\[\$__range\]\)", RegexOptions.None, 1000)]
     private static partial Regex OfK6();
+
+    [GeneratedRegex(@"\b(?<percent>\d+)( of 100|th percentile)\b", RegexOptions.ExplicitCapture, 1000)]
+    private static partial Regex Told();
 
     [GeneratedRegex(@"^(p\d+|median)\b", RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex OfLegend();

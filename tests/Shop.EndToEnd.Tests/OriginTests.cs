@@ -114,7 +114,8 @@ internal sealed class OriginTests
         (HttpResponseMessage change, _) = await shop.Inventory.PostAsync("/inventory/decrease",
             new { product_id = "prod_0", quantity = 1 }, ("Origin", origin));
         using var form = new HttpRequestMessage(HttpMethod.Post,
-            "/stock/prod_0") { Content = new FormUrlEncodedContent([new("action", "decrease"), new("quantity", "1")]) };
+            "/stock/prod_0")
+        { Content = new FormUrlEncodedContent([new("action", "decrease"), new("quantity", "1")]) };
         form.Headers.TryAddWithoutValidation("Origin", origin);
         using HttpResponseMessage posted = await shop.Inventory.SendAsync(form);
         Assert.That(((int)change.StatusCode, (int)posted.StatusCode), Is.EqualTo(isOwn ? (200, 303) : (403, 403)));
@@ -130,8 +131,11 @@ internal sealed class OriginTests
         (string, string)[] forwarded = [("X-Forwarded-Proto", "https"), ("X-Forwarded-Host", "evil.example"),
             ("X-Forwarded-Prefix", "/evil")];
         using var form = new HttpRequestMessage(HttpMethod.Post,
-            "/basket") { Content = new FormUrlEncodedContent([new("action", "add"), new("product_id", "prod_0"),
-            new("quantity", "1")]) };
+            "/basket")
+        {
+            Content = new FormUrlEncodedContent([new("action", "add"), new("product_id", "prod_0"),
+            new("quantity", "1")])
+        };
         form.Headers.Add("Origin", shop.Products.BaseAddress!.GetLeftPart(UriPartial.Authority));
         using var page = new HttpRequestMessage(HttpMethod.Get, "/") { Headers = { { "Accept", "text/html" } } };
         using var list = new HttpRequestMessage(HttpMethod.Get, "/products?limit=1");

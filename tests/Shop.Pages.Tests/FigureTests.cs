@@ -183,8 +183,11 @@ internal sealed partial class FigureTests
         // No place for a stream, so that the page asks, and what it has been told stays.
         await window.Page.RouteAsync("**/live/events*", route => Interlocked.Increment(ref asked) == 1
             ? route.FulfillAsync(new() { Status = 503 })
-            : route.FulfillAsync(new() { ContentType = "application/json",
-                Body = $$"""{"id":"x-1","places":0,"events":[{"event":"history","data":{{History}}},{"event":"second","data":{{Second}}}]}""" }));
+            : route.FulfillAsync(new()
+            {
+                ContentType = "application/json",
+                Body = $$"""{"id":"x-1","places":0,"events":[{"event":"history","data":{{History}}},{"event":"second","data":{{Second}}}]}"""
+            }));
         await window.Page.GotoAsync($"{_shop.Orders.BaseAddress}live");
         foreach ((string name, string value) in new[] { ("rate", "123"), ("refused", "11.5"), ("errors", "2.25"),
             ("p50", "3.5"), ("p95", "47.13"), ("p99", "88.75"), ("total", "98765") })

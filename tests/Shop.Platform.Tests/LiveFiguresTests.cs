@@ -66,7 +66,8 @@ internal sealed class LiveFiguresTests
         Counter requests = metrics.CreateCounter("app_requests_total", "Requests.", ["method", "endpoint"]);
         Histogram latency = metrics.CreateHistogram("app_request_latency_seconds", "Latency.", new HistogramConfiguration
         {
-            LabelNames = ["method", "endpoint"], Buckets = [.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10],
+            LabelNames = ["method", "endpoint"],
+            Buckets = [.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10],
         });
         void Answer(string route, string code, int times, double seconds)
         {

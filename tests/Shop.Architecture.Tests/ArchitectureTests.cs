@@ -30,6 +30,10 @@ internal sealed class ArchitectureTests
         Check(rules => rules.SpeakSqlOutsideAStore(), "Samples.Orders.SpeaksSql");
 
     [Test]
+    public void Given_a_query_that_is_not_compiled_with_the_program_then_the_rule_catches_it_and_the_shop_has_none() =>
+        Check(rules => rules.MakeCodeAtRunTime(), "Samples.Orders.QueryStore");
+
+    [Test]
     public void Given_a_metric_declared_outside_a_metrics_file_then_the_rule_catches_it_and_the_shop_has_none() =>
         Check(rules => rules.DeclareMetricsElsewhere(), "Samples.Orders.DeclaresAMetric");
 

@@ -39,6 +39,12 @@ internal sealed partial class Rules(ArchUnitNET.Domain.Architecture architecture
         where Instructions(type).Any(instruction => instruction.OpCode == OpCodes.Ldstr && Sql().IsMatch((string)instruction.Operand))
         select Outermost(type).FullName;
 
+    /// <summary>Dapper's calls are compiled with the program: Dapper itself would make code at run time, which a native program can't.</summary>
+    public IEnumerable<string> MakeCodeAtRunTime() =>
+        from type in Types()
+        where Instructions(type).Any(instruction => instruction.Operand is MethodReference { DeclaringType.FullName: "Dapper.SqlMapper" })
+        select Outermost(type).FullName;
+
     /// <summary>Metrics are declared in metrics files alone.</summary>
     public IEnumerable<string> DeclareMetricsElsewhere() =>
         from type in Types()

@@ -31,7 +31,7 @@ internal sealed partial class AccessTests
         await using ShopUnderTest shop = await ShopUnderTest.StartAsync(
             [.. hasKeys ? [$"Shop:ApiKeys=ada:write:{writerHash},bob:read:{readerHash}", $"Shop:ReadsNeedKey={readsNeedKey}"] : Array.Empty<string>(),
                 .. hasMetricsKey ? [$"Shop:MetricsKey={scraperHash}"] : Array.Empty<string>()]);
-        HashSet<(string Template, string Method)> routes = [.. from endpoint in shop.Services.GetRequiredService<EndpointDataSource>().Endpoints.OfType<RouteEndpoint>()
+        HashSet<(string Template, string Method)> routes = [.. from endpoint in await ShopUnderTest.RoutesAsync()
                                                                from method in endpoint.Metadata.GetMetadata<IHttpMethodMetadata>()?.HttpMethods ?? ["GET"]
                                                                select ($"/{endpoint.RoutePattern.RawText!.TrimStart('/')}", method)];
         string[] templates = [.. routes.Select(route => route.Template).Append("/nowhere").Distinct(StringComparer.Ordinal)];

@@ -2,7 +2,6 @@ using System.Net.Sockets;
 using System.Text;
 using System.Text.RegularExpressions;
 using Microsoft.AspNetCore.Routing;
-using Microsoft.Extensions.DependencyInjection;
 using Shop.Platform.Security;
 
 namespace Shop.EndToEnd.Tests;
@@ -26,10 +25,8 @@ internal sealed partial class EveryAnswerTests
         string Existing(string template) => template.Replace("{order_id}", order, StringComparison.Ordinal)
             .Replace("{file}", asset, StringComparison.Ordinal).Replace("{id}", "prod_0", StringComparison.Ordinal)
             .Replace("{product_id}", "prod_0", StringComparison.Ordinal);
-        string[] templates =
-            [.. shop.Services.GetRequiredService<EndpointDataSource>().Endpoints.OfType<RouteEndpoint>()
-            .Select(endpoint => $"/{endpoint.RoutePattern.RawText!.TrimStart('/')}").Append("/nowhere")
-                .Distinct(StringComparer.Ordinal)];
+        string[] templates = [.. (await ShopUnderTest.RoutesAsync())
+            .Select(endpoint => $"/{endpoint.RoutePattern.RawText!.TrimStart('/')}").Append("/nowhere").Distinct(StringComparer.Ordinal)];
         Assert.That(templates, Has.Length.GreaterThan(35).And.Contains("/assets/{file}").And.Contains("/board/events"));
         var faults = new List<string>();
         var statuses = new HashSet<int>();

@@ -27,7 +27,7 @@ internal sealed class HttpTests
         string asset = Regex.Match(page, "/assets/(?<file>[^\"]+)", RegexOptions.ExplicitCapture, TimeSpan.FromSeconds(1)).Groups["file"].Value;
         string Filled(string template) => template.Replace("{id}", "prod_0", StringComparison.Ordinal).Replace("{product_id}", "prod_0", StringComparison.Ordinal)
             .Replace("{order_id}", order, StringComparison.Ordinal).Replace("{file}", asset, StringComparison.Ordinal);
-        string[] paths = [.. SharedShop.Shop.ReadRoutes.Concat(["/docs/scalar.js", "/nowhere"]).Select(Filled), .. await QueriesAsync(port, Filled)];
+        string[] paths = [.. (await ShopUnderTest.ReadRoutesAsync()).Concat(["/docs/scalar.js", "/nowhere"]).Select(Filled), .. await QueriesAsync(port, Filled)];
         Assert.That(paths, Has.Length.GreaterThan(20));
         foreach (string path in paths)
         {

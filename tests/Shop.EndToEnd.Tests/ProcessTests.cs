@@ -289,13 +289,8 @@ internal sealed class ProcessTests
     // The program with these arguments alone, to its end.
     private async Task<(int Code, string Text)> RunAsync(string[] arguments)
     {
-        var start = new ProcessStartInfo("dotnet", [typeof(Host.ShopHost).Assembly.Location, .. arguments])
-        {
-            UseShellExecute = false,
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
-            WorkingDirectory = _directory,
-        };
+        ProcessStartInfo start = ShopProgram.Start(arguments);
+        start.WorkingDirectory = _directory;
         using Process process = Process.Start(start)!;
         string[] texts = await Task.WhenAll(process.StandardOutput.ReadToEndAsync(), process.StandardError.ReadToEndAsync());
         await process.WaitForExitAsync();

@@ -112,7 +112,7 @@ internal sealed partial class BackupTests
         for (int round = 0; round < 8; round++)
         {
             string backup = Path.Combine(_root, $"backup-{round}");
-            using var process = Process.Start(new ProcessStartInfo("dotnet", [typeof(Host.ShopHost).Assembly.Location, "backup", backup, $"--Shop:DataDirectory={_data}"]) { UseShellExecute = false, RedirectStandardOutput = true })!;
+            using var process = Process.Start(ShopProgram.Start("backup", backup, $"--Shop:DataDirectory={_data}"))!;
             int files = round;
             await Eventually.IsSoAsync(() => Task.FromResult(process.HasExited || Directory.GetDirectories(_root, $"backup-{round}*").Any(made => Directory.GetFiles(made).Length >= files / 2)));
             process.Kill();

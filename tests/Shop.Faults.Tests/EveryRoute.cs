@@ -2,7 +2,6 @@ using System.Text;
 using System.Text.RegularExpressions;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
-using Microsoft.Extensions.DependencyInjection;
 
 namespace Shop.Faults.Tests;
 
@@ -23,8 +22,7 @@ internal sealed partial class EveryRoute
     public static async Task<EveryRoute> OfAsync()
     {
         await using ShopUnderTest shop = await ShopUnderTest.StartAsync();
-        IReadOnlyList<Endpoint> table = shop.Services.GetRequiredService<EndpointDataSource>().Endpoints;
-        var routes = from endpoint in table.OfType<RouteEndpoint>()
+        var routes = from endpoint in await ShopUnderTest.RoutesAsync()
                      from method in endpoint.Metadata.GetMetadata<IHttpMethodMetadata>()?.HttpMethods ?? ["GET"]
                      select ($"/{endpoint.RoutePattern.RawText!.TrimStart('/')}", method);
         string page = await shop.Products.GetStringAsync("/live");

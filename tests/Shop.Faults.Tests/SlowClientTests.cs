@@ -88,7 +88,7 @@ internal sealed class SlowClientTests
     [Test]
     public async Task Given_as_many_connections_as_there_may_be_all_at_work_when_one_more_comes_then_it_is_told_and_closed_and_the_other_services_are_not_concerned()
     {
-        await using ShopUnderTest shop = await ShopUnderTest.StartAsync("Shop:MaxConnections=3");
+        await using ShopUnderTest shop = await ShopUnderTest.StartHereAsync("Shop:MaxConnections=3");
         Uri address = shop.Orders.BaseAddress!;
         ModuleListener orders = shop.Services.GetServices<ModuleListener>().Single(listener => listener.Module.Identity.Name == "orders");
         Task<HttpResponseMessage>[] atWork;

@@ -24,6 +24,7 @@ internal sealed class ComparisonRun(int rounds) : IDisposable
     {
         await HeadAsync();
         await StartAndMemoryAsync();
+        await NativeAsync();
         ShopServer shop = Keep(await ShopServer.StartAsync("shop"));
         await SaveAnswersAsync(shop);
         await ScrapesAsync(shop);
@@ -59,22 +60,58 @@ internal sealed class ComparisonRun(int rounds) : IDisposable
     private async Task StartAndMemoryAsync()
     {
         _report.Section("Start and memory", "From the start of the process until it answers on its ports, on an empty folder (so with its 200 products written). Resident memory 10 s later.",
-            "", "figure", "goal");
-        var starts = new List<double>();
-        double idle = 0;
+            "", "runtime", "goal", "native", "goal");
+        (List<double> onRuntime, List<double> native) = ([], []);
+        (double idle, double nativeIdle) = (0, 0);
         for (int round = 0; round < rounds; round++)
         {
-            long start = Stopwatch.GetTimestamp();
-            using ShopServer shop = await ShopServer.StartAsync("shop");
-            starts.Add(Stopwatch.GetElapsedTime(start).TotalSeconds);
-            if (round < rounds - 1) continue;
-            await Task.Delay(TimeSpan.FromSeconds(10));
-            idle = shop.Server.MemoryMegabytes;
+            idle = await StartAsync(() => ShopServer.StartAsync("shop"), onRuntime, isLast: round == rounds - 1);
+            nativeIdle = await StartAsync(() => ShopServer.StartNativeAsync("native shop"), native, isLast: round == rounds - 1);
         }
 
-        var seconds = Figures.Of(starts);
-        _report.Row("start to ready, s", seconds.In("0.00"), Goal.AtMost(0.5).Verdict(seconds.Median));
-        _report.Row("memory idle, MB", Text(idle, "0"), Goal.AtMost(90).Verdict(idle));
+        (Figures seconds, Figures nativeSeconds) = (Figures.Of(onRuntime), Figures.Of(native));
+        _report.Row("start to ready, s", seconds.In("0.00"), Goal.AtMost(0.5).Verdict(seconds.Median),
+            nativeSeconds.In("0.00"), Goal.AtMost(0.15).Verdict(nativeSeconds.Median));
+        _report.Row("memory idle, MB", Text(idle, "0"), Goal.AtMost(90).Verdict(idle),
+            Text(nativeIdle, "0"), Goal.AtMost(45).Verdict(nativeIdle));
+    }
+
+    /// <returns>The memory of the shop when it has been idle for 10 s, if this is the last start.</returns>
+    private static async Task<double> StartAsync(Func<Task<ShopServer>> start, List<double> seconds, bool isLast)
+    {
+        long begin = Stopwatch.GetTimestamp();
+        using ShopServer shop = await start();
+        seconds.Add(Stopwatch.GetElapsedTime(begin).TotalSeconds);
+        if (!isLast) return 0;
+        await Task.Delay(TimeSpan.FromSeconds(10));
+        return shop.Server.MemoryMegabytes;
+    }
+
+    private async Task NativeAsync()
+    {
+        _report.Section("Native code", "The native program (`dotnet publish src/Shop.Host -p:PublishProfile=linux-x64`) against the same code on the runtime; "
+            + "64 connections, 2 s a turn.", "", "requests/s", "CPU, µs each", "p99, ms", "of runtime: rate", "goal", "of runtime: CPU");
+        using ShopServer runtime = await ShopServer.StartAsync("shop");
+        using ShopServer native = await ShopServer.StartNativeAsync("native shop");
+        (string Name, Func<ShopServer, Uri> Address, string? Script)[] loads =
+        [
+            ("`/products/prod_0`", static shop => new Uri(shop.Products, "/products/prod_0"), null),
+            ("`POST /orders`", static shop => shop.Orders, Script("order.lua")),
+        ];
+        foreach ((string name, Func<ShopServer, Uri> address, string? script) in loads)
+        {
+            Subject baseline = new($"on the runtime, {name}", runtime.Server, address(runtime), script);
+            Subject own = new($"**native**, {name}", native.Server, address(native), script);
+            Dictionary<Subject, List<Sample>> samples = await RoundsAsync(64, 2, baseline, own);
+            RateRow(samples, baseline, baseline, null);
+            RateRow(samples, own, baseline, Goal.AtLeast(0.9));
+        }
+
+        double peak = native.Server.PeakMegabytes;
+        long bytes = Directory.GetFiles(Path.GetDirectoryName(Repository.NativeProgram)!).Sum(static file => new FileInfo(file).Length);
+        _report.Line();
+        _report.Line($"Most memory under this load: {Text(peak, "0")} MB (goal {Goal.AtMost(120).Verdict(peak)}); on the runtime "
+            + $"{Text(runtime.Server.PeakMegabytes, "0")} MB. The program and its SQLite: {Text(bytes / 1e6, "0.0")} MB.");
     }
 
     private async Task ScrapesAsync(ShopServer shop)

@@ -23,12 +23,18 @@ internal sealed partial class ShopServer : IDisposable
 
     public Uri Inventory { get; }
 
-    public static async Task<ShopServer> StartAsync(string name, params string[] settings)
+    public static Task<ShopServer> StartAsync(string name, params string[] settings) =>
+        StartAsync(name, ["dotnet", Repository.Program("src", "Shop.Host")], settings);
+
+    /// <summary>Starts the native program.</summary>
+    public static Task<ShopServer> StartNativeAsync(string name) => StartAsync(name, [Repository.NativeProgram], []);
+
+    private static async Task<ShopServer> StartAsync(string name, string[] program, string[] settings)
     {
         int[] ports = [Server.FreePort(), Server.FreePort(), Server.FreePort()];
         string data = Directory.CreateTempSubdirectory("shop-bench-").FullName;
-        Server server = await Server.StartAsync(name, new Uri(Address(ports[1]), "/health/live"), "dotnet",
-            [Repository.Program("src", "Shop.Host"), $"--Shop:DataDirectory={data}", $"--Shop:Products:Port={ports[0]}", $"--Shop:Orders:Port={ports[1]}",
+        Server server = await Server.StartAsync(name, new Uri(Address(ports[1]), "/health/live"), program[0],
+            [.. program[1..], $"--Shop:DataDirectory={data}", $"--Shop:Products:Port={ports[0]}", $"--Shop:Orders:Port={ports[1]}",
                 $"--Shop:Inventory:Port={ports[2]}", .. settings.Select(setting => $"--{setting}")]);
         return new ShopServer(server, data, ports);
     }

@@ -89,4 +89,6 @@ internal sealed record OrderEventBody([property: OneOf<OrderStatus>] string Stat
 [JsonSerializable(typeof(OrderBody[]))]
 [JsonSerializable(typeof(OrderEventBody[]))]
 [JsonSerializable(typeof(OrderSummary))]
+[JsonSerializable(typeof(IReadOnlyCollection<string>))]
+[JsonSerializable(typeof(long[]))]
 internal sealed partial class OrdersJson : JsonSerializerContext;

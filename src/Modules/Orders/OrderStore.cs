@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Dapper;
 using Microsoft.Data.Sqlite;
 using Shop.Inventory.Contracts;
@@ -18,6 +19,18 @@ internal sealed class OrderStore(Database database)
 
     private const string SelectLines = """
         SELECT order_seq AS Seq, product_id AS ProductId, name AS Name, quantity AS Quantity, unit_price_cents AS UnitPriceCents FROM lines_of_orders
+        """;
+
+    // The view would be read from end to end for a list that a parameter holds.
+    private const string SelectLinesOfMany = """
+        SELECT l.order_seq AS Seq, l.product_id AS ProductId, l.name AS Name, l.quantity AS Quantity,
+            l.unit_price_cents AS UnitPriceCents, l.line AS Line
+        FROM json_each(@list) wanted CROSS JOIN order_lines l ON l.order_seq = wanted.value
+        UNION ALL
+        SELECT i.order_seq, s.product_id, s.name, i.quantity, s.unit_price_cents, i.line
+        FROM json_each(@list) wanted CROSS JOIN order_items i ON i.order_seq = wanted.value
+        CROSS JOIN product_snapshots s ON s.number = i.snapshot
+        ORDER BY Seq, Line
         """;
 
     /// <summary>Orders whose lines are read at once: so many more than a page has room for may be read in vain.</summary>
@@ -229,7 +242,8 @@ internal sealed class OrderStore(Database database)
     public IReadOnlySet<string> Existing(IReadOnlyCollection<string> orderIds)
     {
         using SqliteConnection connection = database.OpenRead();
-        return orderIds.Chunk(500).SelectMany(chunk => connection.Query<string>("SELECT id FROM orders WHERE id IN @chunk", new { chunk }))
+        string ids = JsonSerializer.Serialize(orderIds, OrdersJson.Default.IReadOnlyCollectionString);
+        return connection.Query<string>("SELECT id FROM orders WHERE id IN (SELECT value FROM json_each(@ids))", new { ids })
             .ToHashSet(StringComparer.Ordinal);
     }
 
@@ -237,9 +251,11 @@ internal sealed class OrderStore(Database database)
     public IReadOnlySet<ReservationId> WithOrders(IReadOnlyList<ReservationId> reservations)
     {
         using SqliteConnection connection = database.OpenRead();
-        return reservations.Select(reservation => reservation.OrderId).Chunk(500)
-            .SelectMany(chunk => connection.Query<ReservationId>("SELECT id AS OrderId, reservation AS Number FROM orders WHERE id IN @chunk", new { chunk }))
-            .Intersect(reservations).ToHashSet();
+        string ids = JsonSerializer.Serialize(
+            [.. reservations.Select(reservation => reservation.OrderId)], OrdersJson.Default.IReadOnlyCollectionString);
+        return connection.Query<ReservationId>("""
+            SELECT id AS OrderId, reservation AS Number FROM orders WHERE id IN (SELECT value FROM json_each(@ids))
+            """, new { ids }).Intersect(reservations).ToHashSet();
     }
 
     /// <summary>The status changes whose stock side is not known to have happened.</summary>
@@ -309,10 +325,11 @@ internal sealed class OrderStore(Database database)
     private static ILookup<long, LineRow> Lines(SqliteConnection connection, long[] seqs)
     {
         // Most lists are of orders that came one after the other: then their lines lie side by side, and are found once instead of order by order.
+        string list = JsonSerializer.Serialize(seqs, OrdersJson.Default.Int64Array);
         bool areNeighbours = seqs[^1] - seqs[0] == seqs.Length - 1;
         IEnumerable<LineRow> found = areNeighbours
             ? connection.Query<LineRow>($"{SelectLines} WHERE order_seq BETWEEN @first AND @last ORDER BY order_seq, line", new { first = seqs[0], last = seqs[^1] })
-            : connection.Query<LineRow>($"{SelectLines} WHERE order_seq IN @seqs ORDER BY order_seq, line", new { seqs });
+            : connection.Query<LineRow>(SelectLinesOfMany, new { list });
         return found.ToLookup(line => line.Seq);
     }
 

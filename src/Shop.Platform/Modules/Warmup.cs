@@ -1,4 +1,5 @@
 using System.Reflection;
+using System.Runtime.CompilerServices;
 using Prometheus;
 using Shop.Platform.Data;
 using Shop.Platform.Data.Sqlite;
@@ -7,7 +8,7 @@ namespace Shop.Platform.Modules;
 
 /// <summary>
 /// Lets another processor compile what the modules will need first, while the host is built: metrics and a database. What it makes, it makes
-/// in memory and gives up.
+/// in memory and gives up. A native program is compiled already, and has nothing to warm up.
 /// </summary>
 public static class Warmup
 {
@@ -18,9 +19,13 @@ public static class Warmup
 
     /// <summary>Begins the work, once in a process.</summary>
     /// <param name="migrations">The assembly of a module that has migrations.</param>
-    public static void Begin(Assembly migrations) => _work ??= Task.Run(() =>
+    public static void Begin(Assembly migrations)
     {
-        _ = new DatabaseMetrics(Metrics.WithCustomRegistry(Metrics.NewCustomRegistry()), queueLimit: 1);
-        Database.Prewarm(migrations);
-    });
+        if (!RuntimeFeature.IsDynamicCodeCompiled) return;
+        _work ??= Task.Run(() =>
+        {
+            _ = new DatabaseMetrics(Metrics.WithCustomRegistry(Metrics.NewCustomRegistry()), queueLimit: 1);
+            Database.Prewarm(migrations);
+        });
+    }
 }

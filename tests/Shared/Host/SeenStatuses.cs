@@ -1,7 +1,5 @@
 using System.Collections.Concurrent;
-using System.Text;
 using System.Text.RegularExpressions;
-using Shop.Platform.Http;
 
 namespace Shop.Testing;
 
@@ -10,27 +8,27 @@ internal sealed partial class SeenStatuses : DelegatingHandler
 {
     private static readonly ConcurrentDictionary<string, SeenStatuses> ByAuthority = new(StringComparer.Ordinal);
 
-    private readonly ModuleListener _listener;
+    private readonly Func<Task<string>> _metrics;
     private readonly ConcurrentDictionary<string, SeenAnswer> _answers = new(StringComparer.Ordinal);
     private readonly int[] _seen = new int[600];
     private readonly IReadOnlyDictionary<int, double> _atStart;
 
-    public SeenStatuses(ModuleListener listener, IReadOnlyDictionary<int, double> atStart)
+    /// <param name="service">The name of the service.</param>
+    /// <param name="address">Its address.</param>
+    /// <param name="metrics">Reads its metrics.</param>
+    /// <param name="atStart">The statuses that it had counted before.</param>
+    public SeenStatuses(string service, Uri address, Func<Task<string>> metrics, IReadOnlyDictionary<int, double> atStart)
         : base(new SocketsHttpHandler { AllowAutoRedirect = false, AutomaticDecompression = System.Net.DecompressionMethods.None })
     {
-        _listener = listener;
+        Service = service;
+        _metrics = metrics;
         _atStart = atStart;
-        ByAuthority[listener.Address.Authority] = this;
+        ByAuthority[address.Authority] = this;
     }
 
     /// <summary>The statuses that a service counts, and how often.</summary>
-    public static async Task<IReadOnlyDictionary<int, double>> CountedAsync(ModuleListener listener)
-    {
-        using var text = new MemoryStream();
-        await listener.Module.Registry.CollectAndExportAsTextAsync(text);
-        return Counted().Matches(Encoding.UTF8.GetString(text.ToArray()))
-            .ToDictionary(match => int.Parse(match.Groups["code"].Value), match => double.Parse(match.Groups["value"].Value));
-    }
+    public static async Task<IReadOnlyDictionary<int, double>> CountedAsync(Func<Task<string>> metrics) => Counted().Matches(await metrics())
+        .ToDictionary(match => int.Parse(match.Groups["code"].Value), match => double.Parse(match.Groups["value"].Value));
 
     /// <summary>Notes the answers that came over a socket.</summary>
     public static void Note(Uri address, string request, string answers)
@@ -39,7 +37,7 @@ internal sealed partial class SeenStatuses : DelegatingHandler
         foreach (Match answer in StatusLine().Matches(answers)) Interlocked.Increment(ref seen._seen[int.Parse(answer.Groups["code"].Value)]);
     }
 
-    public string Service => _listener.Module.Identity.Name;
+    public string Service { get; }
 
     /// <summary>The answers that clients saw since they were taken the last time, each kind once.</summary>
     public IEnumerable<SeenAnswer> TakeAnswers()
@@ -53,12 +51,11 @@ internal sealed partial class SeenStatuses : DelegatingHandler
     /// <summary>Holds what was seen against what was counted.</summary>
     public async Task CompareAsync()
     {
-        IReadOnlyDictionary<int, double> counted = await CountedAsync(_listener);
-        string name = _listener.Module.Identity.Name;
+        IReadOnlyDictionary<int, double> counted = await CountedAsync(_metrics);
         // More may have been counted: clients that are not watched here, and those that had gone.
         for (int code = 0; code < _seen.Length; code++)
-            Assert.That(_seen[code], Is.LessThanOrEqualTo(counted.GetValueOrDefault(code)), $"Clients of {name} saw {code} more often than it was counted.");
-        Assert.That(counted.Keys, Is.EquivalentTo(_atStart.Keys), $"Each status of {name} is there from the start.");
+            Assert.That(_seen[code], Is.LessThanOrEqualTo(counted.GetValueOrDefault(code)), $"Clients of {Service} saw {code} more often than it was counted.");
+        Assert.That(counted.Keys, Is.EquivalentTo(_atStart.Keys), $"Each status of {Service} is there from the start.");
     }
 
     protected override async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)

@@ -2,7 +2,6 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Text;
 using System.Text.RegularExpressions;
-using Shop.Host;
 
 namespace Shop.Testing;
 
@@ -25,17 +24,10 @@ internal sealed partial class ShopProcess : IDisposable
     private ShopProcess(string directory, string[] arguments, (string Name, string Value)[] environment)
     {
         // A shell starts with SIGINT ignored what it starts with &, tests too, and each process hands that on.
-        string[] command = IgnoresInterrupt() ? ["env", "--default-signal=INT", "dotnet"] : ["dotnet"];
-        var start = new ProcessStartInfo(command[0], command[1..])
-        {
-            UseShellExecute = false,
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
-            WorkingDirectory = directory,
-        };
-        start.ArgumentList.Add(typeof(ShopHost).Assembly.Location);
-        string[] settings = [$"--Shop:DataDirectory={directory}", "--Shop:Products:Port=0", "--Shop:Orders:Port=0", "--Shop:Inventory:Port=0", .. arguments];
-        foreach (string argument in settings) start.ArgumentList.Add(argument);
+        string[] command = ShopProgram.Command([
+            $"--Shop:DataDirectory={directory}", "--Shop:Products:Port=0", "--Shop:Orders:Port=0", "--Shop:Inventory:Port=0", .. arguments]);
+        ProcessStartInfo start = ShopProgram.Piped(IgnoresInterrupt() ? ["env", "--default-signal=INT", .. command] : command);
+        start.WorkingDirectory = directory;
         start.Environment["DOTNET_RUNNING_IN_CONTAINER"] = "false";
         foreach ((string name, string value) in environment) start.Environment[name] = value;
         _process = Process.Start(start)!;

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Http.Json;
+using System.Text;
 using System.Text.Json.Nodes;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Routing;
@@ -10,18 +11,26 @@ using Shop.Platform.Modules;
 
 namespace Shop.Testing;
 
-/// <summary>The real host, in this process, on free ports and real files. Settings are given as <c>Shop:Key=value</c>.</summary>
+/// <summary>
+/// The real host on free ports and real files. Settings are given as <c>Shop:Key=value</c>. It is in this process; if <c>SHOP_PROGRAM</c> names
+/// another program, it is a process of that, except for tests that replace a part of it or look inside.
+/// </summary>
 internal sealed class ShopUnderTest : IAsyncDisposable
 {
+    private static readonly Lazy<Task<IReadOnlyList<RouteEndpoint>>> _routes = new(ReadRouteTableAsync);
+
     private readonly string[] _settings;
     private readonly Action<IServiceCollection>? _replace;
     private readonly List<SeenStatuses> _seen = [];
     private readonly bool _ownsDirectory;
-    private WebApplication _app = null!;
+    private readonly bool _isHere;
+    private WebApplication? _app;
+    private ShopProcess? _process;
     private bool _isClosed;
 
-    private ShopUnderTest(string? directory, string[] settings, Action<IServiceCollection>? replace)
+    private ShopUnderTest(string? directory, string[] settings, Action<IServiceCollection>? replace, bool isHere)
     {
+        _isHere = isHere;
         _ownsDirectory = directory is null;
         DataDirectory = directory ?? Directory.CreateTempSubdirectory("shop-test-").FullName;
         _settings = settings;
@@ -30,13 +39,8 @@ internal sealed class ShopUnderTest : IAsyncDisposable
 
     public string DataDirectory { get; }
 
-    /// <summary>What the running shop is made of.</summary>
-    public IServiceProvider Services => _app.Services;
-
-    /// <summary>The templates of every route that GET has, of all three services.</summary>
-    public IEnumerable<string> ReadRoutes => _app.Services.GetRequiredService<EndpointDataSource>().Endpoints.OfType<RouteEndpoint>()
-        .Where(endpoint => endpoint.Metadata.GetMetadata<HttpMethodMetadata>()?.HttpMethods.Contains("GET") == true)
-        .Select(endpoint => "/" + endpoint.RoutePattern.RawText!.TrimStart('/')).Distinct(StringComparer.Ordinal);
+    /// <summary>What the running shop is made of, if it is in this process.</summary>
+    public IServiceProvider Services => _app!.Services;
 
     public HttpClient Products { get; private set; } = null!;
 
@@ -51,17 +55,35 @@ internal sealed class ShopUnderTest : IAsyncDisposable
         ["inventory"] = Inventory,
     };
 
-    /// <summary>Writes of a service that are neither on disk nor refused.</summary>
-    public int UnwrittenWrites(string service) => _app.UnwrittenWrites().Single(waiting => waiting.Module.Name == service).Writes;
+    /// <summary>Writes of a service that are neither on disk nor refused, if it is in this process.</summary>
+    public int UnwrittenWrites(string service) => _app!.UnwrittenWrites().Single(waiting => waiting.Module.Name == service).Writes;
 
     public static Task<ShopUnderTest> StartAsync(params string[] settings) => StartAsync(null, null, settings);
 
     public static async Task<ShopUnderTest> StartAsync(Action<IServiceCollection>? replace, string? directory, params string[] settings)
     {
-        var shop = new ShopUnderTest(directory, settings, replace);
+        // Without their key, nobody but the shop itself can read its metrics.
+        bool hidesMetrics = settings.Any(setting => setting.StartsWith("Shop:MetricsKey=", StringComparison.Ordinal));
+        var shop = new ShopUnderTest(directory, settings, replace, replace is not null || hidesMetrics || ShopProgram.Other is null);
         await shop.OpenAsync();
         return shop;
     }
+
+    /// <summary>Starts it in this process, for a test that looks inside.</summary>
+    public static async Task<ShopUnderTest> StartHereAsync(params string[] settings)
+    {
+        var shop = new ShopUnderTest(null, settings, null, isHere: true);
+        await shop.OpenAsync();
+        return shop;
+    }
+
+    /// <summary>Every route of all three services, from the table of a shop in this process.</summary>
+    public static Task<IReadOnlyList<RouteEndpoint>> RoutesAsync() => _routes.Value;
+
+    /// <summary>The templates of every route that GET has, of all three services.</summary>
+    public static async Task<IReadOnlyList<string>> ReadRoutesAsync() => [.. (await RoutesAsync())
+        .Where(endpoint => endpoint.Metadata.GetMetadata<HttpMethodMetadata>()?.HttpMethods.Contains("GET") == true)
+        .Select(endpoint => "/" + endpoint.RoutePattern.RawText!.TrimStart('/')).Distinct(StringComparer.Ordinal)];
 
     /// <summary>Stops it for good; what it wrote stays until it is disposed.</summary>
     public async Task CloseAsync()
@@ -74,8 +96,16 @@ internal sealed class ShopUnderTest : IAsyncDisposable
     {
         await CompareStatusesAsync();
         foreach (HttpClient client in ByName.Values) client.Dispose();
-        await _app.StopAsync();
-        await _app.DisposeAsync();
+        if (_app is not null)
+        {
+            await _app.StopAsync();
+            await _app.DisposeAsync();
+        }
+
+        if (_process is null) return;
+        if (!_process.HasExited) _process.Signal(15);
+        Assert.That(await _process.ExitAsync(), Is.Zero, _process.Log);
+        _process.Dispose();
     }
 
     /// <summary>The answers of a service that clients saw since they were taken the last time.</summary>
@@ -99,23 +129,53 @@ internal sealed class ShopUnderTest : IAsyncDisposable
         if (_ownsDirectory) Directory.Delete(DataDirectory, recursive: true);
     }
 
+    private static async Task<IReadOnlyList<RouteEndpoint>> ReadRouteTableAsync()
+    {
+        await using ShopUnderTest shop = await StartHereAsync();
+        return [.. shop.Services.GetRequiredService<EndpointDataSource>().Endpoints.OfType<RouteEndpoint>()];
+    }
+
     private async Task OpenAsync()
+    {
+        string[] settings = [.. _settings.Select(setting => $"--{setting}")];
+        _seen.Clear();
+        (Products, Orders, Inventory) = _isHere ? await OpenHereAsync(settings) : await OpenProgramAsync(settings);
+    }
+
+    private async Task<(HttpClient Products, HttpClient Orders, HttpClient Inventory)> OpenHereAsync(string[] settings)
     {
         _app = ShopHost.Build(
             [$"--Shop:DataDirectory={DataDirectory}", "--Shop:Products:Port=0", "--Shop:Orders:Port=0", "--Shop:Inventory:Port=0",
-                "--Logging:LogLevel:Default=None", .. _settings.Select(setting => $"--{setting}")],
+                "--Logging:LogLevel:Default=None", .. settings],
             _replace);
         await _app.StartAsync();
-        _seen.Clear();
-        var clients = new Dictionary<string, HttpClient>(StringComparer.Ordinal);
-        foreach (ModuleListener listener in _app.Services.GetServices<ModuleListener>())
+        Task<HttpClient> Client(string service)
         {
-            var seen = new SeenStatuses(listener, await SeenStatuses.CountedAsync(listener));
-            _seen.Add(seen);
-            clients[listener.Module.Identity.Name] = new HttpClient(seen) { BaseAddress = listener.Address, Timeout = TimeSpan.FromMinutes(1) };
+            ModuleListener listener = _app.Services.GetServices<ModuleListener>().Single(listener => listener.Module.Identity.Name == service);
+            return WatchAsync(service, listener.Address, async () =>
+            {
+                using var text = new MemoryStream();
+                await listener.Module.Registry.CollectAndExportAsTextAsync(text);
+                return Encoding.UTF8.GetString(text.ToArray());
+            });
         }
 
-        (Products, Orders, Inventory) = (clients["products"], clients["orders"], clients["inventory"]);
+        return (await Client("products"), await Client("orders"), await Client("inventory"));
+    }
+
+    private async Task<(HttpClient Products, HttpClient Orders, HttpClient Inventory)> OpenProgramAsync(string[] settings)
+    {
+        _process = await ShopProcess.StartAsync(DataDirectory, settings);
+        Task<HttpClient> Client(string service, HttpClient client) =>
+            WatchAsync(service, client.BaseAddress!, () => client.GetStringAsync(new Uri("/metrics", UriKind.Relative)));
+        return (await Client("products", _process.Products), await Client("orders", _process.Orders), await Client("inventory", _process.Inventory));
+    }
+
+    private async Task<HttpClient> WatchAsync(string service, Uri address, Func<Task<string>> metrics)
+    {
+        var seen = new SeenStatuses(service, address, metrics, await SeenStatuses.CountedAsync(metrics));
+        _seen.Add(seen);
+        return new HttpClient(seen) { BaseAddress = address, Timeout = TimeSpan.FromMinutes(1) };
     }
 }
 
@@ -134,7 +194,7 @@ internal static class Http
         this HttpClient client, HttpMethod method, string path, object? body = null, params (string Name, string Value)[] headers)
     {
         using var request = new HttpRequestMessage(method, path);
-        if (body is string text) request.Content = new StringContent(text, System.Text.Encoding.UTF8, "application/json");
+        if (body is string text) request.Content = new StringContent(text, Encoding.UTF8, "application/json");
         else if (body is not null) request.Content = JsonContent.Create(body);
         foreach ((string name, string value) in headers) request.Headers.TryAddWithoutValidation(name, value);
         HttpResponseMessage response = await client.SendAsync(request);

@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using Shop.Host;
 
 namespace Shop.Testing;
 
@@ -9,13 +8,7 @@ internal static class ShopVerb
     /// <returns>Its exit code, and all that it printed.</returns>
     public static async Task<(int Code, string Output)> RunAsync(params string[] arguments)
     {
-        var start = new ProcessStartInfo("dotnet", [typeof(ShopHost).Assembly.Location, .. arguments])
-        {
-            UseShellExecute = false,
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
-        };
-        using var process = Process.Start(start)!;
+        using var process = Process.Start(ShopProgram.Start(arguments))!;
         Task<string> output = process.StandardOutput.ReadToEndAsync(), errors = process.StandardError.ReadToEndAsync();
         await process.WaitForExitAsync();
         return (process.ExitCode, await output + await errors);

@@ -46,6 +46,11 @@ namespace Samples.Orders
         public static string Wrong => "DELETE FROM orders WHERE id = 1";
     }
 
+    internal sealed class QueryStore
+    {
+        public static object Wrong(System.Data.IDbConnection connection) => Dapper.SqlMapper.Query<string>(connection, "SELECT id FROM orders");
+    }
+
     internal sealed class OrderMetrics
     {
         public static Counter Right(IMetricFactory metrics) => metrics.CreateCounter("right_total", "Help.");

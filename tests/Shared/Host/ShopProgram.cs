@@ -1,0 +1,30 @@
+using System.Diagnostics;
+using Shop.Host;
+
+namespace Shop.Testing;
+
+/// <summary>The program that tests start: the one they were built with, or the file that <c>SHOP_PROGRAM</c> names.</summary>
+internal static class ShopProgram
+{
+    /// <summary>The file that <c>SHOP_PROGRAM</c> names; null if it names none.</summary>
+    public static string? Other { get; } =
+        Environment.GetEnvironmentVariable("SHOP_PROGRAM") is { Length: > 0 } file ? Path.GetFullPath(file) : null;
+
+    /// <summary>The command that runs it with these arguments.</summary>
+    public static string[] Command(params ReadOnlySpan<string> arguments)
+    {
+        string file = Other ?? typeof(ShopHost).Assembly.Location;
+        return file.EndsWith(".dll", StringComparison.Ordinal) ? ["dotnet", file, .. arguments] : [file, .. arguments];
+    }
+
+    /// <summary>How to start it with these arguments, its output read by the test.</summary>
+    public static ProcessStartInfo Start(params ReadOnlySpan<string> arguments) => Piped(Command(arguments));
+
+    /// <summary>How to start a command, its output read by the test.</summary>
+    public static ProcessStartInfo Piped(string[] command) => new(command[0], command[1..])
+    {
+        UseShellExecute = false,
+        RedirectStandardOutput = true,
+        RedirectStandardError = true,
+    };
+}

@@ -249,13 +249,14 @@ internal sealed class FigureTests
         Assert.That(categories.AsArray().Sum(category => (int)category!["products"]!), Is.EqualTo(207));
     }
 
-    // The shop under test runs in this process, so the runtime can be asked for the same.
+    // This shop runs in this process, so the runtime can be asked for the same.
     [Test]
     public async Task Given_the_process_then_what_its_metrics_say_lies_between_what_the_runtime_says_before_and_after()
     {
+        await using ShopUnderTest shop = await ShopUnderTest.StartHereAsync();
         GC.Collect(1);
         (string Series, double Value)[] before = [.. Runtime()];
-        Exposition shown = await Exposition.OfAsync(_shop.Orders, "/metrics/process");
+        Exposition shown = await Exposition.OfAsync(shop.Orders, "/metrics/process");
         (string Series, double Value)[] after = [.. Runtime()];
         Assert.Multiple(() =>
         {

@@ -76,7 +76,7 @@ internal sealed class LimitTests
     [Test]
     public async Task Given_the_limits_in_time_then_the_server_has_those_that_are_promised()
     {
-        await using ShopUnderTest shop = await ShopUnderTest.StartAsync("Shop:RequestTimeout=7");
+        await using ShopUnderTest shop = await ShopUnderTest.StartHereAsync("Shop:RequestTimeout=7");
         KestrelServerLimits limits = shop.Services.GetRequiredService<IOptions<KestrelServerOptions>>().Value.Limits;
         Assert.Multiple(() =>
         {

@@ -114,7 +114,11 @@ internal sealed partial class BackupTests
             string backup = Path.Combine(_root, $"backup-{round}");
             using var process = Process.Start(ShopProgram.Start("backup", backup, $"--Shop:DataDirectory={_data}"))!;
             int files = round;
-            await Eventually.IsSoAsync(() => Task.FromResult(process.HasExited || Directory.GetDirectories(_root, $"backup-{round}*").Any(made => Directory.GetFiles(made).Length >= files / 2)));
+            // The folder has another name when it is complete, also while it is looked into.
+            var all = new EnumerationOptions { RecurseSubdirectories = true };
+            int Made() => Directory.GetFiles(_root, "*", all).Count(file => file.Contains($"/backup-{files}", StringComparison.Ordinal));
+            await Eventually.IsSoAsync(() => Task.FromResult(process.HasExited
+                || (Directory.GetDirectories(_root, $"backup-{files}*").Length > 0 && Made() >= files / 2)));
             process.Kill();
             await process.WaitForExitAsync();
             if (!Directory.Exists(backup)) continue;

@@ -10,6 +10,9 @@ internal static class ShopProgram
     public static string? Other { get; } =
         Environment.GetEnvironmentVariable("SHOP_PROGRAM") is { Length: > 0 } file ? Path.GetFullPath(file) : null;
 
+    /// <summary>Whether it is compiled for the processor, and runs without the .NET runtime.</summary>
+    public static bool IsNative => Other?.EndsWith(".dll", StringComparison.Ordinal) == false;
+
     /// <summary>The command that runs it with these arguments.</summary>
     public static string[] Command(params ReadOnlySpan<string> arguments)
     {

@@ -62,8 +62,9 @@ internal sealed class ShopUnderTest : IAsyncDisposable
 
     public static async Task<ShopUnderTest> StartAsync(Action<IServiceCollection>? replace, string? directory, params string[] settings)
     {
-        // Without their key, nobody but the shop itself can read its metrics.
-        bool hidesMetrics = settings.Any(setting => setting.StartsWith("Shop:MetricsKey=", StringComparison.Ordinal));
+        // To read such a shop's metrics takes a key, or counts as one of the client's requests.
+        bool hidesMetrics = settings.Any(setting => setting.StartsWith("Shop:MetricsKey=", StringComparison.Ordinal)
+            || setting.StartsWith("Shop:ClientRateLimit=", StringComparison.Ordinal));
         var shop = new ShopUnderTest(directory, settings, replace, replace is not null || hidesMetrics || ShopProgram.Other is null);
         await shop.OpenAsync();
         return shop;
@@ -167,7 +168,12 @@ internal sealed class ShopUnderTest : IAsyncDisposable
     {
         _process = await ShopProcess.StartAsync(DataDirectory, settings);
         Task<HttpClient> Client(string service, HttpClient client) =>
-            WatchAsync(service, client.BaseAddress!, () => client.GetStringAsync(new Uri("/metrics", UriKind.Relative)));
+            WatchAsync(service, client.BaseAddress!, async () =>
+            {
+                // On a connection of its own, and no longer: tests count connections.
+                using var reader = new HttpClient { BaseAddress = client.BaseAddress, DefaultRequestHeaders = { ConnectionClose = true } };
+                return await reader.GetStringAsync(new Uri("/metrics", UriKind.Relative));
+            });
         return (await Client("products", _process.Products), await Client("orders", _process.Orders), await Client("inventory", _process.Inventory));
     }
 

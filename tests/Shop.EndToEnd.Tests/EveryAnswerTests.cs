@@ -1,7 +1,6 @@
 using System.Net.Sockets;
 using System.Text;
 using System.Text.RegularExpressions;
-using Microsoft.AspNetCore.Routing;
 using Shop.Platform.Security;
 
 namespace Shop.EndToEnd.Tests;

@@ -16,10 +16,13 @@ internal sealed class DatabaseUnderTest : IDisposable
     {
         IConfiguration configuration = new ConfigurationBuilder().AddInMemoryCollection(
             [new("Shop:DataDirectory", _directory), new("Shop:WriteQueueLimit", $"{queueLimit}"), new("Shop:RequestTimeout", $"{requestTimeout}")]).Build();
-        Database = new Database("notes", ShopSettings.Read(configuration, []), NullLogger.Instance);
+        Settings = ShopSettings.Read(configuration, []);
+        Database = new Database("notes", Settings, NullLogger.Instance);
         Database.Open(typeof(DatabaseUnderTest).Assembly, Metrics.WithCustomRegistry(_registry), _registry);
         Insert = Database.Writes.Prepare("INSERT INTO notes (text) VALUES (?1)");
     }
+
+    public ShopSettings Settings { get; }
 
     public Database Database { get; }
 

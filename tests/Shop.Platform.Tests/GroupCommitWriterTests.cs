@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using CsCheck;
+using Microsoft.Extensions.Logging.Abstractions;
 using Shop.Platform.Data;
 using Shop.Platform.Data.Sqlite;
 
@@ -41,6 +42,52 @@ internal sealed class GroupCommitWriterTests
         Assert.That(async () => await doubled, Throws.TypeOf<StoreUnavailableException>());
         Assert.That(database.Notes(), Is.EqualTo(["before", "after"]));
         Assert.That(await database.MetricAsync("""db_writes_total{result="rolled_back"}"""), Is.EqualTo(2));
+    }
+
+#if DEBUG
+    [Test]
+    public async Task Given_a_write_that_does_something_else_when_it_runs_again_then_a_Debug_build_finds_it_and_undoes_it()
+    {
+        using var database = new DatabaseUnderTest();
+        int runs = 0;
+        var refused = new List<Exception>();
+        for (int write = 0; write < 16; write++)
+        {
+            try
+            {
+                await database.Writes.WriteAsync(() =>
+                {
+                    for (int row = 0; row <= runs % 2; row++) database.Insert.Set(1, $"row {row} of run {runs}").Run();
+                    runs++;
+                    return WriteResult.Commit(0);
+                });
+            }
+            catch (InvalidOperationException exception)
+            {
+                refused.Add(exception);
+            }
+        }
+
+        Assert.That(refused, Is.Not.Empty);
+        Assert.That(refused[0].Message, Does.Contain("when its batch ran again"));
+    }
+
+    [Test]
+    public void Given_a_statement_of_the_writer_when_another_thread_runs_it_outside_a_write_then_a_Debug_build_asserts()
+    {
+        using var database = new DatabaseUnderTest();
+        Assert.That(() => database.Insert.Run(), Throws.Exception.With.Message.Contains("outside a write"));
+        Assert.That(database.Notes(), Is.Empty);
+    }
+#endif
+
+    [Test]
+    public void Given_a_database_that_is_not_open_when_it_is_asked_for_its_writer_then_the_error_says_what_to_do()
+    {
+        using var open = new DatabaseUnderTest();
+        using var database = new Database("notes", open.Settings, NullLogger.Instance);
+        Assert.That(() => database.Writes, Throws.InvalidOperationException.With.Message.Contains("before the module starts"));
+        Assert.That(() => database.Keys, Throws.InvalidOperationException.With.Message.Contains("before the module starts"));
     }
 
     [Test]

@@ -267,7 +267,8 @@ public sealed class Database : IDisposable
         }
     }
 
-    private InvalidOperationException NotOpen() => new($"The database of {_module} is not open.");
+    private InvalidOperationException NotOpen() => new(
+        $"The database of {_module} is not open: what needs it must not be resolved before the module starts.");
 
     private static void Configure(SqliteConnection connection)
     {

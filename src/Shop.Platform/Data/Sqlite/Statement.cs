@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Text;
 using SQLitePCL;
 
@@ -13,9 +14,16 @@ public sealed class Statement : IDisposable
     private readonly sqlite3 _connection;
     private readonly sqlite3_stmt _statement;
 
-    internal Statement(sqlite3 connection, string sql)
+    private readonly Lock? _owner;
+
+    /// <summary>Compiles a statement.</summary>
+    /// <param name="connection">The connection that runs it.</param>
+    /// <param name="sql">The statement.</param>
+    /// <param name="owner">Held by whoever uses the connection; null if one thread alone has it.</param>
+    internal Statement(sqlite3 connection, string sql, Lock? owner = null)
     {
-        _connection = connection;
+        (_connection, _owner) = (connection, owner);
+        AssertIsOwned();
         SqliteError.ThrowIfFailed(raw.sqlite3_prepare_v3(connection, sql, raw.SQLITE_PREPARE_PERSISTENT, out _statement), connection);
     }
 
@@ -106,6 +114,7 @@ public sealed class Statement : IDisposable
 
     private bool Step()
     {
+        AssertIsOwned();
         int code = raw.sqlite3_step(_statement);
         if (code == raw.SQLITE_ROW) return true;
         if (code == raw.SQLITE_DONE) return false;
@@ -123,6 +132,11 @@ public sealed class Statement : IDisposable
 
     /// <inheritdoc/>
     public void Dispose() => _statement.Dispose();
+
+    // SQLite's own locks are off: two threads on one connection would corrupt memory, or the file.
+    [Conditional("DEBUG")]
+    private void AssertIsOwned() => Debug.Assert(_owner is null or { IsHeldByCurrentThread: true },
+        "A statement of the writer is used outside a write.");
 
     // Its result repeats the error of the last step, which was thrown there.
     private void Reset() => _ = raw.sqlite3_reset(_statement);

@@ -22,6 +22,20 @@ public abstract class WriteCommand : IThreadPoolWorkItem
     /// <returns>Whether its changes are kept.</returns>
     internal abstract bool TryRun();
 
+#if DEBUG
+    private (bool IsCommitted, int Changes)? _firstRun;
+
+    /// <summary>Whether this run did what the first one did. A write that did not fails.</summary>
+    internal bool Repeats(bool isCommitted, int changes)
+    {
+        _firstRun ??= (isCommitted, changes);
+        if (_firstRun == (isCommitted, changes)) return true;
+        Fail(new InvalidOperationException($"A write ({GetType().Name}) changed {_firstRun.Value.Changes} rows, "
+            + $"and {changes} when its batch ran again: it must change nothing but the database and its participants."));
+        return false;
+    }
+#endif
+
     /// <summary>The batch is on disk: memory follows, in commit order.</summary>
     internal abstract void AfterCommit();
 

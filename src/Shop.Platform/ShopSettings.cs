@@ -132,7 +132,7 @@ public sealed record ShopSettings
                 module => reader.Number(PortKey(module), module.DefaultPort, 0, 65535), StringComparer.Ordinal),
             AlertsPort = reader.Number(AlertsPortKey, 5004, 0, 65535),
             PublicUrls = modules.ToDictionary(module => module.Name,
-                module => reader.Text(Key(module, "PublicUrl"), "", static value => value.Length == 0 || (value != "*" && IsOrigin(value)), "an origin as https://orders.shop.example") is { Length: > 0 } url ? url : null,
+                module => reader.Text(Key(module, "PublicUrl"), "", static value => value.Length == 0 || (value != "*" && IsOrigin(value)), "an origin as https://shop.example") is { Length: > 0 } url ? url : null,
                 StringComparer.Ordinal),
         };
 

@@ -31,7 +31,15 @@ internal sealed class ArchitectureTests
 
     [Test]
     public void Given_a_query_that_is_not_compiled_with_the_program_then_the_rule_catches_it_and_the_shop_has_none() =>
-        Check(rules => rules.MakeCodeAtRunTime(), "Samples.Orders.QueryStore");
+        Check(rules => rules.MakeCodeAtRunTime(), "Samples.Orders.Storage.Sqlite.QueryStore");
+
+    [Test]
+    public void Given_a_type_of_SQLite_outside_the_storage_of_SQLite_then_the_rule_catches_it_and_the_shop_has_none() =>
+        Check(rules => rules.KnowAnEngine(), "Samples.Orders.KnowsSqlite", "Samples.Orders.CatchesAnErrorOfSqlite", "Samples.Platform.KnowsSqlite");
+
+    [Test]
+    public void Given_a_platform_that_knows_a_module_then_the_rule_catches_it_and_the_shops_knows_none() =>
+        Check(rules => rules.KnowAModuleFromThePlatform(), "Samples.Platform.KnowsAnId", "Samples.Platform.KnowsARoute", "Samples.Platform.KnowsAType");
 
     [Test]
     public void Given_a_metric_declared_outside_a_metrics_file_then_the_rule_catches_it_and_the_shop_has_none() =>

@@ -34,9 +34,24 @@ internal sealed partial class Rules(ArchUnitNET.Domain.Architecture architecture
     /// <summary>SQL stands in the stores of the modules alone.</summary>
     public IEnumerable<string> SpeakSqlOutsideAStore() =>
         from type in Types()
-        where ModuleOf(type.FullName) is not null && !Outermost(type).Name.EndsWith("Store", StringComparison.Ordinal)
-            && !Outermost(type).Namespace.EndsWith(".Storage.Sqlite", StringComparison.Ordinal)
+        where ModuleOf(type.FullName) is not null && !IsStorage(type)
         where Instructions(type).Any(instruction => instruction.OpCode == OpCodes.Ldstr && Sql().IsMatch((string)instruction.Operand))
+        select Outermost(type).FullName;
+
+    /// <summary>Types of an engine, or of what speaks to it, stand in the storage of that engine alone.</summary>
+    public IEnumerable<string> KnowAnEngine() =>
+        from type in Types()
+        where !IsStorage(type)
+        where References(type).Any(name => Engine().IsMatch(name))
+        select Outermost(type).FullName;
+
+    /// <summary>The platform knows no module: neither its types nor its routes, fields and items.</summary>
+    public IEnumerable<string> KnowAModuleFromThePlatform() =>
+        from type in Types()
+        where type.FullName.StartsWith($"{root}.Platform.", StringComparison.Ordinal)
+        where References(type).Any(name => ModuleOf(name) is not null)
+            || Instructions(type).Any(instruction =>
+                instruction.OpCode == OpCodes.Ldstr && WordOfAModule().IsMatch((string)instruction.Operand))
         select Outermost(type).FullName;
 
     /// <summary>Dapper's calls are compiled with the program: Dapper itself would make code at run time, which a native program can't.</summary>
@@ -72,6 +87,28 @@ internal sealed partial class Rules(ArchUnitNET.Domain.Architecture architecture
 
     private string? ModuleOf(string type) => Modules.FirstOrDefault(module => type.StartsWith($"{root}.{module}.", StringComparison.Ordinal));
 
+    // The stores of Orders are about to move into its storage.
+    private static bool IsStorage(TypeDefinition type) => Storage().IsMatch(Outermost(type).Namespace)
+        || Outermost(type).FullName is "Shop.Orders.OrderStore" or "Shop.Orders.OrderBookStore" or "Shop.Orders.ProductSnapshotStore";
+
+    /// <summary>Every type that a type names: in its head, its members and the code of its methods.</summary>
+    private static IEnumerable<string> References(TypeDefinition type)
+    {
+        IEnumerable<TypeReference?> head = [type.BaseType, .. type.Interfaces.Select(implemented => implemented.InterfaceType)];
+        IEnumerable<TypeReference?> members = type.Fields.Select(field => field.FieldType)
+            .Concat(type.Methods.SelectMany(method => method.Parameters.Select(parameter => parameter.ParameterType).Append(method.ReturnType)));
+        IEnumerable<TypeReference?> code = type.Methods.Where(method => method.HasBody).SelectMany(method =>
+            method.Body.Variables.Select(variable => variable.VariableType)
+                .Concat(method.Body.ExceptionHandlers.Select(handler => handler.CatchType)))
+            .Concat(Instructions(type).Select(instruction => instruction.Operand switch
+            {
+                TypeReference named => named,
+                MemberReference member => member.DeclaringType,
+                _ => null,
+            }));
+        return head.Concat(members).Concat(code).OfType<TypeReference>().Select(named => named.FullName);
+    }
+
     private static TypeDefinition Outermost(TypeDefinition type) => type.DeclaringType is null ? type : Outermost(type.DeclaringType);
 
     private static IEnumerable<Instruction> Instructions(TypeDefinition type) =>
@@ -79,6 +116,15 @@ internal sealed partial class Rules(ArchUnitNET.Domain.Architecture architecture
 
     [GeneratedRegex(@"\b(SELECT\s.+\sFROM|INSERT\s+INTO|DELETE\s+FROM|UPDATE\s+\w+\s+SET|CREATE\s+(TABLE|INDEX)|PRAGMA)\b", RegexOptions.Singleline | RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex Sql();
+
+    [GeneratedRegex(@"\.(Data|Storage)\.Sqlite$", RegexOptions.ExplicitCapture, 1000)]
+    private static partial Regex Storage();
+
+    [GeneratedRegex(@"\b(Microsoft\.Data\.Sqlite|SQLitePCL|Dapper)\.", RegexOptions.ExplicitCapture, 1000)]
+    private static partial Regex Engine();
+
+    [GeneratedRegex(@"\bprod_\d|\border_id\b|\bproduct_id\b|/(orders|products|inventory)\b|^(orders|products|inventory)$", RegexOptions.ExplicitCapture, 1000)]
+    private static partial Regex WordOfAModule();
 
     [GeneratedRegex(@"\bSystem\.DateTime(Offset)?\b", RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex Time();

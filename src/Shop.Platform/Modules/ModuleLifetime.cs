@@ -1,5 +1,4 @@
 using Microsoft.AspNetCore.Http;
-using Microsoft.Data.Sqlite;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Shop.Platform.Data;
@@ -21,11 +20,12 @@ internal sealed class ModuleLifetime(IShopModule module, IServiceProvider servic
         {
             await module.StartAsync(services, cancellationToken);
         }
-        catch (Exception exception) when (exception is SqliteException or StoreException)
+        catch (StoreException exception)
         {
             // A module's start asks others too: the file is the one that failed.
-            ModuleContext failed = exception is StoreException store ? services.GetRequiredKeyedService<ModuleContext>(store.Module) : context;
-            throw new ShopStartException($"The database file {failed.Database.Path} can't be used: {(exception as StoreUnreadableException)?.InnerException!.Message ?? exception.Message}", exception);
+            string path = services.GetRequiredKeyedService<ModuleContext>(exception.Module).Database.Path;
+            string error = (exception as StoreUnreadableException)?.InnerException!.Message ?? exception.Message;
+            throw new ShopStartException($"The database file {path} can't be used: {error}", exception);
         }
 
         if (context.Books.Agree) _purge = new Periodic("Purging old idempotency keys", TimeSpan.FromHours(1),

@@ -36,19 +36,29 @@ namespace Samples.Orders
 {
     internal sealed class Inside;
 
-    internal sealed class OrderStore
+    internal sealed class KnowsSqlite
     {
-        public static string Right => "SELECT 1 FROM orders";
+        public static string Wrong => new Microsoft.Data.Sqlite.SqliteConnection().ConnectionString;
+    }
+
+    internal sealed class CatchesAnErrorOfSqlite
+    {
+        public static void Wrong()
+        {
+            try
+            {
+                GC.KeepAlive(null);
+            }
+            catch (Microsoft.Data.Sqlite.SqliteException)
+            {
+                throw new InvalidOperationException("Wrong.");
+            }
+        }
     }
 
     internal sealed class SpeaksSql
     {
         public static string Wrong => "DELETE FROM orders WHERE id = 1";
-    }
-
-    internal sealed class QueryStore
-    {
-        public static object Wrong(System.Data.IDbConnection connection) => Dapper.SqlMapper.Query<string>(connection, "SELECT id FROM orders");
     }
 
     internal sealed class OrderMetrics
@@ -64,4 +74,50 @@ namespace Samples.Orders
     internal sealed record RightBody(Shop.Platform.UtcTime At);
 
     internal sealed record TellsTimeItsOwnWayBody(DateTime? At);
+}
+
+namespace Samples.Orders.Storage.Sqlite
+{
+    internal sealed class QueryStore
+    {
+        public static object Wrong(System.Data.IDbConnection connection) => Dapper.SqlMapper.Query<string>(connection, "SELECT id FROM orders");
+    }
+
+    internal sealed class SqliteOrderStore
+    {
+        public static string Right => "SELECT 1 FROM orders";
+
+        public Microsoft.Data.Sqlite.SqliteConnection? Connection { get; set; }
+    }
+}
+
+namespace Samples.Platform
+{
+    internal sealed class KnowsAType
+    {
+        public Orders.Inside? Wrong { get; set; }
+    }
+
+    internal sealed class KnowsAnId
+    {
+        public static string Wrong => "The example is prod_0.";
+    }
+
+    internal sealed class KnowsARoute
+    {
+        public static string Wrong(string id) => $"/orders/{id}";
+    }
+
+    internal sealed class KnowsSqlite
+    {
+        public SQLitePCL.sqlite3? Wrong { get; set; }
+    }
+}
+
+namespace Samples.Platform.Data.Sqlite
+{
+    internal sealed class Database
+    {
+        public SQLitePCL.sqlite3? Right { get; set; }
+    }
 }

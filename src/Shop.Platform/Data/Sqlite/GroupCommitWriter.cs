@@ -89,13 +89,22 @@ public sealed class GroupCommitWriter
     /// Compiles a statement for use inside writes: at once inside one, elsewhere between two batches. SQLite's own
     /// locks are off.
     /// </summary>
+    /// <exception cref="StoreUnreadableException">The file can't be read.</exception>
     public Statement Prepare(string sql)
     {
         lock (_sqlite)
         {
-            var statement = new Statement(_connection.Handle!, sql, _sqlite);
-            _prepared.Add(statement);
-            return statement;
+            try
+            {
+                var statement = new Statement(_connection.Handle!, sql, _sqlite);
+                _prepared.Add(statement);
+                return statement;
+            }
+            catch (SqliteException exception)
+            {
+                _failed(exception);
+                throw new StoreUnreadableException(_module, exception);
+            }
         }
     }
 

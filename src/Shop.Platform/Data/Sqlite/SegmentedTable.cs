@@ -47,7 +47,9 @@ public sealed class SegmentedTable
             number = NewestDeleted + 1;
         }
 
+#if DEBUG
         AssertNoGapBefore(number);
+#endif
         return number;
     }
 
@@ -75,12 +77,11 @@ public sealed class SegmentedTable
         Debug.Assert(wrong == 0, $"{index} has segments of another size than {Rows} rows.");
     }
 
-    [Conditional("DEBUG")]
+#if DEBUG
     private void AssertNoGapBefore(long number)
     {
-#if DEBUG
         long before = Math.Max(_numberBefore.Set(1, number).First(static row => row.Number(0)), NewestDeleted);
         Debug.Assert(number == before + 1, $"Row {number} comes after row {before}: a segment that begins in the gap would never be indexed.");
-#endif
     }
+#endif
 }

@@ -2,7 +2,9 @@ using Shop.Platform;
 
 namespace Shop.Host;
 
-/// <summary><c>health</c>: asks the shop of these settings whether it is ready, for images that have no shell and no curl.</summary>
+/// <summary>
+/// <c>health</c>: asks the shop of these settings whether it is ready, for images that have no shell and no curl.
+/// </summary>
 internal static class HealthVerb
 {
     /// <returns>0 if every service is ready, else 1.</returns>

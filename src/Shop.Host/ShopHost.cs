@@ -38,8 +38,8 @@ public static class ShopHost
     {
         CommandLine.Check(args);
         Warmup.Begin(migrations: typeof(InventoryModule).Assembly);
-        // Settings are read once. To watch their files would be to watch the folder, and wake a thread for each write to a
-        // database in it.
+        // Settings are read once. To watch their files would be to watch the folder, and wake a thread for each write
+        // to a database in it.
         WebApplicationBuilder builder = WebApplication.CreateSlimBuilder(
             [.. args, "--hostBuilder:reloadConfigOnChange=false"]);
         IReadOnlyList<IShopModule> modules = Modules();

@@ -37,7 +37,8 @@ internal static class ShopLogging
         builder.Services.AddSingleton<ILoggerProvider, BoundedConsole>();
         // A full console must never hold up a request.
         builder.Services.Configure<ConsoleLoggerOptions>(options => options.QueueFullMode = ConsoleLoggerQueueFullMode.DropWrite);
-        // The shop says itself what went wrong with a request, in one line; with these off, one that succeeds costs no Activity either.
+        // The shop says itself what went wrong with a request, in one line; with these off, one that succeeds costs no
+        // Activity either.
         logging.AddFilter("Microsoft", LogLevel.Warning);
         logging.AddFilter("Microsoft.AspNetCore.Hosting.Diagnostics", LogLevel.None);
         logging.AddFilter("Microsoft.Extensions.Diagnostics.HealthChecks", LogLevel.None);

@@ -3,7 +3,7 @@ using Shop.Platform.Requests;
 
 namespace Shop.Host;
 
-/// <summary>What the program does beside running the shop: its first argument names it.</summary>
+/// <summary>A command of the program: its first argument names it; without one, the program runs the shop.</summary>
 /// <param name="Name">The argument.</param>
 /// <param name="Arguments">Its arguments, as the help shows them.</param>
 /// <param name="Does">What it does, in one line.</param>
@@ -28,7 +28,7 @@ internal sealed record Verb(string Name, string Arguments, string Does, Func<str
         new("key", "", "makes a key for clients, and its hash for Shop:ApiKeys or Shop:MetricsKey", KeyVerb.RunAsync),
     ];
 
-    /// <summary>The verb of a command line; null if it has none.</summary>
+    /// <summary>The verb of a command line; null if there is none.</summary>
     /// <exception cref="ShopStartException">The first argument is neither a verb nor a setting.</exception>
     public static Verb? Of(string[] args)
     {

@@ -2,7 +2,10 @@ using Microsoft.Extensions.Logging;
 
 namespace Shop.Platform;
 
-/// <summary>Work that is done at once and then again every so often, until it is disposed. A failure is logged; the next round tries again.</summary>
+/// <summary>
+/// Work that is done at once and then again and again, until it is disposed. A failure is logged, and the next round
+/// tries again.
+/// </summary>
 public sealed class Periodic : IAsyncDisposable
 {
     private readonly CancellationTokenSource _stop = new();

@@ -3,8 +3,8 @@ using Prometheus;
 namespace Shop.Platform;
 
 /// <summary>
-/// The metrics of the process that the modules share: CPU, memory, GC, thread pool, lock contention, and the build. A registry of
-/// its own, scraped once, so that nothing is counted three times.
+/// The metrics of the process that the modules share: CPU, memory, GC, thread pool, lock contention, and the build. A
+/// registry of its own, scraped once, so that nothing is counted three times.
 /// </summary>
 public sealed class ProcessMetrics
 {

@@ -24,37 +24,44 @@ public sealed record ShopSettings
     /// <summary>ISO 4217 code of the one currency of the shop.</summary>
     public required string Currency { get; init; }
 
-    /// <summary>How long an order is kept after it was delivered or cancelled, in whole days; zero is for ever.</summary>
+    /// <summary>
+    /// How long an order is kept after it was delivered or cancelled, in whole days; zero is for ever.
+    /// </summary>
     public required TimeSpan OrderRetention { get; init; }
 
-    /// <summary>Requests that one module works on at once; one more is a 429.</summary>
+    /// <summary>Requests that one module works on at once; further requests are answered 429.</summary>
     public required int MaxConcurrentRequests { get; init; }
 
-    /// <summary>Writes that may wait for one module's database; one more is a 503.</summary>
+    /// <summary>Writes that may wait for one module's database; further writes are answered 503.</summary>
     public required int WriteQueueLimit { get; init; }
 
     /// <summary>Most writes in one commit; 1 shows what a commit for each write costs.</summary>
     public required int WriteBatchLimit { get; init; }
 
-    /// <summary>How long a client may take to send a request's head, and again its body; and how long a write may wait for its turn.</summary>
+    /// <summary>
+    /// How long a client may take to send a request's head, and again its body; and how long a write may wait in the
+    /// queue.
+    /// </summary>
     public required TimeSpan RequestTimeout { get; init; }
 
-    /// <summary>Connections that one module keeps open; one more is closed at once.</summary>
+    /// <summary>Connections that one module keeps open; further connections are closed at once.</summary>
     public required int MaxConnections { get; init; }
 
     /// <summary>Requests a second that one client may send; 0 sets no limit.</summary>
     public required int ClientRateLimit { get; init; }
 
-    /// <summary>The keys that writing takes; none where everybody may write.</summary>
+    /// <summary>The keys of clients; if there are none, everybody may write.</summary>
     public required ApiKeys ApiKeys { get; init; }
 
-    /// <summary>Reading takes a key too.</summary>
+    /// <summary>Whether reading needs a key, too.</summary>
     public required bool ReadsNeedKey { get; init; }
 
-    /// <summary>SHA-256 of the key that <c>/metrics</c> takes; null where it takes none.</summary>
+    /// <summary>SHA-256 of the key for <c>/metrics</c>; null if it needs none.</summary>
     public required byte[]? MetricsKey { get; init; }
 
-    /// <summary>What the Host header may name beside localhost, the bound address and the public URLs; * is anything.</summary>
+    /// <summary>
+    /// The hosts that a Host header may name, beside localhost, the bound address and the public URLs; * is any.
+    /// </summary>
     public required IReadOnlySet<string> AllowedHosts { get; init; }
 
     /// <summary>Origins whose pages may read answers; * is any.</summary>
@@ -69,7 +76,9 @@ public sealed record ShopSettings
     /// <summary>Port of the page of alerts, which is a process of its own; 0 picks a free one.</summary>
     public required int AlertsPort { get; init; }
 
-    /// <summary>Where browsers find each module, by its name; null where it is the host they asked, with the module's port.</summary>
+    /// <summary>
+    /// Where browsers find each module, by its name; null if it is the host that they asked, with the module's port.
+    /// </summary>
     public required IReadOnlyDictionary<string, string?> PublicUrls { get; init; }
 
     /// <summary>The key of the port of the page of alerts.</summary>

@@ -4,7 +4,9 @@ using System.Text.Json.Serialization;
 
 namespace Shop.Platform;
 
-/// <summary>A time as clients see it: RFC 3339 in UTC, always with three decimals, so that times sort as text too.</summary>
+/// <summary>
+/// A time as clients see it: RFC 3339 in UTC, always with three decimals, so that times sort as text too.
+/// </summary>
 /// <remarks>A type of its own: the serializer's fast path takes a converter by type, but none by option.</remarks>
 /// <param name="Milliseconds">Since 1970 in UTC.</param>
 [JsonConverter(typeof(Converter))]

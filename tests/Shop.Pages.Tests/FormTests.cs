@@ -274,7 +274,7 @@ internal sealed class FormTests
                 using HttpResponseMessage page = await client.SendAsync(request);
                 string html = await page.Content.ReadAsStringAsync();
                 Assert.That(html.Contains("method=\"post\"", StringComparison.Ordinal), Is.EqualTo(isOffered), path);
-                Assert.That(html.Contains("Changes take a key here", StringComparison.Ordinal), Is.EqualTo(!isOffered), path);
+                Assert.That(html.Contains("Changes need a key here", StringComparison.Ordinal), Is.EqualTo(!isOffered), path);
             }
         }
     }

@@ -21,7 +21,8 @@ internal static class AcceptHeader
     }
 
     /// <summary>
-    /// Whether a client prefers a page: it accepts HTML no less than JSON, and names it more closely than by <c>*/*</c>.
+    /// Whether a client prefers a page: it accepts HTML no less than JSON, and names it more closely than by
+    /// <c>*/*</c>.
     /// </summary>
     public static bool PrefersHtml(IHeaderDictionary headers)
     {

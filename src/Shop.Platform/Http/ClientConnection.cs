@@ -9,13 +9,16 @@ using Shop.Platform.Security;
 namespace Shop.Platform.Http;
 
 /// <summary>
-/// One connection, seen between the server and its socket: since when it waits for its client, and how many bytes it holds meanwhile. That is what
-/// decides which connection gives way when there is no room: see <see cref="ClientConnections"/>.
+/// One connection, seen between the server and its socket: since when it waits for its client, and how many bytes it
+/// holds meanwhile. That is what decides which connection gives way when there is no room: see <see
+/// cref="ClientConnections"/>.
 /// </summary>
-/// <remarks>A request that arrives whole, and a reply that is taken at once, cost the writes of a few fields here.</remarks>
+/// <remarks>
+/// A request that arrives whole, and a reply that is taken at once, cost the writes of a few fields here.
+/// </remarks>
 internal sealed class ClientConnection : IDuplexPipe, IDisposable
 {
-    /// <summary>How long a connection that is asked to end may take, before it is cut.</summary>
+    /// <summary>How long a connection that was asked to end may take before it is cut.</summary>
     private static readonly TimeSpan MaxEnd = TimeSpan.FromSeconds(1);
 
     private readonly ClientConnections _all;
@@ -75,14 +78,19 @@ internal sealed class ClientConnection : IDuplexPipe, IDisposable
         return answering;
     }
 
-    /// <summary>The request is answered. Where its answer had to wait, the pipeline says so: to wait for it here, too, would cost an object more.</summary>
+    /// <summary>
+    /// The request is answered. Where its answer had to wait, the pipeline says so: to wait for it here, too, would
+    /// cost an object more.
+    /// </summary>
     public void Answered()
     {
         _isAnswering = false;
         _requests.ForgetHead();
     }
 
-    /// <summary>Counts the bytes of a body that the server keeps elsewhere than in what arrives: one in chunks.</summary>
+    /// <summary>
+    /// Counts the bytes of a body that the server keeps elsewhere than in what arrives: one in chunks.
+    /// </summary>
     public void HoldsBody(long bytes)
     {
         _body = bytes;
@@ -204,10 +212,15 @@ internal sealed class ClientConnection : IDuplexPipe, IDisposable
             position.GetObject() is ReadOnlySequenceSegment<byte> segment ? segment.RunningIndex + position.GetInteger() : 0;
     }
 
-    /// <summary>What is sent. The server flushes a reply when it is written, and goes on when most of it has been handed to the network.</summary>
+    /// <summary>
+    /// What is sent. The server flushes a reply when it is written, and goes on when most of it has been handed to the
+    /// network.
+    /// </summary>
     private sealed class Replies(PipeWriter leaving, ClientConnection connection) : PipeWriter
     {
-        /// <summary>Bytes after which a reply is counted while it is written, and not only if its client does not read it.</summary>
+        /// <summary>
+        /// Bytes after which a reply is counted while it is written, and not only if its client does not read it.
+        /// </summary>
         private const int Step = 64 * 1024;
 
         private readonly int _uncounted = connection._all.Shares.ReplyBuffer;

@@ -4,15 +4,20 @@ using Microsoft.AspNetCore.Connections;
 namespace Shop.Platform.Http;
 
 /// <summary>
-/// All connections of the process, by client. If there is no room, for one more connection or for bytes, those give way that wait for their client: of
-/// the client with most, the longest waiting first. A client alone may have everything; no client can keep another out.
+/// All connections of the process, by client. If there is no room, for one more connection or for bytes, those give way
+/// that wait for their client: of the client with most, the longest waiting first. A client alone may have everything;
+/// no client can keep another out.
 /// </summary>
 internal sealed class ClientConnections(MemoryShares shares)
 {
-    /// <summary>Those that give way are looked for among all, so it is done for many at a time: for this part of the limit.</summary>
+    /// <summary>
+    /// Those that give way are looked for among all, so it is done for many at a time: for this part of the limit.
+    /// </summary>
     private const int Part = 32;
 
-    /// <summary>A second. A client's own replies don't give way to its next before it has had time to read them.</summary>
+    /// <summary>
+    /// A second. A client's own replies don't give way to its next before it has had time to read them.
+    /// </summary>
     private static readonly long SlowToRead = Stopwatch.Frequency;
 
     private readonly Lock _lock = new();
@@ -25,8 +30,8 @@ internal sealed class ClientConnections(MemoryShares shares)
     /// <summary>What may be held.</summary>
     public MemoryShares Shares => shares;
 
-    /// <summary>Takes one more connection in.</summary>
-    /// <returns>Null if it is one too many, and none gives way.</returns>
+    /// <summary>Adds a connection.</summary>
+    /// <returns>Null if it has no room, and none gives way.</returns>
     public ClientConnection? TryAdd(ConnectionContext connection, ModuleListener listener)
     {
         var added = new ClientConnection(this, listener, connection);

@@ -8,15 +8,15 @@ using Shop.Platform.Security;
 namespace Shop.Platform.Http;
 
 /// <summary>
-/// How many connections a listener serves. For one more another gives way; if none can, it is told 503 and closed. The server alone would close it
-/// without a word. It costs no parsing and no memory of a request.
+/// How many connections a listener serves. For a further connection another gives way; if none can, it is answered 503
+/// and closed. The server alone would close it without a word. It costs no parsing and no memory of a request.
 /// </summary>
 internal sealed class ConnectionLimit(ModuleListener listener)
 {
-    /// <summary>Connections that may be waiting for their refusal; one more is closed at once.</summary>
+    /// <summary>Connections that may wait for their refusal; further connections are closed at once.</summary>
     public const int BeingRefused = 1024;
 
-    /// <summary>How long a client that is one too many may take to ask for something.</summary>
+    /// <summary>How long a connection beyond the limit may take to send a request.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(1);
 
     public async Task RunAsync(ConnectionContext connection, ConnectionDelegate next)
@@ -40,7 +40,8 @@ internal sealed class ConnectionLimit(ModuleListener listener)
         using var patience = new CancellationTokenSource(Patience);
         try
         {
-            // Its request first: a connection that is closed with bytes unread is reset, and its client might never see the answer.
+            // Its request first: a connection that is closed with bytes unread is reset, and its client might never see
+            // the answer.
             ReadResult read = await client.Input.ReadAsync(patience.Token);
             bool asks = !read.Buffer.IsEmpty;
             client.Input.AdvanceTo(read.Buffer.End);
@@ -50,7 +51,7 @@ internal sealed class ConnectionLimit(ModuleListener listener)
         }
         catch (Exception exception) when (exception is OperationCanceledException or ConnectionResetException or ConnectionAbortedException)
         {
-            // It asked for nothing, or is gone: there is nobody to tell.
+            // It sent no request, or is gone: nobody would read the answer.
         }
     }
 
@@ -58,7 +59,7 @@ internal sealed class ConnectionLimit(ModuleListener listener)
     {
         string traceId = ActivityTraceId.CreateRandom().ToHexString();
         Problem problem = Rejections.TooManyConnections;
-        listener.Failures.Take(isFault: false)?.LogInformation("A connection was one too many and answered {Status}: {Error} (trace_id {TraceId})", problem.Status, problem.Error, traceId);
+        listener.Failures.Take(isFault: false)?.LogInformation("A connection beyond the limit was answered {Status}: {Error} (trace_id {TraceId})", problem.Status, problem.Error, traceId);
         ReadOnlySpan<byte> body = problem.ToJson(traceId);
         string head = string.Join("\r\n", "HTTP/1.1 503 Service Unavailable", "Connection: close", "Content-Type: application/problem+json", $"Content-Length: {body.Length}",
             $"Retry-After: {problem.RetryAfterSeconds}", "Cache-Control: no-store");

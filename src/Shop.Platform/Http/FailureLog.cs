@@ -6,14 +6,15 @@ using Microsoft.Extensions.Logging;
 namespace Shop.Platform.Http;
 
 /// <summary>
-/// The log of one module's failed requests: a line for each, but no more than <see cref="LinesPerSecond"/>. Refusals come by the ten thousand
-/// when there is too much to do; to log each would take the time of those that could be served. Faults of the shop have
-/// a bound of their own, so that no flood of refusals hides them, and a flood of them fills no disk.
+/// The log of one module's failed requests: a line for each, but no more than <see cref="LinesPerSecond"/>. Refusals
+/// come by the ten thousand when there is too much to do; to log each would take the time of those that could be
+/// served. Faults of the shop have a bound of their own, so that no flood of refusals hides them, and a flood of them
+/// fills no disk.
 /// </summary>
 public sealed class FailureLog(ILogger log)
 {
     /// <summary>
-    /// Lines for refusals in a second at most, and lines for errors; one more tells how many were left out.
+    /// Lines a second for refusals at most, and as many for errors; a further line says how many were left out.
     /// </summary>
     public const int LinesPerSecond = 50;
 

@@ -7,14 +7,17 @@ using Microsoft.Net.Http.Headers;
 namespace Shop.Platform.Http;
 
 /// <summary>
-/// How a request says where its body ends. If a proxy and the shop could read that in two ways, somebody could hide a request inside another.
+/// How a request says where its body ends. If a proxy and the shop could read that in two ways, somebody could hide a
+/// request inside another.
 /// </summary>
 internal static class Framing
 {
     // The server puts a Content-Length aside under this name if it comes with a Transfer-Encoding.
     private const string ContentLengthAside = "X-Content-Length";
 
-    /// <summary>Whether there is but one way to read it. What the server refuses by itself does not come here.</summary>
+    /// <summary>
+    /// Whether there is but one way to read it. What the server refuses by itself does not come here.
+    /// </summary>
     public static bool IsPlain(HttpRequest request)
     {
         StringValues codings = request.Headers.TransferEncoding;
@@ -36,8 +39,12 @@ internal static class Framing
     public static PipeReader? BodyOf(HttpRequest request) =>
         request.ContentLength is null or 0 && request.Headers.TransferEncoding.Count == 0 ? null : request.BodyReader;
 
-    /// <summary>Ends the connection with this answer if the body has not come to its end and nothing waits for it.</summary>
-    /// <remarks>If such a body breaks off, the server reads the bytes of it that have come as the next request.</remarks>
+    /// <summary>
+    /// Ends the connection with this answer if the body has not come to its end and nothing waits for it.
+    /// </summary>
+    /// <remarks>
+    /// If such a body breaks off, the server reads the bytes of it that have come as the next request.
+    /// </remarks>
     /// <param name="http">The request that is answered.</param>
     /// <param name="body">Its body, which nothing reads any more.</param>
     public static void EndIfUnfinished(HttpContext http, PipeReader body)

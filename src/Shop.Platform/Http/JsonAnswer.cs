@@ -5,8 +5,8 @@ using Microsoft.AspNetCore.Http;
 namespace Shop.Platform.Http;
 
 /// <summary>
-/// JSON that is written whole, with its length, and flushed by the server once the request has been counted: a client that
-/// has its answer finds it in the metrics.
+/// JSON that is written whole, with its length, and flushed by the server once the request has been counted: a client
+/// that has its answer finds it in the metrics.
 /// </summary>
 public static class JsonAnswer
 {

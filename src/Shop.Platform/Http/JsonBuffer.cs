@@ -5,7 +5,9 @@ using System.Text.Json.Serialization.Metadata;
 
 namespace Shop.Platform.Http;
 
-/// <summary>What a thread writes JSON with, kept for its next answer: refusals come in floods, and so do orders.</summary>
+/// <summary>
+/// What a thread writes JSON with, kept for its next answer: refusals come in floods, and so do orders.
+/// </summary>
 internal sealed class JsonBuffer
 {
     /// <summary>A buffer that one answer made larger is not kept.</summary>
@@ -16,8 +18,8 @@ internal sealed class JsonBuffer
 
     private readonly ArrayBufferWriter<byte> _bytes = new(1024);
 
-    // Characters as they are, rather than as escapes: the content type keeps browsers from reading them as HTML. The serializer, as the shop's own code,
-    // opens and closes in pairs.
+    // Characters as they are, rather than as escapes: the content type keeps browsers from reading them as HTML. The
+    // serializer, as the shop's own code, opens and closes in pairs.
     private JsonBuffer() => Writer = new Utf8JsonWriter(_bytes, new JsonWriterOptions { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping, SkipValidation = true });
 
     /// <summary>Writes what <see cref="End"/> gives out.</summary>

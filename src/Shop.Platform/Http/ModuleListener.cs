@@ -8,7 +8,7 @@ namespace Shop.Platform.Http;
 
 /// <summary>
 /// The mark that a listener leaves on each of its connections. It decides which module answers: a connection can't
-/// be forged, where a Host header or a path can.
+/// be forged; a Host header or a path can.
 /// </summary>
 public sealed class ModuleListener(ModuleContext module)
 {
@@ -23,7 +23,7 @@ public sealed class ModuleListener(ModuleContext module)
     /// <summary>The requests of this listener, counted.</summary>
     public RequestMetrics Metrics { get; } = new(module);
 
-    /// <summary>The turns that this listener's writing requests take.</summary>
+    /// <summary>Limits how many writing requests of this listener are worked on at once.</summary>
     public WriteConcurrencyLimiter WriteLimiter { get; } = new(module.Clock);
 
     /// <summary>The requests of this listener that failed, logged.</summary>
@@ -58,7 +58,9 @@ public sealed class ModuleListener(ModuleContext module)
     /// <summary>Opens the listener.</summary>
     public void Listen(KestrelServerOptions kestrel) => Listen(kestrel, Module.Settings.BindAddress, Port, Mark);
 
-    /// <summary>Opens a listener as the settings write addresses: <c>localhost</c>, <c>*</c> or an IP address.</summary>
+    /// <summary>
+    /// Opens a listener as the settings write addresses: <c>localhost</c>, <c>*</c> or an IP address.
+    /// </summary>
     public static void Listen(KestrelServerOptions kestrel, string bind, int port, Action<ListenOptions> configure)
     {
         if (bind == "*") kestrel.ListenAnyIP(port, configure);

@@ -12,7 +12,9 @@ namespace Shop.Platform.Http;
 /// <summary>Answers one request.</summary>
 public delegate ValueTask<IResult> Handler(HttpContext http);
 
-/// <summary>The table of a module's routes. Each route is counted under its template and described in the OpenAPI document.</summary>
+/// <summary>
+/// The table of a module's routes. Each route is counted under its template and described in the OpenAPI document.
+/// </summary>
 public sealed class ModuleRoutes
 {
     private readonly IEndpointRouteBuilder _endpoints;

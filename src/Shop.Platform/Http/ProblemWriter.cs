@@ -5,7 +5,8 @@ using Shop.Platform.Pages;
 namespace Shop.Platform.Http;
 
 /// <summary>
-/// Answers a request by a problem: logs it, counts it if a limit refused the request, and writes it as JSON or as a page.
+/// Answers a request by a problem: logs it, counts it if a limit refused the request, and writes it as JSON or as a
+/// page.
 /// </summary>
 internal static class ProblemWriter
 {

@@ -5,8 +5,8 @@ using Microsoft.Extensions.Logging;
 namespace Shop.Platform.Http;
 
 /// <summary>
-/// Counts and logs the requests that Kestrel refuses by itself, before any middleware: a malformed head, headers too large, a head
-/// that takes too long. They have no body to speak of, but the numbers are true all the same.
+/// Counts and logs the requests that Kestrel refuses by itself, before any middleware: a malformed head, headers too
+/// large, a head that takes too long. They have no body to speak of, but the numbers are true all the same.
 /// </summary>
 public sealed class RefusedByServer : IObserver<KeyValuePair<string, object?>>
 {

@@ -4,10 +4,12 @@ using Shop.Platform.Modules;
 
 namespace Shop.Platform.Http;
 
-/// <summary>The request metrics of one module. Children are resolved when the routes are built, not per request.</summary>
+/// <summary>
+/// The request metrics of one module. Children are resolved when the routes are built, not per request.
+/// </summary>
 public sealed class RequestMetrics
 {
-    /// <summary>Label of what no route took.</summary>
+    /// <summary>Endpoint label of unmatched requests.</summary>
     public const string Unmatched = "unmatched";
 
     /// <summary>The client went away before it had its answer.</summary>
@@ -98,17 +100,19 @@ public sealed class RequestMetrics
         if (code == StatusCodes.Status413PayloadTooLarge) CountRejection(RejectionReason.BodyTooLarge);
     }
 
-    /// <summary>The metrics of a request that no route took.</summary>
+    /// <summary>The metrics of an unmatched request.</summary>
     internal RouteMetrics ForUnmatched(string method) => _unmatched.GetValueOrDefault(method, _unmatchedOther);
 
-    /// <summary>The server refused a request before the shop saw it: its head was malformed, too large or too slow.</summary>
+    /// <summary>
+    /// The server refused a request before the shop saw it: its head was malformed, too large or too slow.
+    /// </summary>
     internal void RefusedByServer(int code)
     {
         _unmatchedOther.Count();
         Count(code);
     }
 
-    /// <summary>A connection was one too many, and told so when it asked for something.</summary>
+    /// <summary>A connection beyond the limit was answered when it sent a request.</summary>
     internal void RefusedConnection()
     {
         RefusedByServer(StatusCodes.Status503ServiceUnavailable);

@@ -9,14 +9,14 @@ using Shop.Platform.Security;
 namespace Shop.Platform.Http;
 
 /// <summary>
-/// What surrounds every request of a module: it is counted and timed, admitted or refused, and whatever goes wrong ends in a
-/// problem that tells the client what it can do, and nothing of the inside.
+/// What surrounds every request of a module: it is counted and timed, admitted or refused, and whatever goes wrong ends
+/// in a problem that tells the client what it can do, and nothing of the inside.
 /// </summary>
 /// <remarks>An answer that is ready at once takes a path without a state machine: most reads do.</remarks>
 /// <param name="listener">The module's listener.</param>
 /// <param name="compress">Answers a route whose answer is worth compressing.</param>
 /// <param name="admission">Who gets in.</param>
-/// <param name="next">Answers what no route took.</param>
+/// <param name="next">Answers unmatched requests.</param>
 internal sealed class RequestPipeline(ModuleListener listener, RequestDelegate compress, Admission admission, RequestDelegate next)
 {
     private readonly RequestMetrics _metrics = listener.Metrics;
@@ -81,7 +81,8 @@ internal sealed class RequestPipeline(ModuleListener listener, RequestDelegate c
         }
         finally
         {
-            // Asked only here: it costs an allocation, and a client has no time to go away during an answer that never waited.
+            // Asked only here: it costs an allocation, and a client has no time to go away during an answer that never
+            // waited.
             End(http.RequestAborted.IsCancellationRequested ? RequestMetrics.ClientClosedRequest : http.Response.StatusCode, route, start);
             http.Features.Get<ClientConnection>()?.Answered();
         }
@@ -103,8 +104,8 @@ internal sealed class RequestPipeline(ModuleListener listener, RequestDelegate c
     {
         if (http.RequestAborted.IsCancellationRequested || exception is ConnectionResetException)
         {
-            // A body that broke off leaves its reader in the middle of a read, so nothing may go on with this connection: the head that says so
-            // is for the server, which looks no further, and the client has gone.
+            // A body that broke off leaves its reader in the middle of a read, so nothing may go on with this
+            // connection: the head that says so is for the server, which looks no further, and the client has gone.
             if (!http.Response.HasStarted)
             {
                 http.Response.StatusCode = RequestMetrics.ClientClosedRequest;

@@ -25,8 +25,8 @@ internal static class ServerLimits
         limits.MaxRequestLineSize = 8 * 1024;
         limits.MaxRequestHeaderCount = 100;
         limits.MaxRequestHeadersTotalSize = 16 * 1024;
-        // What a client sends after a request that is being answered stays with the client. Bytes that were looked at do
-        // not count, so a longer body arrives all the same.
+        // What a client sends after a request that is being answered stays with the client. Bytes that were looked at
+        // do not count, so a longer body arrives all the same.
         limits.MaxRequestBufferSize = MemoryShares.RequestBuffer;
         limits.MaxResponseBufferSize = shares.ReplyBuffer;
         limits.MinRequestBodyDataRate = SlowestClient;

@@ -4,7 +4,7 @@ using Microsoft.AspNetCore.Http;
 namespace Shop.Platform.Http;
 
 /// <summary>
-/// The id that ties an error to its log line: the trace id of the client's <c>traceparent</c> where it sent one
+/// The id that ties an error to its log line: the trace id of the client's <c>traceparent</c> if it sent one
 /// (W3C Trace Context), else a new one. Made only for requests that fail.
 /// </summary>
 internal static class TraceId

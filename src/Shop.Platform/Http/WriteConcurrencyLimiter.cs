@@ -4,53 +4,58 @@ using Shop.Platform.Data.Sqlite;
 namespace Shop.Platform.Http;
 
 /// <summary>
-/// Requests that write take turns: <see cref="PermitLimit"/> are worked on at a time, and the others wait, first come first served. Without turns all of them stand
-/// in the one queue of the thread pool, and refusals, and the reads of the other modules, stand behind them.
+/// Limits how many writing requests are worked on at a time: <see cref="PermitLimit"/> have a permit, and the others
+/// wait in a queue, first come first served. Without it all of them would stand in the one queue of the thread pool,
+/// and refusals and the reads of the other modules would stand behind them.
 /// </summary>
-/// <remarks>Who waits is nothing but a place in the line: an object for each would be moved by every collection of garbage.</remarks>
+/// <remarks>
+/// A request that waits is an entry of the queue and no object: every garbage collection would move such objects.
+/// </remarks>
 public sealed class WriteConcurrencyLimiter(TimeProvider clock) : IValueTaskSource
 {
-    /// <summary>Turns that are taken at a time: as many as one commit carries.</summary>
+    /// <summary>Permits: as many as one commit carries.</summary>
     public const int PermitLimit = GroupCommitWriter.MaxBatch;
 
-    /// <summary>While the next in line has waited for longer than this, nobody else may join it.</summary>
+    /// <summary>While the first in the queue has waited for longer than this, no request may join it.</summary>
     public static readonly TimeSpan MaxQueueDelay = TimeSpan.FromMilliseconds(700);
 
     private readonly Lock _lock = new();
-    private readonly Queue<(Action<object?> GoOn, object? Who, long Since)> _line = new();
-    private int _taken;
+    private readonly Queue<(Action<object?> Continuation, object? State, long Since)> _queue = new();
+    private int _permits;
 
-    /// <summary>Asks for a turn. Whoever has had one calls <see cref="Release"/>.</summary>
-    /// <param name="turn">Completes once it has come: at once, where one is free. It must be awaited, once and directly: that joins the line.</param>
-    /// <returns>False where the line is too slow to join.</returns>
-    public bool TryAcquire(out ValueTask turn)
+    /// <summary>Asks for a permit. Whoever had one calls <see cref="Release"/>.</summary>
+    /// <param name="permit">
+    /// Completes when the permit is there: at once if one is free. Await it once, and directly: that joins the queue.
+    /// </param>
+    /// <returns>False if the queue is too slow to join.</returns>
+    public bool TryAcquire(out ValueTask permit)
     {
-        turn = default;
+        permit = default;
         lock (_lock)
         {
             if (TryTake()) return true;
-            if (_line.TryPeek(out (Action<object?>, object?, long Since) next) && clock.GetElapsedTime(next.Since) > MaxQueueDelay) return false;
+            if (_queue.TryPeek(out (Action<object?>, object?, long Since) next) && clock.GetElapsedTime(next.Since) > MaxQueueDelay) return false;
         }
 
-        turn = new ValueTask(this, 0);
+        permit = new ValueTask(this, 0);
         return true;
     }
 
-    /// <summary>Gives the turn to the next in line.</summary>
+    /// <summary>Gives the permit to the next in the queue.</summary>
     public void Release()
     {
-        (Action<object?> GoOn, object? Who, long) next;
+        (Action<object?> Continuation, object? State, long) next;
         lock (_lock)
         {
-            if (!_line.TryDequeue(out next))
+            if (!_queue.TryDequeue(out next))
             {
-                _taken--;
+                _permits--;
                 return;
             }
         }
 
-        // Elsewhere: whoever is done goes on with its own work.
-        ThreadPool.UnsafeQueueUserWorkItem(next.GoOn, next.Who, preferLocal: false);
+        // On another thread: the caller goes on with its own work.
+        ThreadPool.UnsafeQueueUserWorkItem(next.Continuation, next.State, preferLocal: false);
     }
 
     void IValueTaskSource.OnCompleted(Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags)
@@ -59,12 +64,12 @@ public sealed class WriteConcurrencyLimiter(TimeProvider clock) : IValueTaskSour
         {
             if (!TryTake())
             {
-                _line.Enqueue((continuation, state, clock.GetTimestamp()));
+                _queue.Enqueue((continuation, state, clock.GetTimestamp()));
                 return;
             }
         }
 
-        // One has become free since it was asked for.
+        // A permit has become free since the caller asked.
         ThreadPool.UnsafeQueueUserWorkItem(continuation, state, preferLocal: false);
     }
 
@@ -72,13 +77,13 @@ public sealed class WriteConcurrencyLimiter(TimeProvider clock) : IValueTaskSour
 
     void IValueTaskSource.GetResult(short token)
     {
-        // A turn has nothing to tell but that it has come.
+        // A permit has no result.
     }
 
     private bool TryTake()
     {
-        if (_taken == PermitLimit) return false;
-        _taken++;
+        if (_permits == PermitLimit) return false;
+        _permits++;
         return true;
     }
 }

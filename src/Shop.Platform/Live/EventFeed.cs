@@ -14,8 +14,9 @@ public abstract class FeedEvent(string name)
 }
 
 /// <summary>
-/// What happens in a service, as numbered events for those who watch. The newest are kept: whoever was away for a moment
-/// goes on from where it was. Whoever was away for longer, or since before the shop's start, gets the opening instead.
+/// What happens in a service, as numbered events for those who watch. The newest are kept: whoever was away for a
+/// moment goes on from where it was. Whoever was away for longer, or since before the shop's start, gets the opening
+/// instead.
 /// </summary>
 /// <param name="kept">How many events are kept.</param>
 /// <param name="opening">

@@ -13,12 +13,12 @@ using Shop.Platform.Security;
 namespace Shop.Platform.Live;
 
 /// <summary>
-/// A feed as server-sent events, to a bounded number of clients. A stream ends with the client, or with the shop. Whoever
-/// finds no place asks again and again instead, for JSON: what happened since its last event.
+/// A feed as server-sent events, to a bounded number of clients. A stream ends with the client, or with the shop.
+/// Whoever finds no place asks again and again instead, for JSON: what happened since its last event.
 /// </summary>
 internal sealed class EventStream(EventFeed feed)
 {
-    /// <summary>Clients of one stream at most; one more is a 503.</summary>
+    /// <summary>Clients of one stream at most; further clients are answered 503.</summary>
     public const int MaxClients = 256;
 
     /// <summary>

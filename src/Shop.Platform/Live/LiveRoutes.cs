@@ -41,8 +41,8 @@ internal static class LiveRoutes
     }
 
     /// <summary>
-    /// Why a client may not start demo traffic; null if it may. With keys, whoever may write may; without, only somebody
-    /// at the shop's own machine.
+    /// Why a client may not start demo traffic; null if it may. With keys, whoever may write may; without, only
+    /// somebody at the shop's own machine.
     /// </summary>
     private static string? WhyNotTraffic(HttpContext http, ShopSettings settings)
     {
@@ -54,8 +54,8 @@ internal static class LiveRoutes
     }
 
     // Behind a proxy on this machine everybody's address is this machine's. A shop that knows of a proxy does not go by
-    // the address at all; that a request went through another shows by the headers that it adds, by its name in Host, or
-    // by HTTP/1.0, which nginx speaks to what is behind it.
+    // the address at all; that a request went through another shows by the headers that it adds, by its name in Host,
+    // or by HTTP/1.0, which nginx speaks to what is behind it.
     private static bool IsFromHere(HttpContext http, ShopSettings settings) =>
         http.Connection.RemoteIpAddress is { } address && IPAddress.IsLoopback(address)
         && settings.TrustedProxies.Count == 0 && settings.PublicUrls.Values.All(url => url is null)

@@ -95,8 +95,8 @@ internal sealed class BookKeeping(IEnumerable<IShopModule> modules, IServiceProv
         _books.Accepted = newest?.Accepted ?? 0;
         _mark = newest?.Next(isOpening: true, _books.Accepted, Now) ?? BookMark.First(Now);
         await SpreadAsync();
-        // Before a module writes anything, and before a start can fail: whoever brings the log into a file then leaves no
-        // opening mark there.
+        // Before a module writes anything, and before a start can fail: whoever brings the log into a file then leaves
+        // no opening mark there.
         await MarkAsync();
     }
 

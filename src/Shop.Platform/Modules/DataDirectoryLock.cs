@@ -3,7 +3,9 @@ using Shop.Platform.Data;
 
 namespace Shop.Platform.Modules;
 
-/// <summary>Keeps the data directory for this process, from before the databases are opened until after they are closed.</summary>
+/// <summary>
+/// Keeps the data directory for this process, from before the databases are opened until after they are closed.
+/// </summary>
 internal sealed class DataDirectoryLock(ShopSettings settings) : IHostedService
 {
     private DataDirectory? _directory;

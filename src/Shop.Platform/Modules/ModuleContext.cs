@@ -7,10 +7,12 @@ using Shop.Platform.Security;
 
 namespace Shop.Platform.Modules;
 
-/// <summary>What the platform hands to a module: settings, clock, log, and the registry and database that are its own.</summary>
+/// <summary>
+/// The platform as a module sees it: settings, clock and log, and a registry and a database of its own.
+/// </summary>
 public sealed class ModuleContext(ModuleIdentity identity, ShopSettings settings, TimeProvider clock, ILoggerFactory logs)
 {
-    /// <summary>Who the module is.</summary>
+    /// <summary>The module's names.</summary>
     public ModuleIdentity Identity { get; } = identity;
 
     /// <summary>The shop's settings.</summary>
@@ -34,7 +36,7 @@ public sealed class ModuleContext(ModuleIdentity identity, ShopSettings settings
     /// <summary>Runs queries that may take long, so that they hold up nothing else.</summary>
     public QueryScheduler Queries { get; } = new(identity.Name, settings.RequestTimeout);
 
-    /// <summary>Runs a query of a request that may take long, in its client's turn.</summary>
+    /// <summary>Runs a long query of a request, in turn with the queries of other clients.</summary>
     /// <exception cref="TooManyQueriesException">Too many queries are waiting.</exception>
     /// <exception cref="QueryTimeoutException">
     /// It was not done within <see cref="ShopSettings.RequestTimeout"/>.
@@ -42,7 +44,9 @@ public sealed class ModuleContext(ModuleIdentity identity, ShopSettings settings
     public Task<T> QueryAsync<T>(HttpContext http, Func<CancellationToken, T> query) =>
         Queries.RunAsync(ClientAddress.Of(http), query, http.RequestAborted);
 
-    /// <summary>Runs a query of a store as above. If the store waits, a thread of the scheduler waits with it.</summary>
+    /// <summary>
+    /// Runs a query of a store as above. If the store waits, a thread of the scheduler waits with it.
+    /// </summary>
     public Task<T> QueryAsync<T>(HttpContext http, Func<CancellationToken, ValueTask<T>> query) =>
         QueryAsync<T>(http, end => query(end).AsTask().GetAwaiter().GetResult());
 

@@ -19,8 +19,8 @@ using Shop.Platform.Pages;
 namespace Shop.Platform.Modules;
 
 /// <summary>
-/// Runs modules in one host: a listener, a pipeline, a database and a registry for each. The order of these calls is the
-/// order of the start: the platform, the modules, the listeners.
+/// Runs modules in one host: a listener, a pipeline, a database and a registry for each. The order of these calls is
+/// the order of the start: the platform, the modules, the listeners.
 /// </summary>
 public static class ModuleHosting
 {
@@ -54,7 +54,9 @@ public static class ModuleHosting
         });
     }
 
-    /// <summary>Adds a module. Modules start in the order of these calls, before any port is open, and stop in reverse.</summary>
+    /// <summary>
+    /// Adds a module. Modules start in the order of these calls, before any port is open, and stop in reverse.
+    /// </summary>
     public static void AddModule(this WebApplicationBuilder builder, IShopModule module)
     {
         IServiceCollection services = builder.Services;
@@ -91,7 +93,9 @@ public static class ModuleHosting
         module.AddServices(services);
     }
 
-    /// <summary>Adds a listener for each module. No port is open before the pipelines of all modules are built.</summary>
+    /// <summary>
+    /// Adds a listener for each module. No port is open before the pipelines of all modules are built.
+    /// </summary>
     public static void AddListeners(this WebApplicationBuilder builder, ShopSettings settings)
     {
         builder.Services.AddHostedService(static provider => provider.GetRequiredService<PipelineWarmup>());

@@ -8,7 +8,9 @@ using Shop.Platform.Security;
 
 namespace Shop.Platform.Modules;
 
-/// <summary>The pipeline of a module: its own routing, so that the routes of one module are unknown to the others.</summary>
+/// <summary>
+/// The pipeline of a module: its own routing, so that the routes of one module are unknown to the others.
+/// </summary>
 internal static class ModulePipeline
 {
     public static RequestDelegate Build(IServiceProvider services, IShopModule module, ModuleListener listener)

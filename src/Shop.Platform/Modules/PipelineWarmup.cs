@@ -5,8 +5,8 @@ using Shop.Platform.Http;
 namespace Shop.Platform.Modules;
 
 /// <summary>
-/// Builds a module's pipeline beside the start of the modules after it, and sends one request through, so that no client waits for what the first
-/// request makes. As a hosted service it comes after the modules and before the ports.
+/// Builds a module's pipeline beside the start of the modules after it, and sends one request through, so that no
+/// client waits for what the first request makes. As a hosted service it comes after the modules and before the ports.
 /// </summary>
 internal sealed class PipelineWarmup(IServiceProvider services) : IHostedService
 {

@@ -3,17 +3,17 @@ using Shop.Platform.OpenApi;
 
 namespace Shop.Platform.Modules;
 
-/// <summary>What <c>GET /</c> answers: the service, and where all it has is.</summary>
+/// <summary>The answer to <c>GET /</c>: the service, and links to everything that it has.</summary>
 internal sealed record ServiceInfo(string Service, string Version, IReadOnlyDictionary<string, string> Links);
 
-/// <summary>What the health routes answer.</summary>
+/// <summary>The answer of the health routes.</summary>
 internal sealed record HealthAnswer([property: OneOf<HealthWord>] string Status, IReadOnlyDictionary<string, HealthAnswer.Check> Checks)
 {
     /// <summary>One check: its status, and why.</summary>
     internal sealed record Check([property: OneOf<HealthWord>] string Status, string? Description, double DurationMs);
 }
 
-/// <summary>How a service, or what it stands on, is.</summary>
+/// <summary>The state of a service, or of something that it depends on.</summary>
 internal sealed class HealthWord : IChoices
 {
     public const string Healthy = "healthy";

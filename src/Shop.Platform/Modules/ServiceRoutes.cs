@@ -124,7 +124,7 @@ internal static class ServiceRoutes
             """);
     };
 
-    // A file of its own: the page's policy takes no inline script.
+    // A file of its own: the page's policy forbids inline scripts.
     private static Task DocsScript(HttpContext http) => Text(http, "text/javascript; charset=utf-8", """
         Scalar.createApiReference('#docs', {
           url: location.pathname.replace(/docs\/?$/, 'openapi/v1.json'), withDefaultFonts: false, telemetry: false,
@@ -147,9 +147,10 @@ internal static class ServiceRoutes
         Task<string>? made = null;
         return async http =>
         {
-            // The routes don't change, so the document is made once. Requests that meet at its beginning may make it twice.
+            // The routes don't change, so the document is made once. Requests that meet at its beginning may make it
+            // twice.
             string json = await (made is { IsFaulted: false } ? made : made = DocumentAsync(http.RequestServices, module.Identity.Name));
-            // Where the client found it, or where the settings say that clients find it.
+            // The address that the client used, or that the settings name.
             string server = module.Settings.PublicUrls[module.Identity.Name] ?? $"{http.Request.Scheme}://{http.Request.Host.ToUriComponent()}";
             server = JsonEncodedText.Encode($"{server}{http.Request.PathBase.ToUriComponent()}").ToString();
             await Text(http, JsonAnswer.ContentType, json.Replace(ModuleDocument.ServerMark, server, StringComparison.Ordinal));

@@ -4,9 +4,9 @@ using Shop.Platform.Http;
 namespace Shop.Platform.Modules;
 
 /// <summary>
-/// What the host sees of a module: its name, its services, its routes, its start and its stop.
-/// Modules start before any port is open, in the order in which the host lists them. They are disposed in reverse, once requests
-/// have ended and before their databases are closed.
+/// A module as the host sees it: its names, its services, its routes, its start and its stop.
+/// Modules start before any port is open, in the order in which the host lists them. They are disposed in reverse, once
+/// requests have ended and before their databases are closed.
 /// </summary>
 public interface IShopModule : IAsyncDisposable
 {

@@ -7,8 +7,9 @@ using Shop.Platform.Data.Sqlite;
 namespace Shop.Platform.Modules;
 
 /// <summary>
-/// Lets another processor compile what the modules will need first, while the host is built: metrics and a database. What it makes, it makes
-/// in memory and gives up. A native program is compiled already, and has nothing to warm up.
+/// Compiles the code that the modules will need first, on another processor while the host is built: metrics and a
+/// database. What it creates, it creates in memory and gives up. A native program is compiled already, and has nothing
+/// to warm up.
 /// </summary>
 public static class Warmup
 {

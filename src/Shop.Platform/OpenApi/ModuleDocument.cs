@@ -119,7 +119,8 @@ internal static partial class ModuleDocument
 
     private static string TagDescription(string tag) => tag == "Service" ? "What every service of the shop has." : $"{tag} of the shop.";
 
-    // The framework has read the name, the tags, the summary and the description; fields, errors and headers are the shop's own.
+    // The framework has read the name, the tags, the summary and the description; fields, errors and headers are the
+    // shop's own.
     private static void Describe(OpenApiOperation operation, ApiDescription route, OpenApiDocument document)
     {
         IList<object> metadata = route.ActionDescriptor.EndpointMetadata;

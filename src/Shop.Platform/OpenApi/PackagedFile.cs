@@ -5,7 +5,8 @@ using Scalar.AspNetCore;
 namespace Shop.Platform.OpenApi;
 
 /// <summary>
-/// A file of the package that draws <c>/docs</c>. It is in memory once, and sent piece by piece, so that a client that reads slowly takes little of it.
+/// A file of the package that draws <c>/docs</c>. It is in memory once and sent in pieces, so a slow client needs
+/// little memory.
 /// </summary>
 /// <param name="name">Its name, as <c>scalar.js</c>.</param>
 internal sealed class PackagedFile(string name)

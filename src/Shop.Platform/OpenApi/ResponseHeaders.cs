@@ -53,7 +53,7 @@ internal static class ResponseHeaders
         "Vary" => Always("The headers of the request that the answer depends on.", "Accept"),
         "ETag" => Always("The entity tag of what was read or written, for If-Match and If-None-Match.",
             "\"6b1f5c2a9d3e4f5061728394\""),
-        "Location" => Always("The path of what was made.", $"{path}/example-1"),
+        "Location" => Always("The path of what was created.", $"{path}/example-1"),
         "Retry-After" => Always("Seconds after which another try makes sense.", 1),
         Paging.TotalHeader => Always("Rows of the list in all.", 200),
         Paging.TotalRelationHeader => Sometimes(
@@ -64,7 +64,7 @@ internal static class ResponseHeaders
             "true if this is the answer to an earlier, equal request; missing otherwise.", Constant("true")),
         "WWW-Authenticate" => Sometimes("Which key is needed, or what is wrong with the key that was sent.",
             Text("Bearer realm=\"shop\"")),
-        "Accept-Encoding" => Sometimes("The encodings of a body that are taken, if the encoding was the fault.",
+        "Accept-Encoding" => Sometimes("The encodings that a body may have, if its encoding was the fault.",
             Text("identity")),
         _ => throw new ArgumentOutOfRangeException(nameof(name), name, "The header has no description."),
     };

@@ -41,7 +41,7 @@ internal static class StandardResponses
         bool isCounted = !Has<ExcludeFromRequestMetrics>(endpoint);
         yield return (StatusCodes.Status400BadRequest, "The request is wrong; every fault is named.");
         if (access == Access.Metrics)
-            yield return (StatusCodes.Status401Unauthorized, "Shop:MetricsKey is set, and this takes its key.");
+            yield return (StatusCodes.Status401Unauthorized, "Shop:MetricsKey is set, and this needs its key.");
         if (access == Access.Read)
         {
             yield return (StatusCodes.Status401Unauthorized,
@@ -51,17 +51,17 @@ internal static class StandardResponses
         if (access == Access.Write)
         {
             yield return (StatusCodes.Status401Unauthorized,
-                "Keys are set (Shop:ApiKeys), and this takes one that may write.");
+                "Keys are set (Shop:ApiKeys), and this needs a key that may write.");
             yield return (StatusCodes.Status403Forbidden,
                 "The key may read, but not write; or a page of another origin asks for a change.");
         }
 
-        if (isCounted && AnswersJson(endpoint)) yield return (StatusCodes.Status406NotAcceptable, "The client takes no JSON.");
+        if (isCounted && AnswersJson(endpoint)) yield return (StatusCodes.Status406NotAcceptable, "The client does not accept JSON.");
         if (Has<JsonRequestBody>(endpoint))
         {
             yield return (StatusCodes.Status408RequestTimeout, "The body did not arrive in time.");
             yield return (StatusCodes.Status413PayloadTooLarge, "The body is larger than 64 KiB.");
-            yield return (StatusCodes.Status415UnsupportedMediaType, "The body is no JSON in UTF-8, or it is encoded.");
+            yield return (StatusCodes.Status415UnsupportedMediaType, "The body is not JSON in UTF-8, or it is encoded.");
         }
 
         if (isCounted) yield return (StatusCodes.Status429TooManyRequests, "Too many requests at once; see Retry-After.");

@@ -5,10 +5,14 @@ using Shop.Platform.Http;
 
 namespace Shop.Platform.Pages;
 
-/// <summary>The style sheet, the script and the icon of the pages. Their names change with each build, so browsers may keep them for ever; each is compressed once.</summary>
+/// <summary>
+/// The style sheet, the script and the icon of the pages. Their names change with each build, so browsers may keep them
+/// for ever; each is compressed once.
+/// </summary>
 internal sealed class Assets
 {
-    // Made by the compiler from all that is in the assembly. A hash of each file would load a whole cryptographic library into an idle shop.
+    // Made by the compiler from all that is in the assembly. A hash of each file would load a whole cryptographic
+    // library into an idle shop.
     private static readonly string Version = typeof(Assets).Module.ModuleVersionId.ToString("N")[..12];
 
     private readonly Dictionary<string, Asset> _byUrlName = new(StringComparer.Ordinal);

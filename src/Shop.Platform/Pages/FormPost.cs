@@ -6,13 +6,15 @@ using Shop.Platform.Requests;
 
 namespace Shop.Platform.Pages;
 
-/// <summary>A form that a page posted. Only the shop's own pages may: a browser says in <c>Origin</c> whose page it is.</summary>
+/// <summary>
+/// A form that a page posted. Only the shop's own pages may: a browser says in <c>Origin</c> whose page it is.
+/// </summary>
 internal static class FormPost
 {
-    /// <summary>What a form may be answered with, beside what any request may be: another page, the same page with what is wrong, or a refusal.</summary>
+    /// <summary>The statuses of a form's answer: another page, the same page with its errors, or a refusal.</summary>
     public static readonly IReadOnlyList<int> Statuses = [303, 400, 403, 404, 408, 409, 413, 415, 429];
 
-    /// <summary>Reads the form, and answers one that is not taken; null where it is.</summary>
+    /// <summary>Reads the form. Answers a form that is refused; null if it is accepted.</summary>
     public static async ValueTask<IResult?> ValidateOriginAsync(HttpContext http)
     {
         if (!http.Request.HasFormContentType || !MediaTypeHeaderValue.TryParse(http.Request.ContentType, out MediaTypeHeaderValue? type) || !RequestBody.IsUtf8(type.Charset))

@@ -11,7 +11,7 @@ using Shop.Platform.Security;
 
 namespace Shop.Platform.Pages;
 
-/// <summary>A page: what a module renders, inside what all pages share.</summary>
+/// <summary>A page: the part that a module renders, in the frame that all pages have.</summary>
 /// <param name="title">What the page is, as its tab and its heading say it.</param>
 /// <param name="body">What stands below the heading.</param>
 public sealed class Page(string title, RazorSlice body) : IResult
@@ -50,7 +50,7 @@ public sealed class Page(string title, RazorSlice body) : IResult
         response.ContentType = "text/html; charset=utf-8";
         response.ContentLength = bytes.Length;
         response.Headers.ContentSecurityPolicy = SecurityHeaders.PagePolicy(frame.Site.FormTargets);
-        response.Headers["Referrer-Policy"] = "strict-origin"; // without it the checkout could not tell whose form it is
+        response.Headers["Referrer-Policy"] = "strict-origin"; // without it the checkout could not check the form's origin
         JsonAnswer.Write(response, bytes);
     }
 

@@ -34,7 +34,10 @@ public sealed record Site(IReadOnlyList<(ModuleIdentity Module, string Url)> Ser
     internal IEnumerable<string> FormTargets =>
         Services.Where(service => service.Module.AcceptsFormsOfOtherModules).Select(service => service.Url);
 
-    /// <summary>Whether an <c>Origin</c> header names a page of the shop's own: of the host and port that were asked, or of another of its services.</summary>
+    /// <summary>
+    /// Whether an <c>Origin</c> header names a page of the shop's own: of the host and port that were asked, or of
+    /// another of its services.
+    /// </summary>
     internal static bool IsOwnOrigin(HttpContext http, string? origin)
     {
         if (WebOrigin.Parse(origin) is not { } page) return false;
@@ -49,7 +52,8 @@ public sealed record Site(IReadOnlyList<(ModuleIdentity Module, string Url)> Ser
     private static string Url(HttpContext http, ModuleListener listener)
     {
         if (listener.Module.Settings.PublicUrls[listener.Module.Identity.Name] is { } url) return url;
-        // A Uri leaves out the port that its scheme has by itself, as browsers do. What was asked may be a name that none can have, or no name.
+        // A Uri leaves out the port that its scheme has by itself, as browsers do. What was asked may be a name that
+        // none can have, or no name.
         string asked = $"{http.Request.Scheme}://{http.Request.Host.Host}:{listener.Address.Port}";
         Uri address = Uri.TryCreate(asked, UriKind.Absolute, out Uri? known) ? known : listener.Address;
         return address.GetLeftPart(UriPartial.Authority);

@@ -2,7 +2,9 @@ using System.Text.Json;
 
 namespace Shop.Platform.Requests;
 
-/// <summary>One JSON object of a request's body. Reading notes every fault and goes on, so that all are named at once.</summary>
+/// <summary>
+/// One JSON object of a request's body. Reading notes every fault and goes on, so that all are named at once.
+/// </summary>
 public readonly struct BodyObject
 {
     /// <summary>Unknown fields of one object that are compared with the known ones at most.</summary>
@@ -32,7 +34,9 @@ public readonly struct BodyObject
     /// <summary>Whether the client sent the field, and not as null.</summary>
     public bool Has(Field field) => TryGet(field, out _);
 
-    /// <summary>Reads a field. Where it is missing or wrong the fault is noted, and the value is the field's default.</summary>
+    /// <summary>
+    /// Reads a field. Where it is missing or wrong the fault is noted, and the value is the field's default.
+    /// </summary>
     public T? Read<T>(Field<T> field)
     {
         if (!TryGet(field, out JsonElement json))

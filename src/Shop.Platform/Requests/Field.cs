@@ -6,8 +6,8 @@ using Microsoft.OpenApi;
 namespace Shop.Platform.Requests;
 
 /// <summary>
-/// One field of a body, or one parameter of a query: its name and its rule, in one place, which reads the value, words the fault
-/// and describes it in the OpenAPI document.
+/// One field of a body, or one parameter of a query: its name and its rule, in one place, which reads the value, words
+/// the fault and describes it in the OpenAPI document.
 /// </summary>
 public abstract class Field(string name)
 {
@@ -46,18 +46,18 @@ public abstract class Field(string name)
 /// <typeparam name="T">What the value is inside the shop.</typeparam>
 public abstract class Field<T>(string name) : Field(name)
 {
-    /// <summary>The value where an optional field is missing or null.</summary>
+    /// <summary>The value of an optional field that is missing or null.</summary>
     public T? Default { get; init; }
 
     /// <summary>Reads the value from JSON.</summary>
     /// <param name="json">What the client sent.</param>
-    /// <param name="value">The value, where it is right.</param>
+    /// <param name="value">The value, if it is valid.</param>
     /// <returns>The fault, or null.</returns>
     internal abstract string? Read(JsonElement json, out T? value);
 
     /// <summary>Reads the value from a text: a query's, or a form's.</summary>
     /// <param name="text">What the client sent.</param>
-    /// <param name="value">The value, where it is right.</param>
+    /// <param name="value">The value, if it is valid.</param>
     /// <returns>The fault, or null.</returns>
     public abstract string? Read(string text, out T? value);
 }

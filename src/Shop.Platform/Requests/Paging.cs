@@ -7,8 +7,8 @@ using Microsoft.AspNetCore.Http.Extensions;
 namespace Shop.Platform.Requests;
 
 /// <summary>
-/// Lists go page by page. The cursor names the last row of a page, not a count of rows, so that rows which come or go meanwhile
-/// make no other row appear twice or not at all.
+/// Lists go page by page. The cursor names the last row of a page, not a count of rows, so that rows which come or go
+/// meanwhile make no other row appear twice or not at all.
 /// </summary>
 public static class Paging
 {
@@ -18,10 +18,14 @@ public static class Paging
     /// <summary>Header that is <c>gte</c> if there are more rows than <see cref="TotalHeader"/> says.</summary>
     public const string TotalRelationHeader = "X-Total-Count-Relation";
 
-    /// <summary>Rows that are counted for a total. Counting all of a million takes far longer than reading a page.</summary>
+    /// <summary>
+    /// Rows that are counted for a total. Counting all of a million takes far longer than reading a page.
+    /// </summary>
     public const long MaxCounted = 10_000;
 
-    /// <summary>Bytes of JSON that a page has room for, near enough. A row more ends it, unless it is the first.</summary>
+    /// <summary>
+    /// Bytes of JSON that a page has room for, near enough. A row more ends it, unless it is the first.
+    /// </summary>
     public const int MaxBytes = 1024 * 1024;
 
     /// <summary>Rows of a page.</summary>
@@ -43,14 +47,15 @@ public static class Paging
     public static string Cursor(params ReadOnlySpan<string> parts) =>
         Base64Url.EncodeToString(Encoding.UTF8.GetBytes(string.Join('\n', parts!)));
 
-    /// <summary>Reads the cursor of a query, of so many parts; a fault where it is none of ours.</summary>
+    /// <summary>Reads the cursor of a query, of so many parts; a fault if it is not a cursor of this list.</summary>
     public static string[]? ReadCursor(this Query query, int parts)
     {
         if (query.Read(After) is not { } cursor) return null;
         byte[] bytes = new byte[cursor.Length];
         if (!cursor.All(char.IsAscii) || !Base64Url.IsValid(cursor) || !Base64Url.TryDecodeFromChars(cursor, bytes, out int length)) return query.NoCursor();
         string[] read = Encoding.UTF8.GetString(bytes.AsSpan(0, length)).Split('\n');
-        // Written again it must be the same: a forged one may hold bytes that are no text, or be spelt as none of ours is.
+        // Written again it must be the same: a forged one may hold bytes that are no text, or be spelt as none of ours
+        // is.
         return read.Length == parts && Cursor(read) == cursor ? read : query.NoCursor();
     }
 
@@ -71,7 +76,10 @@ public static class Paging
         return null;
     }
 
-    /// <summary>How many rows a list has in all, counted up to <see cref="MaxCounted"/>. A first page that is the last page as well needs no count.</summary>
+    /// <summary>
+    /// How many rows a list has in all, counted up to <see cref="MaxCounted"/>. A first page that is the last page as
+    /// well needs no count.
+    /// </summary>
     /// <param name="rows">Rows that were read.</param>
     /// <param name="areAll">Whether the list has no others.</param>
     /// <param name="count">Counts the rows, up to a bound that it is given.</param>
@@ -82,7 +90,10 @@ public static class Paging
         return counted > MaxCounted ? new RowTotal(MaxCounted, IsExact: false) : new RowTotal(counted);
     }
 
-    /// <summary>The rows of a page, announced. One row more than a page must have been read: it says whether there is a next one.</summary>
+    /// <summary>
+    /// The rows of a page, announced. One row more than a page must have been read: it says whether there is a next
+    /// one.
+    /// </summary>
     public static IEnumerable<TRow> Page<TRow>(HttpContext http, IReadOnlyList<TRow> rows, long limit, RowTotal total, Func<TRow, string> cursorOf)
     {
         bool hasMore = rows.Count > limit;
@@ -121,7 +132,10 @@ public static class Paging
     }
 }
 
-/// <summary>The rows of a page, which may be fewer than were asked for though there are more: <see cref="Paging.MaxBytes"/> ends it, too.</summary>
+/// <summary>
+/// The rows of a page, which may be fewer than were asked for though there are more: <see cref="Paging.MaxBytes"/> ends
+/// it, too.
+/// </summary>
 /// <param name="Rows">The rows.</param>
 /// <param name="HasMore">Whether the list goes on.</param>
 public sealed record PageOf<TRow>(IReadOnlyList<TRow> Rows, bool HasMore);

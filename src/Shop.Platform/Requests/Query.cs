@@ -4,7 +4,9 @@ using Shop.Platform.Http;
 
 namespace Shop.Platform.Requests;
 
-/// <summary>The query of a request. A parameter that is unknown, given twice or wrong is a fault, never passed over.</summary>
+/// <summary>
+/// The query of a request. A parameter that is unknown, given twice or wrong is a fault, never passed over.
+/// </summary>
 public sealed class Query
 {
     /// <summary>Unknown parameters that are named at most: an answer must not be many times the request.</summary>
@@ -17,10 +19,10 @@ public sealed class Query
     /// <summary>What is wrong with it.</summary>
     public ValidationErrors Errors { get; } = new();
 
-    /// <summary>The answer to a query that is wrong; null where all is right so far.</summary>
+    /// <summary>The answer to a query that is wrong; null if nothing is wrong so far.</summary>
     public Problem? Error => Errors.Any ? Problem.Invalid(Errors) : null;
 
-    /// <summary>Takes the query of a request that knows these parameters alone.</summary>
+    /// <summary>Reads the query of a request to a route with these parameters and no others.</summary>
     public static Query Of(HttpContext http, IReadOnlyList<Field> known)
     {
         var query = new Query(http.Request.Query);
@@ -46,7 +48,7 @@ public sealed class Query
         return query;
     }
 
-    /// <summary>Reads a parameter. Where it is missing or wrong the value is the field's default.</summary>
+    /// <summary>Reads a parameter. If it is missing or wrong, the value is the field's default.</summary>
     public T? Read<T>(Field<T> field)
     {
         StringValues values = _values[field.Name];

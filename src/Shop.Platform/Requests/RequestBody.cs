@@ -13,7 +13,7 @@ namespace Shop.Platform.Requests;
 
 /// <summary>
 /// The JSON body of a request. Read its fields through <see cref="Root"/>, then look at <see cref="Error"/>: it is the
-/// answer where the body, or any field that was read, is wrong.
+/// answer if the body, or any field that was read, is wrong.
 /// </summary>
 public sealed class RequestBody : IDisposable
 {
@@ -41,10 +41,10 @@ public sealed class RequestBody : IDisposable
     /// <summary>What is wrong with the fields that were read; handlers may add to it.</summary>
     public ValidationErrors Errors { get; } = new();
 
-    /// <summary>The object that the body is. Empty where it can't be read.</summary>
+    /// <summary>The object that the body is; empty if it can't be read.</summary>
     public BodyObject Root { get; }
 
-    /// <summary>The answer to a request that is wrong; null where all is right so far.</summary>
+    /// <summary>The answer to a request that is wrong; null if nothing is wrong so far.</summary>
     public Problem? Error => _unreadable ?? (Errors.Any ? Problem.Invalid(Errors) : null);
 
     /// <summary>Waits until the body is there to its end, and leaves it for <see cref="Read"/>.</summary>
@@ -63,7 +63,7 @@ public sealed class RequestBody : IDisposable
         return NoRoom(http);
     }
 
-    /// <summary>Takes the body of a request, which is there when the request's turn has come.</summary>
+    /// <summary>Reads the body of a request, which has arrived before the handler is called.</summary>
     public static RequestBody Read(HttpContext http)
     {
         JsonRequestBody declared = http.GetEndpoint()?.Metadata.GetMetadata<JsonRequestBody>()
@@ -75,14 +75,19 @@ public sealed class RequestBody : IDisposable
         return body;
     }
 
-    /// <summary>Gives back the body that nobody will read. Where the client has gone, the server does not do it by itself, and finds its pipe still being read.</summary>
+    /// <summary>
+    /// Gives back a body that nobody will read. If the client has gone, the server does not do so itself, and would
+    /// find its pipe in the middle of a read.
+    /// </summary>
     internal static void Discard(HttpContext http)
     {
         PipeReader pipe = http.Request.BodyReader;
         if (pipe.TryRead(out ReadResult read)) pipe.AdvanceTo(read.Buffer.End);
     }
 
-    /// <summary>All bytes of the body, in memory that is the pipe's until it advances; or why they did not come.</summary>
+    /// <summary>
+    /// All bytes of the body, in memory that is the pipe's until it advances; or why they did not come.
+    /// </summary>
     internal static async ValueTask<(ReadOnlySequence<byte> Bytes, Problem? Refusal)> ReadBytesAsync(HttpContext http)
     {
         if (NotAsItIs(http) is { } notAsItIs) return (default, notAsItIs);
@@ -185,7 +190,8 @@ public sealed class RequestBody : IDisposable
         if (StartsWithByteOrderMark(bytes)) bytes = bytes.Slice(ByteOrderMark.Length);
         try
         {
-            // The document reads from the pipe's own memory, so the pipe must not have it back before the document is done.
+            // The document reads from the pipe's own memory, so the pipe must not have it back before the document is
+            // done.
             document = JsonDocument.Parse(bytes, Strict);
             if (document.RootElement.ValueKind == JsonValueKind.Object) return new RequestBody(document, fields);
             document.Dispose();

@@ -10,14 +10,20 @@ using Shop.Platform.Requests;
 
 namespace Shop.Platform.Security;
 
-/// <summary>Decides whether a request gets in: by its host, the page that sent it and, if the settings say so, its client's rate and key.</summary>
+/// <summary>
+/// Decides whether a request gets in: by its host, the page that sent it and, if the settings say so, its client's rate
+/// and key.
+/// </summary>
 internal sealed class Admission
 {
     private readonly ShopSettings _settings;
     private readonly string _realm;
     private readonly AllowedHosts _hosts;
     private readonly bool _asksWho;
-    /// <summary>Scrapes a second of one client, apart from its requests: so that a client that sends too much can still be watched, but not for nothing.</summary>
+    /// <summary>
+    /// Scrapes a second of one client, apart from its requests: so that a client that sends too much can still be
+    /// watched, but not for nothing.
+    /// </summary>
     private const int ScrapeRate = 20;
 
     private readonly PartitionedRateLimiter<string>? _rate;
@@ -49,7 +55,9 @@ internal sealed class Admission
         _cors.ApplyResult(result, http.Response);
     }
 
-    /// <summary>The answer to a request that does not get in, or to a CORS preflight; null if the request may go on.</summary>
+    /// <summary>
+    /// The answer to a request that does not get in, or to a CORS preflight; null if the request may go on.
+    /// </summary>
     public IResult? Answer(HttpContext http, Endpoint? endpoint)
     {
         string host = http.Request.Headers.Host.ToString();
@@ -75,7 +83,8 @@ internal sealed class Admission
     private static bool IsRead(HttpRequest request) =>
         request.Method is "GET" or "HEAD" or "OPTIONS";
 
-    // Browsers name the page's origin in one or both of these headers, and pages can't change them. A request with neither is from no browser.
+    // Browsers name the page's origin in one or both of these headers, and pages can't change them. A request with
+    // neither is from no browser.
     private bool IsForeign(HttpContext http)
     {
         IHeaderDictionary headers = http.Request.Headers;

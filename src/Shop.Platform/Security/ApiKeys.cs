@@ -6,8 +6,8 @@ using Microsoft.Extensions.Primitives;
 namespace Shop.Platform.Security;
 
 /// <summary>
-/// The keys that clients may show as <c>Authorization: Bearer …</c>. Only their SHA-256 is known here: a key is 256 random bits, so its
-/// hash gives nothing away and needs no salt.
+/// The keys that clients may show as <c>Authorization: Bearer …</c>. Only their SHA-256 is known here: a key is 256
+/// random bits, so its hash gives nothing away and needs no salt.
 /// </summary>
 public sealed class ApiKeys
 {
@@ -24,7 +24,7 @@ public sealed class ApiKeys
     public bool Any => _keys.Count > 0;
 
     /// <summary>Reads keys from a setting.</summary>
-    /// <returns>Null where it can't be read.</returns>
+    /// <returns>Null if it can't be read.</returns>
     public static ApiKeys? Parse(string setting)
     {
         var keys = new List<ApiKey>();
@@ -40,18 +40,18 @@ public sealed class ApiKeys
     }
 
     /// <summary>A hash in hexadecimal digits.</summary>
-    /// <returns>Null where it is none.</returns>
+    /// <returns>Null if it is not a hash.</returns>
     public static byte[]? ParseHash(string hash) =>
         hash.Length == 2 * SHA256.HashSizeInBytes && hash.All(char.IsAsciiHexDigit) ? Convert.FromHexString(hash) : null;
 
-    /// <summary>A new key, and what the settings say of it.</summary>
+    /// <summary>A new key, and its hash for the settings.</summary>
     public static (string Key, string Hash) Make()
     {
         string key = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(32));
         return (key, Convert.ToHexStringLower(Hash(key)));
     }
 
-    /// <summary>What the client showed as a key; null where it showed none.</summary>
+    /// <summary>The key that the client sent; null if it sent none.</summary>
     public static string? Shown(IHeaderDictionary headers)
     {
         StringValues authorization = headers.Authorization;
@@ -60,10 +60,12 @@ public sealed class ApiKeys
             : null;
     }
 
-    /// <summary>Whether a key has this hash. It takes as long for a wrong one.</summary>
+    /// <summary>Whether a key has this hash, in the same time for a wrong key.</summary>
     public static bool Matches(string key, byte[] hash) => CryptographicOperations.FixedTimeEquals(Hash(key), hash);
 
-    /// <summary>The key that was shown; null where it is not known. Each known one is compared, so that time tells nothing.</summary>
+    /// <summary>
+    /// The key with this text; null if it is unknown. Every key is compared, so that the time taken gives nothing away.
+    /// </summary>
     internal ApiKey? Find(string shown)
     {
         byte[] hash = Hash(shown);

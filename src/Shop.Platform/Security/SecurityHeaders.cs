@@ -3,10 +3,12 @@ using Microsoft.Extensions.Primitives;
 
 namespace Shop.Platform.Security;
 
-/// <summary>What every answer tells browsers to refrain from.</summary>
+/// <summary>Headers of every answer that tell browsers what they must not do.</summary>
 internal static class SecurityHeaders
 {
-    /// <summary>For a page of the shop's own: its script, style and pictures come from this port alone, none inline.</summary>
+    /// <summary>
+    /// For a page of the shop's own: its script, style and pictures come from this port alone, none inline.
+    /// </summary>
     /// <param name="formTargets">The other origins that its forms may be posted to.</param>
     public static string PagePolicy(IEnumerable<string> formTargets) =>
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "

@@ -123,6 +123,8 @@ internal sealed record MarkedFile(string Name, bool Existed, bool HadLog, BookMa
     /// <summary>Whether it was copied without its log.</summary>
     public bool LacksLog => Mark is { IsOpening: true } && !HadLog;
 
-    /// <summary>Whether there is something in a file's write-ahead log. Whoever opens the file makes an empty one.</summary>
+    /// <summary>
+    /// Whether there is something in a file's write-ahead log. Whoever opens the file makes an empty one.
+    /// </summary>
     public static bool HasLog(string path) => new FileInfo(path + "-wal") is { Exists: true, Length: > 0 };
 }

@@ -12,7 +12,9 @@ namespace Shop.Platform.Data.Sqlite;
 /// </summary>
 public sealed class Database : IDisposable
 {
-    /// <summary>Steps of SQLite's virtual machine after which a read asks whether it should end: a fraction of a millisecond.</summary>
+    /// <summary>
+    /// Steps of SQLite's virtual machine after which a read asks whether it should end: a fraction of a millisecond.
+    /// </summary>
     private const int StepsBetweenQuestions = 2000;
 
     private const int PagesGivenBackAtOnce = 128;
@@ -32,10 +34,11 @@ public sealed class Database : IDisposable
 
     static Database()
     {
-        // Before SQLite's first use: each connection stays with one thread at a time, and nobody asks for its memory statistics,
-        // so neither needs a lock.
+        // Before SQLite's first use: each connection stays with one thread at a time, and nobody asks for its memory
+        // statistics, so neither needs a lock.
         Batteries_V2.Init();
-        // Refused where something else in the process used SQLite first: then it keeps its locks, which cost time and nothing else.
+        // Refused if something else in the process used SQLite first: then it keeps its locks, which cost time and
+        // nothing else.
         _ = raw.sqlite3_config(raw.SQLITE_CONFIG_MULTITHREAD);
         _ = raw.sqlite3_config(raw.SQLITE_CONFIG_MEMSTATUS, 0);
     }
@@ -92,7 +95,10 @@ public sealed class Database : IDisposable
         }
     }
 
-    /// <summary>Reads rows without Dapper, for what every start and every health check reads: Dapper and the libraries that come with it are a twentieth of an idle shop.</summary>
+    /// <summary>
+    /// Reads rows without Dapper, for what every start and every health check reads: Dapper and the libraries that come
+    /// with it are a twentieth of an idle shop.
+    /// </summary>
     /// <param name="sql">A query without parameters.</param>
     /// <param name="read">Makes of a row what it stands for; columns are numbered from 0.</param>
     /// <exception cref="StoreUnreadableException">The file can't be read.</exception>
@@ -107,7 +113,7 @@ public sealed class Database : IDisposable
         while (Try(row.Read)) yield return read(row);
     }
 
-    /// <summary>Creates the file where there is none, brings its schema up to date and starts the writer.</summary>
+    /// <summary>Creates the file if there is none, brings its schema up to date and starts the writer.</summary>
     /// <param name="migrations">The assembly whose embedded <c>Migrations/*.sql</c> make the schema.</param>
     /// <param name="metrics">Makes the database's metrics.</param>
     /// <param name="registry">The registry that they are collected with.</param>
@@ -164,8 +170,8 @@ public sealed class Database : IDisposable
     }
 
     /// <summary>
-    /// Gives pages that hold nothing back to the file system, a few in each write, while there is more than one in ten. A file of a version that could not do
-    /// so keeps them for what comes, until <see cref="Compact"/>.
+    /// Gives pages that hold nothing back to the file system, a few in each write, while there is more than one in ten.
+    /// A file of a version that could not do so keeps them for what comes, until <see cref="Compact"/>.
     /// </summary>
     public async Task GiveBackSpaceAsync(CancellationToken end)
     {
@@ -179,7 +185,10 @@ public sealed class Database : IDisposable
         }
     }
 
-    /// <summary>Writes the files of a stopped shop anew, without what they have no use for, and so that they can give space back from then on.</summary>
+    /// <summary>
+    /// Writes the files of a stopped shop anew, without what they have no use for, and so that they can give space back
+    /// from then on.
+    /// </summary>
     /// <exception cref="ShopStartException">A file can't be used, or a shop has them open.</exception>
     public static void Compact(string dataDirectory, IReadOnlyList<string> modules)
     {
@@ -210,10 +219,12 @@ public sealed class Database : IDisposable
         Migrations.Apply("rehearsal", connection, migrations);
     }
 
-    /// <summary>Keeps in mind that the file is damaged, where an error says so: it does not mend itself.</summary>
+    /// <summary>Notes that the file is damaged, if an error says so: it does not repair itself.</summary>
     internal void NoteDamage(SqliteException exception) => IsDamaged |= exception.SqliteErrorCode is raw.SQLITE_CORRUPT or raw.SQLITE_NOTADB;
 
-    /// <summary>What readers are told in place of SQLite's error, which does not say whose database it is about.</summary>
+    /// <summary>
+    /// What readers are told in place of SQLite's error, which does not say whose database it is about.
+    /// </summary>
     public StoreUnreadableException Unreadable(SqliteException exception)
     {
         NoteDamage(exception);
@@ -272,7 +283,8 @@ public sealed class Database : IDisposable
 
     private static void Configure(SqliteConnection connection)
     {
-        // Most writes change a row here and there, and each page that they touch goes to the WAL whole. A file that is there keeps its own.
+        // Most writes change a row here and there, and each page that they touch goes to the WAL whole. A file that is
+        // there keeps its own.
         Run(connection, "PRAGMA page_size=2048");
         Run(connection, "PRAGMA auto_vacuum=INCREMENTAL");
         Run(connection, "PRAGMA journal_mode=WAL");

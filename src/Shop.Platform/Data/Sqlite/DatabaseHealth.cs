@@ -4,8 +4,9 @@ using Microsoft.Extensions.Diagnostics.HealthChecks;
 namespace Shop.Platform.Data.Sqlite;
 
 /// <summary>
-/// Really writes to a module's database, waits for the disk, and reads what was written: a number that is another each time. One object for all
-/// requests, since its statement lives as long as the database. While the files of the shop disagree nothing is written, see <see cref="Books"/>.
+/// Really writes to a module's database, waits for the disk, and reads what was written: a number that is another each
+/// time. One object for all requests, since its statement lives as long as the database. While the files of the shop
+/// disagree nothing is written, see <see cref="Books"/>.
 /// </summary>
 internal sealed class DatabaseHealth(Database database, Books books) : IHealthCheck
 {

@@ -12,8 +12,9 @@ namespace Shop.Platform.Data.Sqlite;
 /// and one fsync serves all who waited for it.
 /// </summary>
 /// <remarks>
-/// A savepoint for each write costs a copy of each page that it touches, and next to no write needs one. So a batch runs without; only where a write
-/// that has changed something must be undone, the batch is rolled back and run again with savepoints.
+/// A savepoint for each write costs a copy of each page that it touches, and next to no write needs one. So a batch
+/// runs without; only if a write that has changed something must be undone, the batch is rolled back and run again with
+/// savepoints.
 /// </remarks>
 public sealed class GroupCommitWriter
 {
@@ -61,8 +62,8 @@ public sealed class GroupCommitWriter
         _writer.Start();
     }
 
-    // Any write may run twice, but only does if a neighbour is undone. In Debug each eighth batch runs twice, so that a write
-    // that may not is found.
+    // Any write may run twice, but only does if a neighbour is undone. In Debug each eighth batch runs twice, so that a
+    // write that may not is found.
 #if DEBUG
     private bool RunsTwice => _commits % 8 == 7;
 #else
@@ -86,8 +87,8 @@ public sealed class GroupCommitWriter
     internal static void AssertIsElsewhere() => Debug.Assert(!_isWriter, "A writer's thread is for writes alone.");
 
     /// <summary>
-    /// Compiles a statement for use inside writes: at once inside one, elsewhere between two batches. SQLite's own
-    /// locks are off.
+    /// Compiles a statement for use inside writes: immediately inside a write, on another thread between two batches.
+    /// SQLite's own locks are off.
     /// </summary>
     /// <exception cref="StoreUnreadableException">The file can't be read.</exception>
     public Statement Prepare(string sql)
@@ -108,12 +109,15 @@ public sealed class GroupCommitWriter
         }
     }
 
-    /// <summary>Lets state in memory go with the writes from now on. Called before the first write that changes it.</summary>
+    /// <summary>Registers the state in memory that is changed by the writes. Called before the first of them.</summary>
     public void Enlist(ITransactionParticipant participant) => _participant = participant;
 
-    /// <summary>Queues a write. The task completes once the commit that carries it has reached the disk, and is to be awaited once.</summary>
-    /// <exception cref="WriteQueueFullException">At once, where the queue is full.</exception>
-    /// <exception cref="WriteTimeoutException">It waited too long for its turn.</exception>
+    /// <summary>
+    /// Queues a write. The task completes once the commit that carries it has reached the disk, and is to be awaited
+    /// once.
+    /// </summary>
+    /// <exception cref="WriteQueueFullException">At once, if the queue is full.</exception>
+    /// <exception cref="WriteTimeoutException">It waited too long in the queue.</exception>
     /// <exception cref="StoreUnavailableException">The batch could not be committed.</exception>
     public ValueTask<T> WriteAsync<T>(WriteCommand<T> write)
     {
@@ -129,8 +133,9 @@ public sealed class GroupCommitWriter
     public Task<T> WriteAsync<T>(Func<WriteResult<T>> work, Action<T>? committed = null) => WriteAsync(new DelegateWriteCommand<T>(work, committed)).AsTask();
 
     /// <summary>
-    /// Commits something of no meaning. A commit that failed may lie in the WAL all the same, and a crash would bring it back; the next
-    /// that succeeds overwrites it. So what undoes the work of a failed commit elsewhere waits for this first.
+    /// Commits something of no meaning. A commit that failed may lie in the WAL all the same, and a crash would bring
+    /// it back; the next that succeeds overwrites it. So what undoes the work of a failed commit elsewhere waits for
+    /// this first.
     /// </summary>
     public Task CommitBarrierAsync() => WriteAsync(() => WriteResult.Commit(_barrier.Run()));
 
@@ -151,7 +156,7 @@ public sealed class GroupCommitWriter
         {
             while (batch.Count < _batchLimit && _waiting.Reader.TryRead(out WriteCommand? write))
             {
-                // Whoever asked for it has hardly waited so long; and what is left undone lets the others catch up.
+                // Its caller has most likely given up; and leaving it out lets the others catch up.
                 if (Stopwatch.GetElapsedTime(write.QueuedAt) <= _longestWait)
                 {
                     batch.Add(write);
@@ -237,7 +242,7 @@ public sealed class GroupCommitWriter
         return new StoreUnavailableException(_module, exception);
     }
 
-    /// <returns>Whether it may stay so: false where a write that must be undone has changed something.</returns>
+    /// <returns>Whether it may stay so: false if a write that must be undone has changed something.</returns>
     private bool TryRunTogether(List<WriteCommand> batch, out int committed)
     {
         committed = 0;
@@ -292,7 +297,8 @@ public sealed class GroupCommitWriter
 #else
         bool isCommitted = write.TryRun();
 #endif
-        // SQLite ends the whole transaction by itself on some errors (disk full, I/O): then nobody's write is committed.
+        // SQLite ends the whole transaction by itself on some errors (disk full, I/O): then nobody's write is
+        // committed.
         if (raw.sqlite3_get_autocommit(_connection.Handle) != 0)
             throw write.Error as SqliteException ?? new SqliteException("The transaction was ended.", raw.SQLITE_ABORT);
         return isCommitted;

@@ -1,6 +1,9 @@
 namespace Shop.Platform.Data.Sqlite;
 
-/// <summary>State in memory that goes with the writes of a database: undone with them, and on disk with them. Called on the writer's thread alone.</summary>
+/// <summary>
+/// State in memory that goes with the writes of a database: undone with them, and on disk with them. Called on the
+/// writer's thread alone.
+/// </summary>
 public interface ITransactionParticipant
 {
     /// <summary>The write that ran last stays, if the batch does.</summary>

@@ -1,11 +1,15 @@
 namespace Shop.Platform.Data.Sqlite;
 
 /// <summary>
-/// An index of a table that only grows, cut into runs of <see cref="RowsPerSegment"/> rows. A run is written when it is complete, in one go and in order, so that
-/// an insert touches no page of an index, where a plain one would touch one of thousands for each row. A read looks at the rows of the newest run one by one, and
-/// then into the index of each run before, newest first, until it has enough.
+/// An index of a table that only grows, cut into runs of <see cref="RowsPerSegment"/> rows. A run is written when it is
+/// complete, in one go and in order, so that an insert touches no page of an index, where a plain one would touch one
+/// of thousands for each row. A read looks at the rows of the newest run one by one, and then into the index of each
+/// run before, newest first, until it has enough.
 /// </summary>
-/// <remarks>Each row has the number after that of the row before, from 1, whatever was deleted meanwhile; run <c>n</c> has those from <c>n * RowsPerSegment</c> on.</remarks>
+/// <remarks>
+/// Each row has the number after that of the row before, from 1, whatever was deleted meanwhile; run <c>n</c> has those
+/// from <c>n * RowsPerSegment</c> on.
+/// </remarks>
 public static class SegmentedIndex
 {
     /// <summary>Rows of a run. The migrations that make such indexes say the same number.</summary>
@@ -13,7 +17,10 @@ public static class SegmentedIndex
 
     private const string Runs = "WITH RECURSIVE run(n) AS (SELECT @NewestSegment UNION ALL SELECT n - 1 FROM run WHERE n > @OldestSegment)";
 
-    /// <summary>Whether a row that was just inserted begins a run: then the one before is complete, and is indexed in the same write.</summary>
+    /// <summary>
+    /// Whether a row that was just inserted begins a run: then the one before is complete, and is indexed in the same
+    /// write.
+    /// </summary>
     public static bool StartsSegment(long row) => row % RowsPerSegment == 0;
 
     /// <summary>Rows newest first: runs are read until there are enough, twice as many each time.</summary>

@@ -4,7 +4,8 @@ using Microsoft.Data.Sqlite;
 namespace Shop.Platform.Data.Sqlite;
 
 /// <summary>
-/// A table with a <see cref="SegmentedIndex"/>. Its rows are numbered from 1 without a gap, and no number is used twice, even if the newest rows are deleted.
+/// A table with a <see cref="SegmentedIndex"/>. Its rows are numbered from 1 without a gap, and no number is used
+/// twice, even if the newest rows are deleted.
 /// </summary>
 public sealed class SegmentedTable
 {
@@ -14,12 +15,17 @@ public sealed class SegmentedTable
     private readonly Statement _numberBefore;
 #endif
 
-    /// <summary>Prepares the statements, and in Debug compares the indexes on disk with <see cref="SegmentedIndex.RowsPerSegment"/>.</summary>
+    /// <summary>
+    /// Prepares the statements, and in Debug compares the indexes on disk with <see
+    /// cref="SegmentedIndex.RowsPerSegment"/>.
+    /// </summary>
     /// <param name="database">The database.</param>
     /// <param name="table">The table.</param>
     /// <param name="number">Its column with the row's number, which is its primary key.</param>
     /// <param name="newestDeleted">The greatest number of a deleted row, 0 if none was deleted.</param>
-    /// <param name="indexes">The tables that are its segmented indexes, and their columns with the row's number.</param>
+    /// <param name="indexes">
+    /// The tables that are its segmented indexes, and their columns with the row's number.
+    /// </param>
     public SegmentedTable(
         Database database, string table, string number, long newestDeleted, params ReadOnlySpan<(string Index, string Number)> indexes)
     {
@@ -53,7 +59,10 @@ public sealed class SegmentedTable
         return number;
     }
 
-    /// <summary>Notes that a row was deleted. If that is rolled back, the row still exists, and so the next one has a greater number anyway.</summary>
+    /// <summary>
+    /// Notes that a row was deleted. If that is rolled back, the row still exists, and so the next one has a greater
+    /// number anyway.
+    /// </summary>
     public void NoteDeleted(long number) => NewestDeleted = Math.Max(number, NewestDeleted);
 
     /// <summary>The numbers of the rows that exist.</summary>

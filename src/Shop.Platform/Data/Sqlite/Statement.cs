@@ -8,7 +8,9 @@ namespace Shop.Platform.Data.Sqlite;
 /// One SQL statement, compiled once and kept with the writer's connection. Parameters are set by index, from 1,
 /// columns read by index, from 0. Used by the writer's thread alone.
 /// </summary>
-/// <remarks>This goes below ADO.NET because preparing a command and boxing its parameters costs more than the write.</remarks>
+/// <remarks>
+/// This goes below ADO.NET because preparing a command and boxing its parameters costs more than the write.
+/// </remarks>
 public sealed class Statement : IDisposable
 {
     private readonly sqlite3 _connection;
@@ -84,7 +86,7 @@ public sealed class Statement : IDisposable
     }
 
     /// <summary>Reads the first row, if there is one, and leaves the statement ready for its next use.</summary>
-    /// <returns>What was read; the default where there is no row.</returns>
+    /// <returns>What was read; the default if there is no row.</returns>
     public T? First<T>(Func<Statement, T> read)
     {
         try

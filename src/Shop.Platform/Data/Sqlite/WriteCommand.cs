@@ -18,7 +18,7 @@ public abstract class WriteCommand : IThreadPoolWorkItem
     /// <summary>What the write itself threw, while its neighbours go on; in the end, why it was not made.</summary>
     internal Exception? Error { get; private protected set; }
 
-    /// <summary>Runs inside the transaction; again where its batch was rolled back. Never throws.</summary>
+    /// <summary>Runs inside the transaction, and again if its batch was rolled back. Never throws.</summary>
     /// <returns>Whether its changes are kept.</returns>
     internal abstract bool TryRun();
 
@@ -42,7 +42,9 @@ public abstract class WriteCommand : IThreadPoolWorkItem
     /// <summary>It was not made.</summary>
     internal void Fail(Exception exception) => Error = exception;
 
-    /// <summary>Lets the callers of these writes go on, in the thread pool: the brief ones together, in their order.</summary>
+    /// <summary>
+    /// Lets the callers of these writes go on, in the thread pool: the brief ones together, in their order.
+    /// </summary>
     internal static void Release(IReadOnlyList<WriteCommand> writes)
     {
         WriteCommand? first = null, last = null;
@@ -82,8 +84,8 @@ public abstract class WriteCommand : IThreadPoolWorkItem
 }
 
 /// <summary>
-/// A write as an object of its own, its caller's wait included. One that is made of delegates costs four objects more, which counts where
-/// thousands a second are made.
+/// A write as an object of its own, its caller's wait included. One that is made of delegates costs four objects more,
+/// which counts where thousands a second are made.
 /// </summary>
 /// <typeparam name="T">What its caller is told.</typeparam>
 public abstract class WriteCommand<T> : WriteCommand, IValueTaskSource<T>
@@ -108,13 +110,17 @@ public abstract class WriteCommand<T> : WriteCommand, IValueTaskSource<T>
     /// </summary>
     protected virtual bool IsBrief => false;
 
-    /// <summary>Makes the write, inside the transaction: on the writer's thread, twice where a neighbour must be undone. It changes nothing but the
-    /// database and what follows it. What it throws undoes this write alone, and reaches the caller.</summary>
+    /// <summary>
+    /// Makes the write, inside the transaction: on the writer's thread, twice if a neighbour must be undone. It changes
+    /// nothing but the database and its participants. What it throws undoes this write alone, and reaches the caller.
+    /// </summary>
     protected abstract WriteResult<T> Run();
 
-    /// <summary>On the writer's thread after the commit, in commit order, before the caller goes on: the place to bring memory in line with
-    /// the disk. Not called for a write that was undone. What it throws is logged, and the caller is told that the
-    /// write is done: it is.</summary>
+    /// <summary>
+    /// On the writer's thread after the commit, in commit order, before the caller goes on: the place to bring memory
+    /// in line with the disk. Not called for a write that was undone. What it throws is logged, and the caller is told
+    /// that the write is done: it is.
+    /// </summary>
     protected virtual void Committed(T answer)
     {
         // Most need nothing.

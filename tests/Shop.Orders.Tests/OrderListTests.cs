@@ -1,5 +1,7 @@
 using CsCheck;
-using Shop.Platform.Data.Sqlite;
+using Shop.Inventory.Contracts;
+using Shop.Orders.Storage.Sqlite;
+using Shop.Platform.Requests;
 using Shop.Testing;
 
 namespace Shop.Orders.Tests;
@@ -11,8 +13,8 @@ internal sealed class OrderListTests
     public async Task Given_orders_of_several_runs_then_every_list_and_count_is_what_a_model_says()
     {
         using var files = new ModuleFiles(new OrdersModule());
-        var store = new OrderStore(files.Context.Database);
-        Assert.That(store.Newest(new OrderFilter(null, null, null), 10, default), Is.Empty);
+        var store = new SqliteOrderStore(files.Context.Database, files.Context.Settings);
+        Assert.That(await store.ListNewestAsync(new OrderFilter(), 10, default), Is.Empty);
         List<Order> placed = [];
         // Around the ends of runs, and far from them.
         foreach (int orders in new[] { 1, 1022, 1, 1, 1500, 547 })
@@ -33,7 +35,7 @@ internal sealed class OrderListTests
             """;
         using var files = new ModuleFiles(new OrdersModule(),
             directory => ModuleFiles.WriteOlder(directory, new OrdersModule(), ["001_orders.sql", "002_runs.sql", "003_events.sql"], Rows));
-        var store = new OrderStore(files.Context.Database);
+        var store = new SqliteOrderStore(files.Context.Database, files.Context.Settings);
         List<Order> placed = [.. Enumerable.Range(0, 2500).Select(Numbered)];
         Check(store, placed);
         await PlaceAsync(store, placed, 1000);
@@ -44,31 +46,38 @@ internal sealed class OrderListTests
     private static Order Numbered(int number) => new($"o{number}", $"c{number % 7}", OrderStatus.Created, 300, 0, 0,
         [new OrderLine($"p{number % 5}", "P", 1, 100), new OrderLine($"p{number % 3}", "P", 2, 100)]);
 
-    private static async Task PlaceAsync(OrderStore store, List<Order> placed, int orders)
+    private static async Task PlaceAsync(SqliteOrderStore store, List<Order> placed, int orders)
     {
         Order[] next = [.. Enumerable.Range(placed.Count, orders).Select(Numbered)];
-        await store.Writes.WriteAsync(() =>
-        {
-            foreach (Order order in next) store.Insert(order, 0, null);
-            return WriteResult.Commit(next.Length);
-        });
+        await Task.WhenAll(next.Select(order => store.PlaceAsync(order, new ReservationId(order.Id, 0), null, null).AsTask()));
         placed.AddRange(next);
     }
 
-    private static void Check(OrderStore store, List<Order> placed)
+    private static void Check(SqliteOrderStore store, List<Order> placed)
     {
-        Gen<string?> customers = Gen.Int[-3, 7].Select(n => n < 0 ? null : $"c{n}"), products = Gen.Int[-3, 5].Select(n => n < 0 ? null : $"p{n}");
+        Gen<string?> customers = Gen.Int[-3, 7].Select(n => n < 0 ? null : $"c{n}");
+        Gen<string?> products = Gen.Int[-3, 5].Select(n => n < 0 ? null : $"p{n}");
         Gen<string?> statuses = Gen.Int[0, 2].Select(n => n switch { 0 => null, 1 => OrderStatus.Created, _ => OrderStatus.Paid });
-        Gen.Select(customers, products, statuses, Gen.Int[1, placed.Count + 1], Gen.OneOf(Gen.Int[1, 30], Gen.Const(1000))).Sample((customer, product, status, before, limit) =>
+        Gen<int> limits = Gen.OneOf(Gen.Int[1, 30], Gen.Const(1000));
+        Gen.Select(customers, products, statuses, Gen.Int[1, placed.Count + 1], limits).Sample((customer, product, status, before, limit) =>
         {
             var filter = new OrderFilter(status, customer, product);
             (long Seq, Order Order)[] wanted = [.. placed.Select((order, index) => (Seq: index + 1L, Order: order)).Reverse().Where(each =>
                 (customer is null || each.Order.CustomerId == customer) && (status is null || each.Order.Status == status)
                 && (product is null || each.Order.Lines.Any(line => line.ProductId == product)))];
-            return (!filter.UsesSegments || (store.Count(filter, wanted.Length + 1, default) == wanted.Length && store.Count(filter, limit, default) == Math.Min(limit, wanted.Length)))
-                && store.List(filter, null, limit, default).Rows.Select(each => (each.Seq, each.Order.Id)).SequenceEqual(wanted.Take(limit).Select(each => (each.Seq, each.Order.Id)))
-                && store.Newest(filter, limit, default).SequenceEqual(wanted.Take(limit).Select(each => OrderHead.Of(each.Order)))
-                && store.List(filter, before, limit, default).Rows.Select(each => each.Seq).SequenceEqual(wanted.Select(each => each.Seq).Where(seq => seq < before).Take(limit));
+            IReadOnlyList<OrderHead> newest = store.ListNewestAsync(filter, limit, default).AsTask().GetAwaiter().GetResult();
+            return IsPage(store, filter, null, limit, wanted, wanted.Length)
+                && IsPage(store, filter, before, limit, [.. wanted.Where(each => each.Seq < before)], wanted.Length)
+                && newest.SequenceEqual(wanted.Take(limit).Select(each => OrderHead.Of(each.Order)));
         }, iter: 60, threads: 1);
+    }
+
+    private static bool IsPage(
+        SqliteOrderStore store, OrderFilter filter, long? cursor, int limit, (long Seq, Order Order)[] wanted, int total)
+    {
+        OrderPage page = store.ListAsync(filter, cursor, limit, default).AsTask().GetAwaiter().GetResult();
+        return page.Orders.Select(order => order.Id).SequenceEqual(wanted.Take(limit).Select(each => each.Order.Id))
+            && page.Next == (wanted.Length > limit ? wanted[limit - 1].Seq : null)
+            && page.Total == new RowTotal(total);
     }
 }

@@ -1,8 +1,8 @@
 using System.Collections.Concurrent;
 using NSubstitute;
 using Shop.Inventory.Contracts;
+using Shop.Orders.Storage.Sqlite;
 using Shop.Platform.Data;
-using Shop.Platform.Data.Sqlite;
 using Shop.Testing;
 
 namespace Shop.Orders.Tests;
@@ -10,7 +10,7 @@ namespace Shop.Orders.Tests;
 internal sealed class OrderReconcilerTests
 {
     private ModuleFiles _files = null!;
-    private OrderStore _store = null!;
+    private SqliteOrderStore _store = null!;
     private IInventory _inventory = null!;
     private OrderReconciler _reconciler = null!;
 
@@ -18,7 +18,7 @@ internal sealed class OrderReconcilerTests
     public void Open()
     {
         _files = new ModuleFiles(new OrdersModule());
-        _store = new OrderStore(_files.Context.Database);
+        _store = new SqliteOrderStore(_files.Context.Database, _files.Context.Settings);
         _inventory = Substitute.For<IInventory>();
         _reconciler = new OrderReconciler(_store, _inventory, _files.Context);
     }
@@ -42,7 +42,7 @@ internal sealed class OrderReconcilerTests
         Assert.That(calls.Confirmed, Is.EqualTo(new ReservationId[] { new("placed", 1) }));
         Assert.That(calls.Released, Is.EquivalentTo(new ReservationId[] { new("orphan", 5), new("tried again", 6), new("cancelled", 3) }));
         Assert.That(calls.Shipped, Is.EqualTo(new ReservationId[] { new("shipped", 2) }));
-        Assert.That(_store.Pending(), Is.Empty);
+        Assert.That(await _store.PendingStockChangesAsync(), Is.Empty);
     }
 
     [Test]
@@ -83,7 +83,7 @@ internal sealed class OrderReconcilerTests
         Assert.That(calls.Confirmed, Is.EquivalentTo(placed));
         Assert.That(calls.Released, Is.EquivalentTo(orphans));
         string[] ids = [.. placed.Select(order => order.OrderId)];
-        Assert.That(_store.Existing([.. ids, .. orphans.Select(orphan => orphan.OrderId)]), Is.EquivalentTo(ids));
+        Assert.That(_store.FindExisting([.. ids, .. orphans.Select(orphan => orphan.OrderId)]), Is.EquivalentTo(ids));
     }
 
     [TestCase(50, true)]
@@ -94,7 +94,7 @@ internal sealed class OrderReconcilerTests
         var clock = new HandClock { Start = DateTimeOffset.UnixEpoch };
         var pause = TimeSpan.FromMilliseconds(200);
         using var files = new ModuleFiles(new OrdersModule(), clock: clock);
-        await using var reconciler = new OrderReconciler(new OrderStore(files.Context.Database), _inventory, files.Context);
+        await using var reconciler = new OrderReconciler(new SqliteOrderStore(files.Context.Database, files.Context.Settings), _inventory, files.Context);
         int asked = 0;
         _inventory.UnconfirmedAsync().Returns([new("orphan", 1)]);
         _inventory.ReleaseAsync(default!).ReturnsForAnyArgs(call => call.Arg<IReadOnlyList<ReservationId>>().Count > 0
@@ -133,10 +133,10 @@ internal sealed class OrderReconcilerTests
             return Task.CompletedTask;
         });
         _reconciler.Start();
-        await _reconciler.FollowAsync(new("o", 7), OrderStatus.Shipped);
+        await _reconciler.ApplyStockChangeAsync(new StockChange(new("o", 7), OrderStatus.Shipped));
         await carriedOut.Task;
         await _reconciler.DisposeAsync();
-        Assert.That((tries, _store.Pending().Count), Is.EqualTo((failures.Length, 0)));
+        Assert.That((tries, (await _store.PendingStockChangesAsync()).Count), Is.EqualTo((failures.Length, 0)));
     }
 
     [Test]
@@ -157,14 +157,14 @@ internal sealed class OrderReconcilerTests
             failed.SetResult();
             throw new StoreUnavailableException("inventory", new IOException("no"));
         });
-        _reconciler.Undo(new("a", 1));
-        _reconciler.Undo(new("b", 2));
+        _reconciler.ReleaseReservation(new("a", 1));
+        _reconciler.ReleaseReservation(new("b", 2));
         _reconciler.Start();
         await failed.Task;
-        Assert.That((_reconciler.IsBeingUndone("a"), _reconciler.IsBeingUndone("b")), Is.EqualTo((true, true)));
+        Assert.That((_reconciler.IsBeingReleased("a"), _reconciler.IsBeingReleased("b")), Is.EqualTo((true, true)));
         mayGoOn.SetResult();
         await _reconciler.DisposeAsync();
-        Assert.That((_reconciler.IsBeingUndone("a"), _reconciler.IsBeingUndone("b")), Is.EqualTo((false, false)));
+        Assert.That((_reconciler.IsBeingReleased("a"), _reconciler.IsBeingReleased("b")), Is.EqualTo((false, false)));
         Assert.That(releases, Has.All.EqualTo(new ReservationId[] { new("a", 1), new("b", 2) }).And.Exactly(2).Items);
     }
 
@@ -173,8 +173,8 @@ internal sealed class OrderReconcilerTests
     {
         await PlacedAsync(new ReservationId("there", 1));
         Calls calls = Calls.To(_inventory);
-        _reconciler.Undo(new("there", 1));
-        _reconciler.Undo(new("not there", 2));
+        _reconciler.ReleaseReservation(new("there", 1));
+        _reconciler.ReleaseReservation(new("not there", 2));
         _reconciler.Start();
         await _reconciler.DisposeAsync();
         Assert.That(calls.Confirmed, Is.EqualTo(new ReservationId[] { new("there", 1) }));
@@ -191,7 +191,7 @@ internal sealed class OrderReconcilerTests
         Calls calls = Calls.To(_inventory, poison);
         await _reconciler.ReconcileAsync();
         Assert.That(calls.Shipped, Is.EquivalentTo(well));
-        Assert.That(_store.Pending(), Is.EqualTo(new[] { (poison, OrderStatus.Shipped) }));
+        Assert.That(await _store.PendingStockChangesAsync(), Is.EqualTo(new[] { new StockChange(poison, OrderStatus.Shipped) }));
         _reconciler.Start();
         _reconciler.Confirm(new("later", 9));
         await _reconciler.DisposeAsync();
@@ -218,18 +218,45 @@ internal sealed class OrderReconcilerTests
         Assert.That(calls, Is.LessThan(250));
     }
 
-    private Task<int> PlacedAsync(params ReservationId[] orders) => _store.Writes.WriteAsync(() =>
+    [Test]
+    public async Task Given_a_store_that_other_hosts_share_when_one_of_them_dies_then_what_it_left_is_settled_while_this_one_runs()
+    {
+        await PlacedAsync(new ReservationId("cancelled", 1));
+        IOrderStore shared = Substitute.For<IOrderStore>();
+        shared.RecoveryPeriod.Returns(TimeSpan.FromMilliseconds(10));
+#pragma warning disable CA2012 // calls of a substitute, which say what it answers
+        shared.PendingStockChangesAsync().Returns(_ => _store.PendingStockChangesAsync());
+        shared.CompleteStockChangesAsync(default!).ReturnsForAnyArgs(call => _store.CompleteStockChangesAsync(call.Arg<IReadOnlyList<ReservationId>>()));
+        shared.SettleAsync(default!).ReturnsForAnyArgs(call => _store.SettleAsync(call.Arg<IReadOnlyList<ReservationId>>()));
+#pragma warning restore CA2012
+        _inventory.UnconfirmedAsync().Returns([]);
+        Calls calls = Calls.To(_inventory);
+        await using var reconciler = new OrderReconciler(shared, _inventory, _files.Context);
+        await reconciler.ReconcileAsync();
+        reconciler.Start();
+        await ChangedAsync(("cancelled", OrderStatus.Cancelled));
+        _inventory.UnconfirmedAsync().Returns([new("orphan", 2)]);
+        while (!calls.Released.Contains(new("cancelled", 1)) || !calls.Released.Contains(new("orphan", 2))) await Task.Yield();
+        while ((await _store.PendingStockChangesAsync()).Count > 0) await Task.Yield();
+    }
+
+    private async Task PlacedAsync(params ReservationId[] orders)
     {
         foreach (ReservationId order in orders)
-            _store.Insert(new Order(order.OrderId, "c", OrderStatus.Created, 100, 0, 0, [new OrderLine("p", "P", 1, 100)]), order.Number, null);
-        return WriteResult.Commit(0);
-    });
+        {
+            await _store.PlaceAsync(
+                new Order(order.OrderId, "c", OrderStatus.Created, 100, 0, 0, [new OrderLine("p", "P", 1, 100)]), order, null, null);
+        }
+    }
 
-    private Task<int> ChangedAsync(params (string Id, string Status)[] orders) => _store.Writes.WriteAsync(() =>
+    private async Task ChangedAsync(params (string Id, string Status)[] orders)
     {
-        foreach ((string id, string status) in orders) _store.AddPending(id, status);
-        return WriteResult.Commit(0);
-    });
+        foreach ((string id, string status) in orders)
+        {
+            if (status == OrderStatus.Shipped) await _store.ChangeStatusAsync(id, OrderStatus.Paid, null, _files.Context.Now());
+            Assert.That((await _store.ChangeStatusAsync(id, status, null, _files.Context.Now())).Outcome, Is.EqualTo(ChangeStatusOutcome.Changed));
+        }
+    }
 
     /// <summary>What Inventory was asked for.</summary>
     private sealed class Calls

@@ -1,6 +1,8 @@
 using NSubstitute;
 using Shop.Inventory.Contracts;
+using Shop.Orders.Storage.Sqlite;
 using Shop.Platform.Data.Sqlite;
+using Shop.Platform.Requests;
 using Shop.Testing;
 
 namespace Shop.Orders.Tests;
@@ -13,7 +15,7 @@ internal sealed class OrderRetentionTests
 
     private IInventory _inventory = null!;
     private ModuleFiles _files = null!;
-    private OrderStore _store = null!;
+    private SqliteOrderStore _store = null!;
     private OrderMetrics _metrics = null!;
     private OrderRetention _retention = null!;
 
@@ -37,7 +39,7 @@ internal sealed class OrderRetentionTests
             Aged("old delivered", OrderStatus.Delivered, justOld), Aged("old cancelled", OrderStatus.Cancelled, justOld), Aged("older", OrderStatus.Delivered, justOld - Day),
             Aged("created", OrderStatus.Created, justOld - Day), Aged("paid", OrderStatus.Paid, justOld - Day), Aged("shipped", OrderStatus.Shipped, justOld - Day));
         await _retention.RunAsync();
-        Assert.That(Ids(), Is.EquivalentTo(new[] { "young delivered", "young cancelled", "created", "paid", "shipped" }));
+        Assert.That(await IdsAsync(), Is.EquivalentTo(new[] { "young delivered", "young cancelled", "created", "paid", "shipped" }));
         IReadOnlyDictionary<string, double> metrics = await _files.MetricsAsync();
         Assert.That((metrics["""orders_deleted_total{service="order-service"}"""], metrics["""orders_by_status{status="delivered",service="order-service"}"""],
             metrics["""orders_by_status{status="cancelled",service="order-service"}"""]), Is.EqualTo((3, 1, 1)));
@@ -48,19 +50,22 @@ internal sealed class OrderRetentionTests
     public async Task Given_an_old_order_whose_stock_has_yet_to_follow_or_that_a_key_was_bound_to_late_then_it_stays_so_long()
     {
         Open(3);
-        await InsertAsync(Aged("pending", OrderStatus.Cancelled, 0), Aged("bound", OrderStatus.Delivered, 0), Aged("forgotten", OrderStatus.Delivered, 0));
-        await WriteAsync(() =>
-        {
-            _store.AddPending("pending", OrderStatus.Cancelled);
-            Assert.That(_retention.Keep("bound", Platform.Timestamp.FromMilliseconds(Now - (2 * Day))), Is.True);
-            Assert.That(_retention.Keep("forgotten", Platform.Timestamp.FromMilliseconds(Now - (2 * Day) - 1)), Is.True);
-            Assert.That(_retention.Keep("ghost", Platform.Timestamp.FromMilliseconds(Now)), Is.False);
-        });
+        byte[] fingerprint = IdempotencyKey.FingerprintOf("content");
+        await InsertAsync(Aged("pending", OrderStatus.Created, 0));
+        await _store.ChangeStatusAsync("pending", OrderStatus.Cancelled, null, Platform.Timestamp.FromMilliseconds(0));
+        foreach (string id in new[] { "bound", "forgotten" })
+            await _store.PlaceAsync(Aged(id, OrderStatus.Delivered, 0), new ReservationId(id, 1), fingerprint, null);
+        Assert.That(await BindAsync("bound", Now - (2 * Day)), Is.EqualTo(ReplayOutcome.Replayed));
+        Assert.That(await BindAsync("forgotten", Now - (2 * Day) - 1), Is.EqualTo(ReplayOutcome.Replayed));
+        Assert.That(await BindAsync("ghost", Now), Is.EqualTo(ReplayOutcome.New));
         await _retention.RunAsync();
-        Assert.That(Ids(), Is.EquivalentTo(new[] { "pending", "bound" }));
-        await WriteAsync(() => _store.RemovePending("pending"));
+        Assert.That(await IdsAsync(), Is.EquivalentTo(new[] { "pending", "bound" }));
+        await _store.CompleteStockChangesAsync([new ReservationId("pending", 1)]);
         await _retention.RunAsync();
-        Assert.That(Ids(), Is.EquivalentTo(new[] { "bound" }));
+        Assert.That(await IdsAsync(), Is.EquivalentTo(new[] { "bound" }));
+
+        async Task<ReplayOutcome> BindAsync(string orderId, long at) => (await _store.ReplayAsync(
+            IdempotencyKey.Of($"key of {orderId}", "content"), orderId, fingerprint, Platform.Timestamp.FromMilliseconds(at))).Outcome;
     }
 
     [Test]
@@ -70,7 +75,7 @@ internal sealed class OrderRetentionTests
         await InsertAsync(Aged("old", OrderStatus.Delivered, 0));
         _files.Context.Books.Disagree("a test says so", _files.Context.Log);
         await _retention.RunAsync();
-        Assert.That(Ids(), Is.EquivalentTo(new[] { "old" }));
+        Assert.That(await IdsAsync(), Is.EquivalentTo(new[] { "old" }));
         Assert.That(_inventory.ReceivedCalls(), Is.Empty);
     }
 
@@ -99,13 +104,15 @@ internal sealed class OrderRetentionTests
                         var filter = new OrderFilter(null, customer, product);
                         (long Seq, string Id)[] wanted = [.. there.Where(each => (customer is null || each.Order.CustomerId == customer)
                             && (product is null || each.Order.Lines[0].ProductId == product)).Reverse().Select(each => (each.Seq, each.Order.Id))];
-                        Assert.That(_store.List(filter, null, 1000, default).Rows.Select(each => (each.Seq, each.Order.Id)), Is.EqualTo(wanted.Take(1000)));
-                        if (filter.UsesSegments) Assert.That(_store.Count(filter, long.MaxValue, default), Is.EqualTo(wanted.Length));
+                        OrderPage all = await _store.ListAsync(filter, null, 1000, default), some = await _store.ListAsync(filter, null, 7, default);
+                        Assert.That(all.Orders.Select(order => order.Id), Is.EqualTo(wanted.Take(1000).Select(each => each.Id)));
+                        Assert.That(all.Total.Rows, Is.EqualTo(wanted.Length));
+                        Assert.That(some.Next, Is.EqualTo(wanted.Length > 7 ? wanted[6].Seq : (long?)null));
                     }
                 }
             }
 
-            _store = new OrderStore(_files.Context.Database); // a restart
+            _store = new SqliteOrderStore(_files.Context.Database, _files.Context.Settings); // a restart
             await _retention.DisposeAsync();
             _retention = new OrderRetention(_store, _metrics, _inventory, _files.Context);
         }
@@ -123,27 +130,16 @@ internal sealed class OrderRetentionTests
     {
         _files = new ModuleFiles(new OrdersModule(), null, new FrozenClock(), new KeyValuePair<string, string?>("Shop:OrderRetention", $"{days}"));
         _inventory = Substitute.For<IInventory>();
-        _store = new OrderStore(_files.Context.Database);
-        _metrics = new OrderMetrics(_files.Context);
+        _store = new SqliteOrderStore(_files.Context.Database, _files.Context.Settings);
+        _metrics = new OrderMetrics(_store, _files.Context);
         _retention = new OrderRetention(_store, _metrics, _inventory, _files.Context);
     }
 
-    private async Task InsertAsync(params Order[] orders)
-    {
-        await WriteAsync(() =>
-        {
-            foreach (Order order in orders) _store.Insert(order, 1, null);
-        });
-        foreach (Order order in orders) _metrics.Placed(order);
-    }
+    private Task InsertAsync(params Order[] orders) =>
+        Task.WhenAll(orders.Select(order => _store.PlaceAsync(order, new ReservationId(order.Id, 1), null, null).AsTask()));
 
-    private Task<int> WriteAsync(Action work) => _store.Writes.WriteAsync(() =>
-    {
-        work();
-        return WriteResult.Commit(0);
-    });
-
-    private IEnumerable<string> Ids() => _store.List(new OrderFilter(null, null, null), null, 1000, default).Rows.Select(each => each.Order.Id);
+    private async Task<IEnumerable<string>> IdsAsync() =>
+        (await _store.ListAsync(new OrderFilter(), null, 1000, default)).Orders.Select(order => order.Id);
 
     private sealed class FrozenClock : TimeProvider
     {

@@ -17,7 +17,7 @@ internal readonly record struct OrderLine(string ProductId, string Name, long Qu
 internal sealed record Order(
     string Id, string CustomerId, string Status, long TotalCents, long CreatedAt, long UpdatedAt, IReadOnlyList<OrderLine> Lines)
 {
-    /// <summary>Its size as JSON, near enough.</summary>
+    /// <summary>The size of its JSON, roughly.</summary>
     public int JsonBytes
     {
         get
@@ -28,7 +28,7 @@ internal sealed record Order(
         }
     }
 
-    /// <summary>The order as it was when it was placed. What came later changes status and time alone.</summary>
+    /// <summary>The order as it was when it was placed. Since then only its status and its time may have changed.</summary>
     public Order AsPlaced() => this with { Status = OrderStatus.Created, UpdatedAt = CreatedAt };
 
     /// <summary>The order as a change of its status left it.</summary>
@@ -42,7 +42,7 @@ internal sealed record Order(
     }
 }
 
-/// <summary>An order without its lines, for where many are shown.</summary>
+/// <summary>An order without its lines, for lists.</summary>
 internal sealed record OrderHead
 {
     public required string Id { get; init; }
@@ -76,13 +76,17 @@ internal sealed record OrderHead
 
 /// <summary>An order as clients see it.</summary>
 internal sealed record OrderBody(
-    string OrderId, string CustomerId, [property: OneOf<OrderStatus>] string Status, OrderLineBody[] Items, decimal TotalAmount, UtcTime CreatedAt, UtcTime UpdatedAt);
+    string OrderId, string CustomerId, [property: OneOf<OrderStatus>] string Status, OrderLineBody[] Items, decimal TotalAmount,
+    UtcTime CreatedAt, UtcTime UpdatedAt);
 
 /// <summary>A line as clients see it.</summary>
 internal sealed record OrderLineBody(string ProductId, string Name, long Quantity, decimal UnitPrice, decimal LineTotal);
 
 /// <summary>A step in the life of an order as clients see it.</summary>
-internal sealed record OrderEventBody([property: OneOf<OrderStatus>] string Status, UtcTime At);
+internal sealed record OrderEventBody([property: OneOf<OrderStatus>] string Status, UtcTime At)
+{
+    public static OrderEventBody Of(OrderEvent happened) => new(happened.Status, new UtcTime(happened.At));
+}
 
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower)]
 [JsonSerializable(typeof(OrderBody))]

@@ -1,10 +1,11 @@
+using Microsoft.Extensions.DependencyInjection;
 using Prometheus;
 using Shop.Platform;
 using Shop.Platform.Modules;
 
 namespace Shop.Orders;
 
-/// <summary>Why an order was not taken, as <c>orders_rejected_total</c> says it.</summary>
+/// <summary>Why an order was not placed: the label <c>reason</c> of <c>orders_rejected_total</c>.</summary>
 internal static class Rejection
 {
     public const string Invalid = "invalid";
@@ -16,11 +17,10 @@ internal static class Rejection
     public static readonly IReadOnlyList<string> All = [Invalid, UnknownProduct, InsufficientStock, Conflict, Overloaded];
 }
 
-/// <summary>Every metric of the module. What an order moves is moved on the writer's thread, once it is on disk.</summary>
+/// <summary>Every metric of the module.</summary>
 internal sealed class OrderMetrics
 {
-    private readonly Counter _deleted;
-    private readonly Counter _created, _rejected, _replayed, _statusChanges;
+    private readonly Counter _created, _deleted, _rejected, _replayed, _statusChanges;
     private readonly Gauge _byStatus;
     private readonly Histogram _lines;
     private readonly Histogram.Child _value;
@@ -28,45 +28,40 @@ internal sealed class OrderMetrics
     private readonly Lock _valuing = new();
     private long _valueCents, _revenueCents, _refundsCents;
 
-    public OrderMetrics(ModuleContext module)
+    public OrderMetrics(IOrderStore store, [FromKeyedServices(OrdersModule.Name)] ModuleContext module)
     {
         string currency = module.Settings.Currency;
-        _created = module.Metrics.CreateCounter("orders_created_total", "Orders taken, and on disk.");
-        _deleted = module.Metrics.CreateCounter("orders_deleted_total", "Orders deleted because they were older than Shop:OrderRetention keeps them.");
+        _created = module.Metrics.CreateCounter("orders_created_total", "Orders placed, and on disk.");
+        _deleted = module.Metrics.CreateCounter("orders_deleted_total",
+            "Orders deleted because they were older than Shop:OrderRetention keeps them.");
         _rejected = module.Metrics.CreateCounter("orders_rejected_total",
-            "Orders not taken: invalid (400), unknown_product (422), insufficient_stock (409), conflict (409: id or key reused), overloaded (503).", ["reason"]);
+            "Orders not placed: invalid (400), unknown_product (422), insufficient_stock (409), conflict (409: id or key reused), "
+            + "overloaded (503).", ["reason"]);
         _replayed = module.Metrics.CreateCounter("orders_replayed_total", "Orders answered from an earlier identical request.");
         _statusChanges = module.Metrics.CreateCounter("order_status_changes_total", "Changes of an order's status.", ["from", "to"]);
         _byStatus = module.Metrics.CreateGauge("orders_by_status", "Orders by their status.", ["status"]);
-        _value = module.Metrics.CreateHistogram("order_value", "Total of an order, in the currency of the label.", new HistogramConfiguration
+        _value = module.Metrics.CreateHistogram("order_value", "Total of an order, in the currency of the label.",
+            new HistogramConfiguration { LabelNames = ["currency"], Buckets = [5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000] })
+            .WithLabels(currency);
+        _lines = module.Metrics.CreateHistogram("order_lines", "Lines of an order.",
+            new HistogramConfiguration { Buckets = [1, 2, 3, 5, 10, 20, 50, 100] });
+        _revenue = module.Metrics.CreateCounter("order_revenue_total", "Value of the orders that were paid.", ["currency"])
+            .WithLabels(currency);
+        _refunds = module.Metrics.CreateCounter("order_refunds_total", "Value of the paid orders that were cancelled.", ["currency"])
+            .WithLabels(currency);
+        module.Registry.AddBeforeCollectCallback(async _ =>
         {
-            LabelNames = ["currency"],
-            Buckets = [5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000],
-        }).WithLabels(currency);
-        _lines = module.Metrics.CreateHistogram("order_lines", "Lines of an order.", new HistogramConfiguration { Buckets = [1, 2, 3, 5, 10, 20, 50, 100] });
-        _revenue = module.Metrics.CreateCounter("order_revenue_total", "Value of the orders that were paid.", ["currency"]).WithLabels(currency);
-        _refunds = module.Metrics.CreateCounter("order_refunds_total", "Value of the paid orders that were cancelled.", ["currency"]).WithLabels(currency);
-        module.Registry.AddBeforeCollectCallback(CorrectValue);
+            CorrectValue();
+            foreach ((string status, long orders) in await store.CountByStatusAsync()) _byStatus.WithLabels(status).Set(orders);
+        });
         foreach (string reason in Rejection.All) _rejected.WithLabels(reason);
         foreach ((string from, string to) in OrderStatus.Changes) _statusChanges.WithLabels(from, to);
         foreach (string status in OrderStatus.All) _byStatus.WithLabels(status);
     }
 
-    /// <summary>The state that the database was found in.</summary>
-    public void Load(IReadOnlyDictionary<string, long> ordersByStatus)
-    {
-        foreach ((string status, long orders) in ordersByStatus) _byStatus.WithLabels(status).Set(orders);
-    }
-
-    /// <summary>Orders in a status, or in all.</summary>
-    public long Orders(string? status) => status is null
-        ? OrderStatus.All.Sum(each => (long)_byStatus.WithLabels(each).Value)
-        : (long)_byStatus.WithLabels(status).Value;
-
     public void Placed(Order order)
     {
         _created.Inc();
-        _byStatus.WithLabels(order.Status).Inc();
         lock (_valuing)
         {
             _value.Observe((double)Money.FromCents(order.TotalCents));
@@ -83,14 +78,18 @@ internal sealed class OrderMetrics
     public void Changed(string from, Order order)
     {
         _statusChanges.WithLabels(from, order.Status).Inc();
-        _byStatus.WithLabels(from).Dec();
-        _byStatus.WithLabels(order.Status).Inc();
         if (order.Status == OrderStatus.Paid) Add(_revenue, ref _revenueCents, order.TotalCents);
         if (from == OrderStatus.Paid && order.Status == OrderStatus.Cancelled) Add(_refunds, ref _refundsCents, order.TotalCents);
     }
 
-    // A histogram sums doubles, which drifts from what clients counted. So what it shows is brought to the sum in cents: by an observation of the
-    // difference, which is next to nothing, and another that takes its count back.
+    public void Deleted(int orders) => _deleted.Inc(orders);
+
+    // Summed in cents: a sum of doubles would drift from what clients counted.
+    private static void Add(Counter.Child counter, ref long sumCents, long cents) =>
+        counter.IncTo((double)Money.FromCents(Interlocked.Add(ref sumCents, cents)));
+
+    // A histogram sums doubles, which drifts from what clients counted. So its sum is brought to that of the cents: by an
+    // observation of the difference, which is next to nothing, and another that takes its count back.
     private void CorrectValue()
     {
         lock (_valuing)
@@ -100,18 +99,5 @@ internal sealed class OrderMetrics
             _value.Observe(0, -1);
             _value.Observe(difference, 1);
         }
-    }
-
-    public void Deleted(string status, int orders)
-    {
-        _deleted.Inc(orders);
-        _byStatus.WithLabels(status).Dec(orders);
-    }
-
-    // Summed in cents: a sum of doubles would drift from what clients counted.
-    private static void Add(Counter.Child counter, ref long sumCents, long cents)
-    {
-        sumCents += cents;
-        counter.IncTo((double)Money.FromCents(sumCents));
     }
 }

@@ -3,7 +3,7 @@ using AspNetCoreGeneratedDocument;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
-using Shop.Platform.Data;
+using Shop.Inventory.Contracts;
 using Shop.Platform.Http;
 using Shop.Platform.Modules;
 using Shop.Platform.Pages;
@@ -13,7 +13,8 @@ using Shop.Products.Contracts;
 namespace Shop.Orders;
 
 /// <summary>The pages of the orders service: the board, an order, the checkout.</summary>
-internal sealed class OrderPages(OrderStore store, PlaceOrder placeOrder, OrderLifecycle lifecycle, OrderFeed feed, IProductCatalogue products,
+internal sealed class OrderPages(
+    IOrderStore store, PlaceOrder placeOrder, OrderLifecycle lifecycle, OrderFeed feed, IProductCatalogue products,
     [FromKeyedServices(OrdersModule.Name)] ModuleContext module)
 {
     private const int BoardRows = 50;
@@ -25,31 +26,36 @@ internal sealed class OrderPages(OrderStore store, PlaceOrder placeOrder, OrderL
 
     public void Map(ModuleRoutes routes)
     {
-        routes.Home(Board);
-        routes.Page("/order/{order_id}", http => ValueTask.FromResult(Show(http, (string)http.GetRouteValue("order_id")!, null)));
+        routes.Home(BoardAsync);
+        routes.Page("/order/{order_id}", http => ShowAsync(http, (string)http.GetRouteValue("order_id")!));
         routes.Form("/order/{order_id}", ChangeAsync);
         routes.Form("/checkout", CheckoutAsync);
         routes.Stream("/board/events", feed.Events);
     }
 
-    private async ValueTask<IResult> Board(HttpContext http)
+    private async ValueTask<IResult> BoardAsync(HttpContext http)
     {
         string? status = http.Request.Query["status"], customer = http.Request.Query["customer_id"];
-        var filter = new OrderFilter(OrderStatus.All.Contains(status) ? status : null, string.IsNullOrEmpty(customer) ? null : customer, null);
-        string position = feed.Events.Position; // before the orders are read: none comes in between
-        IReadOnlyList<OrderHead> orders = await module.QueryAsync(http, end => store.Newest(filter, BoardRows, end));
+        var filter = new OrderFilter(
+            OrderStatus.All.Contains(status) ? status : null, string.IsNullOrEmpty(customer) ? null : customer);
+        string position = feed.Events.Position; // before the orders are read, so that none is missed in between
+        IReadOnlyList<OrderHead> orders = await module.QueryAsync(http, end => store.ListNewestAsync(filter, BoardRows, end));
         return new Page("Orders", new Pages_Board { Model = new BoardModel(orders, filter, position, _currency) });
     }
 
-    private IResult Show(HttpContext http, string id, string? refusal)
+    private async ValueTask<IResult> ShowAsync(HttpContext http, string id, string? error = null)
     {
         string position = feed.Events.Position;
-        if (store.Find(id) is not { } order) return Problem.NotFound("order", id);
+        if (await store.FindAsync(id) is not { } order) return Problem.NotFound("order", id);
         bool takesForms = Site.Of(http).TakesForms;
-        (string Verb, string Status)[] possible = [.. Steps.Where(step => takesForms && OrderStatus.Changes.Contains((order.Status, step.Status)))];
-        return new Page($"Order {order.Id}", new Pages_Order { Model = new OrderModel(order, store.Events(id), [.. possible.Select(step => step.Verb)], refusal, position, _currency) })
+        string[] possible =
+        [
+            .. Steps.Where(step => takesForms && OrderStatus.Changes.Contains((order.Status, step.Status))).Select(step => step.Verb),
+        ];
+        var model = new OrderModel(order, await store.EventsAsync(id), possible, error, position, _currency);
+        return new Page($"Order {order.Id}", new Pages_Order { Model = model })
         {
-            Status = refusal is null ? StatusCodes.Status200OK : StatusCodes.Status409Conflict,
+            Status = error is null ? StatusCodes.Status200OK : StatusCodes.Status409Conflict,
         };
     }
 
@@ -58,55 +64,81 @@ internal sealed class OrderPages(OrderStore store, PlaceOrder placeOrder, OrderL
         string id = (string)http.GetRouteValue("order_id")!;
         IFormCollection form = await http.Request.ReadFormAsync();
         string? status = Steps.FirstOrDefault(step => step.Verb == form["step"]).Status;
-        if (status is null) return Show(http, id, "There is no such step.");
-        Reply<OrderLifecycle.Change> reply = await lifecycle.ChangeAsync(id, status);
-        return reply.Problem is { } problem ? Show(http, id, problem.Error) : Page.SeeOther($"/order/{id}");
+        if (status is null) return await ShowAsync(http, id, "An order has no such step.");
+        OrderResult result = await lifecycle.ChangeAsync(id, status);
+        return result.Problem is { } problem ? await ShowAsync(http, id, problem.Error) : Page.SeeOther($"/order/{id}");
     }
 
     private async ValueTask<IResult> CheckoutAsync(HttpContext http)
     {
         IFormCollection form = await http.Request.ReadFormAsync();
         string customer = form["customer_id"].ToString(), key = form["key"].ToString();
-        long?[] seen = [.. form["unit_price_cents"].Select(cents => long.TryParse(cents, NumberStyles.None, CultureInfo.InvariantCulture, out long price) ? price : (long?)null)];
-        (string ProductId, string Quantity)[] typed = [.. form["product_id"].Zip(form["quantity"], (product, quantity) => (product ?? "", (quantity ?? "").Trim()))];
-        var errors = new ValidationErrors();
+        long?[] seen = [.. form["unit_price_cents"].Select(Cents)];
+        (string ProductId, string Quantity)[] typed =
+            [.. form["product_id"].Zip(form["quantity"], (product, quantity) => (product ?? "", (quantity ?? "").Trim()))];
         if (!IdempotencyKey.IsKey(key)) key = Guid.NewGuid().ToString();
-        PlaceOrderRequest request = PlaceOrderRequest.Read(customer, typed, key, errors) with { SeenCents = [.. typed.Select((_, i) => seen.ElementAtOrDefault(i))] };
+        var errors = new ValidationErrors();
+        IReadOnlyList<Shortage> shortages = [];
+        PlaceOrderRequest request = PlaceOrderRequest.Read(customer, typed, key, errors) with
+        {
+            SeenCents = [.. typed.Select((_, i) => seen.ElementAtOrDefault(i))],
+        };
         if (!errors.Any)
         {
-            PlaceOrder.PlaceOrderResult placement = await placeOrder.PlaceAsync(request);
-            if (placement.Order is { } order)
+            OrderResult result = await placeOrder.PlaceAsync(request);
+            if (result.Order is { } order)
             {
                 http.Response.Cookies.Delete("basket");
                 return Page.SeeOther($"/order/{order.Id}");
             }
 
-            errors = placement.Problem!.Errors ?? errors;
-            if (!errors.Any) errors.Add("items", placement.Problem.Error);
+            errors = result.Problem!.Errors ?? errors;
+            if (!errors.Any) errors.Add("items", result.Problem.Error);
+            shortages = result.Shortages;
         }
 
-        // A new try is a new request: what was refused must not be answered from the old key.
         IReadOnlyList<ProductOnSale?> sold = await products.FindAsync([.. typed.Select(line => line.ProductId)]);
-        CheckoutLine[] lines = [.. typed.Select((line, i) => new CheckoutLine(line.ProductId, sold[i], seen.ElementAtOrDefault(i), line.Quantity, errors.Of($"items[{i}]")))];
-        return new Page("Checkout", new Pages_Checkout { Model = new CheckoutModel(customer, Guid.NewGuid().ToString(), lines, errors.Of("customer_id"), errors.Of("items", exactly: true), Site.Of(http), _currency) })
+        CheckoutLine[] lines =
+        [
+            .. typed.Select((line, i) => new CheckoutLine(line.ProductId, sold[i], seen.ElementAtOrDefault(i), line.Quantity,
+                TooFew(shortages, line.ProductId, sold[i]) ?? errors.Of($"items[{i}]"))),
+        ];
+        // The next try is another request: it must not be answered from the key of this one.
+        var model = new CheckoutModel(customer, Guid.NewGuid().ToString(), lines,
+            errors.Of("customer_id"), errors.Of("items", exactly: true), Site.Of(http), _currency);
+        return new Page("Checkout", new Pages_Checkout { Model = model }) { Status = StatusCodes.Status409Conflict };
+    }
+
+    private static long? Cents(string? text) =>
+        long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out long cents) ? cents : null;
+
+    private static string? TooFew(IReadOnlyList<Shortage> shortages, string productId, ProductOnSale? product)
+    {
+        if (shortages.FirstOrDefault(shortage => shortage.ProductId == productId) is not { } shortage) return null;
+        string name = product?.Name ?? productId;
+        return shortage.Available switch
         {
-            Status = StatusCodes.Status409Conflict,
+            0 => $"None of \"{name}\" are left.",
+            1 => $"Only 1 of \"{name}\" is left.",
+            _ => $"Only {shortage.Available} of \"{name}\" are left.",
         };
     }
 }
 
-/// <summary>The newest orders, as a filter has them.</summary>
+/// <summary>The newest orders that a filter lets through.</summary>
 internal sealed record BoardModel(IReadOnlyList<OrderHead> Orders, OrderFilter Filter, string Position, string Currency);
 
-/// <summary>An order, what happened to it, and what can be done with it.</summary>
-internal sealed record OrderModel(Order Order, IReadOnlyList<(string Status, long At)> Events, IReadOnlyList<string> Steps, string? Error, string Position, string Currency);
+/// <summary>An order, the statuses it has had, and the steps that are possible now.</summary>
+internal sealed record OrderModel(
+    Order Order, IReadOnlyList<OrderEvent> Events, IReadOnlyList<string> Steps, string? Error, string Position, string Currency);
 
-/// <summary>An order that was not taken: all that was typed, and what is wrong with it.</summary>
-internal sealed record CheckoutModel(string Customer, string Key, IReadOnlyList<CheckoutLine> Lines, string? CustomerError, string? Error, Site Site, string Currency);
+/// <summary>An order that was not placed: all that was typed, and its errors.</summary>
+internal sealed record CheckoutModel(
+    string Customer, string Key, IReadOnlyList<CheckoutLine> Lines, string? CustomerError, string? Error, Site Site, string Currency);
 
-/// <summary>A line of it.</summary>
+/// <summary>A line of an order that was not placed.</summary>
 internal sealed record CheckoutLine(string ProductId, ProductOnSale? Product, long? SeenCents, string Quantity, string? Error)
 {
-    /// <summary>The price that the customer saw, if it is another now.</summary>
+    /// <summary>The price that the customer saw, if it has changed since.</summary>
     public long? OldCents => Product is not null && SeenCents != Product.PriceCents ? SeenCents : null;
 }

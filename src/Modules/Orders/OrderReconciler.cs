@@ -3,58 +3,70 @@ using System.Threading.Channels;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Shop.Inventory.Contracts;
+using Shop.Platform;
 using Shop.Platform.Data;
-using Shop.Platform.Data.Sqlite;
 using Shop.Platform.Modules;
 
 namespace Shop.Orders;
 
 /// <summary>
-/// Keeps Inventory in step with the orders: what can wait is collected and done in one go, off the path of the answer; what
-/// failed is tried again; and what a crash left is settled at start, before a port is open. Every step may be repeated.
+/// Keeps the stock in step with the orders. What can wait is collected and done together, behind the answers; what failed is
+/// tried again; what a crash left is settled at the start, before a port is open. Every step may be repeated.
 /// </summary>
-internal sealed class OrderReconciler(OrderStore store, IInventory inventory, [FromKeyedServices(OrdersModule.Name)] ModuleContext module) : IAsyncDisposable
+internal sealed class OrderReconciler(
+    IOrderStore store, IInventory inventory, [FromKeyedServices(OrdersModule.Name)] ModuleContext module) : IAsyncDisposable
 {
-    /// <summary>Most reservations of one write: so many cost no more than a full batch of orders.</summary>
+    /// <summary>The most reservations in one write: so many cost no more than a full batch of orders.</summary>
     internal const int StepsPerWrite = 1024;
+
+    /// <summary>If every try fails, the log has a line every ten seconds.</summary>
+    private const int FailuresPerLine = 50;
 
     private static readonly TimeSpan RetryDelay = TimeSpan.FromMilliseconds(200);
 
-    /// <summary>While nothing but failures come, the log has a line for every tenth second.</summary>
-    private const int FailuresPerLine = 50;
-
-    /// <summary>How long steps are collected. Each go is a commit that orders wait behind; a crash leaves so much more to settle.</summary>
+    /// <summary>
+    /// How long steps are collected. Each time there is one commit, which orders wait for; and the longer the time, the more a
+    /// crash leaves to settle.
+    /// </summary>
     private static readonly TimeSpan CollectTime = TimeSpan.FromMilliseconds(20);
 
-    private readonly Channel<(Kind Kind, ReservationId Reservation)> _steps =
-        Channel.CreateUnbounded<(Kind, ReservationId)>(new UnboundedChannelOptions { SingleReader = true });
+    private readonly Channel<(Step Step, ReservationId Reservation)> _new =
+        Channel.CreateUnbounded<(Step, ReservationId)>(new UnboundedChannelOptions { SingleReader = true });
 
-    private readonly Dictionary<Kind, Queue<ReservationId>> _open = Enum.GetValues<Kind>()
-        .ToDictionary(kind => kind, _ => new Queue<ReservationId>());
-    private readonly ConcurrentDictionary<string, bool> _beingUndone = new(StringComparer.Ordinal);
+    private readonly Dictionary<Step, Queue<ReservationId>> _open =
+        Enum.GetValues<Step>().ToDictionary(step => step, _ => new Queue<ReservationId>());
+
+    private readonly ConcurrentDictionary<string, bool> _beingReleased = new(StringComparer.Ordinal);
     private readonly CancellationTokenSource _stopping = new();
     private Task _loop = Task.CompletedTask;
-    private int _failures;
+    private Periodic? _recovery;
+    private int _failures, _confirmed, _released;
 
-    private enum Kind
+    /// <summary>The steps, in the order in which they are done.</summary>
+    private enum Step
     {
+        /// <summary>The order exists: its reservation may stay.</summary>
         Confirm,
-        Undo,
+
+        /// <summary>The order may not exist: its reservation stays or goes with it.</summary>
+        Settle,
+
+        /// <summary>The order was shipped: its units leave the stock.</summary>
         Ship,
+
+        /// <summary>The order was cancelled: its units can be sold again.</summary>
         Release,
-        Followed,
+
+        /// <summary>The stock has followed: the change leaves the stock outbox.</summary>
+        Complete,
     }
 
-    /// <summary>Settles what a crash left. It costs what is pending, not what is stored.</summary>
+    /// <summary>Settles what a crash has left. It costs what is pending, not what is stored.</summary>
     /// <exception cref="StoreException">A database can't be used.</exception>
     public async Task ReconcileAsync()
     {
-        IReadOnlyList<ReservationId> unconfirmed = await inventory.UnconfirmedAsync();
-        int withOrders = store.WithOrders(unconfirmed).Count;
-        foreach (ReservationId reservation in unconfirmed) _open[Kind.Undo].Enqueue(reservation);
-        IReadOnlyList<(ReservationId Reservation, string Status)> pending = store.Pending();
-        foreach ((ReservationId reservation, string status) in pending) _open[Following(status)].Enqueue(reservation);
-
+        (int reservations, int changes) = await FindLeftoversAsync();
+        TakeNewSteps();
         Exception? failure = await DoAsync();
         for (long start = module.Clock.GetTimestamp();
             failure is WriteRefusedException && module.Clock.GetElapsedTime(start) < module.Settings.RequestTimeout;)
@@ -63,76 +75,82 @@ internal sealed class OrderReconciler(OrderStore store, IInventory inventory, [F
             failure = await DoAsync();
         }
 
-        if (failure is not null)
-        {
-            if (failure is StoreException) throw failure;
-            Warn(failure);
-        }
-
-        if (unconfirmed.Count + pending.Count > 0)
-        {
-            module.Log.LogInformation(
-                "Settled what the last run left: {Confirmed} reservations confirmed, {Released} without an order released, {Carried} status changes carried out",
-                withOrders, unconfirmed.Count - withOrders, pending.Count);
-        }
+        if (failure is StoreException) throw failure;
+        if (failure is not null) Warn(failure);
+        if (reservations + changes == 0) return;
+        module.Log.LogInformation(
+            "Settled what the last run left: {Confirmed} reservations confirmed, {Released} without an order released, "
+            + "{Changes} status changes carried out", _confirmed, _released, changes);
     }
 
     /// <summary>Starts the work behind the answers.</summary>
-    public void Start() => _loop = Task.Run(RunAsync);
-
-    /// <summary>The order exists: its reservation may stay.</summary>
-    public void Confirm(ReservationId reservation) => _steps.Writer.TryWrite((Kind.Confirm, reservation));
-
-    /// <summary>The order could not be placed: its reservation goes, unless there is the order all the same.</summary>
-    public void Undo(ReservationId reservation)
+    public void Start()
     {
-        _beingUndone[reservation.OrderId] = true;
-        _steps.Writer.TryWrite((Kind.Undo, reservation));
+        _loop = Task.Run(RunAsync);
+        if (store.RecoveryPeriod is { } period)
+            _recovery = new Periodic("Looking for what other hosts left", period, FindLeftoversAsync, module.Clock, module.Log);
     }
 
-    /// <summary>Whether an earlier try at this order is still being undone.</summary>
-    public bool IsBeingUndone(string orderId) => _beingUndone.ContainsKey(orderId);
+    /// <summary>The order exists: its reservation may stay.</summary>
+    public void Confirm(ReservationId reservation) => _new.Writer.TryWrite((Step.Confirm, reservation));
 
-    /// <summary>
-    /// Lets Inventory follow a status that is on disk: now, or soon if it can't at the moment. It never fails.
-    /// </summary>
-    public async Task FollowAsync(ReservationId reservation, string status)
+    /// <summary>The order could not be placed: its reservation goes, unless it turns out that the order exists.</summary>
+    public void ReleaseReservation(ReservationId reservation)
     {
-        Kind kind = Following(status);
+        _beingReleased[reservation.OrderId] = true;
+        _new.Writer.TryWrite((Step.Settle, reservation));
+    }
+
+    /// <summary>Whether what an earlier try at this order has reserved is still being released.</summary>
+    public bool IsBeingReleased(string orderId) => _beingReleased.ContainsKey(orderId);
+
+    /// <summary>Lets the stock follow a durable change of status: now, or soon if it can't at the moment. It never fails.</summary>
+    public async Task ApplyStockChangeAsync(StockChange change)
+    {
+        Step step = StepOf(change);
         try
         {
-            await FollowAsync(kind, [reservation]);
-            kind = Kind.Followed;
+            await MoveStockAsync(step, [change.Reservation]);
+            step = Step.Complete;
         }
         catch (Exception)
         {
-            // The change is noted on disk, and tried again behind the answers: the log has it if that fails, too.
+            // The change is in the outbox, and is tried again behind the answers; if that fails, too, the log says so.
         }
 
-        _steps.Writer.TryWrite((kind, reservation));
+        _new.Writer.TryWrite((step, change.Reservation));
     }
 
     /// <summary>Finishes what was collected.</summary>
     public async ValueTask DisposeAsync()
     {
-        if (!_steps.Writer.TryComplete()) return; // the module did, while the databases were open; the container comes later
+        if (!_new.Writer.TryComplete()) return; // the module disposes of it while the databases are open, the container later
+        if (_recovery is not null) await _recovery.DisposeAsync();
         await _stopping.CancelAsync();
         await _loop;
         _stopping.Dispose();
     }
 
-    private static Kind Following(string status) => status == OrderStatus.Shipped ? Kind.Ship : Kind.Release;
+    private static Step StepOf(StockChange change) => change.Status == OrderStatus.Shipped ? Step.Ship : Step.Release;
+
+    private async Task<(int Reservations, int Changes)> FindLeftoversAsync()
+    {
+        IReadOnlyList<ReservationId> unconfirmed = await inventory.UnconfirmedAsync();
+        foreach (ReservationId reservation in unconfirmed) _new.Writer.TryWrite((Step.Settle, reservation));
+        IReadOnlyList<StockChange> changes = await store.PendingStockChangesAsync();
+        foreach (StockChange change in changes) _new.Writer.TryWrite((StepOf(change), change.Reservation));
+        return (unconfirmed.Count, changes.Count);
+    }
 
     private async Task RunAsync()
     {
         bool isDone = true;
-        while (!isDone || await _steps.Reader.WaitToReadAsync())
+        while (!isDone || await _new.Reader.WaitToReadAsync())
         {
             await Task.Delay(isDone ? CollectTime : RetryDelay, module.Clock, _stopping.Token)
                 .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             bool isLast = _stopping.IsCancellationRequested;
-            while (_steps.Reader.TryRead(out (Kind Kind, ReservationId Reservation) step))
-                _open[step.Kind].Enqueue(step.Reservation);
+            TakeNewSteps();
             Exception? failure = await DoAsync();
             isDone = failure is null;
             if (isDone) _failures = 0;
@@ -141,25 +159,30 @@ internal sealed class OrderReconciler(OrderStore store, IInventory inventory, [F
         }
     }
 
+    private void TakeNewSteps()
+    {
+        while (_new.Reader.TryRead(out (Step Step, ReservationId Reservation) step)) _open[step.Step].Enqueue(step.Reservation);
+    }
+
     /// <summary>Does what is open. What fails stays open, and keeps nothing else from being done.</summary>
     /// <returns>A failure; null if nothing is left open.</returns>
     private async Task<Exception?> DoAsync()
     {
         Exception? failure = null;
-        foreach (Kind kind in Enum.GetValues<Kind>()) failure = await DoAsync(kind, _open[kind]) ?? failure;
+        foreach (Step step in Enum.GetValues<Step>()) failure = await DoAsync(step, _open[step]) ?? failure;
         return failure;
     }
 
-    private async Task<Exception?> DoAsync(Kind kind, Queue<ReservationId> steps)
+    private async Task<Exception?> DoAsync(Step step, Queue<ReservationId> reservations)
     {
         Exception? failure = null;
         int width = StepsPerWrite;
-        for (int left = steps.Count; left > 0;)
+        for (int left = reservations.Count; left > 0;)
         {
-            ReservationId[] some = [.. steps.Take(Math.Min(width, left))];
+            ReservationId[] some = [.. reservations.Take(Math.Min(width, left))];
             try
             {
-                await DoAsync(kind, some);
+                await DoAsync(step, some);
             }
             catch (StoreException exception)
             {
@@ -167,63 +190,60 @@ internal sealed class OrderReconciler(OrderStore store, IInventory inventory, [F
             }
             catch (Exception) when (some.Length > 1)
             {
-                width = 1; // who is at fault?
+                width = 1; // to find the one that fails
                 continue;
             }
             catch (Exception exception)
             {
                 failure = exception;
-                steps.Enqueue(some[0]);
+                reservations.Enqueue(some[0]);
             }
 
-            for (int i = 0; i < some.Length; i++) steps.Dequeue();
+            for (int i = 0; i < some.Length; i++) reservations.Dequeue();
             left -= some.Length;
         }
 
         return failure;
     }
 
-    private async Task DoAsync(Kind kind, ReservationId[] some)
+    private async Task DoAsync(Step step, ReservationId[] some)
     {
-        switch (kind)
+        switch (step)
         {
-            case Kind.Confirm:
+            case Step.Confirm:
                 await inventory.ConfirmAsync(some);
                 break;
-            case Kind.Undo:
-                await UndoAsync(some);
+            case Step.Settle:
+                await SettleAsync(some);
                 break;
-            case Kind.Ship or Kind.Release:
-                await FollowAsync(kind, some);
-                foreach (ReservationId reservation in some) _open[Kind.Followed].Enqueue(reservation);
+            case Step.Ship or Step.Release:
+                await MoveStockAsync(step, some);
+                foreach (ReservationId reservation in some) _open[Step.Complete].Enqueue(reservation);
                 break;
             default:
-                await store.Writes.WriteAsync(() =>
-                {
-                    foreach (ReservationId reservation in some) store.RemovePending(reservation.OrderId);
-                    return WriteResult.Commit(some.Length);
-                });
+                await store.CompleteStockChangesAsync(some);
                 break;
         }
     }
 
-    // A write that failed may have taken effect all the same: whether there is the order decides.
-    private async Task UndoAsync(ReservationId[] some)
+    // A write that failed may have taken effect all the same: the store decides.
+    private async Task SettleAsync(ReservationId[] some)
     {
-        await store.Writes.CommitBarrierAsync();
-        IReadOnlySet<ReservationId> withOrders = store.WithOrders(some);
+        IReadOnlySet<ReservationId> withOrders = await store.SettleAsync(some);
+        ReservationId[] without = [.. some.Where(reservation => !withOrders.Contains(reservation))];
         await inventory.ConfirmAsync([.. withOrders]);
-        await inventory.ReleaseAsync([.. some.Where(reservation => !withOrders.Contains(reservation))]);
-        foreach (ReservationId reservation in some) _beingUndone.TryRemove(reservation.OrderId, out _);
+        await inventory.ReleaseAsync(without);
+        _confirmed += withOrders.Count;
+        _released += without.Length;
+        foreach (ReservationId reservation in some) _beingReleased.TryRemove(reservation.OrderId, out _);
     }
 
-    private Task FollowAsync(Kind kind, ReservationId[] some) =>
-        kind == Kind.Ship ? inventory.ShipAsync(some) : inventory.ReleaseAsync(some);
+    private Task MoveStockAsync(Step step, ReservationId[] some) =>
+        step == Step.Ship ? inventory.ShipAsync(some) : inventory.ReleaseAsync(some);
 
     private void Warn(Exception failure)
     {
         if (_failures++ % FailuresPerLine == 0)
-            module.Log.LogWarning("Bringing Inventory in step with the orders failed and is tried again: {Error}",
-                failure.Message);
+            module.Log.LogWarning("Bringing Inventory in step with the orders failed and is tried again: {Error}", failure.Message);
     }
 }

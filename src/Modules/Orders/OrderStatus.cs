@@ -11,7 +11,10 @@ internal sealed class OrderStatus : IChoices
     public const string Delivered = "delivered";
     public const string Cancelled = "cancelled";
 
-    public static readonly IReadOnlyList<string> All = [Created, Paid, Shipped, Delivered, Cancelled];
+    private static readonly string[] Names = [Created, Paid, Shipped, Delivered, Cancelled];
+
+    /// <summary>All statuses. An order only ever goes from one of them to a later one.</summary>
+    public static readonly IReadOnlyList<string> All = Names;
 
     private OrderStatus()
     {
@@ -19,15 +22,19 @@ internal sealed class OrderStatus : IChoices
 
     static IReadOnlyList<string> IChoices.Names => All;
 
-    /// <summary>Those in which an order holds its units.</summary>
+    /// <summary>The statuses in which an order holds units.</summary>
     public static readonly IReadOnlyList<string> Open = [Created, Paid];
 
-    /// <summary>Those that an order never leaves.</summary>
+    /// <summary>The statuses that an order never leaves.</summary>
     public static readonly IReadOnlyList<string> Final = [Delivered, Cancelled];
 
+    /// <summary>The changes of status that are allowed.</summary>
     public static readonly IReadOnlyList<(string From, string To)> Changes =
         [(Created, Paid), (Paid, Shipped), (Shipped, Delivered), (Created, Cancelled), (Paid, Cancelled)];
 
-    /// <summary>Whether Inventory has to follow: units leave the stock, or come back to it.</summary>
+    /// <summary>The place of a status in <see cref="All"/>.</summary>
+    public static int IndexOf(string status) => Array.IndexOf(Names, status);
+
+    /// <summary>Whether the stock has to follow: units leave it, or can be sold again.</summary>
     public static bool MovesStock(string status) => status is Shipped or Cancelled;
 }

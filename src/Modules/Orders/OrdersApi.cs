@@ -12,7 +12,8 @@ namespace Shop.Orders;
 
 /// <summary>The routes of the orders service.</summary>
 internal sealed class OrdersApi(
-    OrderStore store, OrderMetrics metrics, PlaceOrder placeOrder, OrderLifecycle lifecycle, [FromKeyedServices(OrdersModule.Name)] ModuleContext module)
+    IOrderStore store, OrderMetrics metrics, PlaceOrder placeOrder, OrderLifecycle lifecycle,
+    [FromKeyedServices(OrdersModule.Name)] ModuleContext module)
 {
     private const string Tag = "Orders";
 
@@ -87,34 +88,27 @@ internal sealed class OrdersApi(
         Query query = Query.Of(http, ListQuery);
         var filter = new OrderFilter(query.Read(Status), query.Read(CustomerId), query.Read(ProductId));
         long limit = query.Read(Paging.Limit)!.Value;
-        long? before = query.ReadRowCursor();
+        long? cursor = query.ReadRowCursor();
         if (query.Error is { } error) return error;
 
-        (PageOf<(long Seq, Order Order)> page, RowTotal total) = await module.QueryAsync(http, end =>
-        {
-            PageOf<(long Seq, Order Order)> read = store.List(filter, before, limit, end);
-            // By status they are counted already.
-            return (read, filter.UsesSegments
-                ? Paging.Count(read.Rows.Count, areAll: before is null && !read.HasMore, atMost => store.Count(filter, atMost, end))
-                : new RowTotal(metrics.Orders(filter.Status)));
-        });
-        IReadOnlyList<(long Seq, Order Order)> orders = Paging.Page(http, page, total, row => row.Seq.ToString());
-        return JsonAnswer.Ok([.. orders.Select(row => row.Order.ToBody())], OrdersJson.Default.OrderBodyArray);
+        OrderPage page = await module.QueryAsync(http, end => store.ListAsync(filter, cursor, limit, end));
+        Paging.Announce(http, page.Total, page.Next is { } next ? Paging.Cursor(next.ToString()) : null);
+        return JsonAnswer.Ok([.. page.Orders.Select(order => order.ToBody())], OrdersJson.Default.OrderBodyArray);
     }
 
-    private ValueTask<IResult> Find(HttpContext http)
+    private async ValueTask<IResult> Find(HttpContext http)
     {
         string id = (string)http.GetRouteValue("order_id")!;
-        return ValueTask.FromResult(store.Find(id) is { } order
+        return await store.FindAsync(id) is { } order
             ? JsonAnswer.Ok(order.ToBody(), OrdersJson.Default.OrderBody)
-            : Problem.NotFound("order", id));
+            : Problem.NotFound("order", id);
     }
 
-    private ValueTask<IResult> Events(HttpContext http)
+    private async ValueTask<IResult> Events(HttpContext http)
     {
         string id = (string)http.GetRouteValue("order_id")!;
-        return ValueTask.FromResult(store.Events(id) is { Count: > 0 } events
-            ? JsonAnswer.Ok([.. events.Select(step => new OrderEventBody(step.Status, new UtcTime(step.At)))], OrdersJson.Default.OrderEventBodyArray)
-            : Problem.NotFound("order", id));
+        return await store.EventsAsync(id) is { Count: > 0 } events
+            ? JsonAnswer.Ok([.. events.Select(OrderEventBody.Of)], OrdersJson.Default.OrderEventBodyArray)
+            : Problem.NotFound("order", id);
     }
 }

@@ -1,5 +1,6 @@
 using Microsoft.Extensions.DependencyInjection;
 using Shop.Inventory.Contracts;
+using Shop.Orders.Storage.Sqlite;
 using Shop.Platform.Data.Sqlite;
 using Shop.Platform.Http;
 using Shop.Platform.Modules;
@@ -25,8 +26,8 @@ public sealed class OrdersModule : IShopModule
     /// <inheritdoc/>
     public void AddServices(IServiceCollection services)
     {
-        services.AddSingleton(provider => new OrderStore(Context(provider).Database));
-        services.AddSingleton(provider => new OrderMetrics(Context(provider)));
+        services.AddSingleton<IOrderStore>(provider => new SqliteOrderStore(Context(provider).Database, Context(provider).Settings));
+        services.AddSingleton<OrderMetrics>();
         services.AddSingleton<OrderReconciler>();
         services.AddSingleton<OrderRetention>();
         services.AddSingleton<AsyncKeyedLock>();
@@ -38,25 +39,20 @@ public sealed class OrdersModule : IShopModule
         services.ConfigureHttpJsonOptions(options => options.SerializerOptions.TypeInfoResolverChain.Add(OrdersJson.Default));
     }
 
-    /// <summary>What differs in the books of the orders, and between them and the stock, in words.</summary>
+    /// <summary>The differences within the books of the orders, and between them and those of the stock, in words.</summary>
     public static IEnumerable<string> Differences(BookFile orders, StockBooks stock) => OrderBookStore.Differences(orders, stock);
 
     /// <inheritdoc/>
     public async Task StartAsync(IServiceProvider services, CancellationToken cancellationToken)
     {
         ModuleContext module = Context(services);
-        var store = services.GetRequiredService<OrderStore>();
-        if (module.Books.Agree)
-        {
-            _reconciler = services.GetRequiredService<OrderReconciler>();
-            await _reconciler.ReconcileAsync();
-            _reconciler.Start();
-        }
-
-        IReadOnlyDictionary<string, long> byStatus = store.CountByStatus();
-        services.GetRequiredService<OrderMetrics>().Load(byStatus);
+        var store = services.GetRequiredService<IOrderStore>();
+        _ = services.GetRequiredService<OrderMetrics>(); // a scrape may come before the first request
         if (!module.Books.Agree) return;
-        await CompareAsync(module, byStatus, services.GetRequiredService<IInventory>());
+        _reconciler = services.GetRequiredService<OrderReconciler>();
+        await _reconciler.ReconcileAsync();
+        _reconciler.Start();
+        await CompareAsync(module, await store.CountByStatusAsync(), services.GetRequiredService<IInventory>());
         if (!module.Books.Agree) return;
         _retention = services.GetRequiredService<OrderRetention>();
         _retention.Start();
@@ -79,8 +75,9 @@ public sealed class OrdersModule : IShopModule
 
     private static ModuleContext Context(IServiceProvider services) => services.GetRequiredKeyedService<ModuleContext>(Name);
 
-    // All is settled and no port is open: each open order holds its units, and nothing else holds any.
-    private static async Task CompareAsync(ModuleContext module, IReadOnlyDictionary<string, long> ordersByStatus, IInventory inventory)
+    // Everything is settled and no port is open: each open order has a reservation, and nothing else has one.
+    private static async Task CompareAsync(
+        ModuleContext module, IReadOnlyDictionary<string, long> ordersByStatus, IInventory inventory)
     {
         long open = OrderStatus.Open.Sum(status => ordersByStatus.GetValueOrDefault(status));
         long reservations = await inventory.CountReservationsAsync();

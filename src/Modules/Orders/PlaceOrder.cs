@@ -4,7 +4,6 @@ using Microsoft.Extensions.DependencyInjection;
 using Shop.Inventory.Contracts;
 using Shop.Platform;
 using Shop.Platform.Data;
-using Shop.Platform.Data.Sqlite;
 using Shop.Platform.Http;
 using Shop.Platform.Modules;
 using Shop.Platform.Requests;
@@ -13,18 +12,28 @@ using Shop.Products.Contracts;
 namespace Shop.Orders;
 
 /// <summary>
-/// An order is placed: validated, priced, its units held, then written. The order of the last two is the promise: units are
-/// held before the order exists, so nothing is sold twice, and what a crash leaves between them is settled at start.
+/// Places an order: reads the request, takes names and prices, reserves the units, writes the order. Units are reserved
+/// before the order exists, so none is sold twice; if a crash falls between the two, the reconciler releases them.
 /// </summary>
 internal sealed class PlaceOrder(
-    OrderStore store, OrderMetrics metrics, OrderFeed feed, OrderReconciler reconciler, OrderRetention retention, AsyncKeyedLock locks, IProductCatalogue products, IInventory inventory,
-    [FromKeyedServices(OrdersModule.Name)] ModuleContext module)
+    IOrderStore store, OrderMetrics metrics, OrderFeed feed, OrderReconciler reconciler, AsyncKeyedLock locks,
+    IProductCatalogue products, IInventory inventory, [FromKeyedServices(OrdersModule.Name)] ModuleContext module)
 {
-    /// <summary>What a problem with too little stock has beside the others.</summary>
+    /// <summary>A further member of the problem "too little stock".</summary>
     public static readonly ListField Shortages = new("shortages", 1, 100,
         new TextField("product_id", 1, 64) { Description = "The product.", Example = "\"prod_3\"", IsRequired = true },
-        new WholeNumberField("requested", 1, 1_000_000) { Description = "Units that the order wants.", Example = "5", IsRequired = true },
-        new WholeNumberField("available", 0, long.MaxValue) { Description = "Units that can be sold.", Example = "2", IsRequired = true })
+        new WholeNumberField("requested", 1, 1_000_000)
+        {
+            Description = "Units that the order asks for.",
+            Example = "5",
+            IsRequired = true,
+        },
+        new WholeNumberField("available", 0, long.MaxValue)
+        {
+            Description = "Units that can be sold.",
+            Example = "2",
+            IsRequired = true,
+        })
     {
         ItemSchema = "Shortage",
         Description = "If there is too little stock: each product that is short.",
@@ -34,7 +43,7 @@ internal sealed class PlaceOrder(
     public async ValueTask<IResult> HandleAsync(HttpContext http)
     {
         PlaceOrderRequest request;
-        // Gone before the wait for the disk: what waits is walked over by each collection of garbage.
+        // The body is given back before the wait for the disk: each garbage collection goes over what a waiting request holds.
         using (RequestBody body = RequestBody.Read(http))
         {
             request = PlaceOrderRequest.Read(http, body);
@@ -45,71 +54,116 @@ internal sealed class PlaceOrder(
             }
         }
 
-        return Answer(http, await PlaceAsync(request));
-    }
-
-    /// <summary>Places an order, or says why not.</summary>
-    /// <exception cref="StoreException">A database can't take it at the moment.</exception>
-    public Task<PlaceOrderResult> PlaceAsync(PlaceOrderRequest request) => request.IsRepeatable ? PlaceOnceAsync(request) : PlaceNewAsync(request);
-
-    private static IResult Answer(HttpContext http, PlaceOrderResult placement)
-    {
-        if (placement.Order is not { } order) return placement.Problem!;
-        IdempotencyKey.MarkReplayed(http, placement.IsReplayed);
+        OrderResult result = await PlaceAsync(request);
+        if (result.Order is not { } order) return result.Problem!;
+        IdempotencyKey.MarkReplayed(http, result.IsReplayed);
         http.Response.Headers.Location = $"{http.Request.PathBase.ToUriComponent()}/orders/{order.Id}";
         return JsonAnswer.Of(StatusCodes.Status201Created, order.ToBody(), OrdersJson.Default.OrderBody);
     }
 
-    private async Task<PlaceOrderResult> PlaceOnceAsync(PlaceOrderRequest request)
+    /// <summary>Places an order, once for each idempotency key and each id that a client chose.</summary>
+    /// <exception cref="StoreException">A database can't be used at the moment.</exception>
+    public async Task<OrderResult> PlaceAsync(PlaceOrderRequest request)
     {
-        using IDisposable turn = await locks.LockAsync(request.LockKeys());
         try
         {
-            return await FindEarlierAsync(request) ?? await PlaceNewAsync(request);
+            if (!request.IsRepeatable) return await PlaceNewAsync(request);
+            // An equal request at the same time waits, and is then answered from this one.
+            using IDisposable turn = await locks.LockAsync(request.LockKeys());
+            return await ReplayAsync(request) ?? await PlaceNewAsync(request);
         }
-        catch (KeyInUseException)
+        catch (StoreException)
         {
-            // By a change of an order: those don't wait here.
-            return await FindEarlierAsync(request) ?? new PlaceOrderResult(Problem: IdempotencyKey.Reused);
+            metrics.Rejected(Rejection.Overloaded);
+            throw;
         }
     }
 
-    private async Task<PlaceOrderResult> PlaceNewAsync(PlaceOrderRequest request)
+    private async Task<OrderResult> PlaceNewAsync(PlaceOrderRequest request)
     {
+        // 1. Names and prices as they are now.
         IReadOnlyList<ProductOnSale?> sold = await products.FindAsync(request.ProductIds());
-        if (sold.Contains(null)) return new PlaceOrderResult(Problem: UnknownProducts(request, sold));
-        if (PriceChanges(request, sold) is { } changed) return new PlaceOrderResult(Problem: changed);
+        if (sold.Contains(null)) return Reject(Rejection.UnknownProduct, UnknownProducts(request, sold));
+        if (PriceChanges(request, sold) is { } changed) return Reject(Rejection.Conflict, changed);
         (OrderLine[] lines, long total) = Price(request.Items, sold);
 
-        // An id of the client's own may be tried again; one of the shop's never is.
-        ReservationId id = request.OrderId is { } own ? new(own, Random.Shared.NextInt64(1, long.MaxValue)) : new(Guid.CreateVersion7().ToString(), 0);
-        if (reconciler.IsBeingUndone(id.OrderId)) return new PlaceOrderResult(Problem: BeingUndone(id.OrderId));
-        bool isHeld = false;
-        Order order;
+        // An id that a client chose may be tried again, and so each try has a number; an id of the shop's never is.
+        ReservationId reservation = request.OrderId is { } chosen
+            ? new(chosen, Random.Shared.NextInt64(1, long.MaxValue))
+            : new(Guid.CreateVersion7().ToString(), 0);
+        if (reconciler.IsBeingReleased(reservation.OrderId)) return Reject(Rejection.Overloaded, UnderWay(reservation.OrderId));
+
+        bool isReserved = false;
         try
         {
-            Reservation reservation = await inventory.ReserveAsync(id, request.Units());
-            if (reservation.Outcome == ReservationOutcome.TooLittleStock) return new PlaceOrderResult(Problem: TooLittleStock(request, reservation.Shortages));
-            if (reservation.Outcome == ReservationOutcome.HeldByAnother) return new PlaceOrderResult(Problem: Taken(request));
+            // 2. All units of all lines, in one durable write, or none.
+            Reservation reserved = await inventory.ReserveAsync(reservation, request.Units());
+            switch (reserved.Outcome)
+            {
+                case ReservationOutcome.TooLittleStock:
+                    return Reject(Rejection.InsufficientStock, TooLittleStock(request, reserved.Shortages)) with { Shortages = reserved.Shortages };
+                case ReservationOutcome.HeldByAnother:
+                    return await ReplayAsync(request) ?? Reject(Rejection.Overloaded, UnderWay(reservation.OrderId));
+            }
 
-            isHeld = true;
+            isReserved = true;
             FaultPoint.Reach("reserved");
+
+            // 3. The order and its idempotency key, in one durable write.
             long now = module.Now().ToMilliseconds();
-            order = new Order(id.OrderId, request.CustomerId, OrderStatus.Created, total, now, now, lines);
-            await store.Writes.WriteAsync(new InsertOrderCommand(this, id, order, request));
+            var order = new Order(reservation.OrderId, request.CustomerId, OrderStatus.Created, total, now, now, lines);
+            byte[]? fingerprint = request.OrderId is null ? null : request.Fingerprint;
+            PlaceResult result = await store.PlaceAsync(order, reservation, fingerprint, request.Key);
+            if (result == PlaceResult.Placed)
+            {
+                // On disk: from here on nothing may fail.
+                FaultPoint.Reach("written");
+                metrics.Placed(order);
+                feed.Tell(order);
+                reconciler.Confirm(reservation);
+                return new OrderResult(order);
+            }
         }
         catch (Exception exception)
         {
             // A call that failed may have taken effect, unless it was refused.
-            if (isHeld || exception is not WriteRefusedException) reconciler.Undo(id);
-            if (exception is StoreException) metrics.Rejected(Rejection.Overloaded);
+            if (isReserved || exception is not WriteRefusedException) reconciler.ReleaseReservation(reservation);
             throw;
         }
 
-        // On disk: from here on nothing may fail.
-        FaultPoint.Reach("written");
-        reconciler.Confirm(id);
-        return new PlaceOrderResult(order);
+        // Another request used the key or the id in between.
+        reconciler.ReleaseReservation(reservation);
+        return await ReplayAsync(request) ?? Reject(Rejection.Overloaded, UnderWay(reservation.OrderId));
+    }
+
+    /// <summary>The answer to an earlier, equal request; null if there was none.</summary>
+    private async Task<OrderResult?> ReplayAsync(PlaceOrderRequest request)
+    {
+        ReplayResult found = await store.ReplayAsync(request.Key, request.OrderId, request.Fingerprint, module.Now());
+        switch (found.Outcome)
+        {
+            case ReplayOutcome.Replayed:
+                metrics.Replayed();
+                return new OrderResult(found.Order!.AsPlaced(), IsReplayed: true);
+            case ReplayOutcome.KeyReused:
+                return Reject(Rejection.Conflict, IdempotencyKey.Reused);
+            case ReplayOutcome.OrderIdReused:
+                return Reject(Rejection.Conflict,
+                    Problem.Conflict($"The order_id '{request.OrderId}' was used for another order.", "order-id-reused"));
+            case ReplayOutcome.OrderDeleted:
+                // A key is forgotten before its order is deleted, unless the clock was set back, or orders were kept for ever when the key came.
+                return Reject(Rejection.Conflict, Problem.Conflict(
+                    $"The order '{found.OrderId}', which this Idempotency-Key stands for, was deleted because it was old.",
+                    "order-deleted"));
+            default:
+                return null;
+        }
+    }
+
+    private OrderResult Reject(string reason, Problem problem)
+    {
+        metrics.Rejected(reason);
+        return new OrderResult(Problem: problem);
     }
 
     private static (OrderLine[] Lines, long TotalCents) Price(IReadOnlyList<StockLine> items, IReadOnlyList<ProductOnSale?> sold)
@@ -126,81 +180,11 @@ internal sealed class PlaceOrder(
         return (lines, total);
     }
 
-    private WriteResult<Order> Insert(ReservationId reservation, Order order, PlaceOrderRequest request, byte[]? fingerprint)
+    private static Problem UnderWay(string orderId) => Problem.Unavailable(
+        $"An earlier try at the order '{orderId}' is still being undone; try again in a second.", "order-being-undone");
+
+    private static Problem UnknownProducts(PlaceOrderRequest request, IReadOnlyList<ProductOnSale?> sold)
     {
-        store.Insert(order, reservation.Number, request.OrderId is null ? null : fingerprint);
-        if (!store.Keys.TryAdd(request.Bound, order.Id, Timestamp.FromMilliseconds(order.CreatedAt))) throw new KeyInUseException();
-        return WriteResult.Commit(order);
-    }
-
-    private void Placed(Order order)
-    {
-        metrics.Placed(order);
-        feed.Tell(order);
-    }
-
-    private async ValueTask<PlaceOrderResult?> FindEarlierAsync(PlaceOrderRequest request)
-    {
-        if (request.Bound is { } key && store.Keys.Find(key, module.Now()) is { } kept)
-        {
-            if (kept.IsSame && Replayed(kept.Answer) is { } replayed) return replayed;
-            metrics.Rejected(Rejection.Conflict);
-            return new PlaceOrderResult(Problem: kept.IsSame ? Deleted(kept.Answer) : IdempotencyKey.Reused);
-        }
-
-        if (request.OrderId is null || store.FindId(request.OrderId) is not { Exists: true } order) return null;
-        if (!order.Fingerprint.AsSpan().SequenceEqual(request.Fingerprint)) return new PlaceOrderResult(Problem: Taken(request));
-        if (request.Bound is { } newKey && !await TryBindAsync(newKey, request.OrderId)) return null;
-        return Replayed(request.OrderId);
-    }
-
-    // Whatever way an answer took, its key stands for it from then on.
-    private async Task<bool> TryBindAsync(IdempotencyKey key, string orderId)
-    {
-        try
-        {
-            return await store.Writes.WriteAsync(() =>
-            {
-                DateTime now = module.Now();
-                if (!retention.Keep(orderId, now)) return WriteResult.Rollback(false);
-                if (!store.Keys.TryAdd(key, orderId, now)) throw new KeyInUseException();
-                return WriteResult.Commit(true);
-            });
-        }
-        catch (StoreException)
-        {
-            metrics.Rejected(Rejection.Overloaded);
-            throw;
-        }
-    }
-
-    // Null if the order was deleted meanwhile.
-    private PlaceOrderResult? Replayed(string orderId)
-    {
-        if (store.Find(orderId) is not { } order) return null;
-        metrics.Replayed();
-        return new PlaceOrderResult(order.AsPlaced(), IsReplayed: true);
-    }
-
-    // A key goes before its order, unless the clock was set back, or orders were kept for ever when the key was bound.
-    private static Problem Deleted(string orderId) =>
-        Problem.Conflict($"The order '{orderId}', which this Idempotency-Key stands for, was deleted because it was old.", "order-deleted");
-
-    private Problem Taken(PlaceOrderRequest request)
-    {
-        metrics.Rejected(Rejection.Conflict);
-        return Problem.Conflict($"The order_id '{request.OrderId}' was used for another order.", "order-id-reused");
-    }
-
-    private Problem BeingUndone(string id)
-    {
-        metrics.Rejected(Rejection.Overloaded);
-        return Problem.Unavailable($"An earlier try at the order '{id}' is still being undone; try again in a second.", "order-being-undone");
-    }
-
-    private Problem UnknownProducts(PlaceOrderRequest request, IReadOnlyList<ProductOnSale?> sold)
-    {
-        metrics.Rejected(Rejection.UnknownProduct);
         var errors = new ValidationErrors();
         for (int i = 0; i < sold.Count; i++)
         {
@@ -214,39 +198,42 @@ internal sealed class PlaceOrder(
     private Problem? PriceChanges(PlaceOrderRequest request, IReadOnlyList<ProductOnSale?> sold)
     {
         if (request.SeenCents is not { } seen) return null;
+        string currency = module.Settings.Currency;
         var errors = new ValidationErrors();
         for (int i = 0; i < sold.Count; i++)
         {
             if (seen[i] == sold[i]!.PriceCents) continue;
-            string now = Money.Text(sold[i]!.PriceCents, module.Settings.Currency);
-            errors.Add($"items[{i}].unit_price", seen[i] is { } then ? $"has changed: it was {Money.Text(then, module.Settings.Currency)}, and is {now} now" : $"is {now}");
+            string now = Money.Text(sold[i]!.PriceCents, currency);
+            errors.Add($"items[{i}].unit_price", seen[i] is { } then
+                ? $"has changed: it was {Money.Text(then, currency)}, and is {now} now"
+                : $"is {now}");
         }
 
-        if (!errors.Any) return null;
-        metrics.Rejected(Rejection.Conflict);
-        return new Problem(StatusCodes.Status409Conflict, errors.Summary, "price-changed") { Errors = errors };
+        return errors.Any ? new Problem(StatusCodes.Status409Conflict, errors.Summary, "price-changed") { Errors = errors } : null;
     }
 
-    private Problem TooLittleStock(PlaceOrderRequest request, IReadOnlyList<Shortage> shortages)
+    private static Problem TooLittleStock(PlaceOrderRequest request, IReadOnlyList<Shortage> shortages)
     {
-        metrics.Rejected(Rejection.InsufficientStock);
         var errors = new ValidationErrors();
         foreach (Shortage shortage in shortages)
         {
             for (int i = 0; i < request.Items.Count; i++)
             {
                 if (request.Items[i].ProductId == shortage.ProductId)
-                    errors.Add($"items[{i}].quantity", $"is more than there is: {shortage.ProductId} has {shortage.Available}, {shortage.Wanted} are wanted");
+                    errors.Add($"items[{i}].quantity", $"is more than there is: {InWords(shortage)}");
             }
         }
 
-        string inWords = string.Join("; ", shortages.Select(shortage => $"{shortage.ProductId} has {shortage.Available}, {shortage.Wanted} are wanted"));
+        string inWords = string.Join("; ", shortages.Select(InWords));
         return new Problem(StatusCodes.Status409Conflict, $"Too little stock: {inWords}.", "insufficient-stock")
         {
             Errors = errors,
             Extensions = json => WriteShortages(json, shortages),
         };
     }
+
+    private static string InWords(Shortage shortage) =>
+        $"{shortage.ProductId} has {shortage.Available}, {shortage.Wanted} are wanted";
 
     private static void WriteShortages(Utf8JsonWriter json, IReadOnlyList<Shortage> shortages)
     {
@@ -262,18 +249,14 @@ internal sealed class PlaceOrder(
 
         json.WriteEndArray();
     }
+}
 
-    private sealed class InsertOrderCommand(PlaceOrder handler, ReservationId reservation, Order order, PlaceOrderRequest request) : WriteCommand<Order>
-    {
-        private readonly byte[]? _fingerprint = request.IsRepeatable ? request.Fingerprint : null;
-
-        protected override WriteResult<Order> Run() => handler.Insert(reservation, order, request, _fingerprint);
-
-        protected override void Committed(Order answer) => handler.Placed(answer);
-    }
-
-    private sealed class KeyInUseException : Exception;
-
-    /// <summary>How it went: an order, or a problem.</summary>
-    internal readonly record struct PlaceOrderResult(Order? Order = null, bool IsReplayed = false, Problem? Problem = null);
+/// <summary>What came of a request for an order: the order, or a problem.</summary>
+/// <param name="Order">The order as this request, or an earlier, equal one, has left it.</param>
+/// <param name="IsReplayed">Whether it was an earlier one.</param>
+/// <param name="Problem">Why nothing was done.</param>
+internal readonly record struct OrderResult(Order? Order = null, bool IsReplayed = false, Problem? Problem = null)
+{
+    /// <summary>The products whose stock is too little, if that is the problem.</summary>
+    public IReadOnlyList<Shortage> Shortages { get; init; } = [];
 }

@@ -93,6 +93,10 @@ public sealed class QueryScheduler : IDisposable
         return scheduled.Result;
     }
 
+    /// <summary>Runs a query of a store as above. If the store waits, a thread of the scheduler waits with it.</summary>
+    public Task<T> RunAsync<T>(string client, Func<CancellationToken, ValueTask<T>> query, CancellationToken aborted) =>
+        RunAsync<T>(client, end => query(end).AsTask().GetAwaiter().GetResult(), aborted);
+
     /// <summary>Ends the threads. Queries that wait are not run.</summary>
     public void Dispose()
     {

@@ -48,7 +48,7 @@ public sealed class ModuleContext(ModuleIdentity identity, ShopSettings settings
     /// Runs a query of a store as above. If the store waits, a thread of the scheduler waits with it.
     /// </summary>
     public Task<T> QueryAsync<T>(HttpContext http, Func<CancellationToken, ValueTask<T>> query) =>
-        QueryAsync<T>(http, end => query(end).AsTask().GetAwaiter().GetResult());
+        Queries.RunAsync(ClientAddress.Of(http), query, http.RequestAborted);
 
     /// <summary>Makes metrics of this module's registry, each with the label <c>service</c> filled in.</summary>
     public IMetricFactory Metrics => field ??= Prometheus.Metrics.WithCustomRegistry(Registry)

@@ -23,6 +23,9 @@ public sealed record IdempotencyKey(string Text, byte[] Fingerprint)
     /// <summary>Name of the header on an answer that was given before.</summary>
     public const string ReplayedHeader = "Idempotency-Replayed";
 
+    /// <summary>How long an answer is kept, at least and at most.</summary>
+    public static readonly TimeSpan Retention = TimeSpan.FromHours(48);
+
     /// <summary>The header as a parameter of the OpenAPI document.</summary>
     public static readonly TextField Field = new(Header, 1, 255)
     {

@@ -13,9 +13,6 @@ namespace Shop.Platform.Data.Sqlite;
 [DapperAot]
 public sealed class IdempotencyKeys
 {
-    /// <summary>How long an answer is kept, at least and at most.</summary>
-    public static readonly TimeSpan Retention = TimeSpan.FromHours(48);
-
     /// <summary>Keys that one write deletes at most, so that other writes need not wait long.</summary>
     internal const int MaxPurgedAtOnce = 500;
 
@@ -144,7 +141,7 @@ public sealed class IdempotencyKeys
         while (purged == MaxPurgedAtOnce);
     }
 
-    private static long Oldest(DateTime now) => (now - Retention).ToMilliseconds();
+    private static long Oldest(DateTime now) => (now - IdempotencyKey.Retention).ToMilliseconds();
 
     private void Insert(IdempotencyKey key, string answer, DateTime now) =>
         _add.Set(1, key.Text).Set(2, key.Fingerprint).Set(3, answer).Set(4, now.ToMilliseconds()).Run();

@@ -1,14 +1,14 @@
 using Shop.Platform.Data.Sqlite;
 
-namespace Shop.Orders;
+namespace Shop.Orders.Storage.Sqlite;
 
 /// <summary>
-/// Name and price of a product as lines of orders show them, stored once for all lines that show the same. Used inside writes, on the writer's thread
-/// alone.
+/// Name and price of a product as lines of orders show them, stored once for all lines that show the same. Used inside
+/// writes, on the writer's thread alone.
 /// </summary>
-internal sealed class ProductSnapshotStore(GroupCommitWriter writes) : ITransactionParticipant
+internal sealed class ProductSnapshots(GroupCommitWriter writes) : ITransactionParticipant
 {
-    /// <summary>Products whose newest snapshot is kept in memory; any other is looked for in the database.</summary>
+    /// <summary>The most products whose newest snapshot is kept in memory; others are looked up in the database.</summary>
     internal const int MaxKept = 2048;
 
     private readonly Statement _find = writes.Prepare(
@@ -20,14 +20,14 @@ internal sealed class ProductSnapshotStore(GroupCommitWriter writes) : ITransact
     private readonly Dictionary<string, Snapshot> _kept = new(StringComparer.Ordinal);
     private readonly List<string> _uncommitted = [];
 
-    /// <summary>The number under which a line's name and price are stored. They are stored now if they were not.</summary>
+    /// <summary>The number of the snapshot with a line's name and price, which is stored if it is not there yet.</summary>
     public long NumberOf(in OrderLine line)
     {
         if (_kept.TryGetValue(line.ProductId, out Snapshot kept) && kept.UnitPriceCents == line.UnitPriceCents && kept.Name == line.Name)
             return kept.Number;
 
-        long number = Asking(_find, line).First(static row => row.Number(0));
-        if (number == 0) number = Asking(_insert, line).Insert();
+        long number = Bound(_find, line).First(static row => row.Number(0));
+        if (number == 0) number = Bound(_insert, line).Insert();
         if (_kept.Count >= MaxKept) _kept.Clear();
         _kept[line.ProductId] = new Snapshot(number, line.Name, line.UnitPriceCents);
         _uncommitted.Add(line.ProductId);
@@ -49,10 +49,10 @@ internal sealed class ProductSnapshotStore(GroupCommitWriter writes) : ITransact
     /// <inheritdoc/>
     public void RollBack() => Forget();
 
-    private static Statement Asking(Statement statement, in OrderLine line) =>
+    private static Statement Bound(Statement statement, in OrderLine line) =>
         statement.Set(1, line.ProductId).Set(2, line.UnitPriceCents).Set(3, line.Name);
 
-    // Also what earlier writes of the batch have found: the database knows it, as far as it stays.
+    // Also those that earlier writes of the batch have stored: if they stay, they are found in the database.
     private void Forget()
     {
         foreach (string productId in _uncommitted) _kept.Remove(productId);

@@ -1,7 +1,7 @@
 using Shop.Inventory.Contracts;
 using Shop.Platform.Data.Sqlite;
 
-namespace Shop.Orders;
+namespace Shop.Orders.Storage.Sqlite;
 
 /// <summary>Goes through the books of the orders, and compares each order with its side of the stock.</summary>
 internal static class OrderBookStore

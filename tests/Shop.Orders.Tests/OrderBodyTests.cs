@@ -25,7 +25,8 @@ internal sealed class OrderBodyTests
     [Test]
     public void Given_an_order_that_was_written_before_when_it_is_written_again_then_no_byte_is_allocated()
     {
-        // Only the serializer's fast path does so; a converter in the options, or an encoder there, would turn it off without a word.
+        // Only the serializer's fast path does so; a converter in the options, or an encoder there, would turn it off
+        // without a word.
         var bytes = new ArrayBufferWriter<byte>(4096);
         using var writer = new Utf8JsonWriter(bytes);
         JsonSerializer.Serialize(writer, Body, OrdersJson.Default.OrderBody);

@@ -6,7 +6,10 @@ using Shop.Testing;
 
 namespace Shop.Orders.Tests;
 
-/// <summary>Lists by customer and product: out of the indexes of runs that are complete, and out of the rows of the one that is not.</summary>
+/// <summary>
+/// Lists by customer and product: out of the indexes of runs that are complete, and out of the rows of the one that is
+/// not.
+/// </summary>
 internal sealed class OrderListTests
 {
     [Test]

@@ -1,5 +1,4 @@
 using CsCheck;
-using Shop.Platform.Data;
 using Shop.Platform.Data.Sqlite;
 using Shop.Platform.Requests;
 
@@ -39,7 +38,7 @@ internal sealed class IdempotencyKeysTests
                         break;
                     case Send send:
                         int next = made + 1; // a write may run twice
-                        Reply<string> reply = SendAsync(database, IdempotencyKey.Of(send.Key + suffix, $"content {send.Content}")!, now, send.Succeeds, () => $"answer {made = next}").GetAwaiter().GetResult();
+                        Reply reply = SendAsync(database, IdempotencyKey.Of(send.Key + suffix, $"content {send.Content}")!, now, send.Succeeds, () => $"answer {made = next}").GetAwaiter().GetResult();
                         Assert.That(reply, Is.EqualTo(Expect(kept, send, now, ref expected)), () => string.Join(", ", steps));
                         break;
                 }
@@ -63,8 +62,8 @@ internal sealed class IdempotencyKeysTests
         await database.Database.Keys.PurgeAsync(later);
         // Asked at the first time: what is found is there, and not merely young enough.
         Assert.That(database.Database.Keys.Find(key, Noon) is not null, Is.EqualTo(isKept), "after");
-        Reply<string> reply = await SendAsync(database, key, later, true, () => "second");
-        Assert.That((reply.Value, reply.IsReplayed), Is.EqualTo(isKept ? ("first", true) : ("second", false)));
+        Reply reply = await SendAsync(database, key, later, true, () => "second");
+        Assert.That((reply.Answer, reply.IsReplayed), Is.EqualTo(isKept ? ("first", true) : ("second", false)));
     }
 
     [Test]
@@ -90,26 +89,34 @@ internal sealed class IdempotencyKeysTests
         Assert.That(database.Database.Rows("SELECT key FROM idempotency_keys", static row => row.GetString(0)), Is.EqualTo(new[] { "young" }));
     }
 
-    private static Task<Reply<string>> SendAsync(DatabaseUnderTest database, IdempotencyKey key, DateTime now, bool succeeds, Func<string> make) =>
-        database.Writes.WriteAsync(() => database.Database.Keys.Once(
-            key, now, () => succeeds ? WriteResult.Commit(Reply.Done(make())) : WriteResult.Rollback(Reply.Refused<string>(Refused)), answer => answer, answer => answer));
+    // As a command of a module does: what was kept for the key, or a change and its answer.
+    private static Task<Reply> SendAsync(DatabaseUnderTest database, IdempotencyKey key, DateTime now, bool succeeds, Func<string> make) =>
+        database.Writes.WriteAsync(() =>
+        {
+            if (database.Database.Keys.FindUncommitted(key, now) is { } kept)
+                return WriteResult.Rollback(kept.IsSame ? new Reply(kept.Answer, IsReplayed: true) : new Reply(IsReused: true));
+            if (!succeeds) return WriteResult.Rollback(new Reply());
+            string answer = make();
+            database.Database.Keys.Add(key, answer, now);
+            return WriteResult.Commit(new Reply(answer));
+        });
 
-    private static Http.Problem Refused { get; } = Http.Problem.NotFound("thing", "x");
-
-    private static Reply<string> Expect(Dictionary<string, (int Content, string Answer, DateTime At)> kept, Send send, DateTime now, ref int made)
+    private static Reply Expect(Dictionary<string, (int Content, string Answer, DateTime At)> kept, Send send, DateTime now, ref int made)
     {
         // A key with an owner is looked for without one, too: it may be from before there were owners.
         foreach (string text in new[] { send.Key, send.Key[(send.Key.LastIndexOf(' ') + 1)..] })
         {
             if (!kept.TryGetValue(text, out var known) || known.At < now.AddHours(-48)) continue;
-            return known.Content == send.Content ? Reply.Again(known.Answer) : Reply.Refused<string>(IdempotencyKey.Reused);
+            return known.Content == send.Content ? new Reply(known.Answer, IsReplayed: true) : new Reply(IsReused: true);
         }
 
-        if (!send.Succeeds) return Reply.Refused<string>(Refused);
+        if (!send.Succeeds) return new Reply();
         string answer = $"answer {++made}";
         kept[send.Key] = (send.Content, answer, now);
-        return Reply.Done(answer);
+        return new Reply(answer);
     }
+
+    private readonly record struct Reply(string? Answer = null, bool IsReplayed = false, bool IsReused = false);
 
     internal abstract record Step;
 

@@ -4,28 +4,30 @@ using Shop.Platform.Requests;
 namespace Shop.Orders;
 
 /// <summary>
-/// Where the orders are kept. A task of a change that has completed means that the change is durable; what its result says
-/// is final. A change that fails with a <see cref="Shop.Platform.Data.StoreException"/> may have taken effect, unless it
-/// was refused: <see cref="Shop.Platform.Data.WriteRefusedException"/>.
+/// Where the orders are kept. A task of a change that has completed means that the change is durable; what its result
+/// says is final. A change that fails with a <see cref="Shop.Platform.Data.StoreException"/> may have taken effect,
+/// unless it was refused: <see cref="Shop.Platform.Data.WriteRefusedException"/>.
 /// </summary>
 internal interface IOrderStore
 {
     /// <summary>
-    /// How often to look for what a host that died has left. Null if no other host uses the store: then what there is to
-    /// find was left by this host's last run, and is there at its start.
+    /// How often to look for what a host that died has left. Null if no other host uses the store: then what there is
+    /// to find was left by this host's last run, and is there at its start.
     /// </summary>
     TimeSpan? RecoveryPeriod { get; }
 
     /// <summary>Writes an order, with its lines and its idempotency key.</summary>
     /// <param name="order">The order.</param>
     /// <param name="reservation">The reservation that holds its units.</param>
-    /// <param name="fingerprint">The content of the request, if the client chose the order's id: a repeat must be the same.</param>
+    /// <param name="fingerprint">
+    /// The content of the request, if the client chose the order's id: a repeat must be the same.
+    /// </param>
     /// <param name="key">The idempotency key of the request; null if it has none.</param>
     ValueTask<PlaceResult> PlaceAsync(Order order, ReservationId reservation, byte[]? fingerprint, IdempotencyKey? key);
 
     /// <summary>
-    /// Looks for the order that an earlier, equal request has placed. If it is found by its id, the key stands for it from
-    /// then on, too.
+    /// Looks for the order that an earlier, equal request has placed. If it is found by its id, the key stands for it
+    /// from then on, too.
     /// </summary>
     /// <param name="key">The idempotency key of the request; null if it has none.</param>
     /// <param name="orderId">The id that the client chose; null if it chose none.</param>
@@ -34,8 +36,8 @@ internal interface IOrderStore
     ValueTask<ReplayResult> ReplayAsync(IdempotencyKey? key, string? orderId, byte[] fingerprint, DateTime now);
 
     /// <summary>
-    /// Changes the status of an order, if <see cref="OrderStatus.Changes"/> allows it. If the stock has to follow, that is
-    /// noted in the same write: see <see cref="PendingStockChangesAsync"/>.
+    /// Changes the status of an order, if <see cref="OrderStatus.Changes"/> allows it. If the stock has to follow, that
+    /// is noted in the same write: see <see cref="PendingStockChangesAsync"/>.
     /// </summary>
     /// <param name="id">The order's id.</param>
     /// <param name="status">The new status.</param>
@@ -51,7 +53,9 @@ internal interface IOrderStore
 
     /// <summary>A page of orders, newest first: at most so many, and no more than fit in a page.</summary>
     /// <param name="filter">Which orders.</param>
-    /// <param name="cursor">Where the page begins: <see cref="OrderPage.Next"/> of the page before; null for the first page.</param>
+    /// <param name="cursor">
+    /// Where the page begins: <see cref="OrderPage.Next"/> of the page before; null for the first page.
+    /// </param>
     /// <param name="limit">The most orders.</param>
     /// <param name="end">Ends the query.</param>
     ValueTask<OrderPage> ListAsync(OrderFilter filter, long? cursor, long limit, CancellationToken end);
@@ -63,8 +67,8 @@ internal interface IOrderStore
     ValueTask<IReadOnlyDictionary<string, long>> CountByStatusAsync();
 
     /// <summary>
-    /// Decides for good which of these reservations have an order. A reservation that has none never gets one: if a host
-    /// is still about to place its order, <see cref="PlaceAsync"/> refuses it.
+    /// Decides for good which of these reservations have an order. A reservation that has none never gets one: if a
+    /// host is still about to place its order, <see cref="PlaceAsync"/> refuses it.
     /// </summary>
     /// <param name="reservations">Reservations whose requests have failed, or are too old to be under way.</param>
     /// <returns>Those that have an order.</returns>
@@ -80,8 +84,8 @@ internal interface IOrderStore
     IReadOnlySet<string> FindExisting(IReadOnlyCollection<string> ids);
 
     /// <summary>
-    /// Deletes some of the orders that have had a status since before a time, but none that the stock has yet to follow,
-    /// and none that an idempotency key stands for.
+    /// Deletes some of the orders that have had a status since before a time, but none that the stock has yet to
+    /// follow, and none that an idempotency key stands for.
     /// </summary>
     /// <param name="status">A status that is final.</param>
     /// <param name="endedBy">The latest time at which an order has come to the status.</param>
@@ -102,7 +106,9 @@ internal enum PlaceResult
     /// <summary>The idempotency key stands for another request, which came in between. Nothing was written.</summary>
     KeyInUse,
 
-    /// <summary>The order's id is that of another order, or its reservation was given up. Nothing was written.</summary>
+    /// <summary>
+    /// The order's id is that of another order, or its reservation was given up. Nothing was written.
+    /// </summary>
     OrderIdInUse,
 }
 
@@ -133,11 +139,13 @@ internal enum ReplayOutcome
 
 /// <summary>What came of a change of status.</summary>
 /// <param name="Outcome">What happened.</param>
-/// <param name="Order">The order: as the change left it, or, if the change was refused, as it is. Null if there is none.</param>
-/// <param name="From">The status before, if it was changed.</param>
+/// <param name="Order">
+/// The order: as the change left it, or, if the change was refused, as it is. Null if there is none.
+/// </param>
+/// <param name="Before">The order before the change, if there was one.</param>
 /// <param name="Reservation">The reservation that the order holds, if its status was changed.</param>
 internal readonly record struct ChangeStatusResult(
-    ChangeStatusOutcome Outcome, Order? Order = null, string? From = null, ReservationId Reservation = default);
+    ChangeStatusOutcome Outcome, Order? Order = null, Order? Before = null, ReservationId Reservation = default);
 
 /// <summary>What came of a change of status.</summary>
 internal enum ChangeStatusOutcome

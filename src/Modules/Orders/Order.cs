@@ -10,12 +10,14 @@ internal readonly record struct OrderLine(string ProductId, string Name, long Qu
 {
     public long TotalCents => Quantity * UnitPriceCents;
 
-    public OrderLineBody ToBody() => new(ProductId, Name, Quantity, Money.FromCents(UnitPriceCents), Money.FromCents(TotalCents));
+    public OrderLineBody ToBody() =>
+        new(ProductId, Name, Quantity, Money.FromCents(UnitPriceCents), Money.FromCents(TotalCents));
 }
 
 /// <summary>An order. Times are milliseconds since 1970 in UTC, money is cents.</summary>
 internal sealed record Order(
-    string Id, string CustomerId, string Status, long TotalCents, long CreatedAt, long UpdatedAt, IReadOnlyList<OrderLine> Lines)
+    string Id, string CustomerId, string Status, long TotalCents, long CreatedAt, long UpdatedAt,
+    IReadOnlyList<OrderLine> Lines)
 {
     /// <summary>The size of its JSON, roughly.</summary>
     public int JsonBytes
@@ -28,7 +30,9 @@ internal sealed record Order(
         }
     }
 
-    /// <summary>The order as it was when it was placed. Since then only its status and its time may have changed.</summary>
+    /// <summary>
+    /// The order as it was when it was placed. Since then only its status and its time may have changed.
+    /// </summary>
     public Order AsPlaced() => this with { Status = OrderStatus.Created, UpdatedAt = CreatedAt };
 
     /// <summary>The order as a change of its status left it.</summary>
@@ -38,7 +42,8 @@ internal sealed record Order(
     {
         var items = new OrderLineBody[Lines.Count];
         for (int i = 0; i < items.Length; i++) items[i] = Lines[i].ToBody();
-        return new OrderBody(Id, CustomerId, Status, items, Money.FromCents(TotalCents), new UtcTime(CreatedAt), new UtcTime(UpdatedAt));
+        return new OrderBody(
+            Id, CustomerId, Status, items, Money.FromCents(TotalCents), new UtcTime(CreatedAt), new UtcTime(UpdatedAt));
     }
 }
 
@@ -76,11 +81,12 @@ internal sealed record OrderHead
 
 /// <summary>An order as clients see it.</summary>
 internal sealed record OrderBody(
-    string OrderId, string CustomerId, [property: OneOf<OrderStatus>] string Status, OrderLineBody[] Items, decimal TotalAmount,
-    UtcTime CreatedAt, UtcTime UpdatedAt);
+    string OrderId, string CustomerId, [property: OneOf<OrderStatus>] string Status, OrderLineBody[] Items,
+    decimal TotalAmount, UtcTime CreatedAt, UtcTime UpdatedAt);
 
 /// <summary>A line as clients see it.</summary>
-internal sealed record OrderLineBody(string ProductId, string Name, long Quantity, decimal UnitPrice, decimal LineTotal);
+internal sealed record OrderLineBody(
+    string ProductId, string Name, long Quantity, decimal UnitPrice, decimal LineTotal);
 
 /// <summary>A step in the life of an order as clients see it.</summary>
 internal sealed record OrderEventBody([property: OneOf<OrderStatus>] string Status, UtcTime At)

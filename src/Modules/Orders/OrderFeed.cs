@@ -17,31 +17,42 @@ internal sealed class OrderFeed(IOrderStore store, [FromKeyedServices(OrdersModu
 
     private static readonly IReadOnlyList<FeedEvent> Nothing = [];
 
-    // The orders that changed last. After their commits requests go on in any order, so a later change may be told first.
-    private readonly Dictionary<string, (int Status, long CreatedAt)> _changed = new(StringComparer.Ordinal);
-    private readonly Queue<string> _changedFirst = new();
+    // What was told last of the orders that were told of last. After their commits requests go on in any order, so of
+    // two changes of an order the later may be told first.
+    private readonly Dictionary<string, (long CreatedAt, int Status)> _told = new(StringComparer.Ordinal);
+    private readonly Queue<string> _toldFirst = new();
     private readonly Lock _telling = new();
 
-    /// <summary>Each order from now on, as an event.</summary>
-    public EventFeed Events { get; } = new(Kept, isLost => isLost ? NewestAsync(store, module) : ValueTask.FromResult(Nothing));
+    // Orders that are not in memory were told of if they were created until then.
+    private long _toldUntil = module.Now().ToMilliseconds();
 
-    /// <summary>Tells of an order that has come to its status. It is passed over if a later status of it was told already.</summary>
-    public void Tell(Order order)
+    /// <summary>Each order from now on, as an event.</summary>
+    public EventFeed Events { get; } = new(
+        Kept, isLost => isLost ? NewestAsync(store, module) : ValueTask.FromResult(Nothing));
+
+    /// <summary>
+    /// Tells of an order that was placed, or of a change of one. Watchers see each order go on as it went on.
+    /// </summary>
+    /// <param name="order">The order as it is now.</param>
+    /// <param name="before">The order before the change; null if it was placed.</param>
+    public void Tell(Order order, Order? before = null)
     {
         int status = OrderStatus.IndexOf(order.Status);
-        var told = new OrderEvent(OrderHead.Of(order));
         lock (_telling)
         {
-            bool isKnown = _changed.TryGetValue(order.Id, out (int Status, long CreatedAt) newest);
-            if (isKnown && newest.CreatedAt == order.CreatedAt && newest.Status >= status) return;
-            if (order.Status != OrderStatus.Created)
-            {
-                if (!isKnown) _changedFirst.Enqueue(order.Id);
-                _changed[order.Id] = (status, order.CreatedAt);
-                if (_changed.Count > Kept) _changed.Remove(_changedFirst.Dequeue());
-            }
+            bool isRemembered = _told.TryGetValue(order.Id, out (long CreatedAt, int Status) told);
+            bool isKnown = isRemembered && told.CreatedAt == order.CreatedAt; // or it is an id that was used again
+            if (isKnown && told.Status >= status) return; // with the change after it
+            bool lacksBefore = before is not null
+                && (isKnown ? told.Status < OrderStatus.IndexOf(before.Status) : order.CreatedAt > _toldUntil);
+            if (lacksBefore) Events.Publish(new OrderEvent(OrderHead.Of(before!)));
+            Events.Publish(new OrderEvent(OrderHead.Of(order)));
 
-            Events.Publish(told);
+            if (!isRemembered) _toldFirst.Enqueue(order.Id);
+            _told[order.Id] = (order.CreatedAt, status);
+            if (_told.Count <= Kept) return;
+            _told.Remove(_toldFirst.Dequeue(), out told);
+            _toldUntil = Math.Max(_toldUntil, told.CreatedAt);
         }
     }
 
@@ -70,4 +81,5 @@ internal sealed class OrderFeed(IOrderStore store, [FromKeyedServices(OrdersModu
 
 /// <summary>An order as lists of orders show it.</summary>
 internal sealed record OrderSummary(
-    string OrderId, string CustomerId, string Status, long Lines, decimal TotalAmount, UtcTime CreatedAt, UtcTime UpdatedAt);
+    string OrderId, string CustomerId, string Status, long Lines, decimal TotalAmount,
+    UtcTime CreatedAt, UtcTime UpdatedAt);

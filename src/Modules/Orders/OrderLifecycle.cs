@@ -9,8 +9,8 @@ using Shop.Platform.Requests;
 namespace Shop.Orders;
 
 /// <summary>
-/// Pays, ships, delivers and cancels orders. The status is written first, in one write with a note that the stock has to
-/// follow; so the stock follows once, whenever the shop is killed.
+/// Pays, ships, delivers and cancels orders. The status is written first, in one write with a note that the stock has
+/// to follow; so the stock follows once, whenever the shop is killed.
 /// </summary>
 internal sealed class OrderLifecycle(
     IOrderStore store, OrderMetrics metrics, OrderFeed feed, OrderReconciler reconciler,
@@ -30,9 +30,10 @@ internal sealed class OrderLifecycle(
         switch (result.Outcome)
         {
             case ChangeStatusOutcome.Changed:
-                metrics.Changed(result.From!, result.Order!);
-                feed.Tell(result.Order!);
-                if (OrderStatus.MovesStock(status)) await reconciler.ApplyStockChangeAsync(new StockChange(result.Reservation, status));
+                metrics.Changed(result.Before!.Status, result.Order!);
+                feed.Tell(result.Order!, result.Before);
+                if (OrderStatus.MovesStock(status))
+                    await reconciler.ApplyStockChangeAsync(new StockChange(result.Reservation, status));
                 return new OrderResult(result.Order);
             case ChangeStatusOutcome.Unchanged:
                 return new OrderResult(result.Order);

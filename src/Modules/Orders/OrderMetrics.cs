@@ -14,7 +14,8 @@ internal static class Rejection
     public const string Conflict = "conflict";
     public const string Overloaded = "overloaded";
 
-    public static readonly IReadOnlyList<string> All = [Invalid, UnknownProduct, InsufficientStock, Conflict, Overloaded];
+    public static readonly IReadOnlyList<string> All =
+        [Invalid, UnknownProduct, InsufficientStock, Conflict, Overloaded];
 }
 
 /// <summary>Every metric of the module.</summary>
@@ -35,24 +36,30 @@ internal sealed class OrderMetrics
         _deleted = module.Metrics.CreateCounter("orders_deleted_total",
             "Orders deleted because they were older than Shop:OrderRetention keeps them.");
         _rejected = module.Metrics.CreateCounter("orders_rejected_total",
-            "Orders not placed: invalid (400), unknown_product (422), insufficient_stock (409), conflict (409: id or key reused), "
-            + "overloaded (503).", ["reason"]);
-        _replayed = module.Metrics.CreateCounter("orders_replayed_total", "Orders answered from an earlier identical request.");
-        _statusChanges = module.Metrics.CreateCounter("order_status_changes_total", "Changes of an order's status.", ["from", "to"]);
+            "Orders not placed: invalid (400), unknown_product (422), insufficient_stock (409), "
+            + "conflict (409: id or key reused), overloaded (503).", ["reason"]);
+        _replayed = module.Metrics.CreateCounter("orders_replayed_total",
+            "Orders answered from an earlier identical request.");
+        _statusChanges = module.Metrics.CreateCounter("order_status_changes_total",
+            "Changes of an order's status.", ["from", "to"]);
         _byStatus = module.Metrics.CreateGauge("orders_by_status", "Orders by their status.", ["status"]);
         _value = module.Metrics.CreateHistogram("order_value", "Total of an order, in the currency of the label.",
-            new HistogramConfiguration { LabelNames = ["currency"], Buckets = [5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000] })
-            .WithLabels(currency);
+            new HistogramConfiguration
+            {
+                LabelNames = ["currency"],
+                Buckets = [5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000],
+            }).WithLabels(currency);
         _lines = module.Metrics.CreateHistogram("order_lines", "Lines of an order.",
             new HistogramConfiguration { Buckets = [1, 2, 3, 5, 10, 20, 50, 100] });
-        _revenue = module.Metrics.CreateCounter("order_revenue_total", "Value of the orders that were paid.", ["currency"])
-            .WithLabels(currency);
-        _refunds = module.Metrics.CreateCounter("order_refunds_total", "Value of the paid orders that were cancelled.", ["currency"])
-            .WithLabels(currency);
+        _revenue = module.Metrics.CreateCounter("order_revenue_total",
+            "Value of the orders that were paid.", ["currency"]).WithLabels(currency);
+        _refunds = module.Metrics.CreateCounter("order_refunds_total",
+            "Value of the paid orders that were cancelled.", ["currency"]).WithLabels(currency);
         module.Registry.AddBeforeCollectCallback(async _ =>
         {
             CorrectValue();
-            foreach ((string status, long orders) in await store.CountByStatusAsync()) _byStatus.WithLabels(status).Set(orders);
+            foreach ((string status, long orders) in await store.CountByStatusAsync())
+                _byStatus.WithLabels(status).Set(orders);
         });
         foreach (string reason in Rejection.All) _rejected.WithLabels(reason);
         foreach ((string from, string to) in OrderStatus.Changes) _statusChanges.WithLabels(from, to);
@@ -79,7 +86,8 @@ internal sealed class OrderMetrics
     {
         _statusChanges.WithLabels(from, order.Status).Inc();
         if (order.Status == OrderStatus.Paid) Add(_revenue, ref _revenueCents, order.TotalCents);
-        if (from == OrderStatus.Paid && order.Status == OrderStatus.Cancelled) Add(_refunds, ref _refundsCents, order.TotalCents);
+        if (from == OrderStatus.Paid && order.Status == OrderStatus.Cancelled)
+            Add(_refunds, ref _refundsCents, order.TotalCents);
     }
 
     public void Deleted(int orders) => _deleted.Inc(orders);
@@ -88,8 +96,8 @@ internal sealed class OrderMetrics
     private static void Add(Counter.Child counter, ref long sumCents, long cents) =>
         counter.IncTo((double)Money.FromCents(Interlocked.Add(ref sumCents, cents)));
 
-    // A histogram sums doubles, which drifts from what clients counted. So its sum is brought to that of the cents: by an
-    // observation of the difference, which is next to nothing, and another that takes its count back.
+    // A histogram sums doubles, which drifts from what clients counted. So its sum is brought to that of the cents: by
+    // an observation of the difference, which is next to nothing, and another that takes its count back.
     private void CorrectValue()
     {
         lock (_valuing)

@@ -22,7 +22,12 @@ internal sealed class OrderPages(
     private readonly string _currency = module.Settings.Currency;
 
     private static readonly (string Verb, string Status)[] Steps =
-        [("pay", OrderStatus.Paid), ("ship", OrderStatus.Shipped), ("deliver", OrderStatus.Delivered), ("cancel", OrderStatus.Cancelled)];
+    [
+        ("pay", OrderStatus.Paid),
+        ("ship", OrderStatus.Shipped),
+        ("deliver", OrderStatus.Delivered),
+        ("cancel", OrderStatus.Cancelled),
+    ];
 
     public void Map(ModuleRoutes routes)
     {
@@ -39,7 +44,8 @@ internal sealed class OrderPages(
         var filter = new OrderFilter(
             OrderStatus.All.Contains(status) ? status : null, string.IsNullOrEmpty(customer) ? null : customer);
         string position = feed.Events.Position; // before the orders are read, so that none is missed in between
-        IReadOnlyList<OrderHead> orders = await module.QueryAsync(http, end => store.ListNewestAsync(filter, BoardRows, end));
+        IReadOnlyList<OrderHead> orders = await module.QueryAsync(
+            http, end => store.ListNewestAsync(filter, BoardRows, end));
         return new Page("Orders", new Pages_Board { Model = new BoardModel(orders, filter, position, _currency) });
     }
 
@@ -50,7 +56,8 @@ internal sealed class OrderPages(
         bool takesForms = Site.Of(http).TakesForms;
         string[] possible =
         [
-            .. Steps.Where(step => takesForms && OrderStatus.Changes.Contains((order.Status, step.Status))).Select(step => step.Verb),
+            .. Steps.Where(step => takesForms && OrderStatus.Changes.Contains((order.Status, step.Status)))
+                .Select(step => step.Verb),
         ];
         var model = new OrderModel(order, await store.EventsAsync(id), possible, error, position, _currency);
         return new Page($"Order {order.Id}", new Pages_Order { Model = model })
@@ -75,7 +82,10 @@ internal sealed class OrderPages(
         string customer = form["customer_id"].ToString(), key = form["key"].ToString();
         long?[] seen = [.. form["unit_price_cents"].Select(Cents)];
         (string ProductId, string Quantity)[] typed =
-            [.. form["product_id"].Zip(form["quantity"], (product, quantity) => (product ?? "", (quantity ?? "").Trim()))];
+        [
+            .. form["product_id"].Zip(
+                form["quantity"], (product, quantity) => (product ?? "", (quantity ?? "").Trim())),
+        ];
         if (!IdempotencyKey.IsKey(key)) key = Guid.NewGuid().ToString();
         var errors = new ValidationErrors();
         IReadOnlyList<Shortage> shortages = [];
@@ -100,7 +110,8 @@ internal sealed class OrderPages(
         IReadOnlyList<ProductOnSale?> sold = await products.FindAsync([.. typed.Select(line => line.ProductId)]);
         CheckoutLine[] lines =
         [
-            .. typed.Select((line, i) => new CheckoutLine(line.ProductId, sold[i], seen.ElementAtOrDefault(i), line.Quantity,
+            .. typed.Select((line, i) => new CheckoutLine(
+                line.ProductId, sold[i], seen.ElementAtOrDefault(i), line.Quantity,
                 TooFew(shortages, line.ProductId, sold[i]) ?? errors.Of($"items[{i}]"))),
         ];
         // The next try is another request: it must not be answered from the key of this one.
@@ -126,18 +137,22 @@ internal sealed class OrderPages(
 }
 
 /// <summary>The newest orders that a filter lets through.</summary>
-internal sealed record BoardModel(IReadOnlyList<OrderHead> Orders, OrderFilter Filter, string Position, string Currency);
+internal sealed record BoardModel(
+    IReadOnlyList<OrderHead> Orders, OrderFilter Filter, string Position, string Currency);
 
 /// <summary>An order, the statuses it has had, and the steps that are possible now.</summary>
 internal sealed record OrderModel(
-    Order Order, IReadOnlyList<OrderEvent> Events, IReadOnlyList<string> Steps, string? Error, string Position, string Currency);
+    Order Order, IReadOnlyList<OrderEvent> Events, IReadOnlyList<string> Steps, string? Error,
+    string Position, string Currency);
 
 /// <summary>An order that was not placed: all that was typed, and its errors.</summary>
 internal sealed record CheckoutModel(
-    string Customer, string Key, IReadOnlyList<CheckoutLine> Lines, string? CustomerError, string? Error, Site Site, string Currency);
+    string Customer, string Key, IReadOnlyList<CheckoutLine> Lines, string? CustomerError, string? Error,
+    Site Site, string Currency);
 
 /// <summary>A line of an order that was not placed.</summary>
-internal sealed record CheckoutLine(string ProductId, ProductOnSale? Product, long? SeenCents, string Quantity, string? Error)
+internal sealed record CheckoutLine(
+    string ProductId, ProductOnSale? Product, long? SeenCents, string Quantity, string? Error)
 {
     /// <summary>The price that the customer saw, if it has changed since.</summary>
     public long? OldCents => Product is not null && SeenCents != Product.PriceCents ? SeenCents : null;

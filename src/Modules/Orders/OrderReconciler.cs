@@ -10,11 +10,12 @@ using Shop.Platform.Modules;
 namespace Shop.Orders;
 
 /// <summary>
-/// Keeps the stock in step with the orders. What can wait is collected and done together, behind the answers; what failed is
-/// tried again; what a crash left is settled at the start, before a port is open. Every step may be repeated.
+/// Keeps the stock in step with the orders. What can wait is collected and done together, behind the answers; what
+/// failed is tried again; what a crash left is settled at the start, before a port is open. Every step may be repeated.
 /// </summary>
 internal sealed class OrderReconciler(
-    IOrderStore store, IInventory inventory, [FromKeyedServices(OrdersModule.Name)] ModuleContext module) : IAsyncDisposable
+    IOrderStore store, IInventory inventory, [FromKeyedServices(OrdersModule.Name)] ModuleContext module)
+    : IAsyncDisposable
 {
     /// <summary>The most reservations in one write: so many cost no more than a full batch of orders.</summary>
     internal const int StepsPerWrite = 1024;
@@ -25,8 +26,8 @@ internal sealed class OrderReconciler(
     private static readonly TimeSpan RetryDelay = TimeSpan.FromMilliseconds(200);
 
     /// <summary>
-    /// How long steps are collected. Each time there is one commit, which orders wait for; and the longer the time, the more a
-    /// crash leaves to settle.
+    /// How long steps are collected. Each time there is one commit, which orders wait for; and the longer the time, the
+    /// more a crash leaves to settle.
     /// </summary>
     private static readonly TimeSpan CollectTime = TimeSpan.FromMilliseconds(20);
 
@@ -87,14 +88,17 @@ internal sealed class OrderReconciler(
     public void Start()
     {
         _loop = Task.Run(RunAsync);
-        if (store.RecoveryPeriod is { } period)
-            _recovery = new Periodic("Looking for what other hosts left", period, FindLeftoversAsync, module.Clock, module.Log);
+        if (store.RecoveryPeriod is not { } period) return;
+        _recovery = new Periodic(
+            "Looking for what other hosts left", period, FindLeftoversAsync, module.Clock, module.Log);
     }
 
     /// <summary>The order exists: its reservation may stay.</summary>
     public void Confirm(ReservationId reservation) => _new.Writer.TryWrite((Step.Confirm, reservation));
 
-    /// <summary>The order could not be placed: its reservation goes, unless it turns out that the order exists.</summary>
+    /// <summary>
+    /// The order could not be placed: its reservation goes, unless it turns out that the order exists.
+    /// </summary>
     public void ReleaseReservation(ReservationId reservation)
     {
         _beingReleased[reservation.OrderId] = true;
@@ -104,7 +108,9 @@ internal sealed class OrderReconciler(
     /// <summary>Whether what an earlier try at this order has reserved is still being released.</summary>
     public bool IsBeingReleased(string orderId) => _beingReleased.ContainsKey(orderId);
 
-    /// <summary>Lets the stock follow a durable change of status: now, or soon if it can't at the moment. It never fails.</summary>
+    /// <summary>
+    /// Lets the stock follow a durable change of status: now, or soon if it can't at the moment. It never fails.
+    /// </summary>
     public async Task ApplyStockChangeAsync(StockChange change)
     {
         Step step = StepOf(change);
@@ -124,7 +130,8 @@ internal sealed class OrderReconciler(
     /// <summary>Finishes what was collected.</summary>
     public async ValueTask DisposeAsync()
     {
-        if (!_new.Writer.TryComplete()) return; // the module disposes of it while the databases are open, the container later
+        // The module disposes of it while the databases are open, the container once more after that.
+        if (!_new.Writer.TryComplete()) return;
         if (_recovery is not null) await _recovery.DisposeAsync();
         await _stopping.CancelAsync();
         await _loop;
@@ -161,7 +168,8 @@ internal sealed class OrderReconciler(
 
     private void TakeNewSteps()
     {
-        while (_new.Reader.TryRead(out (Step Step, ReservationId Reservation) step)) _open[step.Step].Enqueue(step.Reservation);
+        while (_new.Reader.TryRead(out (Step Step, ReservationId Reservation) step))
+            _open[step.Step].Enqueue(step.Reservation);
     }
 
     /// <summary>Does what is open. What fails stays open, and keeps nothing else from being done.</summary>
@@ -243,7 +251,8 @@ internal sealed class OrderReconciler(
 
     private void Warn(Exception failure)
     {
-        if (_failures++ % FailuresPerLine == 0)
-            module.Log.LogWarning("Bringing Inventory in step with the orders failed and is tried again: {Error}", failure.Message);
+        if (_failures++ % FailuresPerLine != 0) return;
+        module.Log.LogWarning(
+            "Bringing Inventory in step with the orders failed and is tried again: {Error}", failure.Message);
     }
 }

@@ -15,7 +15,8 @@ internal sealed class OrderRetention(
     [FromKeyedServices(OrdersModule.Name)] ModuleContext module) : IAsyncDisposable
 {
     /// <summary>
-    /// Time between two rounds. A round reads the index of the orders that are over, and the movements of those that are not.
+    /// Time between two rounds. A round reads the index of the orders that are over, and the movements of those that
+    /// are not.
     /// </summary>
     private static readonly TimeSpan Period = TimeSpan.FromMinutes(5);
 
@@ -36,7 +37,8 @@ internal sealed class OrderRetention(
     {
         CancellationToken end = _stopping.Token;
         DateTime now = module.Now();
-        // A key that came with an order's last change is answered from the order for as long as the key is kept, and once more at the edge.
+        // A key that came with an order's last change is answered from the order for as long as the key is kept, and
+        // once more at the edge.
         DateTime retained = now - module.Settings.OrderRetention;
         DateTime answered = now - IdempotencyKey.Retention - TimeSpan.FromMilliseconds(1);
         DateTime endedBy = retained < answered ? retained : answered;
@@ -64,7 +66,8 @@ internal sealed class OrderRetention(
             DeletedOrders deleted = await store.DeleteAsync(status, endedBy, from, now);
             metrics.Deleted(deleted.Orders);
             cursor = deleted.Next;
-            if (deleted.Orders > 0) await Task.Delay(Pause, module.Clock, end).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            if (deleted.Orders == 0) continue;
+            await Task.Delay(Pause, module.Clock, end).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
 }

@@ -17,7 +17,7 @@ internal sealed class OrdersApi(
 {
     private const string Tag = "Orders";
 
-    /// <summary>The order that the example of placing an order places.</summary>
+    /// <summary>The id of the order that the example of a request places.</summary>
     private const string ExampleId = "checkout-17";
 
     private const string Example = """
@@ -44,46 +44,58 @@ internal sealed class OrdersApi(
         Example = "\"prod_0\"",
     };
 
-    private static readonly IReadOnlyList<Field> ListQuery = [Status, CustomerId, ProductId, Paging.Limit, Paging.After];
+    private static readonly IReadOnlyList<Field> ListQuery =
+        [Status, CustomerId, ProductId, Paging.Limit, Paging.After];
 
     public void Map(ModuleRoutes routes)
     {
-        routes.Get("/orders", List).WithQuery(ListQuery).CompressResponse()
+        routes.Get("/orders", ListAsync).WithQuery(ListQuery).CompressResponse()
             .WithName("listOrders").WithTags(Tag).WithSummary("List the orders")
-            .WithDescription("Newest first. X-Total-Count is the number of orders; for a customer or a product it ends at 10,000, and X-Total-Count-Relation: gte says that there are more. Link is the next page. A page has a megabyte at most, and so may have fewer orders than limit while there are more.")
+            .WithDescription("Newest first. X-Total-Count is the number of orders; for a customer or a product it ends "
+                + "at 10,000, and X-Total-Count-Relation: gte says that there are more. Link is the next page. A page "
+                + "has at most a megabyte, and so it may have fewer orders than limit although there are more.")
             .Produces<OrderBody[]>(200, "A page.", $"[{Example}]");
-        routes.Get("/orders/{order_id}", Find).WithPathExample(ExampleId)
+        routes.Get("/orders/{order_id}", FindAsync).WithPathExample(ExampleId)
             .WithName("getOrder").WithTags(Tag).WithSummary("Read an order")
-            .WithDescription("Its lines have name and price as they were when it was placed.")
+            .WithDescription("Its lines show names and prices as they were when it was placed.")
             .Produces<OrderBody>(200, "The order.", Example)
             .ProducesProblem(404, "There is no such order.");
-        routes.Post("/orders", placeOrder.HandleAsync).WithBody("PlaceOrderRequest", PlaceOrderRequest.Body).WithProblemMember(PlaceOrder.Shortages)
+        routes.Post("/orders", placeOrder.HandleAsync)
+            .WithBody("PlaceOrderRequest", PlaceOrderRequest.Body).WithProblemMember(PlaceOrder.Shortages)
             .OnQueueTimeout(() => metrics.Rejected(Rejection.Overloaded))
             .WithName("placeOrder").WithTags(Tag).WithSummary("Place an order")
-            .WithDescription("Every line is held, or none. Safe to repeat with an Idempotency-Key or an order_id of the client's own.")
-            .Produces<OrderBody>(201, "Placed, and on disk; Location says where.", Example)
-            .ProducesProblem(409, "Too little stock (each short line is named), the order_id was used for another order, or the order that the Idempotency-Key stands for was deleted.")
+            .WithDescription("Units are reserved for all of its lines, or for none. The request is safe to repeat if "
+                + "it has an Idempotency-Key, or an order_id that the client chose.")
+            .Produces<OrderBody>(201, "The order is placed, and on disk; Location is its address.", Example)
+            .ProducesProblem(409, "There is too little stock (each product that is short is named), the order_id was "
+                + "used for another order, or the order that the Idempotency-Key stands for was deleted.")
             .ProducesProblem(422, "A product is unknown, or no longer sold.");
-        Change(routes, "pay", OrderStatus.Paid, "Only an order that is created can be paid.");
-        Change(routes, "ship", OrderStatus.Shipped, "Only an order that is paid can be shipped; its units leave the stock.");
-        Change(routes, "deliver", OrderStatus.Delivered, "Only an order that is shipped can be delivered.");
-        Change(routes, "cancel", OrderStatus.Cancelled, "Only an order that is created or paid can be cancelled; its units can be sold again.");
-        routes.Get("/orders/{order_id}/events", Events).WithPathExample(ExampleId)
-            .WithName("listOrderEvents").WithTags(Tag).WithSummary("List what happened to an order")
+        Change(routes, "pay", OrderStatus.Paid, "Pay an order",
+            "Only an order that is created can be paid.");
+        Change(routes, "ship", OrderStatus.Shipped, "Ship an order",
+            "Only an order that is paid can be shipped; its units leave the stock.");
+        Change(routes, "deliver", OrderStatus.Delivered, "Deliver an order",
+            "Only an order that is shipped can be delivered.");
+        Change(routes, "cancel", OrderStatus.Cancelled, "Cancel an order",
+            "Only an order that is created or paid can be cancelled; its units can be sold again.");
+        routes.Get("/orders/{order_id}/events", EventsAsync).WithPathExample(ExampleId)
+            .WithName("listOrderEvents").WithTags(Tag).WithSummary("List the statuses that an order has had")
             .WithDescription("Oldest first.")
-            .Produces<OrderEventBody[]>(200, "All of it.", """[{"status":"created","at":"2026-01-31T12:00:00Z"}]""")
+            .Produces<OrderEventBody[]>(200, "Each status, and when the order came to it.",
+                """[{"status":"created","at":"2026-01-31T12:00:00Z"}]""")
             .ProducesProblem(404, "There is no such order.");
     }
 
-    private ModuleRouteBuilder Change(ModuleRoutes routes, string verb, string status, string rule) =>
+    private ModuleRouteBuilder Change(ModuleRoutes routes, string verb, string status, string summary, string rule) =>
         routes.Post($"/orders/{{order_id}}/{verb}", lifecycle.To(status)).WithPathExample(ExampleId)
-            .WithName($"{verb}Order").WithTags(Tag).WithSummary($"Bring an order to {status}")
+            .WithName($"{verb}Order").WithTags(Tag).WithSummary(summary)
             .WithDescription($"{rule} If it is {status} already, nothing changes.")
-            .Produces<OrderBody>(200, "Done, and on disk.", Example.Replace("\"created\"", $"\"{status}\"", StringComparison.Ordinal))
+            .Produces<OrderBody>(200, "The order has the status, and that is on disk.",
+                Example.Replace("\"created\"", $"\"{status}\"", StringComparison.Ordinal))
             .ProducesProblem(404, "There is no such order.")
             .ProducesProblem(409, "The order's status does not allow it; both statuses are named.");
 
-    private async ValueTask<IResult> List(HttpContext http)
+    private async ValueTask<IResult> ListAsync(HttpContext http)
     {
         Query query = Query.Of(http, ListQuery);
         var filter = new OrderFilter(query.Read(Status), query.Read(CustomerId), query.Read(ProductId));
@@ -96,7 +108,7 @@ internal sealed class OrdersApi(
         return JsonAnswer.Ok([.. page.Orders.Select(order => order.ToBody())], OrdersJson.Default.OrderBodyArray);
     }
 
-    private async ValueTask<IResult> Find(HttpContext http)
+    private async ValueTask<IResult> FindAsync(HttpContext http)
     {
         string id = (string)http.GetRouteValue("order_id")!;
         return await store.FindAsync(id) is { } order
@@ -104,7 +116,7 @@ internal sealed class OrdersApi(
             : Problem.NotFound("order", id);
     }
 
-    private async ValueTask<IResult> Events(HttpContext http)
+    private async ValueTask<IResult> EventsAsync(HttpContext http)
     {
         string id = (string)http.GetRouteValue("order_id")!;
         return await store.EventsAsync(id) is { Count: > 0 } events

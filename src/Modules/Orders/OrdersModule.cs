@@ -26,7 +26,8 @@ public sealed class OrdersModule : IShopModule
     /// <inheritdoc/>
     public void AddServices(IServiceCollection services)
     {
-        services.AddSingleton<IOrderStore>(provider => new SqliteOrderStore(Context(provider).Database, Context(provider).Settings));
+        services.AddSingleton<IOrderStore>(provider =>
+            new SqliteOrderStore(Context(provider).Database, Context(provider).Settings));
         services.AddSingleton<OrderMetrics>();
         services.AddSingleton<OrderReconciler>();
         services.AddSingleton<OrderRetention>();
@@ -36,11 +37,15 @@ public sealed class OrdersModule : IShopModule
         services.AddSingleton<OrdersApi>();
         services.AddSingleton<OrderFeed>();
         services.AddSingleton<OrderPages>();
-        services.ConfigureHttpJsonOptions(options => options.SerializerOptions.TypeInfoResolverChain.Add(OrdersJson.Default));
+        services.ConfigureHttpJsonOptions(options =>
+            options.SerializerOptions.TypeInfoResolverChain.Add(OrdersJson.Default));
     }
 
-    /// <summary>The differences within the books of the orders, and between them and those of the stock, in words.</summary>
-    public static IEnumerable<string> Differences(BookFile orders, StockBooks stock) => OrderBookStore.Differences(orders, stock);
+    /// <summary>
+    /// The differences within the books of the orders, and between them and those of the stock, in words.
+    /// </summary>
+    public static IEnumerable<string> Differences(BookFile orders, StockBooks stock) =>
+        OrderBookStore.Differences(orders, stock);
 
     /// <inheritdoc/>
     public async Task StartAsync(IServiceProvider services, CancellationToken cancellationToken)
@@ -73,7 +78,8 @@ public sealed class OrdersModule : IShopModule
         if (_reconciler is not null) await _reconciler.DisposeAsync();
     }
 
-    private static ModuleContext Context(IServiceProvider services) => services.GetRequiredKeyedService<ModuleContext>(Name);
+    private static ModuleContext Context(IServiceProvider services) =>
+        services.GetRequiredKeyedService<ModuleContext>(Name);
 
     // Everything is settled and no port is open: each open order has a reservation, and nothing else has one.
     private static async Task CompareAsync(

@@ -43,7 +43,8 @@ internal sealed class PlaceOrder(
     public async ValueTask<IResult> HandleAsync(HttpContext http)
     {
         PlaceOrderRequest request;
-        // The body is given back before the wait for the disk: each garbage collection goes over what a waiting request holds.
+        // The body is given back before the wait for the disk: each garbage collection goes over what a waiting request
+        // holds.
         using (RequestBody body = RequestBody.Read(http))
         {
             request = PlaceOrderRequest.Read(http, body);
@@ -91,7 +92,7 @@ internal sealed class PlaceOrder(
         ReservationId reservation = request.OrderId is { } chosen
             ? new(chosen, Random.Shared.NextInt64(1, long.MaxValue))
             : new(Guid.CreateVersion7().ToString(), 0);
-        if (reconciler.IsBeingReleased(reservation.OrderId)) return Reject(Rejection.Overloaded, UnderWay(reservation.OrderId));
+        if (reconciler.IsBeingReleased(reservation.OrderId)) return UnderWay(reservation);
 
         bool isReserved = false;
         try
@@ -101,9 +102,12 @@ internal sealed class PlaceOrder(
             switch (reserved.Outcome)
             {
                 case ReservationOutcome.TooLittleStock:
-                    return Reject(Rejection.InsufficientStock, TooLittleStock(request, reserved.Shortages)) with { Shortages = reserved.Shortages };
+                    return Reject(Rejection.InsufficientStock, TooLittleStock(request, reserved.Shortages)) with
+                    {
+                        Shortages = reserved.Shortages,
+                    };
                 case ReservationOutcome.HeldByAnother:
-                    return await ReplayAsync(request) ?? Reject(Rejection.Overloaded, UnderWay(reservation.OrderId));
+                    return await ReplayAsync(request) ?? UnderWay(reservation);
             }
 
             isReserved = true;
@@ -133,7 +137,7 @@ internal sealed class PlaceOrder(
 
         // Another request used the key or the id in between.
         reconciler.ReleaseReservation(reservation);
-        return await ReplayAsync(request) ?? Reject(Rejection.Overloaded, UnderWay(reservation.OrderId));
+        return await ReplayAsync(request) ?? UnderWay(reservation);
     }
 
     /// <summary>The answer to an earlier, equal request; null if there was none.</summary>
@@ -148,13 +152,14 @@ internal sealed class PlaceOrder(
             case ReplayOutcome.KeyReused:
                 return Reject(Rejection.Conflict, IdempotencyKey.Reused);
             case ReplayOutcome.OrderIdReused:
-                return Reject(Rejection.Conflict,
-                    Problem.Conflict($"The order_id '{request.OrderId}' was used for another order.", "order-id-reused"));
-            case ReplayOutcome.OrderDeleted:
-                // A key is forgotten before its order is deleted, unless the clock was set back, or orders were kept for ever when the key came.
                 return Reject(Rejection.Conflict, Problem.Conflict(
-                    $"The order '{found.OrderId}', which this Idempotency-Key stands for, was deleted because it was old.",
-                    "order-deleted"));
+                    $"The order_id '{request.OrderId}' was used for another order.", "order-id-reused"));
+            case ReplayOutcome.OrderDeleted:
+                // A key is forgotten before its order is deleted, unless the clock was set back, or orders were kept
+                // for ever when the key came.
+                return Reject(Rejection.Conflict, Problem.Conflict(
+                    $"The order '{found.OrderId}', which this Idempotency-Key stands for, "
+                    + "was deleted because it was old.", "order-deleted"));
             default:
                 return null;
         }
@@ -166,7 +171,8 @@ internal sealed class PlaceOrder(
         return new OrderResult(Problem: problem);
     }
 
-    private static (OrderLine[] Lines, long TotalCents) Price(IReadOnlyList<StockLine> items, IReadOnlyList<ProductOnSale?> sold)
+    private static (OrderLine[] Lines, long TotalCents) Price(
+        IReadOnlyList<StockLine> items, IReadOnlyList<ProductOnSale?> sold)
     {
         var lines = new OrderLine[items.Count];
         long total = 0;
@@ -180,8 +186,9 @@ internal sealed class PlaceOrder(
         return (lines, total);
     }
 
-    private static Problem UnderWay(string orderId) => Problem.Unavailable(
-        $"An earlier try at the order '{orderId}' is still being undone; try again in a second.", "order-being-undone");
+    private OrderResult UnderWay(ReservationId reservation) => Reject(Rejection.Overloaded, Problem.Unavailable(
+        $"An earlier try at the order '{reservation.OrderId}' is still being undone; try again in a second.",
+        "order-being-undone"));
 
     private static Problem UnknownProducts(PlaceOrderRequest request, IReadOnlyList<ProductOnSale?> sold)
     {
@@ -191,7 +198,10 @@ internal sealed class PlaceOrder(
             if (sold[i] is null) errors.Add($"items[{i}].product_id", $"'{request.Items[i].ProductId}' is not sold");
         }
 
-        return new Problem(StatusCodes.Status422UnprocessableEntity, errors.Summary, "unknown-product") { Errors = errors };
+        return new Problem(StatusCodes.Status422UnprocessableEntity, errors.Summary, "unknown-product")
+        {
+            Errors = errors,
+        };
     }
 
     // Nobody pays a price that was not on the page.
@@ -209,7 +219,8 @@ internal sealed class PlaceOrder(
                 : $"is {now}");
         }
 
-        return errors.Any ? new Problem(StatusCodes.Status409Conflict, errors.Summary, "price-changed") { Errors = errors } : null;
+        if (!errors.Any) return null;
+        return new Problem(StatusCodes.Status409Conflict, errors.Summary, "price-changed") { Errors = errors };
     }
 
     private static Problem TooLittleStock(PlaceOrderRequest request, IReadOnlyList<Shortage> shortages)

@@ -10,7 +10,8 @@ namespace Shop.Orders;
 /// <param name="Items">The lines, as they were sent; a product may stand in several.</param>
 /// <param name="OrderId">An id that the client chose; null if the shop is to make one.</param>
 /// <param name="KeyText">The <c>Idempotency-Key</c>, as it is kept.</param>
-internal sealed partial record PlaceOrderRequest(string CustomerId, IReadOnlyList<StockLine> Items, string? OrderId, string? KeyText)
+internal sealed partial record PlaceOrderRequest(
+    string CustomerId, IReadOnlyList<StockLine> Items, string? OrderId, string? KeyText)
 {
     private static readonly TextField CustomerField = new("customer_id", 1, 100)
     {
@@ -36,15 +37,16 @@ internal sealed partial record PlaceOrderRequest(string CustomerId, IReadOnlyLis
     private static readonly ListField ItemsField = new("items", 1, 100, ProductField, QuantityField)
     {
         ItemSchema = "OrderLineRequest",
-        Description = "The lines; a product may stand in several. Prices and the total are the shop's: those that a client sends "
-            + "are ignored.",
+        Description = "The lines; a product may stand in several. Prices and the total are the shop's: those that a "
+            + "client sends are ignored.",
         Example = """[{"product_id":"prod_0","quantity":2},{"product_id":"prod_1","quantity":1}]""",
         IsRequired = true,
     };
 
     private static readonly TextField OrderField = new("order_id", 1, 64)
     {
-        Description = "An id that the client chooses, which makes the request safe to repeat; if it is missing, the shop makes one.",
+        Description = "An id that the client chooses, which makes the request safe to repeat; if it is missing, the "
+            + "shop makes one.",
         Example = "\"checkout-17\"",
         Pattern = OrderIdPattern(),
         PatternInWords = "letters, digits, _ and -",
@@ -54,8 +56,8 @@ internal sealed partial record PlaceOrderRequest(string CustomerId, IReadOnlyLis
     public static readonly IReadOnlyList<Field> Body = [CustomerField, ItemsField, OrderField];
 
     /// <summary>
-    /// The price of each line as the customer saw it, in cents; null for a line whose price was not shown. Null if the order
-    /// is placed at whatever the prices are now, as by the API.
+    /// The price of each line as the customer saw it, in cents; null for a line whose price was not shown. Null if the
+    /// order is placed at whatever the prices are now, as by the API.
     /// </summary>
     public IReadOnlyList<long?>? SeenCents { get; init; }
 
@@ -75,7 +77,8 @@ internal sealed partial record PlaceOrderRequest(string CustomerId, IReadOnlyLis
         string customer = body.Root.Read(CustomerField) ?? "";
         IReadOnlyList<StockLine> items = body.Root.Read(
             ItemsField, static item => new StockLine(item.Read(ProductField) ?? "", item.Read(QuantityField) ?? 0));
-        return new PlaceOrderRequest(customer, items, body.Root.Read(OrderField), IdempotencyKey.Read(http, body.Errors));
+        return new PlaceOrderRequest(
+            customer, items, body.Root.Read(OrderField), IdempotencyKey.Read(http, body.Errors));
     }
 
     /// <summary>Reads a form, by the same rules.</summary>
@@ -92,8 +95,10 @@ internal sealed partial record PlaceOrderRequest(string CustomerId, IReadOnlyLis
         var items = new StockLine[lines.Count];
         for (int i = 0; i < items.Length; i++)
         {
-            if (ProductField.Read(lines[i].ProductId, out _) is { } productError) errors.Add($"items[{i}].product_id", productError);
-            if (QuantityField.Read(lines[i].Quantity, out long? units) is { } quantityError) errors.Add($"items[{i}].quantity", quantityError);
+            if (ProductField.Read(lines[i].ProductId, out _) is { } productError)
+                errors.Add($"items[{i}].product_id", productError);
+            if (QuantityField.Read(lines[i].Quantity, out long? units) is { } quantityError)
+                errors.Add($"items[{i}].quantity", quantityError);
             items[i] = new StockLine(lines[i].ProductId, units ?? 0);
         }
 

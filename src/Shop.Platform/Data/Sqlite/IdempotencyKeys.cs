@@ -44,32 +44,6 @@ public sealed class IdempotencyKeys
 
     // Inside a write.
 
-    /// <summary>
-    /// Makes a write once for each key. A repeat changes nothing: it has the answer that was kept, or is refused if its
-    /// content differs.
-    /// </summary>
-    /// <param name="key">The request's key; null if it has none.</param>
-    /// <param name="now">The time.</param>
-    /// <param name="write">Makes the change.</param>
-    /// <param name="keep">As much of an answer as the module needs to give it again, byte for byte.</param>
-    /// <param name="replay">The answer that was kept.</param>
-    public WriteResult<Reply<T>> Once<T>(
-        IdempotencyKey? key, DateTime now, Func<WriteResult<Reply<T>>> write, Func<T, string> keep, Func<string, T> replay)
-        where T : class
-    {
-        if (key is null) return write();
-        if (FindUncommitted(key, now) is { } kept)
-        {
-            // Undone, though there is nothing to undo: a repeat moves no metric and no memory.
-            return WriteResult.Rollback(
-                kept.IsSame ? Reply.Again(replay(kept.Answer)) : Reply.Refused<T>(IdempotencyKey.Reused));
-        }
-
-        WriteResult<Reply<T>> made = write();
-        if (made is { IsCommitted: true, Answer.Value: { } answer }) Add(key, keep(answer), now);
-        return made;
-    }
-
     /// <summary>Keeps an answer for a key that <see cref="FindUncommitted"/> did not find.</summary>
     public void Add(IdempotencyKey? key, string answer, DateTime now)
     {

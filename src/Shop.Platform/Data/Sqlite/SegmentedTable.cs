@@ -27,11 +27,14 @@ public sealed class SegmentedTable
     /// The tables that are its segmented indexes, and their columns with the row's number.
     /// </param>
     public SegmentedTable(
-        Database database, string table, string number, long newestDeleted, params ReadOnlySpan<(string Index, string Number)> indexes)
+        Database database, string table, string number, long newestDeleted,
+        params ReadOnlySpan<(string Index, string Number)> indexes)
     {
         NewestDeleted = newestDeleted;
         _renumber = database.Writes.Prepare($"UPDATE {table} SET {number} = ?2 WHERE {number} = ?1");
-        _range = $"SELECT coalesce((SELECT min({number}) FROM {table}), 0), coalesce((SELECT max({number}) FROM {table}), 0)";
+        _range = $"""
+            SELECT coalesce((SELECT min({number}) FROM {table}), 0), coalesce((SELECT max({number}) FROM {table}), 0)
+            """;
 #if DEBUG
         _numberBefore = database.Writes.Prepare($"SELECT max({number}) FROM {table} WHERE {number} < ?1");
 #endif
@@ -81,7 +84,8 @@ public sealed class SegmentedTable
     private static void AssertSegments(Database database, string index, string number)
     {
         const int Rows = SegmentedIndex.RowsPerSegment;
-        long wrong = database.Rows($"SELECT count(*) FROM (SELECT * FROM {index} LIMIT {Rows}) WHERE run <> {number} / {Rows}",
+        long wrong = database.Rows(
+            $"SELECT count(*) FROM (SELECT * FROM {index} LIMIT {Rows}) WHERE run <> {number} / {Rows}",
             static row => row.GetInt64(0)).Single();
         Debug.Assert(wrong == 0, $"{index} has segments of another size than {Rows} rows.");
     }
@@ -90,7 +94,9 @@ public sealed class SegmentedTable
     private void AssertNoGapBefore(long number)
     {
         long before = Math.Max(_numberBefore.Set(1, number).First(static row => row.Number(0)), NewestDeleted);
-        Debug.Assert(number == before + 1, $"Row {number} comes after row {before}: a segment that begins in the gap would never be indexed.");
+        Debug.Assert(number == before + 1,
+            $"Row {number} comes after row {before}: a segment that starts between them is never indexed.");
+#endif
     }
 #endif
 }

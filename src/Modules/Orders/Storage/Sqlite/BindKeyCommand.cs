@@ -4,14 +4,17 @@ using Shop.Platform.Requests;
 namespace Shop.Orders.Storage.Sqlite;
 
 /// <summary>
-/// Lets an idempotency key stand for an order that a request without it has placed, on the writer's thread. The result is
-/// false if the key stands for something else already, null if the order does not exist.
+/// Lets an idempotency key stand for an order that a request without it has placed, on the writer's thread. The result
+/// is false if the key stands for something else already, null if the order does not exist.
 /// </summary>
-internal sealed class BindKeyCommand(OrderWrites writes, IdempotencyKey key, string orderId, DateTime now) : WriteCommand<bool?>
+internal sealed class BindKeyCommand(OrderWrites writes, IdempotencyKey key, string orderId, DateTime now)
+    : WriteCommand<bool?>
 {
     protected override WriteResult<bool?> Run()
     {
         if (!writes.KeepForKey(orderId, now)) return WriteResult.Rollback<bool?>(null);
-        return writes.Keys.TryAdd(key, orderId, now) ? WriteResult.Commit<bool?>(true) : WriteResult.Rollback<bool?>(false);
+        return writes.Keys.TryAdd(key, orderId, now)
+            ? WriteResult.Commit<bool?>(true)
+            : WriteResult.Rollback<bool?>(false);
     }
 }

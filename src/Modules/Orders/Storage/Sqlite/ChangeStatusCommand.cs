@@ -35,14 +35,14 @@ internal sealed class ChangeStatusCommand(
         Order changed = order.As(status, now.ToMilliseconds(notBefore: order.UpdatedAt));
         writes.SetStatus(seq, status, changed.UpdatedAt);
         if (OrderStatus.MovesStock(status)) writes.AddStockChange(id, status);
-        return Commit(new ChangeStatusResult(ChangeStatusOutcome.Changed, changed, order.Status, reservation));
+        return Commit(new ChangeStatusResult(ChangeStatusOutcome.Changed, changed, order, reservation));
     }
 
     protected override void Committed(ChangeStatusResult answer)
     {
-        if (answer.From is not { } from) return;
+        if (answer.Before is not { } before) return;
         counts.Add(status, 1);
-        counts.Add(from, -1);
+        counts.Add(before.Status, -1);
     }
 
     private static WriteResult<ChangeStatusResult> Refuse(ChangeStatusOutcome outcome, Order? order = null) =>

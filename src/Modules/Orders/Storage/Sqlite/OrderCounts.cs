@@ -2,7 +2,10 @@ using Shop.Platform.Data.Sqlite;
 
 namespace Shop.Orders.Storage.Sqlite;
 
-/// <summary>How many orders there are in each status, counted at the start and then kept in memory: to count a million takes too long.</summary>
+/// <summary>
+/// How many orders there are in each status, counted at the start and then kept in memory: to count a million takes too
+/// long.
+/// </summary>
 internal sealed class OrderCounts
 {
     private readonly long[] _orders = new long[OrderStatus.All.Count];
@@ -17,7 +20,8 @@ internal sealed class OrderCounts
     }
 
     /// <summary>The orders in each status.</summary>
-    public IReadOnlyDictionary<string, long> ByStatus => OrderStatus.All.ToDictionary(status => status, status => Of(status), StringComparer.Ordinal);
+    public IReadOnlyDictionary<string, long> ByStatus =>
+        OrderStatus.All.ToDictionary(status => status, status => Of(status), StringComparer.Ordinal);
 
     /// <summary>The orders in a status, or in all of them.</summary>
     public long Of(string? status) =>

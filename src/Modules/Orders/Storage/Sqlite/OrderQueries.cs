@@ -23,11 +23,15 @@ internal sealed class OrderQueries(Database database, SegmentedTable table, Orde
         """;
 
     private const string SelectLines = """
-        SELECT order_seq AS Seq, product_id AS ProductId, name AS Name, quantity AS Quantity, unit_price_cents AS UnitPriceCents
+        SELECT order_seq AS Seq, product_id AS ProductId, name AS Name, quantity AS Quantity,
+        unit_price_cents AS UnitPriceCents
         FROM lines_of_orders
         """;
 
-    /// <summary>Orders whose lines are read at once. A page that is full before its last order has read as many too many at most.</summary>
+    /// <summary>
+    /// Orders whose lines are read at once. A page that is full before its last order has read as many too many at
+    /// most.
+    /// </summary>
     private const int OrdersAtOnce = 32;
 
     /// <summary>Ids in one query.</summary>
@@ -35,7 +39,8 @@ internal sealed class OrderQueries(Database database, SegmentedTable table, Orde
 
     public Order? Find(string id) => database.Read(connection =>
     {
-        OrderRow? row = connection.QuerySingleOrDefault<OrderRow>($"SELECT {OrderColumns} FROM orders o WHERE o.id = @id", new { id });
+        OrderRow? row = connection.QuerySingleOrDefault<OrderRow>(
+            $"SELECT {OrderColumns} FROM orders o WHERE o.id = @id", new { id });
         return row is not null && WithLines(connection, [row], 1).Orders is [var order] ? order : null;
     });
 
@@ -44,7 +49,8 @@ internal sealed class OrderQueries(Database database, SegmentedTable table, Orde
         .. connection.Query<EventRow>("""
             SELECT @created AS Status, created_at AS At, 0 AS Number FROM orders WHERE id = @orderId
             UNION ALL
-            SELECT e.status, e.at, e.number FROM orders o JOIN order_events e ON e.order_seq = o.seq WHERE o.id = @orderId
+            SELECT e.status, e.at, e.number FROM orders o JOIN order_events e ON e.order_seq = o.seq
+            WHERE o.id = @orderId
             ORDER BY Number
             """, new { orderId, created = OrderStatus.Created }).Select(row => new OrderEvent(row.Status, row.At)),
     ]);
@@ -57,35 +63,38 @@ internal sealed class OrderQueries(Database database, SegmentedTable table, Orde
         return (row is not null, row?.Fingerprint);
     });
 
-    public OrderPage List(OrderFilter filter, long? before, long limit, CancellationToken end) => database.Read(connection =>
-    {
-        OrderRow[] rows = Rows(connection, OrderColumns, filter, before, limit + 1, (sql, wanted) => connection.Query<OrderRow>(sql, wanted));
-        (IReadOnlyList<Order> orders, long? next) = WithLines(connection, rows, limit);
-        RowTotal total = UsesSegments(filter)
-            ? Paging.Count(orders.Count, areAll: before is null && next is null, atMost => Count(connection, filter, atMost))
-            : new RowTotal(counts.Of(filter.Status));
-        return new OrderPage(orders, next, total);
-    }, end);
+    public OrderPage List(OrderFilter filter, long? before, long limit, CancellationToken end) => database.Read(
+        connection =>
+        {
+            OrderRow[] rows = Rows(connection, OrderColumns, filter, before, limit + 1,
+                (sql, wanted) => connection.Query<OrderRow>(sql, wanted));
+            (IReadOnlyList<Order> orders, long? next) = WithLines(connection, rows, limit);
+            bool areAll = before is null && next is null;
+            RowTotal total = UsesSegments(filter)
+                ? Paging.Count(orders.Count, areAll, atMost => Count(connection, filter, atMost))
+                : new RowTotal(counts.Of(filter.Status));
+            return new OrderPage(orders, next, total);
+        }, end);
 
     public IReadOnlyList<OrderHead> ListNewest(OrderFilter filter, long limit, CancellationToken end) => database.Read(
-        connection => Rows(connection, HeadColumns, filter, null, limit, (sql, wanted) => connection.Query<OrderHead>(sql, wanted)), end);
+        connection => Rows(connection, HeadColumns, filter, null, limit,
+            (sql, wanted) => connection.Query<OrderHead>(sql, wanted)), end);
 
     /// <summary>Orders in a status with numbers after this one, in the order of their numbers.</summary>
-    public IReadOnlyList<OrderAge> ListByAge(string status, long after, int limit) => database.Read<IReadOnlyList<OrderAge>>(connection =>
-    [
-        .. connection.Query<OrderAge>("""
+    public IReadOnlyList<OrderAge> ListByAge(string status, long after, int limit) => database.Read(
+        connection => connection.Query<OrderAge>("""
             SELECT seq AS Seq, created_at AS CreatedAt, updated_at AS UpdatedAt FROM orders
             WHERE status = @status AND seq > @after ORDER BY seq LIMIT @limit
-            """, new { status, after, limit }),
-    ]);
+            """, new { status, after, limit }).ToArray());
 
     public IReadOnlySet<string> FindExisting(IReadOnlyCollection<string> ids) => database.Read(connection =>
-        ids.Chunk(IdsAtOnce).SelectMany(chunk => connection.Query<string>("SELECT id FROM orders WHERE id IN @chunk", new { chunk }))
+        ids.Chunk(IdsAtOnce).SelectMany(
+            chunk => connection.Query<string>("SELECT id FROM orders WHERE id IN @chunk", new { chunk }))
             .ToHashSet(StringComparer.Ordinal));
 
     /// <summary>Those of these reservations that an order was placed with.</summary>
-    public IReadOnlySet<ReservationId> WithOrders(IReadOnlyList<ReservationId> reservations) => database.Read(connection =>
-        reservations.Select(reservation => reservation.OrderId).Chunk(IdsAtOnce)
+    public IReadOnlySet<ReservationId> WithOrders(IReadOnlyList<ReservationId> reservations) => database.Read(
+        connection => reservations.Select(reservation => reservation.OrderId).Chunk(IdsAtOnce)
             .SelectMany(chunk => connection.Query<ReservationId>(
                 "SELECT id AS OrderId, reservation AS Number FROM orders WHERE id IN @chunk", new { chunk }))
             .Intersect(reservations).ToHashSet());
@@ -97,11 +106,13 @@ internal sealed class OrderQueries(Database database, SegmentedTable table, Orde
             static row => new StockChange(new ReservationId(row.GetString(0), row.GetInt64(1)), row.GetString(2))),
     ];
 
-    private static bool UsesSegments(OrderFilter filter) => filter.CustomerId is not null || filter.ProductId is not null;
+    private static bool UsesSegments(OrderFilter filter) =>
+        filter.CustomerId is not null || filter.ProductId is not null;
 
     private static SegmentQueries InSegments(string select, OrderFilter filter, string rest = "") => new(
         string.Concat(select, " FROM orders o WHERE o.seq >= @SegmentStart", Conditions(filter), rest),
-        string.Concat(select, " FROM ", Index(filter), " CROSS JOIN orders o ON o.seq = i.order_seq WHERE true", Conditions(filter), rest));
+        string.Concat(select, " FROM ", Index(filter), " CROSS JOIN orders o ON o.seq = i.order_seq WHERE true",
+            Conditions(filter), rest));
 
     private static string Index(OrderFilter filter) => filter.CustomerId is not null
         ? "run CROSS JOIN orders_by_customer i ON i.run = run.n AND i.customer_id = @CustomerId"
@@ -114,7 +125,8 @@ internal sealed class OrderQueries(Database database, SegmentedTable table, Orde
             ? ""
             : " AND EXISTS (SELECT 1 FROM lines_of_orders l WHERE l.order_seq = o.seq AND l.product_id = @ProductId)");
 
-    private static (IReadOnlyList<Order> Orders, long? Next) WithLines(SqliteConnection connection, OrderRow[] rows, long limit)
+    private static (IReadOnlyList<Order> Orders, long? Next) WithLines(
+        SqliteConnection connection, OrderRow[] rows, long limit)
     {
         var orders = new List<Order>();
         long bytes = 0, last = 0;
@@ -124,8 +136,13 @@ internal sealed class OrderQueries(Database database, SegmentedTable table, Orde
             foreach (OrderRow row in some)
             {
                 if (!lines.Contains(row.Seq)) continue; // it was deleted between the two reads
-                var order = new Order(row.Id, row.CustomerId, row.Status, row.TotalCents, row.CreatedAt, row.UpdatedAt,
-                    [.. lines[row.Seq].Select(line => new OrderLine(line.ProductId, line.Name, line.Quantity, line.UnitPriceCents))]);
+                OrderLine[] ordered =
+                [
+                    .. lines[row.Seq].Select(
+                        line => new OrderLine(line.ProductId, line.Name, line.Quantity, line.UnitPriceCents)),
+                ];
+                var order = new Order(
+                    row.Id, row.CustomerId, row.Status, row.TotalCents, row.CreatedAt, row.UpdatedAt, ordered);
                 bytes += order.JsonBytes;
                 if (bytes > Paging.MaxBytes && orders.Count > 0) return (orders, last);
                 orders.Add(order);
@@ -138,22 +155,27 @@ internal sealed class OrderQueries(Database database, SegmentedTable table, Orde
 
     private static ILookup<long, LineRow> Lines(SqliteConnection connection, long[] seqs)
     {
-        // Most pages are of orders that came one after the other. Their lines lie side by side, and are found by one search.
+        // Most pages are of orders that came one after the other. Their lines lie side by side, and are found by one
+        // search.
         bool areNeighbours = seqs[^1] - seqs[0] == seqs.Length - 1;
         IEnumerable<LineRow> found = areNeighbours
-            ? connection.Query<LineRow>($"{SelectLines} WHERE order_seq BETWEEN @first AND @last ORDER BY order_seq, line",
+            ? connection.Query<LineRow>(
+                $"{SelectLines} WHERE order_seq BETWEEN @first AND @last ORDER BY order_seq, line",
                 new { first = seqs[0], last = seqs[^1] })
-            : connection.Query<LineRow>($"{SelectLines} WHERE order_seq IN @seqs ORDER BY order_seq, line", new { seqs });
+            : connection.Query<LineRow>(
+                $"{SelectLines} WHERE order_seq IN @seqs ORDER BY order_seq, line", new { seqs });
         return found.ToLookup(line => line.Seq);
     }
 
     private TRow[] Rows<TRow>(
-        SqliteConnection connection, string columns, OrderFilter filter, long? before, long limit, Func<string, Wanted, IEnumerable<TRow>> query)
+        SqliteConnection connection, string columns, OrderFilter filter, long? before, long limit,
+        Func<string, Wanted, IEnumerable<TRow>> query)
     {
         const string NewestFirst = " AND o.seq < @Before ORDER BY o.seq DESC LIMIT @Limit";
         long bound = before ?? long.MaxValue;
         return UsesSegments(filter)
-            ? SegmentedIndex.NewestFirst(InSegments($"SELECT {columns}", filter, NewestFirst), table.Numbers(connection), bound, limit,
+            ? SegmentedIndex.NewestFirst(
+                InSegments($"SELECT {columns}", filter, NewestFirst), table.Numbers(connection), bound, limit,
                 (sql, segment) => query(sql, Wanted.By(filter, bound, segment)))
             : [.. query($"SELECT {columns} FROM orders o WHERE true {Conditions(filter)} {NewestFirst}",
                 Wanted.By(filter, bound, new SegmentBounds(Limit: limit)))];
@@ -172,7 +194,8 @@ internal sealed class OrderQueries(Database database, SegmentedTable table, Orde
 
     /// <summary>The parameters of a list.</summary>
     internal sealed record Wanted(
-        string? Status, string? CustomerId, string? ProductId, long Before, long SegmentStart, long NewestSegment, long OldestSegment, long Limit)
+        string? Status, string? CustomerId, string? ProductId, long Before,
+        long SegmentStart, long NewestSegment, long OldestSegment, long Limit)
     {
         public static Wanted By(OrderFilter filter, long before, SegmentBounds segment) => new(
             filter.Status, filter.CustomerId, filter.ProductId, before,
@@ -183,7 +206,8 @@ internal sealed class OrderQueries(Database database, SegmentedTable table, Orde
 
     internal sealed record FingerprintRow(byte[]? Fingerprint);
 
-    internal sealed record OrderRow(long Seq, string Id, string CustomerId, string Status, long TotalCents, long CreatedAt, long UpdatedAt);
+    internal sealed record OrderRow(
+        long Seq, string Id, string CustomerId, string Status, long TotalCents, long CreatedAt, long UpdatedAt);
 
     internal sealed record LineRow(long Seq, string ProductId, string Name, long Quantity, long UnitPriceCents);
 }

@@ -12,7 +12,8 @@ internal sealed class OrderWrites
 {
     private readonly bool _keepsForEver;
     private readonly ProductSnapshots _snapshots;
-    private readonly Statement _insert, _insertLine, _indexByCustomer, _indexByProduct, _insertEvent, _find, _lines, _setStatus;
+    private readonly Statement _insert, _insertLine, _indexByCustomer, _indexByProduct;
+    private readonly Statement _find, _lines, _setStatus, _insertEvent;
     private readonly Statement _addStockChange, _removeStockChange, _mayBeDeleted, _noteDeleted, _keepUntil;
     private readonly Statement[] _deletions;
 
@@ -68,7 +69,9 @@ internal sealed class OrderWrites
             AND NOT EXISTS (SELECT 1 FROM pending_stock p WHERE p.order_id = o.id)
             AND NOT EXISTS (SELECT 1 FROM kept_orders k WHERE k.order_seq = o.seq AND k.until >= ?2)
             """);
-        _noteDeleted = Prepare("UPDATE retention SET orders_deleted = orders_deleted + ?1, newest_order = max(newest_order, ?2)");
+        _noteDeleted = Prepare("""
+            UPDATE retention SET orders_deleted = orders_deleted + ?1, newest_order = max(newest_order, ?2)
+            """);
         // In this order: each finds its rows by what the next ones delete.
         _deletions =
         [

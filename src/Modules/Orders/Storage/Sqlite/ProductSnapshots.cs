@@ -8,7 +8,9 @@ namespace Shop.Orders.Storage.Sqlite;
 /// </summary>
 internal sealed class ProductSnapshots(GroupCommitWriter writes) : ITransactionParticipant
 {
-    /// <summary>The most products whose newest snapshot is kept in memory; others are looked up in the database.</summary>
+    /// <summary>
+    /// The most products whose newest snapshot is kept in memory; others are looked up in the database.
+    /// </summary>
     internal const int MaxKept = 2048;
 
     private readonly Statement _find = writes.Prepare(
@@ -20,10 +22,13 @@ internal sealed class ProductSnapshots(GroupCommitWriter writes) : ITransactionP
     private readonly Dictionary<string, Snapshot> _kept = new(StringComparer.Ordinal);
     private readonly List<string> _uncommitted = [];
 
-    /// <summary>The number of the snapshot with a line's name and price, which is stored if it is not there yet.</summary>
+    /// <summary>
+    /// The number of the snapshot with a line's name and price, which is stored if it is not there yet.
+    /// </summary>
     public long NumberOf(in OrderLine line)
     {
-        if (_kept.TryGetValue(line.ProductId, out Snapshot kept) && kept.UnitPriceCents == line.UnitPriceCents && kept.Name == line.Name)
+        if (_kept.TryGetValue(line.ProductId, out Snapshot kept)
+            && kept.UnitPriceCents == line.UnitPriceCents && kept.Name == line.Name)
             return kept.Number;
 
         long number = Bound(_find, line).First(static row => row.Number(0));

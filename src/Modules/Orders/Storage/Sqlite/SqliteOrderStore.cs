@@ -29,10 +29,12 @@ internal sealed class SqliteOrderStore : IOrderStore
 
     public TimeSpan? RecoveryPeriod => null;
 
-    public ValueTask<PlaceResult> PlaceAsync(Order order, ReservationId reservation, byte[]? fingerprint, IdempotencyKey? key) =>
+    public ValueTask<PlaceResult> PlaceAsync(
+        Order order, ReservationId reservation, byte[]? fingerprint, IdempotencyKey? key) =>
         _database.Writes.WriteAsync(new InsertOrderCommand(_writes, _counts, order, reservation, fingerprint, key));
 
-    public async ValueTask<ReplayResult> ReplayAsync(IdempotencyKey? key, string? orderId, byte[] fingerprint, DateTime now)
+    public async ValueTask<ReplayResult> ReplayAsync(
+        IdempotencyKey? key, string? orderId, byte[] fingerprint, DateTime now)
     {
         if (key is not null && _database.Keys.Find(key, now) is { } kept)
         {
@@ -42,13 +44,16 @@ internal sealed class SqliteOrderStore : IOrderStore
                 : new ReplayResult(ReplayOutcome.OrderDeleted, OrderId: kept.Answer);
         }
 
-        if (orderId is null || _queries.FindFingerprint(orderId) is not { Exists: true } found) return new ReplayResult(ReplayOutcome.New);
-        if (!found.Fingerprint.AsSpan().SequenceEqual(fingerprint)) return new ReplayResult(ReplayOutcome.OrderIdReused);
+        if (orderId is null || _queries.FindFingerprint(orderId) is not { Exists: true } found)
+            return new ReplayResult(ReplayOutcome.New);
+        if (!found.Fingerprint.AsSpan().SequenceEqual(fingerprint))
+            return new ReplayResult(ReplayOutcome.OrderIdReused);
         if (key is not null)
         {
             bool? isBound = await _database.Writes.WriteAsync(new BindKeyCommand(_writes, key, orderId, now));
             if (isBound is null) return new ReplayResult(ReplayOutcome.New);
-            if (isBound == false) return await ReplayAsync(key, orderId, fingerprint, now); // the key was used in between
+            // If the key was used in between, it says how.
+            if (isBound == false) return await ReplayAsync(key, orderId, fingerprint, now);
         }
 
         // It may have been deleted in between.
@@ -57,7 +62,8 @@ internal sealed class SqliteOrderStore : IOrderStore
             : new ReplayResult(ReplayOutcome.New);
     }
 
-    public ValueTask<ChangeStatusResult> ChangeStatusAsync(string id, string status, IdempotencyKey? key, DateTime now) =>
+    public ValueTask<ChangeStatusResult> ChangeStatusAsync(
+        string id, string status, IdempotencyKey? key, DateTime now) =>
         _database.Writes.WriteAsync(new ChangeStatusCommand(_writes, _counts, id, status, key, now));
 
     public ValueTask<Order?> FindAsync(string id) => ValueTask.FromResult(_queries.Find(id));
@@ -79,7 +85,8 @@ internal sealed class SqliteOrderStore : IOrderStore
         return _queries.WithOrders(reservations);
     }
 
-    public ValueTask<IReadOnlyList<StockChange>> PendingStockChangesAsync() => ValueTask.FromResult(_queries.PendingStockChanges());
+    public ValueTask<IReadOnlyList<StockChange>> PendingStockChangesAsync() =>
+        ValueTask.FromResult(_queries.PendingStockChanges());
 
     public async ValueTask CompleteStockChangesAsync(IReadOnlyList<ReservationId> reservations) =>
         await _database.Writes.WriteAsync(() =>

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Dapper;
 using Microsoft.Data.Sqlite;
 using Shop.Inventory.Contracts;
@@ -28,14 +29,23 @@ internal sealed class OrderQueries(Database database, SegmentedTable table, Orde
         FROM lines_of_orders
         """;
 
+    // The view would be read from end to end for a list that a parameter holds.
+    private const string SelectLinesOfMany = """
+        SELECT l.order_seq AS Seq, l.product_id AS ProductId, l.name AS Name, l.quantity AS Quantity,
+            l.unit_price_cents AS UnitPriceCents, l.line AS Line
+        FROM json_each(@list) wanted CROSS JOIN order_lines l ON l.order_seq = wanted.value
+        UNION ALL
+        SELECT i.order_seq, s.product_id, s.name, i.quantity, s.unit_price_cents, i.line
+        FROM json_each(@list) wanted CROSS JOIN order_items i ON i.order_seq = wanted.value
+        CROSS JOIN product_snapshots s ON s.number = i.snapshot
+        ORDER BY Seq, Line
+        """;
+
     /// <summary>
     /// Orders whose lines are read at once. A page that is full before its last order has read as many too many at
     /// most.
     /// </summary>
     private const int OrdersAtOnce = 32;
-
-    /// <summary>Ids in one query.</summary>
-    private const int IdsAtOnce = 500;
 
     public Order? Find(string id) => database.Read(connection =>
     {
@@ -87,17 +97,22 @@ internal sealed class OrderQueries(Database database, SegmentedTable table, Orde
             WHERE status = @status AND seq > @after ORDER BY seq LIMIT @limit
             """, new { status, after, limit }).ToArray());
 
-    public IReadOnlySet<string> FindExisting(IReadOnlyCollection<string> ids) => database.Read(connection =>
-        ids.Chunk(IdsAtOnce).SelectMany(
-            chunk => connection.Query<string>("SELECT id FROM orders WHERE id IN @chunk", new { chunk }))
-            .ToHashSet(StringComparer.Ordinal));
+    public IReadOnlySet<string> FindExisting(IReadOnlyCollection<string> orderIds) => database.Read(connection =>
+    {
+        string ids = JsonSerializer.Serialize(orderIds, OrdersJson.Default.IReadOnlyCollectionString);
+        return connection.Query<string>("SELECT id FROM orders WHERE id IN (SELECT value FROM json_each(@ids))", new { ids })
+            .ToHashSet(StringComparer.Ordinal);
+    });
 
     /// <summary>Those of these reservations that an order was placed with.</summary>
-    public IReadOnlySet<ReservationId> WithOrders(IReadOnlyList<ReservationId> reservations) => database.Read(
-        connection => reservations.Select(reservation => reservation.OrderId).Chunk(IdsAtOnce)
-            .SelectMany(chunk => connection.Query<ReservationId>(
-                "SELECT id AS OrderId, reservation AS Number FROM orders WHERE id IN @chunk", new { chunk }))
-            .Intersect(reservations).ToHashSet());
+    public IReadOnlySet<ReservationId> WithOrders(IReadOnlyList<ReservationId> reservations) => database.Read(connection =>
+    {
+        string ids = JsonSerializer.Serialize(
+            [.. reservations.Select(reservation => reservation.OrderId)], OrdersJson.Default.IReadOnlyCollectionString);
+        return connection.Query<ReservationId>("""
+            SELECT id AS OrderId, reservation AS Number FROM orders WHERE id IN (SELECT value FROM json_each(@ids))
+            """, new { ids }).Intersect(reservations).ToHashSet();
+    });
 
     public IReadOnlyList<StockChange> PendingStockChanges() =>
     [
@@ -157,13 +172,13 @@ internal sealed class OrderQueries(Database database, SegmentedTable table, Orde
     {
         // Most pages are of orders that came one after the other. Their lines lie side by side, and are found by one
         // search.
+        string list = JsonSerializer.Serialize(seqs, OrdersJson.Default.Int64Array);
         bool areNeighbours = seqs[^1] - seqs[0] == seqs.Length - 1;
         IEnumerable<LineRow> found = areNeighbours
             ? connection.Query<LineRow>(
                 $"{SelectLines} WHERE order_seq BETWEEN @first AND @last ORDER BY order_seq, line",
                 new { first = seqs[0], last = seqs[^1] })
-            : connection.Query<LineRow>(
-                $"{SelectLines} WHERE order_seq IN @seqs ORDER BY order_seq, line", new { seqs });
+            : connection.Query<LineRow>(SelectLinesOfMany, new { list });
         return found.ToLookup(line => line.Seq);
     }
 

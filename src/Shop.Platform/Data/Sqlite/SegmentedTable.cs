@@ -96,7 +96,6 @@ public sealed class SegmentedTable
         long before = Math.Max(_numberBefore.Set(1, number).First(static row => row.Number(0)), NewestDeleted);
         Debug.Assert(number == before + 1,
             $"Row {number} comes after row {before}: a segment that starts between them is never indexed.");
-#endif
     }
 #endif
 }

@@ -1,3 +1,4 @@
+using Shop.Host.Telemetry;
 using Shop.Inventory;
 using Shop.Orders;
 using Shop.Platform;
@@ -47,6 +48,7 @@ public static class ShopHost
 
         builder.AddShopLogging();
         builder.AddPlatform(settings, BuildInfo.Of(typeof(ShopHost).Assembly));
+        builder.AddTelemetry([.. modules.Select(module => module.Identity)]);
         foreach (IShopModule module in modules) builder.AddModule(module);
         builder.AddListeners(settings);
         builder.LimitShutdown(settings);

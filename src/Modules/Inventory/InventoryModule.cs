@@ -27,7 +27,8 @@ public sealed class InventoryModule : IShopModule
         services.AddSingleton<IStockStore>(provider => new SqliteStockStore(Context(provider)));
         services.AddSingleton(provider =>
             new InventoryMetrics(provider.GetRequiredService<IStockStore>(), Context(provider)));
-        services.AddSingleton<IInventory, Reservations>();
+        services.AddSingleton<Reservations>();
+        services.AddSingleton<IInventory, TracedInventory>();
         services.AddSingleton<AdjustStock>();
         services.AddSingleton<InventoryApi>();
         services.AddSingleton<StockPages>();

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Diagnostics;
 using System.Threading.Channels;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
@@ -176,8 +177,11 @@ internal sealed class OrderReconciler(
     /// <returns>A failure; null if nothing is left open.</returns>
     private async Task<Exception?> DoAsync()
     {
+        using Activity? round = module.Traces.StartActivity("reconcile");
+        round?.SetTag("shop.reconcile.steps", _open.Values.Sum(static steps => steps.Count));
         Exception? failure = null;
         foreach (Step step in Enum.GetValues<Step>()) failure = await DoAsync(step, _open[step]) ?? failure;
+        if (failure is not null) round?.SetStatus(ActivityStatusCode.Error, failure.Message);
         return failure;
     }
 

@@ -39,7 +39,8 @@ public sealed class ProductsModule : IShopModule
             new ProductMetrics(Context(provider), provider.GetRequiredService<Catalogue>()));
         services.AddSingleton<StockInitialization>();
         services.AddSingleton<FindProduct>();
-        services.AddSingleton<IProductCatalogue>(provider => provider.GetRequiredService<FindProduct>());
+        services.AddSingleton<IProductCatalogue>(provider =>
+            new TracedCatalogue(provider.GetRequiredService<FindProduct>(), Context(provider)));
         services.AddSingleton<ListProducts>();
         services.AddSingleton<CreateProduct>();
         services.AddSingleton<ChangeProduct>();

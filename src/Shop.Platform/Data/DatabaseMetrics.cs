@@ -1,4 +1,5 @@
 using Prometheus;
+using Shop.Platform.Telemetry;
 
 namespace Shop.Platform.Data;
 
@@ -17,7 +18,11 @@ internal sealed class DatabaseMetrics
         _depth = metrics.CreateGauge("db_write_queue_depth", "Writes waiting for the database.");
         metrics.CreateGauge("db_write_queue_limit", "Writes that may wait for the database; one more is refused.").Set(queueLimit);
         _commitSeconds = metrics.CreateHistogram("db_commit_seconds", "Time of one group commit, fsync included, in seconds.",
-            new HistogramConfiguration { Buckets = [.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10] });
+            new HistogramConfiguration
+            {
+                Buckets = [.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10],
+                ExemplarBehavior = TraceExemplars.OfRecorded,
+            });
         _batchSize = metrics.CreateHistogram("db_commit_batch_size", "Writes in one group commit.",
             new HistogramConfiguration { Buckets = Histogram.ExponentialBuckets(1, 2, 11) });
         Counter writes = metrics.CreateCounter("db_writes_total",

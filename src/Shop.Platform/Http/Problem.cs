@@ -19,6 +19,9 @@ public sealed class Problem(int status, string error, string? kind = null) : IRe
     /// <summary>HTTP status code.</summary>
     public int Status { get; } = status;
 
+    /// <summary>The kind of problem; null if the status says it all.</summary>
+    internal string? Kind { get; } = kind;
+
     /// <summary>The one line that a person reads.</summary>
     public string Error { get; } = error;
 
@@ -66,7 +69,7 @@ public sealed class Problem(int status, string error, string? kind = null) : IRe
         JsonBuffer buffer = JsonBuffer.Begin();
         Utf8JsonWriter json = buffer.Writer;
         json.WriteStartObject();
-        json.WriteString("type", kind is null ? "about:blank" : $"urn:shop:problem:{kind}");
+        json.WriteString("type", Kind is null ? "about:blank" : $"urn:shop:problem:{Kind}");
         json.WriteString("title", ReasonPhrases.GetReasonPhrase(Status));
         json.WriteNumber("status", Status);
         json.WriteString("detail", Error);

@@ -1,6 +1,7 @@
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 using Shop.Platform.Pages;
+using Shop.Platform.Telemetry;
 
 namespace Shop.Platform.Http;
 
@@ -15,6 +16,7 @@ internal static class ProblemWriter
         string traceId = TraceId.Of(http);
         var listener = http.Features.GetRequiredFeature<ModuleListener>();
         listener.Failures.Log(http.Request, problem, traceId);
+        RequestSpan.Refused(problem);
         if (problem.Rejection is { } reason) listener.Metrics.CountRejection(reason);
         HttpResponse response = http.Response;
         if (problem.RetryAfterSeconds is { } seconds) response.Headers.RetryAfter = seconds.ToString();

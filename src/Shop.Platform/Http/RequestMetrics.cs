@@ -1,6 +1,7 @@
 using Microsoft.AspNetCore.Http;
 using Prometheus;
 using Shop.Platform.Modules;
+using Shop.Platform.Telemetry;
 
 namespace Shop.Platform.Http;
 
@@ -50,6 +51,7 @@ public sealed class RequestMetrics
             new HistogramConfiguration
             {
                 LabelNames = ["method", "endpoint"],
+                ExemplarBehavior = TraceExemplars.OfRecorded,
                 Buckets = [.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10],
             });
         Gauge inProgress = module.Metrics.CreateGauge("app_requests_in_progress", "Requests being worked on now.");
@@ -125,20 +127,28 @@ public sealed class RequestMetrics
     public sealed class RouteMetrics
     {
         private readonly RequestMetrics _metrics;
-        private readonly string _method;
-        private readonly string _template;
         private readonly Counter.Child _requests;
         private Histogram.Child? _latency;
 
         internal RouteMetrics(RequestMetrics metrics, string method, string template, bool hasLatencyFromStart)
         {
             _metrics = metrics;
-            _method = method;
-            _template = template;
+            Method = method;
+            Template = template;
+            SpanName = template == Unmatched ? method : $"{method} {template}";
             _requests = metrics._requests.WithLabels(method, template);
             // Ten histograms for what may never come would take a third of an idle module's series.
             if (hasLatencyFromStart) _latency = Latency();
         }
+
+        /// <summary>The method, as the metrics name it.</summary>
+        internal string Method { get; }
+
+        /// <summary>The route, as the metrics name it.</summary>
+        internal string Template { get; }
+
+        /// <summary>The name of a request's span.</summary>
+        internal string SpanName { get; }
 
         internal void Count() => _requests.Inc();
 
@@ -148,6 +158,6 @@ public sealed class RequestMetrics
             (_latency ??= Latency()).Observe(duration.TotalSeconds);
         }
 
-        private Histogram.Child Latency() => _metrics._latency.WithLabels(_method, _template);
+        private Histogram.Child Latency() => _metrics._latency.WithLabels(Method, Template);
     }
 }

@@ -5,6 +5,7 @@ using Microsoft.AspNetCore.Http;
 using Shop.Platform.Data;
 using Shop.Platform.Data.Sqlite;
 using Shop.Platform.Security;
+using Shop.Platform.Telemetry;
 
 namespace Shop.Platform.Http;
 
@@ -20,6 +21,7 @@ namespace Shop.Platform.Http;
 internal sealed class RequestPipeline(ModuleListener listener, RequestDelegate compress, Admission admission, RequestDelegate next)
 {
     private readonly RequestMetrics _metrics = listener.Metrics;
+    private readonly ActivitySource _traces = listener.Module.Traces;
     private readonly int _limit = listener.Module.Settings.MaxConcurrentRequests;
     private readonly Books _books = listener.Module.Books;
     private readonly RequestDelegate _refuse = static http => Rejections.TooManyRequests.ExecuteAsync(http);
@@ -41,7 +43,17 @@ internal sealed class RequestPipeline(ModuleListener listener, RequestDelegate c
             : Guard(http, answer, route: null, start: 0);
     }
 
-    private Task Count(HttpContext http, RequestDelegate answer, RequestMetrics.RouteMetrics route)
+    private Task Count(HttpContext http, RequestDelegate answer, RequestMetrics.RouteMetrics route) =>
+        _traces.HasListeners() ? TraceAsync(http, answer, route) : Measure(http, answer, route);
+
+    private async Task TraceAsync(HttpContext http, RequestDelegate answer, RequestMetrics.RouteMetrics route)
+    {
+        using Activity? span = RequestSpan.Start(_traces, http, route);
+        await Measure(http, answer, route);
+        RequestSpan.Answered(span, http.RequestAborted.IsCancellationRequested ? RequestMetrics.ClientClosedRequest : http.Response.StatusCode);
+    }
+
+    private Task Measure(HttpContext http, RequestDelegate answer, RequestMetrics.RouteMetrics route)
     {
         long start = Stopwatch.GetTimestamp();
         return Guard(http, _metrics.Begin() <= _limit ? answer : _refuse, route, start);

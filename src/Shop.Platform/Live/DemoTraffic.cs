@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Diagnostics;
 using System.Text;
 using Microsoft.Extensions.Logging;
 using Shop.Platform.Http;
@@ -73,6 +74,8 @@ internal sealed class DemoTraffic(IEnumerable<ModuleListener> listeners, TimePro
 
     private async Task RunAsync(string? authorization, CancellationToken stop)
     {
+        // The request that starts the traffic ends; each request of the traffic begins a trace of its own.
+        Activity.Current = null;
         using var client = new HttpClient();
         if (authorization is not null)
             client.DefaultRequestHeaders.TryAddWithoutValidation("Authorization", authorization);

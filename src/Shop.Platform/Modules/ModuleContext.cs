@@ -1,9 +1,11 @@
+using System.Diagnostics;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
 using Prometheus;
 using Shop.Platform.Data;
 using Shop.Platform.Data.Sqlite;
 using Shop.Platform.Security;
+using Shop.Platform.Telemetry;
 
 namespace Shop.Platform.Modules;
 
@@ -26,6 +28,9 @@ public sealed class ModuleContext(ModuleIdentity identity, ShopSettings settings
 
     /// <summary>The module's registry, which <c>/metrics</c> on its port shows and no other.</summary>
     public CollectorRegistry Registry { get; } = Prometheus.Metrics.NewCustomRegistry();
+
+    /// <summary>Makes the module's spans, if anybody listens.</summary>
+    public ActivitySource Traces { get; } = new($"Shop.{identity.Name}");
 
     /// <summary>The module's database, open between its start and its stop.</summary>
     public Database Database { get; } = new(identity.Name, settings, logs.CreateLogger($"Shop.{identity.Name}"));
@@ -51,9 +56,16 @@ public sealed class ModuleContext(ModuleIdentity identity, ShopSettings settings
         Queries.RunAsync(ClientAddress.Of(http), query, http.RequestAborted);
 
     /// <summary>Makes metrics of this module's registry, each with the label <c>service</c> filled in.</summary>
-    public IMetricFactory Metrics => field ??= Prometheus.Metrics.WithCustomRegistry(Registry)
-        .WithLabels(new Dictionary<string, string>(StringComparer.Ordinal) { ["service"] = Identity.Service });
+    public IMetricFactory Metrics => field ??= MakeMetrics();
 
     /// <summary>Now, in UTC, to the millisecond: as fine as the database keeps it.</summary>
     public DateTime Now() => Timestamp.FromMilliseconds(Clock.GetUtcNow().ToUnixTimeMilliseconds());
+
+    private IMetricFactory MakeMetrics()
+    {
+        IMetricFactory metrics = Prometheus.Metrics.WithCustomRegistry(Registry)
+            .WithLabels(new Dictionary<string, string>(StringComparer.Ordinal) { ["service"] = Identity.Service });
+        metrics.ExemplarBehavior = TraceExemplars.None; // the metrics that have exemplars say so
+        return metrics;
+    }
 }

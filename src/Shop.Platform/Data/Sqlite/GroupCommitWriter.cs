@@ -1,7 +1,9 @@
 using System.Diagnostics;
+using System.Runtime.CompilerServices;
 using System.Threading.Channels;
 using Microsoft.Data.Sqlite;
 using Microsoft.Extensions.Logging;
+using Shop.Platform.Telemetry;
 using SQLitePCL;
 
 namespace Shop.Platform.Data.Sqlite;
@@ -20,6 +22,9 @@ public sealed class GroupCommitWriter
 {
     /// <summary>Most writes in one commit, unless <see cref="ShopSettings.WriteBatchLimit"/> says fewer.</summary>
     public const int MaxBatch = 1024;
+
+    /// <summary>The engine, as spans name it.</summary>
+    private const string Engine = "sqlite";
 
     [ThreadStatic]
     private static bool _isWriter;
@@ -119,18 +124,17 @@ public sealed class GroupCommitWriter
     /// <exception cref="WriteQueueFullException">At once, if the queue is full.</exception>
     /// <exception cref="WriteTimeoutException">It waited too long in the queue.</exception>
     /// <exception cref="StoreUnavailableException">The batch could not be committed.</exception>
-    public ValueTask<T> WriteAsync<T>(WriteCommand<T> write)
-    {
-        AssertIsElsewhere();
-        if (_waiting.Writer.TryWrite(write)) return write.Task;
-        if (_waiting.Reader.Completion.IsCompleted) throw new ObjectDisposedException(_module, "The database is closed.");
-        throw new WriteQueueFullException(_module);
-    }
+    /// <param name="write">The write.</param>
+    /// <param name="operation">Its name in a trace: the method that asks for it.</param>
+    public ValueTask<T> WriteAsync<T>(WriteCommand<T> write, [CallerMemberName] string operation = "") =>
+        WriteSpans.IsTraced ? TraceAsync(write, operation) : QueueAsync(write);
 
-    /// <summary>Queues a write that is made of delegates; see <see cref="WriteAsync{T}(WriteCommand{T})"/>.</summary>
+    /// <summary>Queues a write that is made of delegates; see <see cref="WriteAsync{T}(WriteCommand{T}, string)"/>.</summary>
     /// <param name="work">What <see cref="WriteCommand{T}.Run"/> does.</param>
     /// <param name="committed">What <see cref="WriteCommand{T}.Committed"/> does.</param>
-    public Task<T> WriteAsync<T>(Func<WriteResult<T>> work, Action<T>? committed = null) => WriteAsync(new DelegateWriteCommand<T>(work, committed)).AsTask();
+    /// <param name="operation">Its name in a trace: the method that asks for it.</param>
+    public Task<T> WriteAsync<T>(Func<WriteResult<T>> work, Action<T>? committed = null, [CallerMemberName] string operation = "") =>
+        WriteAsync(new DelegateWriteCommand<T>(work, committed), operation).AsTask();
 
     /// <summary>
     /// Commits something of no meaning. A commit that failed may lie in the WAL all the same, and a crash would bring
@@ -146,6 +150,29 @@ public sealed class GroupCommitWriter
         _writer.Join();
         // A connection lives on, with its files, while it has a statement.
         lock (_sqlite) _prepared.ForEach(statement => statement.Dispose());
+    }
+
+    private ValueTask<T> QueueAsync<T>(WriteCommand<T> write)
+    {
+        AssertIsElsewhere();
+        if (_waiting.Writer.TryWrite(write)) return write.Task;
+        if (_waiting.Reader.Completion.IsCompleted) throw new ObjectDisposedException(_module, "The database is closed.");
+        throw new WriteQueueFullException(_module);
+    }
+
+    private async ValueTask<T> TraceAsync<T>(WriteCommand<T> write, string operation)
+    {
+        using Activity? span = WriteSpans.StartWrite(_module, Engine, operation);
+        write.Span = span;
+        try
+        {
+            return await QueueAsync(write);
+        }
+        catch (Exception exception)
+        {
+            Spans.Fail(span, exception);
+            throw;
+        }
     }
 
     private void WriteUntilStopped()
@@ -184,6 +211,7 @@ public sealed class GroupCommitWriter
 
     private void Commit(List<WriteCommand> batch)
     {
+        using Activity? span = StartSpan(batch);
         long start = Stopwatch.GetTimestamp();
         int committed;
         try
@@ -206,6 +234,7 @@ public sealed class GroupCommitWriter
             RollBack();
             _participant?.RollBack();
             _metrics.Failed(batch.Count);
+            Spans.Fail(span, exception);
             StoreUnavailableException failure = Unavailable(exception);
             foreach (WriteCommand write in batch) write.Fail(failure);
             return;
@@ -221,6 +250,10 @@ public sealed class GroupCommitWriter
             else write.Fail(write.Error is SqliteException sqlite ? Unavailable(sqlite) : write.Error);
         }
     }
+
+    private Activity? StartSpan(List<WriteCommand> batch) => batch.Exists(static write => write.Span is not null)
+        ? WriteSpans.StartCommit(_module, Engine, [.. batch.Select(static write => write.Span)])
+        : null;
 
     private void Follow(WriteCommand write)
     {

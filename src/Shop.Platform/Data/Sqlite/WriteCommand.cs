@@ -15,6 +15,9 @@ public abstract class WriteCommand : IThreadPoolWorkItem
     /// <summary>When it came into the queue, by <see cref="Stopwatch"/>.</summary>
     internal long QueuedAt { get; } = Stopwatch.GetTimestamp();
 
+    /// <summary>Its span; null if it is in no trace.</summary>
+    internal Activity? Span { get; set; }
+
     /// <summary>What the write itself threw, while its neighbours go on; in the end, why it was not made.</summary>
     internal Exception? Error { get; private protected set; }
 

@@ -1,0 +1,55 @@
+using System.Diagnostics;
+
+namespace Shop.Host.Telemetry;
+
+/// <summary>
+/// Says on the standard error that traces or logs don't arrive, at most once a minute: the shop goes on without them. The log
+/// would take the same way.
+/// </summary>
+internal sealed class ExportWatch() : DelegatingHandler(new SocketsHttpHandler())
+{
+    private static readonly TimeSpan Pause = TimeSpan.FromMinutes(1);
+    private static long _last;
+
+    protected override HttpResponseMessage Send(HttpRequestMessage request, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return Seen(request, base.Send(request, cancellationToken));
+        }
+        catch (Exception exception)
+        {
+            Tell(request, exception.Message);
+            throw;
+        }
+    }
+
+    protected override async Task<HttpResponseMessage> SendAsync(
+        HttpRequestMessage request, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return Seen(request, await base.SendAsync(request, cancellationToken));
+        }
+        catch (Exception exception)
+        {
+            Tell(request, exception.Message);
+            throw;
+        }
+    }
+
+    private static HttpResponseMessage Seen(HttpRequestMessage request, HttpResponseMessage answer)
+    {
+        if (!answer.IsSuccessStatusCode) Tell(request, $"it answered {(int)answer.StatusCode}");
+        return answer;
+    }
+
+    private static void Tell(HttpRequestMessage request, string why)
+    {
+        long now = Stopwatch.GetTimestamp(), last = Volatile.Read(ref _last);
+        if (last != 0 && Stopwatch.GetElapsedTime(last, now) < Pause) return;
+        if (Interlocked.CompareExchange(ref _last, now, last) != last) return;
+        string to = request.RequestUri!.GetLeftPart(UriPartial.Path);
+        Console.Error.WriteLine($"Traces or logs could not be sent to {to}, and may be lost: {why}");
+    }
+}

@@ -1,0 +1,74 @@
+using Shop.Platform;
+
+namespace Shop.Host.Telemetry;
+
+/// <summary>Where one signal is sent to, by the variables that OpenTelemetry's specification names.</summary>
+/// <param name="Address">The address of this signal's receiver, with its path if it is sent over HTTP.</param>
+/// <param name="IsGrpc">OTLP over gRPC; else protobuf over HTTP.</param>
+/// <param name="Headers">Headers of each request, as <c>key=value,…</c>.</param>
+/// <param name="TimeoutMilliseconds">How long a request may take; null for the default of the SDK.</param>
+/// <param name="HasCertificates">Whether the SDK is given certificates for the receiver.</param>
+internal sealed record OtlpEndpoint(
+    Uri Address, bool IsGrpc, string? Headers, int? TimeoutMilliseconds, bool HasCertificates)
+{
+    private const int GrpcPort = 4317;
+
+    /// <summary>Reads the variables of a signal.</summary>
+    /// <param name="variables">The environment.</param>
+    /// <param name="signal"><c>TRACES</c> or <c>LOGS</c>.</param>
+    /// <returns>Null if nothing asks for the signal.</returns>
+    /// <exception cref="ShopStartException">A variable is wrong.</exception>
+    public static OtlpEndpoint? Of(IConfiguration variables, string signal)
+    {
+        if (string.Equals(variables["OTEL_SDK_DISABLED"], "true", StringComparison.OrdinalIgnoreCase)) return null;
+        string exporterKey = $"OTEL_{signal}_EXPORTER";
+        switch (variables[exporterKey])
+        {
+            case null or "" or "otlp":
+                break;
+            case "none":
+                return null;
+            case var other:
+                throw Wrong((exporterKey, other), "otlp or none");
+        }
+
+        (string Key, string Value)? Setting(string name)
+        {
+            string[] keys = [$"OTEL_EXPORTER_OTLP_{signal}_{name}", $"OTEL_EXPORTER_OTLP_{name}"];
+            string? key = Array.Find(keys, key => !string.IsNullOrWhiteSpace(variables[key]));
+            return key is null ? null : (key, variables[key]!.Trim());
+        }
+
+        if (Setting("ENDPOINT") is not { } endpoint) return null;
+        if (!Uri.TryCreate(endpoint.Value, UriKind.Absolute, out Uri? address)
+            || address.Scheme is not ("http" or "https"))
+        {
+            throw Wrong(endpoint, "an http or https address, as http://localhost:4318");
+        }
+
+        bool isGrpc = Setting("PROTOCOL") switch
+        {
+            // Each protocol has a port of its own.
+            null => address.Port == GrpcPort,
+            { Value: "grpc" } => true,
+            { Value: "http/protobuf" } => false,
+            { } protocol => throw Wrong(protocol, "grpc or http/protobuf"),
+        };
+        // The address of all signals is what theirs have in common; that of one signal is taken as it is.
+        bool isCommon = !endpoint.Key.Contains($"_{signal}_", StringComparison.Ordinal);
+        if (!isGrpc && isCommon) address = new Uri($"{address.ToString().TrimEnd('/')}/v1/{Path(signal)}");
+        int? timeout = Setting("TIMEOUT") switch
+        {
+            null => null,
+            { } text when int.TryParse(text.Value, out int milliseconds) && milliseconds > 0 => milliseconds,
+            { } text => throw Wrong(text, "a number of milliseconds"),
+        };
+        bool hasCertificates = Setting("CERTIFICATE") is not null || Setting("CLIENT_CERTIFICATE") is not null;
+        return new OtlpEndpoint(address, isGrpc, Setting("HEADERS")?.Value, timeout, hasCertificates);
+    }
+
+    private static ShopStartException Wrong((string Key, string Value) setting, string expected) =>
+        new($"{setting.Key} must be {expected}, and is '{setting.Value}'");
+
+    private static string Path(string signal) => signal == "TRACES" ? "traces" : "logs";
+}

@@ -1,0 +1,236 @@
+using System.Diagnostics;
+using System.Net;
+using System.Text.Json.Nodes;
+
+namespace Shop.Telemetry.Tests;
+
+/// <summary>What leaves the shop, seen by a receiver that nobody of the shop's own shares code with.</summary>
+internal sealed class TraceTests
+{
+    private string _directory = null!;
+    private OtlpReceiver _receiver = null!;
+
+    [SetUp]
+    public async Task BeginAsync()
+    {
+        _directory = Directory.CreateTempSubdirectory("shop-traces-").FullName;
+        _receiver = await OtlpReceiver.StartAsync();
+    }
+
+    [TearDown]
+    public async Task EndAsync()
+    {
+        await _receiver.DisposeAsync();
+        Directory.Delete(_directory, recursive: true);
+    }
+
+    [Test]
+    public async Task Given_orders_at_once_when_one_is_followed_then_its_trace_leads_through_three_services_to_the_commits_that_carried_it()
+    {
+        const int Orders = 20;
+        using ShopProcess shop = await StartAsync();
+        var sent = Enumerable.Range(1, Orders).Select(i => (TraceId: $"{i:x32}", SpanId: $"{i + 256:x16}")).ToArray();
+        HttpResponseMessage[] answers = await Task.WhenAll(sent.Select(order => OrderAsync(shop, "prod_0", $"00-{order.TraceId}-{order.SpanId}-01")));
+        Assert.That(answers.Select(answer => answer.StatusCode), Is.All.EqualTo(HttpStatusCode.Created));
+
+        await _receiver.UntilAsync(seen => sent.All(order => seen.Spans.Any(span => span.TraceId == order.TraceId && span.Name == "POST /orders")) ? seen : null);
+        foreach ((string traceId, string spanId) in sent)
+        {
+            SeenSpan request = Find(traceId, "POST /orders", SpanKind.Server, "order-service", spanId);
+            Assert.That(request.Attributes, Is.SupersetOf(new Dictionary<string, string>
+            {
+                ["http.request.method"] = "POST",
+                ["http.route"] = "/orders",
+                ["http.response.status_code"] = "201",
+                ["url.path"] = "/api/orders",
+                ["url.scheme"] = "http",
+            }));
+            SeenSpan asks = Find(traceId, "ProductCatalogue/Find", SpanKind.Client, "order-service", request.SpanId);
+            Find(traceId, "ProductCatalogue/Find", SpanKind.Server, "product-service", asks.SpanId);
+            SeenSpan calls = Find(traceId, "Inventory/Reserve", SpanKind.Client, "order-service", request.SpanId);
+            SeenSpan reserves = Find(traceId, "Inventory/Reserve", SpanKind.Server, "inventory-service", calls.SpanId);
+            AssertIsCarried(_receiver.Spans.Single(span => span.ParentId == reserves.SpanId && span.Name.EndsWith(" inventory", StringComparison.Ordinal)), "COMMIT inventory");
+            AssertIsCarried(_receiver.Spans.Single(span => span.ParentId == request.SpanId && span.Name.EndsWith(" orders", StringComparison.Ordinal)), "COMMIT orders");
+        }
+
+        string[] services = [.. _receiver.Spans.Select(span => span.Service).Distinct().Order(StringComparer.Ordinal)];
+        Assert.That(services, Is.EqualTo(new[] { "inventory-service", "order-service", "product-service" }));
+        Assert.That(_receiver.Spans.Select(span => span.Resource.GetValueOrDefault("service.version")), Has.None.Null);
+        Assert.That(_receiver.Spans.Select(span => span.Resource["service.instance.id"]).Distinct().Count(), Is.EqualTo(1));
+    }
+
+    [Test]
+    public async Task Given_a_trace_when_histograms_are_scraped_then_a_bucket_leads_to_it()
+    {
+        using ShopProcess shop = await StartAsync();
+        const string TraceId = "0af7651916cd43dd8448eb211c80319c";
+        await OrderAsync(shop, "prod_0", $"00-{TraceId}-b7ad6b7169203331-01");
+        using var scrape = new HttpRequestMessage(HttpMethod.Get, "/metrics");
+        scrape.Headers.TryAddWithoutValidation("Accept", "application/openmetrics-text; version=1.0.0");
+        using HttpResponseMessage answer = await shop.Orders.SendAsync(scrape);
+        string[] lines = (await answer.Content.ReadAsStringAsync()).Split('\n');
+        string[] leading = [.. lines.Where(line => line.Contains($"# {{trace_id=\"{TraceId}\"", StringComparison.Ordinal))];
+        Assert.That(leading.Where(line => line.StartsWith("app_request_latency_seconds_bucket{", StringComparison.Ordinal)
+            && line.Contains("endpoint=\"/orders\"", StringComparison.Ordinal)), Has.One.Items, string.Join('\n', leading));
+        Assert.That(lines.Where(line => line.StartsWith("db_commit_seconds_bucket{", StringComparison.Ordinal) && line.Contains("# {trace_id=", StringComparison.Ordinal)),
+            Is.Not.Empty);
+        Assert.That(lines.Where(line => line.Contains("# {trace_id=", StringComparison.Ordinal)).Select(line => line.Split('{')[0]).Distinct(),
+            Is.SubsetOf(new[] { "app_request_latency_seconds_bucket", "db_commit_seconds_bucket" }), "exemplars elsewhere");
+    }
+
+    [Test]
+    public async Task Given_a_request_that_is_refused_when_it_is_looked_for_by_its_trace_id_then_its_span_and_its_log_line_say_why()
+    {
+        using ShopProcess shop = await StartAsync();
+        using HttpResponseMessage answer = await OrderAsync(shop, "no_such_product");
+        string traceId = (string)JsonNode.Parse(await answer.Content.ReadAsStringAsync())!["trace_id"]!;
+
+        SeenSpan span = await _receiver.UntilAsync(seen => seen.Spans.SingleOrDefault(span => span.TraceId == traceId && span.Kind == SpanKind.Server && span.Service == "order-service"));
+        SeenLog line = await _receiver.UntilAsync(seen => seen.Logs.SingleOrDefault(line => line.TraceId == traceId));
+        Assert.Multiple(() =>
+        {
+            Assert.That(span.ParentId, Is.Empty);
+            Assert.That(span.Attributes["http.response.status_code"], Is.EqualTo("422"));
+            Assert.That(span.IsError, Is.False, "what a client does wrong is no failure of the service");
+            Assert.That(span.Events.Single().Name, Is.EqualTo("request.refused"));
+            Assert.That(span.Events.Single().Attributes["error.type"], Is.EqualTo("unknown-product"));
+            Assert.That(line.Service, Is.EqualTo("order-service"));
+            Assert.That(line.SpanId, Is.EqualTo(span.SpanId));
+            Assert.That(line.Body, Does.Contain("no_such_product").And.Contain(traceId));
+        });
+    }
+
+    [Test]
+    public async Task Given_orders_when_the_stock_follows_behind_the_answers_then_the_round_is_a_trace_with_its_calls()
+    {
+        using ShopProcess shop = await StartAsync();
+        await OrderAsync(shop, "prod_0");
+        SeenSpan call = await _receiver.UntilAsync(seen => seen.Spans.FirstOrDefault(span => span.Name == "Inventory/Confirm" && span.Kind == SpanKind.Client));
+        SeenSpan round = await _receiver.UntilAsync(seen => seen.Spans.FirstOrDefault(span => span.SpanId == call.ParentId));
+        Assert.That((round.Name, round.Service, round.ParentId, round.Attributes["shop.reconcile.steps"]), Is.EqualTo(("reconcile", "order-service", "", "1")));
+    }
+
+    [Test]
+    public async Task Given_demo_traffic_when_it_runs_then_each_of_its_requests_is_the_parent_of_the_shops_span()
+    {
+        using ShopProcess shop = await StartAsync();
+        using var start = new HttpRequestMessage(HttpMethod.Post, "/live/traffic") { Content = new FormUrlEncodedContent([new("action", "start"), new("rate", "20")]) };
+        start.Headers.Add("Origin", shop.Products.BaseAddress!.GetLeftPart(UriPartial.Authority));
+        using HttpResponseMessage started = await shop.Products.SendAsync(start);
+        Assert.That((int)started.StatusCode, Is.LessThan(400));
+        SeenSpan asked = await _receiver.UntilAsync(seen => seen.Spans.FirstOrDefault(span => span.Service == "shop-process" && span.Kind == SpanKind.Client));
+        SeenSpan answered = await _receiver.UntilAsync(seen => seen.Spans.FirstOrDefault(span => span.ParentId == asked.SpanId));
+        Assert.That(asked.ParentId, Is.Empty, "the request that started the traffic has ended");
+        Assert.That((answered.Kind, answered.TraceId), Is.EqualTo((SpanKind.Server, asked.TraceId)));
+    }
+
+    [Test]
+    public async Task Given_a_sampler_that_takes_none_when_orders_are_placed_then_only_log_lines_leave()
+    {
+        using ShopProcess shop = await StartAsync(("OTEL_TRACES_SAMPLER", "traceidratio"), ("OTEL_TRACES_SAMPLER_ARG", "0"));
+        const string TraceId = "0af7651916cd43dd8448eb211c80319c";
+        await OrderAsync(shop, "prod_0");
+        using HttpResponseMessage refused = await OrderAsync(shop, "no_such_product", $"00-{TraceId}-b7ad6b7169203331-01");
+        Assert.That((string)JsonNode.Parse(await refused.Content.ReadAsStringAsync())!["trace_id"]!, Is.EqualTo(TraceId));
+        await _receiver.UntilAsync(seen => seen.Logs.FirstOrDefault(line => line.Body.Contains("no_such_product", StringComparison.Ordinal)));
+        shop.Signal(15);
+        Assert.That(await shop.ExitAsync(), Is.Zero, "what was left is sent before the end");
+        Assert.That(_receiver.Spans, Is.Empty);
+        Assert.That(shop.Log, Does.Contain(TraceId));
+    }
+
+    [TestCase("OTEL_SERVICE_NAME", "shop")]
+    [TestCase("OTEL_SDK_DISABLED", "true")]
+    public async Task Given_nothing_that_asks_for_it_when_the_shop_runs_then_nothing_of_OpenTelemetry_is_loaded(string variable, string value)
+    {
+        (string, string)[] environment = variable == "OTEL_SDK_DISABLED" ? [(variable, value), ("OTEL_EXPORTER_OTLP_ENDPOINT", $"{_receiver.Address}")] : [(variable, value)];
+        using ShopProcess shop = await ShopProcess.StartAsync(_directory, environment);
+        using HttpResponseMessage answer = await OrderAsync(shop, "prod_0");
+        Assert.That(answer.StatusCode, Is.EqualTo(HttpStatusCode.Created));
+        Assert.That(MappedOfOpenTelemetry(shop), Is.Empty);
+        Assert.That(_receiver.Authorizations, Is.Empty, "nothing was sent");
+    }
+
+    [Test]
+    public async Task Given_a_receiver_that_is_dead_when_orders_are_placed_then_they_are_and_the_shop_says_it_and_ends_as_always()
+    {
+        Uri address = _receiver.Address;
+        await _receiver.DisposeAsync();
+        using ShopProcess shop = await ShopProcess.StartAsync(_directory, Environment(address));
+        if (!ShopProgram.IsNative) Assert.That(MappedOfOpenTelemetry(shop), Is.Not.Empty, "the near miss of the test above");
+        for (int i = 0; i < 20; i++)
+        {
+            using HttpResponseMessage answer = await OrderAsync(shop, "prod_0");
+            Assert.That(answer.StatusCode, Is.EqualTo(HttpStatusCode.Created));
+        }
+
+        using var bound = new CancellationTokenSource(TimeSpan.FromMinutes(1));
+        while (!shop.Log.Contains("Traces or logs could not be sent", StringComparison.Ordinal)) await Task.Delay(50, bound.Token);
+        shop.Signal(15);
+        Assert.That(await shop.ExitAsync(), Is.Zero, shop.Log);
+    }
+
+    [Test]
+    public async Task Given_headers_for_one_signal_when_it_is_sent_to_an_address_of_its_own_then_the_other_signal_is_not_sent()
+    {
+        using ShopProcess shop = await ShopProcess.StartAsync(_directory,
+            ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", $"{_receiver.Address}v1/traces"), ("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "authorization=Basic abc"), ("OTEL_BSP_SCHEDULE_DELAY", "100"));
+        using HttpResponseMessage refused = await OrderAsync(shop, "no_such_product");
+        await _receiver.UntilAsync(seen => seen.Spans.FirstOrDefault(span => span.Name == "POST /orders"));
+        shop.Signal(15);
+        Assert.That(await shop.ExitAsync(), Is.Zero, shop.Log);
+        Assert.That(_receiver.Logs, Is.Empty);
+        Assert.That(_receiver.Authorizations, Is.All.EqualTo("Basic abc"));
+    }
+
+    [TestCase("OTEL_EXPORTER_OTLP_ENDPOINT", "localhost:4318")]
+    [TestCase("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "somewhere")]
+    [TestCase("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json")]
+    [TestCase("OTEL_TRACES_EXPORTER", "zipkin")]
+    public async Task Given_a_variable_that_is_wrong_when_the_shop_starts_then_it_names_it(string variable, string value)
+    {
+        ProcessStartInfo start = ShopProgram.Start($"--Shop:DataDirectory={_directory}");
+        foreach ((string name, string other) in Environment(_receiver.Address).Append((variable, value))) start.Environment[name] = other;
+        using var shop = Process.Start(start)!;
+        Task<string> output = shop.StandardOutput.ReadToEndAsync(), errors = shop.StandardError.ReadToEndAsync();
+        await shop.WaitForExitAsync();
+        Assert.That((shop.ExitCode, await output), Is.EqualTo((1, "")));
+        Assert.That((await errors).TrimEnd(), Does.StartWith($"Shop can't start: {variable} must be ").And.Contain(value).And.Not.Contain("\n"));
+    }
+
+    private static (string Name, string Value)[] Environment(Uri receiver) =>
+    [
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.ToString()),
+        ("OTEL_BSP_SCHEDULE_DELAY", "100"),
+        ("OTEL_BLRP_SCHEDULE_DELAY", "100"),
+    ];
+
+    private static string[] MappedOfOpenTelemetry(ShopProcess shop) =>
+        [.. File.ReadLines($"/proc/{shop.Id}/maps").Where(line => line.Contains("OpenTelemetry", StringComparison.Ordinal))];
+
+    private static async Task<HttpResponseMessage> OrderAsync(ShopProcess shop, string product, string? traceparent = null)
+    {
+        (string, string)[] headers = traceparent is null ? [] : [("traceparent", traceparent)];
+        return (await shop.Orders.PostAsync("/api/orders", Http.Order(product), headers)).Response;
+    }
+
+    private Task<ShopProcess> StartAsync(params (string, string)[] more) => ShopProcess.StartAsync(_directory, [.. Environment(_receiver.Address), .. more]);
+
+    private SeenSpan Find(string traceId, string name, SpanKind kind, string service, string parentId)
+    {
+        SeenSpan[] found = [.. _receiver.Spans.Where(span => (span.TraceId, span.Name, span.Kind, span.Service, span.ParentId) == (traceId, name, kind, service, parentId))];
+        Assert.That(found, Has.One.Items, $"{service} {kind} {name} of {traceId}: {string.Join("; ", _receiver.Spans.Where(span => span.TraceId == traceId))}");
+        return found[0];
+    }
+
+    private void AssertIsCarried(SeenSpan write, string commitName)
+    {
+        Assert.That(write.Links, Has.One.Items, write.ToString());
+        SeenSpan commit = _receiver.Spans.Single(span => span.SpanId == write.Links[0].SpanId);
+        Assert.That((commit.Name, commit.TraceId, commit.Service), Is.EqualTo((commitName, write.Links[0].TraceId, write.Service)));
+        Assert.That(commit.Links, Does.Contain((write.TraceId, write.SpanId)));
+        Assert.That(commit.Start, Is.GreaterThanOrEqualTo(write.Start));
+        Assert.That(commit.End, Is.LessThanOrEqualTo(write.End), "who waits for a write waits for its commit");
+        Assert.That(write.Attributes["db.system.name"], Is.EqualTo("sqlite"));
+    }
+}

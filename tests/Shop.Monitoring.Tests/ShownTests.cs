@@ -15,7 +15,7 @@ internal sealed partial class ShownTests
         ["id", "type", "title", "description", "datasource", "gridPos", "fieldConfig", "options", "targets"];
     private static readonly string[] OfValues =
         ["unit", "min", "max", "decimals", "color", "thresholds", "mappings", "custom", "links"];
-    private static readonly string[] OfQueries = ["datasource", "expr", "legendFormat", "refId", "range", "instant", "format"];
+    private static readonly string[] OfQueries = ["datasource", "expr", "legendFormat", "refId", "range", "instant", "format", "exemplar"];
 
     private static IEnumerable<TestCaseData> Panels() =>
         from panel in Dashboards.Panels select new TestCaseData(panel).SetArgDisplayNames(panel.Dashboard, panel.Title);

@@ -55,7 +55,7 @@ internal sealed class Picture(string title)
 
     public string ToSvg()
     {
-        int width = Gap + (Columns * (Width + Gap)), height = Top + ((_count + Columns - 1) / Columns * (Height + Gap));
+        int width = Gap + (Math.Min(Columns, _count) * (Width + Gap)), height = Top + ((_count + Columns - 1) / Columns * (Height + Gap));
         return Format($"<svg xmlns='http://www.w3.org/2000/svg' width='{width}' height='{height}' viewBox='0 0 {width} {height}' font-family='sans-serif'><rect width='100%' height='100%' fill='#f2f4f7'/>")
             + Format($"<text x='{Gap}' y='34' font-size='20' font-weight='700' fill='#1f2933'>{WebUtility.HtmlEncode(title)}</text>{_panels}</svg>\n");
     }

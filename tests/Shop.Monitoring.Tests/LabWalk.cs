@@ -1,0 +1,294 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Net;
+using System.Net.Sockets;
+using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
+
+namespace Shop.Monitoring.Tests;
+
+/// <summary>
+/// Does what a page of the labs says, with the real programs on free ports. Windows of queries and rules, and loads that the reader waits for, are
+/// <see cref="Speed"/> times as short as on the page; rates stay as they are.
+/// </summary>
+internal sealed partial class LabWalk : IAsyncDisposable
+{
+    private const int Speed = 4;
+
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(90);
+
+    private readonly string _directory = Directory.CreateTempSubdirectory("shop-lab-").FullName;
+    private readonly Dictionary<int, int> _ports = new[] { 5001, 5002, 5003, 5004, 9090, 9093 }.Zip(FreePorts(6)).ToDictionary();
+    private readonly List<Process> _processes = [];
+    private readonly HttpClient _client = new();
+    private readonly DateTimeOffset _start = DateTimeOffset.UtcNow;
+    private ShopProcess? _shop;
+    private Process? _load;
+
+    private Uri Prometheus => new($"http://127.0.0.1:{_ports[9090]}");
+
+    private string ShopProgram => typeof(Shop.Host.ShopHost).Assembly.Location;
+
+    private string TrafficProgram => Path.Combine(AppContext.BaseDirectory, "Shop.Traffic.dll");
+
+    public static async Task<LabWalk> StartAsync()
+    {
+        var walk = new LabWalk();
+        await walk.StartShopAsync([]);
+        await walk.StartPrometheusAsync();
+        return walk;
+    }
+
+    public async Task DoAsync(LabStep step)
+    {
+        switch (step.Language, step.Mark)
+        {
+            case ("promql", "" or "until"):
+                await UntilSeenAsync(step, () => QueryAsync(Faster(step.Text)));
+                break;
+            case ("sh", "load"):
+                StartLoad(step.Text);
+                break;
+            case ("sh", "shop"):
+                await StopShopAsync();
+                await StartShopAsync(Arguments(step.Text));
+                break;
+            case ("sh", "stop"):
+                await StopShopAsync();
+                break;
+            case ("sh", "start"):
+                await StartShopAsync([]);
+                break;
+            case ("sh", "restart"):
+                await StopShopAsync();
+                await StartShopAsync([]);
+                break;
+            case ("sh", "alertmanager"):
+                StartAlertmanager();
+                break;
+            case ("sh", "alerts"):
+                Start("dotnet", ShopProgram, "alerts", $"--Shop:Alerts:Port={_ports[5004]}");
+                break;
+            case ("sh", "until"):
+                await UntilSeenAsync(step, async () => [double.Parse((await RunAsync(step.Text)).Output, CultureInfo.InvariantCulture)]);
+                break;
+            case ("sh", "docker" or "k6"):
+                break; // tests/containers and loadtest/testing run these
+            case ("sh", "" or "lock"):
+                (int exitCode, string output) = await RunAsync(step.Text);
+                Assert.That(exitCode, Is.Zero, $"{step.Text}\n{output}");
+                break;
+            default:
+                Assert.Fail($"The block is marked {step.Language} {step.Mark}, and nobody knows what to do with it.");
+                break;
+        }
+    }
+
+    /// <summary>Draws a picture of a page from what Prometheus has seen.</summary>
+    public async Task DrawAsync(LabPicture wanted, string title)
+    {
+        var picture = new Picture(title);
+        foreach (LabLine[] panel in Panels(wanted))
+        {
+            var series = new List<(string, IReadOnlyList<(double, double)>)>();
+            foreach (LabLine line in panel) series.AddRange(await RangeAsync(Faster(line.Query), line.Legend));
+            picture.Add(panel[0].Panel, panel[0].Unit, series);
+        }
+
+        Assert.That(picture.Lines, Is.GreaterThanOrEqualTo(wanted.Lines.Count), wanted.File);
+        string folder = Environment.GetEnvironmentVariable("SHOP_PICTURES") ?? Path.Combine(TestContext.CurrentContext.WorkDirectory, "pictures");
+        string file = Path.Combine(Directory.CreateDirectory(Path.Combine(folder, "labs")).FullName, Path.GetFileName(wanted.File));
+        await File.WriteAllTextAsync(file, picture.ToSvg());
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        EndLoad();
+        foreach (Process process in _processes)
+        {
+            if (!process.HasExited) process.Kill();
+            await process.WaitForExitAsync();
+            process.Dispose();
+        }
+
+        _shop?.Dispose();
+        _client.Dispose();
+        Directory.Delete(_directory, recursive: true);
+    }
+
+    private static int[] FreePorts(int count)
+    {
+        TcpListener[] listeners = [.. Enumerable.Range(0, count).Select(_ => new TcpListener(IPAddress.Loopback, 0))];
+        foreach (TcpListener listener in listeners) listener.Start();
+        int[] ports = [.. listeners.Select(listener => ((IPEndPoint)listener.LocalEndpoint).Port)];
+        foreach (TcpListener listener in listeners) listener.Stop();
+        return ports;
+    }
+
+    private static IEnumerable<LabLine[]> Panels(LabPicture picture)
+    {
+        var panel = new List<LabLine>();
+        foreach (LabLine line in picture.Lines)
+        {
+            if (line.Panel.Length > 0 && panel.Count > 0)
+            {
+                yield return [.. panel];
+                panel.Clear();
+            }
+
+            panel.Add(line);
+        }
+
+        yield return [.. panel];
+    }
+
+    private static string[] Arguments(string command) =>
+        command.Contains(" -- ", StringComparison.Ordinal) ? command[(command.IndexOf(" -- ", StringComparison.Ordinal) + 4)..].Split(' ') : [];
+
+    private static string Faster(string query) => Window().Replace(query, match => Duration().Replace(match.Value, one =>
+    {
+        int seconds = int.Parse(one.Groups["number"].Value) * one.Groups["unit"].Value switch { "s" => 1, "m" => 60, "h" => 3600, _ => 86400 };
+        return $"{seconds * 1000 / Speed}ms";
+    }));
+
+    private async Task StartShopAsync(string[] arguments) => _shop = await ShopProcess.StartAsync(_directory,
+        [$"--Shop:Products:Port={_ports[5001]}", $"--Shop:Orders:Port={_ports[5002]}", $"--Shop:Inventory:Port={_ports[5003]}", .. arguments]);
+
+    private async Task StopShopAsync()
+    {
+        _shop!.Signal(15);
+        await _shop.ExitAsync();
+        _shop.Dispose();
+        _shop = null;
+    }
+
+    private void StartLoad(string command)
+    {
+        EndLoad();
+        _load = Start("dotnet", [TrafficProgram, .. Arguments(command), .. Shops()]);
+    }
+
+    private void EndLoad()
+    {
+        if (_load is { HasExited: false }) _load.Kill();
+    }
+
+    private string[] Shops() =>
+        ["--products", $"http://localhost:{_ports[5001]}", "--orders", $"http://localhost:{_ports[5002]}", "--inventory", $"http://localhost:{_ports[5003]}"];
+
+    private void StartAlertmanager()
+    {
+        string configuration = OnFreePorts(Repository.Text("docs", "labs", "alertmanager.yml"));
+        File.WriteAllText(Path.Combine(_directory, "alertmanager.yml"), configuration);
+        Start(Tools.Need("prometheus-alertmanager"), $"--config.file={_directory}/alertmanager.yml", $"--storage.path={_directory}/alertmanager",
+            $"--web.listen-address=127.0.0.1:{_ports[9093]}", "--cluster.listen-address=");
+    }
+
+    private async Task StartPrometheusAsync()
+    {
+        string rules = Directory.CreateDirectory(Path.Combine(_directory, "rules")).FullName;
+        foreach (string file in Directory.GetFiles(Repository.PathOf("monitoring", "prometheus", "rules")))
+            await File.WriteAllTextAsync(Path.Combine(rules, Path.GetFileName(file)), Faster(await File.ReadAllTextAsync(file)));
+        string configuration = OnFreePorts(Repository.Text("docs", "labs", "prometheus.yml"))
+            .Replace("../../monitoring/prometheus/rules/*.yml", $"{rules}/*.yml").Replace("interval: 2s", "interval: 500ms");
+        await File.WriteAllTextAsync(Path.Combine(_directory, "prometheus.yml"), configuration);
+        Start(Tools.Need("prometheus"), $"--config.file={_directory}/prometheus.yml", $"--storage.tsdb.path={_directory}/prometheus",
+            $"--web.listen-address=127.0.0.1:{_ports[9090]}");
+        var patience = Stopwatch.StartNew();
+        while (!await IsReadyAsync())
+        {
+            if (patience.Elapsed > Patience) Assert.Fail("Prometheus does not start.");
+            await Task.Delay(100);
+        }
+    }
+
+    private async Task<bool> IsReadyAsync()
+    {
+        try
+        {
+            using HttpResponseMessage response = await _client.GetAsync(new Uri(Prometheus, "/-/ready"));
+            return response.IsSuccessStatusCode;
+        }
+        catch (HttpRequestException)
+        {
+            return false;
+        }
+    }
+
+    private Process Start(string program, params string[] arguments)
+    {
+        var start = new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true, RedirectStandardError = true, WorkingDirectory = _directory };
+        Process process = Process.Start(start)!;
+        process.OutputDataReceived += (_, _) => { };
+        process.ErrorDataReceived += (_, _) => { };
+        process.BeginOutputReadLine();
+        process.BeginErrorReadLine();
+        _processes.Add(process);
+        return process;
+    }
+
+    private async Task<(int ExitCode, string Output)> RunAsync(string commands)
+    {
+        string script = OnFreePorts(commands)
+            .Replace("src/Shop.Host/data/", $"{_directory}/")
+            .Replace("dotnet run -c Release --project loadtest/Shop.Traffic --", $"dotnet {TrafficProgram} {string.Join(' ', Shops())}");
+        script = Seconds().Replace(script, match => $"--seconds {Math.Max(1, int.Parse(match.Groups["seconds"].Value) / Speed)}");
+        var start = new ProcessStartInfo("bash", ["-euc", script]) { RedirectStandardOutput = true, RedirectStandardError = true, WorkingDirectory = _directory };
+        using Process shell = Process.Start(start)!;
+        Task<string> errors = shell.StandardError.ReadToEndAsync();
+        string output = await shell.StandardOutput.ReadToEndAsync();
+        await shell.WaitForExitAsync();
+        return (shell.ExitCode, output + await errors);
+    }
+
+    private string OnFreePorts(string text) => LocalPort().Replace(text, match => $"localhost:{_ports[int.Parse(match.Groups["port"].Value)]}");
+
+    private static async Task UntilSeenAsync(LabStep step, Func<Task<IReadOnlyCollection<double>>> look)
+    {
+        var patience = Stopwatch.StartNew();
+        while (true)
+        {
+            IReadOnlyCollection<double> values = await look();
+            if (step.Seen is null || step.Seen.Holds(values)) return;
+            if (patience.Elapsed > Patience) Assert.Fail($"{step.Text}\nThe page says {step.Seen}, and there is: {string.Join(", ", values)}");
+            await Task.Delay(250);
+        }
+    }
+
+    private async Task<IReadOnlyCollection<double>> QueryAsync(string query)
+    {
+        JsonNode result = await AskAsync("/api/v1/query", ("query", query));
+        return [.. result.AsArray().Select(sample => double.Parse((string)sample!["value"]![1]!, CultureInfo.InvariantCulture))];
+    }
+
+    private async Task<IEnumerable<(string Name, IReadOnlyList<(double At, double Value)> Points)>> RangeAsync(string query, string legend)
+    {
+        JsonNode result = await AskAsync("/api/v1/query_range", ("query", query), ("start", $"{_start.ToUnixTimeSeconds()}"),
+            ("end", $"{DateTimeOffset.UtcNow.ToUnixTimeSeconds()}"), ("step", "0.5"));
+        return [.. result.AsArray().Select(series => (
+            series!["metric"]!.AsObject().Aggregate(legend, (name, label) => name.Replace($"{{{{{label.Key}}}}}", (string)label.Value!)),
+            (IReadOnlyList<(double, double)>)[.. series["values"]!.AsArray().Select(point =>
+                ((double)point![0]!, double.Parse((string)point[1]!, CultureInfo.InvariantCulture)))]))];
+    }
+
+    private async Task<JsonNode> AskAsync(string path, params (string Name, string Value)[] parameters)
+    {
+        using var form = new FormUrlEncodedContent(parameters.Select(one => KeyValuePair.Create(one.Name, one.Value)));
+        using HttpResponseMessage response = await _client.PostAsync(new Uri(Prometheus, path), form);
+        JsonNode answer = JsonNode.Parse(await response.Content.ReadAsStringAsync())!;
+        Assert.That((string)answer["status"]!, Is.EqualTo("success"), $"{parameters[0].Value}: {answer["error"]}");
+        return answer["data"]!["result"]!;
+    }
+
+    [GeneratedRegex(@"\[[0-9smhd:]+\]|(?<=offset )\d+[smhd]|(?<=for: )\d+[smhd]", RegexOptions.None, 1000)]
+    private static partial Regex Window();
+
+    [GeneratedRegex("(?<number>[0-9]+)(?<unit>[smhd])", RegexOptions.ExplicitCapture, 1000)]
+    private static partial Regex Duration();
+
+    [GeneratedRegex("--seconds (?<seconds>[0-9]+)", RegexOptions.ExplicitCapture, 1000)]
+    private static partial Regex Seconds();
+
+    [GeneratedRegex("localhost:(?<port>5001|5002|5003|5004|9090|9093)", RegexOptions.ExplicitCapture, 1000)]
+    private static partial Regex LocalPort();
+}

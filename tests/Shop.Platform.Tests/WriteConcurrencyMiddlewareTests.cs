@@ -11,7 +11,7 @@ using Shop.Platform.Requests;
 
 namespace Shop.Platform.Tests;
 
-internal sealed class InTurnTests
+internal sealed class WriteConcurrencyMiddlewareTests
 {
     private Channel<Work> _begun = null!;
     private StoppedClock _clock = null!;

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Globalization;
 using System.Net;
@@ -21,6 +22,7 @@ internal sealed partial class LabWalk : IAsyncDisposable
     private readonly Dictionary<int, int> _ports = new[] { 5001, 5002, 5003, 5004, 9090, 9093 }.Zip(FreePorts(6)).ToDictionary();
     private readonly List<Process> _processes = [];
     private readonly HttpClient _client = new();
+    private readonly ConcurrentQueue<string> _output = [];
     private readonly DateTimeOffset _start = DateTimeOffset.UtcNow;
     private ShopProcess? _shop;
     private Process? _load;
@@ -87,15 +89,13 @@ internal sealed partial class LabWalk : IAsyncDisposable
     /// <summary>Draws a picture of a page from what Prometheus has seen.</summary>
     public async Task DrawAsync(LabPicture wanted, string title)
     {
-        var picture = new Picture(title);
-        foreach (LabLine[] panel in Panels(wanted))
+        Picture picture = await SketchAsync(wanted, title);
+        for (var patience = Stopwatch.StartNew(); picture.Lines < wanted.Lines.Count; picture = await SketchAsync(wanted, title))
         {
-            var series = new List<(string, IReadOnlyList<(double, double)>)>();
-            foreach (LabLine line in panel) series.AddRange(await RangeAsync(Faster(line.Query), line.Legend));
-            picture.Add(panel[0].Panel, panel[0].Unit, series);
+            if (patience.Elapsed > Patience) Assert.Fail($"{wanted.File} has {picture.Lines} lines.");
+            await Task.Delay(500);
         }
 
-        Assert.That(picture.Lines, Is.GreaterThanOrEqualTo(wanted.Lines.Count), wanted.File);
         string folder = Environment.GetEnvironmentVariable("SHOP_PICTURES") ?? Path.Combine(TestContext.CurrentContext.WorkDirectory, "pictures");
         string file = Path.Combine(Directory.CreateDirectory(Path.Combine(folder, "labs")).FullName, Path.GetFileName(wanted.File));
         await File.WriteAllTextAsync(file, picture.ToSvg());
@@ -114,6 +114,19 @@ internal sealed partial class LabWalk : IAsyncDisposable
         _shop?.Dispose();
         _client.Dispose();
         Directory.Delete(_directory, recursive: true);
+    }
+
+    private async Task<Picture> SketchAsync(LabPicture wanted, string title)
+    {
+        var picture = new Picture(title);
+        foreach (LabLine[] panel in Panels(wanted))
+        {
+            var series = new List<(string, IReadOnlyList<(double, double)>)>();
+            foreach (LabLine line in panel) series.AddRange(await RangeAsync(Faster(line.Query), line.Legend));
+            picture.Add(panel[0].Panel, panel[0].Unit, series);
+        }
+
+        return picture;
     }
 
     private static int[] FreePorts(int count)
@@ -147,7 +160,7 @@ internal sealed partial class LabWalk : IAsyncDisposable
 
     private static string Faster(string query) => Window().Replace(query, match => Duration().Replace(match.Value, one =>
     {
-        int seconds = int.Parse(one.Groups["number"].Value) * one.Groups["unit"].Value switch { "s" => 1, "m" => 60, "h" => 3600, _ => 86400 };
+        long seconds = long.Parse(one.Groups["number"].Value) * one.Groups["unit"].Value switch { "s" => 1, "m" => 60, "h" => 3600, _ => 86400 };
         return $"{seconds * 1000 / Speed}ms";
     }));
 
@@ -197,7 +210,7 @@ internal sealed partial class LabWalk : IAsyncDisposable
         var patience = Stopwatch.StartNew();
         while (!await IsReadyAsync())
         {
-            if (patience.Elapsed > Patience) Assert.Fail("Prometheus does not start.");
+            if (patience.Elapsed > Patience) Assert.Fail($"Prometheus does not start:\n{string.Join('\n', _output)}");
             await Task.Delay(100);
         }
     }
@@ -219,12 +232,19 @@ internal sealed partial class LabWalk : IAsyncDisposable
     {
         var start = new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true, RedirectStandardError = true, WorkingDirectory = _directory };
         Process process = Process.Start(start)!;
-        process.OutputDataReceived += (_, _) => { };
-        process.ErrorDataReceived += (_, _) => { };
+        process.OutputDataReceived += (_, line) => Note(program, line.Data);
+        process.ErrorDataReceived += (_, line) => Note(program, line.Data);
         process.BeginOutputReadLine();
         process.BeginErrorReadLine();
         _processes.Add(process);
         return process;
+    }
+
+    private void Note(string program, string? line)
+    {
+        if (line is null) return;
+        _output.Enqueue($"{Path.GetFileName(program)}: {line}");
+        while (_output.Count > 20) _output.TryDequeue(out _);
     }
 
     private async Task<(int ExitCode, string Output)> RunAsync(string commands)

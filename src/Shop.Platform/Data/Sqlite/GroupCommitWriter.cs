@@ -235,8 +235,8 @@ public sealed class GroupCommitWriter
             _participant?.RollBack();
             _metrics.Failed(batch.Count);
             Spans.Fail(span, exception);
-            StoreUnavailableException failure = Unavailable(exception);
-            foreach (WriteCommand write in batch) write.Fail(failure);
+            // An exception for each caller: each that throws it adds to its stack trace.
+            foreach (WriteCommand write in batch) write.Fail(Unavailable(exception));
             return;
         }
 

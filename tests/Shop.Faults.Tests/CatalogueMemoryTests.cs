@@ -8,7 +8,7 @@ namespace Shop.Faults.Tests;
 internal sealed class CatalogueMemoryTests
 {
     // What .NET takes of such a container for objects: three quarters.
-    private static readonly (string Name, string Value) Limit = ("DOTNET_GCHeapHardLimit", "0xC000000");
+    private static readonly (string Name, string Value) Limit = ("DOTNET_GCHeapHardLimit", "C000000");
 
     private static readonly string LongText = string.Concat(Enumerable.Repeat("😀", 2000));
 

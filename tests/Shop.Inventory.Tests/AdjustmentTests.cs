@@ -14,7 +14,8 @@ internal sealed class AdjustmentTests
             INSERT INTO idempotency_keys VALUES ('old', x'b714d7b203b6e0de153dd4f35e1510e24096b7d35f2320ebe6eff05e23235b93', 10, {now});
             """;
         using var files = new ModuleFiles(new InventoryModule(),
-            directory => ModuleFiles.WriteOlder(directory, new InventoryModule(), ["001_stock.sql", "002_runs.sql", "003_checkpoint.sql", "004_complete_runs.sql"], rows));
+            directory => ModuleFiles.WriteOlder(directory, new InventoryModule(),
+                ["001_stock.sql", "002_runs.sql", "003_checkpoint.sql", "004_complete_runs.sql"], rows));
         var store = new SqliteStockStore(files.Context);
         var adjustStock = new AdjustStock(store, new InventoryMetrics(store, files.Context));
         async Task<AdjustResult> IncreaseAsync(long quantity, string key) =>

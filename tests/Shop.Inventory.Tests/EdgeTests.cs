@@ -86,7 +86,8 @@ internal sealed class EdgeTests
                 {
                     foreach (int limit in new[] { 1, 340, 5000 })
                     {
-                        Assert.That(_store.ListMovementsAsync(product, before, limit, default).Result.Page.Rows.Select(row => row.Id),
+                        Assert.That(_store.ListMovementsAsync(product, before, limit,
+                            default).Result.Page.Rows.Select(row => row.Id),
                             Is.EqualTo(all.Where(id => before is null || id < before).Take(limit)),
                                 $"{limit} of {product} before {before} of {made.Count}");
                     }
@@ -113,7 +114,8 @@ internal sealed class EdgeTests
         await Writes.WriteAsync(() =>
         {
             for (int n = 0; n < old; n++) _store.Ledger.Append(MovementKind.Received, "a", 2, null, edge);
-            for (int n = 0; n < 3; n++) _store.Ledger.Append(MovementKind.Received, "a", 1, null, edge.AddMilliseconds(1));
+            for (int n = 0; n < 3; n++) _store.Ledger.Append(MovementKind.Received, "a", 1, null,
+                edge.AddMilliseconds(1));
             return WriteResult.Commit(0);
         });
         await new StockCheckpoint(_store.Ledger, Writes).RunAsync();
@@ -132,7 +134,8 @@ internal sealed class EdgeTests
         await new StockCheckpoint(_store.Ledger, Writes).RunAsync();
         await _inventory.FoldMovementsAsync(DateTime.UtcNow.AddHours(1), _ => new HashSet<string>(), default);
         for (int n = 0; n < 2; n++) await MoveAsync(MovementKind.Received, "a", 1);
-        string[] Kinds(int limit) => [.. _store.NewestMovementsAsync("a", limit, default).Result.Select(row => row.Kind)];
+        string[] Kinds(int limit) =>
+            [.. _store.NewestMovementsAsync("a", limit, default).Result.Select(row => row.Kind)];
         Assert.That((Kinds(2), Kinds(3), Kinds(4)), Is.EqualTo((
             new[] { "received", "received" }, new[] { "received", "received", "opening" },
             new[] { "received", "received", "opening" })));
@@ -144,5 +147,6 @@ internal sealed class EdgeTests
         _files.Context.Database.Read(connection => _store.CountMovements(connection, product, atMost));
 
     private Task<AppendedMovement?> MoveAsync(MovementKind kind, string productId, long units) =>
-        Writes.WriteAsync(() => WriteResult.Commit(_store.Ledger.Append(kind, productId, units, null, DateTime.UtcNow)));
+        Writes.WriteAsync(() =>
+            WriteResult.Commit(_store.Ledger.Append(kind, productId, units, null, DateTime.UtcNow)));
 }

@@ -35,7 +35,8 @@ internal sealed class MovementCompactionTests
     public void Given_any_history_with_compactions_checkpoints_and_restarts_then_the_books_agree_and_the_stock_is_what_a_model_says()
     {
         int history = 0;
-        Gen<(int Step, int Order, int Product, long Units)[]> histories = Gen.Select(Gen.Int[0, 7], Gen.Int[0, 5], Gen.Int[0, 2], Gen.Long[1, 5]).Array[1, 60];
+        Gen<(int Step, int Order, int Product, long Units)[]> histories =
+            Gen.Select(Gen.Int[0, 7], Gen.Int[0, 5], Gen.Int[0, 2], Gen.Long[1, 5]).Array[1, 60];
         histories.Sample(steps =>
         {
             string prefix = $"{history++}-";
@@ -49,7 +50,10 @@ internal sealed class MovementCompactionTests
                 switch (step)
                 {
                     case 0 or 1:
-                        if (_inventory.ReserveAsync(new(order, 1), [new(products[n], units), new(products[(n + 1) % 3], 1)]).AsTask().Result.Outcome == ReservationOutcome.Held) orders.Add(order);
+                        if (_inventory.ReserveAsync(new(order, 1),
+                            [new(products[n], units),
+                                new(products[(n + 1) % 3],
+                                    1)]).AsTask().Result.Outcome == ReservationOutcome.Held) orders.Add(order);
                         break;
                     case 2:
                         _inventory.ShipAsync([new(order, 1)]).Wait();
@@ -83,22 +87,29 @@ internal sealed class MovementCompactionTests
     public async Task Given_a_sold_product_when_its_movements_are_compacted_then_the_list_ends_with_an_opening_balance_and_numbers_go_on()
     {
         await _inventory.OpenAsync([new("a", 10)]);
-        foreach (string order in new[] { "gone", "there", "held" }) await _inventory.ReserveAsync(new(order, 1), [new("a", 2)]);
+        foreach (string order in new[] { "gone", "there", "held" }) await _inventory.ReserveAsync(new(order, 1),
+            [new("a", 2)]);
         await _inventory.ShipAsync([new("gone", 1), new("there", 1)]);
-        await Writes.WriteAsync(() => WriteResult.Commit(_store.Ledger.Append(MovementKind.Removed, "a", 1, null, DateTime.UtcNow)));
+        await Writes.WriteAsync(() =>
+            WriteResult.Commit(_store.Ledger.Append(MovementKind.Removed, "a", 1, null, DateTime.UtcNow)));
         Compact([]); // no checkpoint: the next start needs all of them
         Assert.That(Newest("a", 100), Has.Count.EqualTo(7));
         await new StockCheckpoint(_store.Ledger, Writes).RunAsync();
         Compact(["there"]);
         IReadOnlyList<Movement> rows = Newest("a", 100);
-        Assert.That(rows.Select(row => (row.Id, row.Kind, row.OrderId)), Is.EqualTo([(6L, "shipped", "there"), (4, "reserved", "held"), (3, "reserved", "there"), (0, "opening", (string?)null)]));
+        Assert.That(rows.Select(row => (row.Id, row.Kind, row.OrderId)),
+            Is.EqualTo([(6L, "shipped", "there"), (4, "reserved", "held"), (3, "reserved", "there"),
+                (0, "opening", (string?)null)]));
         Assert.That((rows[^1].Quantity, rows[^1].OnHand, rows[^1].Reserved), Is.EqualTo((7, 7, 0)));
         Assert.That(_store.ListMovementsAsync("a", null, 1, default).Result.Total, Is.EqualTo(new RowTotal(4)));
-        Assert.That(_store.ListMovementsAsync("a", 3, 1, default).Result.Page.Rows.Select(row => row.Kind), Is.EqualTo(new[] { "opening" }));
+        Assert.That(_store.ListMovementsAsync("a", 3, 1, default).Result.Page.Rows.Select(row => row.Kind),
+            Is.EqualTo(new[] { "opening" }));
         Restart();
-        AppendedMovement? next = await Writes.WriteAsync(() => WriteResult.Commit(_store.Ledger.Append(MovementKind.Received, "a", 5, null, DateTime.UtcNow)));
+        AppendedMovement? next = await Writes.WriteAsync(() =>
+            WriteResult.Commit(_store.Ledger.Append(MovementKind.Received, "a", 5, null, DateTime.UtcNow)));
         Assert.That((next!.Value.Id, next.Value.OnHand, next.Value.Reserved), Is.EqualTo((8, 10, 2)));
-        Assert.That((await _files.MetricsAsync())["""inventory_movements_deleted_total{service="inventory-service"}"""], Is.EqualTo(4));
+        Assert.That((await _files.MetricsAsync())["""inventory_movements_deleted_total{service="inventory-service"}"""],
+            Is.EqualTo(4));
         Agrees(["a"]);
     }
 
@@ -116,9 +127,11 @@ internal sealed class MovementCompactionTests
         Assert.That(Newest("a", 10).Select(row => (row.Kind, row.OnHand)), Is.EqualTo([("opening", 7000L)]));
         MoveLogIntoFile();
         Assert.That(new FileInfo(_files.Context.Database.Path).Length, Is.LessThan(before / 2));
-        Assert.That((await _files.MetricsAsync())["""db_free_bytes{service="inventory-service"}"""], Is.LessThan(before / 10));
+        Assert.That((await _files.MetricsAsync())["""db_free_bytes{service="inventory-service"}"""],
+            Is.LessThan(before / 10));
         await _inventory.ReserveAsync(new("next", 1), [new("a", 1)]);
-        Assert.That(Newest("a", 10).Select(row => (row.Id, row.Kind)), Is.EqualTo([(12_003L, "reserved"), (0, "opening")]));
+        Assert.That(Newest("a", 10).Select(row => (row.Id, row.Kind)),
+            Is.EqualTo([(12_003L, "reserved"), (0, "opening")]));
         Agrees(["a", "b"]);
     }
 
@@ -138,17 +151,20 @@ internal sealed class MovementCompactionTests
         });
         await new StockCheckpoint(_store.Ledger, Writes).RunAsync();
         await _inventory.FoldMovementsAsync(edge, _ => new HashSet<string>(), default);
-        Assert.That(Newest("a", 10).Select(row => (row.Id, row.Kind)), Is.EqualTo([(4L, "shipped"), (2, "reserved"), (0, "opening")]));
+        Assert.That(Newest("a", 10).Select(row => (row.Id, row.Kind)),
+            Is.EqualTo([(4L, "shipped"), (2, "reserved"), (0, "opening")]));
         Agrees(["a"]);
         await _inventory.FoldMovementsAsync(edge.AddMilliseconds(1), _ => new HashSet<string>(), default);
         Assert.That(Newest("a", 10).Select(row => (row.Id, row.Kind)), Is.EqualTo([(0L, "opening")]));
         Agrees(["a"]);
     }
 
-    private IReadOnlyList<Movement> Newest(string product, int limit) => _store.NewestMovementsAsync(product, limit, default).Result;
+    private IReadOnlyList<Movement> Newest(string product, int limit) =>
+        _store.NewestMovementsAsync(product, limit, default).Result;
 
     private void Compact(IReadOnlyCollection<string> existing) =>
-        _inventory.FoldMovementsAsync(DateTime.UtcNow.AddHours(1), ids => ids.Intersect(existing).ToHashSet(), default).Wait();
+        _inventory.FoldMovementsAsync(DateTime.UtcNow.AddHours(1), ids => ids.Intersect(existing).ToHashSet(), default)
+            .Wait();
 
     private void Agrees(string[] products)
     {
@@ -178,7 +194,8 @@ internal sealed class MovementCompactionTests
 
     private void Restart()
     {
-        _store = _files.Context.Database.Writes.WriteAsync(() => WriteResult.Commit(new SqliteStockStore(_files.Context))).Result;
+        _store = _files.Context.Database.Writes.WriteAsync(() =>
+            WriteResult.Commit(new SqliteStockStore(_files.Context))).Result;
         _inventory = new Reservations(_store, _metrics);
     }
 }

@@ -34,10 +34,12 @@ internal sealed class ReservationTests
     public async Task Given_lines_of_which_one_is_short_when_reserved_then_none_is_held_and_every_short_one_is_named()
     {
         await _inventory.OpenAsync([new("a", 5), new("b", 1)]);
-        Reservation reservation = await _inventory.ReserveAsync(new("o", 1), [new("a", 2), new("b", 2), new("ghost", 1)]);
+        Reservation reservation = await _inventory.ReserveAsync(new("o", 1),
+            [new("a", 2), new("b", 2), new("ghost", 1)]);
         Assert.That(reservation.Outcome, Is.EqualTo(ReservationOutcome.TooLittleStock));
         Assert.That(reservation.Shortages, Is.EqualTo([new Shortage("b", 2, 1), new Shortage("ghost", 1, 0)]));
-        Assert.That((_store.Levels.Find("a")!.Value.Reserved, _store.CountReservationsAsync(default).Result), Is.EqualTo((0L, 0L)));
+        Assert.That((_store.Levels.Find("a")!.Value.Reserved, _store.CountReservationsAsync(default).Result),
+            Is.EqualTo((0L, 0L)));
     }
 
     [Test]
@@ -45,9 +47,12 @@ internal sealed class ReservationTests
     {
         await _inventory.OpenAsync([new("a", 5)]);
         await _inventory.ReserveAsync(new("o", 1), [new("a", 2)]);
-        Assert.That((await _inventory.ReserveAsync(new("o", 1), [new("a", 2)])).Outcome, Is.EqualTo(ReservationOutcome.Held));
-        Assert.That((await _inventory.ReserveAsync(new("o", 2), [new("a", 2)])).Outcome, Is.EqualTo(ReservationOutcome.HeldByAnother));
-        Assert.That((await _inventory.ReserveAsync(new("o", 2), [new("a", 4)])).Outcome, Is.EqualTo(ReservationOutcome.HeldByAnother), "nor does it say that the stock is too little");
+        Assert.That((await _inventory.ReserveAsync(new("o", 1), [new("a", 2)])).Outcome,
+            Is.EqualTo(ReservationOutcome.Held));
+        Assert.That((await _inventory.ReserveAsync(new("o", 2), [new("a", 2)])).Outcome,
+            Is.EqualTo(ReservationOutcome.HeldByAnother));
+        Assert.That((await _inventory.ReserveAsync(new("o", 2), [new("a", 4)])).Outcome,
+            Is.EqualTo(ReservationOutcome.HeldByAnother), "nor does it say that the stock is too little");
         Assert.That(_store.Levels.Find("a")!.Value.Reserved, Is.EqualTo(2));
     }
 
@@ -56,7 +61,8 @@ internal sealed class ReservationTests
     {
         await _inventory.OpenAsync([new("a", 5)]);
         await _inventory.OpenAsync([new("a", 100)]);
-        foreach ((string order, Func<IReadOnlyList<ReservationId>, Task> close) in new (string, Func<IReadOnlyList<ReservationId>, Task>)[]
+        foreach ((string order, Func<IReadOnlyList<ReservationId>, Task> close) in new (string,
+            Func<IReadOnlyList<ReservationId>, Task>)[]
             { ("shipped", _inventory.ShipAsync), ("released", _inventory.ReleaseAsync) })
         {
             await _inventory.ReserveAsync(new(order, 1), [new("a", 1)]);
@@ -90,9 +96,11 @@ internal sealed class ReservationTests
     public async Task Given_reservations_when_some_are_confirmed_then_the_rest_are_told_as_unconfirmed()
     {
         await _inventory.OpenAsync([new("a", 9)]);
-        foreach (string order in new[] { "one", "two", "three" }) await _inventory.ReserveAsync(new(order, 7), [new("a", 1)]);
+        foreach (string order in new[] { "one", "two", "three" }) await _inventory.ReserveAsync(new(order, 7),
+            [new("a", 1)]);
         await _inventory.ConfirmAsync([new("two", 7)]);
-        Assert.That(await _inventory.UnconfirmedAsync(), Is.EquivalentTo(new ReservationId[] { new("one", 7), new("three", 7) }));
+        Assert.That(await _inventory.UnconfirmedAsync(),
+            Is.EquivalentTo(new ReservationId[] { new("one", 7), new("three", 7) }));
     }
 
     [Test]
@@ -112,7 +120,8 @@ internal sealed class ReservationTests
     public async Task Given_a_clock_that_is_set_back_then_the_times_of_a_products_movements_never_go_back()
     {
         await _inventory.OpenAsync([new("a", 9)]);
-        await Writes.WriteAsync(() => WriteResult.Commit(_store.Ledger.Append(MovementKind.Received, "a", 1, null, DateTime.UtcNow.AddHours(1))));
+        await Writes.WriteAsync(() =>
+            WriteResult.Commit(_store.Ledger.Append(MovementKind.Received, "a", 1, null, DateTime.UtcNow.AddHours(1))));
         await _inventory.ReserveAsync(new("o", 1), [new("a", 1)]);
         long[] times = [.. _store.NewestMovementsAsync("a", 10, default).Result.Select(movement => movement.At)];
         Assert.That(times, Is.Ordered.Descending.And.Length.EqualTo(3));
@@ -127,11 +136,14 @@ internal sealed class ReservationTests
         {
             string product = $"p{Interlocked.Increment(ref history)}";
             _inventory.OpenAsync([new(product, stock)]).Wait();
-            Task<Reservation>[] reservations = [.. wishes.Select((wish, n) => _inventory.ReserveAsync(new($"{product}-{n}", 0), [new(product, wish)]).AsTask())];
+            Task<Reservation>[] reservations =
+                [.. wishes.Select((wish, n) => _inventory.ReserveAsync(new($"{product}-{n}", 0), [new(product, wish)])
+                    .AsTask())];
             Task.WaitAll(reservations);
             long held = wishes.Where((_, n) => reservations[n].Result.Outcome == ReservationOutcome.Held).Sum();
             return held <= stock && _store.Levels.Find(product)!.Value.Reserved == held
-                && wishes.Where((_, n) => reservations[n].Result.Outcome != ReservationOutcome.Held).All(wish => wish > stock - held);
+                && wishes.Where((_, n) => reservations[n].Result.Outcome != ReservationOutcome.Held)
+                    .All(wish => wish > stock - held);
         }, iter: 200, threads: 1);
     }
 
@@ -140,9 +152,11 @@ internal sealed class ReservationTests
     {
         await _inventory.OpenAsync([.. Enumerable.Range(0, 120).Select(n => new OpeningStock($"p{n:000}", n))]);
         IReadOnlyDictionary<string, double> first = await _files.MetricsAsync();
-        Assert.That(Levels(first), Is.EquivalentTo(Enumerable.Range(0, 50).Select(n => (Series($"p{n:000}"), (double)n))));
+        Assert.That(Levels(first), Is.EquivalentTo(Enumerable.Range(0, 50)
+            .Select(n => (Series($"p{n:000}"), (double)n))));
         await _inventory.ReserveAsync(new("o", 1), [new("p119", 119)]);
-        Assert.That(Levels(await _files.MetricsAsync()), Is.EquivalentTo(Enumerable.Range(0, 49).Select(n => (Series($"p{n:000}"), (double)n)).Append((Series("p119"), 0d))));
+        Assert.That(Levels(await _files.MetricsAsync()), Is.EquivalentTo(Enumerable.Range(0, 49)
+            .Select(n => (Series($"p{n:000}"), (double)n)).Append((Series("p119"), 0d))));
     }
 
     [Test]
@@ -170,12 +184,16 @@ internal sealed class ReservationTests
         Assert.That(async () => await undone, Throws.InvalidOperationException);
         Assert.That(runs, Is.EqualTo(2));
         IReadOnlyDictionary<string, double> metrics = await _files.MetricsAsync();
-        Assert.That(metrics["""inventory_movements_total{kind="reserved",service="inventory-service"}"""], Is.EqualTo(2));
-        Assert.That(metrics["""inventory_units_moved_total{kind="reserved",service="inventory-service"}"""], Is.EqualTo(3));
+        Assert.That(metrics["""inventory_movements_total{kind="reserved",service="inventory-service"}"""],
+            Is.EqualTo(2));
+        Assert.That(metrics["""inventory_units_moved_total{kind="reserved",service="inventory-service"}"""],
+            Is.EqualTo(3));
     }
 
     private static IEnumerable<(string, double)> Levels(IReadOnlyDictionary<string, double> metrics) =>
-        metrics.Where(series => series.Key.StartsWith("inventory_stock_level{", StringComparison.Ordinal)).Select(series => (series.Key, series.Value));
+        metrics.Where(series => series.Key.StartsWith("inventory_stock_level{", StringComparison.Ordinal))
+            .Select(series => (series.Key, series.Value));
 
-    private static string Series(string product) => $$"""inventory_stock_level{product_id="{{product}}",service="inventory-service"}""";
+    private static string Series(string product) =>
+        $$"""inventory_stock_level{product_id="{{product}}",service="inventory-service"}""";
 }

@@ -32,7 +32,8 @@ internal sealed class StockCheckpointTests
     public void Given_any_history_with_checkpoints_and_restarts_then_the_stock_is_what_a_model_says()
     {
         int history = 0;
-        Gen<(int Step, int Order, int Product, long Units)[]> histories = Gen.Select(Gen.Int[0, 5], Gen.Int[0, 5], Gen.Int[0, 2], Gen.Long[1, 5]).Array[1, 40];
+        Gen<(int Step, int Order, int Product, long Units)[]> histories =
+            Gen.Select(Gen.Int[0, 5], Gen.Int[0, 5], Gen.Int[0, 2], Gen.Long[1, 5]).Array[1, 40];
         histories.Sample(steps =>
         {
             string prefix = $"{history++}-";
@@ -47,11 +48,13 @@ internal sealed class StockCheckpointTests
                 {
                     case 0 or 1:
                         StockLine[] lines = [new($"{prefix}{n}", units), new($"{prefix}{(n + 1) % 3}", 1)];
-                        if (_inventory.ReserveAsync(new(order, 0), lines).AsTask().Result.Outcome == ReservationOutcome.Held) held.TryAdd(order, lines);
+                        if (_inventory.ReserveAsync(new(order, 0), lines)
+                            .AsTask().Result.Outcome == ReservationOutcome.Held) held.TryAdd(order, lines);
                         break;
                     case 2:
                         _inventory.ShipAsync([new(order, 0)]).Wait();
-                        if (held.Remove(order, out StockLine[]? shipped)) Array.ForEach(shipped, line => onHand[line.ProductId] -= line.Quantity);
+                        if (held.Remove(order, out StockLine[]? shipped)) Array.ForEach(shipped, line =>
+                            onHand[line.ProductId] -= line.Quantity);
                         break;
                     case 3:
                         _inventory.ReleaseAsync([new(order, 0)]).Wait();
@@ -69,7 +72,8 @@ internal sealed class StockCheckpointTests
 
             Restart();
             return onHand.All(product => _store.Levels.Find(product.Key) is { } stock && stock.OnHand == product.Value
-                && stock.Reserved == held.Values.SelectMany(lines => lines).Where(line => line.ProductId == product.Key).Sum(line => line.Quantity));
+                && stock.Reserved == held.Values.SelectMany(lines => lines).Where(line => line.ProductId == product.Key)
+                    .Sum(line => line.Quantity));
         }, iter: 300, threads: 1);
     }
 
@@ -82,7 +86,8 @@ internal sealed class StockCheckpointTests
         Assert.That(Rows().Single(row => row.ProductId == "p7").OnHand, Is.Zero, "not written yet");
         await new StockCheckpoint(_store.Ledger, Writes).RunAsync();
         Assert.That(Rows(), Is.EquivalentTo(_store.Levels.All));
-        Assert.That(Rows().Single(row => row.ProductId == "p7"), Has.Property("OnHand").EqualTo(8).And.Property("Reserved").EqualTo(3));
+        Assert.That(Rows().Single(row => row.ProductId == "p7"), Has.Property("OnHand")
+            .EqualTo(8).And.Property("Reserved").EqualTo(3));
         using SqliteConnection connection = _files.Context.Database.OpenRead();
         Assert.That(connection.ExecuteScalar<long>("SELECT newest_movement FROM stock_checkpoint"), Is.EqualTo(1201));
         Restart();
@@ -133,7 +138,8 @@ internal sealed class StockCheckpointTests
             return WriteResult.Commit(end.Run());
         });
         Assert.That(async () => await batch, Throws.TypeOf<StoreUnavailableException>());
-        Assert.That((_store.Levels.Find("a")!.Value.Reserved, await LevelInWriteAsync("a"), _store.Levels.Find("new"), await LevelInWriteAsync("new")),
+        Assert.That((_store.Levels.Find("a")!.Value.Reserved, await LevelInWriteAsync("a"), _store.Levels.Find("new"),
+            await LevelInWriteAsync("new")),
             Is.EqualTo((0L, 5L, (StockLevel?)null, (long?)null)));
         await new StockCheckpoint(_store.Ledger, Writes).RunAsync();
         Assert.That(Rows(), Is.EquivalentTo(_store.Levels.All));
@@ -175,13 +181,16 @@ internal sealed class StockCheckpointTests
             INSERT INTO reservation_lines VALUES ('o', 'a', 3), ('o', 'b', 1);
             """;
         using var files = new ModuleFiles(new InventoryModule(),
-            directory => ModuleFiles.WriteOlder(directory, new InventoryModule(), ["001_stock.sql", "002_runs.sql"], Rows));
+            directory => ModuleFiles.WriteOlder(directory, new InventoryModule(), ["001_stock.sql", "002_runs.sql"],
+                Rows));
         var store = new SqliteStockStore(files.Context);
         var inventory = new Reservations(store, new InventoryMetrics(store, files.Context));
         Assert.That(store.Levels.All, Is.EquivalentTo([new StockLevel("a", 10, 3, 40), new StockLevel("b", 5, 1, 40)]));
-        Assert.That((store.CountReservationsAsync(default).Result, await inventory.UnconfirmedAsync()), Is.EqualTo((1L, new[] { new ReservationId("o", 0) })).Using<(long, IReadOnlyList<ReservationId>)>(
+        Assert.That((store.CountReservationsAsync(default).Result, await inventory.UnconfirmedAsync()),
+            Is.EqualTo((1L, new[] { new ReservationId("o", 0) })).Using<(long, IReadOnlyList<ReservationId>)>(
             (one, other) => one.Item1 == other.Item1 && one.Item2.SequenceEqual(other.Item2)));
-        Assert.That((await inventory.ReserveAsync(new("o", 0), [new("a", 3), new("b", 1)])).Outcome, Is.EqualTo(ReservationOutcome.Held));
+        Assert.That((await inventory.ReserveAsync(new("o", 0), [new("a", 3), new("b", 1)])).Outcome,
+            Is.EqualTo(ReservationOutcome.Held));
         await inventory.ReleaseAsync([new("o", 0)]);
         Assert.That(store.Levels.All.Select(stock => stock.Reserved), Is.All.Zero);
     }
@@ -197,32 +206,40 @@ internal sealed class StockCheckpointTests
             UPDATE stock_checkpoint SET newest_movement = 2500;
             """;
         using var files = new ModuleFiles(new InventoryModule(),
-            directory => ModuleFiles.WriteOlder(directory, new InventoryModule(), ["001_stock.sql", "002_runs.sql", "003_checkpoint.sql"], Rows));
+            directory => ModuleFiles.WriteOlder(directory, new InventoryModule(),
+                ["001_stock.sql", "002_runs.sql", "003_checkpoint.sql"], Rows));
         var store = new SqliteStockStore(files.Context);
         long[] expected = [.. Enumerable.Range(1, 500).Select(n => n * 5L).Reverse()];
         Assert.That(store.NewestMovementsAsync("a", 1000, default).Result.Select(row => row.Id), Is.EqualTo(expected));
         Assert.That(store.ListMovementsAsync("a", null, 1, default).Result.Total.Rows, Is.EqualTo(500));
 
         // And on, over the end of a run.
-        await files.Context.Database.Writes.WriteAsync(() => WriteResult.Commit(Enumerable.Range(0, 1000).Count(_ => store.Ledger.Append(MovementKind.Received, "a", 1, null, DateTime.UnixEpoch) is not null)));
-        Assert.That(store.ListMovementsAsync("a", 3000, 600, default).Result.Page.Rows.Select(row => row.Id), Is.EqualTo(Enumerable.Range(2501, 499).Select(n => (long)n).Reverse().Concat(expected.Take(101))));
+        await files.Context.Database.Writes.WriteAsync(() =>
+            WriteResult.Commit(Enumerable.Range(0, 1000)
+                .Count(_ => store.Ledger.Append(MovementKind.Received, "a", 1, null, DateTime.UnixEpoch) is not null)));
+        Assert.That(store.ListMovementsAsync("a", 3000, 600, default).Result.Page.Rows.Select(row => row.Id),
+            Is.EqualTo(Enumerable.Range(2501, 499).Select(n => (long)n).Reverse().Concat(expected.Take(101))));
         Assert.That(store.ListMovementsAsync("a", null, 1, default).Result.Total.Rows, Is.EqualTo(1500));
     }
 
     // What a crash leaves: the file, and nothing of memory.
     private void Restart()
     {
-        _store = _files.Context.Database.Writes.WriteAsync(() => WriteResult.Commit(new SqliteStockStore(_files.Context))).Result;
+        _store = _files.Context.Database.Writes.WriteAsync(() =>
+            WriteResult.Commit(new SqliteStockStore(_files.Context))).Result;
         _inventory = new Reservations(_store, new InventoryMetrics(_store, _files.Context));
     }
 
-    private async Task RunAsync(string sql) => await Writes.WriteAsync(() => WriteResult.Commit(Writes.Prepare(sql).Run()));
+    private async Task RunAsync(string sql) =>
+        await Writes.WriteAsync(() => WriteResult.Commit(Writes.Prepare(sql).Run()));
 
-    private async Task<long?> LevelInWriteAsync(string productId) => await Writes.WriteAsync(() => WriteResult.Commit(_store.Ledger.AvailableOf(productId)));
+    private async Task<long?> LevelInWriteAsync(string productId) =>
+        await Writes.WriteAsync(() => WriteResult.Commit(_store.Ledger.AvailableOf(productId)));
 
     private StockLevel[] Rows()
     {
         using SqliteConnection connection = _files.Context.Database.OpenRead();
-        return [.. connection.Query<StockLevel>("SELECT product_id AS ProductId, on_hand AS OnHand, reserved AS Reserved, last_updated AS LastUpdated FROM stock")];
+        return [.. connection.Query<StockLevel>(
+            "SELECT product_id AS ProductId, on_hand AS OnHand, reserved AS Reserved, last_updated AS LastUpdated FROM stock")];
     }
 }

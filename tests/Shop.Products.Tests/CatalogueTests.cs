@@ -7,7 +7,8 @@ namespace Shop.Products.Tests;
 
 internal sealed class CatalogueTests
 {
-    private static readonly Gen<Product> AnyProduct = Gen.Select(Gen.Int[0, 15], Gen.String[Gen.Char["abAB"], 1, 3], Gen.Long[1, 4], Gen.Long[0, 2],
+    private static readonly Gen<Product> AnyProduct = Gen.Select(Gen.Int[0, 15], Gen.String[Gen.Char["abAB"], 1, 3],
+        Gen.Long[1, 4], Gen.Long[0, 2],
         (id, name, price, time) => new Product($"prod_{id}", name, "", price, "c", 1, time, time));
 
     [Test]
@@ -31,7 +32,8 @@ internal sealed class CatalogueTests
             }
 
             return catalogue.Count == model.Count && CatalogueOrder.All.All(order =>
-                catalogue.View.InOrder(order).Select(entry => entry.Product).SequenceEqual(Sorted(model.Values, order.Name)));
+                catalogue.View.InOrder(order).Select(entry => entry.Product)
+                    .SequenceEqual(Sorted(model.Values, order.Name)));
         });
 
     [Test]
@@ -61,12 +63,14 @@ internal sealed class CatalogueTests
     [Test]
     public void Given_more_products_than_memory_then_the_rest_is_kept_in_outline_and_a_deletion_frees_memory()
     {
-        CatalogueEntry[] entries = [.. Enumerable.Range(0, 10).Select(number => new CatalogueEntry(Long($"p{number}")))];
+        CatalogueEntry[] entries = [.. Enumerable.Range(0, 10)
+            .Select(number => new CatalogueEntry(Long($"p{number}")))];
         var catalogue = new Catalogue(4 * entries[0].Bytes + entries[0].Bytes / 2);
         catalogue.Put(entries);
         Assert.That(entries.Count(entry => !catalogue.Find(entry.Product.Id)!.IsOutline), Is.EqualTo(4));
         Assert.That(catalogue.Outlines, Is.EqualTo(6));
-        Assert.That(catalogue.View.InOrder(CatalogueOrder.ById).Select(entry => entry.Product.Id), Is.EqualTo(entries.Select(entry => entry.Product.Id)));
+        Assert.That(catalogue.View.InOrder(CatalogueOrder.ById)
+            .Select(entry => entry.Product.Id), Is.EqualTo(entries.Select(entry => entry.Product.Id)));
         foreach (int number in new[] { 0, 4, 5, 6, 7, 8 }) catalogue.Remove($"p{number}");
         catalogue.Put([entries[9]]);
         Assert.That((catalogue.Outlines, catalogue.Find("p9")!.IsOutline), Is.EqualTo((0, false)));
@@ -77,7 +81,8 @@ internal sealed class CatalogueTests
     {
         long bytes = new CatalogueEntry(Long("p")).Bytes;
         var catalogue = new Catalogue(2 * bytes);
-        MemoryReservation one = catalogue.Reserve(bytes), other = catalogue.Reserve(bytes), third = catalogue.Reserve(bytes);
+        MemoryReservation one = catalogue.Reserve(bytes), other = catalogue.Reserve(bytes),
+            third = catalogue.Reserve(bytes);
         Assert.That((one.IsGranted, other.IsGranted, third.IsGranted), Is.EqualTo((true, true, false)));
         third.Dispose();
         catalogue.Put([new CatalogueEntry(Long("p"))]);
@@ -109,9 +114,12 @@ internal sealed class CatalogueTests
 
     private static IEnumerable<Product> Sorted(IEnumerable<Product> products, string order) => order switch
     {
-        "name" => products.OrderBy(product => product.Name, StringComparer.OrdinalIgnoreCase).ThenBy(product => product.Id, StringComparer.Ordinal),
-        "price" => products.OrderBy(product => product.PriceCents).ThenBy(product => product.Id, StringComparer.Ordinal),
-        "created_at" => products.OrderBy(product => product.CreatedAt).ThenBy(product => product.Id, StringComparer.Ordinal),
+        "name" => products.OrderBy(product => product.Name, StringComparer.OrdinalIgnoreCase)
+            .ThenBy(product => product.Id, StringComparer.Ordinal),
+        "price" => products.OrderBy(product => product.PriceCents)
+            .ThenBy(product => product.Id, StringComparer.Ordinal),
+        "created_at" => products.OrderBy(product => product.CreatedAt)
+            .ThenBy(product => product.Id, StringComparer.Ordinal),
         _ => products.OrderBy(product => product.Id, StringComparer.Ordinal),
     };
 }

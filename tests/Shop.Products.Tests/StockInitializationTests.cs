@@ -18,10 +18,12 @@ internal sealed class StockInitializationTests
         IInventory inventory = Substitute.For<IInventory>();
         var stock = new StockInitialization(store, inventory);
         var details = new ProductDetails("A", "", 100, "c");
-        using (MemoryReservation memory = catalogue.Reserve(1)) await store.CreateAsync(new NewProduct("a", details, 7), memory, null);
+        using (MemoryReservation memory = catalogue.Reserve(1)) await store.CreateAsync(new NewProduct("a", details, 7),
+            memory, null);
 
         bool isFull = true;
-        inventory.OpenAsync(default!).ReturnsForAnyArgs(_ => isFull ? throw new WriteQueueFullException("inventory") : Task.CompletedTask);
+        inventory.OpenAsync(default!)
+            .ReturnsForAnyArgs(_ => isFull ? throw new WriteQueueFullException("inventory") : Task.CompletedTask);
         await stock.InitializeAsync("a", 7);
         Assert.That(await store.WithInitialStockPendingAsync(), Is.EqualTo([new OpeningStock("a", 7)]));
         Assert.That(stock.ReconcileAsync, Throws.TypeOf<WriteQueueFullException>());
@@ -29,7 +31,9 @@ internal sealed class StockInitializationTests
         isFull = false;
         inventory.ClearReceivedCalls();
         await stock.ReconcileAsync();
-        await inventory.Received(1).OpenAsync(Arg.Is<IReadOnlyList<OpeningStock>>(products => products.SequenceEqual(new[] { new OpeningStock("a", 7) })));
+        await inventory.Received(1)
+            .OpenAsync(Arg.Is<IReadOnlyList<OpeningStock>>(products =>
+                products.SequenceEqual(new[] { new OpeningStock("a", 7) })));
         Assert.That(await store.WithInitialStockPendingAsync(), Is.Empty);
     }
 
@@ -58,7 +62,8 @@ internal sealed class StockInitializationTests
         {
             foreach (OpeningStock product in products)
             {
-                store.Table.Insert(new NewProduct(product.ProductId, new ProductDetails("A", "", 100, "c"), product.Quantity), 0);
+                store.Table.Insert(new NewProduct(product.ProductId, new ProductDetails("A", "", 100, "c"),
+                    product.Quantity), 0);
                 store.Table.Delete(product.ProductId, 1);
             }
 
@@ -67,6 +72,7 @@ internal sealed class StockInitializationTests
         await new StockInitialization(store, inventory).ReconcileAsync();
         Assert.That(opened, Is.EquivalentTo(products));
         Assert.That(retired, Is.EquivalentTo(products.Select(product => product.ProductId)));
-        Assert.That((await store.WithInitialStockPendingAsync()).Count + (await store.WithRetirementPendingAsync()).Count, Is.Zero);
+        Assert.That((await store.WithInitialStockPendingAsync()).Count
+            + (await store.WithRetirementPendingAsync()).Count, Is.Zero);
     }
 }

@@ -4,8 +4,8 @@ using Shop.Platform.Requests;
 namespace Shop.Inventory;
 
 /// <summary>
-/// Where the stock is kept: levels, movements, and what orders hold. A change is made whole or not at all, and is on disk
-/// once its task has completed; the result says what happened. A change that was refused changed nothing.
+/// Where the stock is kept: levels, movements, and what orders hold. A change is made whole or not at all, and is on
+/// disk once its task has completed; the result says what happened. A change that was refused changed nothing.
 /// </summary>
 internal interface IStockStore
 {
@@ -51,7 +51,8 @@ internal interface IStockStore
     ValueTask<StockLevel?> FindAsync(string productId, CancellationToken end);
 
     /// <summary>Products by id.</summary>
-    /// <param name="maxLevel">Only products on sale with at most so many available units; null for all products.</param>
+    /// <param name="maxLevel">Only products on sale with at most so many available units; null for all
+    /// products.</param>
     /// <param name="after">The id that the page begins after; null for the first page.</param>
     /// <param name="limit">Most rows of the page.</param>
     /// <param name="end">Ends the query.</param>
@@ -127,7 +128,8 @@ internal readonly record struct CloseResult(int Reservations, MovementTotals Mov
 
 /// <summary>How <see cref="IStockStore.AdjustAsync"/> went.</summary>
 /// <param name="Outcome">What happened.</param>
-/// <param name="Available">Available units: after the change, at that time if it is a replay, or now if they are too few.</param>
+/// <param name="Available">Available units: after the change, at that time if it is a replay, or now if they are too
+/// few.</param>
 internal readonly record struct AdjustResult(AdjustOutcome Outcome, long Available = 0);
 
 /// <summary>How <see cref="IStockStore.AdjustAsync"/> went.</summary>

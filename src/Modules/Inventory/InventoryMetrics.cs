@@ -27,7 +27,8 @@ internal sealed class InventoryMetrics
         _store = store;
         IMetricFactory metrics = module.Metrics;
         Counter movements = metrics.CreateCounter("inventory_movements_total", "Stock movements by kind.", ["kind"]);
-        Counter units = metrics.CreateCounter("inventory_units_moved_total", "Units moved by kind of movement.", ["kind"]);
+        Counter units = metrics.CreateCounter("inventory_units_moved_total", "Units moved by kind of movement.",
+            ["kind"]);
         foreach (MovementKind kind in MovementKind.All)
             _byKind[kind.Name] = (movements.WithLabels(kind.Name), units.WithLabels(kind.Name));
         _deleted = metrics.CreateCounter("inventory_movements_deleted_total",

@@ -3,8 +3,8 @@ using Shop.Platform;
 namespace Shop.Inventory;
 
 /// <summary>
-/// Deletes old movements, and adds them to the opening balances of their products. The movement that reserved units goes
-/// in one write with the movement that released or shipped them, so that the books balance at any time.
+/// Deletes old movements, and adds them to the opening balances of their products. The movement that reserved units
+/// goes in one write with the movement that released or shipped them, so that the books balance at any time.
 /// </summary>
 /// <param name="store">The stock.</param>
 /// <param name="metrics">Counts what is deleted.</param>
@@ -18,7 +18,8 @@ internal sealed class MovementCompaction(
     private const int MovementsPerRead = 1000;
 
     /// <summary>
-    /// Reserving movements that are remembered until their second half is read. Further ones are left to the next round.
+    /// Reserving movements that are remembered until their second half is read. Further ones are left to the next
+    /// round.
     /// </summary>
     private const int MaxUnpaired = 50_000;
 
@@ -33,7 +34,8 @@ internal sealed class MovementCompaction(
         while (!end.IsCancellationRequested)
         {
             // The times of movements hardly ever go back: if all of these are too young, so are those after them.
-            IReadOnlyList<OldMovement> next = await store.OldestMovementsAsync(after, MovementsPerRead, CancellationToken.None);
+            IReadOnlyList<OldMovement> next =
+                await store.OldestMovementsAsync(after, MovementsPerRead, CancellationToken.None);
             if (next.All(movement => movement.At > latest)) break;
             after = next[^1].Id;
             Collect([.. next.Where(movement => movement.At <= latest)]);

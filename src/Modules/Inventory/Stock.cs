@@ -15,7 +15,8 @@ internal sealed record MovementKind(string Name, int OnHandSign, int ReservedSig
 
     public static readonly IReadOnlyList<MovementKind> All = [Received, Removed, Reserved, Released, Shipped];
 
-    private static readonly Dictionary<string, MovementKind> ByName = All.ToDictionary(kind => kind.Name, StringComparer.Ordinal);
+    private static readonly Dictionary<string, MovementKind> ByName =
+        All.ToDictionary(kind => kind.Name, StringComparer.Ordinal);
 
     /// <summary>The kind of a name.</summary>
     public static MovementKind Of(string name) => ByName[name];

@@ -80,15 +80,20 @@ internal sealed record MovementsModel(
     /// <summary>The movements, without the opening balance.</summary>
     public IEnumerable<Movement> Moved => Movements.Where(movement => movement.Kind != Movement.OpeningBalance);
 
-    /// <summary>The stock level after each movement, oldest first, as points of a line in a box of 600 by 120.</summary>
+    /// <summary>The stock level after each movement, oldest first, as points of a line in a box of 600 by
+    /// 120.</summary>
     public string Line
     {
         get
         {
             long[] levels = [.. Moved.Reverse().Select(movement => movement.OnHand - movement.Reserved)];
             double low = levels.Min(), span = Math.Max(1, levels.Max() - low);
-            return string.Join(' ', levels.Select((level, i) => string.Create(CultureInfo.InvariantCulture,
-                $"{Width * i / Math.Max(1, levels.Length - 1):0.#},{Height - 5 - ((Height - 10) * (level - low) / span):0.#}")));
+            return string.Join(' ', levels.Select((level, i) =>
+            {
+                double x = Width * i / Math.Max(1, levels.Length - 1);
+                double y = Height - 5 - ((Height - 10) * (level - low) / span);
+                return string.Create(CultureInfo.InvariantCulture, $"{x:0.#},{y:0.#}");
+            }));
         }
     }
 }

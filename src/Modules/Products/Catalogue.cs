@@ -8,7 +8,8 @@ namespace Shop.Products;
 /// All products on sale, in memory, so that reads touch no database and take no lock. The store alone changes it, one
 /// change after the other, in the order of the commits.
 /// </summary>
-/// <param name="maxBytes">Bytes of memory that it may use. Products for which there is no memory are kept in outline.</param>
+/// <param name="maxBytes">Bytes of memory that it may use. Products for which there is no memory are kept in
+/// outline.</param>
 internal sealed class Catalogue(long maxBytes)
 {
     /// <summary>The catalogue may use an eighth of the memory of the machine or of the container.</summary>
@@ -40,8 +41,8 @@ internal sealed class Catalogue(long maxBytes)
 
     public CatalogueEntry? Find(string id) => _byId.GetValueOrDefault(id);
 
-    /// <summary>Reserves memory for a product that is about to be written. Dispose the reservation once the product is in
-    /// the catalogue, or will not be.</summary>
+    /// <summary>Reserves memory for a product that is about to be written. Dispose the reservation once the product is
+    /// in the catalogue, or will not be.</summary>
     public MemoryReservation Reserve(long bytes)
     {
         long reserved = Interlocked.Add(ref _reserved, bytes);

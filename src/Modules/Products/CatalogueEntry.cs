@@ -8,9 +8,9 @@ using Shop.Products.Contracts;
 namespace Shop.Products;
 
 /// <summary>
-/// A product in memory, ready to be sent: its JSON, its entity tag and its counter are made once, not for each request. If
-/// the catalogue has no memory for all of it, the entry is an outline, without description and JSON, which are read from
-/// the database when a client asks for them.
+/// A product in memory, ready to be sent: its JSON, its entity tag and its counter are made once, not for each request.
+/// If the catalogue has no memory for all of it, the entry is an outline, without description and JSON, which are read
+/// from the database when a client asks for them.
 /// </summary>
 internal sealed class CatalogueEntry : IResult
 {

@@ -7,12 +7,14 @@ namespace Shop.Products;
 /// <param name="name">Its name in requests.</param>
 /// <param name="keyOf">The sort key of a product, as text for a cursor.</param>
 /// <param name="compare">Compares two products by that key.</param>
-/// <param name="withKey">Makes a product with a key, to look for a cursor's place; null if the text is not a key.</param>
+/// <param name="withKey">Makes a product with a key, to look for a cursor's place; null if the text is not a
+/// key.</param>
 internal sealed class CatalogueOrder(
     string name, Func<Product, string> keyOf, Comparison<Product> compare, Func<Product, string, Product?> withKey)
     : IComparer<CatalogueEntry>
 {
-    public static readonly CatalogueOrder ById = new("id", static _ => "", static (_, _) => 0, static (product, _) => product);
+    public static readonly CatalogueOrder ById =
+        new("id", static _ => "", static (_, _) => 0, static (product, _) => product);
 
     public static readonly IReadOnlyList<CatalogueOrder> All =
     [
@@ -45,7 +47,8 @@ internal sealed class CatalogueOrder(
 
     /// <summary>An entry that sorts at a place; null if the parts are not a place of this order.</summary>
     public CatalogueEntry? At(string[] place, bool isDescending) =>
-        place[0] == (isDescending ? $"-{Name}" : Name) && withKey(Nothing with { Id = place[2] }, place[1]) is { } product
+        place[0] == (isDescending ? $"-{Name}" : Name)
+            && withKey(Nothing with { Id = place[2] }, place[1]) is { } product
             ? new CatalogueEntry(product)
             : null;
 

@@ -4,8 +4,8 @@ using System.Collections.Immutable;
 namespace Shop.Products;
 
 /// <summary>
-/// The catalogue between two changes, sorted, with the pages that clients asked for: the next client who asks for the same
-/// page gets the same bytes. A change makes a new view, so no page is older than its products.
+/// The catalogue between two changes, sorted, with the pages that clients asked for: the next client who asks for the
+/// same page gets the same bytes. A change makes a new view, so no page is older than its products.
 /// </summary>
 internal sealed class CatalogueView(ImmutableDictionary<string, ImmutableSortedSet<CatalogueEntry>> sorted)
 {
@@ -28,7 +28,8 @@ internal sealed class CatalogueView(ImmutableDictionary<string, ImmutableSortedS
     /// <summary>All categories, by name.</summary>
     public CategoryBody[] AllCategories => _allCategories ??= [.. InOrder(CatalogueOrder.ById)
         .CountBy(entry => entry.Product.Category)
-        .OrderBy(category => category.Key, StringComparer.Ordinal).Select(category => new CategoryBody(category.Key, category.Value))];
+        .OrderBy(category => category.Key, StringComparer.Ordinal)
+        .Select(category => new CategoryBody(category.Key, category.Value))];
 
     public ProductPage? FindPage(PageKey key) => _pages.GetValueOrDefault(key);
 
@@ -58,7 +59,8 @@ internal sealed class CatalogueView(ImmutableDictionary<string, ImmutableSortedS
 /// <param name="AreAll">Whether there are no others.</param>
 internal sealed record ShownCategories(IReadOnlyList<string> Names, bool AreAll);
 
-/// <summary>Path and query of a request for a page, as the client wrote them: the link to the next page repeats them.</summary>
+/// <summary>Path and query of a request for a page, as the client wrote them: the link to the next page repeats
+/// them.</summary>
 internal readonly record struct PageKey(string PathBase, string Path, string Query)
 {
     public int Bytes => 2 * (PathBase.Length + Path.Length + Query.Length);

@@ -3,7 +3,8 @@ using Shop.Platform.Http;
 namespace Shop.Products;
 
 /// <summary>
-/// What must hold of a product for a change to be made. The store asks inside the write, so no change is lost to another.
+/// What must hold of a product for a change to be made. The store asks inside the write, so no change is lost to
+/// another.
 /// </summary>
 /// <param name="preconditions">The client's own.</param>
 /// <param name="memory">The memory that the catalogue needs after the change; null if it needs none.</param>

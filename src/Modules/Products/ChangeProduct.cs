@@ -51,7 +51,8 @@ internal sealed class ChangeProduct(
         return NoContent.Done;
     }
 
-    private static Problem? ProblemOf(ProductResult result, string id, ChangeConditions conditions) => result.Outcome switch
+    private static Problem? ProblemOf(ProductResult result, string id, ChangeConditions conditions) =>
+        result.Outcome switch
     {
         ProductOutcome.KeyReused => IdempotencyKey.Reused,
         ProductOutcome.Unknown => Problem.NotFound("product", id),

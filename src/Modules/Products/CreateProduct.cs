@@ -38,7 +38,8 @@ internal sealed class CreateProduct(
         return created;
     }
 
-    private static Problem? ProblemOf(ProductResult result, string? id, MemoryReservation memory) => result.Outcome switch
+    private static Problem? ProblemOf(ProductResult result, string? id, MemoryReservation memory) =>
+        result.Outcome switch
     {
         ProductOutcome.KeyReused => IdempotencyKey.Reused,
         ProductOutcome.IdTaken => Problem.Conflict($"The id '{id}' is taken, or was once.", "id-taken"),

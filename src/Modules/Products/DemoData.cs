@@ -39,8 +39,8 @@ internal static class DemoData
                 foreach ((string category, string[] kinds, string[] things, int cents) in Shelves)
                 {
                     string name = $"{kinds[kind]} {things[thing]}";
-                    yield return new ProductDetails(
-                        name, $"{name}, from the {category.ToLowerInvariant()} shelf.", cents + (kind * 350) + (thing * 800), category);
+                    string description = $"{name}, from the {category.ToLowerInvariant()} shelf.";
+                    yield return new ProductDetails(name, description, cents + (kind * 350) + (thing * 800), category);
                 }
             }
         }

@@ -52,7 +52,8 @@ internal sealed class FindProduct(
     {
         for (int i = start; i < found.Length; i++)
         {
-            CatalogueEntry? entry = catalogue.Find(ids[i]) ?? await store.FindMissingAsync(ids[i], CancellationToken.None);
+            CatalogueEntry? entry =
+                catalogue.Find(ids[i]) ?? await store.FindMissingAsync(ids[i], CancellationToken.None);
             found[i] = entry?.OnSale;
         }
 

@@ -32,15 +32,16 @@ internal interface IProductStore
     ValueTask MarkStockedAsync(IReadOnlyList<OpeningStock> products);
 
     /// <summary>
-    /// Some of the deleted products that Inventory may still take for sold, and whose initial stock it has; none if there
-    /// are no such products.
+    /// Some of the deleted products that Inventory may still take for sold, and whose initial stock it has; none if
+    /// there are no such products.
     /// </summary>
     ValueTask<IReadOnlyList<string>> WithRetirementPendingAsync();
 
     /// <summary>Notes that Inventory knows that products are no longer sold.</summary>
     ValueTask MarkRetiredAsync(IReadOnlyList<string> ids);
 
-    /// <summary>Looks for a product that the catalogue does not have, because another host has just created it.</summary>
+    /// <summary>Looks for a product that the catalogue does not have, because another host has just created
+    /// it.</summary>
     /// <returns>Null if there is no such product: at once if the store belongs to one host.</returns>
     ValueTask<CatalogueEntry?> FindMissingAsync(string id, CancellationToken end);
 
@@ -60,8 +61,8 @@ internal sealed record NewProduct(string? Id, ProductDetails Details, long Initi
 
 /// <summary>How a change of a product went.</summary>
 /// <param name="Outcome">What happened.</param>
-/// <param name="Entry">The product: as the change made it, now or the first time, or as it was found if conditions did not
-/// hold.</param>
+/// <param name="Entry">The product: as the change made it, now or the first time, or as it was found if conditions did
+/// not hold.</param>
 internal readonly record struct ProductResult(ProductOutcome Outcome, CatalogueEntry? Entry = null);
 
 /// <summary>How a change of a product went.</summary>

@@ -20,7 +20,7 @@ internal sealed class ListProducts(
     private static readonly TextField Text = new("q", 1, 200)
     {
         Description =
-            "Only products with this text in name or description. Case, and the way that accents are typed, do not matter.",
+            "Only products with this text in name or description. Case and the way that accents are typed don't matter.",
         Example = "\"lamp\"",
     };
 
@@ -38,8 +38,8 @@ internal sealed class ListProducts(
 
     private static readonly TextField Sort = new("sort", 1, 20)
     {
-        Description = "The order; with - in front it is descending. Names are sorted without regard to case, ids as text. "
-            + "The id decides between equals.",
+        Description = "The order; with - in front it is descending. Names are sorted without regard to case, ids as "
+            + "text. The id decides between equals.",
         Example = "\"-price\"",
         Default = CatalogueOrder.ById.Name,
         Choices = [.. CatalogueOrder.All.SelectMany(order => new[] { order.Name, $"-{order.Name}" })],
@@ -61,7 +61,8 @@ internal sealed class ListProducts(
             : MakeAsync(http, view, key, CancellationToken.None);
     }
 
-    /// <summary>A page of the products that a search finds, and how many it finds in all. An unknown order is by id.</summary>
+    /// <summary>A page of the products that a search finds, and how many it finds in all. An unknown order is by
+    /// id.</summary>
     public async ValueTask<(IReadOnlyList<CatalogueEntry> Entries, int Total)> SearchAsync(
         Search search, int skip, int count, CancellationToken end)
     {
@@ -142,7 +143,8 @@ internal sealed class ListProducts(
         public bool IsEmpty { get; } = category is null && text is null && minCents is null && maxCents is null;
 
         /// <summary>Outlines have no descriptions: those with the text are read once for all outlines.</summary>
-        public async ValueTask ReadOutlinesAsync(IEnumerable<CatalogueEntry> products, IProductStore store, CancellationToken end)
+        public async ValueTask ReadOutlinesAsync(
+            IEnumerable<CatalogueEntry> products, IProductStore store, CancellationToken end)
         {
             if (text is not null && products.Any(static entry => entry.IsOutline))
                 _outlines = await store.SearchDescriptionsAsync(text, end);

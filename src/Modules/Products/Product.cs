@@ -5,7 +5,8 @@ namespace Shop.Products;
 
 /// <summary>A product. Times are milliseconds since 1970 in UTC, the price is cents.</summary>
 internal sealed record Product(
-    string Id, string Name, string Description, long PriceCents, string Category, long Version, long CreatedAt, long UpdatedAt)
+    string Id, string Name, string Description, long PriceCents, string Category, long Version, long CreatedAt,
+    long UpdatedAt)
 {
     public ProductDetails Details => new(Name, Description, PriceCents, Category);
 
@@ -26,10 +27,12 @@ internal sealed record ProductDetails(string Name, string Description, long Pric
 
 /// <summary>A product as clients see it.</summary>
 internal sealed record ProductBody(
-    string Id, string Name, string Description, decimal Price, string Category, long Version, UtcTime CreatedAt, UtcTime UpdatedAt)
+    string Id, string Name, string Description, decimal Price, string Category, long Version, UtcTime CreatedAt,
+    UtcTime UpdatedAt)
 {
     public Product ToProduct() =>
-        new(Id, Name, Description, (long)(Price * 100), Category, Version, CreatedAt.Milliseconds, UpdatedAt.Milliseconds);
+        new(Id, Name, Description, (long)(Price * 100), Category, Version, CreatedAt.Milliseconds,
+            UpdatedAt.Milliseconds);
 }
 
 /// <summary>A category as clients see it.</summary>

@@ -22,7 +22,7 @@ internal static partial class ProductFields
 
     public static readonly TextField Description = new("description", 0, 2000)
     {
-        Description = "A few sentences on it.",
+        Description = "A few sentences about the product.",
         Example = "\"Warm light, and a base that stays where it is put.\"",
         Default = "",
         IsMultiline = true,
@@ -30,21 +30,21 @@ internal static partial class ProductFields
 
     public static readonly TextField Category = new("category", 1, 100)
     {
-        Description = "The category that it is found in.",
+        Description = "The category of the product.",
         Example = "\"Home\"",
         Default = "Uncategorized",
     };
 
     public static readonly WholeNumberField InitialStock = new("initial_stock", 0, 1_000_000_000)
     {
-        Description = "Units that there are from the start.",
+        Description = "Units in stock from the start.",
         Example = "25",
         Default = 0,
     };
 
     public static readonly TextField Id = new("id", 1, 64)
     {
-        Description = "An id of the client's own; the shop makes one where it is missing.",
+        Description = "An id of your own; if there is none, the shop makes an id.",
         Example = "\"walnut-desk-lamp\"",
         Pattern = IdPattern(),
         PatternInWords = "lower-case letters, digits, _ and -",

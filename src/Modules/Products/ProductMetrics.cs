@@ -19,12 +19,16 @@ internal sealed class ProductMetrics
     public ProductMetrics(ModuleContext module, Catalogue catalogue)
     {
         _views = module.Metrics.CreateCounter("products_viewed_total",
-            $"Views of a product (GET, 304 too, HEAD not); the first {MaxViewedProducts} products have a series each, the rest are under other.", ["product_id"]);
+            $"Views of a product (GET, 304 too, HEAD not); the first {MaxViewedProducts} products have a series each, "
+            + "the rest are under other.", ["product_id"]);
         _otherViews = _views.WithLabels("other");
         Gauge size = module.Metrics.CreateGauge("product_catalog_size", "Products on sale.");
         module.Registry.AddBeforeCollectCallback(() => size.Set(catalogue.Count));
-        Counter changes = module.Metrics.CreateCounter("product_changes_total", "Products created, updated and deleted.", ["change"]);
-        (_created, _updated, _deleted) = (changes.WithLabels("created"), changes.WithLabels("updated"), changes.WithLabels("deleted"));
+        Counter changes = module.Metrics.CreateCounter("product_changes_total",
+            "Products created, updated and deleted.", ["change"]);
+        _created = changes.WithLabels("created");
+        _updated = changes.WithLabels("updated");
+        _deleted = changes.WithLabels("deleted");
     }
 
     /// <summary>The counter of a product. Call it once and keep what it returns.</summary>
@@ -34,7 +38,7 @@ internal sealed class ProductMetrics
         lock (_adding)
         {
             if (_viewsByProduct.TryGetValue(productId, out known)) return known;
-            // Below the label "other" stands no product of that name.
+            // The label "other" is not that of a product.
             if (_viewsByProduct.Count >= MaxViewedProducts || productId == "other") return _otherViews;
             return _viewsByProduct[productId] = _views.WithLabels(productId);
         }

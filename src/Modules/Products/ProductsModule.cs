@@ -15,7 +15,8 @@ public sealed class ProductsModule : IShopModule
 {
     internal const string Name = "products";
 
-    /// <summary>Products whose view counter exists from the start; more would make an idle module's exposition large.</summary>
+    /// <summary>Products whose view counter exists from the start; more would make an idle module's exposition
+    /// large.</summary>
     private const int CountedFromStart = 200;
 
     private Periodic? _stockRounds;
@@ -79,7 +80,8 @@ public sealed class ProductsModule : IShopModule
         var stock = services.GetRequiredService<StockInitialization>();
         await stock.ReconcileAsync();
         _stockRounds = new Periodic(
-            "Initializing the stock of new products", TimeSpan.FromSeconds(1), stock.ReconcileAsync, module.Clock, module.Log);
+            "Initializing the stock of new products", TimeSpan.FromSeconds(1), stock.ReconcileAsync, module.Clock,
+            module.Log);
     }
 
     /// <inheritdoc/>

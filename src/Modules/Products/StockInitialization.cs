@@ -4,8 +4,8 @@ using Shop.Platform;
 namespace Shop.Products;
 
 /// <summary>
-/// Gives Inventory the initial stock of new products, and tells it which products are no longer sold. Both are kept with
-/// the product until Inventory is known to have them, so neither a crash nor a full queue loses any.
+/// Gives Inventory the initial stock of new products, and tells it which products are no longer sold. Both are kept
+/// with the product until Inventory is known to have them, so neither a crash nor a full queue loses any.
 /// </summary>
 internal sealed class StockInitialization(IProductStore store, IInventory inventory)
 {
@@ -19,13 +19,14 @@ internal sealed class StockInitialization(IProductStore store, IInventory invent
         }
         catch (Exception)
         {
-            // The product is on disk with its initial stock, and ReconcileAsync tries again: if that fails, it is logged.
+            // The product is on disk with its initial stock, and ReconcileAsync tries again: if that fails, it is
+            // logged.
         }
     }
 
     /// <summary>
-    /// Tells Inventory of a product that was deleted now; if Inventory can't be told at the moment, or does not know the
-    /// product yet, a later round does.
+    /// Tells Inventory of a product that was deleted now; if Inventory can't be told at the moment, or does not know
+    /// the product yet, a later round does.
     /// </summary>
     public async Task RetireAsync(string productId)
     {

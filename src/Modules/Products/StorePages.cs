@@ -11,7 +11,8 @@ using Shop.Products.Contracts;
 
 namespace Shop.Products;
 
-/// <summary>The storefront: search, a product, the basket. The basket is a cookie, so it survives a reload and needs no account.</summary>
+/// <summary>The storefront: search, a product, the basket. The basket is a cookie, so it survives a reload and needs no
+/// account.</summary>
 internal sealed class StorePages(
     Catalogue catalogue, FindProduct findProduct, ListProducts listProducts, ProductMetrics metrics,
     [FromKeyedServices(ProductsModule.Name)] ModuleContext module)
@@ -41,7 +42,8 @@ internal sealed class StorePages(
                 ? Math.Clamp(page, 1, 10_000) : 1);
         (IReadOnlyList<CatalogueEntry> entries, int total) = await module.QueryAsync(http, end =>
             listProducts.SearchAsync(search, (search.Page - 1) * PageSize, PageSize, end));
-        var model = new StoreModel(search, [.. entries.Select(entry => entry.Product)], total, catalogue.View.Categories,
+        var model = new StoreModel(
+            search, [.. entries.Select(entry => entry.Product)], total, catalogue.View.Categories,
             Site.Of(http).TakesForms, PageSize, _currency);
         return new Page("Storefront", new Pages_Store { Model = model });
     }
@@ -60,7 +62,8 @@ internal sealed class StorePages(
         IFormCollection form = await http.Request.ReadFormAsync();
         bool isAddition = form["action"] == "add";
         Dictionary<string, long> lines = Read(http);
-        IReadOnlyList<ProductOnSale?> products = await findProduct.FindAsync([.. form["product_id"].Select(id => id ?? "")]);
+        IReadOnlyList<ProductOnSale?> products =
+            await findProduct.FindAsync([.. form["product_id"].Select(id => id ?? "")]);
         foreach ((ProductOnSale? product, string? quantity) in products.Zip(form["quantity"]))
         {
             if (product is null || Whole(quantity) is not { } units) continue;
@@ -85,7 +88,8 @@ internal sealed class StorePages(
     {
         Dictionary<string, long> lines = Read(http);
         IReadOnlyList<ProductOnSale?> products = await findProduct.FindAsync([.. lines.Keys]);
-        (ProductOnSale, long)[] known = [.. products.OfType<ProductOnSale>().Select(product => (product, lines[product.Id]))];
+        (ProductOnSale, long)[] known = [.. products.OfType<ProductOnSale>()
+            .Select(product => (product, lines[product.Id]))];
         var model = new BasketModel(known, Guid.NewGuid().ToString(), Site.Of(http), _currency);
         return new Page("Basket", new Pages_Basket { Model = model });
     }
@@ -136,8 +140,8 @@ internal sealed record Search(
 
 /// <summary>A page of the products that a search found.</summary>
 internal sealed record StoreModel(
-    Search Search, IReadOnlyList<Product> Products, int Total, ShownCategories Categories, bool TakesForms, int PageSize,
-    string Currency)
+    Search Search, IReadOnlyList<Product> Products, int Total, ShownCategories Categories, bool TakesForms,
+    int PageSize, string Currency)
 {
     public int Pages => Math.Max(1, (Total + PageSize - 1) / PageSize);
 }

@@ -2,8 +2,8 @@ namespace Shop.Inventory.Contracts;
 
 /// <summary>
 /// The stock, as other modules may use it. Every call may be repeated: the second time changes nothing. A task that has
-/// completed means that it is on disk. One that failed may have taken effect, unless it says that the write was refused:
-/// <see cref="Shop.Platform.Data.WriteRefusedException"/>.
+/// completed means that it is on disk. A call that failed may have taken effect, unless it says that the write was
+/// refused: <see cref="Shop.Platform.Data.WriteRefusedException"/>.
 /// </summary>
 public interface IInventory
 {
@@ -11,13 +11,14 @@ public interface IInventory
     Task OpenAsync(IReadOnlyList<OpeningStock> products);
 
     /// <summary>
-    /// Notes that products are no longer sold: their levels concern nobody any more. What is there and what orders hold stays, and goes on moving.
-    /// Nothing happens if a product is unknown.
+    /// Notes that products are no longer sold: their levels concern nobody any more. What is there and what orders hold
+    /// stays, and goes on moving. Nothing happens if a product is unknown.
     /// </summary>
     Task RetireAsync(IReadOnlyList<string> productIds);
 
     /// <summary>Holds every line for an order, or none.</summary>
-    /// <param name="id">The reservation's id: the caller's own, so that it can be released even if the answer is lost.</param>
+    /// <param name="id">The reservation's id: the caller's own, so that it can be released even if the answer is
+    /// lost.</param>
     /// <param name="lines">At most one line a product; quantities of at least 1.</param>
     ValueTask<Reservation> ReserveAsync(ReservationId id, IReadOnlyList<StockLine> lines);
 
@@ -30,23 +31,27 @@ public interface IInventory
     /// <summary>How many reservations are held, confirmed or not.</summary>
     Task<long> CountReservationsAsync();
 
-    /// <summary>Gives back to the stock what these reservations hold, in one write. Nothing happens for one that holds nothing.</summary>
+    /// <summary>Gives back to the stock what these reservations hold, in one write. Nothing happens for one that holds
+    /// nothing.</summary>
     Task ReleaseAsync(IReadOnlyList<ReservationId> ids);
 
-    /// <summary>Takes out of the stock for good what these reservations hold, in one write. Nothing happens for one that holds nothing.</summary>
+    /// <summary>Takes out of the stock for good what these reservations hold, in one write. Nothing happens for one
+    /// that holds nothing.</summary>
     Task ShipAsync(IReadOnlyList<ReservationId> ids);
 
     /// <summary>
-    /// Deletes old movements, a few in each write, and adds them to the opening balances of their products. A movement that was made for an order stays while
-    /// the order exists, or holds its units.
+    /// Deletes old movements, a few in each write, and adds them to the opening balances of their products. A movement
+    /// that was made for an order stays while the order exists, or holds its units.
     /// </summary>
     /// <param name="upTo">Movements of this time and before are old.</param>
     /// <param name="existing">Those of some orders that exist.</param>
     /// <param name="stopping">Leaves the rest for another call.</param>
-    Task FoldMovementsAsync(DateTime upTo, Func<IReadOnlyCollection<string>, IReadOnlySet<string>> existing, CancellationToken stopping);
+    Task FoldMovementsAsync(DateTime upTo, Func<IReadOnlyCollection<string>, IReadOnlySet<string>> existing,
+        CancellationToken stopping);
 }
 
-/// <summary>Which reservation is meant: an order holds one at a time, but its id may be tried again after a failure.</summary>
+/// <summary>Which reservation is meant: an order holds one at a time, but its id may be tried again after a
+/// failure.</summary>
 /// <param name="OrderId">The order.</param>
 /// <param name="Number">Tells this try at the order from every other; 0 if its id is never tried again.</param>
 public readonly record struct ReservationId(string OrderId, long Number);

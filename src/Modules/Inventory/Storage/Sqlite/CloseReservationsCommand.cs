@@ -20,7 +20,8 @@ internal sealed class CloseReservationsCommand(
             foreach (StockLine line in lines)
             {
                 if (ledger.Append(kind, line.ProductId, line.Quantity, id.OrderId, now) is null)
-                    throw new InvalidOperationException($"Order {id.OrderId} holds more of {line.ProductId} than is reserved.");
+                    throw new InvalidOperationException(
+                        $"Order {id.OrderId} holds more of {line.ProductId} than is reserved.");
                 moved = moved.And(line.Quantity);
             }
 

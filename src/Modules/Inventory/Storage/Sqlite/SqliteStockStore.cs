@@ -10,12 +10,14 @@ using Shop.Platform.Requests;
 
 namespace Shop.Inventory.Storage.Sqlite;
 
-/// <summary>The stock in SQLite. Its levels are in memory, and their rows are written later: see <see cref="StockCheckpoint"/>.</summary>
+/// <summary>The stock in SQLite. Its levels are in memory, and their rows are written later: see
+/// <see cref="StockCheckpoint"/>. </summary>
 [DapperAot]
 internal sealed class SqliteStockStore : IStockStore
 {
     // The movements of a product, in the segment that has no index yet and in those that have.
-    private const string IncompleteSegment = "FROM movements m WHERE m.id >= @SegmentStart AND m.product_id = @productId";
+    private const string IncompleteSegment =
+        "FROM movements m WHERE m.id >= @SegmentStart AND m.product_id = @productId";
     private const string IndexedSegments =
         "FROM run CROSS JOIN movements_by_product i ON i.run = run.n AND i.product_id = @productId";
 
@@ -61,7 +63,8 @@ internal sealed class SqliteStockStore : IStockStore
         catch (StoreException exception)
         {
             _module.Log.LogWarning(
-                "The stock rows could not be written: {Error} The next start reads the movements since.", exception.Message);
+                "The stock rows could not be written: {Error} The next start reads the movements since.",
+                exception.Message);
         }
     }
 
@@ -189,10 +192,12 @@ internal sealed class SqliteStockStore : IStockStore
         var sql = new SegmentQueries($"{Rows} {IncompleteSegment} {NewestFirst}",
             $"{Rows} {IndexedSegments} CROSS JOIN movements m ON m.id = i.movement_id {NewestFirst}");
         long bound = before ?? long.MaxValue;
-        Movement[] rows = SegmentedIndex.NewestFirst(sql, Ledger.Movements.Numbers(connection), bound, limit, (text, segment) =>
+        RowRange numbers = Ledger.Movements.Numbers(connection);
+        Movement[] rows = SegmentedIndex.NewestFirst(sql, numbers, bound, limit, (text, segment) =>
             connection.Query<Movement>(text, new
             {
-                productId, before = bound, segment.SegmentStart, segment.NewestSegment, segment.OldestSegment, segment.Limit,
+                productId, before = bound, segment.SegmentStart, segment.NewestSegment, segment.OldestSegment,
+                segment.Limit,
             }));
         return rows.Length < limit && OpeningBalance(connection, productId) is { } opening ? [.. rows, opening] : rows;
     }

@@ -45,7 +45,8 @@ internal static class StockBookStore
             }))
         : [];
 
-    // Each movement says what the figures were after it. Movements before the last compacted one have gaps between them.
+    // Each movement says what the figures were after it. Movements before the last compacted one have gaps between
+    // them.
     private static IEnumerable<string> Movements(BookFile file, Dictionary<string, Product> products)
     {
         var kinds = MovementKind.All.ToDictionary(kind => kind.Name, StringComparer.Ordinal);
@@ -106,7 +107,8 @@ internal static class StockBookStore
 
         foreach ((string id, long held) in file.Rows("""
             SELECT m.product_id, sum(m.quantity)
-            FROM reservations r JOIN movements m ON m.id BETWEEN r.first_movement AND r.last_movement GROUP BY m.product_id
+            FROM reservations r JOIN movements m ON m.id BETWEEN r.first_movement AND r.last_movement
+            GROUP BY m.product_id
             """, static row => (row.GetString(0), row.GetInt64(1))))
         {
             if (products.TryGetValue(id, out Product? product)) product.Held = held;
@@ -121,12 +123,12 @@ internal static class StockBookStore
 
     private static IEnumerable<string> Index(BookFile file)
     {
+        const int Rows = SegmentedIndex.RowsPerSegment;
         long missing = file.Number($"""
             SELECT count(*) FROM movements m
-            WHERE m.id < (SELECT coalesce(max(id), 0) / {SegmentedIndex.RowsPerSegment} * {SegmentedIndex.RowsPerSegment}
-                FROM movements)
+            WHERE m.id < (SELECT coalesce(max(id), 0) / {Rows} * {Rows} FROM movements)
             AND NOT EXISTS (SELECT 1 FROM movements_by_product i
-                WHERE i.run = m.id / {SegmentedIndex.RowsPerSegment} AND i.product_id = m.product_id AND i.movement_id = m.id)
+                WHERE i.run = m.id / {Rows} AND i.product_id = m.product_id AND i.movement_id = m.id)
             """);
         long dangling = file.Number("""
             SELECT count(*) FROM movements_by_product i

@@ -4,8 +4,8 @@ namespace Shop.Inventory.Storage.Sqlite;
 
 /// <summary>
 /// Writes the levels in memory to the rows of <c>stock</c>. A movement is a row at the end of its table; the row of its
-/// product is on one of thousands of pages, and would cost each order a page for each line. So rows are written together,
-/// every few seconds, and a start reads the movements since.
+/// product is on one of thousands of pages, and would cost each order a page for each line. So rows are written
+/// together, every few seconds, and a start reads the movements since.
 /// </summary>
 internal sealed class StockCheckpoint(StockLedger ledger, GroupCommitWriter writes)
 {
@@ -37,7 +37,8 @@ internal sealed class StockCheckpoint(StockLedger ledger, GroupCommitWriter writ
         }
     }
 
-    // Every movement up to the newest belongs to a product of this round or of an earlier one; a start reads the later ones.
+    // Every movement up to the newest belongs to a product of this round or of an earlier one; a start reads the later
+    // ones.
     private async Task<bool> BeginAsync()
     {
         if (!ledger.Levels.IsDirty) return false;

@@ -5,8 +5,8 @@ using Shop.Platform.Data.Sqlite;
 namespace Shop.Inventory.Storage.Sqlite;
 
 /// <summary>
-/// The stock as the writer changes it: movements are appended, and the levels in memory follow them. Everything here runs
-/// inside a write, on the writer's thread.
+/// The stock as the writer changes it: movements are appended, and the levels in memory follow them. Everything here
+/// runs inside a write, on the writer's thread.
 /// </summary>
 internal sealed class StockLedger
 {

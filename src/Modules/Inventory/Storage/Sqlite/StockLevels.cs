@@ -5,7 +5,8 @@ namespace Shop.Inventory.Storage.Sqlite;
 
 /// <summary>
 /// The stock of every product, in memory. Writes see what they have made of it so far; everybody else reads what is on
-/// disk. The rows of <c>stock</c> are written later, by <see cref="StockCheckpoint"/>: the movements have what they lack.
+/// disk. The rows of <c>stock</c> are written later, by <see cref="StockCheckpoint"/>: the movements have what they
+/// lack.
 /// </summary>
 internal sealed class StockLevels : ITransactionParticipant
 {

@@ -15,9 +15,10 @@ internal abstract class ProductCommand(SqliteProductStore store, IdempotencyKey?
         DateTime now = store.Now();
         if (store.Keys.FindUncommitted(key, now) is { } kept)
         {
-            return WriteResult.Rollback(kept.IsSame
-                ? new ProductResult(ProductOutcome.Replayed, kept.Answer.Length > 0 ? CatalogueEntry.Of(kept.Answer) : null)
-                : new ProductResult(ProductOutcome.KeyReused));
+            bool hasEntry = kept is { IsSame: true, Answer.Length: > 0 };
+            return WriteResult.Rollback(new ProductResult(
+                kept.IsSame ? ProductOutcome.Replayed : ProductOutcome.KeyReused,
+                hasEntry ? CatalogueEntry.Of(kept.Answer) : null));
         }
 
         ProductResult result = Change(now);
@@ -42,7 +43,8 @@ internal abstract class ProductCommand(SqliteProductStore store, IdempotencyKey?
 
 /// <summary>Creates a product.</summary>
 internal sealed class CreateCommand(
-    SqliteProductStore store, NewProduct wanted, MemoryReservation memory, IdempotencyKey? key) : ProductCommand(store, key)
+    SqliteProductStore store, NewProduct wanted, MemoryReservation memory, IdempotencyKey? key)
+    : ProductCommand(store, key)
 {
     protected override ProductResult Change(DateTime now)
     {
@@ -71,7 +73,8 @@ internal sealed class ReplaceCommand(
 }
 
 /// <summary>Deletes a product.</summary>
-internal sealed class DeleteCommand(SqliteProductStore store, string id, ChangeConditions conditions, IdempotencyKey? key)
+internal sealed class DeleteCommand(
+    SqliteProductStore store, string id, ChangeConditions conditions, IdempotencyKey? key)
     : ProductCommand(store, key)
 {
     protected override ProductResult Change(DateTime now) => ChangeIf(conditions, id, old =>

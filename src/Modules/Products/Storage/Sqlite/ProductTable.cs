@@ -2,7 +2,8 @@ using Shop.Platform.Data.Sqlite;
 
 namespace Shop.Products.Storage.Sqlite;
 
-/// <summary>The products as the writer changes them. Everything here runs inside a write, on the writer's thread.</summary>
+/// <summary>The products as the writer changes them. Everything here runs inside a write, on the writer's
+/// thread.</summary>
 internal sealed class ProductTable(GroupCommitWriter writes)
 {
     private readonly Statement _nextNumber = writes.Prepare(

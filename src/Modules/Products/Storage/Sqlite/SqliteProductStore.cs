@@ -7,7 +7,8 @@ using Shop.Platform.Requests;
 
 namespace Shop.Products.Storage.Sqlite;
 
-/// <summary>The products in SQLite, which belongs to one host: every change is in its catalogue before its task completes.</summary>
+/// <summary>The products in SQLite, which belongs to one host: every change is in its catalogue before its task
+/// completes.</summary>
 [DapperAot]
 internal sealed class SqliteProductStore(ModuleContext module, Catalogue catalogue) : IProductStore
 {
@@ -46,7 +47,8 @@ internal sealed class SqliteProductStore(ModuleContext module, Catalogue catalog
             () =>
             {
                 long now = Now().ToMilliseconds();
-                return WriteResult.Commit(products.Select(product => new CatalogueEntry(Table.Insert(product, now)!)).ToArray());
+                return WriteResult.Commit(
+                    products.Select(product => new CatalogueEntry(Table.Insert(product, now)!)).ToArray());
             },
             catalogue.Put);
     }
@@ -66,7 +68,8 @@ internal sealed class SqliteProductStore(ModuleContext module, Catalogue catalog
             "SELECT id, unopened_stock FROM products WHERE unopened_stock IS NOT NULL LIMIT 1000",
             static row => new OpeningStock(row.GetString(0), row.GetInt64(1)))]);
 
-    public async ValueTask MarkStockedAsync(IReadOnlyList<OpeningStock> products) => await _database.Writes.WriteAsync(() =>
+    public async ValueTask MarkStockedAsync(IReadOnlyList<OpeningStock> products) =>
+        await _database.Writes.WriteAsync(() =>
     {
         foreach (OpeningStock product in products) Table.MarkStocked(product.ProductId);
         return WriteResult.Commit(products.Count);

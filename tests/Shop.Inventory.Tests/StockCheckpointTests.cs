@@ -1,10 +1,12 @@
 using CsCheck;
 using Dapper;
 using Microsoft.Data.Sqlite;
+using Microsoft.Extensions.Logging.Abstractions;
 using Shop.Inventory.Contracts;
 using Shop.Inventory.Storage.Sqlite;
 using Shop.Platform.Data;
 using Shop.Platform.Data.Sqlite;
+using Shop.Platform.Modules;
 using Shop.Testing;
 
 namespace Shop.Inventory.Tests;
@@ -145,6 +147,14 @@ internal sealed class StockCheckpointTests
         Assert.That(Rows(), Is.EquivalentTo(_store.Levels.All));
         await _inventory.OpenAsync([new("new", 1)]);
         Assert.That(_store.Levels.All, Has.Exactly(2).Items);
+    }
+
+    [Test]
+    public void Given_a_module_that_has_not_started_when_its_store_is_asked_for_then_it_says_so()
+    {
+        var module = new ModuleContext(
+            _files.Context.Identity, _files.Context.Settings, TimeProvider.System, NullLoggerFactory.Instance);
+        Assert.That(() => new SqliteStockStore(module), Throws.InvalidOperationException.With.Message.Contains("not open"));
     }
 
     [Test]

@@ -96,8 +96,8 @@ internal interface IStockStore
 /// <param name="Units">The sum of their quantities.</param>
 internal readonly record struct MovementTotals(int Movements, long Units)
 {
-    /// <summary>The same, and a movement more.</summary>
-    public MovementTotals And(long units) => new(Movements + 1, Units + units);
+    /// <summary>These movements and another.</summary>
+    public MovementTotals Plus(long units) => new(Movements + 1, Units + units);
 }
 
 /// <summary>How <see cref="IStockStore.ReserveAsync"/> went.</summary>

@@ -6,7 +6,7 @@ using Shop.Platform.Modules;
 
 namespace Shop.Inventory;
 
-/// <summary>The inventory service: how many units there are, and who holds them.</summary>
+/// <summary>The inventory service: how many units there are, and which orders hold them.</summary>
 public sealed class InventoryModule : IShopModule
 {
     internal const string Name = "inventory";

@@ -53,7 +53,7 @@ internal sealed class Reservations(IStockStore store, InventoryMetrics metrics) 
     private static MovementTotals Totals(IReadOnlyList<StockLine> lines)
     {
         MovementTotals totals = default;
-        for (int i = 0; i < lines.Count; i++) totals = totals.And(lines[i].Quantity);
+        for (int i = 0; i < lines.Count; i++) totals = totals.Plus(lines[i].Quantity);
         return totals;
     }
 }

@@ -29,7 +29,7 @@ internal sealed class ProductsApi(
             .WithHeaders(Preconditions.IfMatch, Preconditions.IfNoneMatch).RevalidateCaches()
             .WithPathExample("prod_0")
             .WithName("getProduct").WithTags(Tag).WithSummary("Read a product")
-            .WithDescription("Counts one view, a 304 too.")
+            .WithDescription("Counts a view, also if the answer is a 304.")
             .Produces<ProductBody>(200, "The product, with its ETag.", Example)
             .Produces(304, "The client's copy is current.")
             .ProducesProblem(404, "There is no such product.")

@@ -7,7 +7,7 @@ namespace Shop.Inventory.Contracts;
 /// </summary>
 public interface IInventory
 {
-    /// <summary>Opens the stock of new products. A product that has one already keeps it as it is.</summary>
+    /// <summary>Gives new products their stock. A product that has a stock keeps it as it is.</summary>
     Task OpenAsync(IReadOnlyList<OpeningStock> products);
 
     /// <summary>
@@ -19,24 +19,23 @@ public interface IInventory
     /// <summary>Holds every line for an order, or none.</summary>
     /// <param name="id">The reservation's id: the caller's own, so that it can be released even if the answer is
     /// lost.</param>
-    /// <param name="lines">At most one line a product; quantities of at least 1.</param>
+    /// <param name="lines">At most one line for each product; quantities of at least 1.</param>
     ValueTask<Reservation> ReserveAsync(ReservationId id, IReadOnlyList<StockLine> lines);
 
     /// <summary>Notes that these reservations have their orders.</summary>
     Task ConfirmAsync(IReadOnlyList<ReservationId> ids);
 
-    /// <summary>The reservations that no order has been confirmed for: what a crash may have left.</summary>
+    /// <summary>The reservations that are not confirmed: a crash may have left some without an order.</summary>
     Task<IReadOnlyList<ReservationId>> UnconfirmedAsync();
 
     /// <summary>How many reservations are held, confirmed or not.</summary>
     Task<long> CountReservationsAsync();
 
-    /// <summary>Gives back to the stock what these reservations hold, in one write. Nothing happens for one that holds
-    /// nothing.</summary>
+    /// <summary>Releases what these reservations hold, in one write. Those that hold nothing are left out.</summary>
     Task ReleaseAsync(IReadOnlyList<ReservationId> ids);
 
-    /// <summary>Takes out of the stock for good what these reservations hold, in one write. Nothing happens for one
-    /// that holds nothing.</summary>
+    /// <summary>Ships what these reservations hold, in one write: the units leave the stock for good. Those that hold
+    /// nothing are left out.</summary>
     Task ShipAsync(IReadOnlyList<ReservationId> ids);
 
     /// <summary>
@@ -44,16 +43,16 @@ public interface IInventory
     /// that was made for an order stays while the order exists, or holds its units.
     /// </summary>
     /// <param name="upTo">Movements of this time and before are old.</param>
-    /// <param name="existing">Those of some orders that exist.</param>
-    /// <param name="stopping">Leaves the rest for another call.</param>
+    /// <param name="existing">Finds out which of some orders exist.</param>
+    /// <param name="stopping">If cancelled, the rest is left to another call.</param>
     Task FoldMovementsAsync(DateTime upTo, Func<IReadOnlyCollection<string>, IReadOnlySet<string>> existing,
         CancellationToken stopping);
 }
 
-/// <summary>Which reservation is meant: an order holds one at a time, but its id may be tried again after a
+/// <summary>The id of a reservation. An order has one reservation at a time, but its id may be tried again after a
 /// failure.</summary>
 /// <param name="OrderId">The order.</param>
-/// <param name="Number">Tells this try at the order from every other; 0 if its id is never tried again.</param>
+/// <param name="Number">Tells this try from other tries of the same order id; 0 if the id is never tried again.</param>
 public readonly record struct ReservationId(string OrderId, long Number);
 
 /// <summary>The first units of a product.</summary>
@@ -66,12 +65,12 @@ public sealed record OpeningStock(string ProductId, long Quantity);
 /// <param name="Quantity">Units, at least 1.</param>
 public readonly record struct StockLine(string ProductId, long Quantity);
 
-/// <summary>How a reservation went.</summary>
+/// <summary>The result of a reservation.</summary>
 /// <param name="Outcome">What happened.</param>
-/// <param name="Shortages">Every line that is short, where the stock is too little.</param>
+/// <param name="Shortages">Every line that is short, if the stock is too little.</param>
 public sealed record Reservation(ReservationOutcome Outcome, IReadOnlyList<Shortage> Shortages);
 
-/// <summary>How a reservation went.</summary>
+/// <summary>The result of a reservation.</summary>
 public enum ReservationOutcome
 {
     /// <summary>Every line is held, from now or from an earlier call with the same id.</summary>

@@ -22,7 +22,7 @@ internal sealed class CloseReservationsCommand(
                 if (ledger.Append(kind, line.ProductId, line.Quantity, id.OrderId, now) is null)
                     throw new InvalidOperationException(
                         $"Order {id.OrderId} holds more of {line.ProductId} than is reserved.");
-                moved = moved.And(line.Quantity);
+                moved = moved.Plus(line.Quantity);
             }
 
             ledger.RemoveReservation(id);

@@ -31,11 +31,12 @@ internal sealed class SqliteStockStore : IStockStore
     {
         _module = module;
         _database = module.Database;
+        GroupCommitWriter writes = _database.Writes; // throws before the module has started
         Levels = LoadLevels();
         _openReservations = _database.Rows("SELECT count(*) FROM reservations", static row => row.GetInt64(0)).Single();
         Ledger = new StockLedger(_database, Levels);
-        _checkpoint = new StockCheckpoint(Ledger, _database.Writes);
-        _database.Writes.Enlist(Levels);
+        _checkpoint = new StockCheckpoint(Ledger, writes);
+        writes.Enlist(Levels);
     }
 
     /// <summary>What commands change.</summary>
@@ -76,7 +77,7 @@ internal sealed class SqliteStockStore : IStockStore
         {
             if (!Ledger.AddProduct(product.ProductId, now) || product.Quantity == 0) continue;
             Ledger.Append(MovementKind.Received, product.ProductId, product.Quantity, null, now);
-            received = received.And(product.Quantity);
+            received = received.Plus(product.Quantity);
         }
 
         return received;

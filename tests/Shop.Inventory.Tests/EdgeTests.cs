@@ -87,7 +87,7 @@ internal sealed class EdgeTests
                     foreach (int limit in new[] { 1, 340, 5000 })
                     {
                         Assert.That(_store.ListMovementsAsync(product, before, limit,
-                            default).Result.Page.Rows.Select(row => row.Id),
+                            default).AsTask().Result.Page.Rows.Select(row => row.Id),
                             Is.EqualTo(all.Where(id => before is null || id < before).Take(limit)),
                                 $"{limit} of {product} before {before} of {made.Count}");
                     }
@@ -120,7 +120,7 @@ internal sealed class EdgeTests
         });
         await new StockCheckpoint(_store.Ledger, Writes).RunAsync();
         await _inventory.FoldMovementsAsync(edge, _ => new HashSet<string>(), default);
-        Assert.That(_store.NewestMovementsAsync("a", 10, default).Result.Select(row => (row.Kind, row.OnHand)),
+        Assert.That(_store.NewestMovementsAsync("a", 10, default).AsTask().Result.Select(row => (row.Kind, row.OnHand)),
             Is.EqualTo(new[] { ("received", (2L * old) + 3), ("received", (2L * old) + 2), ("received", (2L * old) + 1),
                 ("opening", 2L * old) }));
         Assert.That((await _files.MetricsAsync())["""inventory_movements_deleted_total{service="inventory-service"}"""],
@@ -135,7 +135,7 @@ internal sealed class EdgeTests
         await _inventory.FoldMovementsAsync(DateTime.UtcNow.AddHours(1), _ => new HashSet<string>(), default);
         for (int n = 0; n < 2; n++) await MoveAsync(MovementKind.Received, "a", 1);
         string[] Kinds(int limit) =>
-            [.. _store.NewestMovementsAsync("a", limit, default).Result.Select(row => row.Kind)];
+            [.. _store.NewestMovementsAsync("a", limit, default).AsTask().Result.Select(row => row.Kind)];
         Assert.That((Kinds(2), Kinds(3), Kinds(4)), Is.EqualTo((
             new[] { "received", "received" }, new[] { "received", "received", "opening" },
             new[] { "received", "received", "opening" })));

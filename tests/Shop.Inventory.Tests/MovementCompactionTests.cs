@@ -101,8 +101,9 @@ internal sealed class MovementCompactionTests
             Is.EqualTo([(6L, "shipped", "there"), (4, "reserved", "held"), (3, "reserved", "there"),
                 (0, "opening", (string?)null)]));
         Assert.That((rows[^1].Quantity, rows[^1].OnHand, rows[^1].Reserved), Is.EqualTo((7, 7, 0)));
-        Assert.That(_store.ListMovementsAsync("a", null, 1, default).Result.Total, Is.EqualTo(new RowTotal(4)));
-        Assert.That(_store.ListMovementsAsync("a", 3, 1, default).Result.Page.Rows.Select(row => row.Kind),
+        Assert.That(_store.ListMovementsAsync("a", null, 1, default)
+            .AsTask().Result.Total, Is.EqualTo(new RowTotal(4)));
+        Assert.That(_store.ListMovementsAsync("a", 3, 1, default).AsTask().Result.Page.Rows.Select(row => row.Kind),
             Is.EqualTo(new[] { "opening" }));
         Restart();
         AppendedMovement? next = await Writes.WriteAsync(() =>
@@ -160,7 +161,7 @@ internal sealed class MovementCompactionTests
     }
 
     private IReadOnlyList<Movement> Newest(string product, int limit) =>
-        _store.NewestMovementsAsync(product, limit, default).Result;
+        _store.NewestMovementsAsync(product, limit, default).AsTask().Result;
 
     private void Compact(IReadOnlyCollection<string> existing) =>
         _inventory.FoldMovementsAsync(DateTime.UtcNow.AddHours(1), ids => ids.Intersect(existing).ToHashSet(), default)

@@ -38,7 +38,7 @@ internal sealed class ReservationTests
             [new("a", 2), new("b", 2), new("ghost", 1)]);
         Assert.That(reservation.Outcome, Is.EqualTo(ReservationOutcome.TooLittleStock));
         Assert.That(reservation.Shortages, Is.EqualTo([new Shortage("b", 2, 1), new Shortage("ghost", 1, 0)]));
-        Assert.That((_store.Levels.Find("a")!.Value.Reserved, _store.CountReservationsAsync(default).Result),
+        Assert.That((_store.Levels.Find("a")!.Value.Reserved, _store.CountReservationsAsync(default).AsTask().Result),
             Is.EqualTo((0L, 0L)));
     }
 
@@ -123,7 +123,8 @@ internal sealed class ReservationTests
         await Writes.WriteAsync(() =>
             WriteResult.Commit(_store.Ledger.Append(MovementKind.Received, "a", 1, null, DateTime.UtcNow.AddHours(1))));
         await _inventory.ReserveAsync(new("o", 1), [new("a", 1)]);
-        long[] times = [.. _store.NewestMovementsAsync("a", 10, default).Result.Select(movement => movement.At)];
+        long[] times = [.. _store.NewestMovementsAsync("a", 10, default)
+            .AsTask().Result.Select(movement => movement.At)];
         Assert.That(times, Is.Ordered.Descending.And.Length.EqualTo(3));
         Assert.That(_store.Levels.Find("a")!.Value.LastUpdated, Is.EqualTo(times[0]));
     }

@@ -154,7 +154,8 @@ internal sealed class StockCheckpointTests
     {
         var module = new ModuleContext(
             _files.Context.Identity, _files.Context.Settings, TimeProvider.System, NullLoggerFactory.Instance);
-        Assert.That(() => new SqliteStockStore(module), Throws.InvalidOperationException.With.Message.Contains("not open"));
+        Assert.That(() => new SqliteStockStore(module),
+            Throws.InvalidOperationException.With.Message.Contains("not open"));
     }
 
     [Test]
@@ -196,7 +197,7 @@ internal sealed class StockCheckpointTests
         var store = new SqliteStockStore(files.Context);
         var inventory = new Reservations(store, new InventoryMetrics(store, files.Context));
         Assert.That(store.Levels.All, Is.EquivalentTo([new StockLevel("a", 10, 3, 40), new StockLevel("b", 5, 1, 40)]));
-        Assert.That((store.CountReservationsAsync(default).Result, await inventory.UnconfirmedAsync()),
+        Assert.That((store.CountReservationsAsync(default).AsTask().Result, await inventory.UnconfirmedAsync()),
             Is.EqualTo((1L, new[] { new ReservationId("o", 0) })).Using<(long, IReadOnlyList<ReservationId>)>(
             (one, other) => one.Item1 == other.Item1 && one.Item2.SequenceEqual(other.Item2)));
         Assert.That((await inventory.ReserveAsync(new("o", 0), [new("a", 3), new("b", 1)])).Outcome,
@@ -220,16 +221,17 @@ internal sealed class StockCheckpointTests
                 ["001_stock.sql", "002_runs.sql", "003_checkpoint.sql"], Rows));
         var store = new SqliteStockStore(files.Context);
         long[] expected = [.. Enumerable.Range(1, 500).Select(n => n * 5L).Reverse()];
-        Assert.That(store.NewestMovementsAsync("a", 1000, default).Result.Select(row => row.Id), Is.EqualTo(expected));
-        Assert.That(store.ListMovementsAsync("a", null, 1, default).Result.Total.Rows, Is.EqualTo(500));
+        Assert.That(store.NewestMovementsAsync("a", 1000, default)
+            .AsTask().Result.Select(row => row.Id), Is.EqualTo(expected));
+        Assert.That(store.ListMovementsAsync("a", null, 1, default).AsTask().Result.Total.Rows, Is.EqualTo(500));
 
         // And on, over the end of a run.
         await files.Context.Database.Writes.WriteAsync(() =>
             WriteResult.Commit(Enumerable.Range(0, 1000)
                 .Count(_ => store.Ledger.Append(MovementKind.Received, "a", 1, null, DateTime.UnixEpoch) is not null)));
-        Assert.That(store.ListMovementsAsync("a", 3000, 600, default).Result.Page.Rows.Select(row => row.Id),
+        Assert.That(store.ListMovementsAsync("a", 3000, 600, default).AsTask().Result.Page.Rows.Select(row => row.Id),
             Is.EqualTo(Enumerable.Range(2501, 499).Select(n => (long)n).Reverse().Concat(expected.Take(101))));
-        Assert.That(store.ListMovementsAsync("a", null, 1, default).Result.Total.Rows, Is.EqualTo(1500));
+        Assert.That(store.ListMovementsAsync("a", null, 1, default).AsTask().Result.Total.Rows, Is.EqualTo(1500));
     }
 
     // What a crash leaves: the file, and nothing of memory.

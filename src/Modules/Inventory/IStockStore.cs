@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Shop.Inventory.Contracts;
 using Shop.Platform.Requests;
 
@@ -9,11 +10,8 @@ namespace Shop.Inventory;
 /// </summary>
 internal interface IStockStore
 {
-    /// <summary>Starts what the store does in the background.</summary>
-    void Start();
-
-    /// <summary>Ends it. Changes and reads go on being possible.</summary>
-    ValueTask StopAsync();
+    /// <summary>Work that the store needs every few seconds, and when the module stops.</summary>
+    Task MaintainAsync();
 
     /// <summary>Gives new products their stock. A product that has a stock keeps it as it is.</summary>
     /// <returns>The movements of kind <c>received</c> that were made.</returns>
@@ -94,6 +92,7 @@ internal interface IStockStore
 /// <summary>Movements that were made together.</summary>
 /// <param name="Movements">How many.</param>
 /// <param name="Units">The sum of their quantities.</param>
+[StructLayout(LayoutKind.Auto)]
 internal readonly record struct MovementTotals(int Movements, long Units)
 {
     /// <summary>These movements and another.</summary>
@@ -124,12 +123,14 @@ internal enum ReserveOutcome
 /// <summary>How <see cref="IStockStore.CloseAsync"/> went.</summary>
 /// <param name="Reservations">How many reservations ended.</param>
 /// <param name="Moved">Their movements.</param>
+[StructLayout(LayoutKind.Auto)]
 internal readonly record struct CloseResult(int Reservations, MovementTotals Moved);
 
 /// <summary>How <see cref="IStockStore.AdjustAsync"/> went.</summary>
 /// <param name="Outcome">What happened.</param>
 /// <param name="Available">Available units: after the change, at that time if it is a replay, or now if they are too
 /// few.</param>
+[StructLayout(LayoutKind.Auto)]
 internal readonly record struct AdjustResult(AdjustOutcome Outcome, long Available = 0);
 
 /// <summary>How <see cref="IStockStore.AdjustAsync"/> went.</summary>
@@ -152,4 +153,5 @@ internal enum AdjustOutcome
 }
 
 /// <summary>Products on sale by their stock.</summary>
+[StructLayout(LayoutKind.Auto)]
 internal readonly record struct ProductCounts(int InStock, int Low, int Out);

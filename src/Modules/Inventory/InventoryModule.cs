@@ -1,6 +1,9 @@
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
 using Shop.Inventory.Contracts;
 using Shop.Inventory.Storage.Sqlite;
+using Shop.Platform;
+using Shop.Platform.Data;
 using Shop.Platform.Http;
 using Shop.Platform.Modules;
 
@@ -11,7 +14,12 @@ public sealed class InventoryModule : IShopModule
 {
     internal const string Name = "inventory";
 
+    /// <summary>A start after a crash reads the movements of two such times at most.</summary>
+    private static readonly TimeSpan MaintenancePeriod = TimeSpan.FromSeconds(3);
+
     private IStockStore? _store;
+    private Periodic? _maintenance;
+    private ILogger? _log;
 
     /// <inheritdoc/>
     public ModuleIdentity Identity { get; } = new(Name, "inventory-service", "Shop: inventory",
@@ -41,7 +49,14 @@ public sealed class InventoryModule : IShopModule
     {
         _store = services.GetRequiredService<IStockStore>();
         _ = services.GetRequiredService<InventoryMetrics>(); // its gauges are right from the first scrape on
-        if (Context(services).Books.Agree) _store.Start();
+        ModuleContext module = Context(services);
+        _log = module.Log;
+        if (module.Books.Agree)
+        {
+            _maintenance = new Periodic(
+                "Maintaining the stock", MaintenancePeriod, _store.MaintainAsync, module.Clock, module.Log);
+        }
+
         return Task.CompletedTask;
     }
 
@@ -54,7 +69,20 @@ public sealed class InventoryModule : IShopModule
     }
 
     /// <inheritdoc/>
-    public ValueTask DisposeAsync() => _store?.StopAsync() ?? ValueTask.CompletedTask;
+    public async ValueTask DisposeAsync()
+    {
+        if (_maintenance is null) return;
+        await _maintenance.DisposeAsync();
+        try
+        {
+            await _store!.MaintainAsync();
+        }
+        catch (StoreException exception)
+        {
+            _log!.LogWarning(
+                "The levels could not be written: {Error} The next start reads the movements since.", exception.Message);
+        }
+    }
 
     private static ModuleContext Context(IServiceProvider services) =>
         services.GetRequiredKeyedService<ModuleContext>(Name);

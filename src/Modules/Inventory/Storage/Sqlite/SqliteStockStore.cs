@@ -1,9 +1,7 @@
 using Dapper;
 using Microsoft.Data.Sqlite;
-using Microsoft.Extensions.Logging;
 using Shop.Inventory.Contracts;
 using Shop.Platform;
-using Shop.Platform.Data;
 using Shop.Platform.Data.Sqlite;
 using Shop.Platform.Modules;
 using Shop.Platform.Requests;
@@ -24,7 +22,6 @@ internal sealed class SqliteStockStore : IStockStore
     private readonly ModuleContext _module;
     private readonly Database _database;
     private readonly StockCheckpoint _checkpoint;
-    private Periodic? _checkpoints;
     private long _openReservations;
 
     public SqliteStockStore(ModuleContext module)
@@ -50,24 +47,7 @@ internal sealed class SqliteStockStore : IStockStore
 
     public DateTime Now() => _module.Now();
 
-    public void Start() => _checkpoints = new Periodic(
-        "Writing the stock rows", StockCheckpoint.Period, _checkpoint.RunAsync, _module.Clock, _module.Log);
-
-    public async ValueTask StopAsync()
-    {
-        if (_checkpoints is null) return;
-        await _checkpoints.DisposeAsync();
-        try
-        {
-            await _checkpoint.RunAsync();
-        }
-        catch (StoreException exception)
-        {
-            _module.Log.LogWarning(
-                "The stock rows could not be written: {Error} The next start reads the movements since.",
-                exception.Message);
-        }
-    }
+    public Task MaintainAsync() => _checkpoint.RunAsync();
 
     public ValueTask<MovementTotals> InitializeAsync(IReadOnlyList<OpeningStock> products) => WriteAsync(() =>
     {
@@ -144,15 +124,15 @@ internal sealed class SqliteStockStore : IStockStore
     public ValueTask<(PageOf<Movement> Page, RowTotal Total)> ListMovementsAsync(
         string productId, long? cursor, int limit, CancellationToken end) => ReadAsync(connection =>
     {
-        IReadOnlyList<Movement> rows = Movements(connection, productId, cursor, limit + 1);
-        RowTotal total = Paging.Count(rows.Count, areAll: cursor is null && rows.Count <= limit,
+        Movement[] rows = Movements(connection, productId, cursor, limit + 1);
+        RowTotal total = Paging.Count(rows.Length, areAll: cursor is null && rows.Length <= limit,
             atMost => CountMovements(connection, productId, atMost));
         return (Page(rows, limit), total);
     }, end);
 
     public ValueTask<IReadOnlyList<Movement>> NewestMovementsAsync(
         string productId, int limit, CancellationToken end) =>
-        ReadAsync(connection => Movements(connection, productId, null, limit), end);
+        ReadAsync<IReadOnlyList<Movement>>(connection => Movements(connection, productId, null, limit), end);
 
     public ValueTask<IReadOnlyList<OldMovement>> OldestMovementsAsync(long after, int limit, CancellationToken end) =>
         // A start needs the movements that are not in the rows of stock yet.
@@ -182,7 +162,7 @@ internal sealed class SqliteStockStore : IStockStore
     private static PageOf<T> Page<T>(IReadOnlyList<T> rows, int limit) =>
         rows.Count > limit ? new PageOf<T>([.. rows.Take(limit)], HasMore: true) : new PageOf<T>(rows, HasMore: false);
 
-    private IReadOnlyList<Movement> Movements(
+    private Movement[] Movements(
         SqliteConnection connection, string productId, long? before, int limit)
     {
         const string Rows = """

@@ -9,9 +9,6 @@ namespace Shop.Inventory.Storage.Sqlite;
 /// </summary>
 internal sealed class StockCheckpoint(StockLedger ledger, GroupCommitWriter writes)
 {
-    /// <summary>Time between two rounds. A start after a crash reads the movements of two such times at most.</summary>
-    public static readonly TimeSpan Period = TimeSpan.FromSeconds(3);
-
     private const int RowsPerWrite = 500;
 
     // If a round fails, the next call goes on with the rest of it.

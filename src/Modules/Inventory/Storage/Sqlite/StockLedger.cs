@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Shop.Inventory.Contracts;
 using Shop.Platform;
 using Shop.Platform.Data.Sqlite;
@@ -157,4 +158,5 @@ internal sealed class StockLedger
 }
 
 /// <summary>A movement that was appended, with the figures of its product after it.</summary>
+[StructLayout(LayoutKind.Auto)]
 internal readonly record struct AppendedMovement(long Id, long OnHand, long Reserved);

@@ -65,7 +65,7 @@ internal sealed partial class PageTests
         await page.GetByRole(AriaRole.Button, new() { Name = "Place the order" }).ClickAsync();
         ILocator units = page.GetByLabel("Units of A thing");
         await Expect(units).ToHaveAttributeAsync("aria-invalid", "true");
-        await Expect(page.Locator("tr", new() { Has = units })).ToContainTextAsync("has 2, 5 are wanted");
+        await Expect(page.Locator("tr", new() { Has = units })).ToContainTextAsync("Only 2 of \"A thing\" are left.");
         await Expect(page.GetByLabel("Your name")).ToHaveValueAsync("Grace");
         await NothingToMendAsync(page);
         await units.FillAsync("2");

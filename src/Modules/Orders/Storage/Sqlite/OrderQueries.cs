@@ -100,19 +100,22 @@ internal sealed class OrderQueries(Database database, SegmentedTable table, Orde
     public IReadOnlySet<string> FindExisting(IReadOnlyCollection<string> orderIds) => database.Read(connection =>
     {
         string ids = JsonSerializer.Serialize(orderIds, OrdersJson.Default.IReadOnlyCollectionString);
-        return connection.Query<string>("SELECT id FROM orders WHERE id IN (SELECT value FROM json_each(@ids))", new { ids })
+        return connection.Query<string>(
+            "SELECT id FROM orders WHERE id IN (SELECT value FROM json_each(@ids))", new { ids })
             .ToHashSet(StringComparer.Ordinal);
     });
 
     /// <summary>Those of these reservations that an order was placed with.</summary>
-    public IReadOnlySet<ReservationId> WithOrders(IReadOnlyList<ReservationId> reservations) => database.Read(connection =>
-    {
-        string ids = JsonSerializer.Serialize(
-            [.. reservations.Select(reservation => reservation.OrderId)], OrdersJson.Default.IReadOnlyCollectionString);
-        return connection.Query<ReservationId>("""
-            SELECT id AS OrderId, reservation AS Number FROM orders WHERE id IN (SELECT value FROM json_each(@ids))
-            """, new { ids }).Intersect(reservations).ToHashSet();
-    });
+    public IReadOnlySet<ReservationId> WithOrders(IReadOnlyList<ReservationId> reservations) => database.Read(
+        connection =>
+        {
+            string ids = JsonSerializer.Serialize(
+                [.. reservations.Select(reservation => reservation.OrderId)],
+                OrdersJson.Default.IReadOnlyCollectionString);
+            return connection.Query<ReservationId>("""
+                SELECT id AS OrderId, reservation AS Number FROM orders WHERE id IN (SELECT value FROM json_each(@ids))
+                """, new { ids }).Intersect(reservations).ToHashSet();
+        });
 
     public IReadOnlyList<StockChange> PendingStockChanges() =>
     [

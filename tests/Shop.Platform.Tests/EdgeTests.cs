@@ -22,7 +22,7 @@ internal sealed class EdgeTests
             Assert.That((RequestBody.MaxBytes, RequestBody.MaxDepth, ValidationErrors.MaxListed),
                 Is.EqualTo((65_536, 32, 250)), "a request");
             Assert.That((Paging.MaxCounted, Paging.MaxBytes), Is.EqualTo((10_000, 1_048_576)), "a page");
-            Assert.That((IdempotencyKeys.Retention, IdempotencyKeys.MaxPurgedAtOnce),
+            Assert.That((IdempotencyKey.Retention, IdempotencyKeys.MaxPurgedAtOnce),
                 Is.EqualTo((TimeSpan.FromHours(48), 500)), "keys");
             Assert.That((GroupCommitWriter.MaxBatch, SegmentedIndex.RowsPerSegment), Is.EqualTo((1024, 1024)),
                 "the database");

@@ -27,8 +27,9 @@ internal sealed partial class SeenStatuses : DelegatingHandler
     }
 
     /// <summary>The statuses that a service counts, and how often.</summary>
-    public static async Task<IReadOnlyDictionary<int, double>> CountedAsync(Func<Task<string>> metrics) => Counted().Matches(await metrics())
-        .ToDictionary(match => int.Parse(match.Groups["code"].Value), match => double.Parse(match.Groups["value"].Value));
+    public static async Task<IReadOnlyDictionary<int, double>> CountedAsync(Func<Task<string>> metrics) =>
+        Counted().Matches(await metrics()).ToDictionary(
+            match => int.Parse(match.Groups["code"].Value), match => double.Parse(match.Groups["value"].Value));
 
     /// <summary>Notes the answers that came over a socket.</summary>
     public static void Note(Uri address, string request, string answers)

@@ -12,8 +12,9 @@ using Shop.Platform.Modules;
 namespace Shop.Testing;
 
 /// <summary>
-/// The real host on free ports and real files. Settings are given as <c>Shop:Key=value</c>. It is in this process; if <c>SHOP_PROGRAM</c> names
-/// another program, it is a process of that, except for tests that replace a part of it or look inside.
+/// The real host on free ports and real files. Settings are given as <c>Shop:Key=value</c>. It is in this process; if
+/// <c>SHOP_PROGRAM</c> names another program, it is a process of that, except for tests that replace a part of it or
+/// look inside.
 /// </summary>
 internal sealed class ShopUnderTest : IAsyncDisposable
 {
@@ -65,7 +66,8 @@ internal sealed class ShopUnderTest : IAsyncDisposable
         // To read such a shop's metrics takes a key, or counts as one of the client's requests.
         bool hidesMetrics = settings.Any(setting => setting.StartsWith("Shop:MetricsKey=", StringComparison.Ordinal)
             || setting.StartsWith("Shop:ClientRateLimit=", StringComparison.Ordinal));
-        var shop = new ShopUnderTest(directory, settings, replace, replace is not null || hidesMetrics || ShopProgram.Other is null);
+        bool isHere = replace is not null || hidesMetrics || ShopProgram.Other is null;
+        var shop = new ShopUnderTest(directory, settings, replace, isHere);
         await shop.OpenAsync();
         return shop;
     }
@@ -152,7 +154,8 @@ internal sealed class ShopUnderTest : IAsyncDisposable
         await _app.StartAsync();
         Task<HttpClient> Client(string service)
         {
-            ModuleListener listener = _app.Services.GetServices<ModuleListener>().Single(listener => listener.Module.Identity.Name == service);
+            ModuleListener listener = _app.Services.GetServices<ModuleListener>()
+                .Single(listener => listener.Module.Identity.Name == service);
             return WatchAsync(service, listener.Address, async () =>
             {
                 using var text = new MemoryStream();
@@ -171,10 +174,11 @@ internal sealed class ShopUnderTest : IAsyncDisposable
             WatchAsync(service, client.BaseAddress!, async () =>
             {
                 // On a connection of its own, and no longer: tests count connections.
-                using var reader = new HttpClient { BaseAddress = client.BaseAddress, DefaultRequestHeaders = { ConnectionClose = true } };
-                return await reader.GetStringAsync(new Uri("/metrics", UriKind.Relative));
+                using var reader = new HttpClient { DefaultRequestHeaders = { ConnectionClose = true } };
+                return await reader.GetStringAsync(new Uri(client.BaseAddress!, "/metrics"));
             });
-        return (await Client("products", _process.Products), await Client("orders", _process.Orders), await Client("inventory", _process.Inventory));
+        return (await Client("products", _process.Products), await Client("orders", _process.Orders),
+            await Client("inventory", _process.Inventory));
     }
 
     private async Task<HttpClient> WatchAsync(string service, Uri address, Func<Task<string>> metrics)

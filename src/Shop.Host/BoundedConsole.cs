@@ -17,7 +17,8 @@ internal sealed class BoundedConsole(ConsoleLoggerProvider console) : ILoggerPro
 
     public ILogger CreateLogger(string categoryName) =>
         new Source(console.CreateLogger(categoryName),
-            categoryName == "Shop" || categoryName.StartsWith("Shop.", StringComparison.Ordinal) ? OwnLines : OtherLines);
+            categoryName == "Shop" || categoryName.StartsWith("Shop.", StringComparison.Ordinal)
+                ? OwnLines : OtherLines);
 
     public void SetScopeProvider(IExternalScopeProvider scopeProvider) => console.SetScopeProvider(scopeProvider);
 

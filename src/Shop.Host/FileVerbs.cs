@@ -61,7 +61,8 @@ internal static class FileVerbs
     {
         ShopSettings settings = ShopHost.SettingsOf(args);
         Backup.Accept(settings.DataDirectory, Modules);
-        Console.WriteLine($"The files in {Path.GetFullPath(settings.DataDirectory)} are accepted as they are from the next "
+        Console.WriteLine(
+            $"The files in {Path.GetFullPath(settings.DataDirectory)} are accepted as they are from the next "
             + "start on. Their differences stay.");
         return 0;
     });

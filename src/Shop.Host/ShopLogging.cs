@@ -36,7 +36,8 @@ internal static class ShopLogging
         builder.Services.AddSingleton<ConsoleLoggerProvider>();
         builder.Services.AddSingleton<ILoggerProvider, BoundedConsole>();
         // A full console must never hold up a request.
-        builder.Services.Configure<ConsoleLoggerOptions>(options => options.QueueFullMode = ConsoleLoggerQueueFullMode.DropWrite);
+        builder.Services.Configure<ConsoleLoggerOptions>(options =>
+            options.QueueFullMode = ConsoleLoggerQueueFullMode.DropWrite);
         // The shop says itself what went wrong with a request, in one line; with these off, one that succeeds costs no
         // Activity either.
         logging.AddFilter("Microsoft", LogLevel.Warning);
@@ -52,11 +53,15 @@ internal static class ShopLogging
     public static void Announce(this WebApplication shop)
     {
         ILogger log = shop.Services.GetRequiredService<ILoggerFactory>().CreateLogger("Shop");
-        var (settings, build) = (shop.Services.GetRequiredService<ShopSettings>(), shop.Services.GetRequiredService<BuildInfo>());
+        var (settings, build) = (shop.Services.GetRequiredService<ShopSettings>(),
+            shop.Services.GetRequiredService<BuildInfo>());
         using var process = Process.GetCurrentProcess();
         double seconds = (DateTime.Now - process.StartTime).TotalSeconds;
-        log.LogInformation("Shop {Version} is ready after {Seconds:0.00} s; its data is in {DataDirectory}", build.Version, seconds, Path.GetFullPath(settings.DataDirectory));
-        foreach ((ModuleIdentity module, Uri address) in shop.ModuleAddresses().OrderBy(module => module.Module.DefaultPort))
-            log.LogInformation("{Service,-18} {Address}  docs {Docs}  metrics {Metrics}", module.Service, address.GetLeftPart(UriPartial.Authority), new Uri(address, "/docs"), new Uri(address, "/metrics"));
+        log.LogInformation("Shop {Version} is ready after {Seconds:0.00} s; its data is in {DataDirectory}",
+            build.Version, seconds, Path.GetFullPath(settings.DataDirectory));
+        foreach ((ModuleIdentity module, Uri address) in shop.ModuleAddresses()
+            .OrderBy(module => module.Module.DefaultPort))
+            log.LogInformation("{Service,-18} {Address}  docs {Docs}  metrics {Metrics}", module.Service,
+                address.GetLeftPart(UriPartial.Authority), new Uri(address, "/docs"), new Uri(address, "/metrics"));
     }
 }

@@ -13,7 +13,8 @@ internal sealed record Verb(string Name, string Arguments, string Does, Func<str
     /// <summary>All of them.</summary>
     public static IReadOnlyList<Verb> All { get; } =
     [
-        new("health", "[settings]", "asks the shop with these settings whether it is ready; exit code 0 if it is, else 1",
+        new("health", "[settings]",
+            "asks the shop with these settings whether it is ready; exit code 0 if it is, else 1",
             HealthVerb.RunAsync),
         new("alerts", "[health] [settings]",
             "runs the page of alerts, which shows what Alertmanager sends; health asks whether it is ready",
@@ -24,7 +25,8 @@ internal sealed record Verb(string Name, string Arguments, string Does, Func<str
             "compares all books of a stopped shop, or of the backup DIR; exit code 0 if they agree, else 1",
             FileVerbs.CheckAsync),
         new("accept", "[settings]", "accepts data whose files disagree, as it is", FileVerbs.AcceptAsync),
-        new("compact", "[settings]", "writes the data of a stopped shop anew, so that its files can shrink", FileVerbs.CompactAsync),
+        new("compact", "[settings]", "writes the data of a stopped shop anew, so that its files can shrink",
+            FileVerbs.CompactAsync),
         new("key", "", "makes a key for clients, and its hash for Shop:ApiKeys or Shop:MetricsKey", KeyVerb.RunAsync),
     ];
 

@@ -14,7 +14,8 @@ public sealed record BuildInfo(string Version, string Revision)
     /// <summary>Reads what the build left in an assembly.</summary>
     public static BuildInfo Of(Assembly assembly)
     {
-        string text = assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "0.0.0";
+        string text = assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion
+            ?? "0.0.0";
         string[] parts = text.Split('+', 2);
         return new BuildInfo(parts[0], parts.Length == 2 ? parts[1] : "unknown");
     }

@@ -8,14 +8,16 @@ namespace Shop.Platform;
 /// </summary>
 public static class FaultPoint
 {
-    private static readonly (string Name, int Times)? Chosen = Read(Environment.GetEnvironmentVariable("SHOP_FAULT_POINT"));
+    private static readonly (string Name, int Times)? Chosen =
+        Read(Environment.GetEnvironmentVariable("SHOP_FAULT_POINT"));
     private static int _reached;
 
     /// <summary>The process may die here.</summary>
     [Conditional("FAULT_POINTS")]
     public static void Reach(string name)
     {
-        if (Chosen is not { } chosen || chosen.Name != name || Interlocked.Increment(ref _reached) != chosen.Times) return;
+        if (Chosen is not { } chosen || chosen.Name != name || Interlocked.Increment(ref _reached) != chosen.Times)
+            return;
         using var self = Process.GetCurrentProcess();
         self.Kill(); // SIGKILL: nothing is flushed, nothing is finished, and this call does not return
     }

@@ -8,5 +8,6 @@ public static class Money
         new(unchecked((int)Math.Abs(cents)), (int)(Math.Abs(cents) >> 32), 0, cents < 0, 2);
 
     /// <summary>12,345 cents as a person reads it: 123.45 EUR.</summary>
-    public static string Text(long cents, string currency) => string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{FromCents(cents):0.00} {currency}");
+    public static string Text(long cents, string currency) =>
+        string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{FromCents(cents):0.00} {currency}");
 }

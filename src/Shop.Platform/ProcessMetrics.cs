@@ -19,7 +19,8 @@ public sealed class ProcessMetrics
     {
         MetricFactory metrics = Metrics.WithCustomRegistry(Registry);
         DotNetStats.Register(Registry);
-        metrics.CreateGauge("shop_build_info", "Always 1; the labels say which build runs.", ["version", "revision", "runtime"])
+        metrics.CreateGauge("shop_build_info", "Always 1; the labels say which build runs.",
+            ["version", "revision", "runtime"])
             .WithLabels(build.Version, build.Revision, build.Runtime).Set(1);
         metrics.CreateGauge("dotnet_processors", "Processors that the process may use.")
             .Set(Environment.ProcessorCount);

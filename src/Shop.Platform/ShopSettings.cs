@@ -85,7 +85,9 @@ public sealed record ShopSettings
     public const string AlertsPortKey = "Shop:Alerts:Port";
 
     /// <summary>Whether the ports are open on every address of the machine.</summary>
-    public bool BindsEveryAddress => BindAddress == "*" || (IPAddress.TryParse(BindAddress, out IPAddress? address) && (address.Equals(IPAddress.Any) || address.Equals(IPAddress.IPv6Any)));
+    public bool BindsEveryAddress => BindAddress == "*"
+        || (IPAddress.TryParse(BindAddress, out IPAddress? address)
+        && (address.Equals(IPAddress.Any) || address.Equals(IPAddress.IPv6Any)));
 
     /// <summary>The key of a module's port: <c>Shop:Orders:Port</c>.</summary>
     public static string PortKey(ModuleIdentity module) => Key(module, "Port");
@@ -104,8 +106,10 @@ public sealed record ShopSettings
     {
         var reader = new SettingsReader(configuration);
         ShopSettings settings = Read(reader, modules);
-        if (settings.ReadsNeedKey && !settings.ApiKeys.Any) reader.Reject("Shop:ReadsNeedKey is true, but Shop:ApiKeys names no key");
-        foreach (IGrouping<int, ModuleIdentity> port in modules.GroupBy(module => settings.Ports[module.Name]).Where(port => port.Key != 0 && port.Count() > 1))
+        if (settings.ReadsNeedKey && !settings.ApiKeys.Any)
+            reader.Reject("Shop:ReadsNeedKey is true, but Shop:ApiKeys names no key");
+        foreach (IGrouping<int, ModuleIdentity> port in modules.GroupBy(module => settings.Ports[module.Name])
+            .Where(port => port.Key != 0 && port.Count() > 1))
             reader.Reject($"{string.Join(" and ", port.Select(PortKey))} have the same port, {port.Key}; each service needs a port of its own");
         reader.RejectUnknownKeys();
         reader.ThrowIfWrong();
@@ -118,21 +122,27 @@ public sealed record ShopSettings
             DataDirectory = reader.Text("Shop:DataDirectory", "data", static value => value.Length > 0, "a path"),
             BindAddress = reader.Text("Shop:BindAddress", "localhost", IsAddress, "localhost, * or an IP address"),
             DemoData = reader.Flag("Shop:DemoData", true),
-            Currency = reader.Text("Shop:Currency", "EUR", static value => value.Length == 3 && value.All(char.IsAsciiLetterUpper),
+            Currency = reader.Text("Shop:Currency", "EUR", static value => value.Length == 3
+                && value.All(char.IsAsciiLetterUpper),
                 "three capital letters, as EUR"),
             OrderRetention = TimeSpan.FromDays(reader.Number("Shop:OrderRetention", 0, 0, 36_500)),
             MaxConcurrentRequests = reader.Number("Shop:MaxConcurrentRequests", 8192, 1, 100_000),
             WriteQueueLimit = reader.Number("Shop:WriteQueueLimit", 4096, 1, 1_000_000),
-            WriteBatchLimit = reader.Number("Shop:WriteBatchLimit", GroupCommitWriter.MaxBatch, 1, GroupCommitWriter.MaxBatch),
+            WriteBatchLimit = reader.Number("Shop:WriteBatchLimit", GroupCommitWriter.MaxBatch, 1,
+                GroupCommitWriter.MaxBatch),
             RequestTimeout = TimeSpan.FromSeconds(reader.Number("Shop:RequestTimeout", 10, 1, 300)),
             MaxConnections = reader.Number("Shop:MaxConnections", 8192, 1, 1_000_000),
             ClientRateLimit = reader.Number("Shop:ClientRateLimit", 0, 0, 1_000_000),
             ApiKeys = reader.Parsed("Shop:ApiKeys", "", ApiKeys.Parse, ApiKeys.Format, isSecret: true),
             ReadsNeedKey = reader.Flag("Shop:ReadsNeedKey", false),
-            MetricsKey = reader.Parsed("Shop:MetricsKey", "", static hash => hash.Length == 0 ? [] : ApiKeys.ParseHash(hash),
-                "the key's SHA-256 in 64 hexadecimal digits", isSecret: true) is { Length: > 0 } metricsKey ? metricsKey : null,
-            AllowedHosts = reader.List("Shop:AllowedHosts", static host => host == "*" || Uri.CheckHostName(host.Trim('[', ']')) != UriHostNameType.Unknown,
-                "*, or host names and IP addresses without ports, separated by commas").ToHashSet(StringComparer.OrdinalIgnoreCase),
+            MetricsKey = reader.Parsed("Shop:MetricsKey", "", static hash => hash.Length == 0 ? []
+                : ApiKeys.ParseHash(hash),
+                "the key's SHA-256 in 64 hexadecimal digits", isSecret: true) is { Length: > 0 } metricsKey ? metricsKey
+                    : null,
+            AllowedHosts = reader.List("Shop:AllowedHosts", static host => host == "*"
+                || Uri.CheckHostName(host.Trim('[', ']')) != UriHostNameType.Unknown,
+                "*, or host names and IP addresses without ports, separated by commas")
+                    .ToHashSet(StringComparer.OrdinalIgnoreCase),
             CorsOrigins = reader.List("Shop:CorsOrigins", IsOrigin,
                 "*, or origins as https://shop.example, separated by commas"),
             TrustedProxies = [.. reader.List("Shop:TrustedProxies", static value => Network(value) is not null,
@@ -141,20 +151,26 @@ public sealed record ShopSettings
                 module => reader.Number(PortKey(module), module.DefaultPort, 0, 65535), StringComparer.Ordinal),
             AlertsPort = reader.Number(AlertsPortKey, 5004, 0, 65535),
             PublicUrls = modules.ToDictionary(module => module.Name,
-                module => reader.Text(Key(module, "PublicUrl"), "", static value => value.Length == 0 || (value != "*" && IsOrigin(value)), "an origin as https://shop.example") is { Length: > 0 } url ? url : null,
+                module =>
+                    reader.Text(Key(module, "PublicUrl"), "", static value => value.Length == 0
+                    || (value != "*" && IsOrigin(value)), "an origin as https://shop.example") is { Length: > 0 } url
+                    ? url : null,
                 StringComparer.Ordinal),
         };
 
-    private static string Key(ModuleIdentity module, string name) => $"Shop:{char.ToUpperInvariant(module.Name[0])}{module.Name[1..]}:{name}";
+    private static string Key(ModuleIdentity module, string name) =>
+        $"Shop:{char.ToUpperInvariant(module.Name[0])}{module.Name[1..]}:{name}";
 
     private static bool IsAddress(string value) => value is "localhost" or "*" || IPAddress.TryParse(value, out _);
 
     private static bool IsOrigin(string value) => value == "*"
-        || (Uri.TryCreate(value, UriKind.Absolute, out Uri? uri) && uri.Scheme is "http" or "https" && uri.GetLeftPart(UriPartial.Authority) == value);
+        || (Uri.TryCreate(value, UriKind.Absolute, out Uri? uri) && uri.Scheme is "http" or "https"
+            && uri.GetLeftPart(UriPartial.Authority) == value);
 
     private static IPNetwork? Network(string value)
     {
-        if (IPAddress.TryParse(value, out IPAddress? address)) return new IPNetwork(address, 8 * address.GetAddressBytes().Length);
+        if (IPAddress.TryParse(value, out IPAddress? address))
+            return new IPNetwork(address, 8 * address.GetAddressBytes().Length);
         return IPNetwork.TryParse(value, out IPNetwork network) ? network : null;
     }
 
@@ -177,12 +193,14 @@ public sealed record ShopSettings
 
         public T Parsed<T>(string key, string byDefault, Func<string, T?> parse, string expected, bool isSecret = false)
             where T : class =>
-            Read(key, parse(byDefault)!, expected, value => parse(value) is { } parsed ? (true, parsed) : (false, default!), isSecret);
+            Read(key, parse(byDefault)!, expected, value => parse(value) is { } parsed ? (true, parsed)
+                : (false, default!), isSecret);
 
         public IReadOnlyList<string> List(string key, Func<string, bool> isRight, string expected) =>
             Parsed<IReadOnlyList<string>>(key, "", value =>
             {
-                string[] items = value.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
+                string[] items = value.Split(',',
+                    StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
                 return items.All(isRight) ? items : null;
             }, expected);
 
@@ -202,7 +220,8 @@ public sealed record ShopSettings
             if (_wrong.Count > 0) throw new ShopStartException(string.Join("; ", _wrong));
         }
 
-        private T Read<T>(string key, T byDefault, string expected, Func<string, (bool IsRight, T Value)> parse, bool isSecret = false)
+        private T Read<T>(string key, T byDefault, string expected, Func<string, (bool IsRight, T Value)> parse,
+            bool isSecret = false)
         {
             _known.Add(key);
             if (configuration[key] is not { } text) return byDefault;

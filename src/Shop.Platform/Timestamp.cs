@@ -18,5 +18,6 @@ public static class Timestamp
     public static long ToMilliseconds(this DateTime time, long notBefore) => Math.Max(time.ToMilliseconds(), notBefore);
 
     /// <summary>Whole milliseconds since 1970, rounded down.</summary>
-    public static long ToMilliseconds(this DateTime time) => (time - DateTime.UnixEpoch).Ticks / TimeSpan.TicksPerMillisecond;
+    public static long ToMilliseconds(this DateTime time) =>
+        (time - DateTime.UnixEpoch).Ticks / TimeSpan.TicksPerMillisecond;
 }

@@ -25,7 +25,8 @@ public readonly record struct UtcTime(long Milliseconds)
         public override void Write(Utf8JsonWriter writer, UtcTime value, JsonSerializerOptions options)
         {
             Span<byte> text = stackalloc byte[Format.Length];
-            Timestamp.FromMilliseconds(value.Milliseconds).TryFormat(text, out int length, Format, CultureInfo.InvariantCulture);
+            Timestamp.FromMilliseconds(value.Milliseconds)
+                .TryFormat(text, out int length, Format, CultureInfo.InvariantCulture);
             writer.WriteStringValue(text[..length]);
         }
     }

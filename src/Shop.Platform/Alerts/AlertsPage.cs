@@ -62,7 +62,8 @@ public static class AlertsPage
             // A page of another host whose name was pointed at this address would ask by that name.
             return IsOurs(http.Request.Host.Host, settings)
                 ? next(http)
-                : RefuseAsync(http, StatusCodes.Status400BadRequest, "The Host header names none of the hosts of this page.");
+                : RefuseAsync(http, StatusCodes.Status400BadRequest,
+                    "The Host header names none of the hosts of this page.");
         });
         app.UseRouting();
         app.MapGet("/", http => ShowAsync(http, log, assets, settings, modules));
@@ -121,7 +122,8 @@ public static class AlertsPage
         (long count, IReadOnlyList<Received> newestFirst) = log.Read();
         string Url(string module) =>
             settings.PublicUrls[module] ?? $"{http.Request.Scheme}://{http.Request.Host.Host}:{settings.Ports[module]}";
-        var site = new Site([.. modules.OrderBy(module => module.DefaultPort).Select(module => (module, Url(module.Name)))],
+        var site =
+            new Site([.. modules.OrderBy(module => module.DefaultPort).Select(module => (module, Url(module.Name)))],
             TakesForms: true);
         var alerts = new Pages_Alerts { Model = new AlertsModel(count, newestFirst) };
         Page.Write(http, new Frame("Alerts", alerts, null, site, assets), StatusCodes.Status200OK);

@@ -34,7 +34,8 @@ public sealed class DataDirectory : IDisposable
         string file = System.IO.Path.Combine(path, "shop.lock");
         try
         {
-            return new DataDirectory(path, new FileStream(file, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None));
+            return new DataDirectory(path,
+                new FileStream(file, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None));
         }
         catch (UnauthorizedAccessException exception)
         {

@@ -93,7 +93,9 @@ public sealed class QueryScheduler : IDisposable
         return scheduled.Result;
     }
 
-    /// <summary>Runs a query of a store as above. If the store waits, a thread of the scheduler waits with it.</summary>
+    /// <summary>
+    /// Runs a query of a store as above. If the store waits, a thread of the scheduler waits with it.
+    /// </summary>
     public Task<T> RunAsync<T>(string client, Func<CancellationToken, ValueTask<T>> query, CancellationToken aborted) =>
         RunAsync<T>(client, end => query(end).AsTask().GetAwaiter().GetResult(), aborted);
 

@@ -27,7 +27,8 @@ internal static class AcceptHeader
     public static bool PrefersHtml(IHeaderDictionary headers)
     {
         StringValues accept = headers.Accept;
-        if (accept.Count == 0 || !MediaTypeHeaderValue.TryParseList(accept, out IList<MediaTypeHeaderValue>? ranges)) return false;
+        if (accept.Count == 0 || !MediaTypeHeaderValue.TryParseList(accept, out IList<MediaTypeHeaderValue>? ranges))
+            return false;
         (double Quality, int Closeness) html = Match(ranges, Html), json = Match(ranges, Json);
         if (html.Quality != json.Quality) return html.Quality > json.Quality;
         return html.Quality > 0 && html.Closeness > 0 && html.Closeness >= json.Closeness;

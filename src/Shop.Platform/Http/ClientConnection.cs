@@ -104,7 +104,8 @@ internal sealed class ClientConnection : IDuplexPipe, IDisposable
     public void GiveWay()
     {
         long since = WaitsSince;
-        if (_isAnswering || RequestBytes > 0 || _connection.Features.Get<IConnectionLifetimeNotificationFeature>() is not { } lifetime)
+        if (_isAnswering || RequestBytes > 0
+            || _connection.Features.Get<IConnectionLifetimeNotificationFeature>() is not { } lifetime)
         {
             Cut();
             return;
@@ -206,10 +207,12 @@ internal sealed class ClientConnection : IDuplexPipe, IDisposable
         public override void Complete(Exception? exception = null) => arriving.Complete(exception);
 
         // The server keeps what it has read of a head as text, of two bytes a character.
-        private void Count() => connection.Count(connection._body + ((_held + Block - 1) / Block * Block) + (2 * _head));
+        private void Count() =>
+            connection.Count(connection._body + ((_held + Block - 1) / Block * Block) + (2 * _head));
 
         private static long Position(SequencePosition position) =>
-            position.GetObject() is ReadOnlySequenceSegment<byte> segment ? segment.RunningIndex + position.GetInteger() : 0;
+            position.GetObject() is ReadOnlySequenceSegment<byte> segment ? segment.RunningIndex + position.GetInteger()
+                : 0;
     }
 
     /// <summary>

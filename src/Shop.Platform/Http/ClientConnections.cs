@@ -65,7 +65,8 @@ internal sealed class ClientConnections(MemoryShares shares)
     /// <returns>False if there is no room for them.</returns>
     public bool HoldsRequest(ClientConnection connection, long more) =>
         Interlocked.Add(ref _requestBytes, more) <= shares.RequestBytes || more < 0
-        || MakeRoom(connection, ref _requestBytes, 0, shares.RequestBytes, static other => other.WaitsSince != 0 ? other.RequestBytes : 0, static other => other.RequestBytes);
+        || MakeRoom(connection, ref _requestBytes, 0, shares.RequestBytes,
+            static other => other.WaitsSince != 0 ? other.RequestBytes : 0, static other => other.RequestBytes);
 
     /// <summary>A connection holds more bytes of a reply, or fewer.</summary>
     /// <returns>False if there is no room for them.</returns>
@@ -83,10 +84,12 @@ internal sealed class ClientConnections(MemoryShares shares)
     {
         long slow = Stopwatch.GetTimestamp() - SlowToRead;
         return MakeRoom(connection, ref _replyBytes, more, shares.ReplyBytes,
-            other => other.UnreadSince is var since && since != 0 && (since < slow || other.Client != connection.Client) ? other.ReplyBytes : 0, static other => other.ReplyBytes);
+            other => other.UnreadSince is var since && since != 0 && (since < slow || other.Client != connection.Client)
+                ? other.ReplyBytes : 0, static other => other.ReplyBytes);
     }
 
-    private bool MakeRoom(ClientConnection newcomer, ref long held, long more, long limit, Func<ClientConnection, long> frees, Func<ClientConnection, long> holds)
+    private bool MakeRoom(ClientConnection newcomer, ref long held, long more, long limit,
+        Func<ClientConnection, long> frees, Func<ClientConnection, long> holds)
     {
         List<ClientConnection> leaving;
         lock (_lock)
@@ -106,7 +109,8 @@ internal sealed class ClientConnections(MemoryShares shares)
     }
 
     // So many that they free what is wanted, if there are so many. No client gives way to one that has more.
-    private List<ClientConnection> Leaving(string newcomer, long wanted, Func<ClientConnection, long> frees, Func<ClientConnection, long> holds)
+    private List<ClientConnection> Leaving(string newcomer, long wanted, Func<ClientConnection, long> frees,
+        Func<ClientConnection, long> holds)
     {
         List<ClientConnection> leaving = [];
         long own = _byClient.TryGetValue(newcomer, out HashSet<ClientConnection>? mine) ? mine.Sum(holds) : 0;
@@ -117,12 +121,14 @@ internal sealed class ClientConnections(MemoryShares shares)
             if (all > own || name == newcomer) clients.Enqueue((name, connections), -all);
         }
 
-        while (wanted > 0 && clients.TryDequeue(out (string Name, HashSet<ClientConnection> Connections) greediest, out long all))
+        while (wanted > 0
+            && clients.TryDequeue(out (string Name, HashSet<ClientConnection> Connections) greediest, out long all))
         {
             // Down to what the newcomer and the next have, and not further: then they are equals.
             long next = Math.Max(own, clients.TryPeek(out _, out long nextAll) ? -nextAll : 0);
             long most = greediest.Name == newcomer ? wanted : Math.Min(wanted, -all - next);
-            foreach (ClientConnection connection in greediest.Connections.Where(connection => frees(connection) > 0).OrderBy(static connection => Math.Max(connection.WaitsSince, connection.UnreadSince)))
+            foreach (ClientConnection connection in greediest.Connections.Where(connection => frees(connection) > 0)
+                .OrderBy(static connection => Math.Max(connection.WaitsSince, connection.UnreadSince)))
             {
                 if (most <= 0) break;
                 long freed = frees(connection);
@@ -138,7 +144,8 @@ internal sealed class ClientConnections(MemoryShares shares)
 
     private void AddLocked(ClientConnection connection)
     {
-        if (!_byClient.TryGetValue(connection.Client, out HashSet<ClientConnection>? client)) _byClient.Add(connection.Client, client = []);
+        if (!_byClient.TryGetValue(connection.Client, out HashSet<ClientConnection>? client))
+            _byClient.Add(connection.Client, client = []);
         client.Add(connection);
         _byListener[connection.Listener] = _byListener.GetValueOrDefault(connection.Listener) + 1;
         _open++;
@@ -146,7 +153,8 @@ internal sealed class ClientConnections(MemoryShares shares)
 
     private void RemoveLocked(ClientConnection connection)
     {
-        if (!_byClient.TryGetValue(connection.Client, out HashSet<ClientConnection>? client) || !client.Remove(connection)) return;
+        if (!_byClient.TryGetValue(connection.Client, out HashSet<ClientConnection>? client)
+            || !client.Remove(connection)) return;
         if (client.Count == 0) _byClient.Remove(connection.Client);
         _byListener[connection.Listener]--;
         _open--;

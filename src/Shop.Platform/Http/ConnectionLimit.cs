@@ -49,7 +49,8 @@ internal sealed class ConnectionLimit(ModuleListener listener)
             listener.Metrics.RefusedConnection();
             await client.Output.WriteAsync(Answer(), patience.Token);
         }
-        catch (Exception exception) when (exception is OperationCanceledException or ConnectionResetException or ConnectionAbortedException)
+        catch (Exception exception)
+            when (exception is OperationCanceledException or ConnectionResetException or ConnectionAbortedException)
         {
             // It sent no request, or is gone: nobody would read the answer.
         }
@@ -59,9 +60,12 @@ internal sealed class ConnectionLimit(ModuleListener listener)
     {
         string traceId = ActivityTraceId.CreateRandom().ToHexString();
         Problem problem = Rejections.TooManyConnections;
-        listener.Failures.Take(isFault: false)?.LogInformation("A connection beyond the limit was answered {Status}: {Error} (trace_id {TraceId})", problem.Status, problem.Error, traceId);
+        listener.Failures.Take(isFault: false)?.LogInformation(
+            "A connection beyond the limit was answered {Status}: {Error} (trace_id {TraceId})", problem.Status,
+            problem.Error, traceId);
         ReadOnlySpan<byte> body = problem.ToJson(traceId);
-        string head = string.Join("\r\n", "HTTP/1.1 503 Service Unavailable", "Connection: close", "Content-Type: application/problem+json", $"Content-Length: {body.Length}",
+        string head = string.Join("\r\n", "HTTP/1.1 503 Service Unavailable", "Connection: close",
+            "Content-Type: application/problem+json", $"Content-Length: {body.Length}",
             $"Retry-After: {problem.RetryAfterSeconds}", "Cache-Control: no-store");
         return [.. Encoding.ASCII.GetBytes($"{head}\r\n{SecurityHeaders.Lines}\r\n"), .. body];
     }

@@ -60,15 +60,18 @@ public sealed class FailureLog(ILogger log)
         bool hasTrace = isFault && TakeTrace();
         LogLevel level = isFault ? LogLevel.Error : problem.Status > 500 ? LogLevel.Warning : LogLevel.Information;
         string text = problem.Cause is null || hasTrace ? problem.Error : $"{problem.Error} {problem.Cause.Message}";
-        lines.Log(level, hasTrace ? problem.Cause : null, "{Method} {Path} answered {Status}: {Error} (trace_id {TraceId})",
-            Printable(request.Method), Printable(request.Path.ToUriComponent()), problem.Status, Printable(text), traceId);
+        lines.Log(level, hasTrace ? problem.Cause : null,
+            "{Method} {Path} answered {Status}: {Error} (trace_id {TraceId})",
+            Printable(request.Method), Printable(request.Path.ToUriComponent()), problem.Status, Printable(text),
+            traceId);
     }
 
     // A client's text must not be able to make a log line of its own, nor one without end.
     private static string Printable(string text)
     {
         if (text.Length > MaxText) text = $"{text.AsSpan(0, MaxText)}…";
-        if (!text.AsSpan().ContainsAnyInRange('\0', '\x1f') && !text.AsSpan().ContainsAnyInRange('\x7f', '\x9f')) return text;
+        if (!text.AsSpan().ContainsAnyInRange('\0', '\x1f') && !text.AsSpan().ContainsAnyInRange('\x7f', '\x9f'))
+            return text;
         var printable = new StringBuilder(text.Length);
         foreach (char character in text) printable.Append(char.IsControl(character) ? '\uFFFD' : character);
         return printable.ToString();

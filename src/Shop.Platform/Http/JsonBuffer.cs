@@ -20,7 +20,8 @@ internal sealed class JsonBuffer
 
     // Characters as they are, rather than as escapes: the content type keeps browsers from reading them as HTML. The
     // serializer, as the shop's own code, opens and closes in pairs.
-    private JsonBuffer() => Writer = new Utf8JsonWriter(_bytes, new JsonWriterOptions { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping, SkipValidation = true });
+    private JsonBuffer() => Writer = new Utf8JsonWriter(_bytes,
+        new JsonWriterOptions { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping, SkipValidation = true });
 
     /// <summary>Writes what <see cref="End"/> gives out.</summary>
     public Utf8JsonWriter Writer { get; }

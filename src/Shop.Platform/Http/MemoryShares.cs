@@ -20,7 +20,8 @@ internal sealed class MemoryShares(long available, long connections)
     private const int LeastBuffer = 4 * 1024, MaxBuffer = 64 * 1024;
 
     /// <summary>By what this process has.</summary>
-    public static MemoryShares OfProcess(long connections) => new(GC.GetGCMemoryInfo().TotalAvailableMemoryBytes, connections);
+    public static MemoryShares OfProcess(long connections) =>
+        new(GC.GetGCMemoryInfo().TotalAvailableMemoryBytes, connections);
 
     /// <summary>Connections of all services together.</summary>
     public int Connections { get; } = (int)Math.Clamp(available / ConnectionBytes, 1, connections);

@@ -36,7 +36,8 @@ public sealed class ModuleListener(ModuleContext module)
     internal ClientConnections Connections { get; init; } = new(MemoryShares.OfProcess(module.Settings.MaxConnections));
 
     /// <summary>The module's own pipeline.</summary>
-    public RequestDelegate Pipeline { get; set; } = static _ => throw new InvalidOperationException("The pipeline is not built.");
+    public RequestDelegate Pipeline { get; set; } = static _ =>
+        throw new InvalidOperationException("The pipeline is not built.");
 
     /// <summary>Where the module listens, with the real port once the host has started.</summary>
     public Uri Address
@@ -47,7 +48,8 @@ public sealed class ModuleListener(ModuleContext module)
             int port = _listening?.IPEndPoint?.Port is { } bound and > 0 ? bound : Port;
             string host = Module.Settings.BindsEveryAddress ? "localhost" : bind;
             if (port != Port) host = bind == "localhost" ? "127.0.0.1" : host;
-            if (IPAddress.TryParse(host, out IPAddress? address) && address.AddressFamily == System.Net.Sockets.AddressFamily.InterNetworkV6)
+            if (IPAddress.TryParse(host, out IPAddress? address)
+                && address.AddressFamily == System.Net.Sockets.AddressFamily.InterNetworkV6)
                 host = $"[{address}]";
             return new Uri($"http://{host}:{port}");
         }

@@ -43,7 +43,8 @@ public sealed class ModuleRouteBuilder : IEndpointConventionBuilder
     public ModuleRouteBuilder WithQuery(IReadOnlyList<Field> fields) => this.WithMetadata(new QueryParameters(fields));
 
     /// <summary>The request headers that the handler reads.</summary>
-    public ModuleRouteBuilder WithHeaders(params IReadOnlyList<Field> fields) => this.WithMetadata(new HeaderParameters(fields));
+    public ModuleRouteBuilder WithHeaders(params IReadOnlyList<Field> fields) =>
+        this.WithMetadata(new HeaderParameters(fields));
 
     /// <summary>The JSON body of the request. A handler that reads a body must be mapped with one.</summary>
     /// <param name="schema">Name of its schema, as generated clients have it: <c>PlaceOrderRequest</c>.</param>
@@ -67,10 +68,12 @@ public sealed class ModuleRouteBuilder : IEndpointConventionBuilder
     /// <param name="description">What it is.</param>
     /// <param name="contentTypes">The types that it may have; none if it has no body.</param>
     public ModuleRouteBuilder Produces(int status, string description, params string[] contentTypes) =>
-        this.WithMetadata(new ProducesResponseTypeMetadata(status, contentTypes: contentTypes) { Description = description });
+        this.WithMetadata(
+            new ProducesResponseTypeMetadata(status, contentTypes: contentTypes) { Description = description });
 
     /// <summary>An error that clients must expect, beside those of every route.</summary>
-    public ModuleRouteBuilder ProducesProblem(int status, string description) => Produces(status, description, Problem.ContentType);
+    public ModuleRouteBuilder ProducesProblem(int status, string description) =>
+        Produces(status, description, Problem.ContentType);
 
     /// <summary>A member that problems of this route may have beside those of every problem.</summary>
     public ModuleRouteBuilder WithProblemMember(Field member) => this.WithMetadata(new ProblemMember(member));

@@ -32,7 +32,8 @@ public sealed class ModuleRoutes
         Access access = template == "/" ? Access.InfoOrPage : Access.Read;
         // The documents mention HEAD once for all routes, and a name is of one endpoint.
         IEndpointConventionBuilder head = Endpoint(HttpMethods.Head, template, access).ExcludeFromDescription();
-        head.Finally(static endpoint => endpoint.Metadata.Remove(endpoint.Metadata.OfType<IEndpointNameMetadata>().Single()));
+        head.Finally(static endpoint =>
+            endpoint.Metadata.Remove(endpoint.Metadata.OfType<IEndpointNameMetadata>().Single()));
         var route = new ModuleRouteBuilder(DocumentName, Endpoint(HttpMethods.Get, template, access), head);
         return Complete(route, template, _ => AtOnce(handler));
     }
@@ -50,7 +51,8 @@ public sealed class ModuleRoutes
     public void Home(Handler page) => HomePage = page;
 
     /// <summary>A page: GET, and HEAD with it. It is no part of the API's document.</summary>
-    public void Page(string template, Handler handler) => Page(template, handler, Access.Read, Caching.NoStoreCompressed);
+    public void Page(string template, Handler handler) =>
+        Page(template, handler, Access.Read, Caching.NoStoreCompressed);
 
     /// <summary>A page, or a file of one, that may be kept.</summary>
     internal void Page(string template, Handler handler, Access access, Caching caching)
@@ -63,7 +65,8 @@ public sealed class ModuleRoutes
     public void Form(string template, Handler handler)
     {
         _listener.Metrics.Expect(FormPost.Statuses);
-        MapPage(HttpMethods.Post, template, new WriteConcurrencyMiddleware(_listener, FormPost.ValidateOriginAsync, handler).AnswerAsync,
+        MapPage(HttpMethods.Post, template,
+            new WriteConcurrencyMiddleware(_listener, FormPost.ValidateOriginAsync, handler).AnswerAsync,
             Access.Write, Caching.NoStoreCompressed);
     }
 
@@ -101,15 +104,18 @@ public sealed class ModuleRoutes
     }
 
     private IEndpointConventionBuilder Endpoint(string method, string template, Access access) =>
-        _endpoints.MapMethods(template, [method], static _ => throw new InvalidOperationException("The route is not built."))
+        _endpoints.MapMethods(template, [method], static _ =>
+            throw new InvalidOperationException("The route is not built."))
             .WithMetadata(_listener.Metrics.Route(method, template), access);
 
     // What answers depends on metadata, which is complete only after the module has described the route.
-    private ModuleRouteBuilder Complete(ModuleRouteBuilder route, string template, Func<IList<object>, RequestDelegate> answer)
+    private ModuleRouteBuilder Complete(ModuleRouteBuilder route, string template,
+        Func<IList<object>, RequestDelegate> answer)
     {
         route.Finally(endpoint =>
         {
-            _listener.Metrics.Expect(StandardResponses.Responses(endpoint.Metadata).Select(response => response.StatusCode));
+            _listener.Metrics.Expect(StandardResponses.Responses(endpoint.Metadata)
+                .Select(response => response.StatusCode));
             endpoint.RequestDelegate = new RequestCheck(template, StandardResponses.AnswersJson(endpoint),
                 endpoint.Metadata.OfType<QueryParameters>().Any(), answer(endpoint.Metadata)).Answer;
         });
@@ -124,12 +130,14 @@ public sealed class ModuleRoutes
             return answer.IsCompletedSuccessfully ? answer.Result.ExecuteAsync(http) : AnswerAsync(http, answer);
         };
 
-        static async Task AnswerAsync(HttpContext http, ValueTask<IResult> answer) => await (await answer).ExecuteAsync(http);
+        static async Task AnswerAsync(HttpContext http, ValueTask<IResult> answer) =>
+            await (await answer).ExecuteAsync(http);
     }
 
     private sealed class RequestCheck(string template, bool answersJson, bool hasQuery, RequestDelegate answer)
     {
-        public Task Answer(HttpContext http) => Refusal(http) is { } refusal ? refusal.ExecuteAsync(http) : answer(http);
+        public Task Answer(HttpContext http) =>
+            Refusal(http) is { } refusal ? refusal.ExecuteAsync(http) : answer(http);
 
         private Problem? Refusal(HttpContext http)
         {

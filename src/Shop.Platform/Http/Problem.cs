@@ -41,16 +41,19 @@ public sealed class Problem(int status, string error, string? kind = null) : IRe
     public Exception? Cause { get; init; }
 
     /// <summary>400 that names every fault of the request.</summary>
-    public static Problem Invalid(ValidationErrors errors) => new(StatusCodes.Status400BadRequest, errors.Summary, "invalid-request") { Errors = errors };
+    public static Problem Invalid(ValidationErrors errors) =>
+        new(StatusCodes.Status400BadRequest, errors.Summary, "invalid-request") { Errors = errors };
 
     /// <summary>404 for something that the client named.</summary>
-    public static Problem NotFound(string what, string id) => new(StatusCodes.Status404NotFound, $"There is no {what} '{id}'.");
+    public static Problem NotFound(string what, string id) =>
+        new(StatusCodes.Status404NotFound, $"There is no {what} '{id}'.");
 
     /// <summary>409.</summary>
     public static Problem Conflict(string error, string kind) => new(StatusCodes.Status409Conflict, error, kind);
 
     /// <summary>429: the same request may succeed a second later.</summary>
-    public static Problem TooMany(string error, string kind) => new(StatusCodes.Status429TooManyRequests, error, kind) { RetryAfterSeconds = 1 };
+    public static Problem TooMany(string error, string kind) =>
+        new(StatusCodes.Status429TooManyRequests, error, kind) { RetryAfterSeconds = 1 };
 
     /// <summary>503: the same request may succeed a second later.</summary>
     public static Problem Unavailable(string error, string kind, Exception? cause = null) =>

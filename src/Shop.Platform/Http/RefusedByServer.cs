@@ -19,7 +19,8 @@ public sealed class RefusedByServer : IObserver<KeyValuePair<string, object?>>
         if (value.Key != EventName || value.Value is not IFeatureCollection request) return;
         if (request.Get<IBadRequestExceptionFeature>()?.Error is not BadHttpRequestException refused) return;
         // A request that the shop has answered was counted there.
-        if (request.Get<ModuleListener>() is not { } listener || request.Get<IHttpResponseFeature>() is { HasStarted: true }) return;
+        if (request.Get<ModuleListener>() is not { } listener
+            || request.Get<IHttpResponseFeature>() is { HasStarted: true }) return;
         listener.Metrics.RefusedByServer(refused.StatusCode);
         listener.Failures.Take(isFault: false)?.LogInformation(
             "The server answered {Status} before the request was read: {Error}", refused.StatusCode, refused.Message);

@@ -38,7 +38,8 @@ internal static class Rejections
         "The write waited too long for its turn and was not made; try again in a second.", "queue-timeout");
 
     public static Problem NoMemory { get; } = Unavailable(RejectionReason.NoMemory,
-        "There is no memory for this at the moment, because too many clients are slow; try again in a second.", "no-memory");
+        "There is no memory for this at the moment, because too many clients are slow; try again in a second.",
+            "no-memory");
 
     public static Problem TooManyConnections { get; } = Unavailable(RejectionReason.TooManyConnections,
         "Too many connections; try again in a second.", "too-many-connections");
@@ -47,7 +48,8 @@ internal static class Rejections
         "Too many requests at once; try again in a second.", "too-many-requests");
 
     public static Problem QueryTimeout(TimeSpan deadline) => Unavailable(RejectionReason.QueryTimeout,
-        $"The query was not done within {deadline.TotalSeconds} s; try again in a second, or ask for less.", "query-timeout");
+        $"The query was not done within {deadline.TotalSeconds} s; try again in a second, or ask for less.",
+            "query-timeout");
 
     /// <param name="limit">What one client may send in a second.</param>
     public static Problem ClientRate(string limit) => TooMany(RejectionReason.ClientRate,

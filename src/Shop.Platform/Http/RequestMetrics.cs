@@ -31,7 +31,8 @@ public sealed class RequestMetrics
     /// Statuses that need no route: the pipeline's own, and those that the server answers by itself. Each route adds
     /// what it may answer.
     /// </summary>
-    private static readonly int[] CodesWithoutRoute = [204, 400, 404, 405, 408, 414, 431, ClientClosedRequest, 500, 503, 505];
+    private static readonly int[] CodesWithoutRoute =
+        [204, 400, 404, 405, 408, 414, 431, ClientClosedRequest, 500, 503, 505];
 
     private readonly Counter _requests, _byCode;
     private readonly Histogram _latency;
@@ -44,8 +45,10 @@ public sealed class RequestMetrics
 
     internal RequestMetrics(ModuleContext module)
     {
-        _requests = module.Metrics.CreateCounter("app_requests_total", "Requests answered, by method and route.", ["method", "endpoint"]);
-        _byCode = module.Metrics.CreateCounter("http_requests_by_status_code_total", "Requests answered, by status code; 499 is a client that went away.", ["code"]);
+        _requests = module.Metrics.CreateCounter("app_requests_total", "Requests answered, by method and route.",
+            ["method", "endpoint"]);
+        _byCode = module.Metrics.CreateCounter("http_requests_by_status_code_total",
+            "Requests answered, by status code; 499 is a client that went away.", ["code"]);
         _latency = module.Metrics.CreateHistogram("app_request_latency_seconds",
             "Time from the first middleware until the last byte is handed to the server, in seconds.",
             new HistogramConfiguration
@@ -56,12 +59,15 @@ public sealed class RequestMetrics
             });
         Gauge inProgress = module.Metrics.CreateGauge("app_requests_in_progress", "Requests being worked on now.");
         module.Registry.AddBeforeCollectCallback(() => inProgress.Set(InProgress));
-        Counter rejected = module.Metrics.CreateCounter("app_requests_rejected_total", "Requests refused by a limit.", ["reason"]);
+        Counter rejected = module.Metrics.CreateCounter("app_requests_rejected_total", "Requests refused by a limit.",
+            ["reason"]);
         _rejected = [.. RejectionReasons.Select(reason => rejected.WithLabels(reason))];
-        _gaveWay = module.Metrics.CreateCounter("app_connections_gave_way_total", "Connections that were closed for others, because there was no room and they waited for their client.");
+        _gaveWay = module.Metrics.CreateCounter("app_connections_gave_way_total",
+            "Connections that were closed for others, because there was no room and they waited for their client.");
 
         Expect(CodesWithoutRoute);
-        foreach (string method in StandardMethods) _unmatched[method] = new RouteMetrics(this, method, Unmatched, hasLatencyFromStart: false);
+        foreach (string method in StandardMethods)
+            _unmatched[method] = new RouteMetrics(this, method, Unmatched, hasLatencyFromStart: false);
         _unmatchedOther = new RouteMetrics(this, "other", Unmatched, hasLatencyFromStart: false);
     }
 
@@ -69,7 +75,8 @@ public sealed class RequestMetrics
     /// Whether a status code is a failure of the shop's own: a 5xx, but not what a client provokes against the
     /// protocol.
     /// </summary>
-    internal static bool IsFailure(ReadOnlySpan<byte> code) => code[0] == (byte)'5' && !code.SequenceEqual("501"u8) && !code.SequenceEqual("505"u8);
+    internal static bool IsFailure(ReadOnlySpan<byte> code) =>
+        code[0] == (byte)'5' && !code.SequenceEqual("501"u8) && !code.SequenceEqual("505"u8);
 
     /// <summary>Requests being worked on now.</summary>
     public int InProgress => Volatile.Read(ref _inProgress);

@@ -18,7 +18,8 @@ namespace Shop.Platform.Http;
 /// <param name="compress">Answers a route whose answer is worth compressing.</param>
 /// <param name="admission">Who gets in.</param>
 /// <param name="next">Answers unmatched requests.</param>
-internal sealed class RequestPipeline(ModuleListener listener, RequestDelegate compress, Admission admission, RequestDelegate next)
+internal sealed class RequestPipeline(ModuleListener listener, RequestDelegate compress, Admission admission,
+    RequestDelegate next)
 {
     private readonly RequestMetrics _metrics = listener.Metrics;
     private readonly ActivitySource _traces = listener.Module.Traces;
@@ -34,10 +35,12 @@ internal sealed class RequestPipeline(ModuleListener listener, RequestDelegate c
         SecurityHeaders.AddTo(headers);
         var caching = Caching.Of(endpoint);
         caching.AddTo(headers);
-        if (!Framing.IsPlain(http.Request)) return Count(http, Framing.RefuseAsync, _metrics.ForUnmatched(http.Request.Method));
+        if (!Framing.IsPlain(http.Request))
+            return Count(http, Framing.RefuseAsync, _metrics.ForUnmatched(http.Request.Method));
         if (endpoint is null) return Count(http, next, _metrics.ForUnmatched(http.Request.Method));
         RequestDelegate answer = caching.IsCompressible ? compress : endpoint.RequestDelegate!;
-        if (endpoint.Metadata.GetMetadata<RequestMetrics.RouteMetrics>() is { } route) return Count(http, answer, route);
+        if (endpoint.Metadata.GetMetadata<RequestMetrics.RouteMetrics>() is { } route)
+            return Count(http, answer, route);
         return endpoint.Metadata.GetMetadata<ExcludeFromRequestMetrics>() is null
             ? Count(http, answer, _metrics.ForUnmatched(http.Request.Method))
             : Guard(http, answer, route: null, start: 0);
@@ -64,7 +67,8 @@ internal sealed class RequestPipeline(ModuleListener listener, RequestDelegate c
         PipeReader? body = Framing.BodyOf(http.Request);
         try
         {
-            Task answering = (admission.Answer(http, http.GetEndpoint()) ?? RefusalByBooks(http)) is { } notAdmitted ? notAdmitted.ExecuteAsync(http) : answer(http);
+            Task answering = (admission.Answer(http, http.GetEndpoint()) ?? RefusalByBooks(http)) is { } notAdmitted
+                ? notAdmitted.ExecuteAsync(http) : answer(http);
             if (!answering.IsCompletedSuccessfully) return GuardAsync(http, answering, body, route, start);
             if (IsBareError(http.Response)) ProblemWriter.Write(http, ProblemOf(http));
             if (body is not null) Framing.EndIfUnfinished(http, body);
@@ -78,7 +82,8 @@ internal sealed class RequestPipeline(ModuleListener listener, RequestDelegate c
         return Task.CompletedTask;
     }
 
-    private async Task GuardAsync(HttpContext http, Task answering, PipeReader? body, RequestMetrics.RouteMetrics? route, long start)
+    private async Task GuardAsync(HttpContext http, Task answering, PipeReader? body,
+        RequestMetrics.RouteMetrics? route, long start)
     {
         try
         {
@@ -95,7 +100,8 @@ internal sealed class RequestPipeline(ModuleListener listener, RequestDelegate c
         {
             // Asked only here: it costs an allocation, and a client has no time to go away during an answer that never
             // waited.
-            End(http.RequestAborted.IsCancellationRequested ? RequestMetrics.ClientClosedRequest : http.Response.StatusCode, route, start);
+            End(http.RequestAborted.IsCancellationRequested ? RequestMetrics.ClientClosedRequest
+                : http.Response.StatusCode, route, start);
             http.Features.Get<ClientConnection>()?.Answered();
         }
     }
@@ -103,8 +109,13 @@ internal sealed class RequestPipeline(ModuleListener listener, RequestDelegate c
     // Whatever is changed while the books disagree makes them worse.
     private Problem? RefusalByBooks(HttpContext http)
     {
-        if (_books.Agree || HttpMethods.IsGet(http.Request.Method) || HttpMethods.IsHead(http.Request.Method) || HttpMethods.IsOptions(http.Request.Method)) return null;
-        return new Problem(StatusCodes.Status503ServiceUnavailable, $"The shop changes nothing, because its books disagree: {_books.Difference}.", "books-disagree") { RetryAfterSeconds = 60 };
+        if (_books.Agree || HttpMethods.IsGet(http.Request.Method) || HttpMethods.IsHead(http.Request.Method)
+            || HttpMethods.IsOptions(http.Request.Method)) return null;
+        return new Problem(StatusCodes.Status503ServiceUnavailable,
+            $"The shop changes nothing, because its books disagree: {_books.Difference}.", "books-disagree")
+        {
+            RetryAfterSeconds = 60,
+        };
     }
 
     private void End(int code, RequestMetrics.RouteMetrics? route, long start)
@@ -134,11 +145,13 @@ internal sealed class RequestPipeline(ModuleListener listener, RequestDelegate c
             BadHttpRequestException bad => new Problem(bad.StatusCode, bad.Message),
             WriteQueueFullException => Rejections.QueueFull,
             WriteTimeoutException => Rejections.QueueTimeout,
-            StoreUnavailableException store => Problem.Unavailable("The shop can't write to its disk at the moment; try again soon.", "store-unavailable", store),
+            StoreUnavailableException store => Problem.Unavailable(
+                "The shop can't write to its disk at the moment; try again soon.", "store-unavailable", store),
             TooManyQueriesException => Rejections.TooManyRequests,
             QueryTimeoutException late => Rejections.QueryTimeout(late.Deadline),
             StoreUnreadableException unreadable => Unreadable(unreadable.InnerException!),
-            _ => new Problem(StatusCodes.Status500InternalServerError, "Something went wrong inside the shop; the log has it under the trace_id.") { Cause = exception },
+            _ => new Problem(StatusCodes.Status500InternalServerError,
+                "Something went wrong inside the shop; the log has it under the trace_id.") { Cause = exception },
         };
         if (http.Response.HasStarted)
         {
@@ -154,20 +167,25 @@ internal sealed class RequestPipeline(ModuleListener listener, RequestDelegate c
         ProblemWriter.Write(http, problem);
         if (body is null) return;
         // Whatever else went wrong, the body may be in the middle of a read.
-        if (exception is BadHttpRequestException || problem.Status == StatusCodes.Status500InternalServerError) http.Response.Headers.Connection = "close";
+        if (exception is BadHttpRequestException || problem.Status == StatusCodes.Status500InternalServerError)
+            http.Response.Headers.Connection = "close";
         else Framing.EndIfUnfinished(http, body);
     }
 
     private static Problem Unreadable(Exception exception) => Problem.Unavailable(
-        "The shop can't read what was asked for from its disk at the moment; try again soon.", "store-unavailable", exception);
+        "The shop can't read what was asked for from its disk at the moment; try again soon.", "store-unavailable",
+            exception);
 
     private static bool IsBareError(HttpResponse response) =>
-        response.StatusCode >= 400 && !response.HasStarted && response.ContentType is null && response.ContentLength is null;
+        response.StatusCode >= 400 && !response.HasStarted && response.ContentType is null
+            && response.ContentLength is null;
 
     private static Problem ProblemOf(HttpContext http) => http.Response.StatusCode switch
     {
-        404 => new Problem(404, $"There is nothing at {http.Request.Path.ToUriComponent()} on this port; GET / lists what there is."),
-        405 => new Problem(405, $"{http.Request.Method} is not possible here; Allow says what is: {http.Response.Headers.Allow}."),
+        404 => new Problem(404,
+            $"There is nothing at {http.Request.Path.ToUriComponent()} on this port; GET / lists what there is."),
+        405 => new Problem(405,
+            $"{http.Request.Method} is not possible here; Allow says what is: {http.Response.Headers.Allow}."),
         int code => new Problem(code, "The request was refused."),
     };
 }

@@ -14,7 +14,8 @@ internal static class ServerLimits
     private static readonly MinDataRate SlowestClient = new(bytesPerSecond: 240, gracePeriod: TimeSpan.FromSeconds(5));
 
     /// <summary>Sets the limits, and opens the listener of each module.</summary>
-    public static void ConfigureListeners(this IWebHostBuilder server, ShopSettings settings) => server.ConfigureKestrel(kestrel =>
+    public static void ConfigureListeners(this IWebHostBuilder server, ShopSettings settings) =>
+        server.ConfigureKestrel(kestrel =>
     {
         kestrel.AddServerHeader = false;
         var shares = kestrel.ApplicationServices.GetRequiredService<MemoryShares>();
@@ -33,6 +34,7 @@ internal static class ServerLimits
         limits.MinResponseDataRate = SlowestClient;
         // The server counts the framing of chunks too, so its limit is wider; the shop's own is exact.
         limits.MaxRequestBodySize = 8 * RequestBody.MaxBytes;
-        foreach (ModuleListener listener in kestrel.ApplicationServices.GetServices<ModuleListener>()) listener.Listen(kestrel);
+        foreach (ModuleListener listener in kestrel.ApplicationServices.GetServices<ModuleListener>())
+            listener.Listen(kestrel);
     });
 }

@@ -21,7 +21,7 @@ public sealed class WriteConcurrencyLimiter(TimeProvider clock) : IValueTaskSour
 
     private readonly Lock _lock = new();
     private readonly Queue<(Action<object?> Continuation, object? State, long Since)> _queue = new();
-    private int _permits;
+    private int _acquired;
 
     /// <summary>Asks for a permit. Whoever had one calls <see cref="Release"/>.</summary>
     /// <param name="permit">
@@ -34,7 +34,8 @@ public sealed class WriteConcurrencyLimiter(TimeProvider clock) : IValueTaskSour
         lock (_lock)
         {
             if (TryTake()) return true;
-            if (_queue.TryPeek(out (Action<object?>, object?, long Since) next) && clock.GetElapsedTime(next.Since) > MaxQueueDelay) return false;
+            if (_queue.TryPeek(out (Action<object?>, object?, long Since) next)
+                && clock.GetElapsedTime(next.Since) > MaxQueueDelay) return false;
         }
 
         permit = new ValueTask(this, 0);
@@ -49,7 +50,7 @@ public sealed class WriteConcurrencyLimiter(TimeProvider clock) : IValueTaskSour
         {
             if (!_queue.TryDequeue(out next))
             {
-                _permits--;
+                _acquired--;
                 return;
             }
         }
@@ -58,7 +59,8 @@ public sealed class WriteConcurrencyLimiter(TimeProvider clock) : IValueTaskSour
         ThreadPool.UnsafeQueueUserWorkItem(next.Continuation, next.State, preferLocal: false);
     }
 
-    void IValueTaskSource.OnCompleted(Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags)
+    void IValueTaskSource.OnCompleted(Action<object?> continuation, object? state, short token,
+        ValueTaskSourceOnCompletedFlags flags)
     {
         lock (_lock)
         {
@@ -82,8 +84,8 @@ public sealed class WriteConcurrencyLimiter(TimeProvider clock) : IValueTaskSour
 
     private bool TryTake()
     {
-        if (_permits == PermitLimit) return false;
-        _permits++;
+        if (_acquired == PermitLimit) return false;
+        _acquired++;
         return true;
     }
 }

@@ -12,7 +12,8 @@ namespace Shop.Platform.Http;
 /// <param name="arrive">Waits for the body; answers the request if the body is refused.</param>
 /// <param name="handler">Answers the request once it has a permit.</param>
 /// <param name="onTimeout">Called if the request timed out in the queue.</param>
-internal sealed class WriteConcurrencyMiddleware(ModuleListener listener, Func<HttpContext, ValueTask<IResult?>> arrive, Handler handler, Action? onTimeout = null)
+internal sealed class WriteConcurrencyMiddleware(ModuleListener listener, Func<HttpContext, ValueTask<IResult?>> arrive,
+    Handler handler, Action? onTimeout = null)
 {
     public async Task AnswerAsync(HttpContext http)
     {

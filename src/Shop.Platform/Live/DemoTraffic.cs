@@ -122,7 +122,8 @@ internal sealed class DemoTraffic(IEnumerable<ModuleListener> listeners, TimePro
         }
         catch (Exception exception) when (exception is HttpRequestException or OperationCanceledException)
         {
-            if (!stop.IsCancellationRequested) _log.LogWarning("Demo traffic had no answer: {Error}", exception.Message);
+            if (!stop.IsCancellationRequested)
+                _log.LogWarning("Demo traffic had no answer: {Error}", exception.Message);
         }
     }
 

@@ -93,7 +93,8 @@ internal sealed class EventStream(EventFeed feed)
 
         var lifetime = http.RequestServices.GetRequiredService<IHostApplicationLifetime>();
         using var end =
-            CancellationTokenSource.CreateLinkedTokenSource(http.RequestAborted, lifetime.ApplicationStopping, place.GaveWay);
+            CancellationTokenSource.CreateLinkedTokenSource(http.RequestAborted, lifetime.ApplicationStopping,
+                place.GaveWay);
         try
         {
             EndIfNobodyAcknowledges(http);

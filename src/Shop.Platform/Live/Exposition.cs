@@ -77,7 +77,8 @@ internal sealed partial class Exposition(IEnumerable<string> itemLabels)
     private static string CodeName(int code)
     {
         bool hasGone = code == RequestMetrics.ClientClosedRequest;
-        return $"{code / 100}xx: {code} {(hasGone ? "Client went away" : ReasonPhrases.GetReasonPhrase(code))}".TrimEnd();
+        string reason = hasGone ? "Client went away" : ReasonPhrases.GetReasonPhrase(code);
+        return $"{code / 100}xx: {code} {reason}".TrimEnd();
     }
 
     // The charts show the request metrics; series for each item are too many.

@@ -14,7 +14,8 @@ internal sealed class HistoryEvent(LivePoint[] points) : FeedEvent("history")
 }
 
 /// <summary>A second of a console, with every figure at its end.</summary>
-internal sealed class SecondEvent(LivePoint? point, Func<Task<LiveReading>> read, DemoTraffic traffic) : FeedEvent("second")
+internal sealed class SecondEvent(LivePoint? point, Func<Task<LiveReading>> read, DemoTraffic traffic)
+    : FeedEvent("second")
 {
     // The first client that needs it reads the registry, for all who watch.
     private readonly Lazy<Task<byte[]>> _data = new(async () =>

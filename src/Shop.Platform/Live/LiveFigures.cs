@@ -105,7 +105,8 @@ internal sealed class LiveFigures : IAsyncDisposable
         double Rate(Func<RequestCounts, double> count) => (count(read) - count(last)) / seconds;
         var point = new LivePoint(
             _startedAt + at, Rate(count => count.Requests), Rate(count => count.Refused), Rate(count => count.Failed),
-            HistogramQuantile.Milliseconds(moved, 0.50), HistogramQuantile.Milliseconds(moved, 0.95), HistogramQuantile.Milliseconds(moved, 0.99));
+            HistogramQuantile.Milliseconds(moved, 0.50), HistogramQuantile.Milliseconds(moved, 0.95),
+            HistogramQuantile.Milliseconds(moved, 0.99));
         lock (_points)
         {
             if (_points.Count == History) _points.Dequeue();

@@ -11,7 +11,8 @@ namespace Shop.Platform.Modules;
 /// marked: see <see cref="BookMark"/>.
 /// As a hosted service it comes before the modules, and so it closes the databases after them.
 /// </summary>
-internal sealed class BookKeeping(IEnumerable<IShopModule> modules, IServiceProvider services) : IHostedLifecycleService, IAsyncDisposable
+internal sealed class BookKeeping(IEnumerable<IShopModule> modules, IServiceProvider services)
+    : IHostedLifecycleService, IAsyncDisposable
 {
     /// <summary>Time between two marks, if there is work. A file that is older than two such times is found
     /// out.</summary>
@@ -85,11 +86,13 @@ internal sealed class BookKeeping(IEnumerable<IShopModule> modules, IServiceProv
 
     private async Task OpenMarksAsync()
     {
-        BookMark? newest = _databases.Select(database => database.Found.Mark).OfType<BookMark>().MaxBy(mark => mark.Generation);
+        BookMark? newest = _databases.Select(database => database.Found.Mark).OfType<BookMark>()
+            .MaxBy(mark => mark.Generation);
         if (newest is not null)
         {
             // Those that a crash left one step behind come first: files are never two steps apart.
-            await Task.WhenAll(_databases.Where(database => database.Found.Mark?.Mark != newest.Mark).Select(database => database.MarkAsync(newest)));
+            await Task.WhenAll(_databases.Where(database => database.Found.Mark?.Mark != newest.Mark)
+                .Select(database => database.MarkAsync(newest)));
         }
 
         _books.Accepted = newest?.Accepted ?? 0;

@@ -12,7 +12,8 @@ namespace Shop.Platform.Modules;
 /// <summary>
 /// The platform as a module sees it: settings, clock and log, and a registry and a database of its own.
 /// </summary>
-public sealed class ModuleContext(ModuleIdentity identity, ShopSettings settings, TimeProvider clock, ILoggerFactory logs)
+public sealed class ModuleContext(ModuleIdentity identity, ShopSettings settings, TimeProvider clock,
+    ILoggerFactory logs)
 {
     /// <summary>The module's names.</summary>
     public ModuleIdentity Identity { get; } = identity;

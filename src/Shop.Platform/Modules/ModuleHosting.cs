@@ -77,8 +77,8 @@ public static class ModuleHosting
         services.AddKeyedSingleton(name, static (provider, key) =>
         {
             ModuleContext context = Context(provider, key);
-            return new LiveFigures(context.Registry, provider.GetRequiredService<DemoTraffic>(), context.Clock, context.Log,
-                context.Identity.ItemLabels);
+            return new LiveFigures(context.Registry, provider.GetRequiredService<DemoTraffic>(), context.Clock,
+                context.Log, context.Identity.ItemLabels);
         });
         services.AddKeyedSingleton(name, static (provider, key) =>
             new DatabaseHealth(Context(provider, key).Database, provider.GetRequiredService<Books>()));
@@ -105,7 +105,8 @@ public static class ModuleHosting
     /// <summary>Sends each connection's requests to the module of its listener.</summary>
     public static void UseModules(this WebApplication app)
     {
-        app.Services.GetRequiredService<DiagnosticListener>().Subscribe(new RefusedByServer(), static (name, _, _) => name == RefusedByServer.EventName);
+        app.Services.GetRequiredService<DiagnosticListener>()
+            .Subscribe(new RefusedByServer(), static (name, _, _) => name == RefusedByServer.EventName);
         ShopSettings settings = app.Services.GetRequiredService<ShopSettings>();
         if (settings.TrustedProxies.Count > 0) app.UseForwardedHeaders(Forwarded(settings));
         app.Run(static http => http.Features.GetRequiredFeature<ClientConnection>().AnswerAsync(http));
@@ -117,11 +118,16 @@ public static class ModuleHosting
 
     /// <summary>How many writes of each module wait for its disk.</summary>
     public static IEnumerable<(ModuleIdentity Module, int Writes)> UnwrittenWrites(this WebApplication app) =>
-        app.Services.GetServices<ModuleListener>().Select(listener => (listener.Module.Identity, listener.Module.Database.UnwrittenWrites));
+        app.Services.GetServices<ModuleListener>()
+            .Select(listener => (listener.Module.Identity, listener.Module.Database.UnwrittenWrites));
 
     private static ForwardedHeadersOptions Forwarded(ShopSettings settings)
     {
-        var options = new ForwardedHeadersOptions { ForwardedHeaders = ForwardedHeaders.XForwardedFor | ForwardedHeaders.XForwardedProto, ForwardLimit = null };
+        var options = new ForwardedHeadersOptions
+        {
+            ForwardedHeaders = ForwardedHeaders.XForwardedFor | ForwardedHeaders.XForwardedProto,
+            ForwardLimit = null,
+        };
         options.KnownProxies.Clear();
         options.KnownIPNetworks.Clear();
         foreach (System.Net.IPNetwork network in settings.TrustedProxies) options.KnownIPNetworks.Add(network);

@@ -29,7 +29,8 @@ internal sealed class ModuleLifetime(IShopModule module, IServiceProvider servic
 
         if (context.Books.Agree) _purge = new Periodic("Purging old idempotency keys", TimeSpan.FromHours(1),
             () => context.Database.Keys.PurgeAsync(context.Now()), context.Clock, context.Log);
-        services.GetRequiredService<PipelineWarmup>().Begin(listener, () => ModulePipeline.Build(services, module, listener));
+        services.GetRequiredService<PipelineWarmup>()
+            .Begin(listener, () => ModulePipeline.Build(services, module, listener));
     }
 
     public async Task StopAsync(CancellationToken cancellationToken)

@@ -20,13 +20,17 @@ internal static class ModulePipeline
         pipeline.Use(MethodName.Distinguish);
         pipeline.UseRouting();
         RequestDelegate compress = LimitedCompression.Build(services);
-        pipeline.Use(next => new RequestPipeline(listener, compress, new Admission(listener, services), next).InvokeAsync);
+        pipeline.Use(next =>
+            new RequestPipeline(listener, compress, new Admission(listener, services), next).InvokeAsync);
         pipeline.UseEndpoints(endpoints =>
         {
             var routes = new ModuleRoutes(endpoints, listener);
             module.MapRoutes(routes, services);
-            ServiceRoutes.Map(endpoints, routes, listener.Module, services.GetRequiredService<BuildInfo>(), services.GetRequiredService<ProcessMetrics>(),
-                (services.GetRequiredService<Assets>(), services.GetRequiredKeyedService<LiveFigures>(listener.Module.Identity.Name), services.GetRequiredService<DemoTraffic>()));
+            ServiceRoutes.Map(endpoints, routes, listener.Module, services.GetRequiredService<BuildInfo>(),
+                services.GetRequiredService<ProcessMetrics>(),
+                (services.GetRequiredService<Assets>(),
+                    services.GetRequiredKeyedService<LiveFigures>(listener.Module.Identity.Name),
+                    services.GetRequiredService<DemoTraffic>()));
         });
         return pipeline.Build();
     }

@@ -7,7 +7,8 @@ namespace Shop.Platform.Modules;
 internal sealed record ServiceInfo(string Service, string Version, IReadOnlyDictionary<string, string> Links);
 
 /// <summary>The answer of the health routes.</summary>
-internal sealed record HealthAnswer([property: OneOf<HealthWord>] string Status, IReadOnlyDictionary<string, HealthAnswer.Check> Checks)
+internal sealed record HealthAnswer([property: OneOf<HealthWord>] string Status,
+    IReadOnlyDictionary<string, HealthAnswer.Check> Checks)
 {
     /// <summary>One check: its status, and why.</summary>
     internal sealed record Check([property: OneOf<HealthWord>] string Status, string? Description, double DurationMs);

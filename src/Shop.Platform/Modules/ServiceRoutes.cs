@@ -27,14 +27,17 @@ internal static class ServiceRoutes
     /// <summary>Tag of the health checks of a module, so that each answers for itself alone.</summary>
     public static string HealthTag(ModuleIdentity module) => $"module:{module.Name}";
 
-    public static void Map(IEndpointRouteBuilder endpoints, ModuleRoutes routes, ModuleContext module, BuildInfo build, ProcessMetrics process, (Assets Assets, LiveFigures Figures, DemoTraffic Traffic) pages)
+    public static void Map(IEndpointRouteBuilder endpoints, ModuleRoutes routes, ModuleContext module, BuildInfo build,
+        ProcessMetrics process, (Assets Assets, LiveFigures Figures, DemoTraffic Traffic) pages)
     {
         var card = new ServiceInfo(module.Identity.Service, build.Version, Links(endpoints));
         IResult answer = JsonAnswer.Ok(card, PlatformJson.Default.ServiceInfo);
-        routes.Get("/", http => routes.HomePage is { } page && AcceptHeader.PrefersHtml(http.Request.Headers) ? page(http) : ValueTask.FromResult(answer))
+        routes.Get("/", http => routes.HomePage is { } page && AcceptHeader.PrefersHtml(http.Request.Headers)
+            ? page(http) : ValueTask.FromResult(answer))
             .WithName("getCard").WithTags(Tag).WithSummary("The service's card")
             .WithDescription("The service's name and version, and links to everything that it has.")
-            .Produces<ServiceInfo>(200, "The card.", Encoding.UTF8.GetString(JsonAnswer.Bytes(card, PlatformJson.Default.ServiceInfo)));
+            .Produces<ServiceInfo>(200, "The card.",
+                Encoding.UTF8.GetString(JsonAnswer.Bytes(card, PlatformJson.Default.ServiceInfo)));
 
         routes.Page("/assets/{file}", pages.Assets.Find, Access.Open, Caching.Immutable);
         LiveRoutes.Map(routes, pages.Figures, pages.Traffic, module.Settings);
@@ -43,9 +46,11 @@ internal static class ServiceRoutes
             .WithName("getMetrics").WithTags(Tag).WithSummary("The module's metrics")
             .WithDescription("Prometheus text format; OpenMetrics if Accept asks for it.")
             .Produces(200, "The metrics.", "text/plain", "application/openmetrics-text");
-        Watch(endpoints.MapMetrics("/metrics/process", process.Registry), module, Access.Metrics, Caching.NoStoreCompressed)
+        Watch(endpoints.MapMetrics("/metrics/process", process.Registry), module, Access.Metrics,
+            Caching.NoStoreCompressed)
             .WithName("getProcessMetrics").WithTags(Tag).WithSummary("The metrics of the process")
-            .WithDescription("CPU, memory, GC, threads and build: the same on every port, since the services share one process.")
+            .WithDescription(
+                "CPU, memory, GC, threads and build: the same on every port, since the services share one process.")
             .Produces(200, "The metrics.", "text/plain", "application/openmetrics-text");
 
         Watch(endpoints.MapHealthChecks("/health/live", Health(_ => false)), module, Access.Health, Caching.NoStore)
@@ -53,13 +58,15 @@ internal static class ServiceRoutes
             .WithDescription("For a restart policy: it looks at nothing else.")
             .Produces<HealthAnswer>(200, "It does.", """{"status":"healthy","checks":{}}""");
         string tag = HealthTag(module.Identity);
-        Watch(endpoints.MapHealthChecks("/health/ready", Health(check => check.Tags.Contains(tag))), module, Access.Health, Caching.NoStore)
+        Watch(endpoints.MapHealthChecks("/health/ready", Health(check => check.Tags.Contains(tag))), module,
+            Access.Health, Caching.NoStore)
             .WithName("getReady").WithTags(Tag).WithSummary("Whether the service can do its work")
             .WithDescription("Writes to the module's database, waits for the disk, and reads it back.")
             .Produces<HealthAnswer>(200, "It can.", """{"status":"healthy","checks":{"database":{"status":"healthy","description":"Written and read.","duration_ms":1.4}}}""")
             .ProducesProblem(503, "It can't; the checks say why.");
 
-        Watch(endpoints.MapGet("/openapi/v1.json", OpenApiDocument(module)), module, Access.Open, Caching.NoStoreCompressed)
+        Watch(endpoints.MapGet("/openapi/v1.json", OpenApiDocument(module)), module, Access.Open,
+            Caching.NoStoreCompressed)
             .WithName("getOpenApi").WithTags(Tag).WithSummary("This document")
             .WithDescription("OpenAPI 3.1 of this service alone.")
             .Produces(200, "The document.", "application/json");
@@ -67,9 +74,11 @@ internal static class ServiceRoutes
             .WithName("getDocs").WithTags(Tag).WithSummary("A page to try this service")
             .WithDescription("It reads this document, and asks for nothing outside.")
             .Produces(200, "The page.", "text/html");
-        endpoints.MapGet("/docs/start.js", DocsScript).WithMetadata(ExcludeFromRequestMetrics.Mark, Access.Open, Reads, Caching.NoStoreCompressed);
+        endpoints.MapGet("/docs/start.js", DocsScript)
+            .WithMetadata(ExcludeFromRequestMetrics.Mark, Access.Open, Reads, Caching.NoStoreCompressed);
         foreach (string file in new[] { "scalar.js", "favicon.svg" })
-            endpoints.MapGet($"/docs/{file}", new PackagedFile(file).SendAsync).WithMetadata(ExcludeFromRequestMetrics.Mark, Access.Open, Reads, Caching.NoStore);
+            endpoints.MapGet($"/docs/{file}", new PackagedFile(file).SendAsync)
+                .WithMetadata(ExcludeFromRequestMetrics.Mark, Access.Open, Reads, Caching.NoStore);
     }
 
     private static Dictionary<string, string> Links(IEndpointRouteBuilder endpoints)
@@ -77,16 +86,23 @@ internal static class ServiceRoutes
         // Whatever the module maps after this is not in the card, so the module maps first.
         IEnumerable<string> own = endpoints.DataSources.SelectMany(source => source.Endpoints).OfType<RouteEndpoint>()
             .Where(endpoint => endpoint.Metadata.GetMetadata<IEndpointNameMetadata>() is not null)
-            .Where(endpoint => endpoint.Metadata.GetMetadata<HttpMethodMetadata>()!.HttpMethods.Contains(HttpMethods.Get))
-            .Select(endpoint => endpoint.RoutePattern.RawText!).Where(template => !template.Contains('{') && template.Length > 1);
-        string[] watching = ["/metrics", "/metrics/process", "/health/live", "/health/ready", "/openapi/v1.json", "/docs"];
-        return own.Concat(watching).Distinct(StringComparer.Ordinal).ToDictionary(LinkName, template => template, StringComparer.Ordinal);
+            .Where(endpoint =>
+                endpoint.Metadata.GetMetadata<HttpMethodMetadata>()!.HttpMethods.Contains(HttpMethods.Get))
+            .Select(endpoint => endpoint.RoutePattern.RawText!)
+                .Where(template => !template.Contains('{') && template.Length > 1);
+        string[] watching = ["/metrics", "/metrics/process", "/health/live", "/health/ready", "/openapi/v1.json",
+            "/docs"];
+        return own.Concat(watching).Distinct(StringComparer.Ordinal)
+            .ToDictionary(LinkName, template => template, StringComparer.Ordinal);
     }
 
-    private static string LinkName(string template) => template == "/openapi/v1.json" ? "openapi" : template[1..].Replace('/', '_');
+    private static string LinkName(string template) =>
+        template == "/openapi/v1.json" ? "openapi" : template[1..].Replace('/', '_');
 
-    private static ModuleRouteBuilder Watch(IEndpointConventionBuilder endpoint, ModuleContext module, Access access, Caching caching) =>
-        new ModuleRouteBuilder(module.Identity.Name, endpoint).WithMetadata(ExcludeFromRequestMetrics.Mark, access, Reads, caching);
+    private static ModuleRouteBuilder Watch(IEndpointConventionBuilder endpoint, ModuleContext module, Access access,
+        Caching caching) =>
+        new ModuleRouteBuilder(module.Identity.Name, endpoint)
+            .WithMetadata(ExcludeFromRequestMetrics.Mark, access, Reads, caching);
 
     private static HealthCheckOptions Health(Func<HealthCheckRegistration, bool> checks) => new()
     {
@@ -94,13 +110,17 @@ internal static class ServiceRoutes
         AllowCachingResponses = true, // every route says by itself how its answers may be kept
         ResponseWriter = static (http, report) =>
         {
-            var answer = new HealthAnswer(Word(report.Status), report.Entries.ToDictionary(entry => entry.Key.Split(' ')[^1],
-                entry => new HealthAnswer.Check(Word(entry.Value.Status), entry.Value.Description, entry.Value.Duration.TotalMilliseconds), StringComparer.Ordinal));
-            return JsonAnswer.Of(http.Response.StatusCode, answer, PlatformJson.Default.HealthAnswer).ExecuteAsync(http);
+            var checks = report.Entries.ToDictionary(entry => entry.Key.Split(' ')[^1], entry => new HealthAnswer.Check(
+                Word(entry.Value.Status), entry.Value.Description, entry.Value.Duration.TotalMilliseconds),
+                StringComparer.Ordinal);
+            var answer = new HealthAnswer(Word(report.Status), checks);
+            return JsonAnswer.Of(http.Response.StatusCode, answer, PlatformJson.Default.HealthAnswer)
+                .ExecuteAsync(http);
         },
     };
 
-    private static string Word(HealthStatus status) => status == HealthStatus.Healthy ? HealthWord.Healthy : HealthWord.Unhealthy;
+    private static string Word(HealthStatus status) =>
+        status == HealthStatus.Healthy ? HealthWord.Healthy : HealthWord.Unhealthy;
 
     private static RequestDelegate DocsPage(ModuleIdentity module) => http =>
     {
@@ -149,17 +169,21 @@ internal static class ServiceRoutes
         {
             // The routes don't change, so the document is made once. Requests that meet at its beginning may make it
             // twice.
-            string json = await (made is { IsFaulted: false } ? made : made = DocumentAsync(http.RequestServices, module.Identity.Name));
+            string json = await (made is { IsFaulted: false } ? made
+                : made = DocumentAsync(http.RequestServices, module.Identity.Name));
             // The address that the client used, or that the settings name.
-            string server = module.Settings.PublicUrls[module.Identity.Name] ?? $"{http.Request.Scheme}://{http.Request.Host.ToUriComponent()}";
+            string server = module.Settings.PublicUrls[module.Identity.Name]
+                ?? $"{http.Request.Scheme}://{http.Request.Host.ToUriComponent()}";
             server = JsonEncodedText.Encode($"{server}{http.Request.PathBase.ToUriComponent()}").ToString();
-            await Text(http, JsonAnswer.ContentType, json.Replace(ModuleDocument.ServerMark, server, StringComparison.Ordinal));
+            await Text(http, JsonAnswer.ContentType,
+                json.Replace(ModuleDocument.ServerMark, server, StringComparison.Ordinal));
         };
     }
 
     private static async Task<string> DocumentAsync(IServiceProvider services, string name)
     {
-        OpenApiDocument document = await services.GetRequiredKeyedService<IOpenApiDocumentProvider>(name).GetOpenApiDocumentAsync(CancellationToken.None);
+        OpenApiDocument document = await services.GetRequiredKeyedService<IOpenApiDocumentProvider>(name)
+            .GetOpenApiDocumentAsync(CancellationToken.None);
         return await document.SerializeAsJsonAsync(OpenApiSpecVersion.OpenApi3_1, CancellationToken.None);
     }
 }

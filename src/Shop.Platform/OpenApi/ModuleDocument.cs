@@ -34,16 +34,19 @@ internal static partial class ModuleDocument
             options.AddSchemaTransformer((schema, context, _) =>
             {
                 Type type = context.JsonTypeInfo.Type;
-                if (type == typeof(UtcTime)) (schema.Type, schema.Format, schema.Description) = (JsonSchemaType.String, "date-time", null);
+                if (type == typeof(UtcTime))
+                    (schema.Type, schema.Format, schema.Description) = (JsonSchemaType.String, "date-time", null);
                 if (type == typeof(decimal)) schema.Format = MoneyField.Format;
-                foreach ((string member, OneOfAttribute one) in Choices(context.JsonTypeInfo)) choices[(SchemaName(context.JsonTypeInfo)!, member)] = one;
+                foreach ((string member, OneOfAttribute one) in Choices(context.JsonTypeInfo))
+                    choices[(SchemaName(context.JsonTypeInfo)!, member)] = one;
                 return Task.CompletedTask;
             });
             options.AddDocumentTransformer((document, context, _) =>
             {
                 Introduce(document, module, context.ApplicationServices.GetRequiredService<BuildInfo>().Version);
                 foreach (((string schema, string member), OneOfAttribute one) in choices)
-                    document.Components!.Schemas![schema].Properties![member] = Choices(document, one.Schema, one.Values);
+                    document.Components!.Schemas![schema].Properties![member] = Choices(document, one.Schema,
+                        one.Values);
                 return Task.CompletedTask;
             });
             options.AddOperationTransformer((operation, context, _) =>
@@ -64,14 +67,20 @@ internal static partial class ModuleDocument
     {
         foreach (JsonPropertyInfo member in type.Properties)
         {
-            object[] found = member.AttributeProvider?.GetCustomAttributes(typeof(OneOfAttribute), inherit: false) ?? [];
+            object[] found = member.AttributeProvider?.GetCustomAttributes(typeof(OneOfAttribute), inherit: false)
+                ?? [];
             if (found is [OneOfAttribute choices, ..]) yield return (member.Name, choices);
         }
     }
 
     /// <summary>A text that has one of these values, as a schema with a name.</summary>
-    internal static OpenApiSchemaReference Choices(OpenApiDocument document, string name, IReadOnlyList<string> values) =>
-        Named(document, name, new OpenApiSchema { Type = JsonSchemaType.String, Enum = [.. values.Select(value => JsonValue.Create(value))] });
+    internal static OpenApiSchemaReference Choices(OpenApiDocument document, string name,
+        IReadOnlyList<string> values) =>
+        Named(document, name, new OpenApiSchema
+        {
+            Type = JsonSchemaType.String,
+            Enum = [.. values.Select(value => JsonValue.Create(value))],
+        });
 
     /// <summary>A schema under a name of its own.</summary>
     internal static OpenApiSchemaReference Named(OpenApiDocument document, string name, OpenApiSchema schema)
@@ -86,7 +95,8 @@ internal static partial class ModuleDocument
         {
             Title = module.Title,
             Version = version,
-            Description = module.Summary + " Every path answers under the prefix /api too. Errors are RFC 9457 problem details. "
+            Description = module.Summary
+                + " Every path answers under the prefix /api too. Errors are RFC 9457 problem details. "
                 + "HEAD goes with every GET; another method on a known path is a 405 that says in Allow which there are. "
                 + "A browser, which prefers text/html, gets pages.",
             Contact = new OpenApiContact { Name = "Shop" },
@@ -103,21 +113,25 @@ internal static partial class ModuleDocument
         document.Components.SecuritySchemes = new Dictionary<string, IOpenApiSecurityScheme>(StringComparer.Ordinal)
         {
             [KeyScheme] = Bearer("A key of Shop:ApiKeys. If there are none, everybody may do everything; if there are, everybody may read, unless Shop:ReadsNeedKey is set."),
-            [MetricsKeyScheme] = Bearer("The key of Shop:MetricsKey. If there is none, everybody may read the metrics."),
+            [MetricsKeyScheme] =
+                Bearer("The key of Shop:MetricsKey. If there is none, everybody may read the metrics."),
         };
     }
 
-    private static OpenApiSecurityScheme Bearer(string description) => new() { Type = SecuritySchemeType.Http, Scheme = "bearer", Description = description };
+    private static OpenApiSecurityScheme Bearer(string description) =>
+        new() { Type = SecuritySchemeType.Http, Scheme = "bearer", Description = description };
 
     // The settings decide whether a key is needed, so each may be left out.
     private static List<OpenApiSecurityRequirement> Security(Access access, OpenApiDocument document)
     {
         if (access != Access.Read && access != Access.Write && access != Access.Metrics) return [];
         string scheme = access == Access.Metrics ? MetricsKeyScheme : KeyScheme;
-        return [new OpenApiSecurityRequirement(), new OpenApiSecurityRequirement { [new OpenApiSecuritySchemeReference(scheme, document)] = [] }];
+        return [new OpenApiSecurityRequirement(),
+            new OpenApiSecurityRequirement { [new OpenApiSecuritySchemeReference(scheme, document)] = [] }];
     }
 
-    private static string TagDescription(string tag) => tag == "Service" ? "What every service of the shop has." : $"{tag} of the shop.";
+    private static string TagDescription(string tag) =>
+        tag == "Service" ? "What every service of the shop has." : $"{tag} of the shop.";
 
     // The framework has read the name, the tags, the summary and the description; fields, errors and headers are the
     // shop's own.
@@ -127,7 +141,8 @@ internal static partial class ModuleDocument
         string path = $"/{route.RelativePath}";
         operation.Parameters =
         [
-            .. RouteParameter().Matches(path).Select(match => Parameter(match.Groups["name"].Value, Find<PathExample>(metadata)?.Value)),
+            .. RouteParameter().Matches(path)
+                .Select(match => Parameter(match.Groups["name"].Value, Find<PathExample>(metadata)?.Value)),
             .. Parameters(Find<QueryParameters>(metadata)?.Fields, ParameterLocation.Query, document),
             .. Parameters(Find<HeaderParameters>(metadata)?.Fields, ParameterLocation.Header, document),
         ];
@@ -138,7 +153,8 @@ internal static partial class ModuleDocument
 
         OpenApiResponses typed = operation.Responses ?? [];
         operation.Responses = [];
-        foreach (IProducesResponseTypeMetadata response in StandardResponses.Responses(metadata).OrderBy(response => response.StatusCode))
+        foreach (IProducesResponseTypeMetadata response in StandardResponses.Responses(metadata)
+            .OrderBy(response => response.StatusCode))
         {
             string status = response.StatusCode.ToString();
             operation.Responses[status] = new OpenApiResponse
@@ -153,16 +169,19 @@ internal static partial class ModuleDocument
     private static T? Find<T>(IList<object> metadata) => metadata.OfType<T>().LastOrDefault();
 
     private static Dictionary<string, OpenApiMediaType>? Content(
-        IProducesResponseTypeMetadata response, IOpenApiResponse? typed, IList<object> metadata, OpenApiDocument document)
+        IProducesResponseTypeMetadata response, IOpenApiResponse? typed, IList<object> metadata,
+            OpenApiDocument document)
     {
         if (response.Type is null)
         {
             string[] contentTypes = [.. response.ContentTypes];
             return contentTypes.Length == 0 ? null
-                : contentTypes.ToDictionary(type => type, type => new OpenApiMediaType { Schema = Schema(type) }, StringComparer.Ordinal);
+                : contentTypes.ToDictionary(type => type, type => new OpenApiMediaType { Schema = Schema(type) },
+                    StringComparer.Ordinal);
         }
 
-        string example = metadata.OfType<ResponseExample>().Single(example => example.Status == response.StatusCode).Json;
+        string example = metadata.OfType<ResponseExample>()
+            .Single(example => example.Status == response.StatusCode).Json;
         foreach (OpenApiMediaType media in typed!.Content!.Values) media.Example = JsonNode.Parse(example);
         return new Dictionary<string, OpenApiMediaType>(typed.Content, StringComparer.Ordinal);
 
@@ -193,7 +212,8 @@ internal static partial class ModuleDocument
         IOpenApiSchema schema = field.DescribedSchema(document);
         // A page for trying it out sends what has an example, so only what must be sent has one.
         if (!field.IsRequired && schema is OpenApiSchema own) own.Examples = null;
-        return new OpenApiParameter { Name = field.Name, In = location, Required = field.IsRequired, Description = field.Description, Schema = schema };
+        return new OpenApiParameter { Name = field.Name, In = location, Required = field.IsRequired,
+            Description = field.Description, Schema = schema };
     }
 
     private static OpenApiRequestBody Body(JsonRequestBody body, OpenApiDocument document)
@@ -216,7 +236,8 @@ internal static partial class ModuleDocument
 
     private static OpenApiSchemaReference Problem(Field? member, OpenApiDocument document)
     {
-        OpenApiSchema schema = document.Components?.Schemas?.TryGetValue(ProblemSchema, out IOpenApiSchema? made) == true
+        OpenApiSchema schema = document.Components?.Schemas?.TryGetValue(ProblemSchema,
+            out IOpenApiSchema? made) == true
             ? (OpenApiSchema)made : Problem();
         if (member is not null) schema.Properties![member.Name] = member.DescribedSchema(document);
         return Named(document, ProblemSchema, schema);
@@ -226,20 +247,25 @@ internal static partial class ModuleDocument
     {
         Type = JsonSchemaType.Object,
         Description = "An error as RFC 9457 problem details.",
-        Required = new HashSet<string>(StringComparer.Ordinal) { "type", "title", "status", "detail", "error", "trace_id" },
+        Required = new HashSet<string>(StringComparer.Ordinal) { "type", "title", "status", "detail", "error",
+            "trace_id" },
         Properties = new Dictionary<string, IOpenApiSchema>(StringComparer.Ordinal)
         {
             ["type"] = Text("about:blank, or the kind of problem as a URN.", "urn:shop:problem:queue-full"),
             ["title"] = Text("The status in words.", "Service Unavailable"),
-            ["status"] = new OpenApiSchema { Type = JsonSchemaType.Integer, Description = "The HTTP status code.", Examples = [503] },
-            ["detail"] = Text("What is wrong with this request.", "Too many writes are waiting; try again in a second."),
-            ["error"] = Text("The one line that a person reads.", "Too many writes are waiting; try again in a second."),
+            ["status"] = new OpenApiSchema { Type = JsonSchemaType.Integer, Description = "The HTTP status code.",
+                Examples = [503] },
+            ["detail"] = Text("What is wrong with this request.",
+                "Too many writes are waiting; try again in a second."),
+            ["error"] = Text("The one line that a person reads.",
+                "Too many writes are waiting; try again in a second."),
             ["trace_id"] = Text("Where to find it in the log.", "4bf92f3577b34da6a3ce929d0e0e4736"),
             ["errors"] = new OpenApiSchema
             {
                 Type = JsonSchemaType.Object,
                 Description = "Field path to messages: every fault of the request.",
-                AdditionalProperties = new OpenApiSchema { Type = JsonSchemaType.Array, Items = new OpenApiSchema { Type = JsonSchemaType.String } },
+                AdditionalProperties = new OpenApiSchema { Type = JsonSchemaType.Array,
+                    Items = new OpenApiSchema { Type = JsonSchemaType.String } },
             },
         },
     };

@@ -11,7 +11,8 @@ public interface IChoices
 [AttributeUsage(AttributeTargets.Property)]
 public abstract class OneOfAttribute : Attribute
 {
-    private protected OneOfAttribute(string schema, IReadOnlyList<string> values) => (Schema, Values) = (schema, values);
+    private protected OneOfAttribute(string schema, IReadOnlyList<string> values) =>
+        (Schema, Values) = (schema, values);
 
     /// <summary>Name of their schema.</summary>
     public string Schema { get; }

@@ -13,7 +13,8 @@ internal sealed class PackagedFile(string name)
 {
     private const int Piece = 16 * 1024;
 
-    private readonly string _type = Path.GetExtension(name) == ".js" ? "text/javascript; charset=utf-8" : "image/svg+xml";
+    private readonly string _type = Path.GetExtension(name) == ".js" ? "text/javascript; charset=utf-8"
+        : "image/svg+xml";
 
     // On first demand: an idle shop starts without it, and no browser asks for the second.
     private readonly Lazy<byte[]> _packed = new(() => Read(name));
@@ -22,7 +23,8 @@ internal sealed class PackagedFile(string name)
     /// <summary>Answers a request for it.</summary>
     public async Task SendAsync(HttpContext http)
     {
-        bool isPackedTaken = http.Request.Headers.AcceptEncoding.ToString().Split(',').Any(static coding => coding.Trim() == "gzip");
+        bool isPackedTaken = http.Request.Headers.AcceptEncoding.ToString().Split(',')
+            .Any(static coding => coding.Trim() == "gzip");
         byte[] file = (isPackedTaken ? _packed : _plain).Value;
         HttpResponse response = http.Response;
         response.ContentType = _type;
@@ -45,7 +47,8 @@ internal sealed class PackagedFile(string name)
     private static byte[] Unpacked(byte[] packed)
     {
         using var plain = new MemoryStream();
-        using (var unpacking = new GZipStream(new MemoryStream(packed), CompressionMode.Decompress)) unpacking.CopyTo(plain);
+        using (var unpacking = new GZipStream(new MemoryStream(packed), CompressionMode.Decompress)) unpacking.CopyTo(
+            plain);
         return plain.ToArray();
     }
 }

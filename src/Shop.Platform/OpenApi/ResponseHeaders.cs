@@ -16,7 +16,8 @@ internal static class ResponseHeaders
     /// <param name="path">Path of the route, for examples.</param>
     /// <param name="status">The status.</param>
     /// <param name="document">Gets the description of each header.</param>
-    public static Dictionary<string, IOpenApiHeader> Of(IList<object> metadata, string path, int status, OpenApiDocument document) =>
+    public static Dictionary<string, IOpenApiHeader> Of(IList<object> metadata, string path, int status,
+        OpenApiDocument document) =>
         Names(metadata, status).ToDictionary(name => name, IOpenApiHeader (name) =>
         {
             document.Components ??= new OpenApiComponents();
@@ -29,7 +30,8 @@ internal static class ResponseHeaders
     {
         yield return "Cache-Control";
         yield return "Vary";
-        bool isCurrent = status is StatusCodes.Status200OK or StatusCodes.Status201Created or StatusCodes.Status304NotModified;
+        bool isCurrent =
+            status is StatusCodes.Status200OK or StatusCodes.Status201Created or StatusCodes.Status304NotModified;
         if (isCurrent && metadata.OfType<EntityTagResponse>().Any()) yield return "ETag";
         if (status == StatusCodes.Status201Created) yield return "Location";
         bool isPaged = metadata.OfType<QueryParameters>().Any(query => query.Fields.Contains(Paging.Limit));
@@ -41,7 +43,8 @@ internal static class ResponseHeaders
         }
 
         if (status < 300 && metadata.OfType<AcceptsIdempotencyKey>().Any()) yield return IdempotencyKey.ReplayedHeader;
-        if (status is StatusCodes.Status401Unauthorized or StatusCodes.Status403Forbidden) yield return "WWW-Authenticate";
+        if (status is StatusCodes.Status401Unauthorized or StatusCodes.Status403Forbidden)
+            yield return "WWW-Authenticate";
         if (status == StatusCodes.Status415UnsupportedMediaType) yield return "Accept-Encoding";
         bool isBusy = status is StatusCodes.Status429TooManyRequests or StatusCodes.Status503ServiceUnavailable;
         if (isBusy && !metadata.OfType<ExcludeFromRequestMetrics>().Any()) yield return "Retry-After";
@@ -69,18 +72,23 @@ internal static class ResponseHeaders
         _ => throw new ArgumentOutOfRangeException(nameof(name), name, "The header has no description."),
     };
 
-    private static OpenApiHeader Always(string description, string example) => new() { Description = description, Required = true, Schema = Text(example) };
+    private static OpenApiHeader Always(string description, string example) =>
+        new() { Description = description, Required = true, Schema = Text(example) };
 
     private static OpenApiHeader Always(string description, int example) => new()
     {
         Description = description,
         Required = true,
-        Schema = new OpenApiSchema { Type = JsonSchemaType.Integer, Format = "int64", Minimum = "0", Examples = [JsonValue.Create(example)] },
+        Schema = new OpenApiSchema { Type = JsonSchemaType.Integer, Format = "int64", Minimum = "0",
+            Examples = [JsonValue.Create(example)] },
     };
 
-    private static OpenApiHeader Sometimes(string description, OpenApiSchema schema) => new() { Description = description, Schema = schema };
+    private static OpenApiHeader Sometimes(string description, OpenApiSchema schema) =>
+        new() { Description = description, Schema = schema };
 
-    private static OpenApiSchema Text(string example) => new() { Type = JsonSchemaType.String, Examples = [JsonValue.Create(example)] };
+    private static OpenApiSchema Text(string example) =>
+        new() { Type = JsonSchemaType.String, Examples = [JsonValue.Create(example)] };
 
-    private static OpenApiSchema Constant(string value) => new() { Type = JsonSchemaType.String, Enum = [JsonValue.Create(value)] };
+    private static OpenApiSchema Constant(string value) =>
+        new() { Type = JsonSchemaType.String, Enum = [JsonValue.Create(value)] };
 }

@@ -56,17 +56,22 @@ internal static class StandardResponses
                 "The key may read, but not write; or a page of another origin asks for a change.");
         }
 
-        if (isCounted && AnswersJson(endpoint)) yield return (StatusCodes.Status406NotAcceptable, "The client does not accept JSON.");
+        if (isCounted && AnswersJson(endpoint))
+            yield return (StatusCodes.Status406NotAcceptable, "The client does not accept JSON.");
         if (Has<JsonRequestBody>(endpoint))
         {
             yield return (StatusCodes.Status408RequestTimeout, "The body did not arrive in time.");
             yield return (StatusCodes.Status413PayloadTooLarge, "The body is larger than 64 KiB.");
-            yield return (StatusCodes.Status415UnsupportedMediaType, "The body is not JSON in UTF-8, or it is encoded.");
+            yield return (StatusCodes.Status415UnsupportedMediaType,
+                "The body is not JSON in UTF-8, or it is encoded.");
         }
 
-        if (isCounted) yield return (StatusCodes.Status429TooManyRequests, "Too many requests at once; see Retry-After.");
-        yield return (StatusCodes.Status500InternalServerError, "A fault of the shop; its log has it under the trace_id.");
-        if (isCounted) yield return (StatusCodes.Status503ServiceUnavailable, "The shop can't do it now; see Retry-After.");
+        if (isCounted)
+            yield return (StatusCodes.Status429TooManyRequests, "Too many requests at once; see Retry-After.");
+        yield return (StatusCodes.Status500InternalServerError,
+            "A fault of the shop; its log has it under the trace_id.");
+        if (isCounted)
+            yield return (StatusCodes.Status503ServiceUnavailable, "The shop can't do it now; see Retry-After.");
     }
 
     /// <summary>Whether a request that succeeds is answered by JSON.</summary>

@@ -32,7 +32,8 @@ internal sealed class Assets
     public ValueTask<IResult> Find(HttpContext http)
     {
         string file = (string)http.GetRouteValue("file")!;
-        return ValueTask.FromResult<IResult>(_byUrlName.TryGetValue(file, out Asset? asset) ? asset : Problem.NotFound("file", file));
+        return ValueTask.FromResult<IResult>(_byUrlName.TryGetValue(file, out Asset? asset) ? asset
+            : Problem.NotFound("file", file));
     }
 
     private void Add(string file, string contentType)
@@ -58,7 +59,8 @@ internal sealed class Assets
         public Task ExecuteAsync(HttpContext httpContext)
         {
             HttpResponse response = httpContext.Response;
-            bool isCompressed = httpContext.Request.Headers.AcceptEncoding.ToString().Split(',').Any(coding => coding.Trim() == "br");
+            bool isCompressed = httpContext.Request.Headers.AcceptEncoding.ToString().Split(',')
+                .Any(coding => coding.Trim() == "br");
             byte[] body = isCompressed ? _brotli.Value : bytes;
             response.ContentType = contentType;
             response.ContentLength = body.Length;

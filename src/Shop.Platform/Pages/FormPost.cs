@@ -17,9 +17,13 @@ internal static class FormPost
     /// <summary>Reads the form. Answers a form that is refused; null if it is accepted.</summary>
     public static async ValueTask<IResult?> ValidateOriginAsync(HttpContext http)
     {
-        if (!http.Request.HasFormContentType || !MediaTypeHeaderValue.TryParse(http.Request.ContentType, out MediaTypeHeaderValue? type) || !RequestBody.IsUtf8(type.Charset))
-            return new Problem(StatusCodes.Status415UnsupportedMediaType, "This accepts only a form of the shop's own pages.");
-        if (!Site.IsOwnOrigin(http, http.Request.Headers.Origin)) return new Problem(StatusCodes.Status403Forbidden, "Only forms of the shop's own pages are accepted.");
+        if (!http.Request.HasFormContentType
+            || !MediaTypeHeaderValue.TryParse(http.Request.ContentType, out MediaTypeHeaderValue? type)
+            || !RequestBody.IsUtf8(type.Charset))
+            return new Problem(StatusCodes.Status415UnsupportedMediaType,
+                "This accepts only a form of the shop's own pages.");
+        if (!Site.IsOwnOrigin(http, http.Request.Headers.Origin))
+            return new Problem(StatusCodes.Status403Forbidden, "Only forms of the shop's own pages are accepted.");
         (ReadOnlySequence<byte> bytes, Problem? refusal) = await RequestBody.ReadBytesAsync(http);
         if (refusal is not null) return refusal;
         byte[] body = bytes.ToArray();

@@ -28,12 +28,14 @@ public sealed class Page(string title, RazorSlice body) : IResult
 
     /// <summary>The page that a browser gets instead of a problem.</summary>
     internal static void WriteError(HttpContext http, ErrorModel error) =>
-        new Page(ReasonPhrases.GetReasonPhrase(error.Status), new Pages_Error { Model = error }) { Status = error.Status }.Write(http);
+        new Page(ReasonPhrases.GetReasonPhrase(error.Status),
+            new Pages_Error { Model = error }) { Status = error.Status }.Write(http);
 
     private void Write(HttpContext http)
     {
         ModuleIdentity module = http.Features.GetRequiredFeature<ModuleListener>().Module.Identity;
-        Write(http, new Frame(title, body, module, Site.Of(http), http.RequestServices.GetRequiredService<Assets>()), Status);
+        Write(http, new Frame(title, body, module, Site.Of(http), http.RequestServices.GetRequiredService<Assets>()),
+            Status);
     }
 
     /// <summary>Writes a page whole. It is rendered into memory, so nothing of it ever waits.</summary>
@@ -72,4 +74,5 @@ public sealed class Page(string title, RazorSlice body) : IResult
 internal sealed record Frame(string Title, RazorSlice Body, ModuleIdentity? Module, Site Site, Assets Assets);
 
 /// <summary>What went wrong, for a person.</summary>
-internal sealed record ErrorModel(int Status, string Error, IReadOnlyList<(string Path, string Message)> Errors, int? RetryAfterSeconds, string TraceId);
+internal sealed record ErrorModel(int Status, string Error, IReadOnlyList<(string Path, string Message)> Errors,
+    int? RetryAfterSeconds, string TraceId);

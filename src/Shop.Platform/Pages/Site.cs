@@ -47,7 +47,8 @@ public sealed record Site(IReadOnlyList<(ModuleIdentity Module, string Url)> Ser
         return Of(http).Services.Any(service => WebOrigin.Parse(service.Url) == page);
     }
 
-    private static bool MayWrite(HttpContext http, ApiKeys keys) => !keys.Any || (ApiKeys.Shown(http.Request.Headers) is { } shown && keys.Find(shown) is { MayWrite: true });
+    private static bool MayWrite(HttpContext http, ApiKeys keys) => !keys.Any
+        || (ApiKeys.Shown(http.Request.Headers) is { } shown && keys.Find(shown) is { MayWrite: true });
 
     private static string Url(HttpContext http, ModuleListener listener)
     {

@@ -62,7 +62,8 @@ public readonly struct BodyObject
             return [];
         }
 
-        if (list.ValueKind != JsonValueKind.Array || list.GetArrayLength() < field.Min || list.GetArrayLength() > field.Max)
+        if (list.ValueKind != JsonValueKind.Array || list.GetArrayLength() < field.Min
+            || list.GetArrayLength() > field.Max)
         {
             _errors.Add(path, field.Error);
             return [];

@@ -62,7 +62,8 @@ internal static class ExactNumber
         bool isNegative = text is [(byte)'-', ..];
         if (text is [(byte)'-' or (byte)'+', ..]) text = text[1..];
         if (text.IsEmpty || text.ContainsAnyExceptInRange((byte)'0', (byte)'9')) return false;
-        exponent = int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int size) && size < LargestExponent
+        exponent = int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int size)
+            && size < LargestExponent
             ? size
             : LargestExponent;
         if (isNegative) exponent = -exponent;

@@ -34,7 +34,8 @@ internal static class ObjectSchema
     public static OpenApiSchema Of(IReadOnlyList<Field> fields, OpenApiDocument document) => new()
     {
         Type = JsonSchemaType.Object,
-        Required = fields.Where(field => field.IsRequired).Select(field => field.Name).ToHashSet(StringComparer.Ordinal),
+        Required = fields.Where(field => field.IsRequired).Select(field => field.Name)
+            .ToHashSet(StringComparer.Ordinal),
         Properties = fields.ToDictionary(field => field.Name, field => Member(field, document), StringComparer.Ordinal),
     };
 

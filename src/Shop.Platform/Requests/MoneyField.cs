@@ -32,7 +32,8 @@ public sealed class MoneyField(string name, long fromCents, long toCents) : Fiel
         MultipleOf = 0.01m,
     };
 
-    private string Error => $"must be an amount from {Amount(fromCents)} to {Amount(toCents)} with at most two decimals";
+    private string Error =>
+        $"must be an amount from {Amount(fromCents)} to {Amount(toCents)} with at most two decimals";
 
     private static string Amount(long cents) => Money.FromCents(cents).ToString(CultureInfo.InvariantCulture);
 

@@ -52,7 +52,8 @@ public static class Paging
     {
         if (query.Read(After) is not { } cursor) return null;
         byte[] bytes = new byte[cursor.Length];
-        if (!cursor.All(char.IsAscii) || !Base64Url.IsValid(cursor) || !Base64Url.TryDecodeFromChars(cursor, bytes, out int length)) return query.NoCursor();
+        if (!cursor.All(char.IsAscii) || !Base64Url.IsValid(cursor)
+            || !Base64Url.TryDecodeFromChars(cursor, bytes, out int length)) return query.NoCursor();
         string[] read = Encoding.UTF8.GetString(bytes.AsSpan(0, length)).Split('\n');
         // Written again it must be the same: a forged one may hold bytes that are no text, or be spelt as none of ours
         // is.
@@ -94,7 +95,8 @@ public static class Paging
     /// The rows of a page, announced. One row more than a page must have been read: it says whether there is a next
     /// one.
     /// </summary>
-    public static IEnumerable<TRow> Page<TRow>(HttpContext http, IReadOnlyList<TRow> rows, long limit, RowTotal total, Func<TRow, string> cursorOf)
+    public static IEnumerable<TRow> Page<TRow>(HttpContext http, IReadOnlyList<TRow> rows, long limit, RowTotal total,
+        Func<TRow, string> cursorOf)
     {
         bool hasMore = rows.Count > limit;
         Announce(http, total, hasMore ? Cursor(cursorOf(rows[(int)limit - 1])) : null);
@@ -102,7 +104,8 @@ public static class Paging
     }
 
     /// <summary>The rows of a page, announced.</summary>
-    public static IReadOnlyList<TRow> Page<TRow>(HttpContext http, PageOf<TRow> page, RowTotal total, Func<TRow, string> cursorOf)
+    public static IReadOnlyList<TRow> Page<TRow>(HttpContext http, PageOf<TRow> page, RowTotal total,
+        Func<TRow, string> cursorOf)
     {
         Announce(http, total, page.HasMore ? Cursor(cursorOf(page.Rows[^1])) : null);
         return page.Rows;
@@ -128,7 +131,8 @@ public static class Paging
         {
             { After.Name, nextCursor },
         };
-        http.Response.Headers.Link = $"<{http.Request.PathBase.ToUriComponent()}{http.Request.Path.ToUriComponent()}{query}>; rel=\"next\"";
+        http.Response.Headers.Link =
+            $"<{http.Request.PathBase.ToUriComponent()}{http.Request.Path.ToUriComponent()}{query}>; rel=\"next\"";
     }
 }
 

@@ -25,7 +25,8 @@ public sealed class RequestBody : IDisposable
     /// <summary>Deepest nesting of objects and lists.</summary>
     internal const int MaxDepth = 32;
 
-    private static readonly JsonDocumentOptions Strict = new() { AllowDuplicateProperties = false, MaxDepth = MaxDepth };
+    private static readonly JsonDocumentOptions Strict = new() { AllowDuplicateProperties = false,
+        MaxDepth = MaxDepth };
 
     private readonly JsonDocument? _document;
     private readonly Problem? _unreadable;
@@ -52,7 +53,8 @@ public sealed class RequestBody : IDisposable
     internal static async ValueTask<IResult?> ArriveAsync(HttpContext http)
     {
         if (!IsJson(http.Request.ContentType))
-            return new Problem(StatusCodes.Status415UnsupportedMediaType, "The body must be JSON: send it with Content-Type: application/json.");
+            return new Problem(StatusCodes.Status415UnsupportedMediaType,
+                "The body must be JSON: send it with Content-Type: application/json.");
 
         (ReadOnlySequence<byte> bytes, Problem? refusal) = await ReadBytesAsync(http);
         if (refusal is not null) return refusal;
@@ -69,7 +71,8 @@ public sealed class RequestBody : IDisposable
         JsonRequestBody declared = http.GetEndpoint()?.Metadata.GetMetadata<JsonRequestBody>()
             ?? throw new InvalidOperationException("The route is mapped without a body; call WithBody on it.");
         PipeReader pipe = http.Request.BodyReader;
-        if (!pipe.TryRead(out ReadResult read) || !read.IsCompleted) throw new InvalidOperationException("The body has not arrived.");
+        if (!pipe.TryRead(out ReadResult read) || !read.IsCompleted)
+            throw new InvalidOperationException("The body has not arrived.");
         RequestBody body = Parse(read.Buffer, declared.Fields);
         body._lent = (pipe, read.Buffer.End);
         return body;
@@ -96,7 +99,8 @@ public sealed class RequestBody : IDisposable
         try
         {
             ValueTask<ReadResult> reading = pipe.ReadAsync();
-            ReadResult read = reading.IsCompletedSuccessfully ? reading.Result : await WithinAsync(TimeoutOf(http), pipe, reading);
+            ReadResult read = reading.IsCompletedSuccessfully ? reading.Result
+                : await WithinAsync(TimeoutOf(http), pipe, reading);
             if (!read.IsCompleted && read.Buffer.Length <= MaxBytes) read = await ReadToEndAsync(http, pipe, read);
             if (IsWithoutRoom(http, read.Buffer.Length))
             {
@@ -119,10 +123,12 @@ public sealed class RequestBody : IDisposable
     private static Problem? NotAsItIs(HttpContext http)
     {
         IHeaderDictionary headers = http.Request.Headers;
-        if (headers.ContentEncoding.Count > 0 && !string.Equals(headers.ContentEncoding, "identity", StringComparison.OrdinalIgnoreCase))
+        if (headers.ContentEncoding.Count > 0
+            && !string.Equals(headers.ContentEncoding, "identity", StringComparison.OrdinalIgnoreCase))
         {
             http.Response.Headers.AcceptEncoding = "identity";
-            return new Problem(StatusCodes.Status415UnsupportedMediaType, "The body must be sent as it is, without Content-Encoding.", "content-encoding");
+            return new Problem(StatusCodes.Status415UnsupportedMediaType,
+                "The body must be sent as it is, without Content-Encoding.", "content-encoding");
         }
 
         if (headers.ContentRange.Count == 0) return null;
@@ -131,9 +137,11 @@ public sealed class RequestBody : IDisposable
         return Problem.Invalid(errors);
     }
 
-    private static Problem TooLarge => new(StatusCodes.Status413PayloadTooLarge, $"The body is larger than {MaxBytes / 1024} KiB.");
+    private static Problem TooLarge =>
+        new(StatusCodes.Status413PayloadTooLarge, $"The body is larger than {MaxBytes / 1024} KiB.");
 
-    private static TimeSpan TimeoutOf(HttpContext http) => http.Features.GetRequiredFeature<ModuleListener>().Module.Settings.RequestTimeout;
+    private static TimeSpan TimeoutOf(HttpContext http) =>
+        http.Features.GetRequiredFeature<ModuleListener>().Module.Settings.RequestTimeout;
 
     private static async ValueTask<ReadResult> ReadToEndAsync(HttpContext http, PipeReader pipe, ReadResult read)
     {
@@ -142,7 +150,8 @@ public sealed class RequestBody : IDisposable
         // The server copies chunks into a pipe of its own, so the connection does not see what is held of them.
         if (chunked is not null) http.Response.OnCompleted(static connection => { ((ClientConnection)connection).HoldsBody(0); return Task.CompletedTask; }, chunked);
         long start = Stopwatch.GetTimestamp();
-        while (!read.IsCompleted && !read.IsCanceled && read.Buffer.Length <= MaxBytes && !IsWithoutRoom(http, read.Buffer.Length))
+        while (!read.IsCompleted && !read.IsCanceled && read.Buffer.Length <= MaxBytes
+            && !IsWithoutRoom(http, read.Buffer.Length))
         {
             chunked?.HoldsBody(read.Buffer.Length);
             pipe.AdvanceTo(read.Buffer.Start, read.Buffer.End);
@@ -154,20 +163,24 @@ public sealed class RequestBody : IDisposable
     }
 
     // Small bodies have room always: they are in the memory that a connection is reckoned at.
-    private static bool IsWithoutRoom(HttpContext http, long bytes) => bytes > Small && http.Features.Get<ClientConnection>() is { IsOverBudget: true };
+    private static bool IsWithoutRoom(HttpContext http, long bytes) => bytes > Small
+        && http.Features.Get<ClientConnection>() is { IsOverBudget: true };
 
     // A timer only for a body that is not there yet: most are.
-    private static async ValueTask<ReadResult> WithinAsync(TimeSpan timeout, PipeReader pipe, ValueTask<ReadResult> reading)
+    private static async ValueTask<ReadResult> WithinAsync(TimeSpan timeout, PipeReader pipe,
+        ValueTask<ReadResult> reading)
     {
         if (reading.IsCompleted) return await reading;
-        await using var timer = new Timer(static pipe => ((PipeReader)pipe!).CancelPendingRead(), pipe, timeout, Timeout.InfiniteTimeSpan);
+        await using var timer = new Timer(static pipe => ((PipeReader)pipe!).CancelPendingRead(), pipe, timeout,
+            Timeout.InfiniteTimeSpan);
         return await reading;
     }
 
     private static Problem TooSlow(HttpContext http)
     {
         http.Response.Headers.Connection = "close"; // nobody waits for the rest
-        return new Problem(StatusCodes.Status408RequestTimeout, $"The body did not arrive within {TimeoutOf(http).TotalSeconds} s.");
+        return new Problem(StatusCodes.Status408RequestTimeout,
+            $"The body did not arrive within {TimeoutOf(http).TotalSeconds} s.");
     }
 
     private static Problem NoRoom(HttpContext http)
@@ -224,13 +237,15 @@ public sealed class RequestBody : IDisposable
     internal static bool IsUtf8(StringSegment charset)
     {
         ReadOnlySpan<char> name = charset.AsSpan().Trim("\"' ");
-        return !charset.HasValue || name.Equals("utf-8", StringComparison.OrdinalIgnoreCase) || name.Equals("utf8", StringComparison.OrdinalIgnoreCase);
+        return !charset.HasValue || name.Equals("utf-8", StringComparison.OrdinalIgnoreCase)
+            || name.Equals("utf8", StringComparison.OrdinalIgnoreCase);
     }
 
     private static RequestBody Malformed(string error)
     {
         var errors = new ValidationErrors();
         errors.Add("body", error["The body ".Length..].TrimEnd('.'));
-        return new RequestBody(null, [], new Problem(StatusCodes.Status400BadRequest, error, "malformed-json") { Errors = errors });
+        return new RequestBody(null, [],
+            new Problem(StatusCodes.Status400BadRequest, error, "malformed-json") { Errors = errors });
     }
 }

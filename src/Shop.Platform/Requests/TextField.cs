@@ -43,8 +43,10 @@ public sealed class TextField(string name, int from, int to) : Field<string>(nam
         value = text;
         if (Choices is not null) return Choices.Contains(text) ? null : $"must be one of {string.Join(", ", Choices)}";
         int length = CodePoints(text);
-        if (length < from || length > to) return from == 0 ? $"must have at most {to} characters" : $"must have {from} to {to} characters";
-        if (Pattern is not null) return Pattern.IsMatch(text) ? null : $"must look like {Example.Trim('"')}: only {PatternInWords}";
+        if (length < from || length > to)
+            return from == 0 ? $"must have at most {to} characters" : $"must have {from} to {to} characters";
+        if (Pattern is not null)
+            return Pattern.IsMatch(text) ? null : $"must look like {Example.Trim('"')}: only {PatternInWords}";
         return HasControls(text) ? "must not contain control characters" : null;
     }
 

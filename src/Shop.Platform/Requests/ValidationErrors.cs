@@ -44,7 +44,10 @@ public sealed class ValidationErrors
     /// <summary>What is wrong with a field, or with anything below it; null where nothing is.</summary>
     public string? Of(string path, bool exactly = false)
     {
-        string[] messages = [.. All.Where(fault => fault.Path == path || (!exactly && fault.Path.StartsWith(path + ".", StringComparison.Ordinal))).Select(fault => fault.Message)];
+        string[] messages =
+            [.. All.Where(fault => fault.Path == path
+            || (!exactly && fault.Path.StartsWith(path + ".", StringComparison.Ordinal)))
+            .Select(fault => fault.Message)];
         return messages.Length == 0 ? null : string.Join("; ", messages);
     }
 

@@ -37,11 +37,13 @@ internal sealed class Admission
         _realm = listener.Module.Identity.Service;
         _hosts = new AllowedHosts(settings);
         _asksWho = settings.ApiKeys.Any || settings.MetricsKey is not null || settings.ClientRateLimit > 0;
-        if (settings.ClientRateLimit > 0) (_rate, _scrapeRate) = (Limiter(settings.ClientRateLimit), Limiter(ScrapeRate));
+        if (settings.ClientRateLimit > 0)
+            (_rate, _scrapeRate) = (Limiter(settings.ClientRateLimit), Limiter(ScrapeRate));
         if (settings.CorsOrigins.Count == 0) return;
         _cors = services.GetRequiredService<ICorsService>();
         _corsPolicy = new CorsPolicyBuilder([.. settings.CorsOrigins]).AllowAnyMethod().AllowAnyHeader()
-            .WithExposedHeaders("ETag", "Link", "Location", "Retry-After", Paging.TotalHeader, Paging.TotalRelationHeader, IdempotencyKey.ReplayedHeader).Build();
+            .WithExposedHeaders("ETag", "Link", "Location", "Retry-After", Paging.TotalHeader,
+                Paging.TotalRelationHeader, IdempotencyKey.ReplayedHeader).Build();
     }
 
     /// <summary>Adds what allows other origins to read the answer.</summary>
@@ -65,12 +67,15 @@ internal sealed class Admission
         AddHeaders(http);
         if (_cors is not null && IsPreflight(http.Request)) return NoContent.Done;
         if (!IsRead(http.Request) && IsForeign(http))
-            return new Problem(StatusCodes.Status403Forbidden, "A page of another origin may not change anything here; Shop:CorsOrigins lists the origins that may.", "foreign-origin");
+            return new Problem(StatusCodes.Status403Forbidden,
+                "A page of another origin may not change anything here; Shop:CorsOrigins lists the origins that may.",
+                "foreign-origin");
         return _asksWho ? RefusalByClient(http, endpoint) : null;
     }
 
     private static Problem UnknownHost() => new(StatusCodes.Status400BadRequest,
-        "The Host header names no host that this shop knows; add it to Shop:AllowedHosts, or set the PublicUrls.", "unknown-host");
+        "The Host header names no host that this shop knows; add it to Shop:AllowedHosts, or set the PublicUrls.",
+            "unknown-host");
 
     // Scrapes and probes may use names that the settings do not list.
     private static bool IsWatched(Endpoint? endpoint, string host)
@@ -93,7 +98,8 @@ internal sealed class Admission
         if (_cors is not null && _cors.EvaluatePolicy(http, _corsPolicy!).IsOriginAllowed) return false;
         if (!Site.IsOwnOrigin(http, origin)) return true;
         // Services with public URLs may be on different sites; without, they share a host.
-        return site.Count > 0 && site.ToString() is not ("same-origin" or "same-site" or "none") && _settings.PublicUrls.Values.All(static url => url is null);
+        return site.Count > 0 && site.ToString() is not ("same-origin" or "same-site" or "none")
+            && _settings.PublicUrls.Values.All(static url => url is null);
     }
 
     private Problem? RefusalByClient(HttpContext http, Endpoint? endpoint)
@@ -105,7 +111,8 @@ internal sealed class Admission
         if (_rate is not null && access != Access.Health && !IsWithinRate(http, key, access)) return TooOften(access);
         if (access == Access.Open || access == Access.Health) return null;
         if (access == Access.Metrics || (access == Access.Figures && _settings.MetricsKey is not null))
-            return _settings.MetricsKey is { } hash && (shown is null || !ApiKeys.Matches(shown, hash)) ? Unauthorized(http, shown) : null;
+            return _settings.MetricsKey is { } hash && (shown is null || !ApiKeys.Matches(shown, hash))
+                ? Unauthorized(http, shown) : null;
         return _settings.ApiKeys.Any ? RefusalByKey(http, access, shown, key) : null;
     }
 
@@ -119,13 +126,15 @@ internal sealed class Admission
     }
 
     private static bool IsPreflight(HttpRequest request) =>
-        HttpMethods.IsOptions(request.Method) && request.Headers.Origin.Count > 0 && request.Headers.AccessControlRequestMethod.Count > 0;
+        HttpMethods.IsOptions(request.Method) && request.Headers.Origin.Count > 0
+            && request.Headers.AccessControlRequestMethod.Count > 0;
 
     private Problem? RefusalByKey(HttpContext http, Access access, string? shown, ApiKey? key)
     {
         bool isRead = access != Access.Write;
         // A key that is shown must be right, even where none is needed: its owner wants to know.
-        if (key is null) return shown is not null || !isRead || _settings.ReadsNeedKey ? Unauthorized(http, shown) : null;
+        if (key is null)
+            return shown is not null || !isRead || _settings.ReadsNeedKey ? Unauthorized(http, shown) : null;
         if (isRead || key.MayWrite) return null;
         Challenge(http, "insufficient_scope");
         return new Problem(StatusCodes.Status403Forbidden, "This API key may read, but not write.", "read-only-key");
@@ -135,11 +144,13 @@ internal sealed class Admission
     {
         Challenge(http, shown is null ? null : "invalid_token");
         return new Problem(StatusCodes.Status401Unauthorized,
-            shown is null ? "This needs a key: send it as Authorization: Bearer <key>." : "The key is not known here.", "key-needed");
+            shown is null ? "This needs a key: send it as Authorization: Bearer <key>." : "The key is not known here.",
+                "key-needed");
     }
 
     private void Challenge(HttpContext http, string? error) =>
-        http.Response.Headers.WWWAuthenticate = error is null ? $"Bearer realm=\"{_realm}\"" : $"Bearer realm=\"{_realm}\", error=\"{error}\"";
+        http.Response.Headers.WWWAuthenticate = error is null ? $"Bearer realm=\"{_realm}\""
+            : $"Bearer realm=\"{_realm}\", error=\"{error}\"";
 
     private bool IsWithinRate(HttpContext http, ApiKey? key, Access access)
     {
@@ -154,7 +165,9 @@ internal sealed class Admission
         return Rejections.ClientRate(limit);
     }
 
-    private static PartitionedRateLimiter<string> Limiter(int rate) => PartitionedRateLimiter.Create<string, string>(client => RateLimitPartition.GetTokenBucketLimiter(client, _ => new TokenBucketRateLimiterOptions
+    private static PartitionedRateLimiter<string> Limiter(int rate) =>
+        PartitionedRateLimiter.Create<string, string>(client =>
+        RateLimitPartition.GetTokenBucketLimiter(client, _ => new TokenBucketRateLimiterOptions
     {
         TokenLimit = rate,
         TokensPerPeriod = rate,

@@ -28,10 +28,12 @@ public sealed class ApiKeys
     public static ApiKeys? Parse(string setting)
     {
         var keys = new List<ApiKey>();
-        foreach (string entry in setting.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries))
+        foreach (string entry in setting.Split(',',
+            StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries))
         {
             string[] parts = entry.Split(':');
-            if (parts is not [{ Length: > 0 } name, "write" or "read", var hash] || ParseHash(hash) is not { } bytes) return null;
+            if (parts is not [{ Length: > 0 } name, "write" or "read", var hash] || ParseHash(hash) is not { } bytes)
+                return null;
             if (keys.Any(key => key.Name == name)) return null;
             keys.Add(new ApiKey(name, parts[1] == "write", bytes));
         }
@@ -42,7 +44,8 @@ public sealed class ApiKeys
     /// <summary>A hash in hexadecimal digits.</summary>
     /// <returns>Null if it is not a hash.</returns>
     public static byte[]? ParseHash(string hash) =>
-        hash.Length == 2 * SHA256.HashSizeInBytes && hash.All(char.IsAsciiHexDigit) ? Convert.FromHexString(hash) : null;
+        hash.Length == 2 * SHA256.HashSizeInBytes && hash.All(char.IsAsciiHexDigit) ? Convert.FromHexString(hash)
+            : null;
 
     /// <summary>A new key, and its hash for the settings.</summary>
     public static (string Key, string Hash) Make()
@@ -55,7 +58,8 @@ public sealed class ApiKeys
     public static string? Shown(IHeaderDictionary headers)
     {
         StringValues authorization = headers.Authorization;
-        return authorization.Count == 1 && authorization[0] is { } value && value.StartsWith(Scheme, StringComparison.OrdinalIgnoreCase)
+        return authorization.Count == 1 && authorization[0] is { } value
+            && value.StartsWith(Scheme, StringComparison.OrdinalIgnoreCase)
             ? value[Scheme.Length..].Trim()
             : null;
     }

@@ -28,7 +28,8 @@ public sealed class BookFile : IDisposable
     public SqliteConnection Connection { get; }
 
     /// <summary>Path of a module's file in a directory.</summary>
-    public static string PathOf(string directory, string module) => System.IO.Path.Combine(System.IO.Path.GetFullPath(directory), $"{module}.db");
+    public static string PathOf(string directory, string module) =>
+        System.IO.Path.Combine(System.IO.Path.GetFullPath(directory), $"{module}.db");
 
     /// <summary>Opens the file of a module.</summary>
     /// <exception cref="ShopStartException">There is none, or it is no database.</exception>
@@ -44,11 +45,13 @@ public sealed class BookFile : IDisposable
     internal static BookFile Open(string path, SqliteOpenMode mode)
     {
         bool hadLog = MarkedFile.HasLog(path);
-        var connection = new SqliteConnection(new SqliteConnectionStringBuilder { DataSource = path, Mode = mode, Pooling = false }.ToString());
+        var address = new SqliteConnectionStringBuilder { DataSource = path, Mode = mode, Pooling = false };
+        var connection = new SqliteConnection(address.ToString());
         try
         {
             connection.Open();
-            if (mode != SqliteOpenMode.ReadOnly) _ = raw.sqlite3_db_config(connection.Handle, NoCheckpointOnClose, 1, out _);
+            if (mode != SqliteOpenMode.ReadOnly)
+                _ = raw.sqlite3_db_config(connection.Handle, NoCheckpointOnClose, 1, out _);
             using SqliteCommand command = connection.CreateCommand();
             command.CommandText = "PRAGMA cache_size=-32000";
             command.ExecuteNonQuery();

@@ -18,7 +18,8 @@ namespace Shop.Platform.Data.Sqlite;
 /// no log beside it, was copied without its log.</param>
 /// <param name="Accepted">See <see cref="Books.Accepted"/>.</param>
 /// <param name="At">When it was made, in milliseconds since 1970.</param>
-internal sealed record BookMark(string Shop, long Generation, string Mark, string Before, bool IsOpening, long Accepted, long At)
+internal sealed record BookMark(string Shop, long Generation, string Mark, string Before, bool IsOpening, long Accepted,
+    long At)
 {
     private const string Schema = """
         CREATE TABLE IF NOT EXISTS book_mark (
@@ -43,7 +44,8 @@ internal sealed record BookMark(string Shop, long Generation, string Mark, strin
     public static BookMark First(long now) => new(NewId(), 1, NewId(), "", IsOpening: true, 0, now);
 
     /// <summary>The mark after this one.</summary>
-    public BookMark Next(bool isOpening, long accepted, long now) => new(Shop, Generation + 1, NewId(), Mark, isOpening, accepted, now);
+    public BookMark Next(bool isOpening, long accepted, long now) =>
+        new(Shop, Generation + 1, NewId(), Mark, isOpening, accepted, now);
 
     /// <summary>A mark of its own, for files that their owner takes as they are.</summary>
     public static BookMark Taken(long now) => new(NewId(), 2, NewId(), "", IsOpening: false, Books.AcceptNext, now);
@@ -65,13 +67,15 @@ internal sealed record BookMark(string Shop, long Generation, string Mark, strin
         command.CommandText = "SELECT shop, generation, mark, before, is_opening, accepted, at FROM book_mark";
         using SqliteDataReader row = command.ExecuteReader();
         return row.Read()
-            ? new BookMark(row.GetString(0), row.GetInt64(1), row.GetString(2), row.GetString(3), row.GetBoolean(4), row.GetInt64(5), row.GetInt64(6))
+            ? new BookMark(row.GetString(0), row.GetInt64(1), row.GetString(2), row.GetString(3), row.GetBoolean(4),
+                row.GetInt64(5), row.GetInt64(6))
             : null;
     }
 
     /// <summary>Marks a file by the prepared <see cref="Insert"/>.</summary>
     public void WriteBy(Statement insert) =>
-        insert.Set(1, Shop).Set(2, Generation).Set(3, Mark).Set(4, Before).Set(5, IsOpening ? 1 : 0).Set(6, Accepted).Set(7, At).Run();
+        insert.Set(1, Shop).Set(2, Generation).Set(3, Mark).Set(4, Before).Set(5, IsOpening ? 1 : 0).Set(6, Accepted)
+            .Set(7, At).Run();
 
     /// <summary>Marks a file that no shop has open.</summary>
     public void Write(SqliteConnection connection)
@@ -104,11 +108,13 @@ internal sealed record BookMark(string Shop, long Generation, string Mark, strin
         if (file.LacksLog) return $"{file.Name} lacks its newest writes: it was copied without {file.Name}-wal";
         if (mark.Shop != newest.Mark!.Shop) return $"{file.Name} is of another shop than {newest.Name}";
         if (mark.Mark == newest.Mark.Mark || mark.Mark == newest.Mark.Before) return null;
-        if (mark.Generation == newest.Mark.Generation) return $"{file.Name} and {newest.Name} went on apart from each other";
+        if (mark.Generation == newest.Mark.Generation)
+            return $"{file.Name} and {newest.Name} went on apart from each other";
         return $"{file.Name} is older than {newest.Name}: it is of {Time(mark.At)}, and {newest.Name} of {Time(newest.Mark.At)}";
     }
 
-    private static string Time(long at) => Timestamp.FromMilliseconds(at).ToString("yyyy-MM-ddTHH:mm:ssZ", CultureInfo.InvariantCulture);
+    private static string Time(long at) => Timestamp.FromMilliseconds(at)
+        .ToString("yyyy-MM-ddTHH:mm:ssZ", CultureInfo.InvariantCulture);
 
     private static string NewId() => Guid.NewGuid().ToString("N");
 }

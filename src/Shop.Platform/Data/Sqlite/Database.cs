@@ -127,7 +127,8 @@ public sealed class Database : IDisposable
             _writeConnection.Open();
             Configure(_writeConnection);
             Migrations.Apply(_module, _writeConnection, migrations);
-            Run(_writeConnection, "CREATE TABLE IF NOT EXISTS health_probe (id INTEGER PRIMARY KEY, probe INTEGER NOT NULL)");
+            Run(_writeConnection,
+                "CREATE TABLE IF NOT EXISTS health_probe (id INTEGER PRIMARY KEY, probe INTEGER NOT NULL)");
             Run(_writeConnection, IdempotencyKeys.Schema);
             BookMark.CreateTable(_writeConnection);
             Found = new MarkedFile(System.IO.Path.GetFileName(Path), existed, hadLog, BookMark.Of(_writeConnection));
@@ -142,7 +143,8 @@ public sealed class Database : IDisposable
         var databaseMetrics = new DatabaseMetrics(metrics, _settings.WriteQueueLimit);
         _writes = new GroupCommitWriter(_module, _writeConnection, _settings, databaseMetrics, _log, NoteDamage);
         _keys = new IdempotencyKeys(this);
-        registry.AddBeforeCollectCallback(() => databaseMetrics.Refresh(_writes.Depth, FileSize(Path), FileSize(Path + "-wal"), FreeBytes()));
+        registry.AddBeforeCollectCallback(() =>
+            databaseMetrics.Refresh(_writes.Depth, FileSize(Path), FileSize(Path + "-wal"), FreeBytes()));
     }
 
     /// <summary>Gives the file a new mark.</summary>
@@ -178,9 +180,12 @@ public sealed class Database : IDisposable
         const string Figures = "SELECT auto_vacuum, freelist_count, page_count FROM pragma_auto_vacuum, pragma_freelist_count, pragma_page_count";
         while (!end.IsCancellationRequested)
         {
-            (long mode, long free, long all) = Rows(Figures, static row => (row.GetInt64(0), row.GetInt64(1), row.GetInt64(2))).Single();
+            (long mode, long free, long all) = Rows(Figures, static row =>
+                (row.GetInt64(0), row.GetInt64(1), row.GetInt64(2))).Single();
             if (mode != Incremental || free * 10 <= all) return;
-            await Writes.WriteAsync(() => WriteResult.Commit((_giveBack ??= Writes.Prepare($"PRAGMA incremental_vacuum({PagesGivenBackAtOnce})")).Run()));
+            await Writes.WriteAsync(() =>
+                WriteResult.Commit((_giveBack ??= Writes.Prepare($"PRAGMA incremental_vacuum({PagesGivenBackAtOnce})"))
+                .Run()));
             await Task.Delay(PauseOfGivingBack, end).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
@@ -220,7 +225,8 @@ public sealed class Database : IDisposable
     }
 
     /// <summary>Notes that the file is damaged, if an error says so: it does not repair itself.</summary>
-    internal void NoteDamage(SqliteException exception) => IsDamaged |= exception.SqliteErrorCode is raw.SQLITE_CORRUPT or raw.SQLITE_NOTADB;
+    internal void NoteDamage(SqliteException exception) =>
+        IsDamaged |= exception.SqliteErrorCode is raw.SQLITE_CORRUPT or raw.SQLITE_NOTADB;
 
     /// <summary>
     /// What readers are told in place of SQLite's error, which does not say whose database it is about.
@@ -244,7 +250,8 @@ public sealed class Database : IDisposable
         }
         catch (SqliteException exception)
         {
-            _log.LogWarning("The WAL of {Path} could not be moved into it: {Error} The next start reads it there.", Path, exception.Message);
+            _log.LogWarning("The WAL of {Path} could not be moved into it: {Error} The next start reads it there.",
+                Path, exception.Message);
         }
 
         _writeConnection.Dispose();
@@ -315,7 +322,8 @@ public sealed class Database : IDisposable
     {
         try
         {
-            return Rows("SELECT freelist_count * page_size FROM pragma_freelist_count, pragma_page_size", static row => row.GetInt64(0)).Single();
+            return Rows("SELECT freelist_count * page_size FROM pragma_freelist_count, pragma_page_size", static row =>
+                row.GetInt64(0)).Single();
         }
         catch (StoreUnreadableException)
         {

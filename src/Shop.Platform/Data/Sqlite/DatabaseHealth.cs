@@ -15,7 +15,8 @@ internal sealed class DatabaseHealth(Database database, Books books) : IHealthCh
 
     private Statement? _countOn;
 
-    public async Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default)
+    public async Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context,
+        CancellationToken cancellationToken = default)
     {
         if (database.IsDamaged) return HealthCheckResult.Unhealthy("The database file is damaged: restore a copy.");
         try
@@ -26,8 +27,10 @@ internal sealed class DatabaseHealth(Database database, Books books) : IHealthCh
                 return HealthCheckResult.Healthy("Read.");
             }
 
-            long written = await database.Writes.WriteAsync(() => WriteResult.Commit((_countOn ??= database.Writes.Prepare(CountOn)).First(static row => row.Number(0))));
-            long read = database.Rows("SELECT probe FROM health_probe WHERE id = 1", static row => row.GetInt64(0)).Single();
+            long written = await database.Writes.WriteAsync(() =>
+                WriteResult.Commit((_countOn ??= database.Writes.Prepare(CountOn)).First(static row => row.Number(0))));
+            long read = database.Rows("SELECT probe FROM health_probe WHERE id = 1", static row => row.GetInt64(0))
+                .Single();
             // A later probe may have counted on since.
             return read >= written
                 ? HealthCheckResult.Healthy("Written and read.")

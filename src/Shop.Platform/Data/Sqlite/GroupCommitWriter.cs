@@ -129,7 +129,9 @@ public sealed class GroupCommitWriter
     public ValueTask<T> WriteAsync<T>(WriteCommand<T> write, [CallerMemberName] string operation = "") =>
         WriteSpans.IsTraced ? TraceAsync(write, operation) : QueueAsync(write);
 
-    /// <summary>Queues a write that is made of delegates; see <see cref="WriteAsync{T}(WriteCommand{T}, string)"/>.</summary>
+    /// <summary>
+    /// Queues a write that is made of delegates; see <see cref="WriteAsync{T}(WriteCommand{T}, string)"/>.
+    /// </summary>
     /// <param name="work">What <see cref="WriteCommand{T}.Run"/> does.</param>
     /// <param name="committed">What <see cref="WriteCommand{T}.Committed"/> does.</param>
     /// <param name="operation">Its name in a trace: the method that asks for it.</param>

@@ -29,6 +29,7 @@ internal static class Migrations
 
         DatabaseUpgradeResult result = engine.PerformUpgrade();
         if (!result.Successful)
-            throw new ShopStartException($"The database of {module} can't be migrated: {result.Error.Message}", result.Error);
+            throw new ShopStartException($"The database of {module} can't be migrated: {result.Error.Message}",
+                result.Error);
     }
 }

@@ -15,7 +15,8 @@ public static class SegmentedIndex
     /// <summary>Rows of a run. The migrations that make such indexes say the same number.</summary>
     public const int RowsPerSegment = 1024;
 
-    private const string Runs = "WITH RECURSIVE run(n) AS (SELECT @NewestSegment UNION ALL SELECT n - 1 FROM run WHERE n > @OldestSegment)";
+    private const string Runs =
+        "WITH RECURSIVE run(n) AS (SELECT @NewestSegment UNION ALL SELECT n - 1 FROM run WHERE n > @OldestSegment)";
 
     /// <summary>
     /// Whether a row that was just inserted begins a run: then the one before is complete, and is indexed in the same
@@ -30,12 +31,15 @@ public static class SegmentedIndex
     /// <param name="limit">Enough.</param>
     /// <param name="query">Runs a query; the bounds are parameters of it.</param>
     public static T[] NewestFirst<T>(
-        SegmentQueries sql, RowRange numbers, long before, long limit, Func<string, SegmentBounds, IEnumerable<T>> query)
+        SegmentQueries sql, RowRange numbers, long before, long limit,
+            Func<string, SegmentBounds, IEnumerable<T>> query)
     {
         (long oldest, long incomplete) = numbers.Runs;
-        List<T> rows = [.. query(sql.Incomplete, new SegmentBounds(SegmentStart: incomplete * RowsPerSegment, Limit: limit))];
+        List<T> rows =
+            [.. query(sql.Incomplete, new SegmentBounds(SegmentStart: incomplete * RowsPerSegment, Limit: limit))];
         long width = 1;
-        for (long newest = Math.Min(incomplete - 1, (before - 1) / RowsPerSegment); newest >= oldest && rows.Count < limit; newest -= width, width *= 2)
+        for (long newest = Math.Min(incomplete - 1, (before - 1) / RowsPerSegment); newest >= oldest
+            && rows.Count < limit; newest -= width, width *= 2)
         {
             long oldestOfThese = Math.Max(oldest, newest - width + 1);
             rows.AddRange(query($"{Runs} {sql.Indexed}",
@@ -68,13 +72,15 @@ public static class SegmentedIndex
 /// <param name="NewestSegment">The newest run that is looked into.</param>
 /// <param name="OldestSegment">The oldest run that is looked into.</param>
 /// <param name="Limit">The most rows.</param>
-public sealed record SegmentBounds(long SegmentStart = 0, long NewestSegment = 0, long OldestSegment = 0, long Limit = 0);
+public sealed record SegmentBounds(long SegmentStart = 0, long NewestSegment = 0, long OldestSegment = 0,
+    long Limit = 0);
 
 /// <summary>The numbers of the rows of a table: the first and the last that are there.</summary>
 public sealed record RowRange(long Oldest, long Newest)
 {
     /// <summary>The oldest run with a row, and the run that is not complete.</summary>
-    internal (long Oldest, long Incomplete) Runs => (Oldest / SegmentedIndex.RowsPerSegment, Newest / SegmentedIndex.RowsPerSegment);
+    internal (long Oldest, long Incomplete) Runs =>
+        (Oldest / SegmentedIndex.RowsPerSegment, Newest / SegmentedIndex.RowsPerSegment);
 }
 
 /// <summary>The same question to both parts of a table with a <see cref="SegmentedIndex"/>.</summary>

@@ -7,7 +7,8 @@ namespace Shop.Platform.Data.Sqlite;
 internal static class SqliteError
 {
     public static SqliteException Of(int code, sqlite3 connection) =>
-        new($"SQLite Error {code}: '{raw.sqlite3_errmsg(connection).utf8_to_string()}'.", code, raw.sqlite3_extended_errcode(connection));
+        new($"SQLite Error {code}: '{raw.sqlite3_errmsg(connection).utf8_to_string()}'.", code,
+            raw.sqlite3_extended_errcode(connection));
 
     public static void ThrowIfFailed(int code, sqlite3 connection)
     {

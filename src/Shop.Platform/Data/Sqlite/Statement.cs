@@ -26,7 +26,8 @@ public sealed class Statement : IDisposable
     {
         (_connection, _owner) = (connection, owner);
         AssertIsOwned();
-        SqliteError.ThrowIfFailed(raw.sqlite3_prepare_v3(connection, sql, raw.SQLITE_PREPARE_PERSISTENT, out _statement), connection);
+        SqliteError.ThrowIfFailed(raw.sqlite3_prepare_v3(connection, sql, raw.SQLITE_PREPARE_PERSISTENT,
+            out _statement), connection);
     }
 
     /// <summary>Sets a parameter to a whole number.</summary>
@@ -45,7 +46,8 @@ public sealed class Statement : IDisposable
             return this;
         }
 
-        Span<byte> buffer = value.Length <= 256 ? stackalloc byte[768] : new byte[Encoding.UTF8.GetMaxByteCount(value.Length)];
+        Span<byte> buffer = value.Length <= 256 ? stackalloc byte[768]
+            : new byte[Encoding.UTF8.GetMaxByteCount(value.Length)];
         int length = Encoding.UTF8.GetBytes(value, buffer);
         Check(raw.sqlite3_bind_text(_statement, index, (ReadOnlySpan<byte>)buffer[..length]));
         return this;
@@ -54,7 +56,8 @@ public sealed class Statement : IDisposable
     /// <summary>Sets a parameter to bytes, or to NULL.</summary>
     public Statement Set(int index, byte[]? value)
     {
-        Check(value is null ? raw.sqlite3_bind_null(_statement, index) : raw.sqlite3_bind_blob(_statement, index, value));
+        Check(value is null ? raw.sqlite3_bind_null(_statement, index)
+            : raw.sqlite3_bind_blob(_statement, index, value));
         return this;
     }
 

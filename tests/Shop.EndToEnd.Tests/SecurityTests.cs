@@ -280,7 +280,7 @@ internal sealed partial class SecurityTests
             string source = File.ReadAllText(file);
             string[] constants = [.. Constant().Matches(source).Select(constant => constant.Groups["name"].Value),
                 "sql.Indexed", "with", "rows", "columns", "ofItems", "LinesOf(file)", "SegmentedIndex.RowsPerSegment", "Conditions(filter)", "Index(filter)",
-                "table", "number", "index"];
+                "table", "number", "index", "indexed"];
             foreach (Match sql in Interpolated().Matches(source).Where(text => SqlWord().IsMatch(text.Value)))
             {
                 string[] holes = [.. Hole().Matches(sql.Value).Select(hole => hole.Groups["what"].Value).Distinct(StringComparer.Ordinal)];

@@ -7,6 +7,7 @@ import { check, fail, sleep } from 'k6';
 import { Counter, Rate, Trend } from 'k6/metrics';
 import { INVENTORY_URL, ORDER_URL, PRODUCT_URL } from './addresses.js';
 import { orderAcknowledged, unitsMoved } from './ledger.js';
+import { traceparent } from './trace.js';
 
 const TRIES = 3;
 const JSON_TYPE = { 'Content-Type': 'application/json' };
@@ -66,7 +67,7 @@ export function createProduct(name, stock) {
 export function placeOrder(customerId, items, { mayBeShort = false } = {}) {
   const body = JSON.stringify({ customer_id: customerId, items });
   const params = {
-    headers: { ...JSON_TYPE, 'Idempotency-Key': `${exec.vu.idInTest}-${exec.vu.iterationInInstance}-${Date.now()}` },
+    headers: { ...JSON_TYPE, ...traceparent(), 'Idempotency-Key': `${exec.vu.idInTest}-${exec.vu.iterationInInstance}-${Date.now()}` },
     responseCallback: http.expectedStatuses({ min: 200, max: 299 }, ...(mayBeShort ? [409] : [])),
     tags: { name: '/orders' },
     timeout: '5s',

@@ -4,7 +4,10 @@
 // Of how many orders: TRACES=0.01 is one in a hundred.
 const share = Number(__ENV.TRACES || 0);
 
-/** The header of W3C Trace Context; none unless TRACES is set. */
+/**
+ * The header of W3C Trace Context; none unless TRACES is set.
+ * @returns {Record<string, string>}
+ */
 export function traceparent() {
   if (!(share > 0)) return {};
   return { traceparent: `00-${hex(32)}-${hex(16)}-${Math.random() < share ? '01' : '00'}` };

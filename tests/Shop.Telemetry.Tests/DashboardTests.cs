@@ -64,6 +64,7 @@ internal sealed partial class DashboardTests
         {
             var start = new ProcessStartInfo(Path.Combine(Root(), "monitoring", "dashboard", "start"))
             {
+                UseShellExecute = false,
                 RedirectStandardOutput = true,
                 RedirectStandardError = true,
             };

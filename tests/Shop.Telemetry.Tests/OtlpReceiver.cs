@@ -83,9 +83,10 @@ internal sealed class OtlpReceiver : IAsyncDisposable
             {
                 await _arrived.WaitAsync(bound.Token);
             }
-            catch (OperationCanceledException)
+            catch (OperationCanceledException exception)
             {
-                throw new TimeoutException($"It did not arrive. Spans: {string.Join("; ", _spans)}. Logs: {string.Join("; ", _logs.Select(log => log.Body))}");
+                string logs = string.Join("; ", _logs.Select(log => log.Body));
+                throw new TimeoutException($"It did not arrive. Spans: {string.Join("; ", _spans)}. Logs: {logs}", exception);
             }
         }
     }

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Shop.Inventory.Contracts;
 using Shop.Platform.Requests;
 
@@ -191,4 +192,5 @@ internal sealed record OrderPage(IReadOnlyList<Order> Orders, long? Next, RowTot
 /// <summary>Orders that were deleted.</summary>
 /// <param name="Orders">How many.</param>
 /// <param name="Next">Where to go on; null if no other order is old enough.</param>
+[StructLayout(LayoutKind.Auto)]
 internal readonly record struct DeletedOrders(int Orders, long? Next);

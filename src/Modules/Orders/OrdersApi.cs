@@ -2,10 +2,8 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
-using Shop.Platform;
 using Shop.Platform.Http;
 using Shop.Platform.Modules;
-using Shop.Platform.OpenApi;
 using Shop.Platform.Requests;
 
 namespace Shop.Orders;

@@ -53,10 +53,10 @@ internal sealed class ChangeProduct(
 
     private static Problem? ProblemOf(ProductResult result, string id, ChangeConditions conditions) =>
         result.Outcome switch
-    {
-        ProductOutcome.KeyReused => IdempotencyKey.Reused,
-        ProductOutcome.Unknown => Problem.NotFound("product", id),
-        ProductOutcome.ConditionsFailed => conditions.ProblemOf(result.Entry!),
-        _ => null,
-    };
+        {
+            ProductOutcome.KeyReused => IdempotencyKey.Reused,
+            ProductOutcome.Unknown => Problem.NotFound("product", id),
+            ProductOutcome.ConditionsFailed => conditions.ProblemOf(result.Entry!),
+            _ => null,
+        };
 }

@@ -40,10 +40,10 @@ internal sealed class CreateProduct(
 
     private static Problem? ProblemOf(ProductResult result, string? id, MemoryReservation memory) =>
         result.Outcome switch
-    {
-        ProductOutcome.KeyReused => IdempotencyKey.Reused,
-        ProductOutcome.IdTaken => Problem.Conflict($"The id '{id}' is taken, or was once.", "id-taken"),
-        ProductOutcome.NoMemory => memory.Refusal,
-        _ => null,
-    };
+        {
+            ProductOutcome.KeyReused => IdempotencyKey.Reused,
+            ProductOutcome.IdTaken => Problem.Conflict($"The id '{id}' is taken, or was once.", "id-taken"),
+            ProductOutcome.NoMemory => memory.Refusal,
+            _ => null,
+        };
 }

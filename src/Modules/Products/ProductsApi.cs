@@ -1,7 +1,6 @@
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Shop.Platform.Http;
-using Shop.Platform.Modules;
 
 namespace Shop.Products;
 

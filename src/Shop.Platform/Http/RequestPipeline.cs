@@ -151,7 +151,8 @@ internal sealed class RequestPipeline(ModuleListener listener, RequestDelegate c
             QueryTimeoutException late => Rejections.QueryTimeout(late.Deadline),
             StoreUnreadableException unreadable => Unreadable(unreadable.InnerException!),
             _ => new Problem(StatusCodes.Status500InternalServerError,
-                "Something went wrong inside the shop; the log has it under the trace_id.") { Cause = exception },
+                "Something went wrong inside the shop; the log has it under the trace_id.")
+            { Cause = exception },
         };
         if (http.Response.HasStarted)
         {

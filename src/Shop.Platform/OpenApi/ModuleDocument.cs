@@ -212,8 +212,14 @@ internal static partial class ModuleDocument
         IOpenApiSchema schema = field.DescribedSchema(document);
         // A page for trying it out sends what has an example, so only what must be sent has one.
         if (!field.IsRequired && schema is OpenApiSchema own) own.Examples = null;
-        return new OpenApiParameter { Name = field.Name, In = location, Required = field.IsRequired,
-            Description = field.Description, Schema = schema };
+        return new OpenApiParameter
+        {
+            Name = field.Name,
+            In = location,
+            Required = field.IsRequired,
+            Description = field.Description,
+            Schema = schema
+        };
     }
 
     private static OpenApiRequestBody Body(JsonRequestBody body, OpenApiDocument document)
@@ -253,8 +259,12 @@ internal static partial class ModuleDocument
         {
             ["type"] = Text("about:blank, or the kind of problem as a URN.", "urn:shop:problem:queue-full"),
             ["title"] = Text("The status in words.", "Service Unavailable"),
-            ["status"] = new OpenApiSchema { Type = JsonSchemaType.Integer, Description = "The HTTP status code.",
-                Examples = [503] },
+            ["status"] = new OpenApiSchema
+            {
+                Type = JsonSchemaType.Integer,
+                Description = "The HTTP status code.",
+                Examples = [503]
+            },
             ["detail"] = Text("What is wrong with this request.",
                 "Too many writes are waiting; try again in a second."),
             ["error"] = Text("The one line that a person reads.",
@@ -264,8 +274,11 @@ internal static partial class ModuleDocument
             {
                 Type = JsonSchemaType.Object,
                 Description = "Field path to messages: every fault of the request.",
-                AdditionalProperties = new OpenApiSchema { Type = JsonSchemaType.Array,
-                    Items = new OpenApiSchema { Type = JsonSchemaType.String } },
+                AdditionalProperties = new OpenApiSchema
+                {
+                    Type = JsonSchemaType.Array,
+                    Items = new OpenApiSchema { Type = JsonSchemaType.String }
+                },
             },
         },
     };

@@ -79,8 +79,13 @@ internal static class ResponseHeaders
     {
         Description = description,
         Required = true,
-        Schema = new OpenApiSchema { Type = JsonSchemaType.Integer, Format = "int64", Minimum = "0",
-            Examples = [JsonValue.Create(example)] },
+        Schema = new OpenApiSchema
+        {
+            Type = JsonSchemaType.Integer,
+            Format = "int64",
+            Minimum = "0",
+            Examples = [JsonValue.Create(example)]
+        },
     };
 
     private static OpenApiHeader Sometimes(string description, OpenApiSchema schema) =>

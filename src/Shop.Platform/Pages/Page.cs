@@ -29,7 +29,8 @@ public sealed class Page(string title, RazorSlice body) : IResult
     /// <summary>The page that a browser gets instead of a problem.</summary>
     internal static void WriteError(HttpContext http, ErrorModel error) =>
         new Page(ReasonPhrases.GetReasonPhrase(error.Status),
-            new Pages_Error { Model = error }) { Status = error.Status }.Write(http);
+            new Pages_Error { Model = error })
+        { Status = error.Status }.Write(http);
 
     private void Write(HttpContext http)
     {

@@ -25,8 +25,11 @@ public sealed class RequestBody : IDisposable
     /// <summary>Deepest nesting of objects and lists.</summary>
     internal const int MaxDepth = 32;
 
-    private static readonly JsonDocumentOptions Strict = new() { AllowDuplicateProperties = false,
-        MaxDepth = MaxDepth };
+    private static readonly JsonDocumentOptions Strict = new()
+    {
+        AllowDuplicateProperties = false,
+        MaxDepth = MaxDepth
+    };
 
     private readonly JsonDocument? _document;
     private readonly Problem? _unreadable;

@@ -1,7 +1,6 @@
 using Dapper;
 using Microsoft.Data.Sqlite;
 using Shop.Inventory.Contracts;
-using Shop.Platform;
 using Shop.Platform.Data.Sqlite;
 using Shop.Platform.Modules;
 using Shop.Platform.Requests;
@@ -177,7 +176,11 @@ internal sealed class SqliteStockStore : IStockStore
         Movement[] rows = SegmentedIndex.NewestFirst(sql, numbers, bound, limit, (text, segment) =>
             connection.Query<Movement>(text, new
             {
-                productId, before = bound, segment.SegmentStart, segment.NewestSegment, segment.OldestSegment,
+                productId,
+                before = bound,
+                segment.SegmentStart,
+                segment.NewestSegment,
+                segment.OldestSegment,
                 segment.Limit,
             }));
         return rows.Length < limit && OpeningBalance(connection, productId) is { } opening ? [.. rows, opening] : rows;
@@ -189,7 +192,11 @@ internal sealed class SqliteStockStore : IStockStore
         long movements = SegmentedIndex.Count(sql, Ledger.Movements.Numbers(connection), atMost, (text, segment) =>
             connection.ExecuteScalar<long>(text, new
             {
-                productId, segment.SegmentStart, segment.NewestSegment, segment.OldestSegment, segment.Limit,
+                productId,
+                segment.SegmentStart,
+                segment.NewestSegment,
+                segment.OldestSegment,
+                segment.Limit,
             }));
         return movements < atMost && OpeningBalance(connection, productId) is not null ? movements + 1 : movements;
     }

@@ -10,6 +10,8 @@ namespace Shop.Orders.Storage.Sqlite;
 /// <summary>The statements of the commands, prepared once. They are used on the writer's thread alone.</summary>
 internal sealed class OrderWrites
 {
+    private const int Segment = SegmentedIndex.RowsPerSegment;
+
     private readonly bool _keepsForEver;
     private readonly ProductSnapshots _snapshots;
     private readonly Statement _insert, _insertLine, _indexByCustomer, _indexByProduct;
@@ -19,7 +21,6 @@ internal sealed class OrderWrites
 
     public OrderWrites(Database database, bool keepsForEver)
     {
-        const int Segment = SegmentedIndex.RowsPerSegment;
         Statement Prepare(string sql) => database.Writes.Prepare(sql);
         _keepsForEver = keepsForEver;
         Keys = database.Keys;
@@ -73,22 +74,7 @@ internal sealed class OrderWrites
             UPDATE retention SET orders_deleted = orders_deleted + ?1, newest_order = max(newest_order, ?2)
             """);
         // In this order: each finds its rows by what the next ones delete.
-        _deletions =
-        [
-            Prepare($"""
-                DELETE FROM orders_by_product WHERE run = ?1 / {Segment} AND order_seq = ?1
-                AND product_id IN (SELECT product_id FROM lines_of_orders WHERE order_seq = ?1)
-                """),
-            Prepare($"""
-                DELETE FROM orders_by_customer WHERE run = ?1 / {Segment} AND order_seq = ?1
-                AND customer_id = (SELECT customer_id FROM orders WHERE seq = ?1)
-                """),
-            Prepare("DELETE FROM order_lines WHERE order_seq = ?1"),
-            Prepare("DELETE FROM order_items WHERE order_seq = ?1"),
-            Prepare("DELETE FROM order_events WHERE order_seq = ?1"),
-            Prepare("DELETE FROM kept_orders WHERE order_seq = ?1"),
-            Prepare("DELETE FROM orders WHERE seq = ?1"),
-        ];
+        _deletions = Deletions(Prepare);
     }
 
     /// <summary>The table of the orders.</summary>
@@ -172,4 +158,21 @@ internal sealed class OrderWrites
         if (deleted > 0) _noteDeleted.Set(1, deleted).Set(2, Table.NewestDeleted).Run();
         return deleted;
     }
+
+    private static Statement[] Deletions(Func<string, Statement> prepare) =>
+    [
+        prepare($"""
+            DELETE FROM orders_by_product WHERE run = ?1 / {Segment} AND order_seq = ?1
+            AND product_id IN (SELECT product_id FROM lines_of_orders WHERE order_seq = ?1)
+            """),
+        prepare($"""
+            DELETE FROM orders_by_customer WHERE run = ?1 / {Segment} AND order_seq = ?1
+            AND customer_id = (SELECT customer_id FROM orders WHERE seq = ?1)
+            """),
+        prepare("DELETE FROM order_lines WHERE order_seq = ?1"),
+        prepare("DELETE FROM order_items WHERE order_seq = ?1"),
+        prepare("DELETE FROM order_events WHERE order_seq = ?1"),
+        prepare("DELETE FROM kept_orders WHERE order_seq = ?1"),
+        prepare("DELETE FROM orders WHERE seq = ?1"),
+    ];
 }

@@ -10,6 +10,8 @@ namespace Shop.Monitoring.Tests;
 /// </summary>
 internal sealed partial class DeploymentTests
 {
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(1);
+
     private static readonly string[] ComposeFiles =
         ["docker-compose.yml", "monitoring/load.compose.yml", "monitoring/linux.compose.yml", "loadtest/advanced/docker-compose.yml"];
 
@@ -252,10 +254,10 @@ internal sealed partial class DeploymentTests
     [Test]
     public void Given_the_image_then_it_is_what_the_project_builds_and_runs_as_it_promises()
     {
-        string framework = Regex.Match(Repository.Text("Directory.Build.props"), @"<TargetFramework>net(?<version>[\d.]+)</").Groups["version"].Value;
+        string framework = Regex.Match(Repository.Text("Directory.Build.props"), @"<TargetFramework>net(?<version>[\d.]+)</", RegexOptions.ExplicitCapture, Patience).Groups["version"].Value;
         Assert.Multiple(() =>
         {
-            Assert.That(Instructions("FROM").Select(from => Regex.Replace(from, "@sha256:[0-9a-f]+", "")), Is.EqualTo(new[]
+            Assert.That(Instructions("FROM").Select(from => Regex.Replace(from, "@sha256:[0-9a-f]+", "", RegexOptions.None, Patience)), Is.EqualTo(new[]
             {
                 $"mcr.microsoft.com/dotnet/sdk:{framework}-noble-aot AS build",
                 $"mcr.microsoft.com/dotnet/runtime-deps:{framework}-noble-chiseled AS for-native",
@@ -306,7 +308,7 @@ internal sealed partial class DeploymentTests
                 eval "image=\${$#}"
                 [ "$1" = pull ] || echo "${image%:*}@sha256:$(printf %s "$image" | sha256sum | cut -d' ' -f1)"
                 """);
-            File.SetUnixFileMode(docker, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+            if (!OperatingSystem.IsWindows()) File.SetUnixFileMode(docker, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
             for (int run = 0; run < 2; run++) // the second changes nothing
             {
                 (int exitCode, string output) = Bash(folder, "monitoring/pin");
@@ -344,7 +346,7 @@ internal sealed partial class DeploymentTests
             string docker = Path.Combine(folder, "bin", "docker");
             Directory.CreateDirectory(Path.GetDirectoryName(docker)!);
             File.WriteAllText(docker, "#!/bin/sh\nexit 1\n");
-            File.SetUnixFileMode(docker, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+            if (!OperatingSystem.IsWindows()) File.SetUnixFileMode(docker, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
             (int exitCode, string output) = Bash(folder, Repository.PathOf("tests", "containers", "run"), ci);
             Assert.That(exitCode, Is.EqualTo(expected), output);
             Assert.That(output, Does.Contain("no Docker engine"));
@@ -388,7 +390,7 @@ internal sealed partial class DeploymentTests
     private static string[] Instructions(string name) =>
         [.. Dockerfile.Split('\n').Where(line => line.StartsWith($"{name} ", StringComparison.Ordinal)).Select(line => line[(name.Length + 1)..].Trim())];
 
-    private static string Variable(string name) => Regex.Match(Dockerfile, $@"{name}=(?<value>\S*)").Groups["value"].Value;
+    private static string Variable(string name) => Regex.Match(Dockerfile, $@"{name}=(?<value>\S*)", RegexOptions.ExplicitCapture, Patience).Groups["value"].Value;
 
     private static int Seconds(string? duration) => int.Parse(duration!.TrimEnd('s'));
 

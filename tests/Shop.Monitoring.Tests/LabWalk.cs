@@ -230,7 +230,7 @@ internal sealed partial class LabWalk : IAsyncDisposable
 
     private Process Start(string program, params string[] arguments)
     {
-        var start = new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true, RedirectStandardError = true, WorkingDirectory = _directory };
+        var start = new ProcessStartInfo(program, arguments) { UseShellExecute = false, RedirectStandardOutput = true, RedirectStandardError = true, WorkingDirectory = _directory };
         Process process = Process.Start(start)!;
         process.OutputDataReceived += (_, line) => Note(program, line.Data);
         process.ErrorDataReceived += (_, line) => Note(program, line.Data);
@@ -253,7 +253,7 @@ internal sealed partial class LabWalk : IAsyncDisposable
             .Replace("src/Shop.Host/data/", $"{_directory}/")
             .Replace("dotnet run -c Release --project loadtest/Shop.Traffic --", $"dotnet {TrafficProgram} {string.Join(' ', Shops())}");
         script = Seconds().Replace(script, match => $"--seconds {Math.Max(1, int.Parse(match.Groups["seconds"].Value) / Speed)}");
-        var start = new ProcessStartInfo("bash", ["-euc", script]) { RedirectStandardOutput = true, RedirectStandardError = true, WorkingDirectory = _directory };
+        var start = new ProcessStartInfo("bash", ["-euc", script]) { UseShellExecute = false, RedirectStandardOutput = true, RedirectStandardError = true, WorkingDirectory = _directory };
         using Process shell = Process.Start(start)!;
         Task<string> errors = shell.StandardError.ReadToEndAsync();
         string output = await shell.StandardOutput.ReadToEndAsync();

@@ -135,7 +135,7 @@ internal sealed class OrderRetentionTests
         _retention = new OrderRetention(_store, _metrics, _inventory, _files.Context);
     }
 
-    private Task InsertAsync(params Order[] orders) =>
+    private Task<PlaceResult[]> InsertAsync(params Order[] orders) =>
         Task.WhenAll(orders.Select(order => _store.PlaceAsync(order, new ReservationId(order.Id, 1), null, null).AsTask()));
 
     private async Task<IEnumerable<string>> IdsAsync() =>

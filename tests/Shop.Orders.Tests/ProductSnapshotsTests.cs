@@ -72,7 +72,7 @@ internal sealed class ProductSnapshotsTests
 
     private static Order Of(string id, OrderLine[] lines) => new(id, "c", OrderStatus.Created, lines.Sum(line => line.TotalCents), 0, 0, lines);
 
-    private static Task PlaceAsync(SqliteOrderStore store, Order[] orders) =>
+    private static Task<PlaceResult[]> PlaceAsync(SqliteOrderStore store, Order[] orders) =>
         Task.WhenAll(orders.Select(order => store.PlaceAsync(order, new ReservationId(order.Id, 0), null, null).AsTask()));
 
     private static long Pages(ModuleFiles files) => Number(files, "PRAGMA page_count");

@@ -49,9 +49,9 @@ namespace Samples.Orders
             {
                 GC.KeepAlive(null);
             }
-            catch (Microsoft.Data.Sqlite.SqliteException)
+            catch (Microsoft.Data.Sqlite.SqliteException exception)
             {
-                throw new InvalidOperationException("Wrong.");
+                throw new InvalidOperationException("Wrong.", exception);
             }
         }
     }

@@ -1,5 +1,5 @@
-# native: compiled for the processor, needs no .NET. runtime: for the .NET runtime, built in a fraction of the time.
-ARG PROGRAM=native
+# runtime: for the .NET runtime. native: compiled for the processor, needs no .NET, takes minutes to build.
+ARG PROGRAM=runtime
 
 FROM mcr.microsoft.com/dotnet/sdk:10.0-noble-aot AS build
 ARG PROGRAM

@@ -121,7 +121,7 @@ internal sealed partial class PageTests
         await Expect(page.Locator("tbody tr").First).ToContainTextAsync("received");
         await page.GetByLabel("Units").FillAsync("8");
         await page.GetByRole(AriaRole.Button, new() { Name = "Decrease" }).ClickAsync();
-        await Expect(page.GetByRole(AriaRole.Alert)).ToContainTextAsync($"{product} has 7, 8 should go");
+        await Expect(page.GetByRole(AriaRole.Alert)).ToContainTextAsync($"only 7 of {product} can be removed, not 8");
         Assert.That(await _shop.StockAsync(product), Is.EqualTo((7, 7, 0)));
     }
 

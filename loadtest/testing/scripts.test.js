@@ -122,10 +122,12 @@ test('given the smoke scenario, when it is written to Prometheus, then by the na
   const expected = real.map(({ labels }) => key(labels));
   assert.deepEqual(expected.filter((labels) => !written.has(labels) && !maybe(labels)), []);
   assert.deepEqual([...written.keys()].filter((labels) => !expected.includes(labels) && !maybe(labels)), []);
+  // Few orders are sent twice, so this check is told now and then.
+  const seldom = (labels) => labels.check === 'sent twice, it is one order';
   for (const { labels, seconds } of real) {
     const times = written.get(key(labels));
     // Setup and the flash sale are told once; teardown may wait for what a cancelled order gives back.
     if (seconds.length === 1 && times && !maybe(key(labels)) && labels.group !== '::teardown') assert.equal(times.length, 1, key(labels));
-    if (seconds.length > 10) assert.ok(times.length > 5 && times.length <= pushes.length, key(labels)); // told as it changes
+    if (seconds.length > 10 && !seldom(labels)) assert.ok(times.length > 5 && times.length <= pushes.length, key(labels)); // told as it changes
   }
 });

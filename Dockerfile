@@ -1,12 +1,5 @@
-# runtime: for the .NET runtime. native: compiled for the processor, needs no .NET, takes minutes to build.
-ARG PROGRAM=runtime
-
-FROM mcr.microsoft.com/dotnet/sdk:10.0-noble-aot AS build
-ARG PROGRAM
+FROM mcr.microsoft.com/dotnet/sdk:10.0 AS build
 WORKDIR /source
-RUN if [ "$PROGRAM" = native ]; then \
-      echo "-p:PublishProfile=linux-$(uname -m | sed 's/x86_64/x64/; s/aarch64/arm64/')"; \
-    fi >/profile
 
 # Restored apart from the source: only a change of the projects restores again.
 COPY global.json Directory.Build.props Directory.Packages.props ./
@@ -17,21 +10,18 @@ COPY src/Shop.Platform/Shop.Platform.csproj src/Shop.Platform/packages.lock.json
 COPY src/Modules/Inventory/Shop.Inventory.csproj src/Modules/Inventory/packages.lock.json src/Modules/Inventory/
 COPY src/Modules/Orders/Shop.Orders.csproj src/Modules/Orders/packages.lock.json src/Modules/Orders/
 COPY src/Modules/Products/Shop.Products.csproj src/Modules/Products/packages.lock.json src/Modules/Products/
-RUN dotnet restore --locked-mode src/Shop.Host $(cat /profile)
+RUN dotnet restore --locked-mode src/Shop.Host
 
 COPY .editorconfig ./
 COPY src src
 ARG VERSION=0.1.0
 ARG REVISION=unknown
-RUN dotnet publish src/Shop.Host --no-restore -c Release -o /app $(cat /profile) \
+RUN dotnet publish src/Shop.Host --no-restore -c Release -o /app \
       -p:Version="$VERSION" -p:SourceRevisionId="$REVISION" \
  && mkdir /data
 
 # No shell, no package manager.
-FROM mcr.microsoft.com/dotnet/runtime-deps:10.0-noble-chiseled AS for-native
-FROM mcr.microsoft.com/dotnet/aspnet:10.0-noble-chiseled AS for-runtime
-
-FROM for-${PROGRAM}
+FROM mcr.microsoft.com/dotnet/aspnet:10.0-noble-chiseled
 ARG VERSION=0.1.0
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="Shop" \

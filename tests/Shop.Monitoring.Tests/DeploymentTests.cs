@@ -259,10 +259,8 @@ internal sealed partial class DeploymentTests
         {
             Assert.That(Instructions("FROM").Select(from => Regex.Replace(from, "@sha256:[0-9a-f]+", "", RegexOptions.None, Patience)), Is.EqualTo(new[]
             {
-                $"mcr.microsoft.com/dotnet/sdk:{framework}-noble-aot AS build",
-                $"mcr.microsoft.com/dotnet/runtime-deps:{framework}-noble-chiseled AS for-native",
-                $"mcr.microsoft.com/dotnet/aspnet:{framework}-noble-chiseled AS for-runtime",
-                "for-${PROGRAM}",
+                $"mcr.microsoft.com/dotnet/sdk:{framework} AS build",
+                $"mcr.microsoft.com/dotnet/aspnet:{framework}-noble-chiseled",
             }));
             Assert.That(Instructions("EXPOSE"), Is.EqualTo(new[] { "5001 5002 5003" }));
             Assert.That(Instructions("ENTRYPOINT"), Is.EqualTo(new[] { "[\"/app/Shop.Host\"]" }));

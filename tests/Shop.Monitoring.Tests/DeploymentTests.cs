@@ -291,7 +291,7 @@ internal sealed partial class DeploymentTests
         string folder = Directory.CreateTempSubdirectory("shop-pin-").FullName;
         try
         {
-            string[] files = ["docker-compose.yml", "monitoring/load.compose.yml", "loadtest/advanced/docker-compose.yml", "Dockerfile", "monitoring/pin"];
+            string[] files = ["docker-compose.yml", "monitoring/load.compose.yml", "monitoring/traces.compose.yml", "loadtest/advanced/docker-compose.yml", "Dockerfile", "Dockerfile.native", "monitoring/pin"];
             foreach (string file in files)
             {
                 Directory.CreateDirectory(Path.GetDirectoryName(Path.Combine(folder, file))!);
@@ -326,7 +326,7 @@ internal sealed partial class DeploymentTests
                 }
             }
 
-            Assert.That(pinned, Is.EqualTo(5 + 1 + 3 + 3), "every image that is not built here");
+            Assert.That(pinned, Is.EqualTo(5 + 1 + 3 + 2 + 2 + 2), "every image that is not built here");
         }
         finally
         {

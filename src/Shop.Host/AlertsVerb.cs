@@ -17,7 +17,8 @@ internal static class AlertsVerb
         catch (IOException exception) when (exception.InnerException is AddressInUseException)
         {
             throw new ShopStartException(
-                $"a port is in use: {exception.Message.TrimEnd('.')}. Choose another with {ShopSettings.AlertsPortKey}");
+                $"a port is in use: {exception.Message.TrimEnd('.')}. "
+                + $"Choose another with {ShopSettings.AlertsPortKey}");
         }
 
         page.Services.GetRequiredService<ILoggerFactory>().CreateLogger("Shop")

@@ -21,7 +21,8 @@ internal static class FileVerbs
         BackupManifest manifest = Backup.Make(settings.DataDirectory, target, Modules,
             BuildInfo.Of(typeof(FileVerbs).Assembly).Version);
         Console.WriteLine(
-            $"Backed up {Path.GetFullPath(settings.DataDirectory)} to {Path.GetFullPath(target)}: {Summary(manifest)}.");
+            $"Backed up {Path.GetFullPath(settings.DataDirectory)} to {Path.GetFullPath(target)}: "
+            + $"{Summary(manifest)}.");
         return 0;
     });
 
@@ -30,7 +31,8 @@ internal static class FileVerbs
         (string source, ShopSettings settings) = DirectoryAnd(args, "restore");
         BackupManifest manifest = Backup.Restore(source, settings.DataDirectory);
         Console.WriteLine(
-            $"Restored {Path.GetFullPath(source)} into {Path.GetFullPath(settings.DataDirectory)}: {Summary(manifest)}.");
+            $"Restored {Path.GetFullPath(source)} into {Path.GetFullPath(settings.DataDirectory)}: "
+            + $"{Summary(manifest)}.");
         return 0;
     });
 
@@ -71,7 +73,8 @@ internal static class FileVerbs
     {
         ShopSettings settings = ShopHost.SettingsOf(args);
         Database.Compact(settings.DataDirectory, Modules);
-        Console.WriteLine($"The files in {Path.GetFullPath(settings.DataDirectory)} have no free space, and give back what becomes free from now on.");
+        Console.WriteLine($"The files in {Path.GetFullPath(settings.DataDirectory)} have no free space, "
+            + "and give back what becomes free from now on.");
         return 0;
     });
 

@@ -12,7 +12,8 @@ internal static class StartFailure
         ShopStartException start => start.Message,
         OperationCanceledException => "it was told to stop meanwhile",
         IOException { InnerException: AddressInUseException } inUse =>
-            $"a port is in use: {inUse.Message.TrimEnd('.')}. Choose another with Shop:Products:Port, Shop:Orders:Port or Shop:Inventory:Port",
+            $"a port is in use: {inUse.Message.TrimEnd('.')}. "
+            + "Choose another with Shop:Products:Port, Shop:Orders:Port or Shop:Inventory:Port",
         System.Net.Sockets.SocketException socket => $"Shop:BindAddress can't be used: {socket.Message}",
         _ => null,
     };

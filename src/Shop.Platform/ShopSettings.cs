@@ -110,7 +110,11 @@ public sealed record ShopSettings
             reader.Reject("Shop:ReadsNeedKey is true, but Shop:ApiKeys names no key");
         foreach (IGrouping<int, ModuleIdentity> port in modules.GroupBy(module => settings.Ports[module.Name])
             .Where(port => port.Key != 0 && port.Count() > 1))
-            reader.Reject($"{string.Join(" and ", port.Select(PortKey))} have the same port, {port.Key}; each service needs a port of its own");
+        {
+            reader.Reject($"{string.Join(" and ", port.Select(PortKey))} have the same port, {port.Key}; "
+                + "each service needs a port of its own");
+        }
+
         reader.RejectUnknownKeys();
         reader.ThrowIfWrong();
         return settings;
@@ -210,8 +214,10 @@ public sealed record ShopSettings
         {
             foreach ((string key, string? value) in configuration.GetSection("Shop").AsEnumerable())
             {
-                if (value is not null && !_known.Contains(key))
-                    _wrong.Add($"{key} is not a setting{(Spelling.Question(key, _known) is { Length: > 0 } question ? question : $"; the settings are {string.Join(", ", _known)}")}");
+                if (value is null || _known.Contains(key)) continue;
+                string question = Spelling.Question(key, _known);
+                string hint = question.Length > 0 ? question : $"; the settings are {string.Join(", ", _known)}";
+                _wrong.Add($"{key} is not a setting{hint}");
             }
         }
 

@@ -1,44 +1,24 @@
 using Shop.Inventory.Contracts;
 using Shop.Inventory.Storage.Sqlite;
 using Shop.Platform.Data.Sqlite;
-using Shop.Testing;
 
 namespace Shop.Inventory.Tests;
 
 /// <summary>What is bounded in number: at its edge, below it and above it.</summary>
-internal sealed class EdgeTests
+internal sealed class EdgeTests : StockFixture
 {
-    private ModuleFiles _files = null!;
-    private SqliteStockStore _store = null!;
-    private InventoryMetrics _metrics = null!;
-    private Reservations _inventory = null!;
-
-    private GroupCommitWriter Writes => _files.Context.Database.Writes;
-
-    [SetUp]
-    public void Open()
-    {
-        _files = new ModuleFiles(new InventoryModule());
-        _store = new SqliteStockStore(_files.Context);
-        _metrics = new InventoryMetrics(_store, _files.Context);
-        _inventory = new Reservations(_store, _metrics);
-    }
-
-    [TearDown]
-    public void Close() => _files.Dispose();
-
     [Test]
     public async Task Given_levels_around_the_edges_then_none_is_out_one_to_nine_are_low_and_ten_is_in_stock()
     {
-        await _inventory.OpenAsync(
+        await Reservations.OpenAsync(
             [.. new long[] { 0, 1, 9, 10, 11 }.Select(level => new OpeningStock($"p{level}", level))]);
         Assert.That(await StatesAsync(), Is.EqualTo((1, 2, 2)));
-        await _inventory.ReserveAsync(new("o", 1), [new("p1", 1), new("p10", 1)]);
+        await Reservations.ReserveAsync(new("o", 1), [new("p1", 1), new("p10", 1)]);
         Assert.That(await StatesAsync(), Is.EqualTo((2, 2, 1)), "what is reserved can't be sold");
 
         async Task<(double Out, double Low, double InStock)> StatesAsync()
         {
-            IReadOnlyDictionary<string, double> metrics = await _files.MetricsAsync();
+            IReadOnlyDictionary<string, double> metrics = await Files.MetricsAsync();
             double Of(string state) =>
                 metrics.Single(series => series.Key.StartsWith("inventory_products{", StringComparison.Ordinal)
                 && series.Key.Contains($"\"{state}\"", StringComparison.Ordinal)).Value;
@@ -51,7 +31,7 @@ internal sealed class EdgeTests
     [TestCase(51)]
     public async Task Given_products_then_the_fifty_with_the_lowest_levels_have_a_series_and_it_goes_when_they_are_not_among_them(int products)
     {
-        await _inventory.OpenAsync(
+        await Reservations.OpenAsync(
             [.. Enumerable.Range(1, products).Select(level => new OpeningStock($"p{level}", level))]);
         Assert.That(await ShownAsync(),
             Is.EquivalentTo(Enumerable.Range(1, Math.Min(50, products)).Select(level => ($"p{level}", (double)level))));
@@ -60,7 +40,7 @@ internal sealed class EdgeTests
             .Select(level => ($"p{level}", (double)level)).Append(("p1", 1001d)).Take(50);
         Assert.That(await ShownAsync(), Is.EquivalentTo(expected));
 
-        async Task<(string ProductId, double Level)[]> ShownAsync() => [.. (await _files.MetricsAsync())
+        async Task<(string ProductId, double Level)[]> ShownAsync() => [.. (await Files.MetricsAsync())
             .Where(series => series.Key.StartsWith("inventory_stock_level{", StringComparison.Ordinal))
             .Select(series => (series.Key.Split("product_id=\"")[1].Split('"')[0], series.Value))];
     }
@@ -68,7 +48,7 @@ internal sealed class EdgeTests
     [Test]
     public async Task Given_movements_around_the_ends_of_runs_then_every_list_and_count_is_what_a_model_says()
     {
-        await _inventory.OpenAsync([new("p0", 0), new("p1", 0), new("p2", 0)]);
+        await Reservations.OpenAsync([new("p0", 0), new("p1", 0), new("p2", 0)]);
         var made = new List<(long Id, string ProductId)>();
         foreach (int more in new[] { 1, 1022, 1, 1, 1022, 1, 1, 1500 })
         {
@@ -76,7 +56,7 @@ internal sealed class EdgeTests
             {
                 string[] products = [.. Enumerable.Range(made.Count, more).Select(n => $"p{n % 3}")];
                 return WriteResult.Commit(products.Select(product =>
-                    (_store.Ledger.Append(MovementKind.Received, product, 1, null, DateTime.UnixEpoch)!.Value.Id, product)).ToArray());
+                    (Store.Ledger.Append(MovementKind.Received, product, 1, null, DateTime.UnixEpoch)!.Value.Id, product)).ToArray());
             }));
             foreach (string product in new[] { "p0", "p2" })
             {
@@ -86,7 +66,7 @@ internal sealed class EdgeTests
                 {
                     foreach (int limit in new[] { 1, 340, 5000 })
                     {
-                        Assert.That(_store.ListMovementsAsync(product, before, limit,
+                        Assert.That(Store.ListMovementsAsync(product, before, limit,
                             default).AsTask().Result.Page.Rows.Select(row => row.Id),
                             Is.EqualTo(all.Where(id => before is null || id < before).Take(limit)),
                                 $"{limit} of {product} before {before} of {made.Count}");
@@ -109,33 +89,33 @@ internal sealed class EdgeTests
     [TestCase(2001)]
     public async Task Given_old_movements_as_many_as_are_read_or_written_at_once_then_all_of_them_are_compacted_and_the_young_stay(int old)
     {
-        await _inventory.OpenAsync([new("a", 0)]);
+        await Reservations.OpenAsync([new("a", 0)]);
         DateTime edge = DateTime.UtcNow.AddHours(1);
         await Writes.WriteAsync(() =>
         {
-            for (int n = 0; n < old; n++) _store.Ledger.Append(MovementKind.Received, "a", 2, null, edge);
-            for (int n = 0; n < 3; n++) _store.Ledger.Append(MovementKind.Received, "a", 1, null,
+            for (int n = 0; n < old; n++) Store.Ledger.Append(MovementKind.Received, "a", 2, null, edge);
+            for (int n = 0; n < 3; n++) Store.Ledger.Append(MovementKind.Received, "a", 1, null,
                 edge.AddMilliseconds(1));
             return WriteResult.Commit(0);
         });
-        await new StockCheckpoint(_store.Ledger, Writes).RunAsync();
-        await _inventory.FoldMovementsAsync(edge, _ => new HashSet<string>(), default);
-        Assert.That(_store.NewestMovementsAsync("a", 10, default).AsTask().Result.Select(row => (row.Kind, row.OnHand)),
+        await new StockCheckpoint(Store.Ledger, Writes).RunAsync();
+        await Reservations.FoldMovementsAsync(edge, _ => new HashSet<string>(), default);
+        Assert.That(Store.NewestMovementsAsync("a", 10, default).AsTask().Result.Select(row => (row.Kind, row.OnHand)),
             Is.EqualTo(new[] { ("received", (2L * old) + 3), ("received", (2L * old) + 2), ("received", (2L * old) + 1),
                 ("opening", 2L * old) }));
-        Assert.That((await _files.MetricsAsync())["""inventory_movements_deleted_total{service="inventory-service"}"""],
+        Assert.That((await Files.MetricsAsync())["""inventory_movements_deleted_total{service="inventory-service"}"""],
             Is.EqualTo(old));
     }
 
     [Test]
     public async Task Given_a_list_that_ends_with_an_opening_balance_when_it_has_as_many_rows_as_are_asked_for_then_the_balance_is_one_of_them()
     {
-        await _inventory.OpenAsync([new("a", 5)]);
-        await new StockCheckpoint(_store.Ledger, Writes).RunAsync();
-        await _inventory.FoldMovementsAsync(DateTime.UtcNow.AddHours(1), _ => new HashSet<string>(), default);
+        await Reservations.OpenAsync([new("a", 5)]);
+        await new StockCheckpoint(Store.Ledger, Writes).RunAsync();
+        await Reservations.FoldMovementsAsync(DateTime.UtcNow.AddHours(1), _ => new HashSet<string>(), default);
         for (int n = 0; n < 2; n++) await MoveAsync(MovementKind.Received, "a", 1);
         string[] Kinds(int limit) =>
-            [.. _store.NewestMovementsAsync("a", limit, default).AsTask().Result.Select(row => row.Kind)];
+            [.. Store.NewestMovementsAsync("a", limit, default).AsTask().Result.Select(row => row.Kind)];
         Assert.That((Kinds(2), Kinds(3), Kinds(4)), Is.EqualTo((
             new[] { "received", "received" }, new[] { "received", "received", "opening" },
             new[] { "received", "received", "opening" })));
@@ -144,9 +124,9 @@ internal sealed class EdgeTests
     }
 
     private long Count(string product, long atMost) =>
-        _files.Context.Database.Read(connection => _store.CountMovements(connection, product, atMost));
+        Files.Context.Database.Read(connection => Store.CountMovements(connection, product, atMost));
 
     private Task<AppendedMovement?> MoveAsync(MovementKind kind, string productId, long units) =>
         Writes.WriteAsync(() =>
-            WriteResult.Commit(_store.Ledger.Append(kind, productId, units, null, DateTime.UtcNow)));
+            WriteResult.Commit(Store.Ledger.Append(kind, productId, units, null, DateTime.UtcNow)));
 }

@@ -5,32 +5,12 @@ using Shop.Inventory.Contracts;
 using Shop.Inventory.Storage.Sqlite;
 using Shop.Platform.Data.Sqlite;
 using Shop.Platform.Requests;
-using Shop.Testing;
 
 namespace Shop.Inventory.Tests;
 
 /// <summary>Old movements go into opening balances, and the books are in balance at any time.</summary>
-internal sealed class MovementCompactionTests
+internal sealed class MovementCompactionTests : StockFixture
 {
-    private ModuleFiles _files = null!;
-    private SqliteStockStore _store = null!;
-    private InventoryMetrics _metrics = null!;
-    private Reservations _inventory = null!;
-
-    private GroupCommitWriter Writes => _files.Context.Database.Writes;
-
-    [SetUp]
-    public void Open()
-    {
-        _files = new ModuleFiles(new InventoryModule());
-        _store = new SqliteStockStore(_files.Context);
-        _metrics = new InventoryMetrics(_store, _files.Context);
-        Restart();
-    }
-
-    [TearDown]
-    public void Close() => _files.Dispose();
-
     [Test]
     public void Given_any_history_with_compactions_checkpoints_and_restarts_then_the_books_agree_and_the_stock_is_what_a_model_says()
     {
@@ -42,31 +22,31 @@ internal sealed class MovementCompactionTests
             string prefix = $"{history++}-";
             string[] products = [$"{prefix}0", $"{prefix}1", $"{prefix}2"];
             var orders = new HashSet<string>(StringComparer.Ordinal);
-            var checkpoint = new StockCheckpoint(_store.Ledger, Writes);
-            _inventory.OpenAsync([.. products.Select(product => new OpeningStock(product, 50))]).Wait();
+            var checkpoint = new StockCheckpoint(Store.Ledger, Writes);
+            Reservations.OpenAsync([.. products.Select(product => new OpeningStock(product, 50))]).Wait();
             foreach ((int step, int number, int n, long units) in steps)
             {
                 string order = $"{prefix}{number}";
                 switch (step)
                 {
                     case 0 or 1:
-                        if (_inventory.ReserveAsync(new(order, 1),
+                        if (Reservations.ReserveAsync(new(order, 1),
                             [new(products[n], units),
                                 new(products[(n + 1) % 3],
                                     1)]).AsTask().Result.Outcome == ReservationOutcome.Held) orders.Add(order);
                         break;
                     case 2:
-                        _inventory.ShipAsync([new(order, 1)]).Wait();
+                        Reservations.ShipAsync([new(order, 1)]).Wait();
                         break;
                     case 3:
-                        _inventory.ReleaseAsync([new(order, 1)]).Wait();
+                        Reservations.ReleaseAsync([new(order, 1)]).Wait();
                         break;
                     case 4:
                         checkpoint.RunAsync().Wait();
                         break;
                     case 5:
                         Restart();
-                        checkpoint = new StockCheckpoint(_store.Ledger, Writes);
+                        checkpoint = new StockCheckpoint(Store.Ledger, Writes);
                         break;
                     case 6:
                         orders.Remove(order);
@@ -86,30 +66,30 @@ internal sealed class MovementCompactionTests
     [Test]
     public async Task Given_a_sold_product_when_its_movements_are_compacted_then_the_list_ends_with_an_opening_balance_and_numbers_go_on()
     {
-        await _inventory.OpenAsync([new("a", 10)]);
-        foreach (string order in new[] { "gone", "there", "held" }) await _inventory.ReserveAsync(new(order, 1),
+        await Reservations.OpenAsync([new("a", 10)]);
+        foreach (string order in new[] { "gone", "there", "held" }) await Reservations.ReserveAsync(new(order, 1),
             [new("a", 2)]);
-        await _inventory.ShipAsync([new("gone", 1), new("there", 1)]);
+        await Reservations.ShipAsync([new("gone", 1), new("there", 1)]);
         await Writes.WriteAsync(() =>
-            WriteResult.Commit(_store.Ledger.Append(MovementKind.Removed, "a", 1, null, DateTime.UtcNow)));
+            WriteResult.Commit(Store.Ledger.Append(MovementKind.Removed, "a", 1, null, DateTime.UtcNow)));
         Compact([]); // no checkpoint: the next start needs all of them
         Assert.That(Newest("a", 100), Has.Count.EqualTo(7));
-        await new StockCheckpoint(_store.Ledger, Writes).RunAsync();
+        await new StockCheckpoint(Store.Ledger, Writes).RunAsync();
         Compact(["there"]);
         IReadOnlyList<Movement> rows = Newest("a", 100);
         Assert.That(rows.Select(row => (row.Id, row.Kind, row.OrderId)),
             Is.EqualTo([(6L, "shipped", "there"), (4, "reserved", "held"), (3, "reserved", "there"),
                 (0, "opening", (string?)null)]));
         Assert.That((rows[^1].Quantity, rows[^1].OnHand, rows[^1].Reserved), Is.EqualTo((7, 7, 0)));
-        Assert.That(_store.ListMovementsAsync("a", null, 1, default)
+        Assert.That(Store.ListMovementsAsync("a", null, 1, default)
             .AsTask().Result.Total, Is.EqualTo(new RowTotal(4)));
-        Assert.That(_store.ListMovementsAsync("a", 3, 1, default).AsTask().Result.Page.Rows.Select(row => row.Kind),
+        Assert.That(Store.ListMovementsAsync("a", 3, 1, default).AsTask().Result.Page.Rows.Select(row => row.Kind),
             Is.EqualTo(new[] { "opening" }));
         Restart();
         AppendedMovement? next = await Writes.WriteAsync(() =>
-            WriteResult.Commit(_store.Ledger.Append(MovementKind.Received, "a", 5, null, DateTime.UtcNow)));
+            WriteResult.Commit(Store.Ledger.Append(MovementKind.Received, "a", 5, null, DateTime.UtcNow)));
         Assert.That((next!.Value.Id, next.Value.OnHand, next.Value.Reserved), Is.EqualTo((8, 10, 2)));
-        Assert.That((await _files.MetricsAsync())["""inventory_movements_deleted_total{service="inventory-service"}"""],
+        Assert.That((await Files.MetricsAsync())["""inventory_movements_deleted_total{service="inventory-service"}"""],
             Is.EqualTo(4));
         Agrees(["a"]);
     }
@@ -117,20 +97,20 @@ internal sealed class MovementCompactionTests
     [Test]
     public async Task Given_more_movements_than_one_write_takes_and_several_runs_when_they_are_compacted_then_all_are_gone_and_space_is_given_back()
     {
-        await _inventory.OpenAsync([new("a", 10_000), new("b", 10_000)]);
+        await Reservations.OpenAsync([new("a", 10_000), new("b", 10_000)]);
         ReservationId[] ids = [.. Enumerable.Range(0, 3000).Select(n => new ReservationId($"order-{n}", 1))];
-        await Task.WhenAll(ids.Select(id => _inventory.ReserveAsync(id, [new("a", 1), new("b", 2)]).AsTask()));
-        foreach (ReservationId[] some in ids.Chunk(500)) await _inventory.ShipAsync(some);
-        await new StockCheckpoint(_store.Ledger, Writes).RunAsync();
+        await Task.WhenAll(ids.Select(id => Reservations.ReserveAsync(id, [new("a", 1), new("b", 2)]).AsTask()));
+        foreach (ReservationId[] some in ids.Chunk(500)) await Reservations.ShipAsync(some);
+        await new StockCheckpoint(Store.Ledger, Writes).RunAsync();
         MoveLogIntoFile();
-        long before = new FileInfo(_files.Context.Database.Path).Length;
+        long before = new FileInfo(Files.Context.Database.Path).Length;
         Compact([]);
         Assert.That(Newest("a", 10).Select(row => (row.Kind, row.OnHand)), Is.EqualTo([("opening", 7000L)]));
         MoveLogIntoFile();
-        Assert.That(new FileInfo(_files.Context.Database.Path).Length, Is.LessThan(before / 2));
-        Assert.That((await _files.MetricsAsync())["""db_free_bytes{service="inventory-service"}"""],
+        Assert.That(new FileInfo(Files.Context.Database.Path).Length, Is.LessThan(before / 2));
+        Assert.That((await Files.MetricsAsync())["""db_free_bytes{service="inventory-service"}"""],
             Is.LessThan(before / 10));
-        await _inventory.ReserveAsync(new("next", 1), [new("a", 1)]);
+        await Reservations.ReserveAsync(new("next", 1), [new("a", 1)]);
         Assert.That(Newest("a", 10).Select(row => (row.Id, row.Kind)),
             Is.EqualTo([(12_003L, "reserved"), (0, "opening")]));
         Agrees(["a", "b"]);
@@ -139,37 +119,37 @@ internal sealed class MovementCompactionTests
     [Test]
     public async Task Given_movements_around_the_edge_then_the_old_go_and_two_that_belong_together_only_together()
     {
-        await _inventory.OpenAsync([new("a", 10)]);
+        await Reservations.OpenAsync([new("a", 10)]);
         DateTime edge = DateTime.UtcNow.AddHours(1);
         await Writes.WriteAsync(() =>
         {
-            _store.Ledger.AddReservation(new("o", 1), 2, 2);
-            _store.Ledger.Append(MovementKind.Reserved, "a", 1, "o", edge.AddMilliseconds(-1));
-            _store.Ledger.Append(MovementKind.Received, "a", 1, null, edge);
-            _store.Ledger.Append(MovementKind.Shipped, "a", 1, "o", edge.AddMilliseconds(1));
-            _store.Ledger.RemoveReservation(new("o", 1));
+            Store.Ledger.AddReservation(new("o", 1), 2, 2);
+            Store.Ledger.Append(MovementKind.Reserved, "a", 1, "o", edge.AddMilliseconds(-1));
+            Store.Ledger.Append(MovementKind.Received, "a", 1, null, edge);
+            Store.Ledger.Append(MovementKind.Shipped, "a", 1, "o", edge.AddMilliseconds(1));
+            Store.Ledger.RemoveReservation(new("o", 1));
             return WriteResult.Commit(0);
         });
-        await new StockCheckpoint(_store.Ledger, Writes).RunAsync();
-        await _inventory.FoldMovementsAsync(edge, _ => new HashSet<string>(), default);
+        await new StockCheckpoint(Store.Ledger, Writes).RunAsync();
+        await Reservations.FoldMovementsAsync(edge, _ => new HashSet<string>(), default);
         Assert.That(Newest("a", 10).Select(row => (row.Id, row.Kind)),
             Is.EqualTo([(4L, "shipped"), (2, "reserved"), (0, "opening")]));
         Agrees(["a"]);
-        await _inventory.FoldMovementsAsync(edge.AddMilliseconds(1), _ => new HashSet<string>(), default);
+        await Reservations.FoldMovementsAsync(edge.AddMilliseconds(1), _ => new HashSet<string>(), default);
         Assert.That(Newest("a", 10).Select(row => (row.Id, row.Kind)), Is.EqualTo([(0L, "opening")]));
         Agrees(["a"]);
     }
 
     private IReadOnlyList<Movement> Newest(string product, int limit) =>
-        _store.NewestMovementsAsync(product, limit, default).AsTask().Result;
+        Store.NewestMovementsAsync(product, limit, default).AsTask().Result;
 
     private void Compact(IReadOnlyCollection<string> existing) =>
-        _inventory.FoldMovementsAsync(DateTime.UtcNow.AddHours(1), ids => ids.Intersect(existing).ToHashSet(), default)
+        Reservations.FoldMovementsAsync(DateTime.UtcNow.AddHours(1), ids => ids.Intersect(existing).ToHashSet(), default)
             .Wait();
 
     private void Agrees(string[] products)
     {
-        using BookFile file = BookFile.Open(Path.GetDirectoryName(_files.Context.Database.Path)!, "inventory");
+        using BookFile file = BookFile.Open(Path.GetDirectoryName(Files.Context.Database.Path)!, "inventory");
         Assert.That(StockBookStore.Differences(file), Is.Empty);
         Assert.That(StockBookStore.Moved(file).Where(units => units.Held < 0), Is.Empty);
         foreach (string product in products)
@@ -182,21 +162,14 @@ internal sealed class MovementCompactionTests
                 reserved += isOpening ? row.Reserved : MovementKind.Of(row.Kind).ReservedSign * row.Quantity;
             }
 
-            StockLevel stock = _store.Levels.Find(product)!.Value;
+            StockLevel stock = Store.Levels.Find(product)!.Value;
             Assert.That((onHand, reserved), Is.EqualTo((stock.OnHand, stock.Reserved)));
         }
     }
 
     private void MoveLogIntoFile()
     {
-        using var connection = new SqliteConnection($"Data Source={_files.Context.Database.Path};Pooling=False");
+        using var connection = new SqliteConnection($"Data Source={Files.Context.Database.Path};Pooling=False");
         connection.Execute("PRAGMA wal_checkpoint(TRUNCATE)");
-    }
-
-    private void Restart()
-    {
-        _store = _files.Context.Database.Writes.WriteAsync(() =>
-            WriteResult.Commit(new SqliteStockStore(_files.Context))).Result;
-        _inventory = new Reservations(_store, _metrics);
     }
 }

@@ -1,132 +1,111 @@
 using CsCheck;
 using Shop.Inventory.Contracts;
-using Shop.Inventory.Storage.Sqlite;
 using Shop.Platform.Data.Sqlite;
-using Shop.Testing;
 
 namespace Shop.Inventory.Tests;
 
-internal sealed class ReservationTests
+internal sealed class ReservationTests : StockFixture
 {
     private const string Commits = """db_commit_batch_size_count{service="inventory-service"}""";
-    private const string Open = """inventory_reservations_open{service="inventory-service"}""";
-
-    private ModuleFiles _files = null!;
-    private SqliteStockStore _store = null!;
-    private InventoryMetrics _metrics = null!;
-    private Reservations _inventory = null!;
-
-    private GroupCommitWriter Writes => _files.Context.Database.Writes;
-
-    [SetUp]
-    public void Begin()
-    {
-        _files = new ModuleFiles(new InventoryModule());
-        _store = new SqliteStockStore(_files.Context);
-        _metrics = new InventoryMetrics(_store, _files.Context);
-        _inventory = new Reservations(_store, _metrics);
-    }
-
-    [TearDown]
-    public void Close() => _files.Dispose();
+    private const string OpenReservations = """inventory_reservations_open{service="inventory-service"}""";
 
     [Test]
     public async Task Given_lines_of_which_one_is_short_when_reserved_then_none_is_held_and_every_short_one_is_named()
     {
-        await _inventory.OpenAsync([new("a", 5), new("b", 1)]);
-        Reservation reservation = await _inventory.ReserveAsync(new("o", 1),
+        await Reservations.OpenAsync([new("a", 5), new("b", 1)]);
+        Reservation reservation = await Reservations.ReserveAsync(new("o", 1),
             [new("a", 2), new("b", 2), new("ghost", 1)]);
         Assert.That(reservation.Outcome, Is.EqualTo(ReservationOutcome.TooLittleStock));
         Assert.That(reservation.Shortages, Is.EqualTo([new Shortage("b", 2, 1), new Shortage("ghost", 1, 0)]));
-        Assert.That((_store.Levels.Find("a")!.Value.Reserved, _store.CountReservationsAsync(default).AsTask().Result),
+        Assert.That((Store.Levels.Find("a")!.Value.Reserved, Store.CountReservationsAsync(default).AsTask().Result),
             Is.EqualTo((0L, 0L)));
     }
 
     [Test]
     public async Task Given_a_reservation_when_it_is_repeated_then_nothing_changes_and_one_of_another_number_is_refused()
     {
-        await _inventory.OpenAsync([new("a", 5)]);
-        await _inventory.ReserveAsync(new("o", 1), [new("a", 2)]);
-        Assert.That((await _inventory.ReserveAsync(new("o", 1), [new("a", 2)])).Outcome,
+        await Reservations.OpenAsync([new("a", 5)]);
+        await Reservations.ReserveAsync(new("o", 1), [new("a", 2)]);
+        Assert.That((await Reservations.ReserveAsync(new("o", 1), [new("a", 2)])).Outcome,
             Is.EqualTo(ReservationOutcome.Held));
-        Assert.That((await _inventory.ReserveAsync(new("o", 2), [new("a", 2)])).Outcome,
+        Assert.That((await Reservations.ReserveAsync(new("o", 2), [new("a", 2)])).Outcome,
             Is.EqualTo(ReservationOutcome.HeldByAnother));
-        Assert.That((await _inventory.ReserveAsync(new("o", 2), [new("a", 4)])).Outcome,
+        Assert.That((await Reservations.ReserveAsync(new("o", 2), [new("a", 4)])).Outcome,
             Is.EqualTo(ReservationOutcome.HeldByAnother), "nor does it say that the stock is too little");
-        Assert.That(_store.Levels.Find("a")!.Value.Reserved, Is.EqualTo(2));
+        Assert.That(Store.Levels.Find("a")!.Value.Reserved, Is.EqualTo(2));
     }
 
     [Test]
     public async Task Given_any_call_when_it_is_made_twice_then_the_second_changes_nothing()
     {
-        await _inventory.OpenAsync([new("a", 5)]);
-        await _inventory.OpenAsync([new("a", 100)]);
+        await Reservations.OpenAsync([new("a", 5)]);
+        await Reservations.OpenAsync([new("a", 100)]);
         foreach ((string order, Func<IReadOnlyList<ReservationId>, Task> close) in new (string,
             Func<IReadOnlyList<ReservationId>, Task>)[]
-            { ("shipped", _inventory.ShipAsync), ("released", _inventory.ReleaseAsync) })
+            { ("shipped", Reservations.ShipAsync), ("released", Reservations.ReleaseAsync) })
         {
-            await _inventory.ReserveAsync(new(order, 1), [new("a", 1)]);
-            await _inventory.ConfirmAsync([new(order, 1)]);
-            await _inventory.ConfirmAsync([new(order, 1)]);
+            await Reservations.ReserveAsync(new(order, 1), [new("a", 1)]);
+            await Reservations.ConfirmAsync([new(order, 1)]);
+            await Reservations.ConfirmAsync([new(order, 1)]);
             await close([new(order, 1)]);
             await close([new(order, 1)]);
         }
 
-        StockLevel stock = _store.Levels.Find("a")!.Value;
+        StockLevel stock = Store.Levels.Find("a")!.Value;
         Assert.That((stock.OnHand, stock.Reserved), Is.EqualTo((4L, 0L)));
     }
 
     [Test]
     public async Task Given_an_order_that_is_tried_again_when_calls_of_its_first_try_come_late_then_its_units_stay_held()
     {
-        await _inventory.OpenAsync([new("a", 5)]);
+        await Reservations.OpenAsync([new("a", 5)]);
         ReservationId first = new("o", 1), second = new("o", 2);
-        await _inventory.ReserveAsync(first, [new("a", 1)]);
-        await _inventory.ReleaseAsync([first]);
-        await _inventory.ReserveAsync(second, [new("a", 2)]);
-        await _inventory.ReleaseAsync([first]);
-        await _inventory.ShipAsync([first]);
-        await _inventory.ConfirmAsync([first]);
-        StockLevel stock = _store.Levels.Find("a")!.Value;
+        await Reservations.ReserveAsync(first, [new("a", 1)]);
+        await Reservations.ReleaseAsync([first]);
+        await Reservations.ReserveAsync(second, [new("a", 2)]);
+        await Reservations.ReleaseAsync([first]);
+        await Reservations.ShipAsync([first]);
+        await Reservations.ConfirmAsync([first]);
+        StockLevel stock = Store.Levels.Find("a")!.Value;
         Assert.That((stock.OnHand, stock.Reserved), Is.EqualTo((5L, 2L)));
-        Assert.That(await _inventory.UnconfirmedAsync(), Is.EqualTo([second]));
+        Assert.That(await Reservations.UnconfirmedAsync(), Is.EqualTo([second]));
     }
 
     [Test]
     public async Task Given_reservations_when_some_are_confirmed_then_the_rest_are_told_as_unconfirmed()
     {
-        await _inventory.OpenAsync([new("a", 9)]);
-        foreach (string order in new[] { "one", "two", "three" }) await _inventory.ReserveAsync(new(order, 7),
+        await Reservations.OpenAsync([new("a", 9)]);
+        foreach (string order in new[] { "one", "two", "three" }) await Reservations.ReserveAsync(new(order, 7),
             [new("a", 1)]);
-        await _inventory.ConfirmAsync([new("two", 7)]);
-        Assert.That(await _inventory.UnconfirmedAsync(),
+        await Reservations.ConfirmAsync([new("two", 7)]);
+        Assert.That(await Reservations.UnconfirmedAsync(),
             Is.EquivalentTo(new ReservationId[] { new("one", 7), new("three", 7) }));
     }
 
     [Test]
     public async Task Given_many_reservations_when_they_are_released_together_then_it_is_one_write_and_the_gauge_follows()
     {
-        await _inventory.OpenAsync([new("a", 100)]);
+        await Reservations.OpenAsync([new("a", 100)]);
         ReservationId[] ids = [.. Enumerable.Range(0, 100).Select(n => new ReservationId($"{n}", n))];
-        foreach (ReservationId id in ids) await _inventory.ReserveAsync(id, [new("a", 1)]);
-        double before = (await _files.MetricsAsync())[Commits];
-        await _inventory.ReleaseAsync(ids);
-        IReadOnlyDictionary<string, double> metrics = await _files.MetricsAsync();
-        Assert.That((metrics[Commits] - before, metrics[Open]), Is.EqualTo((1, 0)));
-        Assert.That(_store.Levels.Find("a")!.Value.Reserved, Is.Zero);
+        foreach (ReservationId id in ids) await Reservations.ReserveAsync(id, [new("a", 1)]);
+        double before = (await Files.MetricsAsync())[Commits];
+        await Reservations.ReleaseAsync(ids);
+        IReadOnlyDictionary<string, double> metrics = await Files.MetricsAsync();
+        Assert.That((metrics[Commits] - before, metrics[OpenReservations]), Is.EqualTo((1, 0)));
+        Assert.That(Store.Levels.Find("a")!.Value.Reserved, Is.Zero);
     }
 
     [Test]
     public async Task Given_a_clock_that_is_set_back_then_the_times_of_a_products_movements_never_go_back()
     {
-        await _inventory.OpenAsync([new("a", 9)]);
+        await Reservations.OpenAsync([new("a", 9)]);
         await Writes.WriteAsync(() =>
-            WriteResult.Commit(_store.Ledger.Append(MovementKind.Received, "a", 1, null, DateTime.UtcNow.AddHours(1))));
-        await _inventory.ReserveAsync(new("o", 1), [new("a", 1)]);
-        long[] times = [.. _store.NewestMovementsAsync("a", 10, default)
+            WriteResult.Commit(Store.Ledger.Append(MovementKind.Received, "a", 1, null, DateTime.UtcNow.AddHours(1))));
+        await Reservations.ReserveAsync(new("o", 1), [new("a", 1)]);
+        long[] times = [.. Store.NewestMovementsAsync("a", 10, default)
             .AsTask().Result.Select(movement => movement.At)];
         Assert.That(times, Is.Ordered.Descending.And.Length.EqualTo(3));
-        Assert.That(_store.Levels.Find("a")!.Value.LastUpdated, Is.EqualTo(times[0]));
+        Assert.That(Store.Levels.Find("a")!.Value.LastUpdated, Is.EqualTo(times[0]));
     }
 
     [Test]
@@ -136,13 +115,13 @@ internal sealed class ReservationTests
         Gen.Select(Gen.Long[0, 30], Gen.Long[1, 7].Array[1, 30]).Sample((stock, wishes) =>
         {
             string product = $"p{Interlocked.Increment(ref history)}";
-            _inventory.OpenAsync([new(product, stock)]).Wait();
+            Reservations.OpenAsync([new(product, stock)]).Wait();
             Task<Reservation>[] reservations =
-                [.. wishes.Select((wish, n) => _inventory.ReserveAsync(new($"{product}-{n}", 0), [new(product, wish)])
+                [.. wishes.Select((wish, n) => Reservations.ReserveAsync(new($"{product}-{n}", 0), [new(product, wish)])
                     .AsTask())];
             Task.WaitAll(reservations);
             long held = wishes.Where((_, n) => reservations[n].Result.Outcome == ReservationOutcome.Held).Sum();
-            return held <= stock && _store.Levels.Find(product)!.Value.Reserved == held
+            return held <= stock && Store.Levels.Find(product)!.Value.Reserved == held
                 && wishes.Where((_, n) => reservations[n].Result.Outcome != ReservationOutcome.Held)
                     .All(wish => wish > stock - held);
         }, iter: 200, threads: 1);
@@ -151,31 +130,31 @@ internal sealed class ReservationTests
     [Test]
     public async Task Given_more_than_50_products_when_scraped_then_the_50_with_the_lowest_stock_have_a_series_and_those_that_no_longer_are_lose_it()
     {
-        await _inventory.OpenAsync([.. Enumerable.Range(0, 120).Select(n => new OpeningStock($"p{n:000}", n))]);
-        IReadOnlyDictionary<string, double> first = await _files.MetricsAsync();
+        await Reservations.OpenAsync([.. Enumerable.Range(0, 120).Select(n => new OpeningStock($"p{n:000}", n))]);
+        IReadOnlyDictionary<string, double> first = await Files.MetricsAsync();
         Assert.That(Levels(first), Is.EquivalentTo(Enumerable.Range(0, 50)
             .Select(n => (Series($"p{n:000}"), (double)n))));
-        await _inventory.ReserveAsync(new("o", 1), [new("p119", 119)]);
-        Assert.That(Levels(await _files.MetricsAsync()), Is.EquivalentTo(Enumerable.Range(0, 49)
+        await Reservations.ReserveAsync(new("o", 1), [new("p119", 119)]);
+        Assert.That(Levels(await Files.MetricsAsync()), Is.EquivalentTo(Enumerable.Range(0, 49)
             .Select(n => (Series($"p{n:000}"), (double)n)).Append((Series("p119"), 0d))));
     }
 
     [Test]
     public async Task Given_a_batch_that_runs_twice_for_a_neighbour_that_is_undone_when_it_has_a_reservation_then_its_movements_are_counted_once()
     {
-        await _inventory.OpenAsync([new("a", 5), new("b", 5)]);
+        await Reservations.OpenAsync([new("a", 5), new("b", 5)]);
         using var areQueued = new ManualResetEventSlim();
         Task<int> holdsUp = Writes.WriteAsync(() =>
         {
             areQueued.Wait();
             return WriteResult.Commit(0);
         });
-        Task<Reservation> reservation = _inventory.ReserveAsync(new("o", 1), [new("a", 2), new("b", 1)]).AsTask();
+        Task<Reservation> reservation = Reservations.ReserveAsync(new("o", 1), [new("a", 2), new("b", 1)]).AsTask();
         int runs = 0;
         Task<int> undone = Writes.WriteAsync<int>(() =>
         {
             runs++;
-            _store.Ledger.Append(MovementKind.Reserved, "a", 1, "other", DateTime.UnixEpoch);
+            Store.Ledger.Append(MovementKind.Reserved, "a", 1, "other", DateTime.UnixEpoch);
             throw new InvalidOperationException("no");
         });
         areQueued.Set();
@@ -184,7 +163,7 @@ internal sealed class ReservationTests
         Assert.That((await reservation).Outcome, Is.EqualTo(ReservationOutcome.Held));
         Assert.That(async () => await undone, Throws.InvalidOperationException);
         Assert.That(runs, Is.EqualTo(2));
-        IReadOnlyDictionary<string, double> metrics = await _files.MetricsAsync();
+        IReadOnlyDictionary<string, double> metrics = await Files.MetricsAsync();
         Assert.That(metrics["""inventory_movements_total{kind="reserved",service="inventory-service"}"""],
             Is.EqualTo(2));
         Assert.That(metrics["""inventory_units_moved_total{kind="reserved",service="inventory-service"}"""],

@@ -12,24 +12,8 @@ using Shop.Testing;
 namespace Shop.Inventory.Tests;
 
 /// <summary>The stock is in memory and its rows come later: nothing may be lost between the two.</summary>
-internal sealed class StockCheckpointTests
+internal sealed class StockCheckpointTests : StockFixture
 {
-    private ModuleFiles _files = null!;
-    private SqliteStockStore _store = null!;
-    private Reservations _inventory = null!;
-
-    private GroupCommitWriter Writes => _files.Context.Database.Writes;
-
-    [SetUp]
-    public void Open()
-    {
-        _files = new ModuleFiles(new InventoryModule());
-        Restart();
-    }
-
-    [TearDown]
-    public void Close() => _files.Dispose();
-
     [Test]
     public void Given_any_history_with_checkpoints_and_restarts_then_the_stock_is_what_a_model_says()
     {
@@ -41,8 +25,8 @@ internal sealed class StockCheckpointTests
             string prefix = $"{history++}-";
             var onHand = Enumerable.Range(0, 3).ToDictionary(n => $"{prefix}{n}", _ => 10L);
             var held = new Dictionary<string, StockLine[]>();
-            var checkpoint = new StockCheckpoint(_store.Ledger, Writes);
-            _inventory.OpenAsync([.. onHand.Select(product => new OpeningStock(product.Key, product.Value))]).Wait();
+            var checkpoint = new StockCheckpoint(Store.Ledger, Writes);
+            Reservations.OpenAsync([.. onHand.Select(product => new OpeningStock(product.Key, product.Value))]).Wait();
             foreach ((int step, int number, int n, long units) in steps)
             {
                 string order = $"{prefix}{number}";
@@ -50,16 +34,16 @@ internal sealed class StockCheckpointTests
                 {
                     case 0 or 1:
                         StockLine[] lines = [new($"{prefix}{n}", units), new($"{prefix}{(n + 1) % 3}", 1)];
-                        if (_inventory.ReserveAsync(new(order, 0), lines)
+                        if (Reservations.ReserveAsync(new(order, 0), lines)
                             .AsTask().Result.Outcome == ReservationOutcome.Held) held.TryAdd(order, lines);
                         break;
                     case 2:
-                        _inventory.ShipAsync([new(order, 0)]).Wait();
+                        Reservations.ShipAsync([new(order, 0)]).Wait();
                         if (held.Remove(order, out StockLine[]? shipped)) Array.ForEach(shipped, line =>
                             onHand[line.ProductId] -= line.Quantity);
                         break;
                     case 3:
-                        _inventory.ReleaseAsync([new(order, 0)]).Wait();
+                        Reservations.ReleaseAsync([new(order, 0)]).Wait();
                         held.Remove(order);
                         break;
                     case 4:
@@ -67,13 +51,13 @@ internal sealed class StockCheckpointTests
                         break;
                     default:
                         Restart();
-                        checkpoint = new StockCheckpoint(_store.Ledger, Writes);
+                        checkpoint = new StockCheckpoint(Store.Ledger, Writes);
                         break;
                 }
             }
 
             Restart();
-            return onHand.All(product => _store.Levels.Find(product.Key) is { } stock && stock.OnHand == product.Value
+            return onHand.All(product => Store.Levels.Find(product.Key) is { } stock && stock.OnHand == product.Value
                 && stock.Reserved == held.Values.SelectMany(lines => lines).Where(line => line.ProductId == product.Key)
                     .Sum(line => line.Quantity));
         }, iter: 300, threads: 1);
@@ -83,35 +67,35 @@ internal sealed class StockCheckpointTests
     public async Task Given_a_checkpoint_then_the_rows_are_those_of_memory_and_a_start_has_no_movement_to_read_again()
     {
         // More than one write of rows.
-        await _inventory.OpenAsync([.. Enumerable.Range(0, 1200).Select(n => new OpeningStock($"p{n}", n + 1))]);
-        await _inventory.ReserveAsync(new("o", 0), [new("p7", 3)]);
+        await Reservations.OpenAsync([.. Enumerable.Range(0, 1200).Select(n => new OpeningStock($"p{n}", n + 1))]);
+        await Reservations.ReserveAsync(new("o", 0), [new("p7", 3)]);
         Assert.That(Rows().Single(row => row.ProductId == "p7").OnHand, Is.Zero, "not written yet");
-        await new StockCheckpoint(_store.Ledger, Writes).RunAsync();
-        Assert.That(Rows(), Is.EquivalentTo(_store.Levels.All));
+        await new StockCheckpoint(Store.Ledger, Writes).RunAsync();
+        Assert.That(Rows(), Is.EquivalentTo(Store.Levels.All));
         Assert.That(Rows().Single(row => row.ProductId == "p7"), Has.Property("OnHand")
             .EqualTo(8).And.Property("Reserved").EqualTo(3));
-        using SqliteConnection connection = _files.Context.Database.OpenRead();
+        using SqliteConnection connection = Files.Context.Database.OpenRead();
         Assert.That(connection.ExecuteScalar<long>("SELECT newest_movement FROM stock_checkpoint"), Is.EqualTo(1201));
         Restart();
-        Assert.That(_store.Levels.IsDirty, Is.False);
+        Assert.That(Store.Levels.IsDirty, Is.False);
     }
 
     [TestCase(true)]
     [TestCase(false)]
     public async Task Given_a_checkpoint_that_fails_half_way_then_nothing_is_lost_by_a_crash_and_the_next_goes_on_with_it(bool crashes)
     {
-        await _inventory.OpenAsync([.. Enumerable.Range(0, 1200).Select(n => new OpeningStock($"p{n}", 1))]);
+        await Reservations.OpenAsync([.. Enumerable.Range(0, 1200).Select(n => new OpeningStock($"p{n}", 1))]);
         // The last of the rows is refused, as a full disk would.
         await RunAsync("CREATE TRIGGER refuse BEFORE UPDATE ON stock WHEN new.product_id = 'p999' BEGIN SELECT raise(ABORT, 'full'); END");
-        var checkpoint = new StockCheckpoint(_store.Ledger, Writes);
+        var checkpoint = new StockCheckpoint(Store.Ledger, Writes);
         Assert.That(checkpoint.RunAsync, Throws.TypeOf<StoreUnavailableException>());
-        await _inventory.ReserveAsync(new("o", 0), [new("p0", 1), new("p999", 1)]);
-        StockLevel[] stock = [.. _store.Levels.All];
+        await Reservations.ReserveAsync(new("o", 0), [new("p0", 1), new("p999", 1)]);
+        StockLevel[] stock = [.. Store.Levels.All];
         await RunAsync("DROP TRIGGER refuse");
         if (crashes)
         {
             Restart();
-            Assert.That(_store.Levels.All, Is.EquivalentTo(stock));
+            Assert.That(Store.Levels.All, Is.EquivalentTo(stock));
             return;
         }
 
@@ -123,37 +107,37 @@ internal sealed class StockCheckpointTests
     [Test]
     public async Task Given_writes_that_are_undone_then_the_stock_is_as_before()
     {
-        await _inventory.OpenAsync([new("a", 5)]);
+        await Reservations.OpenAsync([new("a", 5)]);
         Task<int> alone = Writes.WriteAsync<int>(() =>
         {
-            _store.Ledger.Append(MovementKind.Reserved, "a", 2, "o", DateTime.UnixEpoch);
+            Store.Ledger.Append(MovementKind.Reserved, "a", 2, "o", DateTime.UnixEpoch);
             throw new InvalidOperationException("no");
         });
         Assert.That(async () => await alone, Throws.InvalidOperationException);
-        Assert.That((_store.Levels.Find("a")!.Value.Reserved, await LevelInWriteAsync("a")), Is.EqualTo((0L, 5L)));
+        Assert.That((Store.Levels.Find("a")!.Value.Reserved, await LevelInWriteAsync("a")), Is.EqualTo((0L, 5L)));
 
         Statement end = await Writes.WriteAsync(() => WriteResult.Commit(Writes.Prepare("ROLLBACK")));
         Task<int> batch = Writes.WriteAsync(() =>
         {
-            _store.Ledger.AddProduct("new", DateTime.UnixEpoch);
-            _store.Ledger.Append(MovementKind.Reserved, "a", 2, "o", DateTime.UnixEpoch);
+            Store.Ledger.AddProduct("new", DateTime.UnixEpoch);
+            Store.Ledger.Append(MovementKind.Reserved, "a", 2, "o", DateTime.UnixEpoch);
             return WriteResult.Commit(end.Run());
         });
         Assert.That(async () => await batch, Throws.TypeOf<StoreUnavailableException>());
-        Assert.That((_store.Levels.Find("a")!.Value.Reserved, await LevelInWriteAsync("a"), _store.Levels.Find("new"),
+        Assert.That((Store.Levels.Find("a")!.Value.Reserved, await LevelInWriteAsync("a"), Store.Levels.Find("new"),
             await LevelInWriteAsync("new")),
             Is.EqualTo((0L, 5L, (StockLevel?)null, (long?)null)));
-        await new StockCheckpoint(_store.Ledger, Writes).RunAsync();
-        Assert.That(Rows(), Is.EquivalentTo(_store.Levels.All));
-        await _inventory.OpenAsync([new("new", 1)]);
-        Assert.That(_store.Levels.All, Has.Exactly(2).Items);
+        await new StockCheckpoint(Store.Ledger, Writes).RunAsync();
+        Assert.That(Rows(), Is.EquivalentTo(Store.Levels.All));
+        await Reservations.OpenAsync([new("new", 1)]);
+        Assert.That(Store.Levels.All, Has.Exactly(2).Items);
     }
 
     [Test]
     public void Given_a_module_that_has_not_started_when_its_store_is_asked_for_then_it_says_so()
     {
         var module = new ModuleContext(
-            _files.Context.Identity, _files.Context.Settings, TimeProvider.System, NullLoggerFactory.Instance);
+            Files.Context.Identity, Files.Context.Settings, TimeProvider.System, NullLoggerFactory.Instance);
         Assert.That(() => new SqliteStockStore(module),
             Throws.InvalidOperationException.With.Message.Contains("not open"));
     }
@@ -161,21 +145,21 @@ internal sealed class StockCheckpointTests
     [Test]
     public async Task Given_a_write_that_is_not_on_disk_yet_then_readers_see_the_stock_before_it()
     {
-        await _inventory.OpenAsync([new("a", 5)]);
+        await Reservations.OpenAsync([new("a", 5)]);
         var moved = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         using var release = new ManualResetEventSlim();
         Task<AppendedMovement?> write = Writes.WriteAsync(() =>
         {
-            AppendedMovement? movement = _store.Ledger.Append(MovementKind.Reserved, "a", 2, "o", DateTime.UnixEpoch);
+            AppendedMovement? movement = Store.Ledger.Append(MovementKind.Reserved, "a", 2, "o", DateTime.UnixEpoch);
             moved.SetResult();
             release.Wait();
             return WriteResult.Commit(movement);
         });
         await moved.Task;
-        long seen = _store.Levels.Find("a")!.Value.Reserved;
+        long seen = Store.Levels.Find("a")!.Value.Reserved;
         release.Set();
         await write;
-        Assert.That((seen, _store.Levels.Find("a")!.Value.Reserved), Is.EqualTo((0L, 2L)));
+        Assert.That((seen, Store.Levels.Find("a")!.Value.Reserved), Is.EqualTo((0L, 2L)));
     }
 
     [Test]
@@ -235,22 +219,16 @@ internal sealed class StockCheckpointTests
     }
 
     // What a crash leaves: the file, and nothing of memory.
-    private void Restart()
-    {
-        _store = _files.Context.Database.Writes.WriteAsync(() =>
-            WriteResult.Commit(new SqliteStockStore(_files.Context))).Result;
-        _inventory = new Reservations(_store, new InventoryMetrics(_store, _files.Context));
-    }
 
     private async Task RunAsync(string sql) =>
         await Writes.WriteAsync(() => WriteResult.Commit(Writes.Prepare(sql).Run()));
 
     private async Task<long?> LevelInWriteAsync(string productId) =>
-        await Writes.WriteAsync(() => WriteResult.Commit(_store.Ledger.AvailableOf(productId)));
+        await Writes.WriteAsync(() => WriteResult.Commit(Store.Ledger.AvailableOf(productId)));
 
     private StockLevel[] Rows()
     {
-        using SqliteConnection connection = _files.Context.Database.OpenRead();
+        using SqliteConnection connection = Files.Context.Database.OpenRead();
         return [.. connection.Query<StockLevel>(
             "SELECT product_id AS ProductId, on_hand AS OnHand, reserved AS Reserved, last_updated AS LastUpdated FROM stock")];
     }

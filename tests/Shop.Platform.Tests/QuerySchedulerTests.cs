@@ -63,8 +63,11 @@ internal sealed class QuerySchedulerTests
         bool hasRun = false;
         Task late = scheduler.RunAsync("second", _ => hasRun = true, default);
         Assert.ThrowsAsync<QueryTimeoutException>(() => late);
-        hold.Set();
+        // Before they may end: each has a timer of its own, and which is first is open.
         Assert.That(async () => await Task.WhenAll(held), Throws.InstanceOf<QueryTimeoutException>(), "they were told, too");
+        hold.Set();
+        while (scheduler.Waiting > 0) await Task.Yield();
+        scheduler.Dispose(); // waits for what a thread has taken
         Assert.That(hasRun, Is.False);
     }
 

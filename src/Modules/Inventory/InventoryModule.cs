@@ -80,7 +80,8 @@ public sealed class InventoryModule : IShopModule
         catch (StoreException exception)
         {
             _log!.LogWarning(
-                "The levels could not be written: {Error} The next start reads the movements since.", exception.Message);
+                "The levels could not be written: {Error} The next start reads the movements since.",
+                exception.Message);
         }
     }
 

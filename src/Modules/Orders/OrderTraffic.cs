@@ -14,8 +14,8 @@ internal static class OrderTraffic
     private static DemoRequest Place()
     {
         (string customer, int quantity) = ($"customer-{Random.Shared.Next(100)}", Random.Shared.Next(1, 4));
-        return new DemoRequest(HttpMethod.Post, "/orders",
-            $$"""{"customer_id":"{{customer}}","items":[{"product_id":"{{DemoProducts.Any()}}","quantity":{{quantity}}}]}""")
+        string item = $$"""{"product_id":"{{DemoProducts.Any()}}","quantity":{{quantity}}}""";
+        return new DemoRequest(HttpMethod.Post, "/orders", $$"""{"customer_id":"{{customer}}","items":[{{item}}]}""")
         {
             Then = static placed => placed.Headers.Location is { } order && Random.Shared.Next(2) == 0
                 ? Step(order.OriginalString, Lives[Random.Shared.Next(Lives.Length)])

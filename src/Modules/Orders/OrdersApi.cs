@@ -19,7 +19,9 @@ internal sealed class OrdersApi(
     private const string ExampleId = "checkout-17";
 
     private const string Example = """
-        {"order_id":"0198d6a2-7c1e-7b60-9d5e-3f1c2a4b5d6e","customer_id":"customer-1","status":"created","items":[{"product_id":"prod_0","name":"Illustrated atlas","quantity":2,"unit_price":12.90,"line_total":25.80}],"total_amount":25.80,"created_at":"2026-01-31T12:00:00Z","updated_at":"2026-01-31T12:00:00Z"}
+        {"order_id":"0198d6a2-7c1e-7b60-9d5e-3f1c2a4b5d6e","customer_id":"customer-1","status":"created",
+        "items":[{"product_id":"prod_0","name":"Illustrated atlas","quantity":2,"unit_price":12.90,"line_total":25.80}],
+        "total_amount":25.80,"created_at":"2026-01-31T12:00:00Z","updated_at":"2026-01-31T12:00:00Z"}
         """;
 
     private static readonly TextField Status = new("status", 1, 20)

@@ -20,7 +20,8 @@ internal sealed class ListProducts(
     private static readonly TextField Text = new("q", 1, 200)
     {
         Description =
-            "Only products with this text in name or description. Case and the way that accents are typed don't matter.",
+            "Only products with this text in name or description. "
+            + "Case and the way that accents are typed don't matter.",
         Example = "\"lamp\"",
     };
 

@@ -15,8 +15,8 @@ internal sealed class ProductsApi(
         const string NotHeld =
             "If-Match or If-None-Match does not hold, for example because the product has changed since.";
         const string Example = """
-            {"id":"prod_0","name":"Walnut desk lamp","description":"Warm light.","price":79.90,"category":"Home","version":1,
-            "created_at":"2026-01-31T12:00:00Z","updated_at":"2026-01-31T12:00:00Z"}
+            {"id":"prod_0","name":"Walnut desk lamp","description":"Warm light.","price":79.90,"category":"Home",
+            "version":1,"created_at":"2026-01-31T12:00:00Z","updated_at":"2026-01-31T12:00:00Z"}
             """;
 
         routes.Get("/products", listProducts.HandleAsync).WithQuery(ListProducts.QueryFields).CompressResponse()

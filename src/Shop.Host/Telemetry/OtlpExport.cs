@@ -9,8 +9,8 @@ using Shop.Platform.Modules;
 namespace Shop.Host.Telemetry;
 
 /// <summary>
-/// OpenTelemetry's SDK, once for each module: each is a service of its own, though they share a process. What belongs to no
-/// module, as the lines of the start and the requests of the demo traffic, belongs to <c>shop-process</c>.
+/// OpenTelemetry's SDK, once for each module: each is a service of its own, though they share a process. Log lines of
+/// the start and requests of the demo traffic belong to no module, so they belong to <c>shop-process</c>.
 /// </summary>
 internal sealed class OtlpExport : ILoggerProvider, IAsyncDisposable
 {
@@ -61,7 +61,8 @@ internal sealed class OtlpExport : ILoggerProvider, IAsyncDisposable
         {
             sdk.ConfigureResource(resource => resource.Clear().AddTelemetrySdk()
                 .AddAttributes(Attributes(
-                    ("service.namespace", "shop"), ("service.version", build.Version), ("service.instance.id", instance)))
+                    ("service.namespace", "shop"), ("service.version", build.Version),
+                    ("service.instance.id", instance)))
                 .AddEnvironmentVariableDetector()
                 .AddAttributes(Attributes(("service.name", service))));
             if (traces is not null)

@@ -5,8 +5,8 @@ using Shop.Platform.Modules;
 namespace Shop.Host.Telemetry;
 
 /// <summary>
-/// Traces and logs for a receiver of OTLP: on if the standard variables name one. Otherwise no assembly of OpenTelemetry is
-/// loaded, nobody listens to the modules, and no span is made.
+/// Traces and logs for a receiver of OTLP: on if the standard variables name a receiver. Otherwise no assembly of
+/// OpenTelemetry is loaded, nobody listens to the modules, and no span is made.
 /// </summary>
 internal static class TelemetryExport
 {

@@ -9,7 +9,8 @@ internal sealed class BooksMetrics
     public BooksMetrics(ModuleContext module, Books books)
     {
         Gauge disagree = module.Metrics.CreateGauge("db_books_disagree",
-            "1 while the shop's database files are known not to belong together or not to agree: every change is refused.");
+            "1 while the shop's database files are known not to belong together or not to agree: "
+            + "every change is refused.");
         module.Registry.AddBeforeCollectCallback(() => disagree.Set(books.Agree ? 0 : 1));
     }
 }

@@ -16,8 +16,10 @@ internal sealed class DatabaseMetrics
     public DatabaseMetrics(IMetricFactory metrics, int queueLimit)
     {
         _depth = metrics.CreateGauge("db_write_queue_depth", "Writes waiting for the database.");
-        metrics.CreateGauge("db_write_queue_limit", "Writes that may wait for the database; one more is refused.").Set(queueLimit);
-        _commitSeconds = metrics.CreateHistogram("db_commit_seconds", "Time of one group commit, fsync included, in seconds.",
+        metrics.CreateGauge("db_write_queue_limit", "Writes that may wait for the database; one more is refused.")
+            .Set(queueLimit);
+        _commitSeconds = metrics.CreateHistogram(
+            "db_commit_seconds", "Time of one group commit, fsync included, in seconds.",
             new HistogramConfiguration
             {
                 Buckets = [.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10],
@@ -30,7 +32,8 @@ internal sealed class DatabaseMetrics
         _committed = writes.WithLabels("committed");
         _rolledBack = writes.WithLabels("rolled_back");
         _failed = writes.WithLabels("failed");
-        _freeBytes = metrics.CreateGauge("db_free_bytes", "Bytes of the database file that hold nothing and will be used again.");
+        _freeBytes = metrics.CreateGauge(
+            "db_free_bytes", "Bytes of the database file that hold nothing and will be used again.");
         Gauge bytes = metrics.CreateGauge("db_file_bytes", "Size of the database's files in bytes.", ["file"]);
         _mainBytes = bytes.WithLabels("main");
         _walBytes = bytes.WithLabels("wal");

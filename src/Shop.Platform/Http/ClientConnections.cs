@@ -39,8 +39,17 @@ internal sealed class ClientConnections(MemoryShares shares)
         List<ClientConnection> leaving = [];
         lock (_lock)
         {
-            if (_byListener.GetValueOrDefault(listener) >= limit) leaving = Leaving(added.Client, Math.Max(1, limit / Part), other => Frees(other, listener), other => other.Listener == listener ? 1 : 0);
-            else if (_open >= shares.Connections) leaving = Leaving(added.Client, shares.Connections / Part, static other => Frees(other, other.Listener), static _ => 1);
+            if (_byListener.GetValueOrDefault(listener) >= limit)
+            {
+                leaving = Leaving(added.Client, Math.Max(1, limit / Part),
+                    other => Frees(other, listener), other => other.Listener == listener ? 1 : 0);
+            }
+            else if (_open >= shares.Connections)
+            {
+                leaving = Leaving(added.Client, shares.Connections / Part,
+                    static other => Frees(other, other.Listener), static _ => 1);
+            }
+
             bool hasRoom = _byListener.GetValueOrDefault(listener) < limit && _open < shares.Connections;
             if (hasRoom) AddLocked(added);
             else added = null;

@@ -40,7 +40,12 @@ public sealed class FailureLog(ILogger log)
             Volatile.Write(ref _errors, 0);
             Volatile.Write(ref _traces, 0);
             int leftOut = Interlocked.Exchange(ref _leftOut, 0);
-            if (leftOut > 0) log.LogWarning("{LeftOut} more requests failed, without a line here: there are {LinesPerSecond} a second at most", leftOut, LinesPerSecond);
+            if (leftOut > 0)
+            {
+                log.LogWarning(
+                    "{LeftOut} more requests failed, without a line here: there are {LinesPerSecond} a second at most",
+                    leftOut, LinesPerSecond);
+            }
         }
 
         if (Interlocked.Increment(ref isFault ? ref _errors : ref _refusals) <= LinesPerSecond) return log;

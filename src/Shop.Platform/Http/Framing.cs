@@ -32,7 +32,8 @@ internal static class Framing
     {
         http.Response.Headers[HeaderNames.Connection] = "close";
         return new Problem(StatusCodes.Status400BadRequest,
-            "Where the body ends can be read in two ways: send either a Content-Length, or Transfer-Encoding: chunked, once, in HTTP/1.1.", "ambiguous-framing").ExecuteAsync(http);
+            "Where the body ends can be read in two ways: send either a Content-Length, "
+            + "or Transfer-Encoding: chunked, once, in HTTP/1.1.", "ambiguous-framing").ExecuteAsync(http);
     }
 
     /// <summary>What the body of a request is read from; null if it has none.</summary>

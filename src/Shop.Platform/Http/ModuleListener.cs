@@ -67,7 +67,8 @@ public sealed class ModuleListener(ModuleContext module)
     {
         if (bind == "*") kestrel.ListenAnyIP(port, configure);
         else if (bind != "localhost") kestrel.Listen(IPAddress.Parse(bind), port, configure);
-        else if (port == 0) kestrel.Listen(IPAddress.Loopback, 0, configure); // a free port can't be the same in IPv4 and IPv6
+        // A free port can't be the same in IPv4 and IPv6.
+        else if (port == 0) kestrel.Listen(IPAddress.Loopback, 0, configure);
         else kestrel.ListenLocalhost(port, configure);
     }
 

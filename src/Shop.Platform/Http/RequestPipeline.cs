@@ -53,7 +53,9 @@ internal sealed class RequestPipeline(ModuleListener listener, RequestDelegate c
     {
         using Activity? span = RequestSpan.Start(_traces, http, route);
         await Measure(http, answer, route);
-        RequestSpan.Answered(span, http.RequestAborted.IsCancellationRequested ? RequestMetrics.ClientClosedRequest : http.Response.StatusCode);
+        RequestSpan.Answered(span, http.RequestAborted.IsCancellationRequested
+            ? RequestMetrics.ClientClosedRequest
+            : http.Response.StatusCode);
     }
 
     private Task Measure(HttpContext http, RequestDelegate answer, RequestMetrics.RouteMetrics route)

@@ -125,7 +125,10 @@ internal sealed class BookKeeping(IEnumerable<IShopModule> modules, IServiceProv
         }
         catch (StoreException exception)
         {
-            _log.LogWarning("The database files could not be marked when the shop stopped: {Error} Their write-ahead logs stay, and the next start reads them.", exception.Message);
+            _log.LogWarning(
+                "The database files could not be marked when the shop stopped: {Error} "
+                + "Their write-ahead logs stay, and the next start reads them.",
+                exception.Message);
         }
     }
 

@@ -62,7 +62,10 @@ internal static class ServiceRoutes
             Access.Health, Caching.NoStore)
             .WithName("getReady").WithTags(Tag).WithSummary("Whether the service can do its work")
             .WithDescription("Writes to the module's database, waits for the disk, and reads it back.")
-            .Produces<HealthAnswer>(200, "It can.", """{"status":"healthy","checks":{"database":{"status":"healthy","description":"Written and read.","duration_ms":1.4}}}""")
+            .Produces<HealthAnswer>(200, "It can.", """
+                {"status":"healthy","checks":{"database":
+                {"status":"healthy","description":"Written and read.","duration_ms":1.4}}}
+                """)
             .ProducesProblem(503, "It can't; the checks say why.");
 
         Watch(endpoints.MapGet("/openapi/v1.json", OpenApiDocument(module)), module, Access.Open,

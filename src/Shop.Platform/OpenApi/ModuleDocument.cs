@@ -97,7 +97,8 @@ internal static partial class ModuleDocument
             Version = version,
             Description = module.Summary
                 + " Every path answers under the prefix /api too. Errors are RFC 9457 problem details. "
-                + "HEAD goes with every GET; another method on a known path is a 405 that says in Allow which there are. "
+                + "HEAD goes with every GET; another method on a known path is a 405 that says in Allow which there "
+                + "are. "
                 + "A browser, which prefers text/html, gets pages.",
             Contact = new OpenApiContact { Name = "Shop" },
             License = new OpenApiLicense { Name = "MIT", Identifier = "MIT" },
@@ -112,7 +113,9 @@ internal static partial class ModuleDocument
         document.Components ??= new OpenApiComponents();
         document.Components.SecuritySchemes = new Dictionary<string, IOpenApiSecurityScheme>(StringComparer.Ordinal)
         {
-            [KeyScheme] = Bearer("A key of Shop:ApiKeys. If there are none, everybody may do everything; if there are, everybody may read, unless Shop:ReadsNeedKey is set."),
+            [KeyScheme] = Bearer(
+                "A key of Shop:ApiKeys. If there are none, everybody may do everything; "
+                + "if there are, everybody may read, unless Shop:ReadsNeedKey is set."),
             [MetricsKeyScheme] =
                 Bearer("The key of Shop:MetricsKey. If there is none, everybody may read the metrics."),
         };

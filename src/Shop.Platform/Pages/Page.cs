@@ -45,7 +45,12 @@ public sealed class Page(string title, RazorSlice body) : IResult
         using RazorSlice page = new Pages_Layout { Model = frame };
         using var text = new StringWriter();
         ValueTask rendering = page.RenderAsync(text);
-        if (!rendering.IsCompletedSuccessfully) throw new InvalidOperationException($"The page {frame.Title} waits for something.", rendering.AsTask().Exception);
+        if (!rendering.IsCompletedSuccessfully)
+        {
+            throw new InvalidOperationException(
+                $"The page {frame.Title} waits for something.", rendering.AsTask().Exception);
+        }
+
         byte[] bytes = Encoding.UTF8.GetBytes(text.ToString());
 
         HttpResponse response = http.Response;
@@ -53,7 +58,8 @@ public sealed class Page(string title, RazorSlice body) : IResult
         response.ContentType = "text/html; charset=utf-8";
         response.ContentLength = bytes.Length;
         response.Headers.ContentSecurityPolicy = SecurityHeaders.PagePolicy(frame.Site.FormTargets);
-        response.Headers["Referrer-Policy"] = "strict-origin"; // without it the checkout could not check the form's origin
+        // Without it the checkout could not check the form's origin.
+        response.Headers["Referrer-Policy"] = "strict-origin";
         JsonAnswer.Write(response, bytes);
     }
 

@@ -32,8 +32,8 @@ public sealed record IdempotencyKey(string Text, byte[] Fingerprint)
         Description =
             "Makes the request safe to repeat: 1 to 255 visible ASCII characters. The same method, path and content "
             + "get the same answer for 48 hours, with Idempotency-Replayed: true, and nothing changes again; any other "
-            + "request is answered 409. A request that was refused may be sent again with its key. A key belongs to the "
-            + "API key that it came with.",
+            + "request is answered 409. A request that was refused may be sent again with its key. A key belongs to "
+            + "the API key that it came with.",
         Example = "\"9b2f6c1e-checkout-17\"",
     };
 

@@ -39,9 +39,11 @@ public sealed class Query
             }
             else
             {
-                query.Errors.Add(name, known.Count == 0
+                string[] names = [.. known.Select(field => field.Name)];
+                query.Errors.Add(name, names.Length == 0
                     ? "is not a parameter of this route, which takes none"
-                    : $"is not a parameter of this route; it takes {string.Join(", ", known.Select(field => field.Name))}{Spelling.Question(name, known.Select(field => field.Name))}");
+                    : "is not a parameter of this route; "
+                        + $"it takes {string.Join(", ", names)}{Spelling.Question(name, names)}");
             }
         }
 

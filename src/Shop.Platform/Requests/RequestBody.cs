@@ -151,7 +151,15 @@ public sealed class RequestBody : IDisposable
         TimeSpan timeout = TimeoutOf(http);
         ClientConnection? chunked = http.Request.ContentLength is null ? http.Features.Get<ClientConnection>() : null;
         // The server copies chunks into a pipe of its own, so the connection does not see what is held of them.
-        if (chunked is not null) http.Response.OnCompleted(static connection => { ((ClientConnection)connection).HoldsBody(0); return Task.CompletedTask; }, chunked);
+        if (chunked is not null)
+        {
+            http.Response.OnCompleted(static connection =>
+            {
+                ((ClientConnection)connection).HoldsBody(0);
+                return Task.CompletedTask;
+            }, chunked);
+        }
+
         long start = Stopwatch.GetTimestamp();
         while (!read.IsCompleted && !read.IsCanceled && read.Buffer.Length <= MaxBytes
             && !IsWithoutRoom(http, read.Buffer.Length))

@@ -18,7 +18,9 @@ public sealed class ApiKeys
     private ApiKeys(IReadOnlyList<ApiKey> keys) => _keys = keys;
 
     /// <summary>How a key is written in the settings.</summary>
-    public const string Format = "name:write:hash or name:read:hash, separated by commas, where hash is the key's SHA-256 in 64 hexadecimal digits";
+    public const string Format =
+        "name:write:hash or name:read:hash, separated by commas, "
+        + "where hash is the key's SHA-256 in 64 hexadecimal digits";
 
     /// <summary>Whether there is any: without one, everybody may do everything.</summary>
     public bool Any => _keys.Count > 0;

@@ -4,8 +4,8 @@ using Shop.Platform.Modules;
 namespace Shop.Platform.Telemetry;
 
 /// <summary>
-/// Calls that come to a module through its contract. In a trace, each is a client span of the module that calls and a server
-/// span of this one, as if they were in two processes. A call outside of a trace costs a look at
+/// Calls that come to a module through its contract. In a trace, each is a client span of the module that calls and a
+/// server span of this module, as if they were in two processes. A call outside of a trace costs a look at
 /// <see cref="Activity.Current"/>.
 /// </summary>
 /// <param name="callee">The module whose contract it is.</param>

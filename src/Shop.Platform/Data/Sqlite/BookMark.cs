@@ -36,8 +36,10 @@ internal sealed record BookMark(string Shop, long Generation, string Mark, strin
 
     /// <summary>Marks a file; see <see cref="WriteBy"/>.</summary>
     public const string Insert = """
-        INSERT INTO book_mark (one, shop, generation, mark, before, is_opening, accepted, at) VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7)
-        ON CONFLICT (one) DO UPDATE SET shop = ?1, generation = ?2, mark = ?3, before = ?4, is_opening = ?5, accepted = ?6, at = ?7
+        INSERT INTO book_mark (one, shop, generation, mark, before, is_opening, accepted, at)
+        VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7)
+        ON CONFLICT (one) DO UPDATE SET
+            shop = ?1, generation = ?2, mark = ?3, before = ?4, is_opening = ?5, accepted = ?6, at = ?7
         """;
 
     /// <summary>The first mark of files that have none.</summary>
@@ -110,7 +112,8 @@ internal sealed record BookMark(string Shop, long Generation, string Mark, strin
         if (mark.Mark == newest.Mark.Mark || mark.Mark == newest.Mark.Before) return null;
         if (mark.Generation == newest.Mark.Generation)
             return $"{file.Name} and {newest.Name} went on apart from each other";
-        return $"{file.Name} is older than {newest.Name}: it is of {Time(mark.At)}, and {newest.Name} of {Time(newest.Mark.At)}";
+        return $"{file.Name} is older than {newest.Name}: "
+            + $"it is of {Time(mark.At)}, and {newest.Name} of {Time(newest.Mark.At)}";
     }
 
     private static string Time(long at) => Timestamp.FromMilliseconds(at)

@@ -177,7 +177,10 @@ public sealed class Database : IDisposable
     /// </summary>
     public async Task GiveBackSpaceAsync(CancellationToken end)
     {
-        const string Figures = "SELECT auto_vacuum, freelist_count, page_count FROM pragma_auto_vacuum, pragma_freelist_count, pragma_page_count";
+        const string Figures = """
+            SELECT auto_vacuum, freelist_count, page_count
+            FROM pragma_auto_vacuum, pragma_freelist_count, pragma_page_count
+            """;
         while (!end.IsCancellationRequested)
         {
             (long mode, long free, long all) = Rows(Figures, static row =>

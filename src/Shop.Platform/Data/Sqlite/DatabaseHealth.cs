@@ -10,8 +10,10 @@ namespace Shop.Platform.Data.Sqlite;
 /// </summary>
 internal sealed class DatabaseHealth(Database database, Books books) : IHealthCheck
 {
-    private const string CountOn =
-        "INSERT INTO health_probe (id, probe) VALUES (1, 1) ON CONFLICT (id) DO UPDATE SET probe = probe + 1 RETURNING probe";
+    private const string CountOn = """
+        INSERT INTO health_probe (id, probe) VALUES (1, 1)
+        ON CONFLICT (id) DO UPDATE SET probe = probe + 1 RETURNING probe
+        """;
 
     private Statement? _countOn;
 

@@ -35,7 +35,7 @@ public sealed class GroupCommitWriter
     private readonly DatabaseMetrics _metrics;
     private readonly Action<SqliteException> _failed;
     private readonly int _batchLimit;
-    private readonly TimeSpan _longestWait;
+    private readonly TimeSpan _maxQueueTime;
     private readonly Channel<WriteCommand> _waiting;
     private readonly Thread _writer;
     private readonly List<Statement> _prepared = [];
@@ -45,7 +45,8 @@ public sealed class GroupCommitWriter
     private long _commits;
     private volatile int _inBatch;
 
-    internal GroupCommitWriter(string module, SqliteConnection connection, ShopSettings settings, DatabaseMetrics metrics,
+    internal GroupCommitWriter(
+        string module, SqliteConnection connection, ShopSettings settings, DatabaseMetrics metrics,
         ILogger log, Action<SqliteException> failed)
     {
         _failed = failed;
@@ -54,15 +55,18 @@ public sealed class GroupCommitWriter
         _connection = connection;
         _metrics = metrics;
         _batchLimit = settings.WriteBatchLimit;
-        _longestWait = settings.RequestTimeout;
-        _waiting = Channel.CreateBounded<WriteCommand>(new BoundedChannelOptions(settings.WriteQueueLimit) { SingleReader = true });
+        _maxQueueTime = settings.RequestTimeout;
+        _waiting = Channel.CreateBounded<WriteCommand>(
+            new BoundedChannelOptions(settings.WriteQueueLimit) { SingleReader = true });
         _begin = Prepare("BEGIN IMMEDIATE");
         _commit = Prepare("COMMIT");
         _rollback = Prepare("ROLLBACK");
         _savepoint = Prepare("SAVEPOINT one_write");
         _release = Prepare("RELEASE one_write");
         _rollbackTo = Prepare("ROLLBACK TO one_write");
-        _barrier = Prepare("INSERT INTO health_probe (id, probe) VALUES (2, 1) ON CONFLICT (id) DO UPDATE SET probe = probe + 1");
+        _barrier = Prepare("""
+            INSERT INTO health_probe (id, probe) VALUES (2, 1) ON CONFLICT (id) DO UPDATE SET probe = probe + 1
+            """);
         _writer = new Thread(WriteUntilStopped) { Name = $"{module} writer", IsBackground = true };
         _writer.Start();
     }
@@ -135,7 +139,8 @@ public sealed class GroupCommitWriter
     /// <param name="work">What <see cref="WriteCommand{T}.Run"/> does.</param>
     /// <param name="committed">What <see cref="WriteCommand{T}.Committed"/> does.</param>
     /// <param name="operation">Its name in a trace: the method that asks for it.</param>
-    public Task<T> WriteAsync<T>(Func<WriteResult<T>> work, Action<T>? committed = null, [CallerMemberName] string operation = "") =>
+    public Task<T> WriteAsync<T>(
+        Func<WriteResult<T>> work, Action<T>? committed = null, [CallerMemberName] string operation = "") =>
         WriteAsync(new DelegateWriteCommand<T>(work, committed), operation).AsTask();
 
     /// <summary>
@@ -158,7 +163,8 @@ public sealed class GroupCommitWriter
     {
         AssertIsElsewhere();
         if (_waiting.Writer.TryWrite(write)) return write.Task;
-        if (_waiting.Reader.Completion.IsCompleted) throw new ObjectDisposedException(_module, "The database is closed.");
+        if (_waiting.Reader.Completion.IsCompleted)
+            throw new ObjectDisposedException(_module, "The database is closed.");
         throw new WriteQueueFullException(_module);
     }
 
@@ -186,7 +192,7 @@ public sealed class GroupCommitWriter
             while (batch.Count < _batchLimit && _waiting.Reader.TryRead(out WriteCommand? write))
             {
                 // Its caller has most likely given up; and leaving it out lets the others catch up.
-                if (Stopwatch.GetElapsedTime(write.QueuedAt) <= _longestWait)
+                if (Stopwatch.GetElapsedTime(write.QueuedAt) <= _maxQueueTime)
                 {
                     batch.Add(write);
                     continue;

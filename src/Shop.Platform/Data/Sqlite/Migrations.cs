@@ -23,8 +23,8 @@ internal static class Migrations
         if (newer.Length > 0)
         {
             throw new ShopStartException(
-                $"The database of {module} was written by a newer version of Shop (it has {string.Join(", ", newer)}); " +
-                "run that version, or start with another Shop:DataDirectory");
+                $"The database of {module} was written by a newer version of Shop "
+                + $"(it has {string.Join(", ", newer)}); run that version, or start with another Shop:DataDirectory");
         }
 
         DatabaseUpgradeResult result = engine.PerformUpgrade();

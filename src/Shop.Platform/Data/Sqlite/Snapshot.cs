@@ -18,6 +18,9 @@ internal sealed class Snapshot : IDisposable
     /// write may wait, so no client notices.</summary>
     private static readonly TimeSpan MaxHold = TimeSpan.FromMilliseconds(250);
 
+    /// <summary>The time between two tries, in which the shop's writers catch up.</summary>
+    private static readonly TimeSpan RetryDelay = MaxHold;
+
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
     private Snapshot(IReadOnlyList<BookFile> files) => Files = files;
@@ -42,7 +45,7 @@ internal sealed class Snapshot : IDisposable
                 if (Stopwatch.GetElapsedTime(start) > Patience)
                     throw new ShopStartException($"the databases in {directory} are too busy: "
                         + $"in {Patience.TotalSeconds:0} seconds there was no moment to begin");
-                Thread.Sleep(MaxHold); // the shop's writers catch up
+                Thread.Sleep(RetryDelay);
             }
 
             foreach (BookFile reader in readers)

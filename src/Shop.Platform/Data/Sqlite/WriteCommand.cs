@@ -34,7 +34,8 @@ public abstract class WriteCommand : IThreadPoolWorkItem
         _firstRun ??= (isCommitted, changes);
         if (_firstRun == (isCommitted, changes)) return true;
         Fail(new InvalidOperationException($"A write ({GetType().Name}) changed {_firstRun.Value.Changes} rows, "
-            + $"and {changes} when its batch ran again: it must change nothing but the database and its participants."));
+            + $"and {changes} when its batch ran again: "
+            + "it must change nothing but the database and its participants."));
         return false;
     }
 #endif

@@ -8,7 +8,7 @@ using Shop.Platform.Requests;
 namespace Shop.Inventory.Storage.Sqlite;
 
 /// <summary>The stock in SQLite. Its levels are in memory, and their rows are written later: see
-/// <see cref="StockCheckpoint"/>. </summary>
+/// <see cref="StockCheckpoint"/>.</summary>
 [DapperAot]
 internal sealed class SqliteStockStore : IStockStore
 {
@@ -186,7 +186,7 @@ internal sealed class SqliteStockStore : IStockStore
         return rows.Length < limit && OpeningBalance(connection, productId) is { } opening ? [.. rows, opening] : rows;
     }
 
-    public long CountMovements(SqliteConnection connection, string productId, long atMost)
+    internal long CountMovements(SqliteConnection connection, string productId, long atMost)
     {
         var sql = new SegmentQueries($"SELECT 1 {IncompleteSegment}", $"SELECT 1 {IndexedSegments}");
         long movements = SegmentedIndex.Count(sql, Ledger.Movements.Numbers(connection), atMost, (text, segment) =>

@@ -1,5 +1,6 @@
 using System.Net;
 using Microsoft.Extensions.Configuration;
+using Shop.Platform.Data.Postgres;
 using Shop.Platform.Data.Sqlite;
 using Shop.Platform.Modules;
 using Shop.Platform.Requests;
@@ -12,6 +13,12 @@ namespace Shop.Platform;
 /// </summary>
 public sealed record ShopSettings
 {
+    /// <summary>
+    /// Key and connection string of each module's database in PostgreSQL, by the module's name; null if the databases
+    /// are files in <see cref="DataDirectory"/>.
+    /// </summary>
+    public IReadOnlyDictionary<string, (string Key, string Text)>? Connections { get; init; }
+
     /// <summary>Where the database files live.</summary>
     public required string DataDirectory { get; init; }
 
@@ -81,6 +88,9 @@ public sealed record ShopSettings
     /// </summary>
     public required IReadOnlyDictionary<string, string?> PublicUrls { get; init; }
 
+    /// <summary>The key of the connection string that all modules use which have none of their own.</summary>
+    public const string ConnectionKey = "ConnectionStrings:Shop";
+
     /// <summary>The key of the port of the page of alerts.</summary>
     public const string AlertsPortKey = "Shop:Alerts:Port";
 
@@ -123,6 +133,7 @@ public sealed record ShopSettings
     private static ShopSettings Read(SettingsReader reader, IReadOnlyCollection<ModuleIdentity> modules) =>
         new()
         {
+            Connections = ReadConnections(reader, modules),
             DataDirectory = reader.Text("Shop:DataDirectory", "data", static value => value.Length > 0, "a path"),
             BindAddress = reader.Text("Shop:BindAddress", "localhost", IsAddress, "localhost, * or an IP address"),
             DemoData = reader.Flag("Shop:DemoData", true),
@@ -162,8 +173,32 @@ public sealed record ShopSettings
                 StringComparer.Ordinal),
         };
 
-    private static string Key(ModuleIdentity module, string name) =>
-        $"Shop:{char.ToUpperInvariant(module.Name[0])}{module.Name[1..]}:{name}";
+    private static Dictionary<string, (string Key, string Text)>? ReadConnections(
+        SettingsReader reader, IReadOnlyCollection<ModuleIdentity> modules)
+    {
+        string? common = reader.Connection(ConnectionKey);
+        var connections = new Dictionary<string, (string Key, string Text)>(StringComparer.Ordinal);
+        foreach (ModuleIdentity module in modules)
+        {
+            string key = $"ConnectionStrings:{Title(module)}";
+            if (reader.Connection(key) is { } own) connections[module.Name] = (key, own);
+            else if (common is not null) connections[module.Name] = (ConnectionKey, common);
+        }
+
+        if (connections.Count == 0) return null;
+        if (connections.Count < modules.Count)
+        {
+            reader.Reject($"{string.Join(" and ", connections.Values.Select(connection => connection.Key))} "
+                + $"must be set for all modules or none: set {ConnectionKey}, or the others as well");
+        }
+
+        return connections;
+    }
+
+    private static string Title(ModuleIdentity module) =>
+        $"{char.ToUpperInvariant(module.Name[0])}{module.Name[1..]}";
+
+    private static string Key(ModuleIdentity module, string name) => $"Shop:{Title(module)}:{name}";
 
     private static bool IsAddress(string value) => value is "localhost" or "*" || IPAddress.TryParse(value, out _);
 
@@ -208,11 +243,21 @@ public sealed record ShopSettings
                 return items.All(isRight) ? items : null;
             }, expected);
 
+        /// <summary>A connection string; null if it is not set.</summary>
+        public string? Connection(string key)
+        {
+            _known.Add(key);
+            if (configuration[key]?.Trim() is not { Length: > 0 } text) return null;
+            if (ConnectionStrings.Fault(text) is { } fault) _wrong.Add($"{key} is no connection string: {fault}");
+            return text;
+        }
+
         public void Reject(string why) => _wrong.Add(why);
 
         public void RejectUnknownKeys()
         {
-            foreach ((string key, string? value) in configuration.GetSection("Shop").AsEnumerable())
+            foreach ((string key, string? value) in configuration.GetSection("Shop").AsEnumerable()
+                .Concat(configuration.GetSection("ConnectionStrings").AsEnumerable()))
             {
                 if (value is null || _known.Contains(key)) continue;
                 string question = Spelling.Question(key, _known);

@@ -59,9 +59,9 @@ internal sealed class InterceptedContracts(IInventory inventory, IProductCatalog
     public Task ShipAsync(IReadOnlyList<ReservationId> ids) =>
         intercept(nameof(ShipAsync), Orders(ids), () => inventory.ShipAsync(ids));
 
-    public Task FoldMovementsAsync(DateTime upTo, Func<IReadOnlyCollection<string>, IReadOnlySet<string>> existing,
+    public Task CompactMovementsAsync(DateTime upTo, Func<IReadOnlyCollection<string>, ValueTask<IReadOnlySet<string>>> existing,
         CancellationToken stopping) =>
-        intercept(nameof(FoldMovementsAsync), [], () => inventory.FoldMovementsAsync(upTo, existing, stopping));
+        intercept(nameof(CompactMovementsAsync), [], () => inventory.CompactMovementsAsync(upTo, existing, stopping));
 
     public async ValueTask<IReadOnlyList<ProductOnSale?>> FindAsync(IReadOnlyList<string> ids)
     {

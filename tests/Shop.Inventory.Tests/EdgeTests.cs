@@ -99,7 +99,7 @@ internal sealed class EdgeTests : StockFixture
             return WriteResult.Commit(0);
         });
         await new StockCheckpoint(Store.Ledger, Writes).RunAsync();
-        await Reservations.FoldMovementsAsync(edge, _ => new HashSet<string>(), default);
+        await Reservations.CompactMovementsAsync(edge, NoneExists, default);
         Assert.That(Store.NewestMovementsAsync("a", 10, default).AsTask().Result.Select(row => (row.Kind, row.OnHand)),
             Is.EqualTo(new[] { ("received", (2L * old) + 3), ("received", (2L * old) + 2), ("received", (2L * old) + 1),
                 ("opening", 2L * old) }));
@@ -112,7 +112,7 @@ internal sealed class EdgeTests : StockFixture
     {
         await Reservations.OpenAsync([new("a", 5)]);
         await new StockCheckpoint(Store.Ledger, Writes).RunAsync();
-        await Reservations.FoldMovementsAsync(DateTime.UtcNow.AddHours(1), _ => new HashSet<string>(), default);
+        await Reservations.CompactMovementsAsync(DateTime.UtcNow.AddHours(1), NoneExists, default);
         for (int n = 0; n < 2; n++) await MoveAsync(MovementKind.Received, "a", 1);
         string[] Kinds(int limit) =>
             [.. Store.NewestMovementsAsync("a", limit, default).AsTask().Result.Select(row => row.Kind)];

@@ -131,11 +131,11 @@ internal sealed class MovementCompactionTests : StockFixture
             return WriteResult.Commit(0);
         });
         await new StockCheckpoint(Store.Ledger, Writes).RunAsync();
-        await Reservations.FoldMovementsAsync(edge, _ => new HashSet<string>(), default);
+        await Reservations.CompactMovementsAsync(edge, NoneExists, default);
         Assert.That(Newest("a", 10).Select(row => (row.Id, row.Kind)),
             Is.EqualTo([(4L, "shipped"), (2, "reserved"), (0, "opening")]));
         Agrees(["a"]);
-        await Reservations.FoldMovementsAsync(edge.AddMilliseconds(1), _ => new HashSet<string>(), default);
+        await Reservations.CompactMovementsAsync(edge.AddMilliseconds(1), NoneExists, default);
         Assert.That(Newest("a", 10).Select(row => (row.Id, row.Kind)), Is.EqualTo([(0L, "opening")]));
         Agrees(["a"]);
     }
@@ -144,7 +144,8 @@ internal sealed class MovementCompactionTests : StockFixture
         Store.NewestMovementsAsync(product, limit, default).AsTask().Result;
 
     private void Compact(IReadOnlyCollection<string> existing) =>
-        Reservations.FoldMovementsAsync(DateTime.UtcNow.AddHours(1), ids => ids.Intersect(existing).ToHashSet(), default)
+        Reservations.CompactMovementsAsync(DateTime.UtcNow.AddHours(1),
+            ids => ValueTask.FromResult<IReadOnlySet<string>>(ids.Intersect(existing).ToHashSet()), default)
             .Wait();
 
     private void Agrees(string[] products)

@@ -29,6 +29,10 @@ internal abstract class StockFixture
     [TearDown]
     public void Close() => Files.Dispose();
 
+    /// <summary>No order exists.</summary>
+    protected static ValueTask<IReadOnlySet<string>> NoneExists(IReadOnlyCollection<string> orders) =>
+        ValueTask.FromResult<IReadOnlySet<string>>(new HashSet<string>());
+
     /// <summary>Reads the stock from the files anew, as a start does, between two commits.</summary>
     protected void Restart()
     {

@@ -83,7 +83,7 @@ internal sealed class OrderReconcilerTests
         Assert.That(calls.Confirmed, Is.EquivalentTo(placed));
         Assert.That(calls.Released, Is.EquivalentTo(orphans));
         string[] ids = [.. placed.Select(order => order.OrderId)];
-        Assert.That(_store.FindExisting([.. ids, .. orphans.Select(orphan => orphan.OrderId)]), Is.EquivalentTo(ids));
+        Assert.That(await _store.FindExistingAsync([.. ids, .. orphans.Select(orphan => orphan.OrderId)]), Is.EquivalentTo(ids));
     }
 
     [TestCase(50, true)]

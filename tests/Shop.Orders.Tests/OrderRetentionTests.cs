@@ -43,7 +43,7 @@ internal sealed class OrderRetentionTests
         IReadOnlyDictionary<string, double> metrics = await _files.MetricsAsync();
         Assert.That((metrics["""orders_deleted_total{service="order-service"}"""], metrics["""orders_by_status{status="delivered",service="order-service"}"""],
             metrics["""orders_by_status{status="cancelled",service="order-service"}"""]), Is.EqualTo((3, 1, 1)));
-        await _inventory.Received(1).FoldMovementsAsync(Platform.Timestamp.FromMilliseconds(justOld), Arg.Any<Func<IReadOnlyCollection<string>, IReadOnlySet<string>>>(), Arg.Any<CancellationToken>());
+        await _inventory.Received(1).CompactMovementsAsync(Platform.Timestamp.FromMilliseconds(justOld), Arg.Any<Func<IReadOnlyCollection<string>, ValueTask<IReadOnlySet<string>>>>(), Arg.Any<CancellationToken>());
     }
 
     [Test]

@@ -42,7 +42,7 @@ internal sealed class InventoryMetrics
         _out = products.WithLabels("out");
         _reservationsOpen = metrics.CreateGauge("inventory_reservations_open",
             "Reservations held: not yet shipped or released.");
-        module.Registry.AddBeforeCollectCallback(RefreshAsync);
+        module.RefreshAtScrape(RefreshAsync);
     }
 
     public void Moved(MovementKind kind, MovementTotals totals)

@@ -12,7 +12,7 @@ namespace Shop.Inventory;
 /// <param name="existing">Finds out which of some orders exist: their movements stay.</param>
 internal sealed class MovementCompaction(
     IStockStore store, InventoryMetrics metrics, DateTime upTo,
-    Func<IReadOnlyCollection<string>, IReadOnlySet<string>> existing)
+    Func<IReadOnlyCollection<string>, ValueTask<IReadOnlySet<string>>> existing)
 {
     internal const int MovementsPerWrite = 250;
     private const int MovementsPerRead = 1000;
@@ -38,7 +38,7 @@ internal sealed class MovementCompaction(
                 await store.OldestMovementsAsync(after, MovementsPerRead, CancellationToken.None);
             if (next.All(movement => movement.At > latest)) break;
             after = next[^1].Id;
-            Collect([.. next.Where(movement => movement.At <= latest)]);
+            await CollectAsync([.. next.Where(movement => movement.At <= latest)]);
             if (_ready.Count >= MovementsPerWrite) await CompactAsync(end);
         }
 
@@ -46,9 +46,9 @@ internal sealed class MovementCompaction(
         await store.ReclaimSpaceAsync(end);
     }
 
-    private void Collect(OldMovement[] movements)
+    private async Task CollectAsync(OldMovement[] movements)
     {
-        IReadOnlySet<string> orders = existing([.. movements.Where(IsReserving)
+        IReadOnlySet<string> orders = await existing([.. movements.Where(IsReserving)
             .Select(movement => movement.OrderId!).Distinct(StringComparer.Ordinal)]);
         foreach (OldMovement movement in movements)
         {

@@ -39,8 +39,9 @@ internal sealed class Reservations(IStockStore store, InventoryMetrics metrics) 
 
     public Task ShipAsync(IReadOnlyList<ReservationId> ids) => CloseAsync(ids, MovementKind.Shipped);
 
-    public Task FoldMovementsAsync(
-        DateTime upTo, Func<IReadOnlyCollection<string>, IReadOnlySet<string>> existing, CancellationToken stopping) =>
+    public Task CompactMovementsAsync(
+        DateTime upTo, Func<IReadOnlyCollection<string>, ValueTask<IReadOnlySet<string>>> existing,
+        CancellationToken stopping) =>
         new MovementCompaction(store, metrics, upTo, existing).RunAsync(stopping);
 
     private async Task CloseAsync(IReadOnlyList<ReservationId> ids, MovementKind kind)

@@ -36,7 +36,8 @@ internal sealed class TracedInventory(
     public Task ShipAsync(IReadOnlyList<ReservationId> ids) =>
         _calls.MakeAsync("Ship", (inventory, ids), static call => call.inventory.ShipAsync(call.ids));
 
-    public Task FoldMovementsAsync(
-        DateTime upTo, Func<IReadOnlyCollection<string>, IReadOnlySet<string>> existing, CancellationToken stopping) =>
-        inventory.FoldMovementsAsync(upTo, existing, stopping);
+    public Task CompactMovementsAsync(
+        DateTime upTo, Func<IReadOnlyCollection<string>, ValueTask<IReadOnlySet<string>>> existing,
+        CancellationToken stopping) =>
+        inventory.CompactMovementsAsync(upTo, existing, stopping);
 }

@@ -82,7 +82,7 @@ internal interface IOrderStore
     ValueTask CompleteStockChangesAsync(IReadOnlyList<ReservationId> reservations);
 
     /// <summary>Those of these orders that exist.</summary>
-    IReadOnlySet<string> FindExisting(IReadOnlyCollection<string> ids);
+    ValueTask<IReadOnlySet<string>> FindExistingAsync(IReadOnlyCollection<string> ids);
 
     /// <summary>
     /// Deletes some of the orders that have had a status since before a time, but none that the stock has yet to

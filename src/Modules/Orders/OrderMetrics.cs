@@ -55,9 +55,9 @@ internal sealed class OrderMetrics
             "Value of the orders that were paid.", ["currency"]).WithLabels(currency);
         _refunds = module.Metrics.CreateCounter("order_refunds_total",
             "Value of the paid orders that were cancelled.", ["currency"]).WithLabels(currency);
-        module.Registry.AddBeforeCollectCallback(async _ =>
+        module.Registry.AddBeforeCollectCallback(CorrectValue);
+        module.RefreshAtScrape(async _ =>
         {
-            CorrectValue();
             foreach ((string status, long orders) in await store.CountByStatusAsync())
                 _byStatus.WithLabels(status).Set(orders);
         });

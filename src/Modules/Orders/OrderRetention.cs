@@ -44,7 +44,7 @@ internal sealed class OrderRetention(
         DateTime endedBy = retained < answered ? retained : answered;
         foreach (string status in OrderStatus.Final) await DeleteAsync(status, endedBy, now, end);
         if (IsToStop(end)) return;
-        await inventory.FoldMovementsAsync(endedBy, store.FindExisting, end);
+        await inventory.CompactMovementsAsync(endedBy, store.FindExistingAsync, end);
         await store.GiveBackSpaceAsync(end);
     }
 

@@ -57,7 +57,9 @@ public sealed class OrdersModule : IShopModule
         _reconciler = services.GetRequiredService<OrderReconciler>();
         await _reconciler.ReconcileAsync();
         _reconciler.Start();
-        await CompareAsync(module, await store.CountByStatusAsync(), services.GetRequiredService<IInventory>());
+        // While other hosts take orders, the two are never of the same moment.
+        if (!module.UsesPostgres)
+            await CompareAsync(module, await store.CountByStatusAsync(), services.GetRequiredService<IInventory>());
         if (!module.Books.Agree) return;
         _retention = services.GetRequiredService<OrderRetention>();
         _retention.Start();

@@ -9,7 +9,8 @@ public abstract class StoreException(string module, string message, Exception? i
 }
 
 /// <summary>A write was not begun, and never will be.</summary>
-public abstract class WriteRefusedException(string module, string message) : StoreException(module, message);
+public abstract class WriteRefusedException(string module, string message, Exception? innerException = null)
+    : StoreException(module, message, innerException);
 
 /// <summary>The write queue is full.</summary>
 public sealed class WriteQueueFullException(string module)
@@ -18,6 +19,10 @@ public sealed class WriteQueueFullException(string module)
 /// <summary>The write waited in the queue for longer than <see cref="ShopSettings.RequestTimeout"/>.</summary>
 public sealed class WriteTimeoutException(string module)
     : WriteRefusedException(module, $"The write queue of {module} is too slow; nothing was written.");
+
+/// <summary>The database can't be reached, and was not within <see cref="ShopSettings.RequestTimeout"/>.</summary>
+public sealed class StoreUnreachableException(string module, Exception innerException) : WriteRefusedException(
+    module, $"The database of {module} can't be reached; nothing was written.", innerException);
 
 /// <summary>
 /// The database could not carry out a write. A commit that failed at the disk may come back after a crash,

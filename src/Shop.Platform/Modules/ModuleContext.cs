@@ -3,6 +3,7 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
 using Prometheus;
 using Shop.Platform.Data;
+using Shop.Platform.Data.Postgres;
 using Shop.Platform.Data.Sqlite;
 using Shop.Platform.Security;
 using Shop.Platform.Telemetry;
@@ -33,8 +34,18 @@ public sealed class ModuleContext(ModuleIdentity identity, ShopSettings settings
     /// <summary>Makes the module's spans, if anybody listens.</summary>
     public ActivitySource Traces { get; } = new($"Shop.{identity.Name}");
 
-    /// <summary>The module's database, open between its start and its stop.</summary>
-    public Database Database { get; } = new(identity.Name, settings, logs.CreateLogger($"Shop.{identity.Name}"));
+    /// <summary>Whether the shop's databases are in PostgreSQL: <see cref="Postgres"/>, and not
+    /// <see cref="Database"/>.</summary>
+    public bool UsesPostgres => Settings.Connections is not null;
+
+    /// <summary>The module's database file, open between its start and its stop.</summary>
+    public Database Database => field ??= new Database(Identity.Name, Settings, Log);
+
+    /// <summary>The module's schema in PostgreSQL, open between its start and its stop.</summary>
+    public PostgresDatabase Postgres => field ??= new PostgresDatabase(Identity.Name, Settings, Log);
+
+    /// <summary>The database that the shop uses.</summary>
+    internal IModuleDatabase OwnDatabase => UsesPostgres ? Postgres : Database;
 
     /// <summary>Whether the files of all modules agree.</summary>
     public Books Books { get; init; } = new();
@@ -61,6 +72,18 @@ public sealed class ModuleContext(ModuleIdentity identity, ShopSettings settings
 
     /// <summary>Now, in UTC, to the millisecond: as fine as the database keeps it.</summary>
     public DateTime Now() => Timestamp.FromMilliseconds(Clock.GetUtcNow().ToUnixTimeMilliseconds());
+
+    /// <summary>
+    /// Has gauges of state refreshed before a scrape. State that hosts share is read at most once a second, and if it
+    /// can't be read, the gauges stay as they were.
+    /// </summary>
+    /// <param name="refresh">Reads the state, and sets the gauges.</param>
+    public void RefreshAtScrape(Func<CancellationToken, Task> refresh)
+    {
+        if (UsesPostgres)
+            refresh = new StateReading(refresh, () => Postgres.Writes.Commits, Clock, Log).RefreshAsync;
+        Registry.AddBeforeCollectCallback(refresh);
+    }
 
     private IMetricFactory MakeMetrics()
     {

@@ -10,6 +10,7 @@ using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Shop.Platform.Data;
+using Shop.Platform.Data.Postgres;
 using Shop.Platform.Data.Sqlite;
 using Shop.Platform.Http;
 using Shop.Platform.Live;
@@ -39,8 +40,16 @@ public static class ModuleHosting
         services.AddSingleton<PipelineWarmup>();
         services.AddSingleton(MemoryShares.OfProcess((long)settings.Ports.Count * settings.MaxConnections));
         services.AddSingleton<ClientConnections>();
-        services.AddHostedService<DataDirectoryLock>();
-        services.AddHostedService<BookKeeping>();
+        if (settings.Connections is null)
+        {
+            services.AddHostedService<DataDirectoryLock>();
+            services.AddHostedService<BookKeeping>();
+        }
+        else
+        {
+            services.AddHostedService<PostgresLifetime>();
+        }
+
         services.AddCors();
         services.AddHealthChecks();
         services.AddResponseCompression(options =>
@@ -80,12 +89,13 @@ public static class ModuleHosting
             return new LiveFigures(context.Registry, provider.GetRequiredService<DemoTraffic>(), context.Clock,
                 context.Log, context.Identity.ItemLabels);
         });
-        services.AddKeyedSingleton(name, static (provider, key) =>
-            new DatabaseHealth(Context(provider, key).Database, provider.GetRequiredService<Books>()));
+        services.AddKeyedSingleton<IHealthCheck>(name, static (provider, key) => Context(provider, key).UsesPostgres
+            ? new PostgresHealth(Context(provider, key).Postgres)
+            : new DatabaseHealth(Context(provider, key).Database, provider.GetRequiredService<Books>()));
         string tag = ServiceRoutes.HealthTag(identity);
         services.AddHealthChecks()
             .Add(new HealthCheckRegistration($"{name} database",
-                provider => provider.GetRequiredKeyedService<DatabaseHealth>(name), HealthStatus.Unhealthy, [tag]))
+                provider => provider.GetRequiredKeyedService<IHealthCheck>(name), HealthStatus.Unhealthy, [tag]))
             .Add(new HealthCheckRegistration($"{name} books",
                 static provider => provider.GetRequiredService<BooksHealth>(), HealthStatus.Unhealthy, [tag]));
         services.AddModuleDocument(identity);
@@ -119,7 +129,7 @@ public static class ModuleHosting
     /// <summary>How many writes of each module wait for its disk.</summary>
     public static IEnumerable<(ModuleIdentity Module, int Writes)> UnwrittenWrites(this WebApplication app) =>
         app.Services.GetServices<ModuleListener>()
-            .Select(listener => (listener.Module.Identity, listener.Module.Database.UnwrittenWrites));
+            .Select(listener => (listener.Module.Identity, listener.Module.OwnDatabase.UnwrittenWrites));
 
     private static ForwardedHeadersOptions Forwarded(ShopSettings settings)
     {

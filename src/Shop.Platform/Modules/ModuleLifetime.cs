@@ -21,14 +21,14 @@ internal sealed class ModuleLifetime(IShopModule module, IServiceProvider servic
         }
         catch (StoreException exception)
         {
-            // A module's start asks others too: the file is the one that failed.
-            string path = services.GetRequiredKeyedService<ModuleContext>(exception.Module).Database.Path;
+            // A module's start asks others too.
+            string name = services.GetRequiredKeyedService<ModuleContext>(exception.Module).OwnDatabase.Name;
             string error = (exception as StoreUnreadableException)?.InnerException!.Message ?? exception.Message;
-            throw new ShopStartException($"The database file {path} can't be used: {error}", exception);
+            throw new ShopStartException($"The {name} can't be used: {error}", exception);
         }
 
         if (context.Books.Agree) _purge = new Periodic("Purging old idempotency keys", TimeSpan.FromHours(1),
-            () => context.Database.Keys.PurgeAsync(context.Now()), context.Clock, context.Log);
+            () => context.OwnDatabase.MaintainAsync(context.Now()), context.Clock, context.Log);
         services.GetRequiredService<PipelineWarmup>()
             .Begin(listener, () => ModulePipeline.Build(services, module, listener));
     }

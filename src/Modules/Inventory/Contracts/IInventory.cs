@@ -45,7 +45,8 @@ public interface IInventory
     /// <param name="upTo">Movements of this time and before are old.</param>
     /// <param name="existing">Finds out which of some orders exist.</param>
     /// <param name="stopping">If cancelled, the rest is left to another call.</param>
-    Task FoldMovementsAsync(DateTime upTo, Func<IReadOnlyCollection<string>, IReadOnlySet<string>> existing,
+    Task CompactMovementsAsync(
+        DateTime upTo, Func<IReadOnlyCollection<string>, ValueTask<IReadOnlySet<string>>> existing,
         CancellationToken stopping);
 }
 

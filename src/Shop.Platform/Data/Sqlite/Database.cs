@@ -10,7 +10,7 @@ namespace Shop.Platform.Data.Sqlite;
 /// One module's database file: SQLite in WAL mode with <c>synchronous=FULL</c>, one writer, and pooled read-only
 /// connections beside it.
 /// </summary>
-public sealed class Database : IDisposable
+public sealed class Database : IModuleDatabase, IDisposable
 {
     /// <summary>
     /// Steps of SQLite's virtual machine after which a read asks whether it should end: a fraction of a millisecond.
@@ -68,7 +68,11 @@ public sealed class Database : IDisposable
     public IdempotencyKeys Keys => _keys ?? throw NotOpen();
 
     /// <summary>Writes that are neither on disk nor refused.</summary>
-    internal int UnwrittenWrites => _writes?.Unwritten ?? 0;
+    int IModuleDatabase.UnwrittenWrites => _writes?.Unwritten ?? 0;
+
+    string IModuleDatabase.Name => $"database file {Path}";
+
+    Task IModuleDatabase.MaintainAsync(DateTime now) => Keys.PurgeAsync(now);
 
     /// <summary>Opens a read-only connection from the pool: dispose it soon.</summary>
     public SqliteConnection OpenRead()

@@ -122,8 +122,3 @@ public sealed class IdempotencyKeys
 
     internal sealed record KeptRow(byte[] Fingerprint, string Answer);
 }
-
-/// <summary>What is kept for a key.</summary>
-/// <param name="IsSame">Whether it was kept for the same method, path and content.</param>
-/// <param name="Answer">The answer, as its module keeps it.</param>
-public sealed record KeptAnswer(bool IsSame, string Answer);

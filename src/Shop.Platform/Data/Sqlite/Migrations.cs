@@ -13,7 +13,7 @@ internal static class Migrations
     public static void Apply(string module, SqliteConnection connection, Assembly assembly)
     {
         UpgradeEngine engine = DeployChanges.To.SqliteDatabase(new SharedConnection(connection))
-            .WithScriptsEmbeddedInAssembly(assembly)
+            .WithScriptsEmbeddedInAssembly(assembly, IsOurs)
             .WithTransactionPerScript()
             .LogTo(new NoOpUpgradeLog())
             .Build();
@@ -32,4 +32,8 @@ internal static class Migrations
             throw new ShopStartException($"The database of {module} can't be migrated: {result.Error.Message}",
                 result.Error);
     }
+
+    // A module's assembly has those for PostgreSQL, too.
+    private static bool IsOurs(string resource) => resource.EndsWith(".sql", StringComparison.OrdinalIgnoreCase)
+        && !resource.Contains(".Postgres.", StringComparison.Ordinal);
 }

@@ -95,7 +95,8 @@ internal sealed class SqliteOrderStore : IOrderStore
             return WriteResult.Commit(reservations.Count);
         });
 
-    public IReadOnlySet<string> FindExisting(IReadOnlyCollection<string> ids) => _queries.FindExisting(ids);
+    public ValueTask<IReadOnlySet<string>> FindExistingAsync(IReadOnlyCollection<string> ids) =>
+        ValueTask.FromResult(_queries.FindExisting(ids));
 
     public async ValueTask<DeletedOrders> DeleteAsync(string status, DateTime endedBy, long cursor, DateTime now)
     {

@@ -1,0 +1,99 @@
+using System.Diagnostics;
+using Npgsql;
+
+namespace Shop.Platform.Data.Postgres;
+
+/// <summary>The attempts at committing one batch, until the time is up.</summary>
+internal sealed class BatchAttempts : IDisposable
+{
+    /// <summary>Times that a batch runs again because of a unique key, before its writes are made one by one.</summary>
+    private const int MaxConflicts = 5;
+
+    private static readonly TimeSpan FirstDelay = TimeSpan.FromMilliseconds(5);
+    private static readonly TimeSpan LongestDelay = TimeSpan.FromMilliseconds(200);
+
+    private readonly PostgresCommitWriter _writer;
+    private readonly CancellationTokenSource _end;
+    private Guid _id = Guid.CreateVersion7();
+    private TimeSpan _delay = FirstDelay;
+    private int _begun, _conflicts;
+
+    /// <param name="writer">The writer.</param>
+    /// <param name="queuedAt">When the oldest write came, by <see cref="Stopwatch"/>.</param>
+    public BatchAttempts(PostgresCommitWriter writer, long queuedAt)
+    {
+        _writer = writer;
+        TimeSpan left = writer.Settings.RequestTimeout - Stopwatch.GetElapsedTime(queuedAt);
+        _end = new CancellationTokenSource(left > TimeSpan.Zero ? left : TimeSpan.Zero);
+    }
+
+    /// <summary>Cancelled when the time is up.</summary>
+    public CancellationToken End => _end.Token;
+
+    /// <summary>Whether anything was sent to the database.</summary>
+    public bool HasBegun => _begun > 0;
+
+    /// <summary>Whether an earlier attempt may have been committed, or still be.</summary>
+    public bool IsInDoubt { get; private set; }
+
+    // So that an attempt on a connection that is silently gone leaves time for another.
+    private int SecondsToWait => Math.Max(1, (int)(_writer.Settings.RequestTimeout.TotalSeconds / 3));
+
+    /// <summary>Opens a connection.</summary>
+    public ValueTask<NpgsqlConnection> OpenAsync() => _writer.Source.OpenConnectionAsync(End);
+
+    /// <summary>Begins an attempt.</summary>
+    public PostgresTransaction Begin(NpgsqlConnection connection, bool isExplicit)
+    {
+        _begun++;
+        return new PostgresTransaction(connection, _id, isExplicit, SecondsToWait);
+    }
+
+    /// <summary>What follows is another transaction.</summary>
+    public void RenewId() => _id = Guid.CreateVersion7();
+
+    /// <summary>
+    /// Whether an earlier attempt was committed. If not, it never will be: what the network still holds of it finds its
+    /// id in use.
+    /// </summary>
+    public async Task<bool> WasMadeAsync(NpgsqlConnection connection)
+    {
+        await using var batch = new NpgsqlBatch(connection) { Timeout = SecondsToWait };
+        foreach (string sql in new[]
+        {
+            "INSERT INTO batches (id, is_made) VALUES ($1, false) ON CONFLICT DO NOTHING",
+            "SELECT is_made FROM batches WHERE id = $1",
+        })
+        {
+#pragma warning disable CA2100 // one of the two above
+            var command = new NpgsqlBatchCommand(sql);
+#pragma warning restore CA2100
+            command.Parameters.Add(PostgresTransaction.Parameter(_id));
+            batch.BatchCommands.Add(command);
+        }
+
+        bool wasMade = (bool)(await batch.ExecuteScalarAsync(End))!;
+        IsInDoubt = false;
+        return wasMade;
+    }
+
+    /// <summary>Whether the batch may run again after this failure.</summary>
+    public bool MayRepeat(Exception failure)
+    {
+        if (failure is PostgresException { SqlState: PostgresErrorCodes.UniqueViolation })
+            return ++_conflicts <= MaxConflicts && !End.IsCancellationRequested;
+        // What the server itself has refused was not committed.
+        if (failure is not PostgresException) IsInDoubt |= HasBegun;
+        return PostgresError.IsTransient(failure) && !End.IsCancellationRequested;
+    }
+
+    /// <summary>Waits before the next attempt.</summary>
+    public async Task DelayAsync()
+    {
+        TimeSpan delay = _delay * (0.5 + Random.Shared.NextDouble()); // hosts that met once must not meet again
+        await Task.Delay(delay, End).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        if (_delay < LongestDelay) _delay *= 2;
+    }
+
+    public void Dispose() => _end.Dispose();
+}

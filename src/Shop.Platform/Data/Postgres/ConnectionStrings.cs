@@ -1,0 +1,64 @@
+using System.Data.Common;
+using Npgsql;
+
+namespace Shop.Platform.Data.Postgres;
+
+/// <summary>The connection strings of the settings.</summary>
+internal static class ConnectionStrings
+{
+    private const int SecondsToConnect = 5;
+
+    /// <summary>What is wrong with a connection string; null if nothing is. It may hold a password, so its values are
+    /// not repeated.</summary>
+    public static string? Fault(string text)
+    {
+        try
+        {
+            return new NpgsqlConnectionStringBuilder(text) is { Host: { Length: > 0 } } ? null : "it names no Host";
+        }
+        catch (Exception exception) when (exception is ArgumentException or FormatException or InvalidCastException)
+        {
+            return exception.Message.ReplaceLineEndings(" ");
+        }
+    }
+
+    /// <summary>Adds what the shop needs; what the connection string says itself stays.</summary>
+    public static string Complete(string text, string schema, TimeSpan timeout, int maxConnections)
+    {
+        var given = new DbConnectionStringBuilder { ConnectionString = text };
+        bool Says(params ReadOnlySpan<string> names)
+        {
+            foreach (string name in names)
+            {
+                if (given.ContainsKey(name)) return true;
+            }
+
+            return false;
+        }
+
+        var address = new NpgsqlConnectionStringBuilder(text)
+        {
+            SearchPath = schema,
+            CommandTimeout = (int)Math.Ceiling(timeout.TotalSeconds),
+            NoResetOnClose = true, // no session of the shop leaves anything behind
+            Enlist = false,
+            IncludeFailedBatchedCommand = false,
+        };
+        if (!Says("Application Name", "ApplicationName")) address.ApplicationName = $"shop-{schema}";
+        if (!Says("Maximum Pool Size", "MaxPoolSize", "Max Pool Size")) address.MaxPoolSize = maxConnections;
+        if (!Says("Timeout")) address.Timeout = SecondsToConnect;
+        if (!Says("Keepalive")) address.KeepAlive = 30;
+        if (!Says("Max Auto Prepare", "MaxAutoPrepare"))
+        {
+            // Unlike prepared by hand, each connection prepares what it has run twice.
+            address.MaxAutoPrepare = 100;
+            address.AutoPrepareMinUsages = 2;
+        }
+
+        // A session whose host has stopped in the middle of a transaction must not keep its locks.
+        string limits = $"-c idle_in_transaction_session_timeout={(long)timeout.TotalMilliseconds / 2} "
+            + $"-c statement_timeout={(long)timeout.TotalMilliseconds}";
+        address.Options = string.IsNullOrEmpty(address.Options) ? limits : $"{limits} {address.Options}";
+        return address.ConnectionString;
+    }
+}

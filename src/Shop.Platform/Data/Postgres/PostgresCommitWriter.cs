@@ -1,0 +1,140 @@
+using System.Runtime.CompilerServices;
+using Microsoft.Extensions.Logging;
+using Npgsql;
+
+namespace Shop.Platform.Data.Postgres;
+
+/// <summary>
+/// Group commit on PostgreSQL. Writes wait in one queue for each kind; a batch takes what is waiting, makes it in one
+/// transaction, and only then completes the callers. So an answer that says "done" means it is durable.
+/// </summary>
+/// <remarks>
+/// A batch whose connection dies, or which PostgreSQL undoes to end a deadlock, runs again with the same id, until
+/// <see cref="ShopSettings.RequestTimeout"/>: see <see cref="PostgresTransaction"/>.
+/// </remarks>
+public sealed class PostgresCommitWriter
+{
+    private readonly List<IPostgresQueue> _queues = [];
+    private readonly PostgresWriteQueue<SingleWrite, object?> _singles;
+    private int _waiting, _unwritten;
+    private long _commits;
+
+    internal PostgresCommitWriter(
+        string module, NpgsqlDataSource source, ShopSettings settings, DatabaseMetrics metrics, ILogger log)
+    {
+        (Module, Source, Settings, Metrics, Log) = (module, source, settings, metrics, log);
+        _singles = Open(new SingleWrites(), batchLimit: 1);
+    }
+
+    internal string Module { get; }
+
+    internal NpgsqlDataSource Source { get; }
+
+    internal ShopSettings Settings { get; }
+
+    internal DatabaseMetrics Metrics { get; }
+
+    internal ILogger Log { get; }
+
+    /// <summary>Writes that are waiting now.</summary>
+    internal int Depth => Volatile.Read(ref _waiting);
+
+    /// <summary>Writes that are neither durable nor refused, those of the batches under way included.</summary>
+    internal int Unwritten => Volatile.Read(ref _unwritten);
+
+    /// <summary>How many batches have been committed.</summary>
+    internal long Commits => Volatile.Read(ref _commits);
+
+    /// <summary>Opens the queue of a kind of writes, once.</summary>
+    public PostgresWriteQueue<TWrite, TAnswer> Open<TWrite, TAnswer>(PostgresWriteKind<TWrite, TAnswer> kind)
+        where TWrite : PostgresWrite<TAnswer> => Open(kind, Settings.WriteBatchLimit);
+
+    /// <summary>
+    /// Makes a write that is rare, in a transaction of its own. The work may run several times, and changes nothing
+    /// but the transaction.
+    /// </summary>
+    /// <param name="work">Reads what it needs, adds the statements, and returns the answer.</param>
+    /// <param name="operation">Its name in a trace: the method that asks for it.</param>
+    /// <inheritdoc cref="PostgresWriteQueue{TWrite,TAnswer}.WriteAsync" path="/exception"/>
+    public async Task<T> RunAsync<T>(
+        Func<PostgresTransaction, CancellationToken, Task<T>> work, [CallerMemberName] string operation = "") =>
+        (T)(await _singles.WriteAsync(
+            new SingleWrite(async (transaction, end) => await work(transaction, end)), operation))!;
+
+    /// <summary>A write that is made of statements alone.</summary>
+    /// <inheritdoc cref="RunAsync{T}"/>
+    public Task RunAsync(Action<PostgresTransaction> work, [CallerMemberName] string operation = "") =>
+        RunAsync<object?>((transaction, _) =>
+        {
+            work(transaction);
+            return Task.FromResult<object?>(null);
+        }, operation);
+
+    /// <summary>Counts a write that comes into a queue, if there is room.</summary>
+    internal bool TryEnter()
+    {
+        if (Interlocked.Increment(ref _waiting) <= Settings.WriteQueueLimit)
+        {
+            Interlocked.Increment(ref _unwritten);
+            return true;
+        }
+
+        Interlocked.Decrement(ref _waiting);
+        return false;
+    }
+
+    /// <summary>A write has left its queue.</summary>
+    internal void Took() => Interlocked.Decrement(ref _waiting);
+
+    /// <summary>Counts a batch that was committed.</summary>
+    internal void Committed(int kept, int refused, TimeSpan duration)
+    {
+        Interlocked.Increment(ref _commits);
+        Metrics.Committed(kept, refused, duration);
+    }
+
+    /// <summary>Lets the callers of writes go on.</summary>
+    internal void Release(IReadOnlyList<PostgresWrite> writes)
+    {
+        Interlocked.Add(ref _unwritten, -writes.Count);
+        foreach (PostgresWrite write in writes) write.Release();
+    }
+
+    /// <summary>Takes no more writes, and finishes those that wait.</summary>
+    internal Task StopAsync()
+    {
+        lock (_queues) return Task.WhenAll(_queues.Select(queue => queue.StopAsync()));
+    }
+
+    private PostgresWriteQueue<TWrite, TAnswer> Open<TWrite, TAnswer>(
+        PostgresWriteKind<TWrite, TAnswer> kind, int batchLimit)
+        where TWrite : PostgresWrite<TAnswer>
+    {
+        var queue = new PostgresWriteQueue<TWrite, TAnswer>(this, kind, batchLimit);
+        lock (_queues) _queues.Add(queue);
+        return queue;
+    }
+
+    private sealed class SingleWrite(Func<PostgresTransaction, CancellationToken, Task<object?>> work)
+        : PostgresWrite<object?>
+    {
+        public async Task DecideAsync(PostgresTransaction transaction, CancellationToken end) =>
+            Commit(await work(transaction, end));
+    }
+
+    private sealed class SingleWrites : PostgresWriteKind<SingleWrite, object?>
+    {
+        public override int Concurrency => 2;
+
+        public override Task DecideAsync(
+            PostgresTransaction transaction, IReadOnlyList<SingleWrite> writes, CancellationToken end) =>
+            writes[0].DecideAsync(transaction, end);
+    }
+}
+
+/// <summary>A queue, as the writer stops it.</summary>
+internal interface IPostgresQueue
+{
+    /// <summary>Takes no more writes, and finishes those that wait.</summary>
+    Task StopAsync();
+}

@@ -1,0 +1,190 @@
+using System.Reflection;
+using Microsoft.Extensions.Logging;
+using Npgsql;
+using Prometheus;
+
+namespace Shop.Platform.Data.Postgres;
+
+/// <summary>
+/// One module's schema in PostgreSQL, shared by any number of hosts. Its name is the module's, and it is the search
+/// path of every connection, so statements name tables without it.
+/// </summary>
+public sealed class PostgresDatabase : IModuleDatabase, IAsyncDisposable
+{
+    /// <summary>Connections of one module on one host at most, unless the connection string says otherwise.</summary>
+    private const int DefaultMaxConnections = 10;
+
+    private const int OldestVersion = 13;
+
+    /// <summary>Reads that find their connection dead run again, so often at most.</summary>
+    private const int MaxReads = 3;
+
+    private static readonly TimeSpan LongestStartWait = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan StartRetryDelay = TimeSpan.FromMilliseconds(300);
+    private static readonly TimeSpan LongestProbe = TimeSpan.FromSeconds(2);
+
+    /// <summary>Batch ids are kept far longer than any attempt at a batch may take.</summary>
+    private const string DeleteOldBatches = """
+        DELETE FROM batches WHERE id IN (
+            SELECT id FROM batches WHERE at < now() - interval '1 hour' LIMIT 10000 FOR UPDATE SKIP LOCKED)
+        """;
+
+    private readonly ShopSettings _settings;
+    private readonly ILogger _log;
+    private readonly string _key;
+    private NpgsqlDataSource? _source;
+    private PostgresCommitWriter? _writes;
+    private PostgresIdempotencyKeys? _keys;
+
+    internal PostgresDatabase(string module, ShopSettings settings, ILogger log)
+    {
+        (Schema, _settings, _log) = (module, settings, log);
+        (_key, string text) = settings.Connections![module];
+        Address = ConnectionStrings.Complete(text, module, settings.RequestTimeout, DefaultMaxConnections);
+    }
+
+    /// <summary>Name of the schema: the module's.</summary>
+    public string Schema { get; }
+
+    /// <summary>The pool of connections.</summary>
+    public NpgsqlDataSource Source => _source ?? throw NotOpen();
+
+    /// <summary>The group commit of this schema.</summary>
+    public PostgresCommitWriter Writes => _writes ?? throw NotOpen();
+
+    /// <summary>The answers that are kept for the keys of clients.</summary>
+    public PostgresIdempotencyKeys Keys => _keys ?? throw NotOpen();
+
+    /// <summary>The connection string that is used: that of the settings, and what the shop adds to it.</summary>
+    internal string Address { get; }
+
+    string IModuleDatabase.Name => $"schema {Schema} of {_key}";
+
+    int IModuleDatabase.UnwrittenWrites => _writes?.Unwritten ?? 0;
+
+    /// <summary>
+    /// Reads by a connection from the pool. The read may run again if the connection turns out to be dead.
+    /// </summary>
+    /// <exception cref="StoreUnreadableException">The database can't be read.</exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
+    public async Task<T> ReadAsync<T>(
+        Func<NpgsqlConnection, CancellationToken, Task<T>> read, CancellationToken end = default)
+    {
+        for (int attempt = 1; ; attempt++)
+        {
+            try
+            {
+                await using NpgsqlConnection connection = await Source.OpenConnectionAsync(end);
+                return await read(connection, end);
+            }
+            catch (Exception exception) when (exception is NpgsqlException or TimeoutException)
+            {
+                end.ThrowIfCancellationRequested();
+                if (attempt < MaxReads && exception is not PostgresException { IsTransient: false }
+                    && exception.InnerException is not TimeoutException) continue;
+                throw new StoreUnreadableException(Schema, exception);
+            }
+        }
+    }
+
+    /// <summary>Waits for the server, brings the schema up to date and opens the queues.</summary>
+    /// <param name="migrations">The assembly whose embedded <c>Postgres/Migrations/*.sql</c> make the schema.</param>
+    /// <param name="metrics">Makes the database's metrics.</param>
+    /// <param name="registry">The registry that they are collected with.</param>
+    /// <param name="end">Ends the wait.</param>
+    /// <exception cref="ShopStartException">The database can't be used.</exception>
+    internal async Task OpenAsync(
+        Assembly migrations, IMetricFactory metrics, CollectorRegistry registry, CancellationToken end)
+    {
+        var builder = new NpgsqlSlimDataSourceBuilder(Address);
+        builder.EnableArrays();
+        builder.EnableTransportSecurity();
+        _source = builder.Build();
+        try
+        {
+            await using NpgsqlConnection connection = await WaitForServerAsync(end);
+            if (connection.PostgreSqlVersion.Major < OldestVersion)
+            {
+                throw new ShopStartException($"{_key} names PostgreSQL {connection.PostgreSqlVersion}, "
+                    + $"which is too old: Shop needs {OldestVersion} or later");
+            }
+
+            await PostgresMigrations.ApplyAsync(Schema, _source, connection, migrations, end);
+        }
+        catch (NpgsqlException exception)
+        {
+            throw new ShopStartException($"{_key} can't be used: {OneLine(exception)}", exception);
+        }
+
+        var databaseMetrics = new DatabaseMetrics(metrics, _settings.WriteQueueLimit);
+        _writes = new PostgresCommitWriter(Schema, _source, _settings, databaseMetrics, _log);
+        _keys = new PostgresIdempotencyKeys(this);
+        registry.AddBeforeCollectCallback(() => databaseMetrics.Refresh(_writes.Depth, 0, 0, 0));
+    }
+
+    /// <summary>Really writes, waits for the commit, and reads what was written.</summary>
+    /// <returns>Whether what was written could be read.</returns>
+    internal async Task<bool> ProbeAsync(CancellationToken end)
+    {
+        using var bound = CancellationTokenSource.CreateLinkedTokenSource(end);
+        bound.CancelAfter(LongestProbe);
+        await using NpgsqlConnection connection = await Source.OpenConnectionAsync(bound.Token);
+        await using var write = new NpgsqlCommand("""
+            INSERT INTO health_probe (id, probe) VALUES (1, 1)
+            ON CONFLICT (id) DO UPDATE SET probe = health_probe.probe + 1 RETURNING probe
+            """, connection);
+        long written = (long)(await write.ExecuteScalarAsync(bound.Token))!;
+        await using var read = new NpgsqlCommand("SELECT probe FROM health_probe WHERE id = 1", connection);
+        // A later probe may have counted on since.
+        return (long)(await read.ExecuteScalarAsync(bound.Token))! >= written;
+    }
+
+    Task IModuleDatabase.MaintainAsync(DateTime now) => MaintainAsync(now);
+
+    /// <summary>Finishes the writes that wait, and closes the connections.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        if (_writes is not null) await _writes.StopAsync();
+        if (_source is not null) await _source.DisposeAsync();
+    }
+
+    private async Task MaintainAsync(DateTime now)
+    {
+        await Keys.PurgeAsync(now);
+        await Writes.RunAsync(static transaction => transaction.Add(DeleteOldBatches));
+    }
+
+    private async Task<NpgsqlConnection> WaitForServerAsync(CancellationToken end)
+    {
+        bool isToldOf = false;
+        for (long start = Environment.TickCount64; ;)
+        {
+            try
+            {
+                return await Source.OpenConnectionAsync(end);
+            }
+            catch (Exception exception) when (PostgresError.IsAway(exception))
+            {
+                if (Environment.TickCount64 - start > LongestStartWait.TotalMilliseconds)
+                {
+                    throw new ShopStartException($"{_key} names a server that did not answer within "
+                        + $"{LongestStartWait.TotalSeconds} s: {OneLine(exception)}", exception);
+                }
+
+                if (!isToldOf)
+                {
+                    isToldOf = true;
+                    _log.LogWarning("Waiting up to {Seconds} s for the database server of {Module}: {Error}",
+                        LongestStartWait.TotalSeconds, Schema, OneLine(exception));
+                }
+
+                await Task.Delay(StartRetryDelay, end);
+            }
+        }
+    }
+
+    private static string OneLine(Exception exception) => exception.Message.ReplaceLineEndings(" ");
+
+    private InvalidOperationException NotOpen() => new(
+        $"The database of {Schema} is not open: what needs it must not be resolved before the module starts.");
+}

@@ -1,0 +1,108 @@
+using Npgsql;
+using Shop.Platform.Requests;
+
+namespace Shop.Platform.Data.Postgres;
+
+/// <summary>
+/// The answers that a module keeps for the keys of its clients. They stand in the module's own schema, so a key is
+/// committed with the change that it stands for, or neither is. A unique key decides between hosts: who loses reads
+/// what the winner wrote.
+/// </summary>
+public sealed class PostgresIdempotencyKeys
+{
+    private const string FindKept =
+        "SELECT key, fingerprint, answer FROM idempotency_keys WHERE key = ANY ($1) AND at >= $2";
+
+    private readonly PostgresDatabase _database;
+
+    internal PostgresIdempotencyKeys(PostgresDatabase database) => _database = database;
+
+    // In the transaction of a batch.
+
+    /// <summary>Adds the question what is kept for keys; <see cref="ReadKeptAsync"/> reads the answer.</summary>
+    public void AddFind(PostgresTransaction transaction, IEnumerable<IdempotencyKey?> keys, DateTime now)
+    {
+        string[] texts = [.. keys.OfType<IdempotencyKey>().SelectMany(static key => key.Texts)];
+        transaction.Add(FindKept, PostgresTransaction.Parameter(texts), PostgresTransaction.Parameter(Oldest(now)));
+    }
+
+    /// <summary>Reads what <see cref="AddFind"/> has asked for, from the reader's present result.</summary>
+    public async Task<KeptAnswers> ReadKeptAsync(NpgsqlDataReader reader, CancellationToken end)
+    {
+        var kept = new KeptAnswers();
+        while (await reader.ReadAsync(end))
+            kept.Add(reader.GetString(0), (byte[])reader.GetValue(1), reader.GetString(2));
+        return kept;
+    }
+
+    /// <summary>
+    /// Adds answers for keys that have none. If another transaction has used one of the keys in between, the batch runs
+    /// again.
+    /// </summary>
+    public void AddKept(
+        PostgresTransaction transaction, IReadOnlyList<(IdempotencyKey Key, string Answer)> answers, DateTime now)
+    {
+        if (answers.Count == 0) return;
+        string[] keys = [.. answers.Select(static kept => kept.Key.Text)];
+        // The purge comes once an hour, so a key that is too old may still be there.
+        transaction.Add("DELETE FROM idempotency_keys WHERE key = ANY ($1) AND at < $2",
+            PostgresTransaction.Parameter(keys), PostgresTransaction.Parameter(Oldest(now)));
+        transaction.Add("""
+            INSERT INTO idempotency_keys (key, fingerprint, answer, at)
+            SELECT key, fingerprint, answer, $4 FROM unnest($1, $2, $3) AS kept (key, fingerprint, answer)
+            """,
+            PostgresTransaction.Parameter(keys),
+            PostgresTransaction.Parameter(answers.Select(static kept => kept.Key.Fingerprint).ToArray()),
+            PostgresTransaction.Parameter(answers.Select(static kept => kept.Answer).ToArray()),
+            PostgresTransaction.Parameter(now.ToMilliseconds()));
+    }
+
+    // Reads.
+
+    /// <summary>What is kept for a key; null if nothing is.</summary>
+    public async Task<KeptAnswer?> FindAsync(IdempotencyKey key, DateTime now)
+    {
+        string[] texts = [.. key.Texts];
+        KeptAnswers kept = await _database.ReadAsync(async (connection, end) =>
+        {
+            await using var command = new NpgsqlCommand(FindKept, connection);
+            command.Parameters.Add(PostgresTransaction.Parameter(texts));
+            command.Parameters.Add(PostgresTransaction.Parameter(Oldest(now)));
+            await using NpgsqlDataReader reader = await command.ExecuteReaderAsync(end);
+            return await ReadKeptAsync(reader, end);
+        });
+        return kept.Of(key);
+    }
+
+    /// <summary>Deletes the keys that are too old. Hosts that do so at the same time share the work.</summary>
+    internal Task PurgeAsync(DateTime now) => _database.Writes.RunAsync(transaction => transaction.Add("""
+        DELETE FROM idempotency_keys WHERE key IN (
+            SELECT key FROM idempotency_keys WHERE at < $1 ORDER BY at LIMIT 10000 FOR UPDATE SKIP LOCKED)
+        """, PostgresTransaction.Parameter(Oldest(now))));
+
+    private static long Oldest(DateTime now) => (now - IdempotencyKey.Retention).ToMilliseconds();
+}
+
+/// <summary>What is kept for the keys of a batch: what was read, and what its own writes have added since.</summary>
+public sealed class KeptAnswers
+{
+    private readonly Dictionary<string, (byte[] Fingerprint, string Answer)> _byKey = new(StringComparer.Ordinal);
+
+    /// <summary>What is kept for a key; null if nothing is, or there is no key.</summary>
+    public KeptAnswer? Of(IdempotencyKey? key)
+    {
+        if (key is null) return null;
+        foreach (string text in key.Texts)
+        {
+            if (_byKey.TryGetValue(text, out (byte[] Fingerprint, string Answer) kept))
+                return new KeptAnswer(key.IsBoundTo(kept.Fingerprint), kept.Answer);
+        }
+
+        return null;
+    }
+
+    /// <summary>Notes the answer of a write of this batch, for the writes after it.</summary>
+    public void Add(IdempotencyKey key, string answer) => Add(key.Text, key.Fingerprint, answer);
+
+    internal void Add(string key, byte[] fingerprint, string answer) => _byKey[key] = (fingerprint, answer);
+}

@@ -1,0 +1,89 @@
+using System.Data;
+using System.Reflection;
+using DbUp;
+using DbUp.Engine;
+using DbUp.Engine.Output;
+using DbUp.Engine.Transactions;
+using Npgsql;
+
+namespace Shop.Platform.Data.Postgres;
+
+/// <summary>
+/// Brings a module's schema up to date from the SQL files embedded in it. Hosts that start together wait for each
+/// other, so one of them does it. Migrations only add, so hosts of the version before go on.
+/// </summary>
+internal static class PostgresMigrations
+{
+    /// <summary>Another host may be migrating.</summary>
+    private const int SecondsToWait = 60;
+
+    /// <summary>What the platform itself keeps in each schema.</summary>
+    private const string Common = """
+        CREATE TABLE IF NOT EXISTS batches (
+            id      uuid        NOT NULL PRIMARY KEY,
+            is_made boolean     NOT NULL DEFAULT true,
+            at      timestamptz NOT NULL DEFAULT now()
+        );
+        CREATE INDEX IF NOT EXISTS batches_by_age ON batches (at);
+        CREATE TABLE IF NOT EXISTS health_probe (id integer NOT NULL PRIMARY KEY, probe bigint NOT NULL);
+        CREATE TABLE IF NOT EXISTS idempotency_keys (
+            key         text   COLLATE "C" NOT NULL PRIMARY KEY,
+            fingerprint bytea  NOT NULL,
+            answer      text   NOT NULL,
+            at          bigint NOT NULL
+        );
+        CREATE INDEX IF NOT EXISTS idempotency_keys_by_age ON idempotency_keys (at);
+        """;
+
+    public static async Task ApplyAsync(
+        string schema, NpgsqlDataSource source, NpgsqlConnection connection, Assembly assembly, CancellationToken end)
+    {
+        string @lock = $"(hashtext('shop {schema}'))";
+        await RunAsync(connection, $"SELECT pg_advisory_lock{@lock}", end);
+        try
+        {
+            // Who may not create schemas can be given one.
+            if (!await RunAsync(connection, $"SELECT 1 FROM pg_namespace WHERE nspname = '{schema}'", end))
+                await RunAsync(connection, $"CREATE SCHEMA {schema}", end);
+            await RunAsync(connection, Common, end);
+            Apply(schema, source, assembly);
+        }
+        finally
+        {
+            if (connection.State == ConnectionState.Open)
+                await RunAsync(connection, $"SELECT pg_advisory_unlock{@lock}", end);
+        }
+    }
+
+    private static void Apply(string schema, NpgsqlDataSource source, Assembly assembly)
+    {
+        DatabaseUpgradeResult result = DeployChanges.To.PostgresqlDatabase(new Connections(source), schema)
+            .JournalToPostgresqlTable(schema, "schema_versions")
+            .WithScriptsEmbeddedInAssembly(assembly, IsOurs)
+            .WithTransactionPerScript()
+            .LogTo(new NoOpUpgradeLog())
+            .Build().PerformUpgrade();
+        if (!result.Successful)
+            throw new ShopStartException($"The schema {schema} can't be migrated: {result.Error.Message}",
+                result.Error);
+    }
+
+    /// <summary>Whether an embedded file is a migration for PostgreSQL.</summary>
+    public static bool IsOurs(string resource) => resource.Contains(".Postgres.Migrations.", StringComparison.Ordinal);
+
+    /// <returns>Whether there is a row.</returns>
+    private static async Task<bool> RunAsync(NpgsqlConnection connection, string sql, CancellationToken end)
+    {
+#pragma warning disable CA2100 // of constants, and the name of a module
+        await using var command = new NpgsqlCommand(sql, connection) { CommandTimeout = SecondsToWait };
+#pragma warning restore CA2100
+        return await command.ExecuteScalarAsync(end) is not null;
+    }
+
+    private sealed class Connections(NpgsqlDataSource source)
+        : DatabaseConnectionManager(new DelegateConnectionFactory(_ => source.CreateConnection()))
+    {
+        // Npgsql takes scripts of several statements.
+        public override IEnumerable<string> SplitScriptIntoCommands(string scriptContents) => [scriptContents];
+    }
+}

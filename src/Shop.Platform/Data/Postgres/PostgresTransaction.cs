@@ -1,0 +1,77 @@
+using Npgsql;
+
+namespace Shop.Platform.Data.Postgres;
+
+/// <summary>
+/// The transaction of one batch. Statements are collected and sent together, so a batch takes as few round trips as its
+/// decisions need. Its first statement inserts the batch's id under a unique key: whatever happens to the connection,
+/// a batch is committed once at most.
+/// </summary>
+public sealed class PostgresTransaction
+{
+    /// <summary>
+    /// Begin of the last statement of <see cref="PostgresWriteKind{TWrite,TAnswer}.TryAddAll"/>: with a condition, and
+    /// <see cref="BatchId"/> as <c>$1</c>, it notes that the batch changed nothing.
+    /// </summary>
+    public const string NotMade = "UPDATE batches SET is_made = false WHERE id = $1 AND";
+
+    private readonly NpgsqlConnection _connection;
+    private readonly bool _isExplicit;
+    private readonly int _secondsToWait;
+    private NpgsqlBatch _batch;
+
+    /// <param name="connection">The connection.</param>
+    /// <param name="batchId">The batch's id.</param>
+    /// <param name="isExplicit">Whether there may be several round trips; if not, the first is committed.</param>
+    /// <param name="secondsToWait">How long each round trip may take.</param>
+    internal PostgresTransaction(NpgsqlConnection connection, Guid batchId, bool isExplicit, int secondsToWait)
+    {
+        (_connection, BatchId, _isExplicit, _secondsToWait) = (connection, batchId, isExplicit, secondsToWait);
+        _batch = NextBatch();
+        if (isExplicit) Add("BEGIN");
+        Add("INSERT INTO batches (id) VALUES ($1)", Parameter(batchId));
+    }
+
+    /// <summary>Id of the batch.</summary>
+    public Guid BatchId { get; }
+
+    /// <summary>A parameter: <c>$1</c>, <c>$2</c>, … in their order.</summary>
+    public static NpgsqlParameter Parameter<T>(T value) => new NpgsqlParameter<T> { TypedValue = value };
+
+    /// <summary>Adds a statement to those that are sent next.</summary>
+    public void Add(string sql, params ReadOnlySpan<NpgsqlParameter> parameters)
+    {
+#pragma warning disable CA2100 // a constant of the caller's
+        var command = new NpgsqlBatchCommand(sql);
+#pragma warning restore CA2100
+        foreach (NpgsqlParameter parameter in parameters) command.Parameters.Add(parameter);
+        _batch.BatchCommands.Add(command);
+    }
+
+    /// <summary>Sends what was added. The reader has a result for each statement that returns rows, in their
+    /// order.</summary>
+    public async Task<NpgsqlDataReader> ReadAsync(CancellationToken end)
+    {
+        NpgsqlBatch batch = _batch;
+        _batch = NextBatch();
+        return await batch.ExecuteReaderAsync(end);
+    }
+
+    /// <summary>Sends what was added, in a transaction of its own.</summary>
+    /// <returns>The rows that the last statement changed.</returns>
+    internal async Task<int> RunAsync(CancellationToken end)
+    {
+        await _batch.ExecuteNonQueryAsync(end);
+        return _batch.BatchCommands[^1].RecordsAffected;
+    }
+
+    /// <summary>Sends what was added, and commits.</summary>
+    internal async Task CommitAsync(CancellationToken end)
+    {
+        if (!_isExplicit) throw new InvalidOperationException("The transaction has one round trip.");
+        Add("COMMIT");
+        await _batch.ExecuteNonQueryAsync(end);
+    }
+
+    private NpgsqlBatch NextBatch() => new(_connection) { Timeout = _secondsToWait };
+}

@@ -1,0 +1,195 @@
+using System.Diagnostics;
+using System.Runtime.CompilerServices;
+using System.Threading.Channels;
+using Npgsql;
+using Shop.Platform.Telemetry;
+
+namespace Shop.Platform.Data.Postgres;
+
+/// <summary>The writes of one kind that wait to be made; see <see cref="PostgresCommitWriter"/>.</summary>
+/// <typeparam name="TWrite">The writes.</typeparam>
+/// <typeparam name="TAnswer">What their callers are told.</typeparam>
+public sealed class PostgresWriteQueue<TWrite, TAnswer> : IPostgresQueue
+    where TWrite : PostgresWrite<TAnswer>
+{
+    /// <summary>The engine, as spans name it.</summary>
+    private const string Engine = "postgresql";
+
+    private readonly PostgresCommitWriter _writer;
+    private readonly PostgresWriteKind<TWrite, TAnswer> _kind;
+    private readonly int _batchLimit;
+    private readonly TimeSpan _timeout;
+    private readonly Channel<TWrite> _waiting = Channel.CreateUnbounded<TWrite>();
+    private readonly Task _work;
+
+    internal PostgresWriteQueue(
+        PostgresCommitWriter writer, PostgresWriteKind<TWrite, TAnswer> kind, int batchLimit)
+    {
+        (_writer, _kind, _batchLimit, _timeout) = (writer, kind, batchLimit, writer.Settings.RequestTimeout);
+        _work = Task.WhenAll(Enumerable.Range(0, kind.Concurrency).Select(_ => Task.Run(WriteUntilStoppedAsync)));
+    }
+
+    /// <summary>Queues a write. The task completes once the commit that carries it is durable.</summary>
+    /// <exception cref="WriteQueueFullException">At once, if the queue is full.</exception>
+    /// <exception cref="WriteTimeoutException">It waited too long in the queue.</exception>
+    /// <exception cref="StoreUnavailableException">The batch could not be committed, or it is not known whether it
+    /// was.</exception>
+    /// <param name="write">The write.</param>
+    /// <param name="operation">Its name in a trace: the method that asks for it.</param>
+    public Task<TAnswer> WriteAsync(TWrite write, [CallerMemberName] string operation = "") =>
+        WriteSpans.IsTraced ? TraceAsync(write, operation) : QueueAsync(write);
+
+    Task IPostgresQueue.StopAsync()
+    {
+        _waiting.Writer.TryComplete();
+        return _work;
+    }
+
+    private Task<TAnswer> QueueAsync(TWrite write)
+    {
+        if (!_writer.TryEnter()) throw new WriteQueueFullException(_writer.Module);
+        if (_waiting.Writer.TryWrite(write)) return write.Task;
+        _writer.Took();
+        throw new ObjectDisposedException(_writer.Module, "The database is closed.");
+    }
+
+    private async Task<TAnswer> TraceAsync(TWrite write, string operation)
+    {
+        using Activity? span = WriteSpans.StartWrite(_writer.Module, Engine, operation);
+        write.Span = span;
+        try
+        {
+            return await QueueAsync(write);
+        }
+        catch (Exception exception)
+        {
+            Spans.Fail(span, exception);
+            throw;
+        }
+    }
+
+    private async Task WriteUntilStoppedAsync()
+    {
+        while (await _waiting.Reader.WaitToReadAsync())
+        {
+            var batch = new List<TWrite>();
+            while (batch.Count < _batchLimit && _waiting.Reader.TryRead(out TWrite? write))
+            {
+                _writer.Took();
+                if (Stopwatch.GetElapsedTime(write.QueuedAt) <= _timeout)
+                {
+                    batch.Add(write);
+                    continue;
+                }
+
+                // Its caller has most likely given up; and leaving it out lets the others catch up.
+                write.Fail(new WriteTimeoutException(_writer.Module));
+                _writer.Release([write]);
+            }
+
+            if (batch.Count > 0) await CommitAsync(batch);
+        }
+    }
+
+    private async Task CommitAsync(IReadOnlyList<TWrite> batch)
+    {
+        using Activity? span = batch.Any(static write => write.Span is not null)
+            ? WriteSpans.StartCommit(_writer.Module, Engine, [.. batch.Select(static write => write.Span)])
+            : null;
+        long start = Stopwatch.GetTimestamp();
+        using var attempts = new BatchAttempts(_writer, batch[0].QueuedAt);
+        try
+        {
+            await MakeAsync(attempts, batch);
+        }
+        catch (Exception exception) when (batch.Count > 1 && !attempts.IsInDoubt
+            && !PostgresError.IsTransient(exception) && exception is not OperationCanceledException)
+        {
+            // To find the write that fails: its neighbours can be made.
+            foreach (TWrite write in batch) await CommitAsync([write]);
+            return;
+        }
+        catch (Exception exception)
+        {
+            Spans.Fail(span, exception);
+            _writer.Metrics.Failed(batch.Count);
+            // An exception for each caller: each that throws it adds to its stack trace.
+            foreach (TWrite write in batch) write.Fail(Failure(attempts, exception));
+            _writer.Release(batch);
+            return;
+        }
+
+        int committed = batch.Count(static write => write.IsCommitted);
+        // Counted first: whoever has an answer finds it in the metrics.
+        _writer.Committed(committed, batch.Count - committed, Stopwatch.GetElapsedTime(start));
+        _writer.Release(batch);
+    }
+
+    private async Task MakeAsync(BatchAttempts attempts, IReadOnlyList<TWrite> batch)
+    {
+        bool isUsual = true;
+        while (true)
+        {
+            try
+            {
+                if (isUsual && await TryUsualAsync(attempts, batch)) return;
+                if (isUsual) attempts.RenewId(); // that id stands for a batch that changed nothing
+                isUsual = false;
+                await DecideAsync(attempts, batch);
+                return;
+            }
+            catch (Exception exception) when (attempts.MayRepeat(exception))
+            {
+                await attempts.DelayAsync();
+            }
+        }
+    }
+
+    private async Task<bool> TryUsualAsync(BatchAttempts attempts, IReadOnlyList<TWrite> batch)
+    {
+        await using NpgsqlConnection connection = await attempts.OpenAsync();
+        PostgresTransaction transaction = attempts.Begin(connection, isExplicit: false);
+        if (!_kind.TryAddAll(transaction, batch)) return false;
+        try
+        {
+            FaultPoint.Reach($"before-commit-{_writer.Module}");
+            bool isMade = await transaction.RunAsync(attempts.End) == 0;
+            FaultPoint.Reach($"after-commit-{_writer.Module}");
+            return isMade;
+        }
+        catch (PostgresException exception) when (exception.SqlState == PostgresErrorCodes.UniqueViolation)
+        {
+            // Of the batch's id, or of something else: then this attempt was undone, and an earlier one may not be.
+            return (PostgresError.IsSameBatch(exception) || attempts.IsInDoubt)
+                && await attempts.WasMadeAsync(connection);
+        }
+    }
+
+    private async Task DecideAsync(BatchAttempts attempts, IReadOnlyList<TWrite> batch)
+    {
+        await using NpgsqlConnection connection = await attempts.OpenAsync();
+        PostgresTransaction transaction = attempts.Begin(connection, isExplicit: true);
+        try
+        {
+            await _kind.DecideAsync(transaction, batch, attempts.End);
+            if (batch.FirstOrDefault(static write => !write.IsDecided) is { } undecided)
+                throw new InvalidOperationException($"A write ({undecided.GetType().Name}) was not decided.");
+            FaultPoint.Reach($"before-commit-{_writer.Module}");
+            await transaction.CommitAsync(attempts.End);
+            FaultPoint.Reach($"after-commit-{_writer.Module}");
+        }
+        catch (PostgresException exception) when (PostgresError.IsSameBatch(exception))
+        {
+            // An earlier attempt was committed after all. Its outcomes are those that the writes still have: an attempt
+            // decides after its first round trip, which inserts the batch's id.
+        }
+    }
+
+    private Exception Failure(BatchAttempts attempts, Exception exception)
+    {
+        if (exception is not (NpgsqlException or TimeoutException or OperationCanceledException)) return exception;
+        return attempts.HasBegun
+            ? new StoreUnavailableException(_writer.Module, exception)
+            : new StoreUnreachableException(_writer.Module, exception);
+    }
+}

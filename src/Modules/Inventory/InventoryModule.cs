@@ -1,6 +1,7 @@
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Shop.Inventory.Contracts;
+using Shop.Inventory.Storage.Postgres;
 using Shop.Inventory.Storage.Sqlite;
 using Shop.Platform;
 using Shop.Platform.Data;
@@ -32,7 +33,9 @@ public sealed class InventoryModule : IShopModule
     /// <inheritdoc/>
     public void AddServices(IServiceCollection services)
     {
-        services.AddSingleton<IStockStore>(provider => new SqliteStockStore(Context(provider)));
+        services.AddSingleton<IStockStore>(provider => Context(provider) is { UsesPostgres: true } module
+            ? new PostgresStockStore(module)
+            : new SqliteStockStore(Context(provider)));
         services.AddSingleton(provider =>
             new InventoryMetrics(provider.GetRequiredService<IStockStore>(), Context(provider)));
         services.AddSingleton<Reservations>();

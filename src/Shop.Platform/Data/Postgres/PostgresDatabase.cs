@@ -87,6 +87,32 @@ public sealed class PostgresDatabase : IModuleDatabase, IAsyncDisposable
         }
     }
 
+    /// <summary>Reads the rows of a query; see <see cref="ReadAsync"/>.</summary>
+    /// <param name="sql">The query.</param>
+    /// <param name="read">Makes of a row what it stands for; columns are numbered from 0.</param>
+    /// <param name="end">Ends the query.</param>
+    /// <param name="parameters">Its parameters: <c>$1</c>, <c>$2</c>, … in their order.</param>
+    public Task<List<T>> RowsAsync<T>(
+        string sql, Func<NpgsqlDataReader, T> read, CancellationToken end, params NpgsqlParameter[] parameters) =>
+        ReadAsync(async (connection, token) =>
+        {
+#pragma warning disable CA2100 // a constant of the caller's
+            await using var command = new NpgsqlCommand(sql, connection);
+#pragma warning restore CA2100
+            command.Parameters.AddRange(parameters);
+            try
+            {
+                var rows = new List<T>();
+                await using NpgsqlDataReader reader = await command.ExecuteReaderAsync(token);
+                while (await reader.ReadAsync(token)) rows.Add(read(reader));
+                return rows;
+            }
+            finally
+            {
+                command.Parameters.Clear(); // the next attempt has them in a command of its own
+            }
+        }, end);
+
     /// <summary>Waits for the server, brings the schema up to date and opens the queues.</summary>
     /// <param name="migrations">The assembly whose embedded <c>Postgres/Migrations/*.sql</c> make the schema.</param>
     /// <param name="metrics">Makes the database's metrics.</param>

@@ -1,0 +1,178 @@
+using Npgsql;
+using Shop.Inventory.Contracts;
+using Shop.Platform;
+using Shop.Platform.Data.Postgres;
+
+namespace Shop.Inventory.Storage.Postgres;
+
+/// <summary>Holds every line for an order, or none.</summary>
+internal sealed class ReserveWrite(ReservationId id, IReadOnlyList<StockLine> lines) : PostgresWrite<ReserveResult>
+{
+    public ReservationId Id => id;
+
+    public IReadOnlyList<StockLine> Lines => lines;
+}
+
+/// <summary>
+/// Reservations of a batch. In the usual case there is enough of everything, and one round trip raises each product by
+/// the sum of the batch; else they are decided order by order under the same locks.
+/// </summary>
+internal sealed class ReserveWrites(Func<DateTime> now) : PostgresWriteKind<ReserveWrite, ReserveResult>
+{
+    private const string ReserveAll = $"""
+        WITH line AS (
+            SELECT * FROM unnest($2, $3, $4, $5) WITH ORDINALITY AS l (order_id, number, product_id, quantity, n)),
+        wanted AS (SELECT product_id, sum(quantity)::bigint AS quantity FROM line GROUP BY product_id),
+        fits AS (SELECT
+            NOT EXISTS (
+                SELECT FROM wanted LEFT JOIN stock USING (product_id)
+                WHERE stock.product_id IS NULL OR on_hand - reserved < quantity)
+            AND NOT EXISTS (SELECT FROM reservations WHERE order_id = ANY ($2))
+            AND NOT EXISTS (SELECT FROM released_reservations WHERE order_id = ANY ($2)) AS all_of_it),
+        raised AS (
+            UPDATE stock
+            SET reserved = stock.reserved + wanted.quantity, last_updated = greatest(stock.last_updated, $6)
+            FROM wanted, fits WHERE fits.all_of_it AND stock.product_id = wanted.product_id
+            RETURNING stock.product_id, on_hand, reserved - wanted.quantity AS before, last_updated),
+        moved AS (
+            INSERT INTO movements (product_id, kind, quantity, order_id, at, on_hand, reserved)
+            SELECT product_id, 'reserved', quantity, order_id, last_updated, on_hand,
+                before + sum(quantity) OVER (PARTITION BY product_id ORDER BY n)
+            FROM line JOIN raised USING (product_id) ORDER BY n),
+        held AS (
+            INSERT INTO reservations (order_id, number, product_ids, quantities)
+            SELECT order_id, number, array_agg(product_id ORDER BY n), array_agg(quantity ORDER BY n)
+            FROM line, fits WHERE fits.all_of_it GROUP BY order_id, number),
+        counted AS (INSERT INTO reservation_changes (change) SELECT $7 FROM fits WHERE all_of_it)
+        {PostgresTransaction.NotMade} NOT (SELECT all_of_it FROM fits)
+        """;
+
+    public override bool TryAddAll(PostgresTransaction transaction, IReadOnlyList<ReserveWrite> writes)
+    {
+        var lines = new ReservedLines(writes);
+        if (lines.Orders < writes.Count) return false; // the same order twice
+        StockLedger.AddLock(transaction, lines.ProductIds);
+        transaction.Add(ReserveAll,
+            PostgresTransaction.Parameter(transaction.BatchId), PostgresTransaction.Parameter(lines.OrderIds),
+            PostgresTransaction.Parameter(lines.Numbers), PostgresTransaction.Parameter(lines.ProductIds),
+            PostgresTransaction.Parameter(lines.Quantities), PostgresTransaction.Parameter(now().ToMilliseconds()),
+            PostgresTransaction.Parameter((long)writes.Count));
+        foreach (ReserveWrite write in writes) write.Commit(new ReserveResult(ReserveOutcome.Reserved));
+        return true;
+    }
+
+    public override async Task DecideAsync(
+        PostgresTransaction transaction, IReadOnlyList<ReserveWrite> writes, CancellationToken end)
+    {
+        var all = new ReservedLines(writes);
+        StockLedger.AddLock(transaction, all.ProductIds);
+        transaction.Add("""
+            SELECT order_id, number, true FROM reservations WHERE order_id = ANY ($1)
+            UNION ALL
+            SELECT order_id, number, false FROM released_reservations WHERE order_id = ANY ($1)
+            """, PostgresTransaction.Parameter(all.OrderIds));
+        var ledger = new StockLedger();
+        var held = new Dictionary<string, long>(StringComparer.Ordinal);
+        var released = new HashSet<ReservationId>();
+        await using (NpgsqlDataReader reader = await transaction.ReadAsync(end))
+        {
+            await ledger.ReadAsync(reader, end);
+            await reader.NextResultAsync(end);
+            while (await reader.ReadAsync(end))
+            {
+                var id = new ReservationId(reader.GetString(0), reader.GetInt64(1));
+                if (reader.GetBoolean(2)) held[id.OrderId] = id.Number;
+                else released.Add(id);
+            }
+        }
+
+        var made = new List<ReserveWrite>();
+        foreach (ReserveWrite write in writes)
+        {
+            if (held.TryGetValue(write.Id.OrderId, out long number))
+            {
+                write.Refuse(new ReserveResult(number == write.Id.Number
+                    ? ReserveOutcome.HeldBefore : ReserveOutcome.HeldByAnother));
+            }
+            else if (released.Contains(write.Id))
+            {
+                write.Refuse(new ReserveResult(ReserveOutcome.HeldByAnother));
+            }
+            else if (Shortages(ledger, write.Lines) is { } shortages)
+            {
+                write.Refuse(new ReserveResult(ReserveOutcome.TooLittleStock, shortages));
+            }
+            else
+            {
+                foreach (StockLine line in write.Lines)
+                    ledger.Append(MovementKind.Reserved, line.ProductId, line.Quantity, write.Id.OrderId, now());
+                held[write.Id.OrderId] = write.Id.Number;
+                made.Add(write);
+                write.Commit(new ReserveResult(ReserveOutcome.Reserved));
+            }
+        }
+
+        if (made.Count == 0) return;
+        ledger.AddChanges(transaction);
+        var lines = new ReservedLines(made);
+        transaction.Add("""
+            INSERT INTO reservations (order_id, number, product_ids, quantities)
+            SELECT order_id, number, array_agg(product_id ORDER BY n), array_agg(quantity ORDER BY n)
+            FROM unnest($1, $2, $3, $4) WITH ORDINALITY AS l (order_id, number, product_id, quantity, n)
+            GROUP BY order_id, number
+            """,
+            PostgresTransaction.Parameter(lines.OrderIds), PostgresTransaction.Parameter(lines.Numbers),
+            PostgresTransaction.Parameter(lines.ProductIds), PostgresTransaction.Parameter(lines.Quantities));
+        StockLedger.AddCount(transaction, made.Count);
+    }
+
+    private static List<Shortage>? Shortages(StockLedger ledger, IReadOnlyList<StockLine> lines)
+    {
+        List<Shortage>? shortages = null;
+        foreach (StockLine line in lines)
+        {
+            long available = ledger.AvailableOf(line.ProductId) ?? 0;
+            if (available < line.Quantity)
+                (shortages ??= []).Add(new Shortage(line.ProductId, line.Quantity, available));
+        }
+
+        return shortages;
+    }
+
+    /// <summary>The lines of all orders as columns.</summary>
+    private sealed class ReservedLines
+    {
+        public ReservedLines(IReadOnlyList<ReserveWrite> writes)
+        {
+            int count = writes.Sum(static write => write.Lines.Count);
+            OrderIds = new string[count];
+            Numbers = new long[count];
+            ProductIds = new string[count];
+            Quantities = new long[count];
+            var orders = new HashSet<string>(StringComparer.Ordinal);
+            int i = 0;
+            foreach (ReserveWrite write in writes)
+            {
+                orders.Add(write.Id.OrderId);
+                foreach (StockLine line in write.Lines)
+                {
+                    (OrderIds[i], Numbers[i]) = (write.Id.OrderId, write.Id.Number);
+                    (ProductIds[i], Quantities[i]) = (line.ProductId, line.Quantity);
+                    i++;
+                }
+            }
+
+            Orders = orders.Count;
+        }
+
+        public int Orders { get; }
+
+        public string[] OrderIds { get; }
+
+        public long[] Numbers { get; }
+
+        public string[] ProductIds { get; }
+
+        public long[] Quantities { get; }
+    }
+}

@@ -39,7 +39,7 @@ internal static class FileVerbs
     public static Task<int> CheckAsync(string[] args) => RunAsync("check", () =>
     {
         bool isBackup = args.Length > 0 && !args[0].StartsWith('-');
-        ShopSettings settings = ShopHost.SettingsOf(isBackup ? args[1..] : args);
+        ShopSettings settings = FilesOf(isBackup ? args[1..] : args);
         string directory = Path.GetFullPath(isBackup ? args[0] : settings.DataDirectory);
         if (isBackup) BackupManifest.Read(directory).Verify(directory);
         else if (!Directory.Exists(directory))
@@ -61,7 +61,7 @@ internal static class FileVerbs
 
     public static Task<int> AcceptAsync(string[] args) => RunAsync("accept", () =>
     {
-        ShopSettings settings = ShopHost.SettingsOf(args);
+        ShopSettings settings = FilesOf(args);
         Backup.Accept(settings.DataDirectory, Modules);
         Console.WriteLine(
             $"The files in {Path.GetFullPath(settings.DataDirectory)} are accepted as they are from the next "
@@ -71,7 +71,7 @@ internal static class FileVerbs
 
     public static Task<int> CompactAsync(string[] args) => RunAsync("compact", () =>
     {
-        ShopSettings settings = ShopHost.SettingsOf(args);
+        ShopSettings settings = FilesOf(args);
         Database.Compact(settings.DataDirectory, Modules);
         Console.WriteLine($"The files in {Path.GetFullPath(settings.DataDirectory)} have no free space, "
             + "and give back what becomes free from now on.");
@@ -100,8 +100,17 @@ internal static class FileVerbs
 
     private static (string Directory, ShopSettings Settings) DirectoryAnd(string[] args, string verb) =>
         args is [var directory, .. var settings] && !directory.StartsWith('-')
-        ? (directory, ShopHost.SettingsOf(settings))
+        ? (directory, FilesOf(settings))
         : throw new ShopStartException($"name the directory: Shop.Host {verb} DIR");
+
+    /// <summary>The settings of a shop that keeps its data in files.</summary>
+    private static ShopSettings FilesOf(string[] args)
+    {
+        ShopSettings settings = ShopHost.SettingsOf(args);
+        if (settings.Connections is not { } connections) return settings;
+        throw new ShopStartException($"this verb is for database files, but {connections.First().Value.Key} says that "
+            + "the data is in PostgreSQL: use PostgreSQL's own programs, as pg_dump and pg_restore");
+    }
 
     private static async Task<int> RunAsync(string verb, Func<int> run)
     {

@@ -34,8 +34,12 @@ internal sealed class ArchitectureTests
         Check(rules => rules.MakeCodeAtRunTime(), "Samples.Orders.Storage.Sqlite.QueryStore");
 
     [Test]
-    public void Given_a_type_of_SQLite_outside_the_storage_of_SQLite_then_the_rule_catches_it_and_the_shop_has_none() =>
-        Check(rules => rules.KnowAnEngine(), "Samples.Orders.KnowsSqlite", "Samples.Orders.CatchesAnErrorOfSqlite", "Samples.Platform.KnowsSqlite");
+    public void Given_a_type_of_an_engine_outside_its_storage_then_the_rule_catches_it_and_the_shop_has_none() =>
+        Check(rules => rules.KnowAnEngine(), "Samples.Orders.KnowsSqlite", "Samples.Orders.CatchesAnErrorOfSqlite", "Samples.Platform.KnowsSqlite", "Samples.Platform.KnowsPostgres");
+
+    [Test]
+    public void Given_a_storage_that_knows_the_other_engine_then_the_rule_catches_it_and_the_shop_has_none() =>
+        Check(rules => rules.KnowTheOtherEngine(), "Samples.Orders.Storage.Sqlite.KnowsPostgres", "Samples.Orders.Storage.Postgres.KnowsSqlite");
 
     [Test]
     public void Given_a_platform_that_knows_a_module_then_the_rule_catches_it_and_the_shops_knows_none() =>

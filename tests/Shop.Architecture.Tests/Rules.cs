@@ -45,6 +45,14 @@ internal sealed partial class Rules(ArchUnitNET.Domain.Architecture architecture
         where References(type).Any(name => Engine().IsMatch(name))
         select Outermost(type).FullName;
 
+    /// <summary>The storage of an engine knows nothing of the other engine.</summary>
+    public IEnumerable<string> KnowTheOtherEngine() =>
+        from type in Types()
+        where IsStorage(type)
+        let other = Outermost(type).Namespace.EndsWith(".Sqlite", StringComparison.Ordinal) ? OfPostgres() : OfSqlite()
+        where References(type).Any(name => other.IsMatch(name))
+        select Outermost(type).FullName;
+
     /// <summary>The platform knows no module: neither its types nor its routes, fields and items.</summary>
     public IEnumerable<string> KnowAModuleFromThePlatform() =>
         from type in Types()
@@ -117,11 +125,17 @@ internal sealed partial class Rules(ArchUnitNET.Domain.Architecture architecture
     [GeneratedRegex(@"\b(SELECT\s.+\sFROM|INSERT\s+INTO|DELETE\s+FROM|UPDATE\s+\w+\s+SET|CREATE\s+(TABLE|INDEX)|PRAGMA)\b", RegexOptions.Singleline | RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex Sql();
 
-    [GeneratedRegex(@"\.(Data|Storage)\.Sqlite$", RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(@"\.(Data|Storage)\.(Sqlite|Postgres)$", RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex Storage();
 
-    [GeneratedRegex(@"\b(Microsoft\.Data\.Sqlite|SQLitePCL|Dapper)\.", RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(@"\b(Microsoft\.Data\.Sqlite|SQLitePCL|Dapper|Npgsql)\.", RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex Engine();
+
+    [GeneratedRegex(@"\.(Data|Storage)\.Sqlite\b|\b(Microsoft\.Data\.Sqlite|SQLitePCL)\.", RegexOptions.ExplicitCapture, 1000)]
+    private static partial Regex OfSqlite();
+
+    [GeneratedRegex(@"\.(Data|Storage)\.Postgres\b|\bNpgsql\.", RegexOptions.ExplicitCapture, 1000)]
+    private static partial Regex OfPostgres();
 
     [GeneratedRegex(@"\bprod_\d|\border_id\b|\bproduct_id\b|/(orders|products|inventory)\b|^(orders|products|inventory)$", RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex WordOfAModule();

@@ -4,7 +4,9 @@ using Shop.Platform.Requests;
 namespace Shop.EndToEnd.Tests;
 
 /// <summary>What every port has.</summary>
-internal sealed class CommonContractTests
+[TestFixture(Engine.Sqlite)]
+[TestFixture(Engine.Postgres)]
+internal sealed class CommonContractTests(Engine engine) : EngineFixture(engine)
 {
     private static readonly string[] Ports = ["products", "orders", "inventory"];
 

@@ -3,7 +3,9 @@ using System.Text.Json.Nodes;
 namespace Shop.EndToEnd.Tests;
 
 /// <summary>What depends on a product follows its deletion; what happened to it stays.</summary>
-internal sealed class DeletedProductTests
+[TestFixture(Engine.Sqlite)]
+[TestFixture(Engine.Postgres)]
+internal sealed class DeletedProductTests(Engine engine) : EngineFixture(engine)
 {
     private ShopUnderTest _shop = null!;
 

@@ -4,7 +4,9 @@ using System.Text.Json.Nodes;
 namespace Shop.EndToEnd.Tests;
 
 /// <summary>Streams of events, as proxies and browsers that lose their connection need them.</summary>
-internal sealed class EventTests
+[TestFixture(Engine.Sqlite)]
+[TestFixture(Engine.Postgres)]
+internal sealed class EventTests(Engine engine) : EngineFixture(engine)
 {
     [TestCase("orders", "/live/events")]
     [TestCase("orders", "/board/events")]

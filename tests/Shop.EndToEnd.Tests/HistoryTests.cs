@@ -8,7 +8,9 @@ namespace Shop.EndToEnd.Tests;
 /// negative, the figures are the sum of the movements, what is reserved is what unshipped orders hold, and no order is lost.
 /// </summary>
 [NonParallelizable]
-internal sealed class HistoryTests
+[TestFixture(Engine.Sqlite)]
+[TestFixture(Engine.Postgres)]
+internal sealed class HistoryTests(Engine engine) : EngineFixture(engine)
 {
     private static readonly string[] Verbs = ["pay", "ship", "deliver", "cancel"];
 

@@ -2,7 +2,9 @@ using System.Text.Json.Nodes;
 
 namespace Shop.EndToEnd.Tests;
 
-internal sealed class IdempotencyTests
+[TestFixture(Engine.Sqlite)]
+[TestFixture(Engine.Postgres)]
+internal sealed class IdempotencyTests(Engine engine) : EngineFixture(engine)
 {
     private static ShopUnderTest Shop => SharedShop.Shop;
 

@@ -2,7 +2,9 @@ using System.Text.Json.Nodes;
 
 namespace Shop.EndToEnd.Tests;
 
-internal sealed class InventoryContractTests
+[TestFixture(Engine.Sqlite)]
+[TestFixture(Engine.Postgres)]
+internal sealed class InventoryContractTests(Engine engine) : EngineFixture(engine)
 {
     private static ShopUnderTest Shop => SharedShop.Shop;
 

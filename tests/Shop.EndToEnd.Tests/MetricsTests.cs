@@ -4,7 +4,9 @@ using System.Net.Sockets;
 namespace Shop.EndToEnd.Tests;
 
 /// <summary>Each metric moves by exactly what clients did. Every test has a shop to itself: nobody else is counted.</summary>
-internal sealed class MetricsTests
+[TestFixture(Engine.Sqlite)]
+[TestFixture(Engine.Postgres)]
+internal sealed class MetricsTests(Engine engine) : EngineFixture(engine)
 {
     private ShopUnderTest _shop = null!;
 

@@ -2,7 +2,9 @@ using System.Text.Json.Nodes;
 
 namespace Shop.EndToEnd.Tests;
 
-internal sealed class OpenApiTests
+[TestFixture(Engine.Sqlite)]
+[TestFixture(Engine.Postgres)]
+internal sealed class OpenApiTests(Engine engine) : EngineFixture(engine)
 {
     private static readonly Dictionary<string, string[]> Own = new(StringComparer.Ordinal)
     {

@@ -2,7 +2,9 @@ using System.Text.Json.Nodes;
 
 namespace Shop.EndToEnd.Tests;
 
-internal sealed class OrdersContractTests
+[TestFixture(Engine.Sqlite)]
+[TestFixture(Engine.Postgres)]
+internal sealed class OrdersContractTests(Engine engine) : EngineFixture(engine)
 {
     private static ShopUnderTest Shop => SharedShop.Shop;
 

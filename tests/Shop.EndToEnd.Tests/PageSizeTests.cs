@@ -4,7 +4,9 @@ using Shop.Platform.Requests;
 namespace Shop.EndToEnd.Tests;
 
 /// <summary>A page ends where it is large enough, however many rows were asked for, and the next goes on from there.</summary>
-internal sealed class PageSizeTests
+[TestFixture(Engine.Sqlite)]
+[TestFixture(Engine.Postgres)]
+internal sealed class PageSizeTests(Engine engine) : EngineFixture(engine)
 {
     private ShopUnderTest _shop = null!;
 

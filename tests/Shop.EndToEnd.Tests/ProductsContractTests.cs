@@ -3,7 +3,9 @@ using System.Text.Json.Nodes;
 
 namespace Shop.EndToEnd.Tests;
 
-internal sealed class ProductsContractTests
+[TestFixture(Engine.Sqlite)]
+[TestFixture(Engine.Postgres)]
+internal sealed class ProductsContractTests(Engine engine) : EngineFixture(engine)
 {
     private static HttpClient Products => SharedShop.Shop.Products;
 

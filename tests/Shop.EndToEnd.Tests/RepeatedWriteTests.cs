@@ -5,7 +5,9 @@ using Shop.Platform.Security;
 namespace Shop.EndToEnd.Tests;
 
 /// <summary>Every POST, PUT and DELETE that the documents name, under one key: the first answer again, or a 409, and never a second change.</summary>
-internal sealed class RepeatedWriteTests
+[TestFixture(Engine.Sqlite)]
+[TestFixture(Engine.Postgres)]
+internal sealed class RepeatedWriteTests(Engine engine) : EngineFixture(engine)
 {
     private static readonly string[] Operations =
     [

@@ -5,7 +5,9 @@ using Microsoft.Extensions.DependencyInjection;
 namespace Shop.EndToEnd.Tests;
 
 /// <summary>A shop whose owner lets old orders go, seen from outside.</summary>
-internal sealed class RetentionTests
+[TestFixture(Engine.Sqlite)]
+[TestFixture(Engine.Postgres)]
+internal sealed class RetentionTests(Engine engine) : EngineFixture(engine)
 {
     private const string Setting = "Shop:OrderRetention=3";
 

@@ -5,13 +5,18 @@ using Shop.EndToEnd.Tests;
 
 namespace Shop.EndToEnd.Tests;
 
-/// <summary>One shop for the tests that need no settings of their own. They make their own products and orders in it.</summary>
+/// <summary>One shop on each engine for the tests that need no settings of their own. They make their own products and orders in it.</summary>
 [SetUpFixture]
 internal sealed class SharedShop
 {
     private static readonly Dictionary<string, ApiDocument> _documents = new(StringComparer.Ordinal);
 
-    public static ShopUnderTest Shop { get; private set; } = null!;
+    private static ShopUnderTest _onFiles = null!;
+    private static ShopUnderTest? _onPostgres;
+
+    /// <summary>The shop on the engine of the fixture that is running.</summary>
+    public static ShopUnderTest Shop => EngineFixture.Current == Engine.Sqlite ? _onFiles
+        : _onPostgres ??= ShopUnderTest.StartAsync().GetAwaiter().GetResult();
 
     /// <summary>What is wrong with the answers of a shop since they were looked at the last time, as its documents have it.</summary>
     public static string[] Faults(ShopUnderTest shop) =>
@@ -28,12 +33,16 @@ internal sealed class SharedShop
     [OneTimeSetUp]
     public async Task Start()
     {
-        Shop = await ShopUnderTest.StartAsync();
-        foreach ((string service, HttpClient client) in Shop.ByName) _documents[service] = await ApiDocument.OfAsync(client);
+        _onFiles = await ShopUnderTest.StartAsync();
+        foreach ((string service, HttpClient client) in _onFiles.ByName) _documents[service] = await ApiDocument.OfAsync(client);
     }
 
     [OneTimeTearDown]
-    public async Task Stop() => await Shop.DisposeAsync();
+    public async Task Stop()
+    {
+        await _onFiles.DisposeAsync();
+        if (_onPostgres is not null) await _onPostgres.DisposeAsync();
+    }
 }
 
 /// <summary>After each test, every answer of the shared shop is held against the documents: its status, its type and its headers.</summary>

@@ -7,7 +7,9 @@ using Spectre.Console;
 namespace Shop.EndToEnd.Tests;
 
 /// <summary>Traffic without k6: it counts for itself, and finds out whether the shop counted the same.</summary>
-internal sealed class TrafficTests
+[TestFixture(Engine.Sqlite)]
+[TestFixture(Engine.Postgres)]
+internal sealed class TrafficTests(Engine engine) : EngineFixture(engine)
 {
     [Test]
     public async Task Given_a_shop_when_traffic_has_run_then_the_books_agree()

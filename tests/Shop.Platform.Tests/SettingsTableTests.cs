@@ -69,11 +69,11 @@ internal sealed partial class SettingsTableTests
         return File.ReadAllText(Path.Combine(root, "README.md"));
     }
 
-    [GeneratedRegex(@"^\| (?<key>`Shop:[^|]*) \|\s*(?<value>[^|]*?)\s*\| (?<meaning>.*) \|$",
+    [GeneratedRegex(@"^\| (?<key>`(Shop|ConnectionStrings):[^|]*) \|\s*(?<value>[^|]*?)\s*\| (?<meaning>.*) \|$",
         RegexOptions.ExplicitCapture | RegexOptions.Multiline, 1000)]
     private static partial Regex Row();
 
-    [GeneratedRegex("Shop:[A-Za-z:]+", RegexOptions.None, 1000)]
+    [GeneratedRegex("(Shop|ConnectionStrings):[A-Za-z:]+", RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex Key();
 
     [GeneratedRegex(@"((?<least>\d+) to|up to) (?<most>[\d,]*\d)", RegexOptions.ExplicitCapture, 1000)]

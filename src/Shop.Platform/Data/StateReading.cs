@@ -3,9 +3,9 @@ using Microsoft.Extensions.Logging;
 namespace Shop.Platform.Data;
 
 /// <summary>
-/// Reads state that hosts share, for gauges that are scraped: anew if this host has changed something, else at most once
-/// a second. If the database can't be read, or not within a second, the gauges stay as they were, and the scrape has
-/// everything else.
+/// Reads state that hosts share, for gauges that are scraped: anew if this host has changed something, else at most
+/// once a second. If the database can't be read, or not within a second, the gauges stay as they were, and the scrape
+/// has everything else.
 /// </summary>
 /// <param name="read">Reads, and sets the gauges. Never called twice at once.</param>
 /// <param name="commits">Counts the commits of this host.</param>

@@ -12,7 +12,7 @@ using Shop.Platform.Modules;
 namespace Shop.Testing;
 
 /// <summary>
-/// The real host on free ports and real files. Settings are given as <c>Shop:Key=value</c>. It is in this process; if
+/// The real host on free ports, and on real files or the PostgreSQL of its fixture. Settings are given as <c>Shop:Key=value</c>. It is in this process; if
 /// <c>SHOP_PROGRAM</c> names another program, it is a process of that, except for tests that replace a part of it or
 /// look inside.
 /// </summary>
@@ -20,6 +20,7 @@ internal sealed class ShopUnderTest : IAsyncDisposable
 {
     private static readonly Lazy<Task<IReadOnlyList<RouteEndpoint>>> _routes = new(ReadRouteTableAsync);
 
+    private readonly Engine _engine = EngineFixture.Current;
     private readonly string[] _settings;
     private readonly Action<IServiceCollection>? _replace;
     private readonly List<SeenStatuses> _seen = [];
@@ -129,7 +130,9 @@ internal sealed class ShopUnderTest : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         if (!_isClosed) await StopAsync();
-        if (_ownsDirectory) Directory.Delete(DataDirectory, recursive: true);
+        if (!_ownsDirectory) return;
+        Directory.Delete(DataDirectory, recursive: true);
+        if (_engine == Engine.Postgres) PostgresCluster.Shared.DropDatabaseOf(DataDirectory);
     }
 
     private static async Task<IReadOnlyList<RouteEndpoint>> ReadRouteTableAsync()
@@ -141,6 +144,9 @@ internal sealed class ShopUnderTest : IAsyncDisposable
     private async Task OpenAsync()
     {
         string[] settings = [.. _settings.Select(setting => $"--{setting}")];
+        // Shops on the same directory are on the same database.
+        if (_engine == Engine.Postgres)
+            settings = [$"--ConnectionStrings:Shop={PostgresCluster.Shared.DatabaseOf(DataDirectory)}", .. settings];
         _seen.Clear();
         (Products, Orders, Inventory) = _isHere ? await OpenHereAsync(settings) : await OpenProgramAsync(settings);
     }

@@ -89,6 +89,24 @@ namespace Samples.Orders.Storage.Sqlite
 
         public Microsoft.Data.Sqlite.SqliteConnection? Connection { get; set; }
     }
+
+    internal sealed class KnowsPostgres
+    {
+        public Npgsql.NpgsqlConnection? Wrong { get; set; }
+    }
+}
+
+namespace Samples.Orders.Storage.Postgres
+{
+    internal sealed class PostgresOrderStore
+    {
+        public Npgsql.NpgsqlConnection? Right { get; set; }
+    }
+
+    internal sealed class KnowsSqlite
+    {
+        public Microsoft.Data.Sqlite.SqliteConnection? Wrong { get; set; }
+    }
 }
 
 namespace Samples.Platform
@@ -108,9 +126,22 @@ namespace Samples.Platform
         public static string Wrong(string id) => $"/orders/{id}";
     }
 
+    internal sealed class KnowsPostgres
+    {
+        public Npgsql.NpgsqlDataSource? Wrong { get; set; }
+    }
+
     internal sealed class KnowsSqlite
     {
         public SQLitePCL.sqlite3? Wrong { get; set; }
+    }
+}
+
+namespace Samples.Platform.Data.Postgres
+{
+    internal sealed class Database
+    {
+        public Npgsql.NpgsqlConnection? Right { get; set; }
     }
 }
 

@@ -5,6 +5,8 @@ namespace Shop.Platform.Data.Postgres;
 /// <summary>What an error of PostgreSQL, or of the way to it, means to who gets it.</summary>
 internal static class PostgresError
 {
+    private const string IdleInTransactionSessionTimeout = "25P03";
+
     /// <summary>Whether the same may succeed in a moment: a lost connection, a deadlock, a server that starts or
     /// ends.</summary>
     public static bool IsTransient(Exception exception) => exception switch
@@ -14,7 +16,7 @@ internal static class PostgresError
             or PostgresErrorCodes.AdminShutdown or PostgresErrorCodes.CrashShutdown
             or PostgresErrorCodes.CannotConnectNow
             or PostgresErrorCodes.ReadOnlySqlTransaction // a primary that is one no longer
-            or PostgresErrorCodes.IdleInTransactionSessionTimeout,
+            or IdleInTransactionSessionTimeout,
         NpgsqlException => true, // all that is not of the server is of the connection
         TimeoutException or IOException or System.Net.Sockets.SocketException => true,
         _ => false,

@@ -1,6 +1,5 @@
 using System.Data;
 using System.Reflection;
-using DbUp;
 using DbUp.Engine;
 using DbUp.Engine.Output;
 using DbUp.Engine.Transactions;
@@ -57,9 +56,10 @@ internal static class PostgresMigrations
 
     private static void Apply(string schema, NpgsqlDataSource source, Assembly assembly)
     {
-        DatabaseUpgradeResult result = DeployChanges.To.PostgresqlDatabase(new Connections(source), schema)
+        DatabaseUpgradeResult result = PostgresqlExtensions.PostgresqlDatabase(new Connections(source), schema)
             .JournalToPostgresqlTable(schema, "schema_versions")
             .WithScriptsEmbeddedInAssembly(assembly, IsOurs)
+            .WithVariablesDisabled()
             .WithTransactionPerScript()
             .LogTo(new NoOpUpgradeLog())
             .Build().PerformUpgrade();

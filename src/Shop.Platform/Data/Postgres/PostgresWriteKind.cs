@@ -25,7 +25,8 @@ public abstract class PostgresWriteKind<TWrite, TAnswer>
     /// <summary>
     /// Decides write by write, in their order: takes the locks, reads what it needs, then commits, refuses or fails
     /// each write and adds the statements for those that are committed. They are sent with the commit.
-    /// If another transaction has used a unique key in between, all of it runs again, and reads what that has written. Not needed if nothing can be in the way.
+    /// If another transaction has used a unique key in between, all of it runs again, and reads what that has written.
+    /// Not needed if nothing can be in the way.
     /// </summary>
     public virtual Task DecideAsync(
         PostgresTransaction transaction, IReadOnlyList<TWrite> writes, CancellationToken end) =>

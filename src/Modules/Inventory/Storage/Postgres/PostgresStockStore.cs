@@ -207,11 +207,12 @@ internal sealed class PostgresStockStore : IStockStore
     // The sum of a product's movements that were deleted is the last row of its list.
     private async Task<IReadOnlyList<Movement>> MovementsAsync(
         string productId, long? before, int limit, CancellationToken end) => await _database.RowsAsync("""
-        (SELECT id, kind, quantity, order_id, at, on_hand, reserved
-        FROM movements WHERE product_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3)
-        UNION ALL
-        (SELECT 0, $4, on_hand, NULL, at, on_hand, reserved FROM opening_balances WHERE product_id = $1)
-        LIMIT $3
+        SELECT * FROM (
+            (SELECT id, kind, quantity, order_id, at, on_hand, reserved
+            FROM movements WHERE product_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3)
+            UNION ALL
+            SELECT 0, $4, on_hand, NULL, at, on_hand, reserved FROM opening_balances WHERE product_id = $1) AS listed
+        ORDER BY id DESC LIMIT $3
         """,
         static row => new Movement(row.GetInt64(0), row.GetString(1), row.GetInt64(2), Text(row, 3), row.GetInt64(4),
             row.GetInt64(5), row.GetInt64(6)), end,

@@ -1,0 +1,185 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using System.Text;
+using Npgsql;
+
+namespace Shop.Testing;
+
+/// <summary>
+/// A PostgreSQL for tests: the server that <c>SHOP_TEST_POSTGRES</c> names by a connection string, or else a cluster of
+/// this machine's own programs in a temporary folder, on a Unix socket. If there is none, its tests are skipped; in CI
+/// they fail. Each shop has a database of its own.
+/// </summary>
+internal sealed class PostgresCluster : IDisposable
+{
+    private static readonly Lazy<PostgresCluster> _shared = new(Start);
+    private static int _databases;
+
+    // Databases of this cluster by what they belong to.
+    private readonly ConcurrentDictionary<string, string> _byOwner = new(StringComparer.Ordinal);
+    private readonly string? _folder;
+    private readonly StringBuilder _log = new();
+    private readonly string _address;
+    private Process? _server;
+
+    private PostgresCluster(string? folder, string address) => (_folder, _address) = (folder, address);
+
+    /// <summary>The cluster of this run: it starts when it is first asked for, and ends with the process.</summary>
+    public static PostgresCluster Shared => _shared.Value;
+
+    /// <summary>What the server has written to its log.</summary>
+    public string Log
+    {
+        get
+        {
+            lock (_log) return _log.ToString();
+        }
+    }
+
+    /// <summary>Starts a cluster of this machine's own programs.</summary>
+    /// <param name="settings">Of the server, as <c>max_connections=50</c>.</param>
+    public static PostgresCluster StartOwn(params string[] settings)
+    {
+        if (Programs() is not { } programs)
+        {
+            const string Missing = "There is no PostgreSQL: install postgresql, or name a server by SHOP_TEST_POSTGRES.";
+            if (Environment.GetEnvironmentVariable("CI") == "true") Assert.Fail(Missing);
+            else Assert.Ignore(Missing);
+            throw new UnreachableException();
+        }
+
+        string folder = Directory.CreateTempSubdirectory("shop-pg-").FullName;
+        // PostgreSQL refuses to run as root.
+        string? user = Environment.IsPrivilegedProcess ? UserBeside() : null;
+        if (user is not null) Run("chown", [user, folder]);
+        string data = Path.Combine(folder, "data");
+        Run(As(user, [Path.Combine(programs, "initdb"), "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8",
+            "--locale=C", "--no-sync"]));
+        var cluster = new PostgresCluster(folder, $"Host={folder};Username=postgres;Database=postgres");
+        // What a killed server has written is in the system's memory: nothing is lost without waiting for the disk.
+        string[] all = ["listen_addresses=", $"unix_socket_directories={folder}", "fsync=off", "max_connections=200",
+            "shared_buffers=64MB", "log_min_messages=warning", .. settings];
+        cluster._server = cluster.StartServer(As(user, [Path.Combine(programs, "postgres"), "-D", data,
+            .. all.SelectMany(setting => new[] { "-c", setting })]));
+        return cluster;
+    }
+
+    /// <summary>The connection string of the database that belongs to something; it is made when first asked
+    /// for.</summary>
+    public string DatabaseOf(string owner) => _byOwner.GetOrAdd(owner, _ => CreateDatabase());
+
+    /// <summary>A database of its own; its connection string.</summary>
+    public string CreateDatabase()
+    {
+        string name = $"shop_test_{Environment.ProcessId}_{Interlocked.Increment(ref _databases)}";
+        Execute($"CREATE DATABASE {name}");
+        return new NpgsqlConnectionStringBuilder(_address) { Database = name }.ConnectionString;
+    }
+
+    /// <summary>Runs a statement on the server's own database.</summary>
+    public void Execute(string sql)
+    {
+        using var source = NpgsqlDataSource.Create(_address + ";Pooling=false");
+        using NpgsqlCommand command = source.CreateCommand(sql);
+        command.ExecuteNonQuery();
+    }
+
+    /// <summary>Deletes the database that belongs to something, if it has one.</summary>
+    public void DropDatabaseOf(string owner)
+    {
+        if (!_byOwner.TryRemove(owner, out string? address)) return;
+        Execute($"DROP DATABASE {new NpgsqlConnectionStringBuilder(address).Database} WITH (FORCE)");
+    }
+
+    public void Dispose()
+    {
+        if (_server is { HasExited: false })
+        {
+            Signal("INT"); // without waiting for clients
+            _server.WaitForExit();
+        }
+
+        _server?.Dispose();
+        _server = null;
+        if (_folder is not null && Directory.Exists(_folder)) Directory.Delete(_folder, recursive: true);
+    }
+
+    private static PostgresCluster Start()
+    {
+        string? named = Environment.GetEnvironmentVariable("SHOP_TEST_POSTGRES");
+        PostgresCluster cluster = string.IsNullOrEmpty(named) ? StartOwn() : new PostgresCluster(null, named);
+        AppDomain.CurrentDomain.ProcessExit += (_, _) =>
+        {
+            foreach (string owner in cluster._byOwner.Keys) cluster.DropDatabaseOf(owner);
+            cluster.Dispose();
+        };
+        return cluster;
+    }
+
+    private static string? Programs()
+    {
+        IEnumerable<string> installed = Directory.Exists("/usr/lib/postgresql")
+            ? Directory.EnumerateDirectories("/usr/lib/postgresql").OrderDescending(StringComparer.Ordinal)
+                .Select(version => Path.Combine(version, "bin"))
+            : [];
+        return (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator).Concat(installed)
+            .FirstOrDefault(folder => File.Exists(Path.Combine(folder, "initdb"))
+                && File.Exists(Path.Combine(folder, "postgres")));
+    }
+
+    private static string UserBeside() =>
+        File.ReadLines("/etc/passwd").Any(line => line.StartsWith("postgres:", StringComparison.Ordinal))
+            ? "postgres" : "nobody";
+
+    private static string[] As(string? user, string[] command) =>
+        user is null ? command : ["setpriv", $"--reuid={user}", "--clear-groups", "--", .. command];
+
+    private static void Run(string[] command) => Run(command[0], command[1..]);
+
+    private static void Run(string program, string[] arguments)
+    {
+        using Process process = Process.Start(Piped(program, arguments))!;
+        Task<string> errors = process.StandardError.ReadToEndAsync();
+        process.StandardOutput.ReadToEnd();
+        process.WaitForExit();
+        Assert.That(process.ExitCode, Is.Zero, $"{program}: {errors.Result}");
+    }
+
+    private static ProcessStartInfo Piped(string program, string[] arguments) => new(program, arguments)
+    {
+        UseShellExecute = false,
+        RedirectStandardOutput = true,
+        RedirectStandardError = true,
+        WorkingDirectory = Path.GetTempPath(),
+        Environment = { ["LC_ALL"] = "C" },
+    };
+
+    private Process StartServer(string[] command)
+    {
+        var server = new Process { StartInfo = Piped(command[0], command[1..]) };
+        void Read(object sender, DataReceivedEventArgs line)
+        {
+            lock (_log) _log.AppendLine(line.Data);
+        }
+
+        server.OutputDataReceived += Read;
+        server.ErrorDataReceived += Read;
+        server.Start();
+        server.BeginOutputReadLine();
+        server.BeginErrorReadLine();
+        while (true)
+        {
+            try
+            {
+                Execute("SELECT 1");
+                return server;
+            }
+            catch (NpgsqlException) when (!server.HasExited)
+            {
+                Thread.Sleep(20); // until it takes connections
+            }
+        }
+    }
+
+    private void Signal(string signal) => Run("kill", [$"-{signal}", $"{_server!.Id}"]);
+}

@@ -68,6 +68,13 @@ internal interface IOrderStore
     ValueTask<IReadOnlyDictionary<string, long>> CountByStatusAsync();
 
     /// <summary>
+    /// Tells, while somebody watches, of the orders that other hosts place or change: soon after, and as they are then.
+    /// </summary>
+    /// <param name="isWatched">Whether somebody watches.</param>
+    /// <param name="tell">Is told of them.</param>
+    ValueTask FollowOthersAsync(Func<bool> isWatched, Action<OrderHead> tell);
+
+    /// <summary>
     /// Decides for good which of these reservations have an order. A reservation that has none never gets one: if a
     /// host is still about to place its order, <see cref="PlaceAsync"/> refuses it.
     /// </summary>

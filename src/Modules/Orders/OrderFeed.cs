@@ -35,7 +35,13 @@ internal sealed class OrderFeed(IOrderStore store, [FromKeyedServices(OrdersModu
     /// </summary>
     /// <param name="order">The order as it is now.</param>
     /// <param name="before">The order before the change; null if it was placed.</param>
-    public void Tell(Order order, Order? before = null)
+    public void Tell(Order order, Order? before = null) =>
+        Tell(OrderHead.Of(order), before is null ? null : OrderHead.Of(before));
+
+    /// <summary>Tells of the orders of other hosts, too, from now on.</summary>
+    public ValueTask StartAsync() => store.FollowOthersAsync(() => Events.IsWatched, order => Tell(order, null));
+
+    private void Tell(OrderHead order, OrderHead? before)
     {
         int status = OrderStatus.IndexOf(order.Status);
         lock (_telling)
@@ -45,8 +51,8 @@ internal sealed class OrderFeed(IOrderStore store, [FromKeyedServices(OrdersModu
             if (isKnown && told.Status >= status) return; // with the change after it
             bool lacksBefore = before is not null
                 && (isKnown ? told.Status < OrderStatus.IndexOf(before.Status) : order.CreatedAt > _toldUntil);
-            if (lacksBefore) Events.Publish(new OrderEvent(OrderHead.Of(before!)));
-            Events.Publish(new OrderEvent(OrderHead.Of(order)));
+            if (lacksBefore) Events.Publish(new OrderEvent(before!));
+            Events.Publish(new OrderEvent(order));
 
             if (!isRemembered) _toldFirst.Enqueue(order.Id);
             _told[order.Id] = (order.CreatedAt, status);

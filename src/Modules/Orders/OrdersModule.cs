@@ -1,5 +1,6 @@
 using Microsoft.Extensions.DependencyInjection;
 using Shop.Inventory.Contracts;
+using Shop.Orders.Storage.Postgres;
 using Shop.Orders.Storage.Sqlite;
 using Shop.Platform.Data.Sqlite;
 using Shop.Platform.Http;
@@ -12,6 +13,7 @@ public sealed class OrdersModule : IShopModule
 {
     internal const string Name = "orders";
 
+    private IAsyncDisposable? _followsOthers;
     private OrderReconciler? _reconciler;
     private OrderRetention? _retention;
 
@@ -26,8 +28,9 @@ public sealed class OrdersModule : IShopModule
     /// <inheritdoc/>
     public void AddServices(IServiceCollection services)
     {
-        services.AddSingleton<IOrderStore>(provider =>
-            new SqliteOrderStore(Context(provider).Database, Context(provider).Settings));
+        services.AddSingleton<IOrderStore>(provider => Context(provider) is { UsesPostgres: true } module
+            ? new PostgresOrderStore(module.Postgres, module.Log)
+            : new SqliteOrderStore(Context(provider).Database, Context(provider).Settings));
         services.AddSingleton<OrderMetrics>();
         services.AddSingleton<OrderReconciler>();
         services.AddSingleton<OrderRetention>();
@@ -54,6 +57,8 @@ public sealed class OrdersModule : IShopModule
         var store = services.GetRequiredService<IOrderStore>();
         _ = services.GetRequiredService<OrderMetrics>(); // a scrape may come before the first request
         if (!module.Books.Agree) return;
+        _followsOthers = store as IAsyncDisposable;
+        await services.GetRequiredService<OrderFeed>().StartAsync();
         _reconciler = services.GetRequiredService<OrderReconciler>();
         await _reconciler.ReconcileAsync();
         _reconciler.Start();
@@ -78,6 +83,7 @@ public sealed class OrdersModule : IShopModule
     {
         if (_retention is not null) await _retention.DisposeAsync();
         if (_reconciler is not null) await _reconciler.DisposeAsync();
+        if (_followsOthers is not null) await _followsOthers.DisposeAsync();
     }
 
     private static ModuleContext Context(IServiceProvider services) =>

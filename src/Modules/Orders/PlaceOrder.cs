@@ -40,6 +40,8 @@ internal sealed class PlaceOrder(
         Example = """[{"product_id":"prod_3","requested":5,"available":2}]""",
     };
 
+    private static readonly TimeSpan WaitForOther = TimeSpan.FromMilliseconds(20);
+
     public async ValueTask<IResult> HandleAsync(HttpContext http)
     {
         PlaceOrderRequest request;
@@ -99,6 +101,16 @@ internal sealed class PlaceOrder(
         {
             // 2. All units of all lines, in one durable write, or none.
             Reservation reserved = await inventory.ReserveAsync(reservation, request.Units());
+            // Another host is about to place the order; or it has died, and its units are released in a moment.
+            for (long start = module.Clock.GetTimestamp(); reserved.Outcome == ReservationOutcome.HeldByAnother
+                && store.RecoveryPeriod is not null
+                && module.Clock.GetElapsedTime(start) < module.Settings.RequestTimeout;)
+            {
+                if (await ReplayAsync(request) is { } placed) return placed;
+                await Task.Delay(WaitForOther, module.Clock);
+                reserved = await inventory.ReserveAsync(reservation, request.Units());
+            }
+
             switch (reserved.Outcome)
             {
                 case ReservationOutcome.TooLittleStock:

@@ -6,6 +6,7 @@ using Shop.Platform.Data.Sqlite;
 using Shop.Platform.Http;
 using Shop.Platform.Modules;
 using Shop.Products.Contracts;
+using Shop.Products.Storage.Postgres;
 using Shop.Products.Storage.Sqlite;
 
 namespace Shop.Products;
@@ -19,6 +20,7 @@ public sealed class ProductsModule : IShopModule
     /// large.</summary>
     private const int CountedFromStart = 200;
 
+    private IAsyncDisposable? _followsOthers;
     private Periodic? _stockRounds;
 
     /// <inheritdoc/>
@@ -35,7 +37,9 @@ public sealed class ProductsModule : IShopModule
     {
         services.AddSingleton(_ => new Catalogue());
         services.AddSingleton<IProductStore>(provider =>
-            new SqliteProductStore(Context(provider), provider.GetRequiredService<Catalogue>()));
+            Context(provider).UsesPostgres
+                ? new PostgresProductStore(Context(provider), provider.GetRequiredService<Catalogue>())
+                : new SqliteProductStore(Context(provider), provider.GetRequiredService<Catalogue>()));
         services.AddSingleton(provider =>
             new ProductMetrics(Context(provider), provider.GetRequiredService<Catalogue>()));
         services.AddSingleton<StockInitialization>();
@@ -61,6 +65,7 @@ public sealed class ProductsModule : IShopModule
         ModuleContext module = Context(services);
         var store = services.GetRequiredService<IProductStore>();
         var catalogue = services.GetRequiredService<Catalogue>();
+        _followsOthers = store as IAsyncDisposable;
         await store.StartAsync();
         if (module.Settings.DemoData && module.Books.Agree) await store.SeedAsync(DemoData.Products);
 
@@ -96,6 +101,7 @@ public sealed class ProductsModule : IShopModule
     public async ValueTask DisposeAsync()
     {
         if (_stockRounds is not null) await _stockRounds.DisposeAsync();
+        if (_followsOthers is not null) await _followsOthers.DisposeAsync();
     }
 
     private static ModuleContext Context(IServiceProvider services) =>

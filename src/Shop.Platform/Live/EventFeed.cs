@@ -24,11 +24,14 @@ public abstract class FeedEvent(string name)
 /// </param>
 public sealed class EventFeed(int kept, Func<bool, ValueTask<IReadOnlyList<FeedEvent>>> opening)
 {
+    /// <summary>A stream asks more often than this, and so does a page that has no stream.</summary>
+    private static readonly TimeSpan MaxPause = TimeSpan.FromSeconds(30);
+
     // Numbers begin anew with each start of the shop, so an id says of which start it is.
     private readonly string _run = Guid.NewGuid().ToString("N")[..8];
     private readonly FeedEvent[] _kept = new FeedEvent[kept];
     private readonly Lock _lock = new();
-    private long _last;
+    private long _last, _watchedAt = long.MinValue / 2;
     private TaskCompletionSource? _next;
 
     /// <summary>The id of the newest event: a page that shows the state after it goes on from there.</summary>
@@ -36,9 +39,13 @@ public sealed class EventFeed(int kept, Func<bool, ValueTask<IReadOnlyList<FeedE
     {
         get
         {
+            Watch();
             lock (_lock) return Id(_last);
         }
     }
+
+    /// <summary>Whether somebody watches, or has done so a moment ago.</summary>
+    public bool IsWatched => Environment.TickCount64 - Volatile.Read(ref _watchedAt) < MaxPause.TotalMilliseconds;
 
     /// <summary>Something happened.</summary>
     public void Publish(FeedEvent happened)
@@ -60,6 +67,7 @@ public sealed class EventFeed(int kept, Func<bool, ValueTask<IReadOnlyList<FeedE
     /// <param name="after">The id of the last event that it has; null if it has none.</param>
     internal async ValueTask<Batch> OpenAsync(string? after)
     {
+        Watch();
         if (Number(after) is { } number && Since(number) is { } missed) return missed;
         long last;
         // Read before the opening is made: what happens meanwhile comes after it once more, rather than not at all.
@@ -70,6 +78,7 @@ public sealed class EventFeed(int kept, Func<bool, ValueTask<IReadOnlyList<FeedE
     /// <summary>What happened after an event; null if not all of it is kept.</summary>
     internal Batch? Since(long number)
     {
+        Watch();
         lock (_lock)
         {
             if (number > _last || _last - number > kept) return null;
@@ -88,6 +97,8 @@ public sealed class EventFeed(int kept, Func<bool, ValueTask<IReadOnlyList<FeedE
             return (_next ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
         }
     }
+
+    private void Watch() => Volatile.Write(ref _watchedAt, Environment.TickCount64);
 
     private long? Number(string? id) =>
         id is not null && id.StartsWith($"{_run}-", StringComparison.Ordinal)

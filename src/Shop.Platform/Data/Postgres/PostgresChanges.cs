@@ -1,4 +1,3 @@
-using System.Globalization;
 using Microsoft.Extensions.Logging;
 using Npgsql;
 
@@ -14,14 +13,11 @@ namespace Shop.Platform.Data.Postgres;
 /// </remarks>
 public sealed class PostgresChanges : IAsyncDisposable
 {
-    /// <summary>The table; migrations of modules that use it create it so.</summary>
-    public const string Schema = """
-        CREATE TABLE changes (
-            transaction bigint      NOT NULL DEFAULT pg_current_xact_id()::text::bigint,
-            host        bigint      NOT NULL,
-            ids         text[]      NOT NULL,
-            at          timestamptz NOT NULL DEFAULT now()
-        );
+    private const string Look = """
+        SELECT pg_snapshot_xmin(s.now)::text::bigint, now(), c.transaction, c.host, c.ids
+        FROM (SELECT pg_current_snapshot() AS now) s
+        LEFT JOIN changes c ON c.transaction >= $1 AND c.transaction <> ALL ($2)
+        ORDER BY c.transaction
         """;
 
     private const string DeleteOld = """
@@ -36,12 +32,15 @@ public sealed class PostgresChanges : IAsyncDisposable
     /// <summary>Changes are kept for longer than this, so a host that looks as often as this misses none.</summary>
     private static readonly TimeSpan LongestBlindness = TimeSpan.FromMinutes(5);
 
+    /// <summary>Tells the notes of this host from those of others.</summary>
     private static readonly long Host = Random.Shared.NextInt64();
 
     private readonly PostgresDatabase _database;
     private readonly ILogger _log;
     private readonly CancellationTokenSource _stop = new();
-    private readonly HashSet<long> _seen = [];
+
+    // The transactions from the oldest on that was under way at the last look, whose changes were told of.
+    private long[] _told = [];
     private long _oldestUnderWay;
     private DateTime _lookedAt;
     private Task _loop = Task.CompletedTask;
@@ -58,42 +57,58 @@ public sealed class PostgresChanges : IAsyncDisposable
             PostgresTransaction.Parameter(Host), PostgresTransaction.Parameter(ids));
 
     /// <summary>
-    /// Lets all hosts look as soon as the transaction is committed. While it commits, no other transaction that
-    /// notifies does: it is for what changes seldom.
+    /// Lets all hosts look as soon as the transaction is committed. It is for what changes seldom: transactions that
+    /// notify are committed one after the other.
     /// </summary>
     public void AddNotification(PostgresTransaction transaction) =>
         transaction.Add("SELECT pg_notify($1, '')", PostgresTransaction.Parameter(Channel));
 
-    /// <summary>Begins: what is committed from now on is told of.</summary>
-    /// <param name="changed">Hears of ids, those that this host has changed included.</param>
-    /// <param name="missed">Changes were missed, because the database was out of reach for minutes.</param>
-    /// <param name="ofOthersAlone">Whether it hears of what other hosts change alone.</param>
-    public async Task StartAsync(
-        Func<string[], Task> changed, Func<Task> missed, bool ofOthersAlone = false)
+    /// <summary>Begins: what is committed from now on is told of by <see cref="Follow"/>.</summary>
+    public async Task BeginAsync() => await _database.ReadAsync(async (connection, end) =>
     {
-        await _database.ReadAsync(async (connection, end) => await LookAsync(connection, end));
-        _loop = Task.Run(() => RunAsync(changed, missed, ofOthersAlone));
-    }
+        _oldestUnderWay = long.MaxValue; // of the changes so far none
+        await LookAsync(connection, end);
+        return true;
+    });
+
+    /// <summary>Tells of changes until it is disposed.</summary>
+    /// <param name="changed">Hears of ids.</param>
+    /// <param name="missed">Hears that changes were missed: the database was out of reach for minutes.</param>
+    /// <param name="ofOthers">Whether it is told of what other hosts change alone.</param>
+    public void Follow(Func<string[], Task> changed, Func<Task> missed, bool ofOthers = false) =>
+        _loop = Task.Run(() => FollowAsync(changed, missed, ofOthers));
 
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
-        if (_stop.IsCancellationRequested) return;
+        if (_stop.IsCancellationRequested) return; // its owner did, before the container
         await _stop.CancelAsync();
         await _loop;
         _stop.Dispose();
     }
 
-    private async Task RunAsync(Func<string[], Task> changed, Func<Task> missed, bool ofOthersAlone)
+    private async Task FollowAsync(Func<string[], Task> changed, Func<Task> missed, bool ofOthers)
     {
-        bool isWell = true;
+        bool isTold = false;
         while (!_stop.IsCancellationRequested)
         {
             try
             {
                 await using NpgsqlConnection connection = await _database.Source.OpenConnectionAsync(_stop.Token);
-                await ExecuteAsync(connection, $"LISTEN {Channel}");
-                await FollowAsync(connection, changed, missed, ofOthersAlone, () => isWell = true);
+                await RunAsync(connection, $"LISTEN {Channel}");
+                long deletedAt = Environment.TickCount64;
+                while (true)
+                {
+                    await TellAsync(connection, changed, missed, ofOthers);
+                    isTold = false;
+                    if (Environment.TickCount64 - deletedAt > DeletePeriod.TotalMilliseconds)
+                    {
+                        deletedAt = Environment.TickCount64;
+                        await RunAsync(connection, DeleteOld);
+                    }
+
+                    await connection.WaitAsync(LookPeriod, _stop.Token);
+                }
             }
             catch (OperationCanceledException) when (_stop.IsCancellationRequested)
             {
@@ -101,39 +116,68 @@ public sealed class PostgresChanges : IAsyncDisposable
             }
             catch (Exception exception)
             {
-                if (isWell)
+                if (!isTold)
                 {
-                    _log.LogWarning("Changes of {Module} by other hosts can't be followed at the moment: {Error}",
-                        _database.Schema, exception.Message.ReplaceLineEndings(" "));
+                    _log.LogWarning("Changes by other hosts can't be followed at the moment: {Error}",
+                        exception.Message.ReplaceLineEndings(" "));
                 }
 
-                isWell = false;
+                isTold = true;
                 await Task.Delay(RetryDelay, _stop.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
         }
     }
 
-    private async Task FollowAsync(
-        NpgsqlConnection connection, Func<string[], Task> changed, Func<Task> missed, bool ofOthersAlone, Action looked)
+    private async Task TellAsync(
+        NpgsqlConnection connection, Func<string[], Task> changed, Func<Task> missed, bool ofOthers)
     {
-        long deletedAt = Environment.TickCount64;
-        while (true)
+        (long oldest, DateTime lookedAt, long[] told) = (_oldestUnderWay, _lookedAt, _told);
+        List<(long Transaction, long Host, string[] Ids)> changes = await LookAsync(connection, _stop.Token);
+        try
         {
-            DateTime before = _lookedAt;
-            Look look = await LookAsync(connection, _stop.Token);
-            if (_lookedAt - before > LongestBlindness) await missed();
-            string[] ids = [.. look.Changes.Where(change => !ofOthersAlone || change.Host != Host)
-                .SelectMany(change => change.Ids).Distinct(StringComparer.Ordinal)];
+            if (_lookedAt - lookedAt > LongestBlindness) await missed();
+            string[] ids =
+            [
+                .. changes.Where(change => !ofOthers || change.Host != Host)
+                    .SelectMany(static change => change.Ids).Distinct(StringComparer.Ordinal),
+            ];
             if (ids.Length > 0) await changed(ids);
-            Accept(look);
-            looked();
-            if (Environment.TickCount64 - deletedAt > DeletePeriod.TotalMilliseconds)
-            {
-                deletedAt = Environment.TickCount64;
-                await ExecuteAsync(connection, DeleteOld);
-            }
-
-            await connection.WaitAsync(LookPeriod, _stop.Token);
         }
+        catch
+        {
+            (_oldestUnderWay, _lookedAt, _told) = (oldest, lookedAt, told); // they are told of again
+            throw;
+        }
+    }
+
+    private async Task<List<(long Transaction, long Host, string[] Ids)>> LookAsync(
+        NpgsqlConnection connection, CancellationToken end)
+    {
+        await using var command = new NpgsqlCommand(Look, connection);
+        command.Parameters.Add(PostgresTransaction.Parameter(_oldestUnderWay));
+        command.Parameters.Add(PostgresTransaction.Parameter(_told));
+        var changes = new List<(long Transaction, long Host, string[] Ids)>();
+        await using NpgsqlDataReader reader = await command.ExecuteReaderAsync(end);
+        while (await reader.ReadAsync(end))
+        {
+            (_oldestUnderWay, _lookedAt) = (reader.GetInt64(0), reader.GetDateTime(1));
+            if (!reader.IsDBNull(2))
+                changes.Add((reader.GetInt64(2), reader.GetInt64(3), reader.GetFieldValue<string[]>(4)));
+        }
+
+        _told =
+        [
+            .. _told.Concat(changes.Select(static change => change.Transaction)).Distinct()
+                .Where(number => number >= _oldestUnderWay),
+        ];
+        return changes;
+    }
+
+    private async Task RunAsync(NpgsqlConnection connection, string sql)
+    {
+#pragma warning disable CA2100 // of constants, and the name of a module
+        await using var command = new NpgsqlCommand(sql, connection);
+#pragma warning restore CA2100
+        await command.ExecuteNonQueryAsync(_stop.Token);
     }
 }

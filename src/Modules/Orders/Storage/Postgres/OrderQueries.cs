@@ -1,6 +1,4 @@
 using Npgsql;
-using Shop.Inventory.Contracts;
-using Shop.Platform;
 using Shop.Platform.Data.Postgres;
 using Shop.Platform.Requests;
 
@@ -9,88 +7,79 @@ namespace Shop.Orders.Storage.Postgres;
 /// <summary>The reads of the store.</summary>
 internal sealed class OrderQueries(PostgresDatabase database)
 {
-    private const string OrderColumns =
-        "o.seq, o.id, o.customer_id, o.status, o.total_cents, o.created_at, o.updated_at, o.reservation";
+    // Each order has a line or more.
+    private const string OrderColumns = """
+        o.seq, o.id, o.customer_id, o.status, o.total_cents, o.created_at, o.updated_at, o.reservation, o.changes,
+        l.product_id, l.name, l.quantity, l.unit_price_cents
+        """;
 
-    private const string LineColumns = "l.product_id, l.name, l.quantity, l.unit_price_cents";
+    /// <summary>Orders by their ids: a row for each line, in the order of the lines.</summary>
+    public const string SelectByIds = $"""
+        SELECT {OrderColumns} FROM orders o JOIN order_lines l ON l.order_id = o.id
+        WHERE o.id = ANY ($1) ORDER BY o.seq, l.line
+        """;
 
     private const string HeadColumns = """
-        o.id, o.customer_id, o.status, (SELECT count(*) FROM order_lines l WHERE l.order_id = o.id) AS lines,
+        o.id, o.customer_id, o.status, (SELECT count(*) FROM order_lines l WHERE l.order_id = o.id),
         o.total_cents, o.created_at, o.updated_at
         """;
 
-    /// <summary>Orders with their lines, of which an order has one or more.</summary>
-    internal const string SelectById = $"""
-        SELECT {OrderColumns}, {LineColumns} FROM orders o JOIN order_lines l ON l.order_id = o.id
-        WHERE o.id = $1 ORDER BY l.line
-        """;
+    public async ValueTask<Order?> FindAsync(string id) =>
+        await OrdersAsync(SelectByIds, CancellationToken.None, PostgresTransaction.Parameter(new[] { id }))
+            is [var found] ? found.Order : null;
 
-    public async ValueTask<Order?> FindAsync(string id)
-    {
-        if (!IsStorable(id)) return null;
-        List<StoredOrder> found = await database.ReadAsync(
-            SelectById, static reader => OrdersAsync(reader, 1), CancellationToken.None, Text(id));
-        return found is [var stored] ? stored.Order : null;
-    }
-
-    public async ValueTask<IReadOnlyList<OrderEvent>> EventsAsync(string id) => !IsStorable(id)
-        ? []
-        : await database.RowsAsync($"""
-            SELECT '{OrderStatus.Created}', created_at, 0 AS number FROM orders WHERE id = $1
-            UNION ALL
-            SELECT e.status, e.at, e.number FROM order_events e WHERE e.order_id = $1
-            ORDER BY number
-            """, static row => new OrderEvent(row.GetString(0), row.GetInt64(1)), CancellationToken.None, Text(id));
+    public async ValueTask<IReadOnlyList<OrderEvent>> EventsAsync(string id) => await database.RowsAsync($"""
+        SELECT '{OrderStatus.Created}', created_at, 0 AS number FROM orders WHERE id = $1
+        UNION ALL
+        SELECT status, at, number FROM order_events WHERE order_id = $1
+        ORDER BY number
+        """, static row => new OrderEvent(row.GetString(0), row.GetInt64(1)), CancellationToken.None,
+        PostgresTransaction.Parameter(id));
 
     /// <summary>The fingerprint of an order; null if the client did not choose its id.</summary>
-    public async ValueTask<(bool Exists, byte[]? Fingerprint)> FindFingerprintAsync(string id)
+    public async Task<(bool Exists, byte[]? Fingerprint)> FindFingerprintAsync(string id)
     {
         List<byte[]?> found = await database.RowsAsync("SELECT fingerprint FROM orders WHERE id = $1",
-            static row => row.IsDBNull(0) ? null : row.GetFieldValue<byte[]>(0), CancellationToken.None, Text(id));
+            static row => row.IsDBNull(0) ? null : row.GetFieldValue<byte[]>(0), CancellationToken.None,
+            PostgresTransaction.Parameter(id));
         return found is [var fingerprint] ? (true, fingerprint) : (false, null);
     }
 
     public async ValueTask<OrderPage> ListAsync(OrderFilter filter, long? cursor, long limit, CancellationToken end)
     {
-        if (!IsStorable(filter.CustomerId)) return new OrderPage([], null, default);
-        List<StoredOrder> found = await database.ReadAsync($"""
-            SELECT {OrderColumns}, {LineColumns}
-            FROM (SELECT o.* FROM {Source(filter)} AND o.seq < $4 ORDER BY o.seq DESC LIMIT $5) o
+        List<StoredOrder> found = await OrdersAsync($"""
+            SELECT {OrderColumns}
+            FROM (SELECT * FROM orders o WHERE o.seq < $4 {Conditions(filter)} ORDER BY o.seq DESC LIMIT $5) o
             JOIN order_lines l ON l.order_id = o.id ORDER BY o.seq DESC, l.line
-            """, reader => OrdersAsync(reader, limit), end, Parameters(filter, cursor ?? long.MaxValue, limit + 1));
-        int count = (int)Math.Min(limit, found.Count);
-        (int fitting, long bytes) = (0, 0);
-        while (fitting < count)
+            """, end, Parameters(filter, cursor ?? long.MaxValue, limit + 1));
+        int count = 0;
+        for (long bytes = 0; count < found.Count && count < limit; count++)
         {
-            bytes += found[fitting].Order.JsonBytes;
-            if (bytes > Paging.MaxBytes && fitting > 0) break;
-            fitting++;
+            bytes += found[count].Order.JsonBytes;
+            if (bytes > Paging.MaxBytes && count > 0) break;
         }
 
-        long? next = fitting < found.Count ? found[fitting - 1].Seq : null;
-        bool areAll = cursor is null && next is null;
-        return new OrderPage([.. found.Take(fitting).Select(stored => stored.Order)], next,
-            await CountAsync(filter, fitting, areAll, end));
+        long? next = count < found.Count ? found[count - 1].Seq : null;
+        return new OrderPage([.. found.Take(count).Select(static stored => stored.Order)], next,
+            await CountAsync(filter, count, areAll: cursor is null && next is null, end));
     }
 
     public async ValueTask<IReadOnlyList<OrderHead>> ListNewestAsync(
-        OrderFilter filter, long limit, CancellationToken end) => !IsStorable(filter.CustomerId)
-        ? []
-        : await database.RowsAsync($"""
-            SELECT {HeadColumns} FROM {Source(filter)} AND o.seq < $4 ORDER BY o.seq DESC LIMIT $5
-            """, Head, end, Parameters(filter, long.MaxValue, limit));
+        OrderFilter filter, long limit, CancellationToken end) => await database.RowsAsync($"""
+        SELECT {HeadColumns} FROM orders o WHERE o.seq < $4 {Conditions(filter)} ORDER BY o.seq DESC LIMIT $5
+        """, Head, end, Parameters(filter, long.MaxValue, limit));
 
-    /// <summary>Those of these orders that exist, without their lines.</summary>
-    public async ValueTask<IReadOnlyList<OrderHead>> HeadsAsync(string[] ids, CancellationToken end) =>
-        await database.RowsAsync(
-            $"SELECT {HeadColumns} FROM orders o WHERE o.id = ANY($1) ORDER BY o.seq", Head, end, Texts(ids));
+    /// <summary>Those of these orders that exist, oldest first.</summary>
+    public async Task<IReadOnlyList<OrderHead>> HeadsAsync(string[] ids) => await database.RowsAsync(
+        $"SELECT {HeadColumns} FROM orders o WHERE o.id = ANY ($1) ORDER BY o.seq", Head, CancellationToken.None,
+        PostgresTransaction.Parameter(ids));
 
-    public async ValueTask<IReadOnlyDictionary<string, long>> CountByStatusAsync()
+    public async ValueTask<IReadOnlyDictionary<string, long>> CountByStatusAsync(CancellationToken end = default)
     {
         var counts = OrderStatus.All.ToDictionary(status => status, _ => 0L, StringComparer.Ordinal);
         foreach ((string status, long orders) in await database.RowsAsync(
             "SELECT status, sum(orders)::bigint FROM order_counts GROUP BY status",
-            static row => (row.GetString(0), row.GetInt64(1)), CancellationToken.None))
+            static row => (row.GetString(0), row.GetInt64(1)), end))
         {
             counts[status] = orders;
         }
@@ -98,38 +87,104 @@ internal sealed class OrderQueries(PostgresDatabase database)
         return counts;
     }
 
-    public IReadOnlySet<string> FindExisting(IReadOnlyCollection<string> ids) => database.Rows(
-        "SELECT id FROM orders WHERE id = ANY($1)", static row => row.GetString(0), Texts([.. ids]))
-        .ToHashSet(StringComparer.Ordinal);
+    public async ValueTask<IReadOnlySet<string>> FindExistingAsync(IReadOnlyCollection<string> ids) =>
+        (await database.RowsAsync("SELECT id FROM orders WHERE id = ANY ($1)", static row => row.GetString(0),
+            CancellationToken.None, PostgresTransaction.Parameter(ids.ToArray()))).ToHashSet(StringComparer.Ordinal);
 
     /// <summary>Orders in a status with numbers after this one, in the order of their numbers.</summary>
     public Task<List<OrderAge>> ListByAgeAsync(string status, long after, int limit) => database.RowsAsync("""
         SELECT id, seq, created_at, updated_at FROM orders WHERE status = $1 AND seq > $2 ORDER BY seq LIMIT $3
         """, static row => new OrderAge(row.GetString(0), row.GetInt64(1), row.GetInt64(2), row.GetInt64(3)),
-        CancellationToken.None, Text(status), new() { Value = after }, new() { Value = limit });
+        CancellationToken.None, PostgresTransaction.Parameter(status), PostgresTransaction.Parameter(after),
+        PostgresTransaction.Parameter(limit));
 
-    /// <summary>Reads orders with their lines, and stops after so many.</summary>
-    internal static async Task<List<StoredOrder>> OrdersAsync(NpgsqlDataReader reader, long limit)
+    /// <summary>Reads orders, whose lines follow each other.</summary>
+    public static async Task<List<StoredOrder>> ReadOrdersAsync(NpgsqlDataReader reader, CancellationToken end)
     {
         var orders = new List<StoredOrder>();
         List<OrderLine> lines = [];
-        long last = 0;
-        while (await reader.ReadAsync())
+        while (await reader.ReadAsync(end))
         {
             long seq = reader.GetInt64(0);
-            if (seq != last)
+            if (orders.Count == 0 || orders[^1].Seq != seq)
             {
-                last = seq;
                 lines = [];
-                orders.Add(new StoredOrder(seq, reader.GetInt64(7), new Order(
+                orders.Add(new StoredOrder(seq, reader.GetInt64(7), reader.GetInt32(8), new Order(
                     reader.GetString(1), reader.GetString(2), reader.GetString(3), reader.GetInt64(4),
                     reader.GetInt64(5), reader.GetInt64(6), lines)));
             }
 
-            lines.Add(new OrderLine(reader.GetString(8), reader.GetString(9), reader.GetInt64(10),
-                reader.GetInt64(11)));
+            lines.Add(new OrderLine(
+                reader.GetString(9), reader.GetString(10), reader.GetInt64(11), reader.GetInt64(12)));
         }
 
         return orders;
     }
+
+    private static OrderHead Head(NpgsqlDataReader row) => new()
+    {
+        Id = row.GetString(0),
+        CustomerId = row.GetString(1),
+        Status = row.GetString(2),
+        Lines = row.GetInt64(3),
+        TotalCents = row.GetInt64(4),
+        CreatedAt = row.GetInt64(5),
+        UpdatedAt = row.GetInt64(6),
+    };
+
+    private static string Conditions(OrderFilter filter) => string.Concat(
+        filter.Status is null ? "" : " AND o.status = $1",
+        filter.CustomerId is null ? "" : " AND o.customer_id = $2",
+        filter.ProductId is null
+            ? ""
+            : " AND EXISTS (SELECT 1 FROM order_lines i WHERE i.order_id = o.id AND i.product_id = $3)");
+
+    private static NpgsqlParameter[] Parameters(OrderFilter filter, long before, long limit) =>
+    [
+        Text(filter.Status), Text(filter.CustomerId), Text(filter.ProductId), PostgresTransaction.Parameter(before),
+        PostgresTransaction.Parameter(limit),
+    ];
+
+    // PostgreSQL has no text with a zero in it, so nothing is found by such a text.
+    private static NpgsqlParameter Text(string? text) => PostgresTransaction.Parameter(
+        text is null || text.Contains('\0', StringComparison.Ordinal) ? null : text);
+
+    private async Task<List<StoredOrder>> OrdersAsync(
+        string sql, CancellationToken end, params NpgsqlParameter[] parameters) =>
+        await database.ReadAsync(async (connection, end) =>
+        {
+#pragma warning disable CA2100 // of constants
+            await using var command = new NpgsqlCommand(sql, connection);
+#pragma warning restore CA2100
+            foreach (NpgsqlParameter parameter in parameters) command.Parameters.Add(parameter.Clone());
+            await using NpgsqlDataReader reader = await command.ExecuteReaderAsync(end);
+            return await ReadOrdersAsync(reader, end);
+        }, end);
+
+    private async Task<RowTotal> CountAsync(OrderFilter filter, int rows, bool areAll, CancellationToken end)
+    {
+        if (areAll) return new RowTotal(rows);
+        if (filter.CustomerId is null && filter.ProductId is null)
+        {
+            IReadOnlyDictionary<string, long> counts = await CountByStatusAsync(end);
+            return new RowTotal(filter.Status is { } status ? counts[status] : counts.Values.Sum());
+        }
+
+        List<long> counted = await database.RowsAsync($"""
+            SELECT count(*) FROM (SELECT 1 FROM orders o WHERE o.seq < $4 {Conditions(filter)} LIMIT $5) some
+            """, static row => row.GetInt64(0), end, Parameters(filter, long.MaxValue, Paging.MaxCounted + 1));
+        return counted[0] > Paging.MaxCounted
+            ? new RowTotal(Paging.MaxCounted, IsExact: false)
+            : new RowTotal(counted[0]);
+    }
 }
+
+/// <summary>An order as it is stored.</summary>
+/// <param name="Seq">Its place in lists.</param>
+/// <param name="Reservation">The number of the reservation that it holds.</param>
+/// <param name="Changes">How often its status has changed.</param>
+/// <param name="Order">The order.</param>
+internal sealed record StoredOrder(long Seq, long Reservation, int Changes, Order Order);
+
+/// <summary>When an order was created and when it last changed, in milliseconds since 1970.</summary>
+internal sealed record OrderAge(string Id, long Seq, long CreatedAt, long UpdatedAt);

@@ -20,16 +20,16 @@ internal sealed class PlaceWrite(Order order, ReservationId reservation, byte[]?
 }
 
 /// <summary>
-/// Writes orders. In the usual case none of them is in the way of another, and all are written in one round trip. If a
-/// unique key is violated, each is decided by itself.
+/// Writes orders. Usually nothing is in the way of any, and all are written in one round trip. If a unique key is
+/// violated, nothing was written, and they are decided one by one.
 /// </summary>
-internal sealed class PlaceOrders : PostgresWriteKind<PlaceWrite, PlaceResult>
+internal sealed class PlaceOrders(PostgresIdempotencyKeys keys) : PostgresWriteKind<PlaceWrite, PlaceResult>
 {
     private readonly OrderCounts _counts = new();
 
     public override bool TryAddAll(PostgresTransaction transaction, IReadOnlyList<PlaceWrite> writes)
     {
-        Add(transaction, writes);
+        AddOrders(transaction, writes);
         transaction.Add($"{PostgresTransaction.NotMade} false", PostgresTransaction.Parameter(transaction.BatchId));
         foreach (PlaceWrite write in writes) write.Commit(PlaceResult.Placed);
         return true;
@@ -39,18 +39,18 @@ internal sealed class PlaceOrders : PostgresWriteKind<PlaceWrite, PlaceResult>
         PostgresTransaction transaction, IReadOnlyList<PlaceWrite> writes, CancellationToken end)
     {
         string[] ids = [.. writes.Select(write => write.Order.Id)];
-        KeyTable.AddFind(transaction, writes.Select(write => write.Key));
-        transaction.Add("SELECT id FROM orders WHERE id = ANY($1)", PostgresTransaction.Parameter(ids));
-        transaction.Add("SELECT order_id, number FROM reservations WHERE order_id = ANY($1)",
+        keys.AddFind(transaction, writes.Select(write => write.Key), Now(writes));
+        transaction.Add("SELECT id FROM orders WHERE id = ANY ($1)", PostgresTransaction.Parameter(ids));
+        transaction.Add("SELECT order_id, number FROM reservations WHERE order_id = ANY ($1)",
             PostgresTransaction.Parameter(ids));
-        var orders = new HashSet<string>(StringComparer.Ordinal);
+        var existing = new HashSet<string>(StringComparer.Ordinal);
         var decided = new HashSet<ReservationId>();
-        KeyTable keys;
+        KeptAnswers kept;
         await using (NpgsqlDataReader reader = await transaction.ReadAsync(end))
         {
-            keys = await KeyTable.ReadAsync(reader, end);
+            kept = await keys.ReadKeptAsync(reader, end);
             await reader.NextResultAsync(end);
-            while (await reader.ReadAsync(end)) orders.Add(reader.GetString(0));
+            while (await reader.ReadAsync(end)) existing.Add(reader.GetString(0));
             await reader.NextResultAsync(end);
             while (await reader.ReadAsync(end))
                 decided.Add(new ReservationId(reader.GetString(0), reader.GetInt64(1)));
@@ -59,21 +59,86 @@ internal sealed class PlaceOrders : PostgresWriteKind<PlaceWrite, PlaceResult>
         var placed = new List<PlaceWrite>();
         foreach (PlaceWrite write in writes)
         {
-            DateTime now = Timestamp.FromMilliseconds(write.Order.CreatedAt);
-            if (keys.Has(write.Key, now)) write.Refuse(PlaceResult.KeyInUse);
-            else if (orders.Contains(write.Order.Id) || decided.Contains(write.Reservation))
+            if (kept.Of(write.Key) is not null)
+            {
+                write.Refuse(PlaceResult.KeyInUse);
+            }
+            else if (decided.Contains(write.Reservation) || !existing.Add(write.Order.Id))
+            {
                 write.Refuse(PlaceResult.OrderIdInUse);
+            }
             else
             {
-                orders.Add(write.Order.Id);
-                keys.Add(write.Key, write.Order.Id, now);
+                if (write.Key is { } key) kept.Add(key, write.Order.Id);
                 placed.Add(write);
                 write.Commit(PlaceResult.Placed);
             }
         }
+
+        if (placed.Count > 0) AddOrders(transaction, placed);
     }
 
-    private void Add(PostgresTransaction transaction, IReadOnlyList<PlaceWrite> writes)
+    private static DateTime Now(IReadOnlyList<PlaceWrite> writes) =>
+        Timestamp.FromMilliseconds(writes.Max(static write => write.Order.CreatedAt));
+
+    private void AddOrders(PostgresTransaction transaction, IReadOnlyList<PlaceWrite> writes)
     {
+        int count = writes.Count;
+        string[] ids = new string[count], customers = new string[count], statuses = new string[count];
+        long[] totals = new long[count], created = new long[count], updated = new long[count];
+        long[] reservations = new long[count];
+        byte[]?[] fingerprints = new byte[count][];
+        for (int i = 0; i < ids.Length; i++)
+        {
+            Order order = writes[i].Order;
+            (ids[i], customers[i], statuses[i]) = (order.Id, order.CustomerId, order.Status);
+            (totals[i], created[i], updated[i]) = (order.TotalCents, order.CreatedAt, order.UpdatedAt);
+            (reservations[i], fingerprints[i]) = (writes[i].Reservation.Number, writes[i].Fingerprint);
+        }
+
+        transaction.Add("""
+            INSERT INTO reservations (order_id, number, has_order)
+            SELECT order_id, number, true FROM unnest($1, $2) AS placed (order_id, number)
+            """, PostgresTransaction.Parameter(ids), PostgresTransaction.Parameter(reservations));
+        transaction.Add("""
+            INSERT INTO orders (id, customer_id, status, total_cents, created_at, updated_at, reservation, fingerprint)
+            SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8)
+            """,
+            PostgresTransaction.Parameter(ids), PostgresTransaction.Parameter(customers),
+            PostgresTransaction.Parameter(statuses), PostgresTransaction.Parameter(totals),
+            PostgresTransaction.Parameter(created), PostgresTransaction.Parameter(updated),
+            PostgresTransaction.Parameter(reservations), PostgresTransaction.Parameter(fingerprints));
+        AddLines(transaction, writes);
+        keys.AddKept(transaction,
+            [.. writes.Where(static write => write.Key is not null).Select(write => (write.Key!, write.Order.Id))],
+            Now(writes));
+        PostgresChanges.AddNote(transaction, ids);
+        _counts.Add(transaction, statuses.CountBy(static status => status, StringComparer.Ordinal)
+            .ToDictionary(static count => count.Key, static count => (long)count.Value, StringComparer.Ordinal));
+    }
+
+    private static void AddLines(PostgresTransaction transaction, IReadOnlyList<PlaceWrite> writes)
+    {
+        int count = writes.Sum(static write => write.Order.Lines.Count), next = 0;
+        string[] orders = new string[count], products = new string[count], names = new string[count];
+        int[] numbers = new int[count];
+        long[] quantities = new long[count], prices = new long[count];
+        foreach (PlaceWrite write in writes)
+        {
+            for (int i = 0; i < write.Order.Lines.Count; i++, next++)
+            {
+                OrderLine line = write.Order.Lines[i];
+                (orders[next], numbers[next], products[next]) = (write.Order.Id, i, line.ProductId);
+                (names[next], quantities[next], prices[next]) = (line.Name, line.Quantity, line.UnitPriceCents);
+            }
+        }
+
+        transaction.Add("""
+            INSERT INTO order_lines (order_id, line, product_id, name, quantity, unit_price_cents)
+            SELECT * FROM unnest($1, $2, $3, $4, $5, $6)
+            """,
+            PostgresTransaction.Parameter(orders), PostgresTransaction.Parameter(numbers),
+            PostgresTransaction.Parameter(products), PostgresTransaction.Parameter(names),
+            PostgresTransaction.Parameter(quantities), PostgresTransaction.Parameter(prices));
     }
 }

@@ -76,6 +76,9 @@ internal sealed class SqliteOrderStore : IOrderStore
     public ValueTask<IReadOnlyList<OrderHead>> ListNewestAsync(OrderFilter filter, long limit, CancellationToken end) =>
         ValueTask.FromResult(_queries.ListNewest(filter, limit, end));
 
+    // There are no others.
+    public ValueTask FollowOthersAsync(Func<bool> isWatched, Action<OrderHead> tell) => ValueTask.CompletedTask;
+
     public ValueTask<IReadOnlyDictionary<string, long>> CountByStatusAsync() => ValueTask.FromResult(_counts.ByStatus);
 
     public async ValueTask<IReadOnlySet<ReservationId>> SettleAsync(IReadOnlyList<ReservationId> reservations)

@@ -72,3 +72,13 @@ CREATE TABLE order_counts (
     orders bigint NOT NULL,
     PRIMARY KEY (status, slot)
 );
+
+-- What was changed, for hosts that show it: see PostgresChanges.
+CREATE TABLE changes (
+    transaction bigint      NOT NULL DEFAULT pg_current_xact_id()::text::bigint,
+    host        bigint      NOT NULL,
+    ids         text[]      NOT NULL,
+    at          timestamptz NOT NULL DEFAULT now()
+);
+ALTER TABLE changes ALTER COLUMN ids SET STORAGE EXTERNAL;
+CREATE INDEX changes_by_transaction ON changes (transaction);

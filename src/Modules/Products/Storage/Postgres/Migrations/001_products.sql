@@ -24,3 +24,12 @@ CREATE TABLE product_number (
     next bigint NOT NULL
 );
 INSERT INTO product_number (id, next) VALUES (1, 0);
+
+-- What was changed, for the catalogues of all hosts: see PostgresChanges.
+CREATE TABLE changes (
+    transaction bigint      NOT NULL DEFAULT pg_current_xact_id()::text::bigint,
+    host        bigint      NOT NULL,
+    ids         text[]      NOT NULL,
+    at          timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX changes_by_transaction ON changes (transaction);

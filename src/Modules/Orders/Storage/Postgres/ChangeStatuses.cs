@@ -1,0 +1,148 @@
+using System.Globalization;
+using Npgsql;
+using Shop.Inventory.Contracts;
+using Shop.Platform;
+using Shop.Platform.Data;
+using Shop.Platform.Data.Postgres;
+using Shop.Platform.Requests;
+
+namespace Shop.Orders.Storage.Postgres;
+
+/// <summary>A change of an order's status.</summary>
+internal sealed class ChangeStatusWrite(string id, string status, IdempotencyKey? key, DateTime now)
+    : PostgresWrite<ChangeStatusResult>
+{
+    public string Id => id;
+
+    public string Status => status;
+
+    public IdempotencyKey? Key => key;
+
+    public DateTime Now => now;
+}
+
+/// <summary>
+/// Changes the status of orders. A change inserts the next event of its order, under a unique key: if another host
+/// has changed the order since it was read, the batch is decided again.
+/// </summary>
+internal sealed class ChangeStatuses(PostgresIdempotencyKeys keys)
+    : PostgresWriteKind<ChangeStatusWrite, ChangeStatusResult>
+{
+    private readonly OrderCounts _counts = new();
+
+    public override async Task DecideAsync(
+        PostgresTransaction transaction, IReadOnlyList<ChangeStatusWrite> writes, CancellationToken end)
+    {
+        DateTime latest = writes.Max(static write => write.Now);
+        string[] ids = [.. writes.Select(static write => write.Id).Distinct(StringComparer.Ordinal)];
+        keys.AddFind(transaction, writes.Select(static write => write.Key), latest);
+        transaction.Add(OrderQueries.SelectByIds, PostgresTransaction.Parameter(ids));
+        KeptAnswers kept;
+        Dictionary<string, StoredOrder> orders;
+        await using (NpgsqlDataReader reader = await transaction.ReadAsync(end))
+        {
+            kept = await keys.ReadKeptAsync(reader, end);
+            await reader.NextResultAsync(end);
+            orders = (await OrderQueries.ReadOrdersAsync(reader, end))
+                .ToDictionary(static stored => stored.Order.Id, StringComparer.Ordinal);
+        }
+
+        var batch = new Batch(kept, orders);
+        foreach (ChangeStatusWrite write in writes) batch.Decide(write);
+        batch.AddTo(transaction, _counts);
+        keys.AddKept(transaction, batch.Answers, latest);
+    }
+
+    private sealed class Batch(KeptAnswers kept, Dictionary<string, StoredOrder> orders)
+    {
+        private readonly List<StoredOrder> _changes = [];
+        private readonly SortedDictionary<string, DateTime> _keptForKeys = new(StringComparer.Ordinal);
+        private readonly Dictionary<string, long> _counts = new(StringComparer.Ordinal);
+
+        public List<(IdempotencyKey Key, string Answer)> Answers { get; } = [];
+
+        public void Decide(ChangeStatusWrite write)
+        {
+            // Whatever the key stands for, the order was deleted.
+            if (!orders.TryGetValue(write.Id, out StoredOrder? stored))
+            {
+                write.Refuse(new ChangeStatusResult(ChangeStatusOutcome.NotFound));
+                return;
+            }
+
+            Order order = stored.Order;
+            if (kept.Of(write.Key) is { } answer)
+            {
+                // The status is that of the request, and the rest of an order never changes: only the time is kept.
+                write.Refuse(answer.IsSame
+                    ? new ChangeStatusResult(ChangeStatusOutcome.Replayed,
+                        order.As(write.Status, long.Parse(answer.Answer, CultureInfo.InvariantCulture)))
+                    : new ChangeStatusResult(ChangeStatusOutcome.KeyReused));
+            }
+            else if (order.Status == write.Status)
+            {
+                if (write.Key is not null) _keptForKeys[order.Id] = write.Now;
+                Commit(write, new ChangeStatusResult(ChangeStatusOutcome.Unchanged, order));
+            }
+            else if (OrderStatus.Changes.Contains((order.Status, write.Status)))
+            {
+                Order after = order.As(write.Status, write.Now.ToMilliseconds(notBefore: order.UpdatedAt));
+                StoredOrder changed = stored with { Order = after, Changes = stored.Changes + 1 };
+                orders[order.Id] = changed;
+                _changes.Add(changed);
+                _counts[order.Status] = _counts.GetValueOrDefault(order.Status) - 1;
+                _counts[after.Status] = _counts.GetValueOrDefault(after.Status) + 1;
+                Commit(write, new ChangeStatusResult(ChangeStatusOutcome.Changed, after, order,
+                    new ReservationId(order.Id, stored.Reservation)));
+            }
+            else
+            {
+                write.Refuse(new ChangeStatusResult(ChangeStatusOutcome.NotAllowed, order));
+            }
+        }
+
+        public void AddTo(PostgresTransaction transaction, OrderCounts counts)
+        {
+            foreach ((string id, DateTime now) in _keptForKeys) OrderKeys.AddKeep(transaction, id, now);
+            if (_changes.Count == 0) return;
+            // In the order of their ids, so that two batches at once don't wait for each other.
+            StoredOrder[] changes = [.. _changes.OrderBy(static change => change.Order.Id, StringComparer.Ordinal)];
+            AddEvents(transaction, changes);
+            StoredOrder[] last = [.. changes.Where(change => orders[change.Order.Id] == change)];
+            transaction.Add("""
+                UPDATE orders AS o SET status = n.status, updated_at = n.updated_at, changes = n.changes
+                FROM unnest($1, $2, $3, $4) AS n (id, status, updated_at, changes) WHERE o.id = n.id
+                """,
+                PostgresTransaction.Parameter(Of(last, static change => change.Order.Id)),
+                PostgresTransaction.Parameter(Of(last, static change => change.Order.Status)),
+                PostgresTransaction.Parameter(Of(last, static change => change.Order.UpdatedAt)),
+                PostgresTransaction.Parameter(Of(last, static change => change.Changes)));
+            StoredOrder[] moving = [.. changes.Where(static change => OrderStatus.MovesStock(change.Order.Status))];
+            if (moving.Length > 0) StockOutbox.Add(transaction, moving);
+            PostgresChanges.AddNote(transaction, Of(last, static change => change.Order.Id));
+            counts.Add(transaction, _counts);
+        }
+
+        private static void AddEvents(PostgresTransaction transaction, StoredOrder[] changes) => transaction.Add("""
+            INSERT INTO order_events (order_id, number, status, at) SELECT * FROM unnest($1, $2, $3, $4)
+            """,
+            PostgresTransaction.Parameter(Of(changes, static change => change.Order.Id)),
+            PostgresTransaction.Parameter(Of(changes, static change => change.Changes)),
+            PostgresTransaction.Parameter(Of(changes, static change => change.Order.Status)),
+            PostgresTransaction.Parameter(Of(changes, static change => change.Order.UpdatedAt)));
+
+        private static T[] Of<T>(StoredOrder[] changes, Func<StoredOrder, T> part) => [.. changes.Select(part)];
+
+        private void Commit(ChangeStatusWrite write, ChangeStatusResult result)
+        {
+            if (write.Key is { } key)
+            {
+                string answer = result.Order!.UpdatedAt.ToString(CultureInfo.InvariantCulture);
+                Answers.Add((key, answer));
+                kept.Add(key, answer);
+            }
+
+            write.Commit(result);
+        }
+    }
+}

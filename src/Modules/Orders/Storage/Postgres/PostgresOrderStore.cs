@@ -1,0 +1,157 @@
+using Microsoft.Extensions.Logging;
+using Npgsql;
+using Shop.Inventory.Contracts;
+using Shop.Platform;
+using Shop.Platform.Data.Postgres;
+using Shop.Platform.Requests;
+
+namespace Shop.Orders.Storage.Postgres;
+
+/// <summary>The orders in PostgreSQL, which any number of hosts share.</summary>
+internal sealed class PostgresOrderStore : IOrderStore, IAsyncDisposable
+{
+    /// <summary>Orders of other hosts that are told of at once: of more, the newest.</summary>
+    private const int MaxTold = OrderFeed.Kept;
+
+    /// <summary>Orders that one transaction deletes, so that it holds no lock for long.</summary>
+    private const int OrdersPerDeletion = 100;
+
+    private readonly PostgresDatabase _database;
+    private readonly PostgresChanges _changes;
+    private readonly OrderQueries _queries;
+    private readonly OrderKeys _keys;
+    private readonly StockOutbox _outbox;
+    private readonly OrderCounts _counts = new();
+    private readonly PostgresWriteQueue<PlaceWrite, PlaceResult> _placing;
+    private readonly PostgresWriteQueue<ChangeStatusWrite, ChangeStatusResult> _changing;
+
+    public PostgresOrderStore(PostgresDatabase database, ILogger log)
+    {
+        _database = database;
+        _changes = new PostgresChanges(database, log);
+        _queries = new OrderQueries(database);
+        _keys = new OrderKeys(database, _queries);
+        _outbox = new StockOutbox(database);
+        _placing = database.Writes.Open(new PlaceOrders(database.Keys));
+        _changing = database.Writes.Open(new ChangeStatuses(database.Keys));
+    }
+
+    public TimeSpan? RecoveryPeriod => TimeSpan.FromSeconds(2);
+
+    public ValueTask<PlaceResult> PlaceAsync(
+        Order order, ReservationId reservation, byte[]? fingerprint, IdempotencyKey? key) =>
+        new(_placing.WriteAsync(new PlaceWrite(order, reservation, fingerprint, key)));
+
+    public ValueTask<ReplayResult> ReplayAsync(
+        IdempotencyKey? key, string? orderId, byte[] fingerprint, DateTime now) =>
+        _keys.ReplayAsync(key, orderId, fingerprint, now);
+
+    public ValueTask<ChangeStatusResult> ChangeStatusAsync(
+        string id, string status, IdempotencyKey? key, DateTime now) =>
+        new(_changing.WriteAsync(new ChangeStatusWrite(id, status, key, now)));
+
+    public ValueTask<Order?> FindAsync(string id) => _queries.FindAsync(id);
+
+    public ValueTask<IReadOnlyList<OrderEvent>> EventsAsync(string id) => _queries.EventsAsync(id);
+
+    public ValueTask<OrderPage> ListAsync(OrderFilter filter, long? cursor, long limit, CancellationToken end) =>
+        _queries.ListAsync(filter, cursor, limit, end);
+
+    public ValueTask<IReadOnlyList<OrderHead>> ListNewestAsync(OrderFilter filter, long limit, CancellationToken end) =>
+        _queries.ListNewestAsync(filter, limit, end);
+
+    public ValueTask<IReadOnlyDictionary<string, long>> CountByStatusAsync() => _queries.CountByStatusAsync();
+
+    public async ValueTask FollowOthersAsync(Func<bool> isWatched, Action<OrderHead> tell)
+    {
+        await _changes.BeginAsync();
+        _changes.Follow(
+            async ids =>
+            {
+                if (!isWatched()) return;
+                foreach (OrderHead order in await _queries.HeadsAsync(ids[^Math.Min(MaxTold, ids.Length)..]))
+                    tell(order);
+            },
+            missed: static () => Task.CompletedTask, ofOthers: true);
+    }
+
+    public async ValueTask<IReadOnlySet<ReservationId>> SettleAsync(IReadOnlyList<ReservationId> reservations)
+    {
+        // In the order of their ids, so that two hosts at once don't wait for each other.
+        ReservationId[] ordered = [.. reservations.OrderBy(static id => id.OrderId, StringComparer.Ordinal)];
+        NpgsqlParameter Ids() => PostgresTransaction.Parameter(ordered.Select(static id => id.OrderId).ToArray());
+        NpgsqlParameter Numbers() => PostgresTransaction.Parameter(ordered.Select(static id => id.Number).ToArray());
+        return await _database.Writes.RunAsync(async (transaction, end) =>
+        {
+            // It waits for orders that are being written. A mark stays longer than any host may be slow.
+            transaction.Add("""
+                INSERT INTO reservations (order_id, number, has_order, given_up)
+                SELECT order_id, number, false, now() FROM unnest($1, $2) AS settled (order_id, number)
+                ON CONFLICT (order_id, number) DO NOTHING
+                """, Ids(), Numbers());
+            transaction.Add("DELETE FROM reservations WHERE given_up < now() - interval '30 days'");
+            transaction.Add("""
+                SELECT r.order_id, r.number FROM reservations r
+                JOIN unnest($1, $2) AS settled (order_id, number) USING (order_id, number) WHERE r.has_order
+                """, Ids(), Numbers());
+            var withOrders = new HashSet<ReservationId>();
+            await using NpgsqlDataReader reader = await transaction.ReadAsync(end);
+            while (await reader.ReadAsync(end))
+                withOrders.Add(new ReservationId(reader.GetString(0), reader.GetInt64(1)));
+            return withOrders;
+        });
+    }
+
+    public async ValueTask<IReadOnlyList<StockChange>> PendingStockChangesAsync() => await _outbox.TakeDueAsync();
+
+    public async ValueTask CompleteStockChangesAsync(IReadOnlyList<ReservationId> reservations) =>
+        await _outbox.RemoveAsync(reservations);
+
+    public ValueTask<IReadOnlySet<string>> FindExistingAsync(IReadOnlyCollection<string> ids) =>
+        _queries.FindExistingAsync(ids);
+
+    public async ValueTask<DeletedOrders> DeleteAsync(string status, DateTime endedBy, long cursor, DateTime now)
+    {
+        long latestEnd = endedBy.ToMilliseconds();
+        List<OrderAge> next = await _queries.ListByAgeAsync(status, cursor, OrdersPerDeletion);
+        // No order ends before it is created, so all the others are too young as well.
+        if (next.All(order => order.CreatedAt > latestEnd)) return new DeletedOrders(0, Next: null);
+        string[] old = [.. next.Where(order => order.UpdatedAt <= latestEnd).Select(static order => order.Id)];
+        int deleted = old.Length == 0 ? 0 : await DeleteAsync(status, old, now);
+        return new DeletedOrders(deleted, next[^1].Seq);
+    }
+
+    public ValueTask DisposeAsync() => _changes.DisposeAsync();
+
+    // PostgreSQL uses space again by itself.
+    public ValueTask GiveBackSpaceAsync(CancellationToken end) => ValueTask.CompletedTask;
+
+    private Task<int> DeleteAsync(string status, string[] ids, DateTime now) => _database.Writes.RunAsync(
+        async (transaction, end) =>
+        {
+            transaction.Add("""
+                DELETE FROM orders o WHERE o.id = ANY ($1) AND o.status = $2 AND o.kept_until < $3
+                AND NOT EXISTS (SELECT 1 FROM pending_stock p WHERE p.order_id = o.id) RETURNING o.id
+                """, PostgresTransaction.Parameter(ids), PostgresTransaction.Parameter(status),
+                PostgresTransaction.Parameter(now.ToMilliseconds()));
+            var gone = new List<string>();
+            await using (NpgsqlDataReader reader = await transaction.ReadAsync(end))
+            {
+                while (await reader.ReadAsync(end)) gone.Add(reader.GetString(0));
+            }
+
+            if (gone.Count == 0) return 0;
+            foreach (string sql in new[]
+            {
+                "DELETE FROM order_lines WHERE order_id = ANY ($1)",
+                "DELETE FROM order_events WHERE order_id = ANY ($1)",
+                "DELETE FROM reservations WHERE order_id = ANY ($1) AND has_order",
+            })
+            {
+                transaction.Add(sql, PostgresTransaction.Parameter(gone.ToArray()));
+            }
+
+            _counts.Add(transaction, new Dictionary<string, long>(StringComparer.Ordinal) { [status] = -gone.Count });
+            return gone.Count;
+        });
+}

@@ -1,0 +1,46 @@
+using Npgsql;
+using Shop.Inventory.Contracts;
+using Shop.Platform.Data.Postgres;
+
+namespace Shop.Orders.Storage.Postgres;
+
+/// <summary>
+/// The stock outbox. A change belongs to the host that has made it for a few seconds. After that any host takes it
+/// over, for as long again: of hosts that come at once, one takes it.
+/// </summary>
+internal sealed class StockOutbox(PostgresDatabase database)
+{
+    private const string Turn = "now() + interval '5 seconds'";
+
+    /// <summary>Adds changes of status that the stock has to follow.</summary>
+    public static void Add(PostgresTransaction transaction, IReadOnlyList<StoredOrder> changes) => transaction.Add($"""
+        INSERT INTO pending_stock (order_id, reservation, status, due_at)
+        SELECT order_id, reservation, status, {Turn}
+        FROM unnest($1, $2, $3) AS changed (order_id, reservation, status)
+        """,
+        PostgresTransaction.Parameter(changes.Select(static change => change.Order.Id).ToArray()),
+        PostgresTransaction.Parameter(changes.Select(static change => change.Reservation).ToArray()),
+        PostgresTransaction.Parameter(changes.Select(static change => change.Order.Status).ToArray()));
+
+    /// <summary>Takes over what is due.</summary>
+    public Task<IReadOnlyList<StockChange>> TakeDueAsync() => database.Writes.RunAsync(async (transaction, end) =>
+    {
+        // A host that waits for another's update finds the row no longer due.
+        transaction.Add($"""
+            UPDATE pending_stock SET due_at = {Turn} WHERE due_at <= now() RETURNING order_id, reservation, status
+            """);
+        var due = new List<StockChange>();
+        await using NpgsqlDataReader reader = await transaction.ReadAsync(end);
+        while (await reader.ReadAsync(end))
+            due.Add(new StockChange(new ReservationId(reader.GetString(0), reader.GetInt64(1)), reader.GetString(2)));
+        return (IReadOnlyList<StockChange>)due;
+    });
+
+    /// <summary>Removes changes that the stock has followed.</summary>
+    public Task RemoveAsync(IReadOnlyList<ReservationId> reservations)
+    {
+        string[] ids = [.. reservations.Select(static id => id.OrderId).Order(StringComparer.Ordinal)];
+        return database.Writes.RunAsync(transaction => transaction.Add(
+            "DELETE FROM pending_stock WHERE order_id = ANY ($1)", PostgresTransaction.Parameter(ids)));
+    }
+}

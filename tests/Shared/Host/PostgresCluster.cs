@@ -20,6 +20,7 @@ internal sealed class PostgresCluster : IDisposable
     private readonly string? _folder;
     private readonly StringBuilder _log = new();
     private readonly string _address;
+    private string[] _command = [];
     private Process? _server;
 
     private PostgresCluster(string? folder, string address) => (_folder, _address) = (folder, address);
@@ -59,8 +60,9 @@ internal sealed class PostgresCluster : IDisposable
         // What a killed server has written is in the system's memory: nothing is lost without waiting for the disk.
         string[] all = ["listen_addresses=", $"unix_socket_directories={folder}", "fsync=off", "max_connections=200",
             "shared_buffers=64MB", "log_min_messages=warning", .. settings];
-        cluster._server = cluster.StartServer(As(user, [Path.Combine(programs, "postgres"), "-D", data,
-            .. all.SelectMany(setting => new[] { "-c", setting })]));
+        cluster._command = As(user, [Path.Combine(programs, "postgres"), "-D", data,
+            .. all.SelectMany(setting => new[] { "-c", setting })]);
+        cluster._server = cluster.StartServer(cluster._command);
         return cluster;
     }
 
@@ -89,6 +91,15 @@ internal sealed class PostgresCluster : IDisposable
     {
         if (!_byOwner.TryRemove(owner, out string? address)) return;
         Execute($"DROP DATABASE {new NpgsqlConnectionStringBuilder(address).Database} WITH (FORCE)");
+    }
+
+    /// <summary>Ends the server in the middle of whatever it does, and starts it again.</summary>
+    public void Restart()
+    {
+        Signal("QUIT");
+        _server!.WaitForExit();
+        _server.Dispose();
+        _server = StartServer(_command);
     }
 
     public void Dispose()

@@ -36,7 +36,7 @@ internal sealed class TraceTests
         await _receiver.UntilAsync(seen => sent.All(order => seen.Spans.Any(span => span.TraceId == order.TraceId && span.Name == "POST /orders")) ? seen : null);
         foreach ((string traceId, string spanId) in sent)
         {
-            SeenSpan request = Find(traceId, "POST /orders", SpanKind.Server, "order-service", spanId);
+            SeenSpan request = await FindAsync(traceId, "POST /orders", SpanKind.Server, "order-service", spanId);
             Assert.That(request.Attributes, Is.SupersetOf(new Dictionary<string, string>
             {
                 ["http.request.method"] = "POST",
@@ -45,12 +45,12 @@ internal sealed class TraceTests
                 ["url.path"] = "/api/orders",
                 ["url.scheme"] = "http",
             }));
-            SeenSpan asks = Find(traceId, "ProductCatalogue/Find", SpanKind.Client, "order-service", request.SpanId);
-            Find(traceId, "ProductCatalogue/Find", SpanKind.Server, "product-service", asks.SpanId);
-            SeenSpan calls = Find(traceId, "Inventory/Reserve", SpanKind.Client, "order-service", request.SpanId);
-            SeenSpan reserves = Find(traceId, "Inventory/Reserve", SpanKind.Server, "inventory-service", calls.SpanId);
-            AssertIsCarried(_receiver.Spans.Single(span => span.ParentId == reserves.SpanId && span.Name.EndsWith(" inventory", StringComparison.Ordinal)), "COMMIT inventory");
-            AssertIsCarried(_receiver.Spans.Single(span => span.ParentId == request.SpanId && span.Name.EndsWith(" orders", StringComparison.Ordinal)), "COMMIT orders");
+            SeenSpan asks = await FindAsync(traceId, "ProductCatalogue/Find", SpanKind.Client, "order-service", request.SpanId);
+            await FindAsync(traceId, "ProductCatalogue/Find", SpanKind.Server, "product-service", asks.SpanId);
+            SeenSpan calls = await FindAsync(traceId, "Inventory/Reserve", SpanKind.Client, "order-service", request.SpanId);
+            SeenSpan reserves = await FindAsync(traceId, "Inventory/Reserve", SpanKind.Server, "inventory-service", calls.SpanId);
+            await AssertIsCarriedAsync(span => span.ParentId == reserves.SpanId && span.Name.EndsWith(" inventory", StringComparison.Ordinal), "COMMIT inventory");
+            await AssertIsCarriedAsync(span => span.ParentId == request.SpanId && span.Name.EndsWith(" orders", StringComparison.Ordinal), "COMMIT orders");
         }
 
         string[] services = [.. _receiver.Spans.Select(span => span.Service).Distinct().Order(StringComparer.Ordinal)];
@@ -216,17 +216,22 @@ internal sealed class TraceTests
 
     private Task<ShopProcess> StartAsync(params (string, string)[] more) => ShopProcess.StartAsync(_directory, [.. Environment(_receiver.Address), .. more]);
 
-    private SeenSpan Find(string traceId, string name, SpanKind kind, string service, string parentId)
+    private Task<SeenSpan> FindAsync(string traceId, string name, SpanKind kind, string service, string parentId) =>
+        OnlyAsync(span => (span.TraceId, span.Name, span.Kind, span.Service, span.ParentId) == (traceId, name, kind, service, parentId));
+
+    // Each service sends its spans by itself, so those of a trace come in any order.
+    private async Task<SeenSpan> OnlyAsync(Func<SeenSpan, bool> isIt)
     {
-        SeenSpan[] found = [.. _receiver.Spans.Where(span => (span.TraceId, span.Name, span.Kind, span.Service, span.ParentId) == (traceId, name, kind, service, parentId))];
-        Assert.That(found, Has.One.Items, $"{service} {kind} {name} of {traceId}: {string.Join("; ", _receiver.Spans.Where(span => span.TraceId == traceId))}");
-        return found[0];
+        SeenSpan found = await _receiver.UntilAsync(seen => seen.Spans.FirstOrDefault(isIt));
+        Assert.That(_receiver.Spans.Where(isIt), Has.One.Items);
+        return found;
     }
 
-    private void AssertIsCarried(SeenSpan write, string commitName)
+    private async Task AssertIsCarriedAsync(Func<SeenSpan, bool> isWrite, string commitName)
     {
+        SeenSpan write = await OnlyAsync(isWrite);
         Assert.That(write.Links, Has.One.Items, write.ToString());
-        SeenSpan commit = _receiver.Spans.Single(span => span.SpanId == write.Links[0].SpanId);
+        SeenSpan commit = await OnlyAsync(span => span.SpanId == write.Links[0].SpanId);
         Assert.That((commit.Name, commit.TraceId, commit.Service), Is.EqualTo((commitName, write.Links[0].TraceId, write.Service)));
         Assert.That(commit.Links, Does.Contain((write.TraceId, write.SpanId)));
         Assert.That(commit.Start, Is.GreaterThanOrEqualTo(write.Start));

@@ -191,13 +191,14 @@ internal sealed class ManyHostsTests
         }
 
         string[] gauges = ["orders_by_status", "product_catalog_size", "inventory_products", "inventory_reservations_open"];
+        string[] states = [];
         await EventuallyAsync(async () =>
         {
-            string[] states = await Task.WhenAll(_hosts.All.Select(async host => string.Join('\n',
+            states = await Task.WhenAll(_hosts.All.Select(async host => string.Join('\n',
                 (await Task.WhenAll(new[] { host.Products, host.Orders, host.Inventory }.Select(client => client.GetStringAsync("/metrics"))))
                 .SelectMany(text => text.Split('\n')).Where(line => gauges.Any(gauge => line.StartsWith(gauge, StringComparison.Ordinal))))));
             return states.Distinct().Count();
-        }, Is.EqualTo(1));
+        }, Is.EqualTo(1), () => string.Join("\n\n", states));
     }
 
     [Test]
@@ -228,14 +229,15 @@ internal sealed class ManyHostsTests
         return JsonNode.Parse(await response.Content.ReadAsStringAsync())!;
     }
 
-    private static async Task EventuallyAsync<T>(Func<Task<T>> read, NUnit.Framework.Constraints.IResolveConstraint expected)
+    private static async Task EventuallyAsync<T>(
+        Func<Task<T>> read, NUnit.Framework.Constraints.IResolveConstraint expected, Func<string>? message = null)
     {
         NUnit.Framework.Constraints.IConstraint constraint = expected.Resolve();
         for (long start = Stopwatch.GetTimestamp(); ; await Task.Delay(20))
         {
             T found = await read();
             if (constraint.ApplyTo(found).IsSuccess) return;
-            if (Stopwatch.GetElapsedTime(start) > Patience) Assert.That(found, expected);
+            if (Stopwatch.GetElapsedTime(start) > Patience) Assert.That(found, expected, message?.Invoke() ?? "");
         }
     }
 }

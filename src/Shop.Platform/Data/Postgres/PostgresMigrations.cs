@@ -38,6 +38,7 @@ internal static class PostgresMigrations
         string schema, NpgsqlDataSource source, NpgsqlConnection connection, Assembly assembly, CancellationToken end)
     {
         string @lock = $"(hashtext('shop {schema}'))";
+        await RunAsync(connection, $"SET statement_timeout = '{SecondsToWait}s'", end);
         await RunAsync(connection, $"SELECT pg_advisory_lock{@lock}", end);
         try
         {
@@ -50,7 +51,10 @@ internal static class PostgresMigrations
         finally
         {
             if (connection.State == ConnectionState.Open)
+            {
                 await RunAsync(connection, $"SELECT pg_advisory_unlock{@lock}", end);
+                await RunAsync(connection, "RESET statement_timeout", end);
+            }
         }
     }
 

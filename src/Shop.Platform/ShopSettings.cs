@@ -74,6 +74,12 @@ public sealed record ShopSettings
     /// <summary>Origins whose pages may read answers; * is any.</summary>
     public required IReadOnlyList<string> CorsOrigins { get; init; }
 
+    /// <summary>Whether there is trouble on demand.</summary>
+    public required bool Faults { get; init; }
+
+    /// <summary>A file of further scenarios; null if there is none.</summary>
+    public required string? ScenarioFile { get; init; }
+
     /// <summary>Addresses and networks whose X-Forwarded-For and X-Forwarded-Proto are believed.</summary>
     public required IReadOnlyList<IPNetwork> TrustedProxies { get; init; }
 
@@ -162,6 +168,9 @@ public sealed record ShopSettings
                 "*, or origins as https://shop.example, separated by commas"),
             TrustedProxies = [.. reader.List("Shop:TrustedProxies", static value => Network(value) is not null,
                 "IP addresses or networks as 10.0.0.0/8, separated by commas").Select(value => Network(value)!.Value)],
+            Faults = reader.Switch("Shop:Faults", true),
+            ScenarioFile = reader.Text("Shop:ScenarioFile", "", static _ => true, "a path") is { Length: > 0 } file
+                ? file : null,
             Ports = modules.ToDictionary(module => module.Name,
                 module => reader.Number(PortKey(module), module.DefaultPort, 0, 65535), StringComparer.Ordinal),
             AlertsPort = reader.Number(AlertsPortKey, 5004, 0, 65535),
@@ -225,6 +234,9 @@ public sealed record ShopSettings
 
         public bool Flag(string key, bool byDefault) =>
             Read(key, byDefault, "true or false", value => (bool.TryParse(value, out bool flag), flag));
+
+        public bool Switch(string key, bool byDefault) =>
+            Read(key, byDefault, "on or off", value => (value is "on" or "off", value == "on"));
 
         public int Number(string key, int byDefault, int from, int to) =>
             Read(key, byDefault, $"a whole number from {from} to {to}",

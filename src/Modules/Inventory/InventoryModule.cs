@@ -5,6 +5,7 @@ using Shop.Inventory.Storage.Postgres;
 using Shop.Inventory.Storage.Sqlite;
 using Shop.Platform;
 using Shop.Platform.Data;
+using Shop.Platform.Faults;
 using Shop.Platform.Http;
 using Shop.Platform.Modules;
 
@@ -14,6 +15,12 @@ namespace Shop.Inventory;
 public sealed class InventoryModule : IShopModule
 {
     internal const string Name = "inventory";
+
+    /// <summary>The fault by which calls of other services fail.</summary>
+    internal static readonly FaultDefinition Down = new("inventory_down",
+        "So many of the calls of other services to Inventory fail: orders are answered 503, and what they did to the "
+        + "stock follows later.",
+        "share", 0.01m, 1, 1);
 
     /// <summary>A start after a crash reads the movements of two such times at most.</summary>
     private static readonly TimeSpan MaintenancePeriod = TimeSpan.FromSeconds(3);
@@ -28,6 +35,7 @@ public sealed class InventoryModule : IShopModule
     {
         NavigationTitle = "Stock",
         ItemLabels = ["product_id"],
+        Faults = [Down, StockOutage.Definition],
     };
 
     /// <inheritdoc/>
@@ -41,6 +49,7 @@ public sealed class InventoryModule : IShopModule
         services.AddSingleton<Reservations>();
         services.AddSingleton<IInventory, TracedInventory>();
         services.AddSingleton<AdjustStock>();
+        services.AddSingleton<StockOutage>();
         services.AddSingleton<InventoryApi>();
         services.AddSingleton<StockPages>();
         services.ConfigureHttpJsonOptions(options =>
@@ -54,6 +63,7 @@ public sealed class InventoryModule : IShopModule
         _ = services.GetRequiredService<InventoryMetrics>(); // its gauges are right from the first scrape on
         ModuleContext module = Context(services);
         _log = module.Log;
+        module.Faults.Of(StockOutage.Definition.Name).Effect = services.GetRequiredService<StockOutage>().RunAsync;
         if (module.Books.Agree)
         {
             _maintenance = new Periodic(

@@ -11,7 +11,7 @@ namespace Shop.Inventory;
 internal sealed class TracedInventory(
     Reservations inventory, [FromKeyedServices(InventoryModule.Name)] ModuleContext module) : IInventory
 {
-    private readonly ContractCalls _calls = new(module, "Inventory");
+    private readonly ContractCalls _calls = new(module, "Inventory", module.Faults.Of(InventoryModule.Down.Name));
 
     public Task OpenAsync(IReadOnlyList<OpeningStock> products) =>
         _calls.MakeAsync("Open", (inventory, products), static call => call.inventory.OpenAsync(call.products));

@@ -24,6 +24,10 @@ public sealed class WriteTimeoutException(string module)
 public sealed class StoreUnreachableException(string module, Exception innerException) : WriteRefusedException(
     module, $"The database of {module} can't be reached; nothing was written.", innerException);
 
+/// <summary>The service does not answer calls of others.</summary>
+public sealed class ServiceDownException(string module)
+    : WriteRefusedException(module, $"The service {module} does not answer; nothing was done.");
+
 /// <summary>
 /// The database could not carry out a write. A commit that failed at the disk may come back after a crash,
 /// until a later one succeeds.

@@ -1,6 +1,7 @@
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
+using Shop.Platform.Faults;
 using Shop.Platform.Live;
 using Shop.Platform.OpenApi;
 using Shop.Platform.Pages;
@@ -30,12 +31,7 @@ public sealed class ModuleRoutes
     public ModuleRouteBuilder Get(string template, Handler handler)
     {
         Access access = template == "/" ? Access.InfoOrPage : Access.Read;
-        // The documents mention HEAD once for all routes, and a name is of one endpoint.
-        IEndpointConventionBuilder head = Endpoint(HttpMethods.Head, template, access).ExcludeFromDescription();
-        head.Finally(static endpoint =>
-            endpoint.Metadata.Remove(endpoint.Metadata.OfType<IEndpointNameMetadata>().Single()));
-        var route = new ModuleRouteBuilder(DocumentName, Endpoint(HttpMethods.Get, template, access), head);
-        return Complete(route, template, _ => AtOnce(handler));
+        return Get(template, handler, method => Endpoint(method, template, access), Faults);
     }
 
     /// <summary>A route for POST, which waits for one of the permits for writing requests.</summary>
@@ -46,6 +42,23 @@ public sealed class ModuleRoutes
 
     /// <inheritdoc cref="Post"/>
     public ModuleRouteBuilder Delete(string template, Handler handler) => Write(HttpMethods.Delete, template, handler);
+
+    /// <summary>
+    /// A route that every service has beside what it is for. No fault strikes it, it waits for no permit, and it takes
+    /// no <c>Idempotency-Key</c>: sent again, a change says the same again.
+    /// </summary>
+    internal ModuleRouteBuilder OfService(string method, string template, Handler handler)
+    {
+        if (method == HttpMethods.Get)
+            return Get(template, handler, verb => EndpointOfService(verb, template, Access.Read), faults: null);
+        var route = new ModuleRouteBuilder(DocumentName, EndpointOfService(method, template, Access.Write));
+        return Complete(route, template, metadata => metadata.OfType<JsonRequestBody>().Any()
+            ? async http => await (await ArriveAsync(http) ?? await handler(http)).ExecuteAsync(http)
+            : AtOnce(handler), faults: null);
+
+        static ValueTask<IResult?> ArriveAsync(HttpContext http) =>
+            RequestBody.IsAbsent(http) ? default : RequestBody.ArriveAsync(http);
+    }
 
     /// <summary>The page at the root, for clients that prefer one to the service's card.</summary>
     public void Home(Handler page) => HomePage = page;
@@ -88,6 +101,8 @@ public sealed class ModuleRoutes
     /// <summary>The page at the root.</summary>
     internal Handler? HomePage { get; private set; }
 
+    private AnswerFaults Faults => _listener.Module.Faults.Answers;
+
     private string DocumentName => _listener.Module.Identity.Name;
 
     private void MapPage(string method, string template, RequestDelegate answer, Access access, Caching caching) =>
@@ -100,24 +115,41 @@ public sealed class ModuleRoutes
         route.WithMetadata(AcceptsIdempotencyKey.Instance);
         return Complete(route, template, metadata => new WriteConcurrencyMiddleware(_listener,
             metadata.OfType<JsonRequestBody>().Any() ? RequestBody.ArriveAsync : static _ => default, handler,
-            metadata.OfType<QueueTimeoutCallback>().FirstOrDefault()?.Invoke).AnswerAsync);
+            metadata.OfType<QueueTimeoutCallback>().FirstOrDefault()?.Invoke).AnswerAsync, Faults);
+    }
+
+    private ModuleRouteBuilder Get(string template, Handler handler, Func<string, IEndpointConventionBuilder> endpoint,
+        AnswerFaults? faults)
+    {
+        // The documents mention HEAD once for all routes, and a name is of one endpoint.
+        IEndpointConventionBuilder head = endpoint(HttpMethods.Head).ExcludeFromDescription();
+        head.Finally(static endpoint =>
+            endpoint.Metadata.Remove(endpoint.Metadata.OfType<IEndpointNameMetadata>().Single()));
+        var route = new ModuleRouteBuilder(DocumentName, endpoint(HttpMethods.Get), head);
+        return Complete(route, template, _ => AtOnce(handler), faults);
     }
 
     private IEndpointConventionBuilder Endpoint(string method, string template, Access access) =>
+        Endpoint(method, template).WithMetadata(_listener.Metrics.Route(method, template), access);
+
+    private IEndpointConventionBuilder EndpointOfService(string method, string template, Access access) =>
+        Endpoint(method, template).WithMetadata(_listener.Metrics.Page(method, template), access);
+
+    private IEndpointConventionBuilder Endpoint(string method, string template) =>
         _endpoints.MapMethods(template, [method], static _ =>
-            throw new InvalidOperationException("The route is not built."))
-            .WithMetadata(_listener.Metrics.Route(method, template), access);
+            throw new InvalidOperationException("The route is not built."));
 
     // What answers depends on metadata, which is complete only after the module has described the route.
     private ModuleRouteBuilder Complete(ModuleRouteBuilder route, string template,
-        Func<IList<object>, RequestDelegate> answer)
+        Func<IList<object>, RequestDelegate> answer, AnswerFaults? faults)
     {
         route.Finally(endpoint =>
         {
             _listener.Metrics.Expect(StandardResponses.Responses(endpoint.Metadata)
                 .Select(response => response.StatusCode));
             endpoint.RequestDelegate = new RequestCheck(template, StandardResponses.AnswersJson(endpoint),
-                endpoint.Metadata.OfType<QueryParameters>().Any(), answer(endpoint.Metadata)).Answer;
+                endpoint.Metadata.OfType<QueryParameters>().Any(), answer(endpoint.Metadata),
+                template == "/" ? null : faults).Answer;
         });
         return route;
     }
@@ -134,10 +166,14 @@ public sealed class ModuleRoutes
             await (await answer).ExecuteAsync(http);
     }
 
-    private sealed class RequestCheck(string template, bool answersJson, bool hasQuery, RequestDelegate answer)
+    private sealed class RequestCheck(
+        string template, bool answersJson, bool hasQuery, RequestDelegate answer, AnswerFaults? faults)
     {
-        public Task Answer(HttpContext http) =>
-            Refusal(http) is { } refusal ? refusal.ExecuteAsync(http) : answer(http);
+        public Task Answer(HttpContext http)
+        {
+            if (Refusal(http) is { } refusal) return refusal.ExecuteAsync(http);
+            return faults is { AnyRuns: true } ? faults.AnswerAsync(http, template, answer) : answer(http);
+        }
 
         private Problem? Refusal(HttpContext http)
         {

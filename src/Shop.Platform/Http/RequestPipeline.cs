@@ -147,6 +147,8 @@ internal sealed class RequestPipeline(ModuleListener listener, RequestDelegate c
             BadHttpRequestException bad => new Problem(bad.StatusCode, bad.Message),
             WriteQueueFullException => Rejections.QueueFull,
             WriteTimeoutException => Rejections.QueueTimeout,
+            ServiceDownException down => Problem.Unavailable(
+                $"The service {down.Module} does not answer at the moment; try again soon.", "service-down", down),
             StoreUnavailableException store => Problem.Unavailable(
                 "The shop can't write to its disk at the moment; try again soon.", "store-unavailable", store),
             TooManyQueriesException => Rejections.TooManyRequests,

@@ -29,6 +29,9 @@ internal sealed class DemoTraffic(IEnumerable<ModuleListener> listeners, TimePro
     private volatile int _rate;
     private bool _isDisposed;
 
+    /// <summary>Makes each request in place of the modules; null if they do.</summary>
+    public Func<(Uri Service, DemoRequest Request)>? Source { get; init; }
+
     /// <summary>Requests a second on all services together; 0 if there is no traffic.</summary>
     public int Rate => _rate;
 
@@ -130,6 +133,7 @@ internal sealed class DemoTraffic(IEnumerable<ModuleListener> listeners, TimePro
     // A request of any module, as often as its weight says.
     private (Uri Service, DemoRequest Request) Any()
     {
+        if (Source is not null) return Source();
         int chosen = Random.Shared.Next(_listeners.Sum(listener => listener.DemoRequests.Sum(kind => kind.Weight)));
         foreach (ModuleListener listener in _listeners)
         {

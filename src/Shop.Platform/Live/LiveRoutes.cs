@@ -1,7 +1,8 @@
 using System.Globalization;
-using System.Net;
 using AspNetCoreGeneratedDocument;
 using Microsoft.AspNetCore.Http;
+using RazorSlices;
+using Shop.Platform.Faults;
 using Shop.Platform.Http;
 using Shop.Platform.Pages;
 using Shop.Platform.Security;
@@ -11,14 +12,16 @@ namespace Shop.Platform.Live;
 /// <summary>The console of a service, and the button for demo traffic.</summary>
 internal static class LiveRoutes
 {
-    private static readonly string[] OfProxies = ["Forwarded", "Via", "X-Real-IP"];
-
-    public static void Map(ModuleRoutes routes, LiveFigures figures, DemoTraffic traffic, ShopSettings settings)
+    public static void Map(
+        ModuleRoutes routes, LiveFigures figures, DemoTraffic traffic, TroublePanel trouble, ShopSettings settings)
     {
         routes.Page("/live", async http =>
         {
             LiveReading reading = await figures.ReadAsync();
-            var model = new LiveModel(reading, figures.Points(), traffic.Rate, WhyNotTraffic(http, settings));
+            var model = new LiveModel(reading, figures.Points(), traffic.Rate, WhyNotTraffic(http, settings))
+            {
+                Trouble = trouble.For(http),
+            };
             return new Page("Live", new Pages_Live { Model = model });
         }, Access.Figures, Caching.NoStoreCompressed);
         routes.Form("/live/traffic", http => TrafficAsync(http, traffic, settings));
@@ -48,32 +51,18 @@ internal static class LiveRoutes
     {
         if (settings.ApiKeys.Any)
             return Site.Of(http).TakesForms ? null : "Demo traffic is started with a key that may write.";
-        return IsFromHere(http, settings) ? null
+        return OwnMachine.Sent(http, settings) ? null
             : "Demo traffic is started from the shop's own machine alone, not through a proxy or into a container. "
                 + "loadtest/Shop.Traffic makes some from anywhere.";
     }
-
-    // Behind a proxy on this machine everybody's address is this machine's. A shop that knows of a proxy does not go by
-    // the address at all; that a request went through another shows by the headers that it adds, by its name in Host,
-    // or by HTTP/1.0, which nginx speaks to what is behind it.
-    private static bool IsFromHere(HttpContext http, ShopSettings settings) =>
-        http.Connection.RemoteIpAddress is { } address && IPAddress.IsLoopback(address)
-        && settings.TrustedProxies.Count == 0 && settings.PublicUrls.Values.All(url => url is null)
-        && !http.Request.Headers.Any(header => IsOfProxy(header.Key))
-        && http.Request.Protocol != "HTTP/1.0" && IsThisMachine(http.Request.Host.Host);
-
-    private static bool IsOfProxy(string header) =>
-        header.StartsWith("X-Forwarded-", StringComparison.OrdinalIgnoreCase)
-        || OfProxies.Contains(header, StringComparer.OrdinalIgnoreCase);
-
-    private static bool IsThisMachine(string host) =>
-        host.Equals("localhost", StringComparison.OrdinalIgnoreCase)
-        || (IPAddress.TryParse(host.Trim('[', ']'), out IPAddress? address) && IPAddress.IsLoopback(address));
 }
 
 /// <summary>What the console shows at first, and all it shows without a script.</summary>
 internal sealed record LiveModel(LiveReading Reading, LivePoint[] Points, int TrafficRate, string? WhyNotTraffic)
 {
+    /// <summary>The panel of faults; null if the settings allow none.</summary>
+    public RazorSlice? Trouble { get; init; }
+
     /// <summary>A figure of the last second.</summary>
     public string Last(Func<LivePoint, double?> figure) =>
         Points.Length > 0 && figure(Points[^1]) is { } value

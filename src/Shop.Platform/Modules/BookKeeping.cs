@@ -36,7 +36,8 @@ internal sealed class BookKeeping(IEnumerable<IShopModule> modules, IServiceProv
         foreach (IShopModule module in modules)
         {
             var context = services.GetRequiredKeyedService<ModuleContext>(module.Identity.Name);
-            context.Database.Open(module.GetType().Assembly, context.Metrics, context.Registry);
+            context.Database.Open(
+                module.GetType().Assembly, context.Metrics, context.Registry, context.Faults.Commits);
             _ = new BooksMetrics(context, _books);
             _databases.Add(context.Database);
         }

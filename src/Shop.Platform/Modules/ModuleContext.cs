@@ -5,6 +5,7 @@ using Prometheus;
 using Shop.Platform.Data;
 using Shop.Platform.Data.Postgres;
 using Shop.Platform.Data.Sqlite;
+using Shop.Platform.Faults;
 using Shop.Platform.Security;
 using Shop.Platform.Telemetry;
 
@@ -49,6 +50,9 @@ public sealed class ModuleContext(ModuleIdentity identity, ShopSettings settings
 
     /// <summary>Whether the files of all modules agree.</summary>
     public Books Books { get; init; } = new();
+
+    /// <summary>The faults of the shop, all modules' together.</summary>
+    public FaultCatalogue Faults { get; init; } = new(identity.Faults);
 
     /// <summary>Runs queries that may take long, so that they hold up nothing else.</summary>
     public QueryScheduler Queries { get; } = new(identity.Name, settings.RequestTimeout);

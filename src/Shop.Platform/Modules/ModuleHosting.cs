@@ -12,6 +12,7 @@ using Microsoft.Extensions.Logging;
 using Shop.Platform.Data;
 using Shop.Platform.Data.Postgres;
 using Shop.Platform.Data.Sqlite;
+using Shop.Platform.Faults;
 using Shop.Platform.Http;
 using Shop.Platform.Live;
 using Shop.Platform.OpenApi;
@@ -35,6 +36,18 @@ public static class ModuleHosting
         services.AddSingleton<ProcessMetrics>();
         services.AddSingleton<Assets>();
         services.AddSingleton<DemoTraffic>();
+        services.AddSingleton(provider => new FaultCatalogue(
+            provider.GetServices<IShopModule>().SelectMany(module => module.Identity.Faults))
+        {
+            IsOn = settings.Faults,
+        });
+        services.AddSingleton<FaultTraffic>();
+        services.AddSingleton<FaultSwitch>();
+        services.AddSingleton<FaultRoutes>();
+        services.AddSingleton<ScenarioPlayer>();
+        services.AddSingleton<ScenarioRoutes>();
+        services.AddSingleton<TroublePanel>();
+        services.AddSingleton<FaultsHealth>();
         services.AddSingleton<Books>();
         services.AddSingleton<BooksHealth>();
         services.AddSingleton<PipelineWarmup>();
@@ -60,6 +73,8 @@ public static class ModuleHosting
             options.SerializerOptions.PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower;
             options.SerializerOptions.NumberHandling = JsonNumberHandling.Strict;
             options.SerializerOptions.TypeInfoResolverChain.Add(PlatformJson.Default);
+            options.SerializerOptions.TypeInfoResolverChain.Add(FaultsJson.Default);
+            options.SerializerOptions.TypeInfoResolverChain.Add(ScenarioBodiesJson.Default);
         });
     }
 
@@ -77,6 +92,7 @@ public static class ModuleHosting
             provider.GetRequiredService<ILoggerFactory>())
         {
             Books = provider.GetRequiredService<Books>(),
+            Faults = provider.GetRequiredService<FaultCatalogue>(),
         });
         services.AddKeyedSingleton(name, static (provider, key) => new ModuleListener(Context(provider, key))
         {
@@ -97,7 +113,9 @@ public static class ModuleHosting
             .Add(new HealthCheckRegistration($"{name} database",
                 provider => provider.GetRequiredKeyedService<IHealthCheck>(name), HealthStatus.Unhealthy, [tag]))
             .Add(new HealthCheckRegistration($"{name} books",
-                static provider => provider.GetRequiredService<BooksHealth>(), HealthStatus.Unhealthy, [tag]));
+                static provider => provider.GetRequiredService<BooksHealth>(), HealthStatus.Unhealthy, [tag]))
+            .Add(new HealthCheckRegistration($"{name} faults",
+                static provider => provider.GetRequiredService<FaultsHealth>(), HealthStatus.Unhealthy, [tag]));
         services.AddModuleDocument(identity);
         services.AddSingleton<IHostedService>(provider => new ModuleLifetime(module, provider));
         module.AddServices(services);
@@ -109,6 +127,8 @@ public static class ModuleHosting
     public static void AddListeners(this WebApplicationBuilder builder, ShopSettings settings)
     {
         builder.Services.AddHostedService(static provider => provider.GetRequiredService<PipelineWarmup>());
+        builder.Services.AddHostedService(static provider => provider.GetRequiredService<FaultSwitch>());
+        builder.Services.AddHostedService(static provider => provider.GetRequiredService<ScenarioPlayer>());
         builder.WebHost.ConfigureListeners(settings);
     }
 

@@ -1,6 +1,7 @@
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Shop.Platform.Data;
+using Shop.Platform.Faults;
 using Shop.Platform.Http;
 using Shop.Platform.Live;
 
@@ -15,6 +16,7 @@ internal sealed class ModuleLifetime(IShopModule module, IServiceProvider servic
     {
         var listener = services.GetRequiredKeyedService<ModuleListener>(module.Identity.Name);
         ModuleContext context = listener.Module;
+        _ = new FaultMetrics(context);
         try
         {
             await module.StartAsync(services, cancellationToken);

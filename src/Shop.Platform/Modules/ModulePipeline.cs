@@ -1,6 +1,7 @@
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
+using Shop.Platform.Faults;
 using Shop.Platform.Http;
 using Shop.Platform.Live;
 using Shop.Platform.Pages;
@@ -26,11 +27,18 @@ internal static class ModulePipeline
         {
             var routes = new ModuleRoutes(endpoints, listener);
             module.MapRoutes(routes, services);
+            if (listener.Module.Faults.IsOn)
+            {
+                services.GetRequiredService<FaultRoutes>().Map(routes);
+                services.GetRequiredService<ScenarioRoutes>().Map(routes);
+                services.GetRequiredService<TroublePanel>().Map(routes);
+            }
+
             ServiceRoutes.Map(endpoints, routes, listener.Module, services.GetRequiredService<BuildInfo>(),
                 services.GetRequiredService<ProcessMetrics>(),
                 (services.GetRequiredService<Assets>(),
                     services.GetRequiredKeyedService<LiveFigures>(listener.Module.Identity.Name),
-                    services.GetRequiredService<DemoTraffic>()));
+                    services.GetRequiredService<DemoTraffic>(), services.GetRequiredService<TroublePanel>()));
         });
         return pipeline.Build();
     }

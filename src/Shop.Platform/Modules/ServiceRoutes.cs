@@ -9,6 +9,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.OpenApi;
 using Prometheus;
+using Shop.Platform.Faults;
 using Shop.Platform.Http;
 using Shop.Platform.Live;
 using Shop.Platform.OpenApi;
@@ -28,7 +29,7 @@ internal static class ServiceRoutes
     public static string HealthTag(ModuleIdentity module) => $"module:{module.Name}";
 
     public static void Map(IEndpointRouteBuilder endpoints, ModuleRoutes routes, ModuleContext module, BuildInfo build,
-        ProcessMetrics process, (Assets Assets, LiveFigures Figures, DemoTraffic Traffic) pages)
+        ProcessMetrics process, (Assets Assets, LiveFigures Figures, DemoTraffic Traffic, TroublePanel Trouble) pages)
     {
         var card = new ServiceInfo(module.Identity.Service, build.Version, Links(endpoints));
         IResult answer = JsonAnswer.Ok(card, PlatformJson.Default.ServiceInfo);
@@ -40,7 +41,7 @@ internal static class ServiceRoutes
                 Encoding.UTF8.GetString(JsonAnswer.Bytes(card, PlatformJson.Default.ServiceInfo)));
 
         routes.Page("/assets/{file}", pages.Assets.Find, Access.Open, Caching.Immutable);
-        LiveRoutes.Map(routes, pages.Figures, pages.Traffic, module.Settings);
+        LiveRoutes.Map(routes, pages.Figures, pages.Traffic, pages.Trouble, module.Settings);
 
         Watch(endpoints.MapMetrics("/metrics", module.Registry), module, Access.Metrics, Caching.NoStoreCompressed)
             .WithName("getMetrics").WithTags(Tag).WithSummary("The module's metrics")

@@ -1,4 +1,5 @@
 using Microsoft.Extensions.DependencyInjection;
+using Shop.Platform.Faults;
 using Shop.Platform.Http;
 
 namespace Shop.Platform.Modules;
@@ -39,6 +40,9 @@ public sealed record ModuleIdentity(string Name, string Service, string Title, s
 
     /// <summary>Whether pages of other modules have forms that are posted to this one.</summary>
     public bool AcceptsFormsOfOtherModules { get; init; }
+
+    /// <summary>Faults that it adds to those of the platform.</summary>
+    public IReadOnlyList<FaultDefinition> Faults { get; init; } = [];
 
     /// <summary>Labels whose values are items of the shop: the console leaves series with such a label out.</summary>
     public IReadOnlyList<string> ItemLabels { get; init; } = [];

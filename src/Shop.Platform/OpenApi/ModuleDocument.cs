@@ -30,12 +30,17 @@ internal static partial class ModuleDocument
             // A schema can't be given a name where it is made, so it gets it once all is there.
             var choices = new ConcurrentDictionary<(string Schema, string Member), OneOfAttribute>();
             // A time is its text to clients.
-            options.CreateSchemaReferenceId = static type => type.Type == typeof(UtcTime) ? null : SchemaName(type);
+            options.CreateSchemaReferenceId = static type => IsTime(type.Type) ? null : SchemaName(type);
             options.AddSchemaTransformer((schema, context, _) =>
             {
                 Type type = context.JsonTypeInfo.Type;
-                if (type == typeof(UtcTime))
-                    (schema.Type, schema.Format, schema.Description) = (JsonSchemaType.String, "date-time", null);
+                if (IsTime(type))
+                {
+                    JsonSchemaType orNull = type == typeof(UtcTime) ? default : JsonSchemaType.Null;
+                    (schema.Type, schema.Format, schema.Description) =
+                        (JsonSchemaType.String | orNull, "date-time", null);
+                }
+
                 if (type == typeof(decimal)) schema.Format = MoneyField.Format;
                 foreach ((string member, OneOfAttribute one) in Choices(context.JsonTypeInfo))
                     choices[(SchemaName(context.JsonTypeInfo)!, member)] = one;
@@ -55,6 +60,8 @@ internal static partial class ModuleDocument
                 return Task.CompletedTask;
             });
         });
+
+    private static bool IsTime(Type type) => type == typeof(UtcTime) || type == typeof(UtcTime?);
 
     // What clients see of an order is an Order to them.
     private static string? SchemaName(JsonTypeInfo type)

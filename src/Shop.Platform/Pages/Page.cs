@@ -34,9 +34,12 @@ public sealed class Page(string title, RazorSlice body) : IResult
 
     private void Write(HttpContext http)
     {
-        ModuleIdentity module = http.Features.GetRequiredFeature<ModuleListener>().Module.Identity;
-        Write(http, new Frame(title, body, module, Site.Of(http), http.RequestServices.GetRequiredService<Assets>()),
-            Status);
+        ModuleContext module = http.Features.GetRequiredFeature<ModuleListener>().Module;
+        var assets = http.RequestServices.GetRequiredService<Assets>();
+        Write(http, new Frame(title, body, module.Identity, Site.Of(http), assets)
+        {
+            Trouble = [.. module.Faults.Runs.Select(run => run.ToString())],
+        }, Status);
     }
 
     /// <summary>Writes a page whole. It is rendered into memory, so nothing of it ever waits.</summary>
@@ -78,7 +81,11 @@ public sealed class Page(string title, RazorSlice body) : IResult
 }
 
 /// <summary>The parts that all pages have: their service has a navigation of its own.</summary>
-internal sealed record Frame(string Title, RazorSlice Body, ModuleIdentity? Module, Site Site, Assets Assets);
+internal sealed record Frame(string Title, RazorSlice Body, ModuleIdentity? Module, Site Site, Assets Assets)
+{
+    /// <summary>The faults that run, in words.</summary>
+    public IReadOnlyList<string> Trouble { get; init; } = [];
+}
 
 /// <summary>What went wrong, for a person.</summary>
 internal sealed record ErrorModel(int Status, string Error, IReadOnlyList<(string Path, string Message)> Errors,

@@ -51,6 +51,10 @@ public sealed class RequestBody : IDisposable
     /// <summary>The answer to a request that is wrong; null if nothing is wrong so far.</summary>
     public Problem? Error => _unreadable ?? (Errors.Any ? Problem.Invalid(Errors) : null);
 
+    /// <summary>Whether a request comes without a body, and says nothing of one.</summary>
+    internal static bool IsAbsent(HttpContext http) => http.Request.ContentType is null
+        && http.Request.ContentLength is null or 0 && http.Request.Headers.TransferEncoding.Count == 0;
+
     /// <summary>Waits until the body is there to its end, and leaves it for <see cref="Read"/>.</summary>
     /// <returns>The answer to a body that is none, or does not come; null where it is there.</returns>
     internal static async ValueTask<IResult?> ArriveAsync(HttpContext http)

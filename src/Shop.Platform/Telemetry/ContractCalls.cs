@@ -1,4 +1,6 @@
 using System.Diagnostics;
+using Shop.Platform.Data;
+using Shop.Platform.Faults;
 using Shop.Platform.Modules;
 
 namespace Shop.Platform.Telemetry;
@@ -6,11 +8,12 @@ namespace Shop.Platform.Telemetry;
 /// <summary>
 /// Calls that come to a module through its contract. In a trace, each is a client span of the module that calls and a
 /// server span of this module, as if they were in two processes. A call outside of a trace costs a look at
-/// <see cref="Activity.Current"/>.
+/// <see cref="Activity.Current"/>, and one at the fault.
 /// </summary>
 /// <param name="callee">The module whose contract it is.</param>
 /// <param name="contract">The contract's name.</param>
-public sealed class ContractCalls(ModuleContext callee, string contract)
+/// <param name="down">The fault by which calls fail before they are made; null if there is none.</param>
+public sealed class ContractCalls(ModuleContext callee, string contract, Fault? down = null)
 {
     private static bool IsTraced => Activity.Current?.IsAllDataRequested == true;
 
@@ -20,7 +23,9 @@ public sealed class ContractCalls(ModuleContext callee, string contract)
     /// <param name="call">Makes the call.</param>
     public ValueTask<TAnswer> MakeAsync<TArguments, TAnswer>(
         string method, TArguments arguments, Func<TArguments, ValueTask<TAnswer>> call) =>
-        IsTraced ? TraceAsync(method, arguments, call) : call(arguments);
+        IsTraced ? TraceAsync(method, arguments, call)
+            : IsDown ? ValueTask.FromException<TAnswer>(new ServiceDownException(callee.Identity.Name))
+            : call(arguments);
 
     /// <inheritdoc cref="MakeAsync{TArguments,TAnswer}"/>
     public Task MakeAsync<TArguments>(string method, TArguments arguments, Func<TArguments, Task> call) =>
@@ -28,7 +33,11 @@ public sealed class ContractCalls(ModuleContext callee, string contract)
         {
             await call(given);
             return true;
-        }).AsTask() : call(arguments);
+        }).AsTask()
+            : IsDown ? Task.FromException(new ServiceDownException(callee.Identity.Name))
+            : call(arguments);
+
+    private bool IsDown => down is { Run: not null } && down.Strikes();
 
     private async ValueTask<TAnswer> TraceAsync<TArguments, TAnswer>(
         string method, TArguments arguments, Func<TArguments, ValueTask<TAnswer>> call)
@@ -40,6 +49,7 @@ public sealed class ContractCalls(ModuleContext callee, string contract)
         Describe(server, name);
         try
         {
+            if (IsDown) throw new ServiceDownException(callee.Identity.Name);
             return await call(arguments);
         }
         catch (Exception exception)

@@ -2,6 +2,7 @@ using System.Reflection;
 using Microsoft.Data.Sqlite;
 using Microsoft.Extensions.Logging;
 using Prometheus;
+using Shop.Platform.Faults;
 using SQLitePCL;
 
 namespace Shop.Platform.Data.Sqlite;
@@ -121,8 +122,10 @@ public sealed class Database : IModuleDatabase, IDisposable
     /// <param name="migrations">The assembly whose embedded <c>Migrations/*.sql</c> make the schema.</param>
     /// <param name="metrics">Makes the database's metrics.</param>
     /// <param name="registry">The registry that they are collected with.</param>
+    /// <param name="faults">Trouble in the commits; null if there never is any.</param>
     /// <exception cref="ShopStartException">The file can't be used, or was written by a newer version.</exception>
-    public void Open(Assembly migrations, IMetricFactory metrics, CollectorRegistry registry)
+    public void Open(
+        Assembly migrations, IMetricFactory metrics, CollectorRegistry registry, CommitFaults? faults = null)
     {
         try
         {
@@ -145,7 +148,8 @@ public sealed class Database : IModuleDatabase, IDisposable
         }
 
         var databaseMetrics = new DatabaseMetrics(metrics, _settings.WriteQueueLimit);
-        _writes = new GroupCommitWriter(_module, _writeConnection, _settings, databaseMetrics, _log, NoteDamage);
+        _writes = new GroupCommitWriter(
+            _module, _writeConnection, _settings, databaseMetrics, faults, _log, NoteDamage);
         _keys = new IdempotencyKeys(this);
         registry.AddBeforeCollectCallback(() =>
             databaseMetrics.Refresh(_writes.Depth, FileSize(Path), FileSize(Path + "-wal"), FreeBytes()));

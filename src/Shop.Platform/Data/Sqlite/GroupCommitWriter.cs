@@ -3,6 +3,7 @@ using System.Runtime.CompilerServices;
 using System.Threading.Channels;
 using Microsoft.Data.Sqlite;
 using Microsoft.Extensions.Logging;
+using Shop.Platform.Faults;
 using Shop.Platform.Telemetry;
 using SQLitePCL;
 
@@ -33,6 +34,7 @@ public sealed class GroupCommitWriter
     private readonly ILogger _log;
     private readonly SqliteConnection _connection;
     private readonly DatabaseMetrics _metrics;
+    private readonly CommitFaults? _faults;
     private readonly Action<SqliteException> _failed;
     private readonly int _batchLimit;
     private readonly TimeSpan _maxQueueTime;
@@ -47,8 +49,9 @@ public sealed class GroupCommitWriter
 
     internal GroupCommitWriter(
         string module, SqliteConnection connection, ShopSettings settings, DatabaseMetrics metrics,
-        ILogger log, Action<SqliteException> failed)
+        CommitFaults? faults, ILogger log, Action<SqliteException> failed)
     {
+        _faults = faults;
         _failed = failed;
         _log = log;
         _module = module;
@@ -234,10 +237,11 @@ public sealed class GroupCommitWriter
             }
 
             FaultPoint.Reach($"before-commit-{_module}");
+            _faults?.BeforeCommit();
             _commit.Run();
             FaultPoint.Reach($"after-commit-{_module}");
         }
-        catch (SqliteException exception)
+        catch (Exception exception) when (exception is SqliteException or FaultException)
         {
             RollBack();
             _participant?.RollBack();
@@ -277,9 +281,9 @@ public sealed class GroupCommitWriter
         }
     }
 
-    private StoreUnavailableException Unavailable(SqliteException exception)
+    private StoreUnavailableException Unavailable(Exception exception)
     {
-        _failed(exception);
+        if (exception is SqliteException sqlite) _failed(sqlite);
         return new StoreUnavailableException(_module, exception);
     }
 

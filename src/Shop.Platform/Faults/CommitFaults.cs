@@ -1,0 +1,38 @@
+namespace Shop.Platform.Faults;
+
+/// <summary>
+/// Trouble in the group commits. A writer calls <see cref="BeforeCommit"/>, or <see cref="BeforeCommitAsync"/>, when all
+/// writes of a batch are made and only their commit is left, and treats what it throws as it treats a failing disk.
+/// </summary>
+public sealed class CommitFaults
+{
+    private readonly FaultCatalogue _all;
+    private readonly Fault _slow, _failing;
+
+    internal CommitFaults(FaultCatalogue all, Fault slow, Fault failing) =>
+        (_all, _slow, _failing) = (all, slow, failing);
+
+    /// <summary>Holds up the commit, on the thread of a writer that has one of its own.</summary>
+    /// <exception cref="FaultException">The commit must fail.</exception>
+    public void BeforeCommit()
+    {
+        if (!_all.AnyRuns) return;
+        if (_slow.Run is { } run) run.Hold(TimeSpan.FromSeconds((double)run.Intensity));
+        FailIfDue();
+    }
+
+    /// <summary>Holds up the commit.</summary>
+    /// <exception cref="FaultException">The commit must fail.</exception>
+    public ValueTask BeforeCommitAsync() => _all.AnyRuns ? HoldAsync() : default;
+
+    private async ValueTask HoldAsync()
+    {
+        if (_slow.Run is { } run) await run.DelayAsync(TimeSpan.FromSeconds((double)run.Intensity));
+        FailIfDue();
+    }
+
+    private void FailIfDue()
+    {
+        if (_failing.Strikes()) throw new FaultException(_failing.Definition.Name);
+    }
+}

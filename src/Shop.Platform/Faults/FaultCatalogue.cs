@@ -1,0 +1,106 @@
+namespace Shop.Platform.Faults;
+
+/// <summary>All faults that this shop can make: those of the platform, and those that modules add.</summary>
+public sealed class FaultCatalogue
+{
+    private static readonly FaultDefinition SlowCommits = new("slow_commits",
+        "Each group commit takes so much longer, in every service: writes wait, and their queues fill.",
+        "seconds", 0.001m, 10, 0.5m);
+
+    private static readonly FaultDefinition FailingCommits = new("failing_commits",
+        "So many of the group commits fail, before they reach the disk: their writes are undone and answered 503.",
+        "share", 0.01m, 1, 0.5m);
+
+    private static readonly FaultDefinition SlowAnswers = new("slow_answers",
+        "Each answer of the API, or of one route, is held back for so long.", "seconds", 0.001m, 10, 0.5m)
+    {
+        HasRoute = true,
+    };
+
+    private static readonly FaultDefinition FailingAnswers = new("failing_answers",
+        "So many of the requests to the API, or to one route, are answered 500 before anything is done for them.",
+        "share", 0.01m, 1, 0.1m)
+    {
+        HasRoute = true,
+    };
+
+    private static readonly FaultDefinition BusyProcessor = new("busy_processor",
+        "So many processors are kept busy by work that is no use to anybody.",
+        "cores", 0.1m, Environment.ProcessorCount, Environment.ProcessorCount);
+
+    private static readonly FaultDefinition MemoryLeak = new("memory_leak",
+        $"The shop takes so much more memory each second, to {Faults.MemoryLeak.MaxMegabytes} MB or two fifths of what it may have, and frees "
+        + "it at the end.",
+        "MB a second", 0.1m, 100, 1);
+
+    private static readonly FaultDefinition StarvedThreads = new("starved_threads",
+        "So many pieces of work wait on threads of the thread pool, which may not grow meanwhile: requests wait for a "
+        + "thread while processors are free.",
+        "threads", 1, 500, 64);
+
+    internal static readonly FaultDefinition FlashCrowd = new("flash_crowd",
+        "So many more requests a second, as many customers would send them, to all services together.",
+        "requests a second", 1, 1000, 300);
+
+    internal static readonly FaultDefinition HostileClient = new("hostile_client",
+        "One client sends so many requests a second to paths, methods and ids that it makes up, so that metrics get "
+        + "ever more series. They do not.",
+        "requests a second", 1, 1000, 100);
+
+    private static readonly FaultDefinition Crash = new("crash",
+        "The process kills itself, as SIGKILL does, a moment after the answer. Whatever restarts it, if anything does, "
+        + "shows what a crash costs.",
+        FaultDefinition.NoUnit, 1, 1, 1)
+    {
+        OutlivesRestart = false,
+    };
+
+    private readonly Dictionary<string, Fault> _byName;
+    private int _running;
+
+    /// <summary>The faults of the platform and of some modules; all are off.</summary>
+    public FaultCatalogue(params IEnumerable<FaultDefinition> ofModules)
+    {
+        FaultDefinition[] all = [SlowCommits, FailingCommits, SlowAnswers, FailingAnswers, .. ofModules, BusyProcessor,
+            MemoryLeak, StarvedThreads, FlashCrowd, HostileClient, Crash];
+        All = [.. all.Select(definition => new Fault(definition))];
+        _byName = All.ToDictionary(fault => fault.Definition.Name, StringComparer.Ordinal);
+        Of(BusyProcessor.Name).Effect = Faults.BusyProcessor.RunAsync;
+        Of(MemoryLeak.Name).Effect = Faults.MemoryLeak.RunAsync;
+        Of(StarvedThreads.Name).Effect = Faults.StarvedThreads.RunAsync;
+        Of(Crash.Name).Effect = Faults.Crash.RunAsync;
+        Commits = new CommitFaults(this, Of(SlowCommits.Name), Of(FailingCommits.Name));
+        Answers = new AnswerFaults(this, Of(SlowAnswers.Name), Of(FailingAnswers.Name));
+    }
+
+    /// <summary>All of them.</summary>
+    public IReadOnlyList<Fault> All { get; }
+
+    /// <summary>Whether the settings allow any.</summary>
+    public bool IsOn { get; init; } = true;
+
+    /// <summary>What a database looks at before each commit.</summary>
+    public CommitFaults Commits { get; }
+
+    /// <summary>What each request to the API looks at.</summary>
+    internal AnswerFaults Answers { get; }
+
+    /// <summary>Whether any fault runs: the one look that a place where faults strike costs while none does.</summary>
+    internal bool AnyRuns => Volatile.Read(ref _running) != 0;
+
+    /// <summary>The runs of now.</summary>
+    public IEnumerable<FaultRun> Runs => AnyRuns ? All.Select(fault => fault.Run).OfType<FaultRun>() : [];
+
+    /// <summary>A fault that there is.</summary>
+    public Fault Of(string name) => _byName[name];
+
+    /// <summary>A fault by its name; null if there is none.</summary>
+    internal Fault? Find(string name) => _byName.GetValueOrDefault(name);
+
+    /// <summary>A fault begins, or it ends if there is no run. To be called by one thread at a time.</summary>
+    internal void Set(Fault fault, FaultRun? run)
+    {
+        fault.Run = run;
+        Volatile.Write(ref _running, All.Count(one => one.Run is not null));
+    }
+}

@@ -1,0 +1,57 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Microsoft.Extensions.Logging;
+using Shop.Platform.Data;
+
+namespace Shop.Platform.Faults;
+
+/// <summary>What a restart must know of the faults: <c>faults.json</c> in the data directory, there while any runs.</summary>
+internal sealed class KeptFaults(string directory, ILogger log)
+{
+    private readonly StateFile _file = new(directory, "faults.json");
+
+    /// <summary>Reads what the shop kept before it stopped.</summary>
+    public State Read()
+    {
+        try
+        {
+            return _file.Read() is { } content
+                ? JsonSerializer.Deserialize(content, KeptFaultsJson.Default.State) ?? State.Nothing
+                : State.Nothing;
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or JsonException)
+        {
+            log.LogWarning("The faults that ran before can't be read, so none goes on: {Error}", exception.Message);
+            return State.Nothing;
+        }
+    }
+
+    /// <summary>Keeps what the next start must know. If it can't be kept, the faults run all the same.</summary>
+    public void Write(State state)
+    {
+        try
+        {
+            if (state.Runs.Count == 0 && state.Scenario is null) _file.Delete();
+            else _file.Write(JsonSerializer.SerializeToUtf8Bytes(state, KeptFaultsJson.Default.State));
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            log.LogWarning("The faults can't be kept, so they end with the process: {Error}", exception.Message);
+        }
+    }
+
+    /// <param name="Runs">The runs that go on, or whose effect must be undone.</param>
+    /// <param name="Scenario">The scenario that is being played; null if there is none.</param>
+    internal sealed record State(IReadOnlyList<KeptRun> Runs, KeptScenario? Scenario)
+    {
+        public static State Nothing { get; } = new([], null);
+    }
+
+    internal sealed record KeptRun(string Id, string Fault, decimal Intensity, UtcTime EndsAt, string? Route);
+
+    internal sealed record KeptScenario(string Name, UtcTime StartedAt);
+}
+
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower)]
+[JsonSerializable(typeof(KeptFaults.State))]
+internal sealed partial class KeptFaultsJson : JsonSerializerContext;

@@ -1,0 +1,77 @@
+using AspNetCoreGeneratedDocument;
+using Microsoft.AspNetCore.Http;
+using RazorSlices;
+using Shop.Platform.Http;
+using Shop.Platform.Pages;
+using Shop.Platform.Requests;
+using Shop.Platform.Security;
+
+namespace Shop.Platform.Faults;
+
+/// <summary>The part of the console that starts and ends faults and scenarios.</summary>
+internal sealed class TroublePanel(FaultSwitch faults, ScenarioPlayer player, ShopSettings settings)
+{
+    /// <summary>What its forms are posted to.</summary>
+    public void Map(ModuleRoutes routes) => routes.Form("/live/trouble", ChangeAsync);
+
+    /// <summary>The panel as this client sees it; null if the settings allow no faults.</summary>
+    public RazorSlice? For(HttpContext http) => !faults.Faults.IsOn ? null : new Pages_Trouble
+    {
+        Model = new TroubleModel(faults.Faults.All,
+            [.. player.All.Select(scenario => (scenario, player.StartOf(scenario) is not null))], WhyNot(http)),
+    };
+
+    private string? WhyNot(HttpContext http) => settings.ApiKeys.Any && !Site.Of(http).TakesForms
+        ? "Trouble is made with a key that may write." : FaultRoutes.WhyNot(http, settings);
+
+    private async ValueTask<IResult> ChangeAsync(HttpContext http)
+    {
+        if (WhyNot(http) is { } why) return new Problem(StatusCodes.Status403Forbidden, why);
+        IFormCollection form = await http.Request.ReadFormAsync();
+        string action = form["action"].ToString();
+        if (action is not ("start" or "end")) return Invalid("The action must be start or end.");
+        Problem? problem = form.ContainsKey("scenario") ? Play(http, form, action) : Switch(http, form, action);
+        return problem ?? Page.SeeOther("/live");
+    }
+
+    private Problem? Play(HttpContext http, IFormCollection form, string action)
+    {
+        string name = form["scenario"].ToString();
+        if (player.All.FirstOrDefault(scenario => scenario.Name == name) is not { } scenario)
+            return Problem.NotFound("scenario", name);
+        if (action == "end") player.End();
+        else player.Play(scenario, http.Request.Headers.Authorization);
+        return null;
+    }
+
+    private Problem? Switch(HttpContext http, IFormCollection form, string action)
+    {
+        string name = form["fault"].ToString();
+        if (faults.Faults.Find(name) is not { } fault) return Problem.NotFound("fault", name);
+        if (action == "end")
+        {
+            faults.End(fault);
+            return null;
+        }
+
+        FaultDefinition definition = fault.Definition;
+        (decimal? intensity, long? seconds) = (definition.Default, FaultRoutes.Duration.Default);
+        if (form.TryGetValue("intensity", out var amount)
+            && (FaultRoutes.Intensity.Read(amount.ToString(), out intensity) is not null
+                || intensity < definition.Min || intensity > definition.Max))
+            return Invalid(FormattableString.Invariant(
+                $"The intensity must be from {definition.Min} to {definition.Max} ({definition.Unit})."));
+        if (form.TryGetValue("duration_seconds", out var time)
+            && FaultRoutes.Duration.Read(time.ToString(), out seconds) is { } wrong)
+            return Invalid($"The duration {wrong}.");
+        faults.Start(fault, intensity!.Value, TimeSpan.FromSeconds(seconds!.Value),
+            authorization: http.Request.Headers.Authorization);
+        return null;
+    }
+
+    private static Problem Invalid(string error) => new(StatusCodes.Status400BadRequest, error);
+}
+
+/// <summary>What the panel shows.</summary>
+internal sealed record TroubleModel(
+    IReadOnlyList<Fault> Faults, IReadOnlyList<(Scenario Scenario, bool IsPlaying)> Scenarios, string? WhyNot);

@@ -77,8 +77,15 @@ internal sealed class BoundsTests
         }
 
         string[] keys = ["payOrder", "shipOrder", "deliverOrder", "cancelOrder", "deleteProduct"];
+        string[] onEachPort =
+        [
+            "startFault body.duration_seconds: integer 1 to 3600, default 300",
+            "startFault body.intensity: number 0 to 1000 by 0.001",
+            "startFault body.route: string 1 to 100",
+        ];
         Assert.That(found, Is.EquivalentTo(Contract.Concat(keys
-            .Select(id => $"{id} Idempotency-Key: string 1 to 255"))));
+            .Select(id => $"{id} Idempotency-Key: string 1 to 255"))
+            .Concat(_shop.ByName.SelectMany(_ => onEachPort))));
     }
 
     [TestCase("products")]
@@ -188,7 +195,8 @@ internal sealed class BoundsTests
             // fault of the input's.
             string path = _path.Replace("{product_id}", "prod_3", StringComparison.Ordinal)
                 .Replace("{id}", "prod_3", StringComparison.Ordinal)
-                .Replace("{order_id}", "none", StringComparison.Ordinal);
+                .Replace("{order_id}", "none", StringComparison.Ordinal)
+                .Replace("{name}", "none", StringComparison.Ordinal);
             JsonObject? body = ApiExample.Body(_operation) is { } example ? JsonNode.Parse(example)!.AsObject() : null;
             body?.Remove("id");
             body?.Remove("order_id");

@@ -164,7 +164,7 @@ internal sealed class CommonContractTests(Engine engine) : EngineFixture(engine)
         JsonNode live = await On(port).GetJsonAsync("/health/live");
         JsonNode ready = await On(port).GetJsonAsync("/health/ready");
         Assert.That(((string)live["status"]!, (string)ready["status"]!, (string)ready["checks"]!["database"]!["status"]!), Is.EqualTo(("healthy", "healthy", "healthy")));
-        Assert.That(ready["checks"]!.AsObject(), Has.Count.EqualTo(2));
+        Assert.That(ready["checks"]!.AsObject(), Has.Count.EqualTo(3));
     }
 
     [TestCaseSource(nameof(Ports))]

@@ -19,7 +19,10 @@ internal sealed class OpenApiTests(Engine engine) : EngineFixture(engine)
     };
 
     private static readonly string[] Common =
-        ["GET /", "GET /metrics", "GET /metrics/process", "GET /health/live", "GET /health/ready", "GET /openapi/v1.json", "GET /docs"];
+    [
+        "GET /", "GET /metrics", "GET /metrics/process", "GET /health/live", "GET /health/ready", "GET /openapi/v1.json", "GET /docs",
+        "GET /faults", "PUT /faults/{name}", "DELETE /faults/{name}", "DELETE /faults", "GET /scenarios", "PUT /scenarios/{name}", "DELETE /scenarios",
+    ];
 
     [Test]
     public async Task Given_a_module_when_its_document_is_read_then_every_route_of_its_own_and_none_of_anothers([Values("products", "orders", "inventory")] string port)
@@ -147,7 +150,8 @@ internal sealed class OpenApiTests(Engine engine) : EngineFixture(engine)
         [.. document["paths"]![path]![verb]!["responses"]![$"{status}"]!["headers"]!.AsObject().Select(header => header.Key)];
 
     // An order is placed before it is looked at, and a product deleted when nobody else needs it; what is cancelled can't be delivered.
-    private static readonly string[] First = ["placeOrder", "payOrder", "shipOrder", "deliverOrder"], Last = ["deleteProduct"];
+    // Trouble is made when all else has succeeded.
+    private static readonly string[] First = ["placeOrder", "payOrder", "shipOrder", "deliverOrder"], Last = ["deleteProduct", "startFault", "endFault", "endFaults", "playScenario", "endScenario"];
 
     [TestCase("cancelOrder")]
     [TestCase("payOrder", "shipOrder", "deliverOrder")]

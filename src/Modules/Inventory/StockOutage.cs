@@ -11,9 +11,9 @@ using Shop.Platform.Requests;
 namespace Shop.Inventory;
 
 /// <summary>
-/// The fault <c>stock_runs_out</c>: takes all that can be sold of some products, as decreases of the stock, and gives it
-/// back at the end. What it is about to take is in a file before it is taken, and each step has an idempotency key: so
-/// wherever the process dies, the next start takes nothing twice and gives everything back.
+/// The fault <c>stock_runs_out</c>: takes all that can be sold of some products, as decreases of the stock, and gives
+/// it back at the end. What it is about to take is in a file before it is taken, and each step has an idempotency key:
+/// so wherever the process dies, the next start takes nothing twice and gives everything back.
 /// </summary>
 internal sealed class StockOutage(
     IStockStore store, AdjustStock adjust, [FromKeyedServices(InventoryModule.Name)] ModuleContext module)

@@ -3,7 +3,9 @@ using Shop.Platform.Http;
 
 namespace Shop.Platform.Faults;
 
-/// <summary>Trouble in the answers of the API: never in those of pages, health, metrics, documents and faults.</summary>
+/// <summary>
+/// Trouble in the answers of the API: never in those of pages, health, metrics, documents and faults.
+/// </summary>
 internal sealed class AnswerFaults(FaultCatalogue all, Fault slow, Fault failing)
 {
     // As a fault in a handler is answered.

@@ -3,8 +3,8 @@ using System.Diagnostics;
 namespace Shop.Platform.Faults;
 
 /// <summary>
-/// The fault <c>busy_processor</c>: threads of their own that do nothing of use. The system shares the processors fairly,
-/// so the shop goes on answering, more slowly.
+/// The fault <c>busy_processor</c>: threads of their own that do nothing of use. The system shares the processors
+/// fairly, so the shop goes on answering, more slowly.
 /// </summary>
 internal static class BusyProcessor
 {

@@ -1,8 +1,8 @@
 namespace Shop.Platform.Faults;
 
 /// <summary>
-/// Trouble in the group commits. A writer calls <see cref="BeforeCommit"/>, or <see cref="BeforeCommitAsync"/>, when all
-/// writes of a batch are made and only their commit is left, and treats what it throws as it treats a failing disk.
+/// Trouble in the group commits. A writer calls <see cref="BeforeCommit"/>, or <see cref="BeforeCommitAsync"/>, when
+/// all writes of a batch are made and only their commit is left, and treats what it throws as it treats a failing disk.
 /// </summary>
 public sealed class CommitFaults
 {

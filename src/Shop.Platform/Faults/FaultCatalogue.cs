@@ -8,7 +8,7 @@ public sealed class FaultCatalogue
         "seconds", 0.001m, 10, 0.5m);
 
     private static readonly FaultDefinition FailingCommits = new("failing_commits",
-        "So many of the group commits fail, before they reach the disk: their writes are undone and answered 503.",
+        "So many of the group commits fail before they reach the disk: their writes are undone and answered 503.",
         "share", 0.01m, 1, 0.5m);
 
     private static readonly FaultDefinition SlowAnswers = new("slow_answers",
@@ -29,8 +29,8 @@ public sealed class FaultCatalogue
         "cores", 0.1m, Environment.ProcessorCount, Environment.ProcessorCount);
 
     private static readonly FaultDefinition MemoryLeak = new("memory_leak",
-        $"The shop takes so much more memory each second, to {Faults.MemoryLeak.MaxMegabytes} MB or two fifths of what it may have, and frees "
-        + "it at the end.",
+        $"The shop takes so much more memory each second, to {Faults.MemoryLeak.MaxMegabytes} MB or two fifths of what "
+        + "it may have, and frees it at the end.",
         "MB a second", 0.1m, 100, 1);
 
     private static readonly FaultDefinition StarvedThreads = new("starved_threads",

@@ -21,7 +21,8 @@ internal sealed class FaultRoutes(FaultSwitch faults, ShopSettings settings)
 
     public static readonly NumberField Intensity = new("intensity", 0, 1000)
     {
-        Description = "How much, in the fault's unit, from its min to its max. If it is missing, it is the fault's default.",
+        Description = "How much, in the fault's unit, from its min to its max. If it is missing, it is the fault's "
+            + "default.",
         Example = "0.01",
     };
 

@@ -4,9 +4,9 @@ using Microsoft.Extensions.Logging;
 namespace Shop.Platform.Faults;
 
 /// <summary>
-/// Starts faults and ends them: by request, by itself when their time is over, and all of them when the shop stops. What
-/// had not ended then goes on at the next start, once its ports are open: so no fault keeps the shop from starting, nor
-/// from closing its books.
+/// Starts faults and ends them: by request, by itself when their time is over, and all of them when the shop stops.
+/// What had not ended then goes on at the next start, once its ports are open: so no fault keeps the shop from
+/// starting, nor from closing its books.
 /// </summary>
 internal sealed class FaultSwitch(
     FaultCatalogue faults, FaultTraffic traffic, ShopSettings settings, TimeProvider clock, ILoggerFactory logs)

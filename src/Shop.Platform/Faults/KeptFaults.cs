@@ -5,7 +5,9 @@ using Shop.Platform.Data;
 
 namespace Shop.Platform.Faults;
 
-/// <summary>What a restart must know of the faults: <c>faults.json</c> in the data directory, there while any runs.</summary>
+/// <summary>
+/// What a restart must know of the faults: <c>faults.json</c> in the data directory, there while any runs.
+/// </summary>
 internal sealed class KeptFaults(string directory, ILogger log)
 {
     private readonly StateFile _file = new(directory, "faults.json");

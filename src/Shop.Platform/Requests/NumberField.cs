@@ -33,7 +33,8 @@ public sealed class NumberField(string name, decimal from, decimal to) : Field<d
         MultipleOf = 1 / Scale,
     };
 
-    private string Error => FormattableString.Invariant($"must be a number from {from} to {to} with at most three decimals");
+    private string Error =>
+        FormattableString.Invariant($"must be a number from {from} to {to} with at most three decimals");
 
     private string? Check(ReadOnlySpan<byte> number, out decimal? value)
     {

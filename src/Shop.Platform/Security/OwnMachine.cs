@@ -10,9 +10,9 @@ internal static class OwnMachine
 
     /// <summary>Whether it does.</summary>
     /// <remarks>
-    /// Behind a proxy on this machine everybody's address is this machine's. A shop that knows of a proxy does not go by
-    /// the address at all; that a request went through another shows by the headers that it adds, by its name in Host,
-    /// or by HTTP/1.0, which nginx speaks to what is behind it.
+    /// Behind a proxy on this machine everybody's address is this machine's. A shop that knows of a proxy does not go
+    /// by the address at all; that a request went through another shows by the headers that it adds, by its name in
+    /// Host, or by HTTP/1.0, which nginx speaks to what is behind it.
     /// </remarks>
     public static bool Sent(HttpContext http, ShopSettings settings) =>
         http.Connection.RemoteIpAddress is { } address && IPAddress.IsLoopback(address)

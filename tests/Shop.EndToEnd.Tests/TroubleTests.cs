@@ -122,9 +122,9 @@ internal sealed class TroubleTests
     public async Task Given_settings_that_allow_no_faults_then_there_are_no_such_routes_metrics_or_panel_and_what_ran_has_ended()
     {
         string directory = Directory.CreateTempSubdirectory("shop-test-").FullName;
-        await using (ShopUnderTest on = await ShopUnderTest.StartAsync(null, directory))
+        await using (ShopUnderTest on = await ShopUnderTest.StartAsync(replace: null, directory))
             await on.Orders.SendJsonAsync(HttpMethod.Put, "/faults/slow_answers");
-        await using (ShopUnderTest off = await ShopUnderTest.StartAsync(null, directory, "Shop:Faults=off"))
+        await using (ShopUnderTest off = await ShopUnderTest.StartAsync(replace: null, directory, "Shop:Faults=off"))
         {
             foreach (HttpClient client in off.ByName.Values)
             {
@@ -139,7 +139,7 @@ internal sealed class TroubleTests
             }
         }
 
-        await using (ShopUnderTest again = await ShopUnderTest.StartAsync(null, directory))
+        await using (ShopUnderTest again = await ShopUnderTest.StartAsync(replace: null, directory))
             Assert.That(await ActiveAsync(again), Is.Empty);
         Directory.Delete(directory, recursive: true);
     }

@@ -37,7 +37,7 @@ internal sealed class FaultRoutes(FaultSwitch faults, ShopSettings settings)
     {
         Description = "The one route that slow_answers or failing_answers strikes, as the label endpoint of the "
             + "metrics names it. If it is missing, each route of the API is struck.",
-        Example = "\"/products/{id}\"",
+        Example = "\"/example/{id}\"",
     };
 
     private static readonly IReadOnlyList<Field> Body = [Intensity, Duration, Route];

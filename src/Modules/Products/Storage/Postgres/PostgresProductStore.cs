@@ -128,9 +128,7 @@ internal sealed class PostgresProductStore(ModuleContext module, Catalogue catal
                 return new ProductResult(ProductOutcome.Unknown);
             var found = new CatalogueEntry(product);
             if (!conditions.Hold(found)) return new ProductResult(ProductOutcome.ConditionsFailed, found);
-            CatalogueEntry? changed = change(transaction, product, now);
-            _feed.AddNote(transaction, id);
-            return new ProductResult(ProductOutcome.Done, changed);
+            return new ProductResult(ProductOutcome.Done, change(transaction, product, now));
         }, id);
 
     /// <summary>Makes a change once for each key. The JSON of the product is kept for the key.</summary>
@@ -149,7 +147,9 @@ internal sealed class PostgresProductStore(ModuleContext module, Catalogue catal
             }
 
             ProductResult changed = await change(transaction, now, end);
-            if (changed.Outcome != ProductOutcome.Done || key is null) return changed;
+            if (changed.Outcome != ProductOutcome.Done) return changed;
+            _feed.AddNote(transaction, id ?? changed.Entry!.Product.Id);
+            if (key is null) return changed;
             string answer = changed.Entry is { } entry ? Encoding.UTF8.GetString(entry.Json) : "";
             _database.Keys.AddKept(transaction, [(key, answer)], now);
             return changed;

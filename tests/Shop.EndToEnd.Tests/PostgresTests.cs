@@ -147,7 +147,7 @@ internal sealed class PostgresTests
     {
         ShopUnderTest[] hosts = await Task.WhenAll(Enumerable.Range(0, 5).Select(_ => StartAsync(_address, "Shop:DemoData=true")));
         await Eventually(async () => await CountAsync("SELECT count(*) FROM inventory.stock") == 200);
-        Assert.That(await CountAsync("SELECT count(*) FROM inventory.movements"), Is.EqualTo(200));
+        Assert.That(await CountAsync("SELECT count(*) - count(DISTINCT product_id) FROM inventory.movements"), Is.Zero, "each opened once");
         foreach (ShopUnderTest host in hosts)
         {
             (HttpResponseMessage answer, _) = await host.Inventory.SendJsonAsync(HttpMethod.Get, "/inventory?limit=1");

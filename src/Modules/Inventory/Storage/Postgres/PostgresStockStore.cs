@@ -39,7 +39,7 @@ internal sealed class PostgresStockStore : IStockStore
     public async Task MaintainAsync()
     {
         long changes = await ScalarAsync($"""
-            SELECT count(*) FROM (SELECT FROM reservation_changes LIMIT {MaxChanges}) AS some
+            SELECT count(*) FROM (SELECT FROM reservation_changes LIMIT {MaxChanges}) AS counted
             """, CancellationToken.None);
         if (changes < MaxChanges) return;
         await _database.Writes.RunAsync(static transaction =>
@@ -172,7 +172,7 @@ internal sealed class PostgresStockStore : IStockStore
         IReadOnlyList<Movement> rows = await MovementsAsync(productId, cursor, limit + 1, end);
         // A first page that is the last page as well needs no count.
         long count = cursor is null && rows.Count <= limit ? rows.Count : await ScalarAsync("""
-            SELECT (SELECT count(*) FROM (SELECT FROM movements WHERE product_id = $1 LIMIT $2) AS some)
+            SELECT (SELECT count(*) FROM (SELECT FROM movements WHERE product_id = $1 LIMIT $2) AS counted)
                 + (SELECT count(*) FROM opening_balances WHERE product_id = $1)
             """, end, PostgresTransaction.Parameter(productId), PostgresTransaction.Parameter(Paging.MaxCounted + 1));
         return (Page(rows, limit), Paging.Count(rows.Count, areAll: false, _ => count));

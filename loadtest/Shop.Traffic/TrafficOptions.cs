@@ -3,46 +3,98 @@ using System.Globalization;
 namespace Shop.Traffic;
 
 /// <summary>What to send, and where.</summary>
-internal sealed record TrafficOptions(double Rate, TimeSpan? Duration, Uri Products, Uri Orders, Uri Inventory)
+internal sealed record TrafficOptions(LoadProfile Profile, Uri Products, Uri Orders, Uri Inventory)
 {
-    public const string Usage = """
+    /// <summary>Most requests a second.</summary>
+    public const double MaxRate = 50_000;
+
+    private const string Run = "dotnet run -c Release --project loadtest/Shop.Traffic --";
+
+    public const string Usage = $"""
         Sends mixed traffic to a shop until Ctrl-C, and then reads back what it did and compares it with the shop's books.
 
           --rate 200                          requests a second, 1 to 50,000
           --seconds 60                        stop by itself after so long
+          --profile constant                  how the rate goes, as k6's profiles:
+                                                constant   the rate all the time
+                                                ramping    up in a third of the time, the rate, and down again
+                                                spike      a tenth of the rate, but all of it in the middle fifth
+          --stages 30s:100,2m:500,30s:0       a profile of your own: in 30 s from 0 to 100 a second, in 2 min to 500, …
           --products http://localhost:5001    where the services are
           --orders http://localhost:5002
           --inventory http://localhost:5003
+
+        Examples:
+
+          {Run} --rate 500
+          {Run} --profile ramping --rate 2000 --seconds 90
+          {Run} --profile spike --rate 3000 --seconds 60
+          {Run} --stages 20s:200,1m:200,5s:4000,20s:4000,10s:0
+
+        Its exit code is 0 if the shop's books agree with what was acknowledged, 1 if not, 2 if an option is wrong.
         """;
 
-    /// <returns>The options; null where they are wrong, and then what is wrong.</returns>
+    private static readonly TimeSpan DefaultLength = TimeSpan.FromSeconds(60);
+
+    /// <returns>The options; null if they are wrong, and then what is wrong.</returns>
     public static TrafficOptions? Read(IReadOnlyList<string> args, out string problem)
     {
         var values = new Dictionary<string, string>(StringComparer.Ordinal)
         {
             ["--rate"] = "200",
             ["--seconds"] = "",
+            ["--profile"] = "constant",
+            ["--stages"] = "",
             ["--products"] = "http://localhost:5001",
             ["--orders"] = "http://localhost:5002",
             ["--inventory"] = "http://localhost:5003",
         };
         var wrong = new List<string>();
+        var given = new HashSet<string>(StringComparer.Ordinal);
         for (int i = 0; i < args.Count; i += 2)
         {
-            if (values.ContainsKey(args[i]) && i + 1 < args.Count) values[args[i]] = args[i + 1];
-            else wrong.Add(args[i] == "--help" ? "" : $"'{args[i]}' is no option, or has no value.");
+            if (values.ContainsKey(args[i]) && i + 1 < args.Count)
+            {
+                values[args[i]] = args[i + 1];
+                given.Add(args[i]);
+            }
+            else
+            {
+                wrong.Add(args[i] == "--help" ? "" : $"'{args[i]}' is no option, or has no value.");
+            }
         }
 
-        double rate = Number("--rate", 1, 50_000);
-        TimeSpan? duration = values["--seconds"].Length == 0 ? null : TimeSpan.FromSeconds(Number("--seconds", 1, 1_000_000));
-        var options = new TrafficOptions(rate, duration, Address("--products"), Address("--orders"), Address("--inventory"));
+        double rate = Number("--rate", 1, MaxRate);
+        TimeSpan? length = values["--seconds"].Length == 0 ? null : TimeSpan.FromSeconds(Number("--seconds", 1, 1_000_000));
+        var options = new TrafficOptions(Profile(), Address("--products"), Address("--orders"), Address("--inventory"));
         problem = string.Join('\n', wrong.Append(Usage).Where(line => line.Length > 0));
         return wrong.Count == 0 ? options : null;
+
+        LoadProfile Profile()
+        {
+            if (values["--stages"].Length > 0)
+            {
+                string[] other = [.. new[] { "--rate", "--seconds", "--profile" }.Where(given.Contains)];
+                if (other.Length > 0) wrong.Add($"--stages says rates and times by itself: leave out {string.Join(" and ", other)}.");
+                if (LoadProfile.Stages(values["--stages"]) is { } stages) return stages;
+                wrong.Add($"--stages is '{values["--stages"]}', but must be times with rates up to {MaxRate:N0}, as 30s:100,2m:500.");
+            }
+
+            switch (values["--profile"])
+            {
+                case "constant": return LoadProfile.Constant(rate, length);
+                case "ramping": return LoadProfile.Ramping(rate, length ?? DefaultLength);
+                case "spike": return LoadProfile.Spike(rate, length ?? DefaultLength);
+            }
+
+            wrong.Add($"--profile is '{values["--profile"]}', but must be one of {string.Join(", ", LoadProfile.Names)}.");
+            return LoadProfile.Constant(rate, length);
+        }
 
         double Number(string name, double from, double to)
         {
             if (double.TryParse(values[name], NumberStyles.Float, CultureInfo.InvariantCulture, out double number) && number >= from && number <= to) return number;
-            wrong.Add($"{name} is '{values[name]}', but must be a number from {from:N0} to {to:N0}.");
+            wrong.Add(string.Create(CultureInfo.InvariantCulture, $"{name} is '{values[name]}', but must be a number from {from:N0} to {to:N0}."));
             return from;
         }
 

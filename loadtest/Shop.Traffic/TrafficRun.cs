@@ -35,9 +35,11 @@ internal sealed class TrafficRun(TrafficOptions options, IAnsiConsole console)
             return 1;
         }
 
-        console.MarkupLineInterpolated($"{options.Rate:N0} requests a second to {options.Products}, {options.Orders}, {options.Inventory}. Ctrl-C stops.");
+        LoadProfile profile = options.Profile;
+        console.WriteLine(string.Create(CultureInfo.InvariantCulture,
+            $"{(profile.Name == "constant" ? "" : $"{profile.Name}: up to ")}{profile.Peak:N0} requests a second to {options.Products}, {options.Orders}, {options.Inventory}. Ctrl-C stops."));
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(stop);
-        if (options.Duration is { } duration) ending.CancelAfter(duration);
+        if (profile.Length is { } length) ending.CancelAfter(length);
         long start = Stopwatch.GetTimestamp();
         await Task.WhenAll(SendAsync(new Mix(shop, _ledger, _tally), start, ending.Token), ShowAsync(start, ending.Token));
         return await CloseBooksAsync(audit, Stopwatch.GetElapsedTime(start));
@@ -49,7 +51,13 @@ internal sealed class TrafficRun(TrafficOptions options, IAnsiConsole console)
         var underWay = new List<Task>();
         for (long number = 0; !stop.IsCancellationRequested; number++)
         {
-            TimeSpan due = TimeSpan.FromSeconds(number / options.Rate);
+            if (options.Profile.DueAt(number) is not { } due)
+            {
+                // Nothing more is due, but the time is not over.
+                await Task.Delay(Timeout.Infinite, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                break;
+            }
+
             TimeSpan early = due - Stopwatch.GetElapsedTime(start);
             if (early > TimeSpan.FromMilliseconds(1)) await Task.Delay(early, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             if (stop.IsCancellationRequested) break;
@@ -77,44 +85,25 @@ internal sealed class TrafficRun(TrafficOptions options, IAnsiConsole console)
 
     private async Task ShowAsync(long start, CancellationToken stop)
     {
+        var view = new TrafficView(options.Profile, _tally);
         if (!console.Profile.Capabilities.Interactive)
         {
-            while (await TickAsync(stop)) console.WriteLine(string.Join("  ", Figures(start).Select(static figure => $"{figure.What} {figure.Figure}")));
+            while (await TickAsync(view, start, stop)) console.WriteLine(view.Line());
             return;
         }
 
         await console.Live(Text.Empty).StartAsync(async live =>
         {
-            while (await TickAsync(stop))
-            {
-                var grid = new Grid().AddColumn().AddColumn(new GridColumn().RightAligned());
-                foreach ((string what, string figure) in Figures(start)) grid.AddRow(new Text(what, new Style(Color.Grey)), new Text(figure));
-                live.UpdateTarget(new Panel(grid).Header("Shop traffic"));
-            }
+            while (await TickAsync(view, start, stop)) live.UpdateTarget(view.Panel());
         });
     }
 
-    private static async Task<bool> TickAsync(CancellationToken stop)
+    private async Task<bool> TickAsync(TrafficView view, long start, CancellationToken stop)
     {
         await Task.Delay(TimeSpan.FromSeconds(1), stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        return !stop.IsCancellationRequested;
-    }
-
-    private IEnumerable<(string What, string Figure)> Figures(long start)
-    {
-        Latencies lately = _tally.Lately();
-        return
-        [
-            ("time", Stopwatch.GetElapsedTime(start).ToString(@"hh\:mm\:ss", CultureInfo.InvariantCulture)),
-            ("answers/s", lately.Count.ToString("N0", CultureInfo.InvariantCulture)),
-            ("p50 ms", Number(lately.P50)),
-            ("p95 ms", Number(lately.P95)),
-            ("p99 ms", Number(lately.P99)),
-            ("under way", $"{_underWay}"),
-            ("orders", _tally.Orders.ToString("N0", CultureInfo.InvariantCulture)),
-            ("refused", $"{_tally.Refused}"),
-            ("errors", $"{_tally.Failed}"),
-        ];
+        if (stop.IsCancellationRequested) return false;
+        view.Tick(Stopwatch.GetElapsedTime(start), Volatile.Read(ref _underWay));
+        return true;
     }
 
     private async Task<int> CloseBooksAsync(Audit audit, TimeSpan time)
@@ -122,8 +111,9 @@ internal sealed class TrafficRun(TrafficOptions options, IAnsiConsole console)
         Latencies all = _tally.All();
         console.WriteLine();
         console.WriteLine(string.Create(CultureInfo.InvariantCulture,
-            $"{all.Count:N0} answers in {time.TotalSeconds:N1} s, {all.Count / time.TotalSeconds:N1} a second; from when each was due: p50 {Number(all.P50)} ms, p95 {Number(all.P95)} ms, p99 {Number(all.P99)} ms."));
-        console.WriteLine($"{_tally.Failed} errors, of which {_tally.Unanswered} had no answer; {_tally.Refused} orders refused for want of stock, {_tally.Retries} retries, {_tally.Unsent} requests not sent because too many were under way.");
+            $"{all.Count:N0} answers in {time.TotalSeconds:N1} s, {all.Count / time.TotalSeconds:N1} a second; from when each was due: p50 {TrafficView.Number(all.P50)} ms, p95 {TrafficView.Number(all.P95)} ms, p99 {TrafficView.Number(all.P99)} ms."));
+        Style errors = _tally.Failed > 0 ? new Style(Color.Red) : Style.Plain;
+        console.WriteLine($"{_tally.Failed} errors, of which {_tally.Unanswered} had no answer; {_tally.Refused} orders refused for want of stock, {_tally.Retries} retries, {_tally.Unsent} requests not sent because too many were under way.", errors);
         try
         {
             Findings found = await SettledAsync(audit);
@@ -153,6 +143,4 @@ internal sealed class TrafficRun(TrafficOptions options, IAnsiConsole console)
     private static string Some(IReadOnlyList<string> ids) => ids.Count > 3 ? $"{string.Join(", ", ids.Take(3))}, …" : string.Join(", ", ids);
 
     private void Verdict(bool agrees, string line) => console.MarkupLineInterpolated(agrees ? $"[green]agrees[/]   {line}" : (FormattableString)$"[red]differs[/]  {line}");
-
-    private static string Number(double millis) => millis.ToString(millis < 10 ? "0.0" : "0", CultureInfo.InvariantCulture);
 }

@@ -135,7 +135,7 @@ internal sealed class BrokenTrafficTests
         });
         console.Profile.Width = 250;
         using var stop = new CancellationTokenSource();
-        var options = new TrafficOptions(200, null, new Uri(products.Urls.First()), new Uri(orders.Urls.First()), new Uri(inventory.Urls.First()));
+        var options = new TrafficOptions(LoadProfile.Constant(200, null), new Uri(products.Urls.First()), new Uri(orders.Urls.First()), new Uri(inventory.Urls.First()));
         Task<int> running = new TrafficRun(options, console).RunAsync(stop.Token);
         while (!isEnough() && !running.IsCompleted) await Task.Delay(20);
         await stop.CancelAsync();

@@ -99,7 +99,7 @@ internal sealed class TrafficTests(Engine engine) : EngineFixture(engine)
         foreach ((Uri orders, string said) in cases)
         {
             var text = new StringWriter();
-            var options = new TrafficOptions(100, null, shop.Products.BaseAddress!, orders, shop.Inventory.BaseAddress!);
+            var options = new TrafficOptions(LoadProfile.Constant(100, null), shop.Products.BaseAddress!, orders, shop.Inventory.BaseAddress!);
             Assert.That(await new TrafficRun(options, Console(text)).RunAsync(CancellationToken.None), Is.EqualTo(1));
             Assert.That(text.ToString().Trim().Split('\n'), Has.Length.EqualTo(1).And.All.Contain(said));
         }
@@ -112,11 +112,72 @@ internal sealed class TrafficTests(Engine engine) : EngineFixture(engine)
         Assert.That(problem, Does.Contain("--rate is '0'").And.Contain("--orders is 'here'").And.Contain("'--fast' is no option"));
     }
 
+    [TestCase("--stages", "10s:100,10s:100,20s:0", 4)]
+    [TestCase("--profile", "ramping", 3)]
+    [TestCase("--profile", "spike", 3)]
+    [TestCase("--profile", "constant", 1)]
+    public void Given_a_profile_then_as_many_requests_are_due_as_its_rate_makes_of_its_time(string option, string value, int parts)
+    {
+        string[] rest = option == "--stages" ? [] : ["--rate", "100", "--seconds", "30"];
+        LoadProfile profile = TrafficOptions.Read([option, value, .. rest], out string problem)?.Profile ?? throw new AssertionException(problem);
+        TimeSpan length = profile.Length!.Value;
+        TimeSpan[] due = [.. Enumerable.Range(0, 100_000).Select(number => profile.DueAt(number)).TakeWhile(time => time is not null).Select(time => time!.Value)];
+        Assert.That(due, Is.Ordered);
+        Assert.That(profile.Peak, Is.EqualTo(100));
+        // The area under the rate, summed in small steps, is how many are due.
+        double step = length.TotalSeconds / 6000, sum = 0;
+        for (int i = 0; i < 6000; i++)
+        {
+            if (i % (6000 / parts) == 0) Assert.That(due.Count(time => time.TotalSeconds < i * step), Is.EqualTo(sum).Within(2), $"until {i * step} s");
+            sum += step * profile.RateAt(TimeSpan.FromSeconds((i + 0.5) * step));
+        }
+
+        Assert.That(due, Has.Length.EqualTo(sum).Within(2));
+        Assert.That(due[^1], Is.LessThanOrEqualTo(length));
+    }
+
+    [TestCase("--stages", "10:100")]
+    [TestCase("--stages", "10s:0")]
+    [TestCase("--stages", "10s:100,fast")]
+    [TestCase("--profile", "slow")]
+    [TestCase("--stages", "10s:100", "--rate", "5")]
+    public void Given_a_profile_that_is_none_when_it_is_read_then_the_fault_is_named(params string[] args)
+    {
+        Assert.That(TrafficOptions.Read(args, out string problem), Is.Null);
+        Assert.That(problem, Does.StartWith(args[0]));
+    }
+
+    [Test]
+    public void Given_the_help_then_each_of_its_examples_can_be_run()
+    {
+        string[] examples = [.. TrafficOptions.Usage.Split('\n').Where(line => line.Contains("dotnet run", StringComparison.Ordinal))];
+        Assert.That(examples, Has.Length.AtLeast(3));
+        foreach (string example in examples)
+            Assert.That(TrafficOptions.Read(example.Split(" -- ")[1].Trim().Split(' '), out string problem), Is.Not.Null, problem);
+    }
+
+    [Test]
+    public void Given_seconds_with_errors_then_the_view_shows_their_history_and_what_was_wanted_beside_what_was_reached()
+    {
+        var tally = new Tally();
+        var view = new TrafficView(LoadProfile.Constant(40, null), tally);
+        for (int second = 1; second <= 4; second++)
+        {
+            for (int i = 0; i < 10 * second; i++) tally.Ended(second == 4 && i < 7 ? Ending.Failed : Ending.Done, TimeSpan.FromMilliseconds(5));
+            view.Tick(TimeSpan.FromSeconds(second), underWay: 3);
+        }
+
+        var text = new StringWriter();
+        Console(text).Write(view.Panel());
+        Assert.That($"{text}", Does.Match("wanted a second +40 +████").And.Match("answered a second +40 +▃▅▇█").And.Match("errors a second +7 +█").And.Match("errors in all +7"));
+        Assert.That(view.Line(), Does.Contain("time 00:00:04  wanted/s 40  answers/s 40").And.EndWith("errors 7"));
+    }
+
     // Runs it until there are orders and something else has happened.
     private static async Task<(int Code, string Text)> RunUntilAsync(ShopUnderTest shop, Uri orders, Func<Task> meanwhile)
     {
         using var stop = new CancellationTokenSource();
-        var options = new TrafficOptions(100, null, shop.Products.BaseAddress!, orders, shop.Inventory.BaseAddress!);
+        var options = new TrafficOptions(LoadProfile.Constant(100, null), shop.Products.BaseAddress!, orders, shop.Inventory.BaseAddress!);
         var text = new StringWriter();
         Task<int> running = new TrafficRun(options, Console(text)).RunAsync(stop.Token);
         while (orders == shop.Orders.BaseAddress && (await shop.Orders.GetJsonAsync("/orders?limit=1")).AsArray().Count == 0) await Task.Yield();
@@ -127,7 +188,7 @@ internal sealed class TrafficTests(Engine engine) : EngineFixture(engine)
 
     private static async Task<(int Code, string Text)> RunAsync(ShopUnderTest shop, double rate, TimeSpan? duration, CancellationToken stop)
     {
-        var options = new TrafficOptions(rate, duration, shop.Products.BaseAddress!, shop.Orders.BaseAddress!, shop.Inventory.BaseAddress!);
+        var options = new TrafficOptions(LoadProfile.Constant(rate, duration), shop.Products.BaseAddress!, shop.Orders.BaseAddress!, shop.Inventory.BaseAddress!);
         var text = new StringWriter();
         int code = await new TrafficRun(options, Console(text)).RunAsync(stop);
         return (code, text.ToString());

@@ -61,7 +61,8 @@ internal static class ShopLogging
             build.Version, seconds, Path.GetFullPath(settings.DataDirectory));
         foreach ((ModuleIdentity module, Uri address) in shop.ModuleAddresses()
             .OrderBy(module => module.Module.DefaultPort))
-            log.LogInformation("{Service,-18} {Address}  docs {Docs}  metrics {Metrics}", module.Service,
-                address.GetLeftPart(UriPartial.Authority), new Uri(address, "/docs"), new Uri(address, "/metrics"));
+            log.LogInformation("{Page,-10} {Service,-17} {Address}  console {Console}  docs {Docs}  metrics {Metrics}",
+                module.NavigationTitle, module.Service, address.GetLeftPart(UriPartial.Authority),
+                new Uri(address, "/live"), new Uri(address, "/docs"), new Uri(address, "/metrics"));
     }
 }

@@ -38,6 +38,9 @@ internal sealed class InterceptedContracts(IInventory inventory, IProductCatalog
     public Task RetireAsync(IReadOnlyList<string> productIds) =>
         intercept(nameof(RetireAsync), productIds, () => inventory.RetireAsync(productIds));
 
+    public ValueTask<IReadOnlyList<long?>> AvailableAsync(IReadOnlyList<string> productIds) =>
+        inventory.AvailableAsync(productIds);
+
     public async ValueTask<Reservation> ReserveAsync(ReservationId id, IReadOnlyList<StockLine> lines)
     {
         Reservation? reservation = null;

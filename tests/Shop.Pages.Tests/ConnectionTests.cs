@@ -50,7 +50,7 @@ internal sealed class ConnectionTests
             string missed = (string)(await shop.Orders.PostAsync("/orders", Http.Order("prod_1"))).Json!["order_id"]!;
             await shop.Orders.PostAsync($"/orders/{id}/pay");
             await Expect(board.Page.Locator("[data-board-state]")).ToContainTextAsync("Live", new() { Timeout = 30_000 });
-            await Expect(board.Page.GetByRole(AriaRole.Link, new() { Name = missed })).ToBeVisibleAsync();
+            await Expect(board.Page.Locator($"a[href='/order/{missed}']")).ToBeVisibleAsync();
             await Expect(order.Page.Locator(".history")).ToContainTextAsync("paid", new() { Timeout = 30_000 });
             await Expect(order.Page.GetByRole(AriaRole.Button, new() { Name = "Ship" })).ToBeEnabledAsync();
             await Expect(console.Page.Locator("[data-live-state]")).ToHaveTextAsync("Live.", new() { Timeout = 30_000 });

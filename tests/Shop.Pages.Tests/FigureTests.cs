@@ -3,6 +3,7 @@ using System.Net;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 using Microsoft.Playwright;
+using Shop.Platform.Pages;
 using static Microsoft.Playwright.Assertions;
 
 namespace Shop.Pages.Tests;
@@ -26,13 +27,13 @@ internal sealed partial class FigureTests
         string one = await ProductAsync(19.99m, category), other = await ProductAsync(0.07m, category), dear =
             await ProductAsync(1_000_000.00m, category);
         Assert.That(Cells(await HtmlAsync(_shop.Products, $"/?category={Uri.EscapeDataString(category)}&sort=price"),
-            "p class=\"price\""), Is.EqualTo(new[] { "0.07 CHF", "19.99 CHF", "1000000.00 CHF" }));
+            "p class=\"price\""), Is.EqualTo(new[] { "0.07 CHF", "19.99 CHF", "1,000,000.00 CHF" }));
         Assert.That(Cells(await HtmlAsync(_shop.Products, $"/product/{dear}"), "p class=\"price\""),
-            Is.EqualTo(new[] { "1000000.00 CHF" }));
+            Is.EqualTo(new[] { "1,000,000.00 CHF", "0.07 CHF", "19.99 CHF" }), "and others of its category");
 
         string basket = await HtmlAsync(_shop.Products, "/basket", $"basket={one}.7~{other}.13~{dear}.3");
         Assert.That(Numbers(basket), Is.EqualTo(new[] { "19.99 CHF", "139.93 CHF", "0.07 CHF", "0.91 CHF",
-            "1000000.00 CHF", "3000000.00 CHF", "3000140.84 CHF" }));
+            "1,000,000.00 CHF", "3,000,000.00 CHF", "3,000,140.84 CHF" }));
         Assert.That(Values(basket, "unit_price_cents"), Is.EqualTo(new[] { "1999", "7", "100000000" }));
         Assert.That(Values(basket, "quantity"), Is.EqualTo(new[] { "7", "13", "3" }));
 
@@ -110,15 +111,49 @@ internal sealed partial class FigureTests
         Assert.That(Numbers(html), Is.EqualTo(new[] { "7", "81", "13", "7", "81", "20", "29", "81", "13", "13", "110",
             "13", "110", "110", "0" }));
         Assert.That(html, Does.Contain("each of the last 5 movements"));
-        // 110, 97, 68, 61, 68: from the lowest, 61, at 115 to the highest at 5, and a quarter of 600 apart.
-        string[] points = Points().Match(html).Groups["points"].Value.Split(' ');
-        double[] levels = [110, 97, 68, 61, 68];
-        for (int i = 0; i < levels.Length; i++)
+        Assert.That(html, Does.Contain("The axis starts at 0."));
+        // 110, 97, 68, 61, 68: from 0, at 115, to the highest, at 5, and a quarter of 600 apart.
+        Assert.That(Drawn(html), Is.EqualTo(Heights(0, 110, 97, 68, 61, 68)).Within(0.06));
+    }
+
+    [Test]
+    public async Task Given_changes_that_are_small_beside_the_stock_then_the_axis_is_cut_and_says_so()
+    {
+        string product = await _shop.ProductAsync(stock: 100_000);
+        await _shop.OrderAsync(product, 500);
+        await _shop.OrderAsync(product, 40);
+        string html = await HtmlAsync(_shop.Inventory, $"/stock/{product}");
+        Assert.That(html, Does.Contain("The axis starts at 99,460, not at 0")
+            .And.Contain("<span>100,000</span><span>99,460</span>"));
+        Assert.That(Drawn(html), Is.EqualTo(Heights(99_460, 100_000, 99_500, 99_460)).Within(0.06));
+    }
+
+    [TestCase(999)]
+    [TestCase(10_000_000_000)]
+    public async Task Given_a_page_behind_the_last_then_the_last_one_is_shown(long page)
+    {
+        string html = await HtmlAsync(_shop.Products, $"/?q=lamp&page={page}"), last =
+            await HtmlAsync(_shop.Products, "/?q=lamp&page=1");
+        Assert.That(Cells(html, "p class=\"price\""), Is.EqualTo(Cells(last, "p class=\"price\"")).And.Not.Empty);
+    }
+
+    [Test]
+    public async Task Given_a_name_when_the_stock_is_searched_then_products_of_that_name_are_found_and_movements_lead_to_orders()
+    {
+        string product = await _shop.ProductAsync(stock: 3);
+        string order = await _shop.OrderAsync(product, 1);
+        await _shop.Products.SendJsonAsync(HttpMethod.Put, $"/products/{product}",
+            new { name = $"Fjord lantern {product}", price = 10 });
+        foreach (string text in new[] { product, "fjord LANTERN" })
         {
-            double[] point = [.. points[i].Split(',').Select(number =>
-                double.Parse(number, CultureInfo.InvariantCulture))];
-            Assert.That(point, Is.EqualTo(new[] { 150d * i, 115 - ((levels[i] - 61) * 110 / 49) }).Within(0.06));
+            string found = await HtmlAsync(_shop.Inventory, $"/?product_id={Uri.EscapeDataString(text)}");
+            Assert.That(found, Does.Contain($"Fjord lantern {product}</a> <span class=\"id\">{product}</span>"));
         }
+
+        Assert.That(await HtmlAsync(_shop.Inventory, "/?product_id=unicorn"), Does.Contain("“unicorn”"));
+        string movements = await HtmlAsync(_shop.Inventory, $"/stock/{product}");
+        Assert.That(movements, Does.Contain($"<h1>Stock of Fjord lantern {product}</h1>")
+            .And.Contain($"/order/{order}\">{ShortId.Of(order)}</a>"));
     }
 
     [Test]
@@ -131,7 +166,7 @@ internal sealed partial class FigureTests
         string html = await HtmlAsync(_shop.Inventory, "/");
         for (int i = 0; i < made.Length; i++)
             Assert.That(Regex.Match(html,
-                $"""href="/stock/{ids[i]}">{ids[i]}</a></td><td class="number"><span( class="(?<mark>[^"]*)")?>(?<level>[0-9]+)<""", RegexOptions.ExplicitCapture, TimeSpan.FromSeconds(1)) is { Success: true } row
+                $"""href="/stock/{ids[i]}">A thing</a> <span class="id">{ids[i]}</span></td><td class="number"><span( class="(?<mark>[^"]*)")?>(?<level>[0-9]+)<""", RegexOptions.ExplicitCapture, TimeSpan.FromSeconds(1)) is { Success: true } row
                 ? (long.Parse(row.Groups["level"].Value), row.Groups["mark"].Success ? row.Groups["mark"].Value : null)
                     : (-1, null), Is.EqualTo(made[i]));
         int[] places = [.. new[] { 1, 4, 3, 2, 0 }.Select(i =>
@@ -216,6 +251,17 @@ internal sealed partial class FigureTests
                 .Replace("line", "", StringComparison.Ordinal).Trim(), Is.EqualTo(lines[i].Style));
         }
     }
+
+    // What the line should be: each level's place, from left to right.
+    private static double[][] Heights(double bottom, params double[] levels) =>
+        [.. levels.Select((level, i) => new[]
+        {
+            600d * i / (levels.Length - 1), 115 - ((level - bottom) * 110 / (levels.Max() - bottom)),
+        })];
+
+    private static double[][] Drawn(string html) =>
+        [.. Points().Match(html).Groups["points"].Value.Split(' ').Select(point => point.Split(',')
+            .Select(number => double.Parse(number, CultureInfo.InvariantCulture)).ToArray())];
 
     private async Task<string> ProductAsync(decimal price, string category)
     {

@@ -48,6 +48,9 @@ internal interface IStockStore
     /// <summary>The stock of a product; null if the product is unknown.</summary>
     ValueTask<StockLevel?> FindAsync(string productId, CancellationToken end);
 
+    /// <summary>The stock of some products, in their order; null for those that are unknown.</summary>
+    ValueTask<IReadOnlyList<StockLevel?>> FindAsync(IReadOnlyList<string> productIds, CancellationToken end);
+
     /// <summary>Products by id.</summary>
     /// <param name="maxLevel">Only products on sale with at most so many available units; null for all
     /// products.</param>

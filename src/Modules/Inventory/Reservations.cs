@@ -13,6 +13,9 @@ internal sealed class Reservations(IStockStore store, InventoryMetrics metrics) 
 
     public async Task RetireAsync(IReadOnlyList<string> productIds) => await store.RetireAsync(productIds);
 
+    public async ValueTask<IReadOnlyList<long?>> AvailableAsync(IReadOnlyList<string> productIds) =>
+        [.. (await store.FindAsync(productIds, CancellationToken.None)).Select(stock => stock?.Available)];
+
     public async ValueTask<Reservation> ReserveAsync(ReservationId id, IReadOnlyList<StockLine> lines)
     {
         ReserveResult result = await store.ReserveAsync(id, lines);

@@ -3,6 +3,7 @@ using AspNetCoreGeneratedDocument;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
+using Shop.Inventory.Contracts;
 using Shop.Platform.Http;
 using Shop.Platform.Modules;
 using Shop.Platform.Pages;
@@ -11,7 +12,7 @@ using Shop.Platform.Requests;
 namespace Shop.Inventory;
 
 /// <summary>The stock board, lowest stock first, and a page for each product with its movements.</summary>
-internal sealed class StockPages(IStockStore store, AdjustStock adjustStock,
+internal sealed class StockPages(IStockStore store, AdjustStock adjustStock, IProductNames names,
     [FromKeyedServices(InventoryModule.Name)] ModuleContext module)
 {
     private const int BoardRows = 100;
@@ -29,8 +30,17 @@ internal sealed class StockPages(IStockStore store, AdjustStock adjustStock,
         string? wanted = http.Request.Query["product_id"].ToString() is { Length: > 0 } id ? id.Trim() : null;
         IReadOnlyList<StockLevel> levels = wanted is null
             ? await module.QueryAsync(http, end => store.LowestAsync(BoardRows, end))
-            : await store.FindAsync(wanted, http.RequestAborted) is { } level ? [level] : [];
-        return new Page("Stock", new Pages_Stock { Model = new StockModel(levels, wanted) });
+            : await SearchAsync(http, wanted);
+        var model = new StockModel([.. levels.Select(level => (level, names.NameOf(level.ProductId)))], wanted);
+        return new Page("Stock", new Pages_Stock { Model = model });
+    }
+
+    // The product with that id, and those with such a name.
+    private async ValueTask<IReadOnlyList<StockLevel>> SearchAsync(HttpContext http, string wanted)
+    {
+        string[] ids = await module.QueryAsync(http, _ => names.Search(wanted).Prepend(wanted)
+            .Distinct(StringComparer.Ordinal).Take(BoardRows).ToArray());
+        return [.. (await store.FindAsync(ids, http.RequestAborted)).OfType<StockLevel>()];
     }
 
     private async ValueTask<IResult> ShowAsync(HttpContext http, string productId, string? error)
@@ -39,8 +49,9 @@ internal sealed class StockPages(IStockStore store, AdjustStock adjustStock,
             return Problem.NotFound("product", productId);
         IReadOnlyList<Movement> movements = await module.QueryAsync(http, end =>
             store.NewestMovementsAsync(productId, MovementRows, end));
-        var model = new MovementsModel(level, movements, error, Guid.NewGuid().ToString(), Site.Of(http).TakesForms);
-        return new Page($"Stock of {productId}", new Pages_Movements { Model = model })
+        string? name = names.NameOf(productId);
+        var model = new MovementsModel(level, name, movements, error, Guid.NewGuid().ToString(), Site.Of(http));
+        return new Page($"Stock of {name ?? productId}", new Pages_Movements { Model = model })
         {
             Status = error is null ? StatusCodes.Status200OK : StatusCodes.Status409Conflict,
         };
@@ -68,32 +79,41 @@ internal sealed class StockPages(IStockStore store, AdjustStock adjustStock,
     }
 }
 
-/// <summary>Levels.</summary>
-internal sealed record StockModel(IReadOnlyList<StockLevel> Levels, string? Wanted);
+/// <summary>Levels, each with the product's name if it is on sale.</summary>
+internal sealed record StockModel(IReadOnlyList<(StockLevel Stock, string? Name)> Levels, string? Wanted);
 
 /// <summary>A product's stock and its movements.</summary>
 internal sealed record MovementsModel(
-    StockLevel Level, IReadOnlyList<Movement> Movements, string? Error, string Key, bool TakesForms)
+    StockLevel Level, string? Name, IReadOnlyList<Movement> Movements, string? Error, string Key, Site Site)
 {
-    private const double Width = 600, Height = 120;
-
-    /// <summary>The movements, without the opening balance.</summary>
-    public IEnumerable<Movement> Moved => Movements.Where(movement => movement.Kind != Movement.OpeningBalance);
-
-    /// <summary>The stock level after each movement, oldest first, as points of a line in a box of 600 by
-    /// 120.</summary>
-    public string Line
+    /// <summary>The stock level after each movement but the opening balance; null if that is no line yet.</summary>
+    public LevelChart? Chart
     {
         get
         {
-            long[] levels = [.. Moved.Reverse().Select(movement => movement.OnHand - movement.Reserved)];
-            double low = levels.Min(), span = Math.Max(1, levels.Max() - low);
-            return string.Join(' ', levels.Select((level, i) =>
-            {
-                double x = Width * i / Math.Max(1, levels.Length - 1);
-                double y = Height - 5 - ((Height - 10) * (level - low) / span);
-                return string.Create(CultureInfo.InvariantCulture, $"{x:0.#},{y:0.#}");
-            }));
+            long[] levels = [.. Movements.Where(movement => movement.Kind != Movement.OpeningBalance).Reverse()
+                .Select(movement => movement.OnHand - movement.Reserved)];
+            return levels.Length > 1 ? new LevelChart(levels) : null;
         }
     }
+}
+
+/// <summary>A line of stock levels, oldest first.</summary>
+internal sealed record LevelChart(IReadOnlyList<long> Levels)
+{
+    private const double Width = 600, Height = 120, Margin = 5;
+
+    /// <summary>Where the axis ends.</summary>
+    public long Top => Math.Max(1, Levels.Max());
+
+    /// <summary>Where the axis starts: at 0, unless all changes would be less than a tenth of it.</summary>
+    public long Bottom => Levels.Min() < Top && Top - Levels.Min() < Top / 10 ? Levels.Min() : 0;
+
+    /// <summary>Its points, in a box of 600 by 120.</summary>
+    public string Line => string.Join(' ', Levels.Select((level, i) =>
+    {
+        double x = Width * i / (Levels.Count - 1);
+        double y = Height - Margin - ((Height - (2 * Margin)) * (level - Bottom) / (Top - Bottom));
+        return string.Create(CultureInfo.InvariantCulture, $"{x:0.#},{y:0.#}");
+    }));
 }

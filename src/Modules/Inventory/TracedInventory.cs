@@ -19,6 +19,10 @@ internal sealed class TracedInventory(
     public Task RetireAsync(IReadOnlyList<string> productIds) =>
         _calls.MakeAsync("Retire", (inventory, productIds), static call => call.inventory.RetireAsync(call.productIds));
 
+    public ValueTask<IReadOnlyList<long?>> AvailableAsync(IReadOnlyList<string> productIds) =>
+        _calls.MakeAsync("Available", (inventory, productIds),
+            static call => call.inventory.AvailableAsync(call.productIds));
+
     public ValueTask<Reservation> ReserveAsync(ReservationId id, IReadOnlyList<StockLine> lines) =>
         _calls.MakeAsync("Reserve", (inventory, id, lines),
             static call => call.inventory.ReserveAsync(call.id, call.lines));

@@ -33,6 +33,7 @@ internal sealed class OrderPages(
     {
         routes.Home(BoardAsync);
         routes.Page("/order/{order_id}", http => ShowAsync(http, (string)http.GetRouteValue("order_id")!));
+        routes.Page("/order/{order_id}/thanks", ThankAsync);
         routes.Form("/order/{order_id}", ChangeAsync);
         routes.Form("/checkout", CheckoutAsync);
         routes.Stream("/board/events", feed.Events);
@@ -46,24 +47,33 @@ internal sealed class OrderPages(
         string position = feed.Events.Position; // before the orders are read, so that none is missed in between
         IReadOnlyList<OrderHead> orders = await module.QueryAsync(
             http, end => store.ListNewestAsync(filter, BoardRows, end));
-        return new Page("Orders", new Pages_Board { Model = new BoardModel(orders, filter, position, _currency) });
+        var model = new BoardModel(orders, filter, position, Site.Of(http), _currency);
+        return new Page("Orders", new Pages_Board { Model = model });
     }
 
     private async ValueTask<IResult> ShowAsync(HttpContext http, string id, string? error = null)
     {
         string position = feed.Events.Position;
         if (await store.FindAsync(id) is not { } order) return Problem.NotFound("order", id);
-        bool takesForms = Site.Of(http).TakesForms;
+        var site = Site.Of(http);
         string[] possible =
         [
-            .. Steps.Where(step => takesForms && OrderStatus.Changes.Contains((order.Status, step.Status)))
+            .. Steps.Where(step => site.TakesForms && OrderStatus.Changes.Contains((order.Status, step.Status)))
                 .Select(step => step.Verb),
         ];
-        var model = new OrderModel(order, await store.EventsAsync(id), possible, error, position, _currency);
-        return new Page($"Order {order.Id}", new Pages_Order { Model = model })
+        var model = new OrderModel(order, await store.EventsAsync(id), possible, error, position, site, _currency);
+        return new Page($"Order {ShortId.Of(order.Id)}", new Pages_Order { Model = model })
         {
             Status = error is null ? StatusCodes.Status200OK : StatusCodes.Status409Conflict,
         };
+    }
+
+    private async ValueTask<IResult> ThankAsync(HttpContext http)
+    {
+        string id = (string)http.GetRouteValue("order_id")!;
+        return await store.FindAsync(id) is { } order
+            ? new Page("Thank you", new Pages_Thanks { Model = new LinesModel(order, Site.Of(http), _currency) })
+            : Problem.NotFound("order", id);
     }
 
     private async ValueTask<IResult> ChangeAsync(HttpContext http)
@@ -99,7 +109,7 @@ internal sealed class OrderPages(
             if (result.Order is { } order)
             {
                 http.Response.Cookies.Delete("basket");
-                return Page.SeeOther($"/order/{order.Id}");
+                return Page.SeeOther($"/order/{order.Id}/thanks");
             }
 
             errors = result.Problem!.Errors ?? errors;
@@ -138,12 +148,24 @@ internal sealed class OrderPages(
 
 /// <summary>The newest orders that a filter lets through.</summary>
 internal sealed record BoardModel(
-    IReadOnlyList<OrderHead> Orders, OrderFilter Filter, string Position, string Currency);
+    IReadOnlyList<OrderHead> Orders, OrderFilter Filter, string Position, Site Site, string Currency);
+
+/// <summary>An order, for a table of its lines.</summary>
+internal sealed record LinesModel(Order Order, Site Site, string Currency);
 
 /// <summary>An order, the statuses it has had, and the steps that are possible now.</summary>
 internal sealed record OrderModel(
     Order Order, IReadOnlyList<OrderEvent> Events, IReadOnlyList<string> Steps, string? Error,
-    string Position, string Currency);
+    string Position, Site Site, string Currency)
+{
+    /// <summary>The statuses of an order that all goes well with.</summary>
+    public static readonly IReadOnlyList<string> Way =
+        [.. OrderStatus.All.Where(status => status != OrderStatus.Cancelled)];
+
+    /// <summary>Whether the order has had a status, has it now, or will have it.</summary>
+    public string? StageOf(string status) => status == Order.Status ? "now"
+        : Events.Any(happened => happened.Status == status) ? "done" : null;
+}
 
 /// <summary>An order that was not placed: all that was typed, and its errors.</summary>
 internal sealed record CheckoutModel(

@@ -62,10 +62,12 @@ internal sealed class ListProducts(
             : MakeAsync(http, view, key, CancellationToken.None);
     }
 
-    /// <summary>A page of the products that a search finds, and how many it finds in all. An unknown order is by
-    /// id.</summary>
-    public async ValueTask<(IReadOnlyList<CatalogueEntry> Entries, int Total)> SearchAsync(
-        Search search, int skip, int count, CancellationToken end)
+    /// <summary>
+    /// A page of the products that a search finds, and how many it finds in all. Behind the last page is the last page,
+    /// and an unknown order is by id.
+    /// </summary>
+    public async ValueTask<(Search Search, IReadOnlyList<CatalogueEntry> Entries, int Total)> SearchAsync(
+        Search search, int pageSize, CancellationToken end)
     {
         bool isDescending = search.Sort is ['-', ..];
         CatalogueOrder order = CatalogueOrder.All.FirstOrDefault(known => known.Name == search.Sort?.TrimStart('-'))
@@ -74,7 +76,8 @@ internal sealed class ListProducts(
         var filter = new Filter(search.Category, search.Text, search.MinCents, search.MaxCents);
         await filter.ReadOutlinesAsync(products, store, end);
         CatalogueEntry[] found = [.. (isDescending ? products.Reverse() : products).Where(filter.Includes)];
-        return ([.. found.Skip(skip).Take(count)], found.Length);
+        int page = Math.Clamp(search.Page, 1, Math.Max(1, (found.Length + pageSize - 1) / pageSize));
+        return (search with { Page = page }, [.. found.Skip((page - 1) * pageSize).Take(pageSize)], found.Length);
     }
 
     private async ValueTask<IResult> MakeAsync(HttpContext http, CatalogueView view, PageKey key, CancellationToken end)

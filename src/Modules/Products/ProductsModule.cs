@@ -28,7 +28,7 @@ public sealed class ProductsModule : IShopModule
         "The catalogue: what the shop sells, and for how much.", DefaultPort: 5001)
     {
         NavigationTitle = "Storefront",
-        NavigationPages = [("Basket", "/basket")],
+        NavigationPages = [new("Basket", "/basket", static http => Basket.Of(http).Units)],
         ItemLabels = ["product_id"],
     };
 
@@ -50,7 +50,9 @@ public sealed class ProductsModule : IShopModule
         services.AddSingleton<CreateProduct>();
         services.AddSingleton<ChangeProduct>();
         services.AddSingleton<ProductsApi>();
+        services.AddSingleton<ShownStock>();
         services.AddSingleton<StorePages>();
+        services.AddSingleton<IProductNames, ProductNames>();
         services.ConfigureHttpJsonOptions(options =>
             options.SerializerOptions.TypeInfoResolverChain.Add(ProductsJson.Default));
     }

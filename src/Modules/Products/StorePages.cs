@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Globalization;
 using AspNetCoreGeneratedDocument;
 using Microsoft.AspNetCore.Http;
@@ -11,49 +12,47 @@ using Shop.Products.Contracts;
 
 namespace Shop.Products;
 
-/// <summary>The storefront: search, a product, the basket. The basket is a cookie, so it survives a reload and needs no
-/// account.</summary>
+/// <summary>The storefront: search, a product, the basket.</summary>
 internal sealed class StorePages(
-    Catalogue catalogue, FindProduct findProduct, ListProducts listProducts, ProductMetrics metrics,
+    Catalogue catalogue, FindProduct findProduct, ListProducts listProducts, ShownStock stock, ProductMetrics metrics,
     [FromKeyedServices(ProductsModule.Name)] ModuleContext module)
 {
-    private readonly string _currency = module.Settings.Currency;
-
     private const int PageSize = 24;
-    private const int MaxLines = 50;
-    private const long MaxUnits = 10_000;
-    private const string BasketCookie = "basket";
+    private const int MaxRelated = 4;
+
+    /// <summary>Products on each side of a product that are looked at to find related ones.</summary>
+    private const int Neighbours = 100;
+
+    private readonly string _currency = module.Settings.Currency;
 
     public void Map(ModuleRoutes routes)
     {
-        routes.Home(Store);
-        routes.Page("/product/{id}", Product);
-        routes.Page("/basket", Basket);
+        routes.Home(StoreAsync);
+        routes.Page("/product/{id}", ProductAsync);
+        routes.Page("/basket", BasketAsync);
         routes.Form("/basket", ChangeBasketAsync);
     }
 
-    private async ValueTask<IResult> Store(HttpContext http)
+    private async ValueTask<IResult> StoreAsync(HttpContext http)
     {
         IQueryCollection query = http.Request.Query;
-        var search = new Search(Value(query["q"]), Value(query["category"]),
+        var wanted = new Search(Value(query["q"]), Value(query["category"]),
             Cents(ListProducts.MinPrice, query["min_price"]), Cents(ListProducts.MaxPrice, query["max_price"]),
-            Value(query["sort"]),
-            int.TryParse(query["page"], NumberStyles.None, CultureInfo.InvariantCulture, out int page)
-                ? Math.Clamp(page, 1, 10_000) : 1);
-        (IReadOnlyList<CatalogueEntry> entries, int total) = await module.QueryAsync(http, end =>
-            listProducts.SearchAsync(search, (search.Page - 1) * PageSize, PageSize, end));
-        var model = new StoreModel(
-            search, [.. entries.Select(entry => entry.Product)], total, catalogue.View.Categories,
+            Value(query["sort"]), Basket.Whole(query["page"]) is { } page ? (int)Math.Clamp(page, 1, int.MaxValue) : 1);
+        (Search search, IReadOnlyList<CatalogueEntry> entries, int total) = await module.QueryAsync(http,
+            end => listProducts.SearchAsync(wanted, PageSize, end));
+        var model = new StoreModel(search, await CardsAsync(http, entries), total, catalogue.View.Categories,
             Site.Of(http).TakesForms, PageSize, _currency);
         return new Page("Storefront", new Pages_Store { Model = model });
     }
 
-    private async ValueTask<IResult> Product(HttpContext http)
+    private async ValueTask<IResult> ProductAsync(HttpContext http)
     {
         string id = (string)http.GetRouteValue("id")!;
         if (await findProduct.FindAsync(http, id) is not { } entry) return Problem.NotFound("product", id);
         if (!HttpMethods.IsHead(http.Request.Method)) entry.CountView(metrics);
-        var model = new ProductModel(entry.Product, Site.Of(http).TakesForms, _currency);
+        IReadOnlyList<ProductCard> cards = await CardsAsync(http, [entry, .. Related(entry)]);
+        var model = new ProductModel(cards[0], [.. cards.Skip(1)], Site.Of(http), _currency);
         return new Page(entry.Product.Name, new Pages_Product { Model = model });
     }
 
@@ -61,60 +60,59 @@ internal sealed class StorePages(
     {
         IFormCollection form = await http.Request.ReadFormAsync();
         bool isAddition = form["action"] == "add";
-        Dictionary<string, long> lines = Read(http);
+        var basket = Basket.Of(http);
         IReadOnlyList<ProductOnSale?> products =
             await findProduct.FindAsync([.. form["product_id"].Select(id => id ?? "")]);
         foreach ((ProductOnSale? product, string? quantity) in products.Zip(form["quantity"]))
         {
-            if (product is null || Whole(quantity) is not { } units) continue;
-            long before = isAddition ? lines.GetValueOrDefault(product.Id) : 0;
-            lines[product.Id] = Math.Clamp(before + units, 0, MaxUnits);
+            if (product is null || Basket.Whole(quantity) is not { } units) continue;
+            long before = isAddition ? basket.UnitsOf(product.Id) : 0;
+            basket.Set(product.Id, before + Math.Min(units, int.MaxValue));
         }
 
-        string basket = string.Join('~', lines.Where(line => line.Value > 0).Take(MaxLines)
-            .Select(line => $"{line.Key}.{line.Value}"));
-        http.Response.Cookies.Append(BasketCookie, basket, new CookieOptions
-        {
-            HttpOnly = true,
-            SameSite = SameSiteMode.Lax,
-            MaxAge = TimeSpan.FromDays(30),
-            IsEssential = true,
-            Secure = http.Request.IsHttps,
-        });
-        return Page.SeeOther("/basket");
+        basket.SendTo(http);
+        return Page.SeeOther(form["back"] is [{ } back] && IsPath(back) ? back : "/basket");
     }
 
-    private async ValueTask<IResult> Basket(HttpContext http)
+    private async ValueTask<IResult> BasketAsync(HttpContext http)
     {
-        Dictionary<string, long> lines = Read(http);
-        IReadOnlyList<ProductOnSale?> products = await findProduct.FindAsync([.. lines.Keys]);
+        var basket = Basket.Of(http);
+        IReadOnlyList<ProductOnSale?> products = await findProduct.FindAsync([.. basket.ProductIds]);
         (ProductOnSale, long)[] known = [.. products.OfType<ProductOnSale>()
-            .Select(product => (product, lines[product.Id]))];
+            .Select(product => (product, basket.UnitsOf(product.Id)))];
         var model = new BasketModel(known, Guid.NewGuid().ToString(), Site.Of(http), _currency);
         return new Page("Basket", new Pages_Basket { Model = model });
     }
 
-    // A cookie may say anything: lines without a product or a number are left out.
-    private static Dictionary<string, long> Read(HttpContext http)
+    private async ValueTask<IReadOnlyList<ProductCard>> CardsAsync(
+        HttpContext http, IReadOnlyList<CatalogueEntry> entries)
     {
-        var lines = new Dictionary<string, long>(StringComparer.Ordinal);
-        foreach (string line in (http.Request.Cookies[BasketCookie] ?? "").Split('~').Take(MaxLines))
-        {
-            if (line.Split('.') is [var product, var quantity] && Whole(quantity) is { } units)
-                lines[product] = Math.Clamp(units, 0, MaxUnits);
-        }
-
-        return lines;
+        var basket = Basket.Of(http);
+        IReadOnlyList<long?> available = await stock.OfAsync([.. entries.Select(entry => entry.Product.Id)]);
+        return [.. entries.Select((entry, i) =>
+            new ProductCard(entry.Product, available[i], basket.UnitsOf(entry.Product.Id)))];
     }
+
+    // The nearest of the same category. However many products there are, it looks at a few.
+    private IEnumerable<CatalogueEntry> Related(CatalogueEntry entry)
+    {
+        ImmutableSortedSet<CatalogueEntry> all = catalogue.View.InOrder(CatalogueOrder.ById);
+        int place = all.IndexOf(entry);
+        return Enumerable.Range(1, Neighbours).SelectMany(distance => new[] { place + distance, place - distance })
+            .Where(index => index >= 0 && index < all.Count).Select(index => all[index])
+            .Where(other => other.Product.Category == entry.Product.Category && other.Product.Id != entry.Product.Id)
+            .Take(MaxRelated);
+    }
+
+    // A page of this service, and no "//elsewhere".
+    private static bool IsPath(string text) => text is ['/', ..] and not ['/', '/' or '\\', ..]
+        && text.All(static character => character is > ' ' and < '\x7f');
 
     // A text is searched for as it was typed, as the API does. A price that can't be read does not filter.
     private static string? Value(string? text) => string.IsNullOrEmpty(text) ? null : text;
 
     private static long? Cents(MoneyField field, string? text) =>
         field.Read(text ?? "", out long? cents) is null ? cents : null;
-
-    private static long? Whole(string? text) =>
-        long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out long number) ? number : null;
 }
 
 /// <summary>A search in the storefront.</summary>
@@ -133,6 +131,12 @@ internal sealed record Search(
             .Select(part => $"{part.Name}={Uri.EscapeDataString(part.Value!)}"));
     }
 
+    /// <summary>All products of a category.</summary>
+    public static string CategoryUrl(string category) => $"/?category={Uri.EscapeDataString(category)}";
+
+    /// <summary>The same search in another category; in all of them if it is null.</summary>
+    public string InCategory(string? category) => (this with { Category = category }).Url(1);
+
     /// <summary>A price as the form has it.</summary>
     public static string? Price(long? cents) =>
         cents is { } value ? (value / 100m).ToString("0.##", CultureInfo.InvariantCulture) : null;
@@ -140,14 +144,56 @@ internal sealed record Search(
 
 /// <summary>A page of the products that a search found.</summary>
 internal sealed record StoreModel(
-    Search Search, IReadOnlyList<Product> Products, int Total, ShownCategories Categories, bool TakesForms,
+    Search Search, IReadOnlyList<ProductCard> Cards, int Total, ShownCategories Categories, bool TakesForms,
     int PageSize, string Currency)
 {
+    /// <summary>More categories than this are no row of links.</summary>
+    private const int MaxLinks = 12;
+
     public int Pages => Math.Max(1, (Total + PageSize - 1) / PageSize);
+
+    /// <summary>Whether each category has a link.</summary>
+    public bool LinksCategories => Categories.AreAll && Categories.Names.Count is > 1 and <= MaxLinks;
 }
 
-/// <summary>A product, and the currency of its price.</summary>
-internal sealed record ProductModel(Product Product, bool TakesForms, string Currency);
+/// <summary>A product as the storefront shows it.</summary>
+/// <param name="Product">The product.</param>
+/// <param name="Available">Units that can be sold; null if that is not known.</param>
+/// <param name="Chosen">Units that are in the client's basket.</param>
+internal sealed record ProductCard(Product Product, long? Available, long Chosen)
+{
+    public bool IsSoldOut => Available == 0;
+
+    public string Stock => Available switch
+    {
+        null => "",
+        0 => "Sold out",
+        < ShownStock.Few => $"Only {Available} left",
+        _ => "In stock",
+    };
+
+    public string StockClass => Available switch
+    {
+        null => "",
+        0 => "stock out",
+        < ShownStock.Few => "stock low",
+        _ => "stock",
+    };
+}
+
+/// <summary>A product among others.</summary>
+/// <param name="Card">The product.</param>
+/// <param name="Back">The page that the client comes back to after it has put the product into its basket.</param>
+/// <param name="TakesForms">Whether the client may put it there.</param>
+/// <param name="Currency">The currency of its price.</param>
+internal sealed record CardModel(ProductCard Card, string Back, bool TakesForms, string Currency);
+
+/// <summary>A product, and others of its category.</summary>
+internal sealed record ProductModel(
+    ProductCard Card, IReadOnlyList<ProductCard> Related, Site Site, string Currency)
+{
+    public Product Product => Card.Product;
+}
 
 /// <summary>The lines of a basket.</summary>
 internal sealed record BasketModel(

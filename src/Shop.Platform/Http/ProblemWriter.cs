@@ -25,8 +25,13 @@ internal static class ProblemWriter
         AcceptHeader.Vary(response.Headers);
         if (AcceptHeader.PrefersHtml(http.Request.Headers))
         {
+            HttpRequest request = http.Request;
+            bool mayHelp = HttpMethods.IsGet(request.Method) && problem.Status is 429 or >= 500;
             Page.WriteError(http, new ErrorModel(
-                problem.Status, problem.Error, problem.Errors?.All ?? [], problem.RetryAfterSeconds, traceId));
+                problem.Status, problem.Error, problem.Errors?.All ?? [], problem.RetryAfterSeconds, traceId)
+            {
+                Again = mayHelp ? $"{request.PathBase}{request.Path}{request.QueryString}" : null,
+            });
             return;
         }
 

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Text;
+using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
 using Shop.Platform.Http;
 
@@ -18,6 +19,13 @@ internal sealed class DemoTraffic(IEnumerable<ModuleListener> listeners, TimePro
 
     /// <summary>Requests under way at most: a shop that is slow is not asked for more.</summary>
     private const int MaxUnderWay = 100;
+
+    /// <summary>
+    /// The header by which the traffic's own requests are known, and its value, which nobody else knows.
+    /// </summary>
+    private const string MarkHeader = "X-Demo-Traffic";
+
+    private static readonly string Mark = $"{Guid.NewGuid()}";
 
     private static readonly TimeSpan Tick = TimeSpan.FromMilliseconds(20);
 
@@ -48,12 +56,16 @@ internal sealed class DemoTraffic(IEnumerable<ModuleListener> listeners, TimePro
             // There is one loop at most, whoever starts at the same time; the rate is all that a further start changes.
             _rate = rate;
             if (_stop is not null) return;
+            _log.LogInformation("Demo traffic has begun; what is refused to it has no line here");
             _stop = new CancellationTokenSource();
             CancellationToken stop = _stop.Token;
             Task run = Task.Run(() => RunAsync(authorization, stop), CancellationToken.None);
             _running = _running.IsCompleted ? run : Task.WhenAll(_running, run);
         }
     }
+
+    /// <summary>Whether a request is one of this traffic's own.</summary>
+    public static bool Sent(HttpRequest request) => request.Headers[MarkHeader] == Mark;
 
     /// <summary>Stops.</summary>
     public void Stop()
@@ -80,6 +92,7 @@ internal sealed class DemoTraffic(IEnumerable<ModuleListener> listeners, TimePro
         // The request that starts the traffic ends; each request of the traffic begins a trace of its own.
         Activity.Current = null;
         using var client = new HttpClient();
+        client.DefaultRequestHeaders.Add(MarkHeader, Mark);
         if (authorization is not null)
             client.DefaultRequestHeaders.TryAddWithoutValidation("Authorization", authorization);
         using var timer = new PeriodicTimer(Tick, clock);

@@ -1,3 +1,4 @@
+using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
 using Shop.Platform.Faults;
 using Shop.Platform.Http;
@@ -36,7 +37,7 @@ public sealed record ModuleIdentity(string Name, string Service, string Title, s
     public string NavigationTitle { get; init; } = Title;
 
     /// <summary>Pages of its own that its navigation leads to, beside its home page.</summary>
-    public IReadOnlyList<(string Title, string Path)> NavigationPages { get; init; } = [];
+    public IReadOnlyList<NavigationPage> NavigationPages { get; init; } = [];
 
     /// <summary>Whether pages of other modules have forms that are posted to this one.</summary>
     public bool AcceptsFormsOfOtherModules { get; init; }
@@ -47,3 +48,9 @@ public sealed record ModuleIdentity(string Name, string Service, string Title, s
     /// <summary>Labels whose values are items of the shop: the console leaves series with such a label out.</summary>
     public IReadOnlyList<string> ItemLabels { get; init; } = [];
 }
+
+/// <summary>A page that the navigation of a module leads to.</summary>
+/// <param name="Title">Its name there.</param>
+/// <param name="Path">Where it is.</param>
+/// <param name="Count">How many things a client has in it: the navigation shows the number if there are any.</param>
+public sealed record NavigationPage(string Title, string Path, Func<HttpContext, long>? Count = null);

@@ -21,12 +21,18 @@ internal sealed class Assets
     public Assets()
     {
         Add("shop.css", "text/css; charset=utf-8");
+        Add("store.css", "text/css; charset=utf-8");
         Add("shop.js", "text/javascript; charset=utf-8");
+        Add("store.js", "text/javascript; charset=utf-8");
         Add("shop.svg", "image/svg+xml");
+        Add("pictures.svg", "image/svg+xml");
     }
 
     /// <summary>Where a file is.</summary>
     public string Url(string file) => _urls[file];
+
+    /// <summary>Where the drawings of products are.</summary>
+    public static string PicturesUrl { get; } = $"/assets/{NameOf("pictures.svg")}";
 
     /// <summary>Answers <c>/assets/{file}</c>.</summary>
     public ValueTask<IResult> Find(HttpContext http)
@@ -41,10 +47,13 @@ internal sealed class Assets
         using Stream resource = typeof(Assets).Assembly.GetManifestResourceStream(file)!;
         byte[] bytes = new byte[resource.Length];
         resource.ReadExactly(bytes);
-        string name = $"{Path.GetFileNameWithoutExtension(file)}.{Version}{Path.GetExtension(file)}";
+        string name = NameOf(file);
         _byUrlName[name] = new Asset(bytes, contentType);
         _urls[file] = $"/assets/{name}";
     }
+
+    private static string NameOf(string file) =>
+        $"{Path.GetFileNameWithoutExtension(file)}.{Version}{Path.GetExtension(file)}";
 
     private sealed class Asset(byte[] bytes, string contentType) : IResult
     {

@@ -28,9 +28,7 @@ public sealed class Page(string title, RazorSlice body) : IResult
 
     /// <summary>The page that a browser gets instead of a problem.</summary>
     internal static void WriteError(HttpContext http, ErrorModel error) =>
-        new Page(ReasonPhrases.GetReasonPhrase(error.Status),
-            new Pages_Error { Model = error })
-        { Status = error.Status }.Write(http);
+        new Page(error.Title, new Pages_Error { Model = error }) { Status = error.Status }.Write(http);
 
     private void Write(HttpContext http)
     {
@@ -39,6 +37,7 @@ public sealed class Page(string title, RazorSlice body) : IResult
         Write(http, new Frame(title, body, module.Identity, Site.Of(http), assets)
         {
             Trouble = [.. module.Faults.Runs.Select(run => run.ToString())],
+            Counts = [.. module.Identity.NavigationPages.Select(page => page.Count?.Invoke(http) ?? 0)],
         }, Status);
     }
 
@@ -85,8 +84,26 @@ internal sealed record Frame(string Title, RazorSlice Body, ModuleIdentity? Modu
 {
     /// <summary>The faults that run, in words.</summary>
     public IReadOnlyList<string> Trouble { get; init; } = [];
+
+    /// <summary>How many things the client has in each page of the module's navigation.</summary>
+    public IReadOnlyList<long> Counts { get; init; } = [];
 }
 
 /// <summary>What went wrong, for a person.</summary>
 internal sealed record ErrorModel(int Status, string Error, IReadOnlyList<(string Path, string Message)> Errors,
-    int? RetryAfterSeconds, string TraceId);
+    int? RetryAfterSeconds, string TraceId)
+{
+    /// <summary>The address that may be asked again with another result; null if that would help nobody.</summary>
+    public string? Again { get; init; }
+
+    /// <summary>The status in the words of a shop.</summary>
+    public string Title => Status switch
+    {
+        StatusCodes.Status400BadRequest => "That can't be asked for so",
+        StatusCodes.Status404NotFound => "There is nothing here",
+        StatusCodes.Status429TooManyRequests => "Too many at once",
+        StatusCodes.Status500InternalServerError => "Something broke",
+        StatusCodes.Status503ServiceUnavailable => "Not at the moment",
+        _ => ReasonPhrases.GetReasonPhrase(Status),
+    };
+}

@@ -16,6 +16,11 @@ public interface IInventory
     /// </summary>
     Task RetireAsync(IReadOnlyList<string> productIds);
 
+    /// <summary>How many units of products can be sold at this moment.</summary>
+    /// <param name="productIds">The products.</param>
+    /// <returns>One number for each product, in the same order; null for what is unknown.</returns>
+    ValueTask<IReadOnlyList<long?>> AvailableAsync(IReadOnlyList<string> productIds);
+
     /// <summary>Holds every line for an order, or none.</summary>
     /// <param name="id">The reservation's id: the caller's own, so that it can be released even if the answer is
     /// lost.</param>

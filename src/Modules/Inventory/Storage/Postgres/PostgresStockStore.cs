@@ -136,6 +136,15 @@ internal sealed class PostgresStockStore : IStockStore
         return rows.Count == 0 ? null : rows[0];
     }
 
+    public async ValueTask<IReadOnlyList<StockLevel?>> FindAsync(
+        IReadOnlyList<string> productIds, CancellationToken end)
+    {
+        List<StockLevel> rows = await _database.RowsAsync($"{Levels} WHERE product_id = ANY($1)", StockLedger.Level,
+            end, PostgresTransaction.Parameter(productIds.ToArray()));
+        var found = rows.ToDictionary(stock => stock.ProductId, StringComparer.Ordinal);
+        return [.. productIds.Select(id => found.TryGetValue(id, out StockLevel stock) ? stock : (StockLevel?)null)];
+    }
+
     public async ValueTask<(PageOf<StockLevel> Page, RowTotal Total)> ListAsync(
         long? maxLevel, string? after, int limit, CancellationToken end)
     {

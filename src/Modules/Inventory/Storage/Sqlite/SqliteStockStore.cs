@@ -92,6 +92,9 @@ internal sealed class SqliteStockStore : IStockStore
     public ValueTask<StockLevel?> FindAsync(string productId, CancellationToken end) =>
         ValueTask.FromResult(Levels.Find(productId));
 
+    public ValueTask<IReadOnlyList<StockLevel?>> FindAsync(IReadOnlyList<string> productIds, CancellationToken end) =>
+        ValueTask.FromResult<IReadOnlyList<StockLevel?>>([.. productIds.Select(Levels.Find)]);
+
     public ValueTask<(PageOf<StockLevel> Page, RowTotal Total)> ListAsync(
         long? maxLevel, string? after, int limit, CancellationToken end) => ReadAsync(connection =>
     {

@@ -1,0 +1,59 @@
+using System.Globalization;
+using Microsoft.AspNetCore.Http;
+
+namespace Shop.Products;
+
+/// <summary>What a customer has chosen. It is a cookie, so it survives a reload and needs no account.</summary>
+internal sealed class Basket
+{
+    private const string Cookie = "basket";
+    private const int MaxLines = 50;
+    private const long MaxUnits = 10_000;
+
+    private readonly Dictionary<string, long> _lines = new(StringComparer.Ordinal);
+
+    /// <summary>Products that are chosen, by their ids.</summary>
+    public IReadOnlyCollection<string> ProductIds => _lines.Keys;
+
+    /// <summary>Units of all products together.</summary>
+    public long Units => _lines.Values.Sum();
+
+    /// <summary>The basket of a client. A cookie may say anything: lines without a product or a number are left
+    /// out.</summary>
+    public static Basket Of(HttpContext http)
+    {
+        var basket = new Basket();
+        foreach (string line in (http.Request.Cookies[Cookie] ?? "").Split('~').Take(MaxLines))
+        {
+            if (line.Split('.') is [var product, var quantity] && Whole(quantity) is { } units)
+                basket.Set(product, units);
+        }
+
+        return basket;
+    }
+
+    /// <summary>A whole number as a form or a cookie has it.</summary>
+    public static long? Whole(string? text) =>
+        long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out long number) ? number : null;
+
+    /// <summary>Units of a product.</summary>
+    public long UnitsOf(string productId) => _lines.GetValueOrDefault(productId);
+
+    /// <summary>Sets the units of a product; with 0 the product is out.</summary>
+    public void Set(string productId, long units)
+    {
+        if (units > 0) _lines[productId] = Math.Min(units, MaxUnits);
+        else _lines.Remove(productId);
+    }
+
+    /// <summary>Gives the client the basket as it is now.</summary>
+    public void SendTo(HttpContext http) => http.Response.Cookies.Append(
+        Cookie, string.Join('~', _lines.Take(MaxLines).Select(line => $"{line.Key}.{line.Value}")), new CookieOptions
+        {
+            HttpOnly = true,
+            SameSite = SameSiteMode.Lax,
+            MaxAge = TimeSpan.FromDays(30),
+            IsEssential = true,
+            Secure = http.Request.IsHttps,
+        });
+}

@@ -27,6 +27,9 @@ internal sealed record Verb(string Name, string Arguments, string Does, Func<str
         new("accept", "[settings]", "accepts data whose files disagree, as it is", FileVerbs.AcceptAsync),
         new("compact", "[settings]", "writes the data of a stopped shop anew, so that its files can shrink",
             FileVerbs.CompactAsync),
+        new("fault", $"{FaultVerb.Arguments} [settings]",
+            "lists the faults that a running shop can make, starts or ends one, or plays a scenario",
+            FaultVerb.RunAsync),
         new("key", "", "makes a key for clients, and its hash for Shop:ApiKeys or Shop:MetricsKey", KeyVerb.RunAsync),
     ];
 

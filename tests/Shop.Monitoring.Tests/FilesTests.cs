@@ -23,7 +23,7 @@ internal sealed class FilesTests
             Assert.That(panels.Select(panel => (int)panel!["id"]!), Is.EqualTo(Enumerable.Range(1, panels.Count)), "ids in order");
             Assert.That(panels.Select(panel => (string)panel!["title"]!), Is.Unique);
             Assert.That(dashboard["templating"]!["list"]!.AsArray().Select(variable => (string)variable!["name"]!), Has.Some.EqualTo("datasource"));
-            Assert.That(dashboard["annotations"]!["list"]!.AsArray().Select(annotation => (string)annotation!["name"]!), Is.SupersetOf(new[] { "Restarts", "Firing alerts" }));
+            Assert.That(dashboard["annotations"]!["list"]!.AsArray().Select(annotation => (string)annotation!["name"]!), Is.EquivalentTo(new[] { "Restarts", "Firing alerts", "Trouble on demand" }));
             Assert.That(dashboard["links"]!.AsArray(), Is.Not.Empty);
         });
     }

@@ -78,6 +78,17 @@ internal sealed partial class PanelTests
     }
 
     [Test]
+    public async Task Given_a_fault_that_runs_and_others_that_do_not_when_annotations_ask_then_it_alone_is_marked_once()
+    {
+        foreach (JsonNode dashboard in Dashboards.All.Values)
+        {
+            JsonNode marks = dashboard["annotations"]!["list"]!.AsArray().Single(annotation => (string)annotation!["name"]! == "Trouble on demand")!;
+            JsonArray result = await QueryAsync(_busy, "query", new() { ["query"] = (string)marks["expr"]!, ["time"] = $"{_now}" });
+            Assert.That(Legend((string)marks["titleFormat"]!, result.Single()!["metric"]!), Is.EqualTo("slow_commits"));
+        }
+    }
+
+    [Test]
     public async Task Given_alerts_that_fire_and_that_are_pending_when_annotations_ask_then_those_that_fire_are_marked_without_Watchdog()
     {
         foreach (JsonNode dashboard in Dashboards.All.Values)

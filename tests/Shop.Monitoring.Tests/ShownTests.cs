@@ -144,7 +144,8 @@ internal sealed partial class ShownTests
             {
                 string state = $"{annotation["enable"]} {annotation["hide"]} {annotation["datasource"]!["uid"]} {annotation["step"]}";
                 Assert.That(state, Is.EqualTo("true false ${datasource} 15s"), name);
-                Assert.That((string)annotation["iconColor"]!, Is.EqualTo((string)annotation["name"]! == "Restarts" ? "purple" : "red"));
+                string colour = (string)annotation["name"]! switch { "Restarts" => "purple", "Trouble on demand" => "orange", _ => "red" };
+                Assert.That((string)annotation["iconColor"]!, Is.EqualTo(colour));
             }
         }
     }

@@ -20,7 +20,8 @@ internal sealed class PostgresLifetime(IEnumerable<IShopModule> modules, IServic
             var context = services.GetRequiredKeyedService<ModuleContext>(module.Identity.Name);
             _open.Add(context);
             await context.Postgres.OpenAsync(
-                module.GetType().Assembly, context.Metrics, context.Registry, cancellationToken);
+                module.GetType().Assembly, context.Metrics, context.Registry, context.Faults.Commits,
+                cancellationToken);
             _ = new BooksMetrics(context, _books);
         }
     }

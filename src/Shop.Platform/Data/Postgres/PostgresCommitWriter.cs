@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using Microsoft.Extensions.Logging;
 using Npgsql;
+using Shop.Platform.Faults;
 
 namespace Shop.Platform.Data.Postgres;
 
@@ -20,9 +21,10 @@ public sealed class PostgresCommitWriter
     private long _commits;
 
     internal PostgresCommitWriter(
-        string module, NpgsqlDataSource source, ShopSettings settings, DatabaseMetrics metrics, ILogger log)
+        string module, NpgsqlDataSource source, ShopSettings settings, DatabaseMetrics metrics, CommitFaults faults,
+        ILogger log)
     {
-        (Module, Source, Settings, Metrics, Log) = (module, source, settings, metrics, log);
+        (Module, Source, Settings, Metrics, Faults, Log) = (module, source, settings, metrics, faults, log);
         _singles = Open(new SingleWrites(), batchLimit: 1);
     }
 
@@ -33,6 +35,8 @@ public sealed class PostgresCommitWriter
     internal ShopSettings Settings { get; }
 
     internal DatabaseMetrics Metrics { get; }
+
+    internal CommitFaults Faults { get; }
 
     internal ILogger Log { get; }
 

@@ -2,6 +2,7 @@ using System.Reflection;
 using Microsoft.Extensions.Logging;
 using Npgsql;
 using Prometheus;
+using Shop.Platform.Faults;
 
 namespace Shop.Platform.Data.Postgres;
 
@@ -117,10 +118,12 @@ public sealed class PostgresDatabase : IModuleDatabase, IAsyncDisposable
     /// <param name="migrations">The assembly whose embedded <c>Postgres/Migrations/*.sql</c> make the schema.</param>
     /// <param name="metrics">Makes the database's metrics.</param>
     /// <param name="registry">The registry that they are collected with.</param>
+    /// <param name="faults">Trouble in the commits.</param>
     /// <param name="end">Ends the wait.</param>
     /// <exception cref="ShopStartException">The database can't be used.</exception>
     internal async Task OpenAsync(
-        Assembly migrations, IMetricFactory metrics, CollectorRegistry registry, CancellationToken end)
+        Assembly migrations, IMetricFactory metrics, CollectorRegistry registry, CommitFaults faults,
+        CancellationToken end)
     {
         var builder = new NpgsqlSlimDataSourceBuilder(Address);
         builder.EnableArrays();
@@ -143,7 +146,7 @@ public sealed class PostgresDatabase : IModuleDatabase, IAsyncDisposable
         }
 
         var databaseMetrics = new DatabaseMetrics(metrics, _settings.WriteQueueLimit);
-        _writes = new PostgresCommitWriter(Schema, _source, _settings, databaseMetrics, _log);
+        _writes = new PostgresCommitWriter(Schema, _source, _settings, databaseMetrics, faults, _log);
         _keys = new PostgresIdempotencyKeys(this);
         registry.AddBeforeCollectCallback(() => databaseMetrics.Refresh(_writes.Depth, 0, 0, 0));
     }

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using System.Threading.Channels;
 using Npgsql;
+using Shop.Platform.Faults;
 using Shop.Platform.Telemetry;
 
 namespace Shop.Platform.Data.Postgres;
@@ -100,10 +101,11 @@ public sealed class PostgresWriteQueue<TWrite, TAnswer> : IPostgresQueue
         using var attempts = new BatchAttempts(_writer, batch[0].QueuedAt);
         try
         {
+            await _writer.Faults.BeforeCommitAsync();
             await MakeAsync(attempts, batch);
         }
         catch (Exception exception) when (batch.Count > 1 && !attempts.IsInDoubt
-            && !PostgresError.IsTransient(exception) && exception is not OperationCanceledException)
+            && !PostgresError.IsTransient(exception) && exception is not (OperationCanceledException or FaultException))
         {
             // To find the write that fails: its neighbours can be made.
             foreach (TWrite write in batch) await CommitAsync([write]);
@@ -187,6 +189,7 @@ public sealed class PostgresWriteQueue<TWrite, TAnswer> : IPostgresQueue
 
     private Exception Failure(BatchAttempts attempts, Exception exception)
     {
+        if (exception is FaultException) return new StoreUnavailableException(_writer.Module, exception);
         if (exception is not (NpgsqlException or TimeoutException or OperationCanceledException)) return exception;
         return attempts.HasBegun
             ? new StoreUnavailableException(_writer.Module, exception)

@@ -81,6 +81,8 @@ public sealed class PostgresDatabase : IModuleDatabase, IAsyncDisposable
             catch (Exception exception) when (exception is NpgsqlException or TimeoutException)
             {
                 end.ThrowIfCancellationRequested();
+                // Where one connection is dead, the others that are idle most likely are, too.
+                if (PostgresError.IsConnectionLost(exception)) Source.Clear();
                 if (attempt < MaxReads && exception is not PostgresException { IsTransient: false }
                     && exception.InnerException is not TimeoutException) continue;
                 throw new StoreUnreadableException(Schema, exception);

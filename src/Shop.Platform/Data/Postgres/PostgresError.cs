@@ -22,6 +22,15 @@ internal static class PostgresError
         _ => false,
     };
 
+    /// <summary>Whether the server has ended, or the way to it: more than one connection may be dead.</summary>
+    public static bool IsConnectionLost(Exception exception) => exception switch
+    {
+        PostgresException postgres => postgres.SqlState
+            is PostgresErrorCodes.AdminShutdown or PostgresErrorCodes.CrashShutdown,
+        NpgsqlException => exception.InnerException is not TimeoutException,
+        _ => false,
+    };
+
     /// <summary>Whether the batch's id is in use: an earlier attempt at it was committed.</summary>
     public static bool IsSameBatch(PostgresException exception) =>
         exception is { SqlState: PostgresErrorCodes.UniqueViolation, ConstraintName: "batches_pkey" };

@@ -35,16 +35,17 @@ internal sealed class ChangeStatuses(PostgresIdempotencyKeys keys)
     {
         DateTime latest = writes.Max(static write => write.Now);
         string[] ids = [.. writes.Select(static write => write.Id).Distinct(StringComparer.Ordinal)];
-        keys.AddFind(transaction, writes.Select(static write => write.Key), latest);
+        // First the orders: if an equal request has just changed an order that is read, its key is found.
         transaction.Add(OrderQueries.SelectByIds, PostgresTransaction.Parameter(ids));
+        keys.AddFind(transaction, writes.Select(static write => write.Key), latest);
         KeptAnswers kept;
         Dictionary<string, StoredOrder> orders;
         await using (NpgsqlDataReader reader = await transaction.ReadAsync(end))
         {
-            kept = await keys.ReadKeptAsync(reader, end);
-            await reader.NextResultAsync(end);
             orders = (await OrderQueries.ReadOrdersAsync(reader, end))
                 .ToDictionary(static stored => stored.Order.Id, StringComparer.Ordinal);
+            await reader.NextResultAsync(end);
+            kept = await keys.ReadKeptAsync(reader, end);
         }
 
         var batch = new Batch(kept, orders);

@@ -171,7 +171,7 @@ internal sealed class OrderQueries(PostgresDatabase database)
         }
 
         List<long> counted = await database.RowsAsync($"""
-            SELECT count(*) FROM (SELECT 1 FROM orders o WHERE o.seq < $4 {Conditions(filter)} LIMIT $5) some
+            SELECT count(*) FROM (SELECT 1 FROM orders o WHERE o.seq < $4 {Conditions(filter)} LIMIT $5) AS counted
             """, static row => row.GetInt64(0), end, Parameters(filter, long.MaxValue, Paging.MaxCounted + 1));
         return counted[0] > Paging.MaxCounted
             ? new RowTotal(Paging.MaxCounted, IsExact: false)

@@ -139,15 +139,11 @@ internal sealed class PostgresProductStore(ModuleContext module, Catalogue catal
         DateTime now = module.Now();
         ProductResult result = await _database.Writes.RunAsync(async (transaction, end) =>
         {
-            if (key is not null && await FindAsync(transaction, key, now, end) is { } kept)
-            {
-                if (!kept.IsSame) return new ProductResult(ProductOutcome.KeyReused);
-                return new ProductResult(ProductOutcome.Replayed,
-                    kept.Answer.Length > 0 ? CatalogueEntry.Of(kept.Answer) : null);
-            }
-
+            if (await ReplayAsync(transaction, key, now, end) is { } replayed) return replayed;
             ProductResult changed = await change(transaction, now, end);
-            if (changed.Outcome != ProductOutcome.Done) return changed;
+            // An equal request may have been made while this one waited for the product.
+            if (changed.Outcome != ProductOutcome.Done)
+                return await ReplayAsync(transaction, key, now, end) ?? changed;
             _feed.AddNote(transaction, id ?? changed.Entry!.Product.Id);
             if (key is null) return changed;
             string answer = changed.Entry is { } entry ? Encoding.UTF8.GetString(entry.Json) : "";
@@ -159,11 +155,16 @@ internal sealed class PostgresProductStore(ModuleContext module, Catalogue catal
         return result;
     }
 
-    private async Task<KeptAnswer?> FindAsync(
-        PostgresTransaction transaction, IdempotencyKey key, DateTime now, CancellationToken end)
+    /// <summary>The answer that is kept for a key; null if there is none.</summary>
+    private async Task<ProductResult?> ReplayAsync(
+        PostgresTransaction transaction, IdempotencyKey? key, DateTime now, CancellationToken end)
     {
+        if (key is null) return null;
         _database.Keys.AddFind(transaction, [key], now);
         await using NpgsqlDataReader reader = await transaction.ReadAsync(end);
-        return (await _database.Keys.ReadKeptAsync(reader, end)).Of(key);
+        if ((await _database.Keys.ReadKeptAsync(reader, end)).Of(key) is not { } kept) return null;
+        if (!kept.IsSame) return new ProductResult(ProductOutcome.KeyReused);
+        bool hasEntry = kept.Answer.Length > 0;
+        return new ProductResult(ProductOutcome.Replayed, hasEntry ? CatalogueEntry.Of(kept.Answer) : null);
     }
 }

@@ -25,6 +25,21 @@ internal sealed class InventoryContractTests(Engine engine) : EngineFixture(engi
     }
 
     [Test]
+    public async Task Given_stock_of_some_products_then_storefront_shows_what_can_be_sold_and_the_stock_is_found_by_name()
+    {
+        string name = $"Lantern {Guid.NewGuid()}";
+        string[] ids = new string[3];
+        for (int i = 0; i < ids.Length; i++)
+            ids[i] = (string)(await Shop.Products.PostAsync("/products", new { name, price = 1, category = "Lanterns", initial_stock = 5 * i })).Json!["id"]!;
+        await Shop.OrderAsync(ids[1], 1);
+        string cards = await HtmlAsync(Shop.Products, $"/?q={Uri.EscapeDataString(name)}");
+        Assert.That(ids.Select(id => cards[cards.IndexOf($"id=\"{id}\"", StringComparison.Ordinal)..].Split("class=\"stock")[1].Split('<')[0]),
+            Is.EqualTo(new[] { " out\">Sold out", " low\">Only 4 left", "\">In stock" }));
+        string stock = await HtmlAsync(Shop.Inventory, $"/?product_id={Uri.EscapeDataString(name.ToUpperInvariant())}");
+        Assert.That(ids.Select(id => stock.Contains($"/stock/{id}\"", StringComparison.Ordinal)), Is.All.True);
+    }
+
+    [Test]
     public async Task Given_units_that_orders_hold_when_more_than_the_rest_should_go_then_409_and_nothing_changes()
     {
         string product = await Shop.ProductAsync(stock: 10);
@@ -123,5 +138,12 @@ internal sealed class InventoryContractTests(Engine engine) : EngineFixture(engi
         }
 
         Assert.That(seen, Is.EqualTo(["prod_190", "prod_191", "prod_192", "prod_193", "prod_194"]));
+    }
+
+    private static async Task<string> HtmlAsync(HttpClient client, string path)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Get, path) { Headers = { { "Accept", "text/html" } } };
+        using HttpResponseMessage answer = await client.SendAsync(request);
+        return await answer.Content.ReadAsStringAsync();
     }
 }

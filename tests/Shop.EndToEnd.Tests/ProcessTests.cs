@@ -205,6 +205,39 @@ internal sealed class ProcessTests
     }
 
     [Test]
+    public async Task Given_a_start_then_the_log_names_the_storefront_the_boards_and_the_console_of_each()
+    {
+        using ShopProcess shop = await ShopProcess.StartAsync(_directory);
+        shop.Signal(15);
+        await shop.ExitAsync();
+        foreach ((string page, HttpClient client) in new[] { ("Storefront", shop.Products), ("Orders", shop.Orders), ("Stock", shop.Inventory) })
+        {
+            string address = client.BaseAddress!.GetLeftPart(UriPartial.Authority);
+            Assert.That(shop.Log, Does.Match($"{page} +[a-z]+-service +{address}  console {address}/live  docs {address}/docs  metrics {address}/metrics"));
+        }
+    }
+
+    [Test]
+    public async Task Given_demo_traffic_then_what_is_refused_to_it_has_no_line_in_the_log_but_what_is_refused_to_others_has()
+    {
+        using ShopProcess shop = await ShopProcess.StartAsync(_directory);
+        using var start = new HttpRequestMessage(HttpMethod.Post, "/live/traffic")
+        {
+            Content = new FormUrlEncodedContent([KeyValuePair.Create("action", "start"), KeyValuePair.Create("rate", "500")]),
+            Headers = { { "Origin", shop.Products.BaseAddress!.GetLeftPart(UriPartial.Authority) } },
+        };
+        using HttpResponseMessage started = await shop.Products.SendAsync(start);
+        Assert.That(started.IsSuccessStatusCode, await started.Content.ReadAsStringAsync());
+        while ((await Exposition.OfAsync(shop.Products))["""http_requests_by_status_code_total{code="404"}"""] < 5) await Task.Delay(20);
+        // Whoever makes the header up is not taken for it.
+        await shop.Products.SendJsonAsync(HttpMethod.Get, "/products/forged", null, ("X-Demo-Traffic", $"{Guid.NewGuid()}"));
+        shop.Signal(15);
+        await shop.ExitAsync();
+        Assert.That(shop.Log.Split('\n').Count(line => line.Contains("answered 404", StringComparison.Ordinal)), Is.EqualTo(1), shop.Log);
+        Assert.That(shop.Log, Does.Contain("/products/forged answered 404").And.Contain("Demo traffic has begun"));
+    }
+
+    [Test]
     public async Task Given_a_thousand_clients_that_go_away_in_the_middle_of_a_body_then_the_log_has_no_line_of_the_servers()
     {
         using ShopProcess shop = await ShopProcess.StartAsync(_directory);

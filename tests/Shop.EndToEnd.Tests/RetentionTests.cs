@@ -1,6 +1,8 @@
+using System.Data.Common;
 using System.Text.Json.Nodes;
 using Microsoft.Data.Sqlite;
 using Microsoft.Extensions.DependencyInjection;
+using Npgsql;
 
 namespace Shop.EndToEnd.Tests;
 
@@ -118,7 +120,7 @@ internal sealed class RetentionTests(Engine engine) : EngineFixture(engine)
     private async Task BooksAgreeAsync()
     {
         await _shop.CloseAsync();
-        await BooksAgreeAsync(_shop.DataDirectory);
+        if (Current == Engine.Sqlite) await BooksAgreeAsync(_shop.DataDirectory); // the verb reads files
     }
 
     private async Task StepsAsync(string id, params string[] steps)
@@ -156,10 +158,10 @@ internal sealed class RetentionTests(Engine engine) : EngineFixture(engine)
 
     private List<object[]> Rows(string sql)
     {
-        using SqliteConnection connection = OpenOrders();
-        using SqliteCommand command = connection.CreateCommand();
+        using DbConnection connection = OpenOrders();
+        using DbCommand command = connection.CreateCommand();
         command.CommandText = sql;
-        using SqliteDataReader reader = command.ExecuteReader();
+        using DbDataReader reader = command.ExecuteReader();
         var rows = new List<object[]>();
         while (reader.Read())
         {
@@ -173,16 +175,24 @@ internal sealed class RetentionTests(Engine engine) : EngineFixture(engine)
 
     private void Insert(object[] key)
     {
-        using SqliteConnection connection = OpenOrders();
-        using SqliteCommand command = connection.CreateCommand();
-        command.CommandText = "INSERT OR REPLACE INTO idempotency_keys VALUES (@0, @1, @2, @3)";
-        for (int i = 0; i < key.Length; i++) command.Parameters.AddWithValue($"@{i}", key[i]);
+        using DbConnection connection = OpenOrders();
+        using DbCommand command = connection.CreateCommand();
+        command.CommandText = "INSERT INTO idempotency_keys VALUES (@a, @b, @c, @d) ON CONFLICT DO NOTHING";
+        foreach ((string name, object value) in new[] { "a", "b", "c", "d" }.Zip(key))
+        {
+            DbParameter parameter = command.CreateParameter();
+            (parameter.ParameterName, parameter.Value) = (name, value);
+            command.Parameters.Add(parameter);
+        }
+
         command.ExecuteNonQuery();
     }
 
-    private SqliteConnection OpenOrders()
+    private DbConnection OpenOrders()
     {
-        var connection = new SqliteConnection($"Data Source={Path.Combine(_shop.DataDirectory, "orders.db")};Pooling=False");
+        DbConnection connection = Current == Engine.Postgres
+            ? new NpgsqlConnection(PostgresCluster.Shared.DatabaseOf(_shop.DataDirectory) + ";Pooling=false;Search Path=orders")
+            : new SqliteConnection($"Data Source={Path.Combine(_shop.DataDirectory, "orders.db")};Pooling=False");
         connection.Open();
         return connection;
     }

@@ -1,5 +1,6 @@
 using Shop.Inventory.Contracts;
 using Shop.Orders.Storage.Sqlite;
+using Shop.Platform.Data;
 using Shop.Platform.Data.Sqlite;
 using Shop.Testing;
 

@@ -1,5 +1,6 @@
 using CsCheck;
 using Shop.Inventory.Contracts;
+using Shop.Orders.Storage.Postgres;
 using Shop.Orders.Storage.Sqlite;
 using Shop.Platform.Requests;
 using Shop.Testing;
@@ -16,7 +17,18 @@ internal sealed class OrderListTests
     public async Task Given_orders_of_several_runs_then_every_list_and_count_is_what_a_model_says()
     {
         using var files = new ModuleFiles(new OrdersModule());
-        var store = new SqliteOrderStore(files.Context.Database, files.Context.Settings);
+        await ListsAreRightAsync(new SqliteOrderStore(files.Context.Database, files.Context.Settings));
+    }
+
+    [Test]
+    public async Task Given_orders_in_PostgreSQL_then_every_list_and_count_is_what_a_model_says()
+    {
+        await using ModuleSchema schema = await ModuleSchema.OpenAsync(new OrdersModule());
+        await ListsAreRightAsync(new PostgresOrderStore(schema.Context.Postgres, schema.Context.Log));
+    }
+
+    private static async Task ListsAreRightAsync(IOrderStore store)
+    {
         Assert.That(await store.ListNewestAsync(new OrderFilter(), 10, default), Is.Empty);
         List<Order> placed = [];
         // Around the ends of runs, and far from them.
@@ -49,14 +61,14 @@ internal sealed class OrderListTests
     private static Order Numbered(int number) => new($"o{number}", $"c{number % 7}", OrderStatus.Created, 300, 0, 0,
         [new OrderLine($"p{number % 5}", "P", 1, 100), new OrderLine($"p{number % 3}", "P", 2, 100)]);
 
-    private static async Task PlaceAsync(SqliteOrderStore store, List<Order> placed, int orders)
+    private static async Task PlaceAsync(IOrderStore store, List<Order> placed, int orders)
     {
         Order[] next = [.. Enumerable.Range(placed.Count, orders).Select(Numbered)];
         await Task.WhenAll(next.Select(order => store.PlaceAsync(order, new ReservationId(order.Id, 0), null, null).AsTask()));
         placed.AddRange(next);
     }
 
-    private static void Check(SqliteOrderStore store, List<Order> placed)
+    private static void Check(IOrderStore store, List<Order> placed)
     {
         Gen<string?> customers = Gen.Int[-3, 7].Select(n => n < 0 ? null : $"c{n}");
         Gen<string?> products = Gen.Int[-3, 5].Select(n => n < 0 ? null : $"p{n}");
@@ -76,7 +88,7 @@ internal sealed class OrderListTests
     }
 
     private static bool IsPage(
-        SqliteOrderStore store, OrderFilter filter, long? cursor, int limit, (long Seq, Order Order)[] wanted, int total)
+        IOrderStore store, OrderFilter filter, long? cursor, int limit, (long Seq, Order Order)[] wanted, int total)
     {
         OrderPage page = store.ListAsync(filter, cursor, limit, default).AsTask().GetAwaiter().GetResult();
         return page.Orders.Select(order => order.Id).SequenceEqual(wanted.Take(limit).Select(each => each.Order.Id))

@@ -1,0 +1,41 @@
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.Logging.Abstractions;
+using Npgsql;
+using Shop.Platform;
+using Shop.Platform.Faults;
+using Shop.Platform.Modules;
+using Shop.Testing;
+
+namespace Shop.Orders.Tests;
+
+/// <summary>A module's context on a database in PostgreSQL, as one host has it.</summary>
+internal sealed class ModuleSchema : IAsyncDisposable
+{
+    private ModuleSchema(ModuleContext context, string address) => (Context, Address) = (context, address);
+
+    public ModuleContext Context { get; }
+
+    /// <summary>The connection string of the database: another host opens it by this.</summary>
+    public string Address { get; }
+
+    public static async Task<ModuleSchema> OpenAsync(IShopModule module, string? address = null)
+    {
+        address ??= PostgresCluster.Shared.CreateDatabase();
+        IConfiguration configuration = new ConfigurationBuilder()
+            .AddInMemoryCollection([new(ShopSettings.ConnectionKey, address)]).Build();
+        var context = new ModuleContext(module.Identity, ShopSettings.Read(configuration, [module.Identity]),
+            TimeProvider.System, NullLoggerFactory.Instance);
+        await context.Postgres.OpenAsync(module.GetType().Assembly, context.Metrics, context.Registry,
+            new FaultCatalogue().Commits, default);
+        return new ModuleSchema(context, address);
+    }
+
+    /// <summary>Runs a statement in the schema.</summary>
+    public async Task ExecuteAsync(string sql)
+    {
+        await using NpgsqlCommand command = Context.Postgres.Source.CreateCommand(sql);
+        await command.ExecuteNonQueryAsync();
+    }
+
+    public ValueTask DisposeAsync() => Context.Postgres.DisposeAsync();
+}

@@ -45,6 +45,36 @@ internal sealed class TroubleTests
     }
 
     [Test]
+    public async Task Given_a_busy_processor_then_an_idle_shop_uses_processors_and_answers_until_it_ends()
+    {
+        using ShopProcess shop = await ShopProcess.StartAsync(_directory);
+        await StartAsync(shop, "busy_processor", new { });
+        double busy = await CoresAsync();
+        await OrderAsync(shop);
+        await shop.Orders.DeleteAsync("/faults");
+        // How much of a processor it gets is the machine's affair.
+        double idle = await CoresAsync();
+        Assert.That(busy, Is.GreaterThan(2 * idle));
+
+        // Cores over a few seconds, or over more if they are few.
+        async Task<double> CoresAsync()
+        {
+            double start = await SecondsAsync(), used = 0;
+            var time = Stopwatch.StartNew();
+            await Eventually.IsSoAsync(async () =>
+            {
+                used = await SecondsAsync() - start;
+                await Task.Delay(100);
+                return used > 2 || time.Elapsed > TimeSpan.FromSeconds(5);
+            });
+            return used / time.Elapsed.TotalSeconds;
+        }
+
+        async Task<double> SecondsAsync() =>
+            (await Exposition.OfAsync(shop.Products, "/metrics/process"))["process_cpu_seconds_total"];
+    }
+
+    [Test]
     public async Task Given_memory_that_leaks_then_it_grows_to_its_bound_and_no_further_and_is_freed_at_the_end()
     {
         // 500 MB for objects: two fifths of it are 200.

@@ -25,7 +25,6 @@ internal sealed class TroubleTests
         yield return Fault("memory_leak", 50, "service", "Memory", "managed", 200e6, null);
         yield return Fault("hostile_client", 300, "service", "Requests by route", "unmatched", 1, null);
         yield return Fault("flash_crowd", 200, "overview", "Requests", "product-service", 60, null);
-        yield return Fault("busy_processor", Environment.ProcessorCount, "service", "CPU", "cores", 0.4 * Environment.ProcessorCount, null);
     }
 
     [TestCaseSource(nameof(Faults))]

@@ -3,8 +3,6 @@ using Microsoft.AspNetCore.Http;
 using RazorSlices;
 using Shop.Platform.Http;
 using Shop.Platform.Pages;
-using Shop.Platform.Requests;
-using Shop.Platform.Security;
 
 namespace Shop.Platform.Faults;
 

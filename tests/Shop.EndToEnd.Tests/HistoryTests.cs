@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Text.Json.Nodes;
 using CsCheck;
 
@@ -32,7 +33,7 @@ internal sealed class HistoryTests(Engine engine) : EngineFixture(engine)
             var model = await Model.BeginAsync(shop, history.Stock);
             foreach (Step step in history.Steps) await model.DoAsync(step);
             await model.CheckAsync();
-        }, iter: 2500, threads: 1);
+        }, iter: Current == Engine.Sqlite ? 2500 : 200, threads: 1);
     }
 
     [Test]
@@ -40,7 +41,11 @@ internal sealed class HistoryTests(Engine engine) : EngineFixture(engine)
     {
         var crash = new CrashSwitch();
         string directory = Directory.CreateTempSubdirectory("shop-test-").FullName;
-        ShopUnderTest shop = await ShopUnderTest.StartAsync(crash.Contracts, directory, "Shop:DemoData=false");
+        // Where other hosts may be at work, only what no request can be about to finish is settled: two seconds later here.
+        (int histories, string[] settings) = Current == Engine.Sqlite
+            ? (150, new[] { "Shop:DemoData=false" })
+            : (15, ["Shop:DemoData=false", "Shop:RequestTimeout=1"]);
+        ShopUnderTest shop = await ShopUnderTest.StartAsync(crash.Contracts, directory, settings);
         int crashes = 0;
         await Gen.Select(AnyHistory, Gen.Int[0, 12]).SampleAsync(async (history, when) =>
         {
@@ -55,13 +60,14 @@ internal sealed class HistoryTests(Engine engine) : EngineFixture(engine)
             crashes += crash.HasCrashed ? 1 : 0;
             await shop.StopAsync();
             crash.Reset();
-            shop = await ShopUnderTest.StartAsync(crash.Contracts, directory, "Shop:DemoData=false");
+            shop = await ShopUnderTest.StartAsync(crash.Contracts, directory, settings);
             await model.ResumeAsync(shop);
+            if (Current == Engine.Postgres) await model.SettledAsync();
             await model.CheckAsync();
-        }, iter: 150, threads: 1);
+        }, iter: histories, threads: 1);
         await shop.StopAsync();
         Directory.Delete(directory, recursive: true);
-        Assert.That(crashes, Is.GreaterThan(20), "the crashes were hit");
+        Assert.That(crashes, Is.GreaterThan(histories / 8), "the crashes were hit");
     }
 
     private abstract record Step;
@@ -132,6 +138,18 @@ internal sealed class HistoryTests(Engine engine) : EngineFixture(engine)
             string target = Target(((Change)step).Verb);
             Assert.That((string)now["status"]!, Is.EqualTo(order.Status).Or.EqualTo(target));
             if ((string)now["status"]! != order.Status) Apply(order, target);
+        }
+
+        /// <summary>Waits until the shop holds no more than its orders do.</summary>
+        public async Task SettledAsync()
+        {
+            var time = Stopwatch.StartNew();
+            for (int i = 0; i < products.Length; i++)
+            {
+                long reserved = _orders.Where(order => order.Status is "created" or "paid").Sum(order => order.Of(i));
+                while ((await _shop.StockAsync(products[i])).Reserved != reserved && time.Elapsed < TimeSpan.FromSeconds(30))
+                    await Task.Delay(20);
+            }
         }
 
         public async Task CheckAsync()

@@ -8,6 +8,9 @@ internal static class ConnectionStrings
 {
     private const int SecondsToConnect = 5;
 
+    /// <summary>Milliseconds: longer than a busy host ever needs between two round trips.</summary>
+    private const long LeastIdle = 5000;
+
     /// <summary>What is wrong with a connection string; null if nothing is. It may hold a password, so its values are
     /// not repeated.</summary>
     public static string? Fault(string text)
@@ -56,7 +59,8 @@ internal static class ConnectionStrings
         }
 
         // A session whose host has stopped in the middle of a transaction must not keep its locks.
-        string limits = $"-c idle_in_transaction_session_timeout={(long)timeout.TotalMilliseconds / 2} "
+        long idle = Math.Max(LeastIdle, (long)timeout.TotalMilliseconds / 2);
+        string limits = $"-c idle_in_transaction_session_timeout={idle} "
             + $"-c statement_timeout={(long)timeout.TotalMilliseconds}";
         address.Options = string.IsNullOrEmpty(address.Options) ? limits : $"{limits} {address.Options}";
         return address.ConnectionString;

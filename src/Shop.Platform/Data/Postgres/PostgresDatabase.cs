@@ -30,6 +30,12 @@ public sealed class PostgresDatabase : IModuleDatabase, IAsyncDisposable
             SELECT id FROM batches WHERE at < now() - interval '1 hour' LIMIT 10000 FOR UPDATE SKIP LOCKED)
         """;
 
+    /// <summary>Bytes of the schema's tables and their indexes.</summary>
+    private const string Size = """
+        SELECT coalesce(sum(pg_total_relation_size(oid)), 0)::bigint FROM pg_class
+        WHERE relnamespace = current_schema::regnamespace AND relkind = 'r'
+        """;
+
     private readonly ShopSettings _settings;
     private readonly ILogger _log;
     private readonly string _key;
@@ -150,7 +156,15 @@ public sealed class PostgresDatabase : IModuleDatabase, IAsyncDisposable
         var databaseMetrics = new DatabaseMetrics(metrics, _settings.WriteQueueLimit);
         _writes = new PostgresCommitWriter(Schema, _source, _settings, databaseMetrics, faults, _log);
         _keys = new PostgresIdempotencyKeys(this);
-        registry.AddBeforeCollectCallback(() => databaseMetrics.Refresh(_writes.Depth, 0, 0, 0));
+        long bytes = 0;
+        var size = new StateReading(
+            async token => bytes = (await RowsAsync(Size, static row => row.GetInt64(0), token))[0],
+            commits: static () => 0, TimeProvider.System, _log);
+        registry.AddBeforeCollectCallback(async token =>
+        {
+            await size.RefreshAsync(token);
+            databaseMetrics.Refresh(_writes.Depth, bytes, walBytes: 0, freeBytes: 0); // those are the server's
+        });
     }
 
     /// <summary>Really writes, waits for the commit, and reads what was written.</summary>

@@ -94,8 +94,9 @@ internal sealed class PostgresStockStore : IStockStore
         new(_closes.WriteAsync(new CloseWrite(ids, kind)));
 
     public ValueTask<AdjustResult> AdjustAsync(
-        MovementKind kind, string productId, long quantity, IdempotencyKey? key) =>
-        new(_adjusts.WriteAsync(new AdjustWrite(kind, productId, quantity, key)));
+        MovementKind kind, string productId, long quantity, IdempotencyKey? key) => !IsText(productId)
+        ? ValueTask.FromResult(new AdjustResult(AdjustOutcome.UnknownProduct))
+        : new(_adjusts.WriteAsync(new AdjustWrite(kind, productId, quantity, key)));
 
     public ValueTask<int> CompactAsync(IReadOnlyList<OldMovement> movements)
     {
@@ -131,6 +132,7 @@ internal sealed class PostgresStockStore : IStockStore
 
     public async ValueTask<StockLevel?> FindAsync(string productId, CancellationToken end)
     {
+        if (!IsText(productId)) return null;
         List<StockLevel> rows = await _database.RowsAsync(
             $"{Levels} WHERE product_id = $1", StockLedger.Level, end, PostgresTransaction.Parameter(productId));
         return rows.Count == 0 ? null : rows[0];
@@ -148,9 +150,11 @@ internal sealed class PostgresStockStore : IStockStore
     public async ValueTask<(PageOf<StockLevel> Page, RowTotal Total)> ListAsync(
         long? maxLevel, string? after, int limit, CancellationToken end)
     {
+        // What comes after a text with a zero in it comes after its part before the zero.
+        after = after?.Split('\0')[0] ?? "";
         List<StockLevel> rows = await _database.RowsAsync(
             $"{Levels} WHERE {IsWanted} AND product_id > $2 ORDER BY product_id LIMIT $3", StockLedger.Level, end,
-            PostgresTransaction.Parameter(maxLevel ?? -1), PostgresTransaction.Parameter(after ?? ""),
+            PostgresTransaction.Parameter(maxLevel ?? -1), PostgresTransaction.Parameter(after),
             PostgresTransaction.Parameter(limit + 1));
         long total = await ScalarAsync($"SELECT count(*) FROM stock WHERE {IsWanted}", end,
             PostgresTransaction.Parameter(maxLevel ?? -1));
@@ -227,6 +231,9 @@ internal sealed class PostgresStockStore : IStockStore
             row.GetInt64(5), row.GetInt64(6)), end,
         PostgresTransaction.Parameter(productId), PostgresTransaction.Parameter(before ?? long.MaxValue),
         PostgresTransaction.Parameter((long)limit), PostgresTransaction.Parameter(Movement.OpeningBalance));
+
+    // PostgreSQL has no text with a zero in it, so no product has such an id.
+    private static bool IsText(string productId) => !productId.Contains('\0', StringComparison.Ordinal);
 
     private static string? Text(NpgsqlDataReader row, int column) =>
         row.IsDBNull(column) ? null : row.GetString(column);

@@ -96,11 +96,21 @@ internal sealed class PostgresCluster : IDisposable
     /// <summary>Ends the server in the middle of whatever it does, and starts it again.</summary>
     public void Restart()
     {
+        Stop();
+        StartAgain();
+    }
+
+    /// <summary>Ends the server in the middle of whatever it does.</summary>
+    public void Stop()
+    {
         Signal("QUIT");
         _server!.WaitForExit();
         _server.Dispose();
-        _server = StartServer(_command);
+        _server = null;
     }
+
+    /// <summary>Starts the server that was stopped.</summary>
+    public void StartAgain() => _server = StartServer(_command);
 
     public void Dispose()
     {

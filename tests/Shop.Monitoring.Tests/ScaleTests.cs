@@ -1,0 +1,270 @@
+using System.Diagnostics;
+using System.Net;
+using System.Net.Sockets;
+using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
+using YamlDotNet.RepresentationModel;
+
+namespace Shop.Monitoring.Tests;
+
+/// <summary>Many hosts on one PostgreSQL behind HAProxy: what scale.compose.yml starts, and what watches it.</summary>
+internal sealed partial class ScaleTests
+{
+    private static readonly string[] Services = ["products", "orders", "inventory"];
+
+    private static readonly JsonNode Dashboard =
+        JsonNode.Parse(Repository.Text("monitoring", "grafana", "scale", "scale.json"))!;
+
+    private static readonly Panel[] Panels = [.. Dashboard["panels"]!.AsArray()
+        .Where(panel => (string)panel!["type"]! != "row").Select(panel => new Panel("scale", panel!))];
+
+    [Test]
+    public void Given_the_alerts_of_many_hosts_then_each_fires_where_its_cases_say_and_has_its_page()
+    {
+        (int exitCode, string output) =
+            Tools.Run("promtool", "test", "rules", Repository.PathOf("monitoring", "prometheus", "tests", "scale", "alerts.yml"));
+        Assert.That(exitCode, Is.Zero, output);
+        YamlNode[] alerts = [.. Yaml.Load("monitoring", "prometheus", "scale", "alerts.yml").At("groups").Items()
+            .SelectMany(group => group.At("rules").Items())];
+        string[] pages = [.. Directory.GetFiles(Repository.PathOf("docs", "runbooks", "scale")).Select(Path.GetFileNameWithoutExtension)!];
+        Assert.That(alerts.Select(alert => alert.Text("alert")), Is.EquivalentTo(pages));
+        string cases = Repository.Text("monitoring", "prometheus", "tests", "scale", "alerts.yml");
+        foreach (YamlNode alert in alerts)
+        {
+            string name = alert.Text("alert")!;
+            Assert.That(alert.At("annotations").Text("runbook_url"), Is.EqualTo($"docs/runbooks/scale/{name}.md"));
+            Assert.That(cases, Does.Contain($"{name}, fires").And.Contain($"{name}, does not fire"));
+            string page = Repository.Text("docs", "runbooks", "scale", $"{name}.md");
+            foreach (Match panel in PanelNames().Matches(page))
+                Assert.That(Panels.Select(shown => shown.Title), Does.Contain(panel.Groups[1].Value), name);
+        }
+    }
+
+    [Test]
+    public void Given_Prometheus_of_many_hosts_then_it_differs_from_the_other_only_in_what_there_is_more_of()
+    {
+        YamlNode one = Yaml.Load("monitoring", "prometheus", "prometheus.yml"), many = Yaml.Load("monitoring", "prometheus", "scale.yml");
+        Assert.That(many.At("global"), Is.EqualTo(one.At("global")));
+        Assert.That(many.At("alerting"), Is.EqualTo(one.At("alerting")));
+        Assert.That(many.At("rule_files").Items().Select(file => file.ToString()), Is.EqualTo(new[] { "rules/*.yml", "scale/*.yml" }));
+        Dictionary<string, YamlNode> before = Jobs(one), after = Jobs(many);
+        Assert.That(after.Keys, Is.EquivalentTo(before.Keys.Concat(["postgres", "haproxy"])));
+        foreach ((string name, YamlNode job) in before)
+        {
+            string target = job.At("static_configs").Items().Single().At("targets").Items().Single().ToString();
+            if (!target.StartsWith("shop:", StringComparison.Ordinal))
+            {
+                Assert.That(after[name], Is.EqualTo(job), name);
+                continue;
+            }
+
+            YamlNode found = after[name].At("dns_sd_configs").Items().Single();
+            Assert.That(found.At("names").Items().Single().ToString() + ":" + found.Text("port"), Is.EqualTo(target), name);
+            Assert.That(after[name].Text("metrics_path"), Is.EqualTo(job.Text("metrics_path")), name);
+        }
+    }
+
+    [Test]
+    public void Given_the_dashboard_of_many_hosts_then_each_panel_says_what_it_shows_and_none_lies_on_another()
+    {
+        var taken = new HashSet<(int, int)>();
+        foreach (Panel panel in Panels)
+        {
+            Assert.That((string?)panel.Json["description"], Is.Not.Empty, panel.Title);
+            Assert.That((string?)panel.Json["fieldConfig"]!["defaults"]!["unit"], Is.Not.Empty, panel.Title);
+            Assert.That(panel.Json["targets"]!.AsArray().Select(target => (string)target!["legendFormat"]!), Is.All.Not.Empty, panel.Title);
+            JsonNode place = panel.Json["gridPos"]!;
+            for (int x = 0; x < (int)place["w"]!; x++)
+            {
+                for (int y = 0; y < (int)place["h"]!; y++)
+                    Assert.That(taken.Add(((int)place["x"]! + x, (int)place["y"]! + y)), Is.True, $"{panel.Title} lies on another");
+            }
+        }
+
+        Assert.That(Panels.Select(panel => panel.Title), Is.Unique);
+        string provisioning = Repository.Text("monitoring", "grafana", "provisioning", "scale", "shop.yml");
+        Assert.That(provisioning, Does.StartWith(Repository.Text("monitoring", "grafana", "provisioning", "dashboards", "shop.yml")),
+            "the other dashboards are provided as ever");
+        Assert.That(Repository.Text("scale.compose.yml"), Does.Contain("./monitoring/grafana/scale:/var/lib/grafana/scale:"));
+        Assert.That(provisioning, Does.Contain("path: /var/lib/grafana/scale"));
+    }
+
+    [Test]
+    public async Task Given_hosts_behind_HAProxy_when_they_are_used_one_is_killed_and_the_database_stops_then_panels_show_it_and_alerts_fire()
+    {
+        foreach (string program in new[] { "haproxy", "prometheus-postgres-exporter", "prometheus" }) Tools.Need(program);
+        using PostgresCluster cluster = PostgresCluster.StartOwn();
+        await using Stack stack = await Stack.StartAsync(cluster, hosts: 2);
+        for (int i = 0; i < 40; i++) await stack.OrderAsync();
+        await stack.UntilAsync("sum(orders_created_total)", 40);
+        foreach (Panel panel in Panels)
+        {
+            foreach (string query in panel.Queries)
+                await WatchedShop.UntilAsync(async () => (await stack.QueryAsync(query)).Count > 0, () => Task.FromResult($"{panel.Title} shows no data: {query}"));
+        }
+
+        await stack.UntilAsync("sum(up{job=\"order-service\"})", 2);
+        await stack.UntilAsync("max(haproxy_backend_active_servers{proxy=\"orders\"})", 2);
+        await stack.UntilAsync("count(sum by (instance) (orders_created_total) > 0)", 2);
+        // The hosts say the same of what they share.
+        await stack.UntilAsync("count(count by (status, x) (label_replace(orders_by_status{status=\"created\"}, \"x\", \"1\", \"\", \"\"))) + max(orders_by_status{status=\"created\"}) - min(orders_by_status{status=\"created\"})", 1);
+
+        stack.Hosts[0].Signal(9);
+        await stack.UntilAsync("max(haproxy_backend_active_servers{proxy=\"orders\"})", 1);
+        for (int i = 0; i < 10; i++) await stack.OrderAsync();
+        await stack.UntilAsync("max(orders_by_status{status=\"created\"})", 50);
+
+        cluster.Stop();
+        await stack.UntilAsync("count(ALERTS{alertname=\"DatabaseUnreachable\",alertstate=\"firing\"})", 1);
+        await stack.UntilAsync("count(ALERTS{alertname=\"NoHostReady\",alertstate=\"firing\"})", 3);
+        cluster.StartAgain();
+        await stack.UntilAsync("count(ALERTS{alertname=~\"DatabaseUnreachable|NoHostReady\",alertstate=\"firing\"}) or vector(0)", 0);
+        await stack.OrderAsync();
+    }
+
+    private static Dictionary<string, YamlNode> Jobs(YamlNode configuration) =>
+        configuration.At("scrape_configs").Items().ToDictionary(job => job.Text("job_name")!);
+
+    [GeneratedRegex(@"(?<=^Scale, .*|, )\*([^*]+)\*", RegexOptions.Multiline, 1000)]
+    private static partial Regex PanelNames();
+
+    /// <summary>Hosts, HAProxy, postgres_exporter and Prometheus with the project's files, on free ports.</summary>
+    private sealed class Stack : IAsyncDisposable
+    {
+        private readonly string _directory = Directory.CreateTempSubdirectory("shop-scale-").FullName;
+        private readonly List<Process> _processes = [];
+        private readonly HttpClient _client = new();
+        private readonly Dictionary<string, int> _ports = new(StringComparer.Ordinal);
+        private string _database = "";
+
+        public List<ShopProcess> Hosts { get; } = [];
+
+        public static async Task<Stack> StartAsync(PostgresCluster cluster, int hosts)
+        {
+            var stack = new Stack();
+            string address = cluster.CreateDatabase();
+            stack._database = Part(address, "Database");
+            for (int i = 0; i < hosts; i++)
+            {
+                string data = Directory.CreateDirectory(Path.Combine(stack._directory, $"host{i}")).FullName;
+                stack.Hosts.Add(await ShopProcess.StartAsync(data, [$"--ConnectionStrings:Shop={address}"]));
+            }
+
+            foreach (string name in new[] { "products", "orders", "inventory", "metrics", "exporter", "prometheus" }) stack._ports[name] = FreePort();
+            File.WriteAllText(Path.Combine(stack._directory, "haproxy.cfg"), stack.Balancer());
+            File.WriteAllText(Path.Combine(stack._directory, "prometheus.yml"), stack.Watching());
+            Directory.CreateDirectory(Path.Combine(stack._directory, "rules"));
+            File.WriteAllText(Path.Combine(stack._directory, "rules", "alerts.yml"), WatchedShop.Faster(Repository.Text("monitoring", "prometheus", "scale", "alerts.yml")));
+            stack.Run("haproxy", [], "-db", "-f", Path.Combine(stack._directory, "haproxy.cfg"));
+            stack.Run("prometheus-postgres-exporter",
+                [("DATA_SOURCE_NAME", $"host={Part(address, "Host")} user={Part(address, "Username")} dbname={stack._database} sslmode=disable")],
+                $"--web.listen-address=127.0.0.1:{stack._ports["exporter"]}");
+            stack.Run("prometheus", [], $"--config.file={stack._directory}/prometheus.yml", $"--storage.tsdb.path={stack._directory}/data",
+                $"--web.listen-address=127.0.0.1:{stack._ports["prometheus"]}");
+            await stack.UntilAsync("count(up == 1)", (hosts * 4) + 2);
+            return stack;
+        }
+
+        /// <summary>Places an order by way of the balancer.</summary>
+        public async Task OrderAsync()
+        {
+            await WatchedShop.UntilAsync(
+                async () =>
+                {
+                    using var body = new StringContent("""{"customer_id":"c","items":[{"product_id":"prod_0","quantity":1}]}""", null, "application/json");
+                    using HttpResponseMessage answer = await _client.PostAsync(new Uri($"http://localhost:{_ports["orders"]}/orders"), body);
+                    return answer.StatusCode == HttpStatusCode.Created;
+                },
+                () => Task.FromResult("No order is taken"));
+        }
+
+        public async Task<IReadOnlyList<double>> QueryAsync(string query)
+        {
+            // Grafana fills in the variables, and this database has another name.
+            string filled = query.Replace("$__rate_interval", "5s").Replace("$instance", ".*").Replace("datname=\"shop\"", $"datname=\"{_database}\"");
+            using var form = new FormUrlEncodedContent([new("query", filled)]);
+            try
+            {
+                using HttpResponseMessage response = await _client.PostAsync(new Uri($"http://127.0.0.1:{_ports["prometheus"]}/api/v1/query"), form);
+                JsonNode answer = JsonNode.Parse(await response.Content.ReadAsStringAsync())!;
+                if ((string?)answer["status"] != "success") Assert.Fail($"{filled}: {answer["error"]}");
+                return [.. answer["data"]!["result"]!.AsArray().Select(sample => double.Parse((string)sample!["value"]![1]!, System.Globalization.CultureInfo.InvariantCulture))];
+            }
+            catch (HttpRequestException)
+            {
+                return []; // Prometheus is not up yet
+            }
+        }
+
+        public Task UntilAsync(string query, double value) => WatchedShop.UntilAsync(
+            async () => (await QueryAsync(query)) is [double only] && only == value,
+            async () => $"{query} is {string.Join(", ", await QueryAsync(query))} and not {value}; {string.Join("\n", Hosts.Select(host => host.Log))}");
+
+        public async ValueTask DisposeAsync()
+        {
+            foreach (Process process in _processes)
+            {
+                if (!process.HasExited) process.Kill();
+                await process.WaitForExitAsync();
+                process.Dispose();
+            }
+
+            foreach (ShopProcess host in Hosts) host.Dispose();
+            _client.Dispose();
+            Directory.Delete(_directory, recursive: true);
+        }
+
+        private static string Part(string address, string key) =>
+            address.Split(';').Select(part => part.Split('=', 2)).Single(part => part[0] == key)[1];
+
+        private static int FreePort()
+        {
+            using var listener = new TcpListener(IPAddress.Loopback, 0);
+            listener.Start();
+            return ((IPEndPoint)listener.LocalEndpoint).Port;
+        }
+
+        private string[] Addresses(string service) => [.. Hosts.Select(host => service switch
+        {
+            "products" => host.Products.BaseAddress!.Authority,
+            "orders" => host.Orders.BaseAddress!.Authority,
+            _ => host.Inventory.BaseAddress!.Authority,
+        })];
+
+        // The project's own file: addresses take the place of the names that only the engine's DNS knows.
+        private string Balancer()
+        {
+            string text = Repository.Text("scale", "haproxy", "haproxy.cfg").Replace(" resolvers docker init-addr none", "").Replace("inter 2s", "inter 200ms");
+            foreach ((string service, string port) in Services.Zip(["5001", "5002", "5003"]))
+            {
+                Assert.That(text, Does.Contain($"server-template {service} 1-32 shop:{port}"));
+                text = text.Replace($"server-template {service} 1-32 shop:{port}", string.Join("\n    ", Addresses(service).Select((address, i) => $"server {service}{i} {address}")))
+                    .Replace($"bind :{port}", $"bind 127.0.0.1:{_ports[service]}");
+            }
+
+            return text.Replace("bind :8405", $"bind 127.0.0.1:{_ports["metrics"]}");
+        }
+
+        private string Watching()
+        {
+            string job(string name, string path, IEnumerable<string> targets) =>
+                $"  - job_name: {name}\n    metrics_path: {path}\n    static_configs:\n      - targets: [{string.Join(", ", targets.Select(target => $"\"{target}\""))}]\n";
+            return "global:\n  scrape_interval: 500ms\n  scrape_timeout: 500ms\n  evaluation_interval: 500ms\nrule_files: [rules/*.yml]\nscrape_configs:\n"
+                + job("product-service", "/metrics", Addresses("products")) + job("order-service", "/metrics", Addresses("orders"))
+                + job("inventory-service", "/metrics", Addresses("inventory")) + job("shop-process", "/metrics/process", Addresses("products"))
+                + job("postgres", "/metrics", [$"127.0.0.1:{_ports["exporter"]}"]) + job("haproxy", "/metrics", [$"127.0.0.1:{_ports["metrics"]}"]);
+        }
+
+        private void Run(string program, (string Name, string Value)[] environment, params string[] arguments)
+        {
+            var start = new ProcessStartInfo(Tools.Need(program), arguments) { RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false };
+            foreach ((string name, string value) in environment) start.Environment[name] = value;
+            Process process = Process.Start(start)!;
+            process.OutputDataReceived += static (_, _) => { };
+            process.ErrorDataReceived += static (_, _) => { };
+            process.BeginOutputReadLine();
+            process.BeginErrorReadLine();
+            _processes.Add(process);
+        }
+    }
+}

@@ -135,6 +135,7 @@ internal sealed partial class ScaleTests
         private readonly List<Process> _processes = [];
         private readonly HttpClient _client = new();
         private readonly Dictionary<string, int> _ports = new(StringComparer.Ordinal);
+        private readonly System.Text.StringBuilder _log = new();
         private string _database = "";
 
         public List<ShopProcess> Hosts { get; } = [];
@@ -181,24 +182,25 @@ internal sealed partial class ScaleTests
         public async Task<IReadOnlyList<double>> QueryAsync(string query)
         {
             // Grafana fills in the variables, and this database has another name.
-            string filled = query.Replace("$__rate_interval", "5s").Replace("$instance", ".*").Replace("datname=\"shop\"", $"datname=\"{_database}\"");
+            string filled = query.Replace("$__rate_interval", "10s").Replace("$instance", ".*").Replace("datname=\"shop\"", $"datname=\"{_database}\"");
             using var form = new FormUrlEncodedContent([new("query", filled)]);
             try
             {
                 using HttpResponseMessage response = await _client.PostAsync(new Uri($"http://127.0.0.1:{_ports["prometheus"]}/api/v1/query"), form);
+                if (response.StatusCode == HttpStatusCode.ServiceUnavailable) return []; // Prometheus starts
                 JsonNode answer = JsonNode.Parse(await response.Content.ReadAsStringAsync())!;
                 if ((string?)answer["status"] != "success") Assert.Fail($"{filled}: {answer["error"]}");
                 return [.. answer["data"]!["result"]!.AsArray().Select(sample => double.Parse((string)sample!["value"]![1]!, System.Globalization.CultureInfo.InvariantCulture))];
             }
             catch (HttpRequestException)
             {
-                return []; // Prometheus is not up yet
+                return []; // it does not listen yet
             }
         }
 
         public Task UntilAsync(string query, double value) => WatchedShop.UntilAsync(
             async () => (await QueryAsync(query)) is [double only] && only == value,
-            async () => $"{query} is {string.Join(", ", await QueryAsync(query))} and not {value}; {string.Join("\n", Hosts.Select(host => host.Log))}");
+            async () => $"{query} is {string.Join(", ", await QueryAsync(query))} and not {value}; {string.Join("\n", Hosts.Select(host => host.Log))}\n{_log}");
 
         public async ValueTask DisposeAsync()
         {
@@ -249,7 +251,7 @@ internal sealed partial class ScaleTests
         {
             string job(string name, string path, IEnumerable<string> targets) =>
                 $"  - job_name: {name}\n    metrics_path: {path}\n    static_configs:\n      - targets: [{string.Join(", ", targets.Select(target => $"\"{target}\""))}]\n";
-            return "global:\n  scrape_interval: 500ms\n  scrape_timeout: 500ms\n  evaluation_interval: 500ms\nrule_files: [rules/*.yml]\nscrape_configs:\n"
+            return "global:\n  scrape_interval: 2s\n  scrape_timeout: 2s\n  evaluation_interval: 500ms\nrule_files: [rules/*.yml]\nscrape_configs:\n"
                 + job("product-service", "/metrics", Addresses("products")) + job("order-service", "/metrics", Addresses("orders"))
                 + job("inventory-service", "/metrics", Addresses("inventory")) + job("shop-process", "/metrics/process", Addresses("products"))
                 + job("postgres", "/metrics", [$"127.0.0.1:{_ports["exporter"]}"]) + job("haproxy", "/metrics", [$"127.0.0.1:{_ports["metrics"]}"]);
@@ -260,11 +262,16 @@ internal sealed partial class ScaleTests
             var start = new ProcessStartInfo(Tools.Need(program), arguments) { RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false };
             foreach ((string name, string value) in environment) start.Environment[name] = value;
             Process process = Process.Start(start)!;
-            process.OutputDataReceived += static (_, _) => { };
-            process.ErrorDataReceived += static (_, _) => { };
+            process.OutputDataReceived += (_, line) => Note(program, line.Data);
+            process.ErrorDataReceived += (_, line) => Note(program, line.Data);
             process.BeginOutputReadLine();
             process.BeginErrorReadLine();
             _processes.Add(process);
+        }
+
+        private void Note(string program, string? line)
+        {
+            lock (_log) _log.AppendLine(System.Globalization.CultureInfo.InvariantCulture, $"{program}: {line}");
         }
     }
 }

@@ -39,7 +39,7 @@ internal sealed partial class ProxyTests
         using HttpResponseMessage order = await PostAsync(proxy, "orders.shop.example", "/checkout", ("customer_id", "ada"), ("product_id", "prod_0"), ("unit_price_cents", "1290"), ("quantity", "1"), ("key", "k"));
         Assert.That((int)order.StatusCode, Is.EqualTo(303), await order.Content.ReadAsStringAsync());
         using HttpResponseMessage traffic = await PostAsync(proxy, "orders.shop.example", "/live/traffic", ("action", "start"), ("rate", "1"));
-        Assert.That((int)traffic.StatusCode, Is.EqualTo(403), "everybody is this machine behind a proxy on it");
+        Assert.That((int)traffic.StatusCode, Is.EqualTo(303), await traffic.Content.ReadAsStringAsync());
 
         // Events come at once, are not cut although the proxy waits for 8 seconds here, and go on where they were.
         HttpClient orders = proxy.Client("orders.shop.example");

@@ -208,10 +208,10 @@ internal sealed partial class FigureTests
     [Test]
     public async Task Given_seconds_with_figures_that_all_differ_when_the_console_shows_them_then_each_is_in_its_place_and_each_line_at_its_height()
     {
-        // When; requests; failed; p50; p95; p99; refused.
+        // When; requests; failed; p50; p95; p99; refused; 2xx; 3xx; under way; waiting; commit; placed; not placed; revenue; unpaid.
         const string Second =
-            """{"point":[60000,123.4,2.25,3.5,47.125,88.75,11.5],"requests":98765,"traffic":0,"codes":{"2xx: 200 OK":98001},"routes":{"GET /a":7,"GET /b":98},"figures":{"orders_created_total":4321}}""";
-        const string History = "[[59000,61.7,0,1.75,20,40,4.5],[60000,123.4,2.25,3.5,47.125,88.75,11.5]]";
+            """{"point":[60000,123.4,2.25,3.5,47.125,88.75,11.5,100.2,9.45,13,4,6.5,17,3,4321,29],"requests":98765,"traffic":0,"codes":{"2xx: 200 OK":98001},"routes":{"GET /a":7,"GET /b":98},"figures":{"orders_created_total":4321},"started":1,"version":"1.0.0","faults":[],"endpoints":[{"route":"GET /b","requests":98,"rate":2.5,"failed":0,"p50":1.5,"p95":9.25,"rates":[1,2]},{"route":"GET /a","requests":7,"rate":0.1,"failed":12.5,"p50":3,"p95":4,"rates":[0,1]}]}""";
+        const string History = "[[59000,61.7,0,1.75,20,40,4.5,50,7.2,5,1,null,8,1,2000,12],[60000,123.4,2.25,3.5,47.125,88.75,11.5,100.2,9.45,13,4,6.5,17,3,4321,29]]";
         await using Window window = await Browser.OpenAsync();
         window.ToleratesNoAnswer();
         int asked = 0;
@@ -225,30 +225,51 @@ internal sealed partial class FigureTests
             }));
         await window.Page.GotoAsync($"{_shop.Orders.BaseAddress}live");
         foreach ((string name, string value) in new[] { ("rate", "123"), ("refused", "11.5"), ("errors", "2.25"),
-            ("p50", "3.5"), ("p95", "47.13"), ("p99", "88.75"), ("total", "98765") })
+            ("succeeded", "100"), ("redirected", "9.45"), ("p50", "3.5"), ("p95", "47.1"), ("p99", "88.8"),
+            ("inprogress", "13"), ("waiting", "4"), ("commit", "6.5"), ("total", "98765") })
             await Expect(window.Page.Locator($"[data-figure={name}]")).ToHaveTextAsync(value);
+        await Expect(window.Page.Locator(".own dd")).ToHaveTextAsync(["17", "3", "4,321 CHF", "29"]);
         await Expect(window.Page.Locator("[data-map=codes] tr")).ToHaveTextAsync(["2xx: 200 OK98001"]);
-        await Expect(window.Page.Locator("[data-map=routes] tr")).ToHaveTextAsync(["GET /b98", "GET /a7"]);
-        await Expect(window.Page.Locator("[data-map=figures] tr")).ToHaveTextAsync(["orders_created_total4321"]);
-        await Expect(window.Page.Locator("[data-charts] figcaption")).ToHaveTextAsync(
-            ["Requests a second", "Latency in ms: p50 (solid), p95 (dashed), p99 (dotted)",
-                "Refused or failed a second: 4xx (dashed), 5xx (dotted)"]);
-        // A chart is 160 high, from 4 on, and its top is a tenth above its highest value.
-        (double First, double Last, double Highest, string Style)[] lines =
-            [(61.7, 123.4, 123.4, ""), (1.75, 3.5, 88.75, ""), (20, 47.125, 88.75, "second"),
-                (40, 88.75, 88.75, "third"), (4.5, 11.5, 11.5, "second"), (0, 2.25, 11.5, "third")];
-        ILocator paths = window.Page.Locator("[data-charts] path");
-        await Expect(paths).ToHaveCountAsync(lines.Length);
-        for (int i = 0; i < lines.Length; i++)
+        await Expect(window.Page.Locator("[data-map=routes] tr")).ToHaveTextAsync(["GET /b982.501.59.25", "GET /a70.112.534"]);
+        await Expect(window.Page.Locator("[data-map=figures] tr")).ToHaveTextAsync(["orders_created_total4,321"]);
+        await Expect(window.Page.Locator("[data-charts] .caption")).ToHaveTextAsync(
+            ["Requests a second", "Latency", "Under way and waiting", "Commit to disk, p95", "Business, a second"]);
+
+        // A chart is 150 high, from 18 on. Its highest tick is round: 150 requests, 100 ms, 15 of what waits.
+        static double Linear(double value, double top) => 18 + (150 * (1 - (value / top)));
+        static double Logarithmic(double value, double low, double high) =>
+            18 + (150 * (1 - (Math.Log10(value / low) / Math.Log10(high / low))));
+        foreach ((string series, double[] heights) in new[]
         {
-            double[] heights = [.. Regex.Matches((await paths.Nth(i).GetAttributeAsync("d"))!,
-                "[ML][0-9.]+,(?<y>[0-9.]+)", RegexOptions.ExplicitCapture, TimeSpan.FromSeconds(1))
+            ("[data-chart=Stacked] .failed", new[] { Linear(0, 150), Linear(2.25, 150) }),
+            ("[data-chart=Stacked] .refused", [Linear(4.5, 150), Linear(13.75, 150)]),
+            ("[data-chart=Stacked] .redirected", [Linear(11.7, 150), Linear(23.2, 150)]),
+            ("[data-chart=Stacked] .succeeded", [Linear(61.7, 150), Linear(123.4, 150)]),
+            ("figure:has([data-figure=p50]) .low", [Logarithmic(1.75, 1, 100), Logarithmic(3.5, 1, 100)]),
+            ("figure:has([data-figure=p50]) .middle", [Logarithmic(20, 1, 100), Logarithmic(47.125, 1, 100)]),
+            ("figure:has([data-figure=p50]) .high", [Logarithmic(40, 1, 100), Logarithmic(88.75, 1, 100)]),
+            ("figure:has([data-figure=waiting]) .middle", [Linear(5, 15), Linear(13, 15)]),
+            ("figure:has([data-figure=waiting]) .high", [Linear(1, 15), Linear(4, 15)]),
+            ("figure:has([data-figure=commit]) .high", [Logarithmic(6.5, 1, 10)]),
+            ("figure:has([data-figure=line0]) .middle", [Linear(8, 20), Linear(17, 20)]),
+        })
+        {
+            string drawn = (await window.Page.Locator($"{series}:is(path)").GetAttributeAsync("d"))!;
+            double[] seen = [.. Regex.Matches(drawn, "[ML][0-9.]+,(?<y>[0-9.]+)", RegexOptions.ExplicitCapture,
+                TimeSpan.FromSeconds(1)).Take(heights.Length)
                 .Select(point => double.Parse(point.Groups["y"].Value, CultureInfo.InvariantCulture))];
-            double Height(double value) => 4 + (160 * (1 - (value / (1.1 * lines[i].Highest))));
-            Assert.That(heights, Is.EqualTo(new[] { Height(lines[i].First), Height(lines[i].Last) }).Within(0.06),
-                $"line {i}");
-            Assert.That((await paths.Nth(i).GetAttributeAsync("class"))!
-                .Replace("line", "", StringComparison.Ordinal).Trim(), Is.EqualTo(lines[i].Style));
+            Assert.That(seen, Is.EqualTo(heights).Within(0.06), series);
+        }
+
+        // A head sorts; the same head again sorts the other way.
+        foreach ((string head, string order, string first) in new[] { ("Failed", "descending", "GET /a"),
+            ("Failed", "ascending", "GET /b"), ("Endpoint", "ascending", "GET /a"), ("p50", "descending", "GET /a") })
+        {
+            ILocator button = window.Page.Locator("[data-sort]", new() { HasText = head });
+            await button.FocusAsync();
+            await window.Page.Keyboard.PressAsync("Enter");
+            await Expect(window.Page.Locator("th", new() { Has = button })).ToHaveAttributeAsync("aria-sort", order);
+            await Expect(window.Page.Locator("[data-map=routes] td").First).ToHaveTextAsync(first);
         }
     }
 

@@ -33,7 +33,7 @@ internal sealed class EdgeTests
             Assert.That((ConnectionLimit.BeingRefused, ModuleListener.KeepAlive, MemoryShares.RequestBuffer),
                 Is.EqualTo((1024, TimeSpan.FromMinutes(2), 16_384)), "connections");
             Assert.That((EventStream.MaxClients, EventStream.Heartbeat, LiveFigures.History, DemoTraffic.MaxRate),
-                Is.EqualTo((256, TimeSpan.FromSeconds(5), 300, 500)), "the console");
+                Is.EqualTo((256, TimeSpan.FromSeconds(5), 900, 500)), "the console");
             Assert.That((AlertsPage.MaxBody, NotificationLog.MaxCount, NotificationLog.MaxBytes),
                 Is.EqualTo((262_144, 100, 2_097_152)), "the page of alerts");
             Assert.That((FailureLog.LinesPerSecond, FailureLog.TracesPerSecond), Is.EqualTo((50, 5)), "the log");

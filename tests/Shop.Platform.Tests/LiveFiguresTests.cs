@@ -3,6 +3,7 @@ using System.Text.Json.Nodes;
 using Microsoft.Extensions.Logging.Abstractions;
 using Prometheus;
 using Shop.Platform.Live;
+using Shop.Platform.Modules;
 using Shop.Testing;
 
 namespace Shop.Platform.Tests;
@@ -15,7 +16,7 @@ internal sealed class LiveFiguresTests
         CollectorRegistry registry = Metrics.NewCustomRegistry();
         Counter codes = Codes(registry);
         await using var traffic = new DemoTraffic([], TimeProvider.System, NullLoggerFactory.Instance);
-        await using var figures = new LiveFigures(registry, traffic, TimeProvider.System, NullLogger.Instance);
+        await using var figures = Figures(registry, traffic, TimeProvider.System);
         await figures.Feed.NextAsync(0);
         string[] failed = ["500", "503", "504"], refused = ["400", "404", "429", "499", "501", "505"];
         foreach (string code in failed) codes.WithLabels(code).Inc(2);
@@ -38,7 +39,7 @@ internal sealed class LiveFiguresTests
         Counter codes = Codes(registry);
         var clock = new SetClock();
         await using var traffic = new DemoTraffic([], clock, NullLoggerFactory.Instance);
-        await using var figures = new LiveFigures(registry, traffic, clock, NullLogger.Instance);
+        await using var figures = Figures(registry, traffic, clock);
         await figures.Feed.NextAsync(0);
         for (int second = 1; second <= 4; second++)
         {
@@ -69,6 +70,11 @@ internal sealed class LiveFiguresTests
             LabelNames = ["method", "endpoint"],
             Buckets = [.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10],
         });
+        Gauge.Child underWay = metrics.CreateGauge("app_requests_in_progress", "Under way.", ["service"]).WithLabels("x");
+        Histogram commits = metrics.CreateHistogram("db_commit_seconds", "Commits.", new HistogramConfiguration { Buckets = [.01, .02] });
+        Counter sold = metrics.CreateCounter("things_sold_total", "Sold.", ["kind"]);
+        metrics.CreateCounter("things_sold_total_of_another_name", "Not sold.").Inc(1000);
+        Gauge inStock = metrics.CreateGauge("things_in_stock", "In stock.");
         void Answer(string route, string code, int times, double seconds)
         {
             requests.WithLabels("GET", route).Inc(times);
@@ -79,7 +85,7 @@ internal sealed class LiveFiguresTests
         var clock = new HandClock();
         await using var traffic = new DemoTraffic([], clock, NullLoggerFactory.Instance);
         Answer("/before", "500", 1000, 3);
-        await using var figures = new LiveFigures(registry, traffic, clock, NullLogger.Instance);
+        await using var figures = Figures(registry, traffic, clock);
         await clock.PassAsync(TimeSpan.Zero); // once what was before has been read
         Answer("/a", "200", 40, 0.003);
         Answer("/b", "404", 29, 0.02);
@@ -87,24 +93,32 @@ internal sealed class LiveFiguresTests
         Answer("/a", "503", 19, 0.07);
         Answer("/b", "429", 4, 0.3);
         Answer("/c", "500", 2, 20);
+        underWay.Set(3);
+        for (int i = 0; i < 20; i++) commits.Observe(0.015);
+        sold.WithLabels("sold").Inc(20);
+        sold.WithLabels("given away").Inc(100);
+        inStock.Set(7);
         await SecondAsync(1.6);
+        underWay.Set(0);
         Answer("/a", "200", 4, 0.0007);
-        Answer("/a", "200", 3, 0.003);
+        Answer("/a", "304", 3, 0.003);
         await SecondAsync(1);
+        inStock.Set(4);
         await SecondAsync(2.5);
 
+        // Requests; failed; p50; p95; p99; refused; 2xx; 3xx; under way; waiting; commit; sold; sales a minute; in stock.
         double?[][] expected =
         [
-            [62.5, 13.12, 14.29, 312.5, 10_000, 24.38], // 100, 21 and 39 in 1.6 seconds
-            [7, 0, 0.94, 4.71, 4.94, 0],
-            [0, 0, null, null, null, 0],
+            [62.5, 13.12, 14.29, 312.5, 10_000, 24.38, 25, 0, 3, 0, 19.5, 12.5, 750, 7], // 100, 21, 39, 40 in 1.6 seconds
+            [7, 0, 0.94, 4.71, 4.94, 0, 4, 3, 0, 0, null, 0, 0, 7],
+            [0, 0, null, null, null, 0, 0, 0, 0, 0, null, 0, 0, 4],
         ];
         (JsonNode history, JsonNode last) = await TellAsync(figures);
         Assert.That(history.AsArray().Select(point => point!.AsArray().Skip(1).Select(value => (double?)value)), Is.EqualTo(expected));
         Assert.That(history.AsArray().Select(point => (long)point![0]!), Is.EqualTo(new long[] { 1600, 2600, 5100 }.Select(at => at + DateTimeOffset.MinValue.ToUnixTimeMilliseconds())));
         Assert.That(last["point"]!.ToJsonString(), Is.EqualTo(history[2]!.ToJsonString()));
         Assert.That((double)last["requests"]!, Is.EqualTo(1107));
-        Assert.That(last["codes"]!.ToJsonString(), Is.EqualTo("""{"2xx: 200 OK":47,"4xx: 404 Not Found":29,"4xx: 429 Too Many Requests":4,"5xx: 500 Internal Server Error":1002,"5xx: 501 Not Implemented":6,"5xx: 503 Service Unavailable":19}"""));
+        Assert.That(last["codes"]!.ToJsonString(), Is.EqualTo("""{"2xx: 200 OK":44,"3xx: 304 Not Modified":3,"4xx: 404 Not Found":29,"4xx: 429 Too Many Requests":4,"5xx: 500 Internal Server Error":1002,"5xx: 501 Not Implemented":6,"5xx: 503 Service Unavailable":19}"""));
         Assert.That(last["routes"]!.AsObject().Select(route => $"{route.Key} {route.Value}"), Is.EquivalentTo(new[] { "GET /before 1000", "GET /a 66", "GET /b 39", "GET /c 2" }));
 
         async Task SecondAsync(double seconds)
@@ -115,22 +129,90 @@ internal sealed class LiveFiguresTests
         }
     }
 
+    // By hand: in the minute before the end, /a has 60 requests, 30 of them in its last ten seconds.
     [Test]
-    public async Task Given_more_seconds_than_are_kept_then_the_last_three_hundred_are_left()
+    public async Task Given_endpoints_when_they_are_asked_for_then_each_has_its_rate_failures_and_latency_of_the_last_minute()
+    {
+        CollectorRegistry registry = Metrics.NewCustomRegistry();
+        MetricFactory metrics = Metrics.WithCustomRegistry(registry);
+        Counter requests = metrics.CreateCounter("app_requests_total", "Requests.", ["method", "endpoint"]);
+        Counter failed = metrics.CreateCounter("app_requests_failed_total", "Failed.", ["method", "endpoint"]);
+        Histogram latency = metrics.CreateHistogram("app_request_latency_seconds", "Latency.",
+            new HistogramConfiguration { LabelNames = ["method", "endpoint"], Buckets = [.01, .02] });
+        void Answer(string route, int times, double seconds)
+        {
+            requests.WithLabels("GET", route).Inc(times);
+            for (int i = 0; i < times; i++) latency.WithLabels("GET", route).Observe(seconds);
+        }
+
+        var clock = new HandClock();
+        await using var traffic = new DemoTraffic([], clock, NullLoggerFactory.Instance);
+        Answer("/a", 1000, 3);
+        failed.WithLabels("GET", "/a").Inc(1000);
+        requests.WithLabels("GET", "/never").Inc(0);
+        await using var figures = Figures(registry, traffic, clock);
+        await clock.PassAsync(TimeSpan.Zero);
+        for (int second = 1; second <= 360; second++)
+        {
+            if (second is > 300 and <= 330) Answer("/a", 1, 0.015);
+            if (second > 350) Answer("/a", 3, 0.005);
+            if (second == 355) failed.WithLabels("GET", "/a").Inc(6);
+            if (second == 10) Answer("/b", 5, 0.005);
+            int points = figures.Points().Length;
+            await clock.PassAsync(TimeSpan.FromSeconds(1));
+            while (figures.Points().Length == points) await Task.Yield();
+        }
+
+        (_, JsonNode last) = await TellAsync(figures);
+        JsonNode[] endpoints = [.. last["endpoints"]!.AsArray().Select(endpoint => endpoint!)];
+        Assert.That(endpoints.Select(endpoint => (string)endpoint["route"]!), Is.EqualTo(new[] { "GET /a", "GET /b" }), "the busiest first");
+        Assert.That(((double)endpoints[0]["requests"]!, (double)endpoints[0]["rate"]!, (double)endpoints[0]["failed"]!), Is.EqualTo((1060d, 1d, 10d)));
+        Assert.That(((double)endpoints[0]["p50"]!, (double)endpoints[0]["p95"]!), Is.EqualTo((10d, 19d)));
+        Assert.That(endpoints[0]["rates"]!.AsArray().Select(rate => (double)rate!), Is.EqualTo([.. new double[24], 1d, 1d, 1d, 0d, 0d, 3d]));
+        Assert.That(((double)endpoints[1]["rate"]!, endpoints[1]["failed"], endpoints[1]["p95"]), Is.EqualTo((0d, (JsonNode?)null, (JsonNode?)null)));
+    }
+
+    [Test]
+    public async Task Given_faults_that_are_switched_on_and_off_then_the_console_says_from_when_to_when()
+    {
+        CollectorRegistry registry = Metrics.NewCustomRegistry();
+        Gauge active = Metrics.WithCustomRegistry(registry).CreateGauge("shop_fault_active", "On.", ["fault"]);
+        var clock = new HandClock();
+        await using var traffic = new DemoTraffic([], clock, NullLoggerFactory.Instance);
+        active.WithLabels("slow_commits").Set(0);
+        await using var figures = Figures(registry, traffic, clock);
+        await clock.PassAsync(TimeSpan.Zero);
+        foreach ((string fault, int value) in new[] { ("slow_commits", 1), ("memory_leak", 1), ("slow_commits", 0), ("slow_commits", 1) })
+        {
+            active.WithLabels(fault).Set(value);
+            int points = figures.Points().Length;
+            await clock.PassAsync(TimeSpan.FromSeconds(1));
+            while (figures.Points().Length == points) await Task.Yield();
+        }
+
+        (_, JsonNode last) = await TellAsync(figures);
+        long start = (long)last["started"]!;
+        Assert.That((string)last["version"]!, Is.EqualTo("1.2.3"));
+        Assert.That(last["faults"]!.AsArray().Select(fault => ((string)fault!["name"]!, (long)fault["from"]! - start, (long?)fault["until"] - start)),
+            Is.EqualTo(new[] { ("slow_commits", 1000L, (long?)3000), ("memory_leak", 2000, null), ("slow_commits", 4000, null) }));
+    }
+
+    [Test]
+    public async Task Given_more_seconds_than_are_kept_then_the_last_nine_hundred_are_left()
     {
         CollectorRegistry registry = Metrics.NewCustomRegistry();
         Counter requests = Metrics.WithCustomRegistry(registry).CreateCounter("app_requests_total", "Requests.");
         var clock = new HandClock();
         await using var traffic = new DemoTraffic([], clock, NullLoggerFactory.Instance);
-        await using var figures = new LiveFigures(registry, traffic, clock, NullLogger.Instance);
-        for (int second = 1; second <= 303; second++)
+        await using var figures = Figures(registry, traffic, clock);
+        for (int second = 1; second <= 903; second++)
         {
             await clock.PassAsync(TimeSpan.FromSeconds(1));
             await figures.Feed.NextAsync(second - 1);
         }
 
         LivePoint[] points = figures.Points();
-        Assert.That((points.Length, (points[^1].At - points[0].At).TotalSeconds), Is.EqualTo((300, 299d)));
+        Assert.That((points.Length, (points[^1].At - points[0].At).TotalSeconds), Is.EqualTo((900, 899d)));
         Assert.That(requests.Value, Is.Zero);
     }
 
@@ -139,6 +221,20 @@ internal sealed class LiveFiguresTests
         EventFeed.Batch batch = await figures.Feed.OpenAsync(null);
         JsonNode[] events = await Task.WhenAll(batch.Events.Select(async happened => JsonNode.Parse(Encoding.UTF8.GetString(await happened.DataAsync()))!));
         return (events[0], events[1]);
+    }
+
+    private static LiveFigures Figures(CollectorRegistry registry, DemoTraffic traffic, TimeProvider clock)
+    {
+        var module = new ModuleIdentity("shop", "shop-service", "Shop", "A shop.", 1)
+        {
+            Figures =
+            [
+                new("Sold", "things_sold_total", MetricType.Counter, "Sold.") { Label = "kind=\"sold\"" },
+                new("Sold a minute", "things_sold_total", MetricType.Counter, "Sold.") { Label = "kind=\"sold\"", Seconds = 60 },
+                new("In stock", "things_in_stock", MetricType.Gauge, "In stock."),
+            ],
+        };
+        return new LiveFigures(registry, traffic, clock, NullLogger.Instance, module, new BuildInfo("1.2.3", "abc"));
     }
 
     private static Counter Codes(CollectorRegistry registry) =>

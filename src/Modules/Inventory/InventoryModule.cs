@@ -36,6 +36,7 @@ public sealed class InventoryModule : IShopModule
         NavigationTitle = "Stock",
         ItemLabels = ["product_id"],
         Faults = [Down, StockOutage.Definition],
+        Figures = StockFigures.All,
     };
 
     /// <inheritdoc/>

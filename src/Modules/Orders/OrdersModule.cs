@@ -23,6 +23,7 @@ public sealed class OrdersModule : IShopModule
     {
         NavigationTitle = "Orders",
         AcceptsFormsOfOtherModules = true, // the basket of the storefront is sent to the checkout
+        Figures = OrderFigures.All,
     };
 
     /// <inheritdoc/>

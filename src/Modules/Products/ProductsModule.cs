@@ -30,6 +30,7 @@ public sealed class ProductsModule : IShopModule
         NavigationTitle = "Storefront",
         NavigationPages = [new("Basket", "/basket", static http => Basket.Of(http).Units)],
         ItemLabels = ["product_id"],
+        Figures = ProductFigures.All,
     };
 
     /// <inheritdoc/>

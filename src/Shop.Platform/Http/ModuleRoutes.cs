@@ -87,10 +87,10 @@ public sealed class ModuleRoutes
     /// A stream of server-sent events. It is not counted: as one request for as long as somebody looks it would say
     /// nothing.
     /// </summary>
-    public void Stream(string template, EventFeed feed) => Stream(template, feed, Access.Read);
+    public void Stream(string template, EventFeed feed) => Stream(template, new EventStream(feed), Access.Read);
 
-    internal void Stream(string template, EventFeed feed, Access access) =>
-        _endpoints.MapMethods(template, [HttpMethods.Get, HttpMethods.Head], new EventStream(feed).AnswerAsync)
+    internal void Stream(string template, EventStream stream, Access access) =>
+        _endpoints.MapMethods(template, [HttpMethods.Get, HttpMethods.Head], stream.AnswerAsync)
             .WithMetadata(ExcludeFromRequestMetrics.Mark, access);
 
     /// <summary>Adds a kind of request to the demo traffic.</summary>

@@ -34,7 +34,7 @@ public sealed class RequestMetrics
     private static readonly int[] CodesWithoutRoute =
         [204, 400, 404, 405, 408, 414, 431, ClientClosedRequest, 500, 503, 505];
 
-    private readonly Counter _requests, _byCode;
+    private readonly Counter _requests, _failed, _byCode;
     private readonly Histogram _latency;
     private readonly Counter.Child?[] _codes = new Counter.Child?[600];
     private readonly Counter.Child[] _rejected;
@@ -46,6 +46,9 @@ public sealed class RequestMetrics
     internal RequestMetrics(ModuleContext module)
     {
         _requests = module.Metrics.CreateCounter("app_requests_total", "Requests answered, by method and route.",
+            ["method", "endpoint"]);
+        _failed = module.Metrics.CreateCounter("app_requests_failed_total",
+            "Requests that the shop failed to answer, by method and route: 5xx, but not 501 and 505.",
             ["method", "endpoint"]);
         _byCode = module.Metrics.CreateCounter("http_requests_by_status_code_total",
             "Requests answered, by status code; 499 is a client that went away.", ["code"]);
@@ -78,6 +81,8 @@ public sealed class RequestMetrics
     internal static bool IsFailure(ReadOnlySpan<byte> code) =>
         code[0] == (byte)'5' && !code.SequenceEqual("501"u8) && !code.SequenceEqual("505"u8);
 
+    private static bool IsFailure(int code) => code >= 500 && code is not (501 or 505);
+
     /// <summary>Requests being worked on now.</summary>
     public int InProgress => Volatile.Read(ref _inProgress);
 
@@ -105,6 +110,7 @@ public sealed class RequestMetrics
     {
         Interlocked.Decrement(ref _inProgress);
         route.Observe(duration);
+        if (IsFailure(code)) route.CountFailure();
         Count(code);
         if (code == StatusCodes.Status413PayloadTooLarge) CountRejection(RejectionReason.BodyTooLarge);
     }
@@ -118,6 +124,7 @@ public sealed class RequestMetrics
     internal void RefusedByServer(int code)
     {
         _unmatchedOther.Count();
+        if (IsFailure(code)) _unmatchedOther.CountFailure();
         Count(code);
     }
 
@@ -136,6 +143,7 @@ public sealed class RequestMetrics
         private readonly RequestMetrics _metrics;
         private readonly Counter.Child _requests;
         private Histogram.Child? _latency;
+        private Counter.Child? _failed;
 
         internal RouteMetrics(RequestMetrics metrics, string method, string template, bool hasLatencyFromStart)
         {
@@ -145,7 +153,7 @@ public sealed class RequestMetrics
             SpanName = template == Unmatched ? method : $"{method} {template}";
             _requests = metrics._requests.WithLabels(method, template);
             // Ten histograms for what may never come would take a third of an idle module's series.
-            if (hasLatencyFromStart) _latency = Latency();
+            if (hasLatencyFromStart) MakeRest();
         }
 
         /// <summary>The method, as the metrics name it.</summary>
@@ -162,9 +170,21 @@ public sealed class RequestMetrics
         internal void Observe(TimeSpan duration)
         {
             _requests.Inc();
-            (_latency ??= Latency()).Observe(duration.TotalSeconds);
+            if (_latency is null) MakeRest();
+            _latency!.Observe(duration.TotalSeconds);
         }
 
-        private Histogram.Child Latency() => _metrics._latency.WithLabels(Method, Template);
+        internal void CountFailure()
+        {
+            if (_failed is null) MakeRest();
+            _failed!.Inc();
+        }
+
+        // Another request may do the same meanwhile, and gets the same.
+        private void MakeRest()
+        {
+            _failed = _metrics._failed.WithLabels(Method, Template);
+            _latency = _metrics._latency.WithLabels(Method, Template);
+        }
     }
 }

@@ -17,6 +17,9 @@ internal sealed class DemoTraffic(IEnumerable<ModuleListener> listeners, TimePro
     /// <summary>Most requests a second.</summary>
     public const int MaxRate = 500;
 
+    /// <summary>How long it lasts if nobody says so: what somebody forgets ends by itself.</summary>
+    public static readonly TimeSpan DefaultDuration = TimeSpan.FromHours(1);
+
     /// <summary>Requests under way at most: a shop that is slow is not asked for more.</summary>
     private const int MaxUnderWay = 100;
 
@@ -29,32 +32,45 @@ internal sealed class DemoTraffic(IEnumerable<ModuleListener> listeners, TimePro
 
     private static readonly TimeSpan Tick = TimeSpan.FromMilliseconds(20);
 
+    /// <summary>What is said of the rate is of so long a time.</summary>
+    private static readonly TimeSpan Window = TimeSpan.FromSeconds(5);
+
     private readonly ModuleListener[] _listeners = [.. listeners];
     private readonly ILogger _log = logs.CreateLogger("Shop.traffic");
     private readonly Lock _lock = new();
     private CancellationTokenSource? _stop;
     private Task _running = Task.CompletedTask;
-    private volatile int _rate;
+    private volatile Plan? _plan;
+    private volatile Reached? _reached;
+    private long _answered;
     private bool _isDisposed;
 
     /// <summary>Makes each request in place of the modules; null if they do.</summary>
     public Func<(Uri Service, DemoRequest Request)>? Source { get; init; }
 
-    /// <summary>Requests a second on all services together; 0 if there is no traffic.</summary>
-    public int Rate => _rate;
+    /// <summary>The highest requests a second, on all services together; 0 if there is no traffic.</summary>
+    public int Rate => _plan?.Rate ?? 0;
 
-    /// <summary>Starts at a rate, or goes on at another.</summary>
-    /// <param name="rate">Requests a second.</param>
+    /// <summary>What was asked for, and what came of it; null if there is no traffic.</summary>
+    public TrafficState? State => _plan is not { } plan ? null
+        : new TrafficState(plan.Rate, plan.Shape, plan.EndsAt, _reached?.Wanted, _reached?.Answered);
+
+    /// <summary>Starts, or goes on in another way.</summary>
+    /// <param name="rate">Requests a second at most.</param>
     /// <param name="authorization">
     /// The <c>Authorization</c> of the client that starts it: its requests are made in its name.
     /// </param>
-    public void Start(int rate, string? authorization)
+    /// <param name="shape">How the rate changes; constant if it is missing.</param>
+    /// <param name="duration">When it ends by itself; <see cref="DefaultDuration"/> if it is missing.</param>
+    public void Start(int rate, string? authorization, TrafficShape? shape = null, TimeSpan? duration = null)
     {
         lock (_lock)
         {
             if (_isDisposed) return;
-            // There is one loop at most, whoever starts at the same time; the rate is all that a further start changes.
-            _rate = rate;
+            // There is one loop at most, whoever starts at the same time; the plan is all that a further start changes.
+            TimeSpan lasts = duration ?? DefaultDuration;
+            _plan = new Plan(rate, shape ?? TrafficShape.Constant, clock.GetTimestamp(), lasts,
+                clock.GetUtcNow() + lasts);
             if (_stop is not null) return;
             _log.LogInformation("Demo traffic has begun; what is refused to it has no line here");
             _stop = new CancellationTokenSource();
@@ -72,7 +88,8 @@ internal sealed class DemoTraffic(IEnumerable<ModuleListener> listeners, TimePro
     {
         lock (_lock)
         {
-            _rate = 0;
+            _plan = null;
+            _reached = null;
             _stop?.Cancel();
             _stop?.Dispose();
             _stop = null;
@@ -99,15 +116,21 @@ internal sealed class DemoTraffic(IEnumerable<ModuleListener> listeners, TimePro
         var underWay = new List<Task>();
         // A request that follows from an answer is one of the rate, too.
         var next = new ConcurrentQueue<(Uri Service, DemoRequest Request)>();
-        double due = 0;
+        double due = 0, wanted = 0;
         long before = clock.GetTimestamp();
+        var past = new Queue<(long At, double Wanted, long Answered)>();
         try
         {
             while (await timer.WaitForNextTickAsync(stop))
             {
                 long now = clock.GetTimestamp();
-                due += _rate * clock.GetElapsedTime(before, now).TotalSeconds;
-                before = now;
+                if (_plan is not { } plan) break;
+                TimeSpan since = clock.GetElapsedTime(plan.Start, now);
+                if (since >= plan.Lasts && EndsBy(plan)) break;
+
+                double more = plan.Rate * plan.Shape.Share(since) * clock.GetElapsedTime(before, now).TotalSeconds;
+                (due, wanted, before) = (due + more, wanted + more, now);
+                Measure(past, now, wanted);
                 underWay.RemoveAll(task => task.IsCompleted);
                 for (; due >= 1 && underWay.Count < MaxUnderWay; due--)
                 {
@@ -121,8 +144,34 @@ internal sealed class DemoTraffic(IEnumerable<ModuleListener> listeners, TimePro
         }
         catch (OperationCanceledException)
         {
-            await Task.WhenAll(underWay);
+            // It was stopped.
         }
+
+        await Task.WhenAll(underWay);
+    }
+
+    // Unless somebody has just made another plan.
+    private bool EndsBy(Plan plan)
+    {
+        lock (_lock)
+        {
+            if (_plan != plan) return false;
+            Stop();
+        }
+
+        _log.LogInformation("Demo traffic has ended after {Duration}, as it was to.", plan.Lasts);
+        return true;
+    }
+
+    private void Measure(Queue<(long At, double Wanted, long Answered)> past, long now, double wanted)
+    {
+        long answered = Interlocked.Read(ref _answered);
+        past.Enqueue((now, wanted, answered));
+        while (clock.GetElapsedTime(past.Peek().At, now) > Window) past.Dequeue();
+        (long at, double wantedThen, long answeredThen) = past.Peek();
+        double seconds = clock.GetElapsedTime(at, now).TotalSeconds;
+        if (seconds >= 1)
+            _reached = new Reached((wanted - wantedThen) / seconds, (answered - answeredThen) / seconds);
     }
 
     private async Task AskAsync(HttpClient client, Uri service, DemoRequest request,
@@ -134,6 +183,7 @@ internal sealed class DemoTraffic(IEnumerable<ModuleListener> listeners, TimePro
             if (request.Body is not null)
                 message.Content = new StringContent(request.Body, Encoding.UTF8, "application/json");
             using HttpResponseMessage answer = await client.SendAsync(message, stop);
+            Interlocked.Increment(ref _answered);
             if (request.Then?.Invoke(answer) is { } step) next.Enqueue((service, step));
         }
         catch (Exception exception) when (exception is HttpRequestException or OperationCanceledException)
@@ -159,4 +209,19 @@ internal sealed class DemoTraffic(IEnumerable<ModuleListener> listeners, TimePro
 
         throw new InvalidOperationException("No module has demo traffic.");
     }
+
+    private sealed record Plan(int Rate, TrafficShape Shape, long Start, TimeSpan Lasts, DateTimeOffset EndsAt);
+
+    private sealed record Reached(double Wanted, double Answered);
 }
+
+/// <summary>Demo traffic that runs.</summary>
+/// <param name="Rate">Requests a second at most, on all services together.</param>
+/// <param name="Shape">How the rate changes.</param>
+/// <param name="EndsAt">When it ends by itself.</param>
+/// <param name="Wanted">
+/// Requests a second over the last seconds, as rate and shape say; null in the first second.
+/// </param>
+/// <param name="Answered">Requests a second over the last seconds that had an answer.</param>
+internal sealed record TrafficState(
+    int Rate, TrafficShape Shape, DateTimeOffset EndsAt, double? Wanted, double? Answered);

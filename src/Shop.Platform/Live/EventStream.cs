@@ -8,6 +8,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Net.Http.Headers;
 using Shop.Platform.Http;
+using Shop.Platform.Pages;
 using Shop.Platform.Security;
 
 namespace Shop.Platform.Live;
@@ -16,7 +17,9 @@ namespace Shop.Platform.Live;
 /// A feed as server-sent events, to a bounded number of clients. A stream ends with the client, or with the shop.
 /// Whoever finds no place asks again and again instead, for JSON: what happened since its last event.
 /// </summary>
-internal sealed class EventStream(EventFeed feed)
+/// <param name="feed">The feed.</param>
+/// <param name="isForAllServices">Whether pages of the shop's other services may follow it, too.</param>
+internal sealed class EventStream(EventFeed feed, bool isForAllServices = false)
 {
     /// <summary>Clients of one stream at most; further clients are answered 503.</summary>
     public const int MaxClients = 256;
@@ -42,6 +45,9 @@ internal sealed class EventStream(EventFeed feed)
     {
         http.Response.Headers.CacheControl = "no-store, no-transform";
         AcceptHeader.Vary(http.Response.Headers);
+        // The page of the whole shop is one service's, and shows all of them.
+        if (isForAllServices && Site.IsOwnOrigin(http, http.Request.Headers.Origin))
+            http.Response.Headers.AccessControlAllowOrigin = http.Request.Headers.Origin;
         // The header is of a client that lost its stream; the parameter is of a page that was rendered at that event.
         string last = http.Request.Headers["Last-Event-ID"].ToString();
         string? after = last.Length > 0 ? last : http.Request.Query["after"];

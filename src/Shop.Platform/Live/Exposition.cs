@@ -8,24 +8,26 @@ namespace Shop.Platform.Live;
 
 /// <summary>Reads a registry's text, in the exposition format of Prometheus, for the console.</summary>
 /// <param name="itemLabels">Series with one of these labels are left to <c>/metrics</c>.</param>
-internal sealed partial class Exposition(IEnumerable<string> itemLabels)
+/// <param name="own">The figures of the module's own.</param>
+internal sealed partial class Exposition(IEnumerable<string> itemLabels, IReadOnlyList<ModuleFigure> own)
 {
     private readonly byte[][] _itemLabels = [.. itemLabels.Select(label => Encoding.UTF8.GetBytes($"{label}=\""))];
+    private readonly (byte[] Name, byte[] Label)[] _own = [.. own.Select(figure =>
+        (Encoding.UTF8.GetBytes(figure.Metric), Encoding.UTF8.GetBytes(figure.Label ?? "")))];
 
     /// <summary>The counts that the charts are made of, with next to no memory.</summary>
-    public static RequestCounts Totals(ReadOnlySpan<byte> text)
+    public RequestCounts Totals(ReadOnlySpan<byte> text)
     {
-        double requests = 0, refused = 0, failed = 0;
+        double requests = 0, succeeded = 0, redirected = 0, refused = 0, failed = 0, inProgress = 0, waiting = 0;
         var buckets = new SortedDictionary<double, double>();
+        var commits = new SortedDictionary<double, double>();
+        double[] own = new double[_own.Length];
+        List<string> faults = [];
         foreach (Range range in text.Split((byte)'\n'))
         {
             ReadOnlySpan<byte> line = text[range];
-            if (line.StartsWith("app_request_latency_seconds_bucket{"u8))
-            {
-                ReadOnlySpan<byte> bound = Label(line, "le=\""u8);
-                double key = bound.SequenceEqual("+Inf"u8) ? double.PositiveInfinity : Number(bound);
-                buckets[key] = buckets.GetValueOrDefault(key) + Value(line);
-            }
+            if (line.StartsWith("app_request_latency_seconds_bucket{"u8)) Add(buckets, line);
+            else if (line.StartsWith("db_commit_seconds_bucket{"u8)) Add(commits, line);
             else if (line.StartsWith("app_requests_total{"u8))
             {
                 requests += Value(line);
@@ -35,10 +37,63 @@ internal sealed partial class Exposition(IEnumerable<string> itemLabels)
                 ReadOnlySpan<byte> code = Label(line, "code=\""u8);
                 if (RequestMetrics.IsFailure(code)) failed += Value(line);
                 else if (code[0] >= (byte)'4') refused += Value(line);
+                else if (code[0] == (byte)'3') redirected += Value(line);
+                else succeeded += Value(line);
+            }
+            else if (line.StartsWith("app_requests_in_progress{"u8))
+            {
+                inProgress += Value(line);
+            }
+            else if (line.StartsWith("db_write_queue_depth{"u8))
+            {
+                waiting += Value(line);
+            }
+            else if (line.StartsWith("shop_fault_active{"u8) && Value(line) > 0)
+            {
+                faults.Add(Encoding.UTF8.GetString(Label(line, "fault=\""u8)));
+            }
+
+            for (int i = 0; i < own.Length; i++)
+            {
+                if (IsOf(line, _own[i].Name) && line.IndexOf(_own[i].Label) >= 0) own[i] += Value(line);
             }
         }
 
-        return new RequestCounts(requests, refused, failed, buckets);
+        return new RequestCounts(requests, refused, failed, buckets)
+        {
+            Succeeded = succeeded,
+            Redirected = redirected,
+            InProgress = inProgress,
+            Waiting = waiting,
+            Commits = commits,
+            Own = own,
+            Faults = faults,
+        };
+    }
+
+    /// <summary>What the metrics have counted of each endpoint that somebody has asked for.</summary>
+    public static Dictionary<string, EndpointCounts> Endpoints(ReadOnlySpan<byte> text)
+    {
+        var endpoints = new Dictionary<string, EndpointCounts>(StringComparer.Ordinal);
+        // Metrics come in any order, so those with requests are found first.
+        foreach (Range range in text.Split((byte)'\n'))
+        {
+            ReadOnlySpan<byte> line = text[range];
+            if (line.StartsWith("app_requests_total{"u8) && Value(line) > 0)
+                endpoints[Route(line)] = new EndpointCounts { Requests = Value(line) };
+        }
+
+        foreach (Range range in text.Split((byte)'\n'))
+        {
+            ReadOnlySpan<byte> line = text[range];
+            bool isFailure = line.StartsWith("app_requests_failed_total{"u8);
+            if (!isFailure && !line.StartsWith("app_request_latency_seconds_bucket{"u8)) continue;
+            if (endpoints.GetValueOrDefault(Route(line)) is not { } endpoint) continue;
+            if (isFailure) endpoint.Failed = Value(line);
+            else endpoint.Buckets.Add((Bound(line), Value(line)));
+        }
+
+        return endpoints;
     }
 
     /// <summary>Every figure that the console shows.</summary>
@@ -56,8 +111,7 @@ internal sealed partial class Exposition(IEnumerable<string> itemLabels)
             {
                 requests += Value(line);
                 if (Value(line) == 0) continue;
-                string method = Encoding.UTF8.GetString(Label(line, "method=\""u8));
-                byRoute[$"{method} {Encoding.UTF8.GetString(Label(line, "endpoint=\""u8))}"] = Value(line);
+                byRoute[Route(line)] = Value(line);
             }
             else if (line.StartsWith("http_requests_by_status_code_total{"u8))
             {
@@ -73,6 +127,24 @@ internal sealed partial class Exposition(IEnumerable<string> itemLabels)
 
         return new LiveReading(requests, byCode, byRoute, figures);
     }
+
+    private static string Route(ReadOnlySpan<byte> line) => Encoding.UTF8.GetString(Label(line, "method=\""u8)) + " "
+        + Encoding.UTF8.GetString(Label(line, "endpoint=\""u8));
+
+    private static void Add(SortedDictionary<double, double> buckets, ReadOnlySpan<byte> line)
+    {
+        double bound = Bound(line);
+        buckets[bound] = buckets.GetValueOrDefault(bound) + Value(line);
+    }
+
+    private static double Bound(ReadOnlySpan<byte> line)
+    {
+        ReadOnlySpan<byte> bound = Label(line, "le=\""u8);
+        return bound.SequenceEqual("+Inf"u8) ? double.PositiveInfinity : Number(bound);
+    }
+
+    private static bool IsOf(ReadOnlySpan<byte> line, ReadOnlySpan<byte> metric) => line.StartsWith(metric)
+        && line.Length > metric.Length && line[metric.Length] is (byte)'{' or (byte)' ';
 
     private static string CodeName(int code)
     {
@@ -124,4 +196,26 @@ internal sealed partial class Exposition(IEnumerable<string> itemLabels)
 /// <param name="Failed">Answers in which the shop failed.</param>
 /// <param name="Buckets">Requests by their latency: the upper bound in seconds, and how many were no slower.</param>
 internal sealed record RequestCounts(
-    double Requests, double Refused, double Failed, SortedDictionary<double, double> Buckets);
+    double Requests, double Refused, double Failed, SortedDictionary<double, double> Buckets)
+{
+    /// <summary>Answers with a 2xx.</summary>
+    public double Succeeded { get; init; }
+
+    /// <summary>Answers with a 3xx.</summary>
+    public double Redirected { get; init; }
+
+    /// <summary>Requests being worked on.</summary>
+    public double InProgress { get; init; }
+
+    /// <summary>Writes that wait for their commit.</summary>
+    public double Waiting { get; init; }
+
+    /// <summary>Commits by their time, as the requests by their latency.</summary>
+    public SortedDictionary<double, double> Commits { get; init; } = [];
+
+    /// <summary>The figures of the module's own, as they stand.</summary>
+    public IReadOnlyList<double> Own { get; init; } = [];
+
+    /// <summary>The faults that are switched on.</summary>
+    public IReadOnlyList<string> Faults { get; init; } = [];
+}

@@ -14,10 +14,10 @@ internal sealed class HistoryEvent(LivePoint[] points) : FeedEvent("history")
 }
 
 /// <summary>A second of a console, with every figure at its end.</summary>
-internal sealed class SecondEvent(LivePoint? point, Func<Task<LiveReading>> read, DemoTraffic traffic)
-    : FeedEvent("second")
+internal sealed class SecondEvent(LivePoint? point, Func<Task<LiveReading>> read, DemoTraffic traffic,
+    LiveMarks marks) : FeedEvent("second")
 {
-    // The first client that needs it reads the registry, for all who watch.
+    // Made for the first client that needs it, for all who watch.
     private readonly Lazy<Task<byte[]>> _data = new(async () =>
     {
         LiveReading reading = await read();
@@ -29,9 +29,12 @@ internal sealed class SecondEvent(LivePoint? point, Func<Task<LiveReading>> read
             else LiveJson.Write(json, point);
             json.WriteNumber("requests", reading.Requests);
             json.WriteNumber("traffic", traffic.Rate);
+            if (traffic.State is { } state) LiveJson.Write(json, state);
             LiveJson.Write(json, "codes", reading.ByCode);
             LiveJson.Write(json, "routes", reading.ByRoute);
             LiveJson.Write(json, "figures", reading.Figures);
+            LiveJson.Write(json, reading.Endpoints);
+            LiveJson.Write(json, marks);
             json.WriteEndObject();
         });
     });
@@ -53,15 +56,68 @@ internal static class LiveJson
     {
         json.WriteStartArray();
         json.WriteNumberValue(point.At.ToUnixTimeMilliseconds());
-        ReadOnlySpan<double?> values =
-            [point.Requests, point.Failed, point.P50, point.P95, point.P99, point.Refused];
-        foreach (double? value in values)
+        for (int column = 1; column <= point.Columns; column++) Write(json, point[column]);
+        json.WriteEndArray();
+    }
+
+    public static void Write(Utf8JsonWriter json, IReadOnlyList<EndpointActivity> endpoints)
+    {
+        json.WriteStartArray("endpoints");
+        foreach (EndpointActivity endpoint in endpoints)
         {
-            if (value is { } number) json.WriteNumberValue(Math.Round(number, 2));
-            else json.WriteNullValue();
+            json.WriteStartObject();
+            json.WriteString("route", endpoint.Route);
+            json.WriteNumber("requests", endpoint.Requests);
+            json.WritePropertyName("rate");
+            Write(json, endpoint.Rate);
+            json.WritePropertyName("failed");
+            Write(json, endpoint.Failed);
+            json.WritePropertyName("p50");
+            Write(json, endpoint.P50);
+            json.WritePropertyName("p95");
+            Write(json, endpoint.P95);
+            json.WriteStartArray("rates");
+            foreach (double rate in endpoint.Rates) Write(json, rate);
+            json.WriteEndArray();
+            json.WriteEndObject();
         }
 
         json.WriteEndArray();
+    }
+
+    public static void Write(Utf8JsonWriter json, TrafficState traffic)
+    {
+        json.WriteStartObject("demo");
+        json.WriteString("shape", traffic.Shape.Name);
+        json.WriteNumber("ends", traffic.EndsAt.ToUnixTimeMilliseconds());
+        json.WritePropertyName("wanted");
+        Write(json, traffic.Wanted);
+        json.WritePropertyName("answered");
+        Write(json, traffic.Answered);
+        json.WriteEndObject();
+    }
+
+    public static void Write(Utf8JsonWriter json, LiveMarks marks)
+    {
+        json.WriteNumber("started", marks.StartedAt.ToUnixTimeMilliseconds());
+        json.WriteString("version", marks.Version);
+        json.WriteStartArray("faults");
+        foreach (LiveMarks.FaultSpan fault in marks.Faults)
+        {
+            json.WriteStartObject();
+            json.WriteString("name", fault.Name);
+            json.WriteNumber("from", fault.From.ToUnixTimeMilliseconds());
+            if (fault.Until is { } until) json.WriteNumber("until", until.ToUnixTimeMilliseconds());
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
+    }
+
+    private static void Write(Utf8JsonWriter json, double? value)
+    {
+        if (value is { } number) json.WriteNumberValue(Math.Round(number, 2));
+        else json.WriteNullValue();
     }
 
     public static byte[] Of(Action<Utf8JsonWriter> write)

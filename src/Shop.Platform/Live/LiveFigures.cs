@@ -1,16 +1,22 @@
 using Microsoft.Extensions.Logging;
 using Prometheus;
+using Shop.Platform.Modules;
 
 namespace Shop.Platform.Live;
 
 /// <summary>
-/// The figures of the console: the registry itself, read once a second, with five minutes of history in memory. So the
-/// console says what <c>/metrics</c> says.
+/// The figures of the console: the registry itself, read once a second, with fifteen minutes of history in memory. So
+/// the console says what <c>/metrics</c> says.
 /// </summary>
 internal sealed class LiveFigures : IAsyncDisposable
 {
+    /// <summary>
+    /// Seconds that are told again: a page that asks every three gets those that it missed, not the history.
+    /// </summary>
+    private const int Kept = 10;
+
     /// <summary>Seconds of history.</summary>
-    public const int History = 300;
+    public const int History = 900;
 
     private readonly CollectorRegistry _registry;
     private readonly DemoTraffic _traffic;
@@ -22,26 +28,39 @@ internal sealed class LiveFigures : IAsyncDisposable
     private readonly Queue<LivePoint> _points = new(History);
     private readonly MemoryStream _text = new();
     private readonly SemaphoreSlim _reading = new(1, 1);
+    private readonly EndpointHistory _endpoints = new();
+    private readonly IReadOnlyList<ModuleFigure> _own;
     private RequestCounts? _last;
     private TimeSpan _lastRead;
+    private int _seconds;
+    private volatile Lazy<Task<LiveReading>> _ofThisSecond;
 
     public LiveFigures(CollectorRegistry registry, DemoTraffic traffic, TimeProvider clock, ILogger log,
-        IReadOnlyList<string>? itemLabels = null)
+        ModuleIdentity module, BuildInfo build)
     {
         _registry = registry;
         _traffic = traffic;
-        _exposition = new Exposition(itemLabels ?? []);
+        Module = module;
+        _own = module.Figures;
+        _exposition = new Exposition(module.ItemLabels, _own);
+        Marks = new LiveMarks(clock.GetUtcNow(), build.Version);
         _clock = clock;
         _startedAt = clock.GetUtcNow();
         _start = clock.GetTimestamp();
-        // A client that missed a second gets the history again, so one is enough.
-        Feed = new EventFeed(kept: 1, _ => ValueTask.FromResult<IReadOnlyList<FeedEvent>>(
-            [new HistoryEvent(Points()), new SecondEvent(LastPoint, ReadAsync, _traffic)]));
+        _ofThisSecond = new Lazy<Task<LiveReading>>(ReadAsync);
+        Feed = new EventFeed(Kept, _ => ValueTask.FromResult<IReadOnlyList<FeedEvent>>(
+            [new HistoryEvent(Points()), Second(LastPoint)]));
         _sampling = new Periodic("Reading the live figures", TimeSpan.FromSeconds(1), SampleAsync, clock, log);
     }
 
     /// <summary>The history as one event, and then each second as one.</summary>
     public EventFeed Feed { get; }
+
+    /// <summary>The service.</summary>
+    public ModuleIdentity Module { get; }
+
+    /// <summary>What a chart marks beside its lines.</summary>
+    public LiveMarks Marks { get; }
 
     /// <summary>The history, oldest first.</summary>
     public LivePoint[] Points()
@@ -62,7 +81,10 @@ internal sealed class LiveFigures : IAsyncDisposable
         try
         {
             await ExportAsync();
-            return _exposition.Everything(_text.GetBuffer().AsSpan(0, (int)_text.Length));
+            LiveReading reading = _exposition.Everything(_text.GetBuffer().AsSpan(0, (int)_text.Length));
+            Dictionary<string, EndpointCounts> endpoints =
+                Exposition.Endpoints(_text.GetBuffer().AsSpan(0, (int)_text.Length));
+            return reading with { Endpoints = _endpoints.Until(_clock.GetElapsedTime(_start), endpoints) };
         }
         finally
         {
@@ -70,7 +92,8 @@ internal sealed class LiveFigures : IAsyncDisposable
         }
     }
 
-    private LivePoint? LastPoint
+    /// <summary>The last second; null in the first one.</summary>
+    public LivePoint? LastPoint
     {
         get
         {
@@ -88,7 +111,9 @@ internal sealed class LiveFigures : IAsyncDisposable
         {
             await ExportAsync();
             at = _clock.GetElapsedTime(_start);
-            read = Exposition.Totals(_text.GetBuffer().AsSpan(0, (int)_text.Length));
+            read = _exposition.Totals(_text.GetBuffer().AsSpan(0, (int)_text.Length));
+            if (_seconds++ % EndpointHistory.Step == 0)
+                _endpoints.Add(at, Exposition.Endpoints(_text.GetBuffer().AsSpan(0, (int)_text.Length)));
         }
         finally
         {
@@ -97,24 +122,41 @@ internal sealed class LiveFigures : IAsyncDisposable
 
         (RequestCounts? last, TimeSpan lastRead) = (_last, _lastRead);
         (_last, _lastRead) = (read, at);
+        Marks.Active(read.Faults, _startedAt + at);
         // What one reading says is since the start, and so is no rate.
         if (last is null) return;
         double seconds = Math.Max(0.001, (at - lastRead).TotalSeconds);
-        (double, double)[] moved =
-            [.. read.Buckets.Select(bucket => (bucket.Key, bucket.Value - last.Buckets.GetValueOrDefault(bucket.Key)))];
+        (double, double)[] moved = Moved(read.Buckets, last.Buckets);
         double Rate(Func<RequestCounts, double> count) => (count(read) - count(last)) / seconds;
         var point = new LivePoint(
             _startedAt + at, Rate(count => count.Requests), Rate(count => count.Refused), Rate(count => count.Failed),
             HistogramQuantile.Milliseconds(moved, 0.50), HistogramQuantile.Milliseconds(moved, 0.95),
-            HistogramQuantile.Milliseconds(moved, 0.99));
+            HistogramQuantile.Milliseconds(moved, 0.99))
+        {
+            Succeeded = Rate(count => count.Succeeded),
+            Redirected = Rate(count => count.Redirected),
+            InProgress = read.InProgress,
+            Waiting = read.Waiting,
+            Commit = HistogramQuantile.Milliseconds(Moved(read.Commits, last.Commits), 0.95),
+            Own = [.. _own.Select((figure, i) => figure.Type == MetricType.Counter
+                ? Rate(count => count.Own[i]) * figure.Seconds : read.Own[i])],
+        };
         lock (_points)
         {
             if (_points.Count == History) _points.Dequeue();
             _points.Enqueue(point);
         }
 
-        Feed.Publish(new SecondEvent(point, ReadAsync, _traffic));
+        _ofThisSecond = new Lazy<Task<LiveReading>>(ReadAsync);
+        Feed.Publish(Second(point));
     }
+
+    // All who ask within a second share one reading, also for the seconds before that they missed.
+    private SecondEvent Second(LivePoint? point) => new(point, () => _ofThisSecond.Value, _traffic, Marks);
+
+    private static (double, double)[] Moved(
+        SortedDictionary<double, double> now, SortedDictionary<double, double> before) =>
+        [.. now.Select(bucket => (bucket.Key, bucket.Value - before.GetValueOrDefault(bucket.Key)))];
 
     private Task ExportAsync()
     {

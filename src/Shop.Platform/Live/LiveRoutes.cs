@@ -1,9 +1,10 @@
 using System.Globalization;
 using AspNetCoreGeneratedDocument;
 using Microsoft.AspNetCore.Http;
-using RazorSlices;
+using Microsoft.Extensions.DependencyInjection;
 using Shop.Platform.Faults;
 using Shop.Platform.Http;
+using Shop.Platform.Modules;
 using Shop.Platform.Pages;
 using Shop.Platform.Security;
 
@@ -12,60 +13,66 @@ namespace Shop.Platform.Live;
 /// <summary>The console of a service, and the button for demo traffic.</summary>
 internal static class LiveRoutes
 {
+    /// <summary>The console of all services, on each of them.</summary>
+    private const string WholeShop = "/live/shop";
+
     public static void Map(
         ModuleRoutes routes, LiveFigures figures, DemoTraffic traffic, TroublePanel trouble, ShopSettings settings)
     {
+        ModuleIdentity module = figures.Module;
         routes.Page("/live", async http =>
         {
-            LiveReading reading = await figures.ReadAsync();
-            var model = new LiveModel(reading, figures.Points(), traffic.Rate, WhyNotTraffic(http, settings))
+            var model = new LiveModel(Panel(figures, "", settings, isWhole: true), await figures.ReadAsync(),
+                Traffic(http, traffic, "/live"), Tools(http, module))
             {
                 Trouble = trouble.For(http),
             };
-            return new Page("Live", new Pages_Live { Model = model });
+            return new Page($"Live: {module.NavigationTitle}", new Pages_Live { Model = model });
         }, Access.Figures, Caching.NoStoreCompressed);
-        routes.Form("/live/traffic", http => TrafficAsync(http, traffic, settings));
-        routes.Stream("/live/events", figures.Feed, Access.Figures);
+        routes.Page(WholeShop, http =>
+        {
+            LivePanel[] panels = [.. Site.Of(http).Services.Select(service => Panel(
+                http.RequestServices.GetRequiredKeyedService<LiveFigures>(service.Module.Name),
+                service.Module == module ? "" : service.Url, settings, isWhole: false))];
+            var model = new LiveShopModel(panels, Traffic(http, traffic, WholeShop), Tools(http, null));
+            return ValueTask.FromResult<IResult>(
+                new Page("Live: the whole shop", new Pages_LiveShop { Model = model }) { WatchesOtherServices = true });
+        }, Access.Figures, Caching.NoStoreCompressed);
+        routes.Form("/live/traffic", http => TrafficAsync(http, traffic));
+        routes.Stream("/live/events", new EventStream(figures.Feed, isForAllServices: true), Access.Figures);
     }
 
-    private static async ValueTask<IResult> TrafficAsync(HttpContext http, DemoTraffic traffic, ShopSettings settings)
+    private static LivePanel Panel(LiveFigures figures, string address, ShopSettings settings, bool isWhole)
     {
-        if (WhyNotTraffic(http, settings) is { } why) return new Problem(StatusCodes.Status403Forbidden, why);
+        ConsoleChart business = ConsoleCharts.Business(figures.Module.Figures);
+        IReadOnlyList<ConsoleChart> charts = isWhole ? [.. ConsoleCharts.OfEveryService, business]
+            : [ConsoleCharts.Requests, ConsoleCharts.Latency, business];
+        return new LivePanel(figures.Module, address, settings.Currency, figures.LastPoint, charts);
+    }
+
+    private static LiveTraffic Traffic(HttpContext http, DemoTraffic traffic, string page) =>
+        new(traffic.State, WhyNotTraffic(http), page);
+
+    private static LiveTools Tools(HttpContext http, ModuleIdentity? module) =>
+        new(Site.Of(http), module, http.RequestServices.GetRequiredService<Assets>());
+
+    private static async ValueTask<IResult> TrafficAsync(HttpContext http, DemoTraffic traffic)
+    {
         IFormCollection form = await http.Request.ReadFormAsync();
         bool isRate = int.TryParse(form["rate"], NumberStyles.None, CultureInfo.InvariantCulture, out int rate)
             && rate is >= 1 and <= DemoTraffic.MaxRate;
         if (form["action"] == "stop") traffic.Stop();
         else if (form["action"] != "start") return Invalid("The action must be start or stop.");
         else if (!isRate) return Invalid($"The rate must be a whole number from 1 to {DemoTraffic.MaxRate}.");
-        else traffic.Start(rate, http.Request.Headers.Authorization);
-        return Page.SeeOther("/live");
+        else if ((form["shape"] is [{ } name] ? TrafficShape.Find(name) : TrafficShape.Constant) is not { } shape)
+            return Invalid($"The shape must be one of {string.Join(", ", TrafficShape.Names)}.");
+        else traffic.Start(rate, http.Request.Headers.Authorization, shape);
+        return Page.SeeOther(form["page"] == WholeShop ? WholeShop : "/live");
 
         static Problem Invalid(string error) => new(StatusCodes.Status400BadRequest, error);
     }
 
-    /// <summary>
-    /// Why a client may not start demo traffic; null if it may. With keys, whoever may write may; without, only
-    /// somebody at the shop's own machine.
-    /// </summary>
-    private static string? WhyNotTraffic(HttpContext http, ShopSettings settings)
-    {
-        if (settings.ApiKeys.Any)
-            return Site.Of(http).TakesForms ? null : "Demo traffic is started with a key that may write.";
-        return OwnMachine.Sent(http, settings) ? null
-            : "Demo traffic is started from the shop's own machine alone, not through a proxy or into a container. "
-                + "loadtest/Shop.Traffic makes some from anywhere.";
-    }
-}
-
-/// <summary>What the console shows at first, and all it shows without a script.</summary>
-internal sealed record LiveModel(LiveReading Reading, LivePoint[] Points, int TrafficRate, string? WhyNotTraffic)
-{
-    /// <summary>The panel of faults; null if the settings allow none.</summary>
-    public RazorSlice? Trouble { get; init; }
-
-    /// <summary>A figure of the last second.</summary>
-    public string Last(Func<LivePoint, double?> figure) =>
-        Points.Length > 0 && figure(Points[^1]) is { } value
-            ? value.ToString("0.##", CultureInfo.InvariantCulture)
-            : "–";
+    // Whoever may write: the requests of demo traffic are no more than that client could send, and they end by themselves.
+    private static string? WhyNotTraffic(HttpContext http) =>
+        Site.Of(http).TakesForms ? null : "Demo traffic is started with a key that may write.";
 }

@@ -103,7 +103,7 @@ public static class ModuleHosting
         {
             ModuleContext context = Context(provider, key);
             return new LiveFigures(context.Registry, provider.GetRequiredService<DemoTraffic>(), context.Clock,
-                context.Log, context.Identity.ItemLabels);
+                context.Log, context.Identity, provider.GetRequiredService<BuildInfo>());
         });
         services.AddKeyedSingleton<IHealthCheck>(name, static (provider, key) => Context(provider, key).UsesPostgres
             ? new PostgresHealth(Context(provider, key).Postgres)

@@ -2,6 +2,7 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
 using Shop.Platform.Faults;
 using Shop.Platform.Http;
+using Shop.Platform.Live;
 
 namespace Shop.Platform.Modules;
 
@@ -47,6 +48,9 @@ public sealed record ModuleIdentity(string Name, string Service, string Title, s
 
     /// <summary>Labels whose values are items of the shop: the console leaves series with such a label out.</summary>
     public IReadOnlyList<string> ItemLabels { get; init; } = [];
+
+    /// <summary>Its business in a few figures: they stand at the top of the console.</summary>
+    public IReadOnlyList<ModuleFigure> Figures { get; init; } = [];
 }
 
 /// <summary>A page that the navigation of a module leads to.</summary>

@@ -1,4 +1,5 @@
 using System.IO.Compression;
+using System.Text;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Shop.Platform.Http;
@@ -6,8 +7,8 @@ using Shop.Platform.Http;
 namespace Shop.Platform.Pages;
 
 /// <summary>
-/// The style sheet, the script and the icon of the pages. Their names change with each build, so browsers may keep them
-/// for ever; each is compressed once.
+/// The style sheets, the scripts and the icon of the pages. Their names change with each build, so browsers may keep
+/// them for ever; each is compressed once.
 /// </summary>
 internal sealed class Assets
 {
@@ -22,8 +23,9 @@ internal sealed class Assets
     {
         Add("shop.css", "text/css; charset=utf-8");
         Add("store.css", "text/css; charset=utf-8");
-        Add("shop.js", "text/javascript; charset=utf-8");
-        Add("store.js", "text/javascript; charset=utf-8");
+        Add("live.css", "text/css; charset=utf-8");
+        foreach (string script in new[] { "follow.js", "shop.js", "store.js", "chart.js", "live.js" })
+            Add(script, "text/javascript; charset=utf-8");
         Add("shop.svg", "image/svg+xml");
         Add("pictures.svg", "image/svg+xml");
     }
@@ -45,8 +47,12 @@ internal sealed class Assets
     private void Add(string file, string contentType)
     {
         using Stream resource = typeof(Assets).Assembly.GetManifestResourceStream(file)!;
-        byte[] bytes = new byte[resource.Length];
-        resource.ReadExactly(bytes);
+        using var reader = new StreamReader(resource);
+        string text = reader.ReadToEnd();
+        // A script imports others by the names that they have here.
+        foreach ((string other, string url) in _urls)
+            text = text.Replace($"from './{other}'", $"from '{url}'", StringComparison.Ordinal);
+        byte[] bytes = Encoding.UTF8.GetBytes(text);
         string name = NameOf(file);
         _byUrlName[name] = new Asset(bytes, contentType);
         _urls[file] = $"/assets/{name}";

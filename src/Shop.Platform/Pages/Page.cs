@@ -19,6 +19,9 @@ public sealed class Page(string title, RazorSlice body) : IResult
     /// <summary>HTTP status code.</summary>
     public int Status { get; init; } = StatusCodes.Status200OK;
 
+    /// <summary>Whether its script follows the events of all services.</summary>
+    internal bool WatchesOtherServices { get; init; }
+
     /// <inheritdoc/>
     public Task ExecuteAsync(HttpContext httpContext)
     {
@@ -38,11 +41,11 @@ public sealed class Page(string title, RazorSlice body) : IResult
         {
             Trouble = [.. module.Faults.Runs.Select(run => run.ToString())],
             Counts = [.. module.Identity.NavigationPages.Select(page => page.Count?.Invoke(http) ?? 0)],
-        }, Status);
+        }, Status, WatchesOtherServices);
     }
 
     /// <summary>Writes a page whole. It is rendered into memory, so nothing of it ever waits.</summary>
-    internal static void Write(HttpContext http, Frame frame, int status)
+    internal static void Write(HttpContext http, Frame frame, int status, bool watchesOtherServices = false)
     {
         using RazorSlice page = new Pages_Layout { Model = frame };
         using var text = new StringWriter();
@@ -59,7 +62,8 @@ public sealed class Page(string title, RazorSlice body) : IResult
         response.StatusCode = status;
         response.ContentType = "text/html; charset=utf-8";
         response.ContentLength = bytes.Length;
-        response.Headers.ContentSecurityPolicy = SecurityHeaders.PagePolicy(frame.Site.FormTargets);
+        response.Headers.ContentSecurityPolicy = SecurityHeaders.PagePolicy(frame.Site.FormTargets,
+            watchesOtherServices ? frame.Site.Services.Select(service => service.Url) : []);
         // Without it the checkout could not check the form's origin.
         response.Headers["Referrer-Policy"] = "strict-origin";
         JsonAnswer.Write(response, bytes);

@@ -10,8 +10,10 @@ internal static class SecurityHeaders
     /// For a page of the shop's own: its script, style and pictures come from this port alone, none inline.
     /// </summary>
     /// <param name="formTargets">The other origins that its forms may be posted to.</param>
-    public static string PagePolicy(IEnumerable<string> formTargets) =>
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    /// <param name="watched">The other origins that its script may ask.</param>
+    public static string PagePolicy(IEnumerable<string> formTargets, IEnumerable<string> watched) =>
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+        + $"connect-src {string.Join(' ', watched.Prepend("'self'"))}; "
         + $"form-action {string.Join(' ', formTargets.Prepend("'self'"))}; base-uri 'none'; frame-ancestors 'none'";
 
     /// <summary>For <c>/docs</c>, whose script makes style elements, which can't be told from injected ones.</summary>

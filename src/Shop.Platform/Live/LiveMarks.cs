@@ -1,0 +1,48 @@
+namespace Shop.Platform.Live;
+
+/// <summary>What charts mark beside their lines: when the shop started, and when faults were on.</summary>
+internal sealed class LiveMarks(DateTimeOffset startedAt, string version)
+{
+    private static readonly TimeSpan Kept = TimeSpan.FromSeconds(LiveFigures.History);
+
+    private readonly Lock _lock = new();
+    private readonly List<FaultSpan> _faults = [];
+
+    /// <summary>When the shop started.</summary>
+    public DateTimeOffset StartedAt { get; } = startedAt;
+
+    /// <summary>The version that runs.</summary>
+    public string Version { get; } = version;
+
+    /// <summary>The faults of the last minutes, in the order in which they began.</summary>
+    public FaultSpan[] Faults
+    {
+        get
+        {
+            lock (_lock) return [.. _faults];
+        }
+    }
+
+    /// <summary>These faults are on at a moment, and no others.</summary>
+    public void Active(IReadOnlyList<string> faults, DateTimeOffset at)
+    {
+        lock (_lock)
+        {
+            _faults.RemoveAll(fault => fault.Until < at - Kept);
+            for (int i = 0; i < _faults.Count; i++)
+            {
+                if (_faults[i].Until is null && !faults.Contains(_faults[i].Name))
+                    _faults[i] = _faults[i] with { Until = at };
+            }
+
+            foreach (string name in faults)
+            {
+                if (!_faults.Exists(fault => fault.Name == name && fault.Until is null))
+                    _faults.Add(new FaultSpan(name, at, null));
+            }
+        }
+    }
+
+    /// <summary>A fault and its time; it has no end while it is on.</summary>
+    internal sealed record FaultSpan(string Name, DateTimeOffset From, DateTimeOffset? Until);
+}

@@ -2,6 +2,7 @@
 import { clock, html, svg } from './follow.js';
 
 const HEIGHT = 190, LEFT = 52, RIGHT = 8, TOP = 18, BOTTOM = 22;
+const LABEL = 110;
 // A second that is missing breaks a line.
 const GAP = 2500;
 const TICKS = { 1: 15, 5: 60, 15: 180 };
@@ -150,13 +151,7 @@ export class Chart {
           svg('text', { class: 'mark', x: Math.min(start + 3, width - 90), y: TOP + 11 }, band.label)];
       }),
       ...grid, ...this.#times(from, to, minutes), ...this.#paths(points, y, bottom),
-      ...marks.filter(({ at }) => at >= from && at <= to).flatMap(({ at, label }) => {
-        const isRight = x(at) > width * 0.6;
-        return [svg('line', { class: 'marker', x1: x(at), x2: x(at), y1: TOP - 4, y2: bottom }),
-          svg('text', {
-            class: 'mark', x: x(at) + (isRight ? -4 : 4), y: TOP - 6, 'text-anchor': isRight ? 'end' : 'start',
-          }, label)];
-      }),
+      ...this.#markers(marks.filter(({ at }) => at >= from && at <= to), bottom),
       this.#cursor);
     this.#plot.setAttribute('aria-valuemax', String(Math.max(0, points.length - 1)));
     this.#drawCursor();
@@ -173,6 +168,17 @@ export class Chart {
         'text-anchor': 'middle',
       }, minutes === 1 ? clock(at) : clock(at).slice(0, 5)),
     ]);
+  }
+
+  // Where two are close, the later has its label, and the earlier its line alone.
+  #markers(marks, bottom) {
+    return marks.flatMap(({ at, label }, i) => {
+      const x = this.#x(at), isRight = x > this.#width * 0.6;
+      const isClose = i + 1 < marks.length && this.#x(marks[i + 1].at) - x < LABEL;
+      const place = { x: x + (isRight ? -4 : 4), y: TOP - 6, 'text-anchor': isRight ? 'end' : 'start' };
+      return [svg('line', { class: 'marker', x1: x, x2: x, y1: TOP - 4, y2: bottom }),
+        ...(isClose ? [] : [svg('text', { class: 'mark', ...place }, label)])];
+    });
   }
 
   // Runs of points without a gap: where there is no value, or a second is missing, a line is broken.

@@ -158,7 +158,8 @@ class Endpoints {
 
 function sparkline(rates) {
   const width = 90, height = 22, highest = Math.max(0.001, ...rates);
-  const x = (i) => width - (rates.length - 1 - i) * width / 30, y = (rate) => height - 2 - (height - 4) * rate / highest;
+  const x = (i) => width - (rates.length - 1 - i) * width / 30;
+  const y = (rate) => height - 2 - (height - 4) * rate / highest;
   const points = rates.map((rate, i) => `${x(i).toFixed(1)},${y(rate).toFixed(1)}`);
   return svg('svg', { class: 'spark', viewBox: `0 0 ${width} ${height}`, 'aria-hidden': 'true' },
     svg('polyline', { class: 'line', points: points.join(' ') }));

@@ -72,7 +72,7 @@ internal static class LiveRoutes
         static Problem Invalid(string error) => new(StatusCodes.Status400BadRequest, error);
     }
 
-    // Whoever may write: the requests of demo traffic are no more than that client could send, and they end by themselves.
+    // Whoever may write: demo traffic is no more than that client could send, and it ends by itself.
     private static string? WhyNotTraffic(HttpContext http) =>
         Site.Of(http).TakesForms ? null : "Demo traffic is started with a key that may write.";
 }

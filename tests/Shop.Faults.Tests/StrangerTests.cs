@@ -8,7 +8,7 @@ namespace Shop.Faults.Tests;
 internal sealed class StrangerTests
 {
     [Test]
-    public async Task Given_a_client_on_another_address_when_it_starts_demo_traffic_by_any_name_for_the_shop_then_403_and_there_is_none()
+    public async Task Given_a_client_on_another_address_when_it_makes_trouble_by_any_name_for_the_shop_then_403_and_there_is_none()
     {
         using var network = OtherNetwork.Make();
         (string key, string hash) = ApiKeys.Make();
@@ -28,37 +28,55 @@ internal sealed class StrangerTests
 
         Assert.That(await StartAsync(withKeys, network.Here, "localhost", null), Is.EqualTo(401));
         Assert.That(await StartAsync(withKeys, network.Here, "localhost", ("Authorization", $"Bearer {key}")),
-            Is.EqualTo(303), "with keys, the address is nothing");
-        Assert.That((await RateAsync(shop), await RateAsync(withKeys)), Is.EqualTo((0, 3)));
+            Is.EqualTo(200), "with keys, the address is nothing");
+        Assert.That((await RunAsync(shop), await RunAsync(withKeys)), Is.EqualTo((0, 1)));
         // Any address of the loopback is this machine; by the name of another, it is not taken for it.
         Assert.That(await StartAsync(shop, "127.0.0.1", network.Here, null), Is.EqualTo(403));
-        Assert.That(await StartAsync(shop, "127.4.5.6", "localhost", null), Is.EqualTo(303));
-        Assert.That(await RateAsync(shop), Is.EqualTo(3));
+        Assert.That(await StartAsync(shop, "127.4.5.6", "localhost", null), Is.EqualTo(200));
+        Assert.That(await RunAsync(shop), Is.EqualTo(1));
+    }
+
+    [Test]
+    public async Task Given_a_client_on_another_address_when_it_starts_demo_traffic_then_it_may_if_it_may_write()
+    {
+        using var network = OtherNetwork.Make();
+        await using ShopUnderTest shop = await ShopUnderTest.StartAsync("Shop:BindAddress=*");
+        await using ShopUnderTest withKeys = await ShopUnderTest.StartAsync("Shop:BindAddress=*",
+            $"Shop:ApiKeys=ada:write:{ApiKeys.Make().Hash}");
+        foreach ((ShopUnderTest asked, int status) in new[] { (shop, 303), (withKeys, 401) })
+        {
+            string host = $"{network.Here}:{asked.Products.BaseAddress!.Port}";
+            using var request = new HttpRequestMessage(HttpMethod.Post, $"http://{host}/live/traffic")
+            {
+                Content = new FormUrlEncodedContent([KeyValuePair.Create("action", "start"),
+                    KeyValuePair.Create("rate", "3")]),
+            };
+            request.Headers.Add("Origin", $"http://{host}");
+            Assert.That(await SendAsync(request), Is.EqualTo(status));
+        }
     }
 
     private static async Task<int> StartAsync(ShopUnderTest shop, string address, string host,
         (string Name, string Value)? header)
     {
-        // A client of its own: what it is asked by is not its address.
-        using var client = new HttpClient(new SocketsHttpHandler { AllowAutoRedirect = false });
-        using var request = new HttpRequestMessage(HttpMethod.Post,
-            $"http://{address}:{shop.Products.BaseAddress!.Port}/live/traffic")
+        using var request = new HttpRequestMessage(HttpMethod.Put,
+            $"http://{address}:{shop.Products.BaseAddress!.Port}/faults/slow_answers")
         {
-            Content = new FormUrlEncodedContent([KeyValuePair.Create("action", "start"),
-                KeyValuePair.Create("rate", "3")]),
+            Content = new StringContent("""{"intensity":0.001}""", null, "application/json"),
         };
         request.Headers.Host = host;
-        request.Headers.Add("Origin", $"http://{host}");
         if (header is { } forged) request.Headers.TryAddWithoutValidation(forged.Name, forged.Value);
+        return await SendAsync(request);
+    }
+
+    // A client of its own: what it is asked by is not its address.
+    private static async Task<int> SendAsync(HttpRequestMessage request)
+    {
+        using var client = new HttpClient(new SocketsHttpHandler { AllowAutoRedirect = false });
         using HttpResponseMessage answer = await client.SendAsync(request);
         return (int)answer.StatusCode;
     }
 
-    private static async Task<int> RateAsync(ShopUnderTest shop)
-    {
-        (_, JsonNode? now) = await shop.Products.SendJsonAsync(HttpMethod.Get, "/live/events", null,
-            ("Accept", "application/json"));
-        return (int)now!["events"]!.AsArray().Last(happened =>
-            (string)happened!["event"]! == "second")!["data"]!["traffic"]!;
-    }
+    private static async Task<int> RunAsync(ShopUnderTest shop) =>
+        (await shop.Products.GetJsonAsync("/faults")).AsArray().Count(fault => (bool)fault!["active"]!);
 }

@@ -1,4 +1,5 @@
 using CsCheck;
+using Shop.Platform.Data;
 using Shop.Platform.Data.Sqlite;
 using Shop.Platform.Requests;
 

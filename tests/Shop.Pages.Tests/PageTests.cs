@@ -220,7 +220,7 @@ internal sealed class PageTests
         await using Window window = await Browser.OpenAsync();
         IPage page = window.Page;
         await page.GotoAsync($"{shop.Orders.BaseAddress}live");
-        await page.GetByRole(AriaRole.Spinbutton, new() { Name = "Requests a second" }).FillAsync("100");
+        await page.GetByRole(AriaRole.Spinbutton, new() { Name = "Requests a second", Exact = true }).FillAsync("100");
         await page.GetByRole(AriaRole.Button, new() { Name = "Start", Exact = true }).ClickAsync();
         await Expect(page.Locator("[data-map=routes]")).ToContainTextAsync("POST /orders");
         // The line of latency has a point for each second.

@@ -28,7 +28,7 @@ internal sealed class LiveMarks(DateTimeOffset startedAt, string version)
     {
         lock (_lock)
         {
-            _faults.RemoveAll(fault => fault.Until < at - Kept);
+            _faults.RemoveAll(fault => at - fault.Until > Kept);
             for (int i = 0; i < _faults.Count; i++)
             {
                 if (_faults[i].Until is null && !faults.Contains(_faults[i].Name))

@@ -10,7 +10,7 @@ internal static class Tools
     {
         string? path = Environment.GetEnvironmentVariable("PATH")!.Split(Path.PathSeparator).Select(folder => Path.Combine(folder, program)).FirstOrDefault(File.Exists);
         if (path is not null) return path;
-        string message = $"{program} is not installed (Debian: apt-get install prometheus prometheus-alertmanager prometheus-node-exporter nodejs).";
+        string message = $"{program} is not installed (Debian: apt-get install prometheus prometheus-alertmanager prometheus-node-exporter prometheus-postgres-exporter haproxy nodejs).";
         if (Environment.GetEnvironmentVariable("CI") == "true") Assert.Fail(message);
         else Assert.Ignore(message);
         throw new UnreachableException();

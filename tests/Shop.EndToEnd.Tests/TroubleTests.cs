@@ -7,7 +7,9 @@ using Shop.Platform.Security;
 namespace Shop.EndToEnd.Tests;
 
 /// <summary>Trouble on demand, through HTTP: who may make it, where it is seen, what it does, and that it ends.</summary>
-internal sealed class TroubleTests
+[TestFixture(Engine.Sqlite)]
+[TestFixture(Engine.Postgres)]
+internal sealed class TroubleTests(Engine engine) : EngineFixture(engine)
 {
     private static readonly string[] Names =
     [
@@ -226,9 +228,7 @@ internal sealed class TroubleTests
         await UntilAsync(async () => (await shop.StockAsync(product)).Reserved == placed.Length);
         Assert.That((await Exposition.OfAsync(shop.Orders))["""db_writes_total{result="failed"}"""]
             + (await Exposition.OfAsync(shop.Inventory))["""db_writes_total{result="failed"}"""], Is.Positive);
-        await shop.CloseAsync();
-        (int code, string output) = await ShopVerb.RunAsync("check", $"--Shop:DataDirectory={shop.DataDirectory}");
-        Assert.That(code, Is.Zero, output);
+        await AgreeAsync(shop);
     }
 
     [Test]
@@ -303,9 +303,7 @@ internal sealed class TroubleTests
             Assert.That((level, onHand), Is.EqualTo((before[product].Level + released, before[product].OnHand)), product);
         }
 
-        await shop.CloseAsync();
-        (int code, string output) = await ShopVerb.RunAsync("check", $"--Shop:DataDirectory={shop.DataDirectory}");
-        Assert.That(code, Is.Zero, output);
+        await AgreeAsync(shop);
     }
 
     [Test]
@@ -481,6 +479,15 @@ internal sealed class TroubleTests
             Assert.That((string)check["status"]!, Is.EqualTo("healthy"));
             Assert.That(((string)check["description"]!).Contains(name, StringComparison.Ordinal), Is.EqualTo(intensity > 0));
         }
+    }
+
+    // The verb compares files.
+    private static async Task AgreeAsync(ShopUnderTest shop)
+    {
+        await shop.CloseAsync();
+        if (Current != Engine.Sqlite) return;
+        (int code, string output) = await ShopVerb.RunAsync("check", $"--Shop:DataDirectory={shop.DataDirectory}");
+        Assert.That(code, Is.Zero, output);
     }
 
     private static async Task<bool> IsActiveAsync(ShopUnderTest shop, string name) =>

@@ -11,7 +11,7 @@ namespace Shop.Platform.Faults;
 /// <summary>Trouble on demand over HTTP: the same on each port.</summary>
 internal sealed class FaultRoutes(FaultSwitch faults, ShopSettings settings)
 {
-    private const string Tag = "Faults";
+    private const string Tag = "Service";
 
     private const string Example = """
         {"name":"slow_answers","description":"Each answer is held back for so long.","unit":"seconds",

@@ -9,7 +9,7 @@ namespace Shop.Platform.Faults;
 /// <summary>Scenarios over HTTP: the same on each port.</summary>
 internal sealed class ScenarioRoutes(ScenarioPlayer player, ShopSettings settings)
 {
-    private const string Tag = "Faults";
+    private const string Tag = "Service";
 
     private const string Example = """
         {"name":"presentation","description":"Ten minutes to talk about.","seconds":600,"active":true,

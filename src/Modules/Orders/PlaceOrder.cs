@@ -100,17 +100,7 @@ internal sealed class PlaceOrder(
         try
         {
             // 2. All units of all lines, in one durable write, or none.
-            Reservation reserved = await inventory.ReserveAsync(reservation, request.Units());
-            // Another host is about to place the order; or it has died, and its units are released in a moment.
-            for (long start = module.Clock.GetTimestamp(); reserved.Outcome == ReservationOutcome.HeldByAnother
-                && store.RecoveryPeriod is not null
-                && module.Clock.GetElapsedTime(start) < module.Settings.RequestTimeout;)
-            {
-                if (await ReplayAsync(request) is { } placed) return placed;
-                await Task.Delay(WaitForOther, module.Clock);
-                reserved = await inventory.ReserveAsync(reservation, request.Units());
-            }
-
+            Reservation reserved = await ReserveAsync(request, reservation);
             switch (reserved.Outcome)
             {
                 case ReservationOutcome.TooLittleStock:
@@ -150,6 +140,21 @@ internal sealed class PlaceOrder(
         // Another request used the key or the id in between.
         reconciler.ReleaseReservation(reservation);
         return await ReplayAsync(request) ?? UnderWay(reservation);
+    }
+
+    private async ValueTask<Reservation> ReserveAsync(PlaceOrderRequest request, ReservationId reservation)
+    {
+        for (long start = module.Clock.GetTimestamp(); ;)
+        {
+            Reservation reserved = await inventory.ReserveAsync(reservation, request.Units());
+            if (reserved.Outcome != ReservationOutcome.HeldByAnother || store.RecoveryPeriod is null
+                || module.Clock.GetElapsedTime(start) > module.Settings.RequestTimeout) return reserved;
+            // Another host is about to place this order; or it has died, and its units are released in a moment.
+            ReplayResult found = await store.ReplayAsync(
+                request.Key, request.OrderId, request.Fingerprint, module.Now());
+            if (found.Outcome != ReplayOutcome.New) return reserved;
+            await Task.Delay(WaitForOther, module.Clock);
+        }
     }
 
     /// <summary>The answer to an earlier, equal request; null if there was none.</summary>

@@ -2,7 +2,6 @@ using System.Globalization;
 using Npgsql;
 using Shop.Inventory.Contracts;
 using Shop.Platform;
-using Shop.Platform.Data;
 using Shop.Platform.Data.Postgres;
 using Shop.Platform.Requests;
 

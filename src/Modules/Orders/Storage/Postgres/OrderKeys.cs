@@ -1,6 +1,5 @@
 using Npgsql;
 using Shop.Platform;
-using Shop.Platform.Data;
 using Shop.Platform.Data.Postgres;
 using Shop.Platform.Requests;
 

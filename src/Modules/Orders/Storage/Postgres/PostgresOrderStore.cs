@@ -16,6 +16,14 @@ internal sealed class PostgresOrderStore : IOrderStore, IAsyncDisposable
     /// <summary>Orders that one transaction deletes, so that it holds no lock for long.</summary>
     private const int OrdersPerDeletion = 100;
 
+    /// <summary>What belongs to orders that are deleted.</summary>
+    private static readonly string[] Deletions =
+    [
+        "DELETE FROM order_lines WHERE order_id = ANY ($1)",
+        "DELETE FROM order_events WHERE order_id = ANY ($1)",
+        "DELETE FROM reservations WHERE order_id = ANY ($1) AND has_order",
+    ];
+
     private readonly PostgresDatabase _database;
     private readonly PostgresChanges _changes;
     private readonly OrderQueries _queries;
@@ -141,16 +149,8 @@ internal sealed class PostgresOrderStore : IOrderStore, IAsyncDisposable
             }
 
             if (gone.Count == 0) return 0;
-            foreach (string sql in new[]
-            {
-                "DELETE FROM order_lines WHERE order_id = ANY ($1)",
-                "DELETE FROM order_events WHERE order_id = ANY ($1)",
-                "DELETE FROM reservations WHERE order_id = ANY ($1) AND has_order",
-            })
-            {
-                transaction.Add(sql, PostgresTransaction.Parameter(gone.ToArray()));
-            }
-
+            foreach (string deletion in Deletions)
+                transaction.Add(deletion, PostgresTransaction.Parameter(gone.ToArray()));
             _counts.Add(transaction, new Dictionary<string, long>(StringComparer.Ordinal) { [status] = -gone.Count });
             return gone.Count;
         });

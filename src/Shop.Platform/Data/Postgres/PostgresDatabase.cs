@@ -101,9 +101,9 @@ public sealed class PostgresDatabase : IModuleDatabase, IAsyncDisposable
     /// <param name="read">Makes of a row what it stands for; columns are numbered from 0.</param>
     /// <param name="end">Ends the query.</param>
     /// <param name="parameters">Its parameters: <c>$1</c>, <c>$2</c>, … in their order.</param>
-    public Task<List<T>> RowsAsync<T>(
+    public Task<IReadOnlyList<T>> RowsAsync<T>(
         string sql, Func<NpgsqlDataReader, T> read, CancellationToken end, params NpgsqlParameter[] parameters) =>
-        ReadAsync(async (connection, token) =>
+        ReadAsync<IReadOnlyList<T>>(async (connection, token) =>
         {
 #pragma warning disable CA2100 // a constant of the caller's
             await using var command = new NpgsqlCommand(sql, connection);

@@ -18,6 +18,7 @@ public sealed class PostgresIdempotencyKeys
     internal PostgresIdempotencyKeys(PostgresDatabase database) => _database = database;
 
     // In the transaction of a batch.
+#pragma warning disable CA1822 // whose keys they are says the database
 
     /// <summary>Adds the question what is kept for keys; <see cref="ReadKeptAsync"/> reads the answer.</summary>
     public void AddFind(PostgresTransaction transaction, IEnumerable<IdempotencyKey?> keys, DateTime now)
@@ -57,6 +58,7 @@ public sealed class PostgresIdempotencyKeys
             PostgresTransaction.Parameter(now.ToMilliseconds()));
     }
 
+#pragma warning restore CA1822
     // Reads.
 
     /// <summary>What is kept for a key; null if nothing is.</summary>

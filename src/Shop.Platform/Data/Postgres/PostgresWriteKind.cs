@@ -28,7 +28,9 @@ public abstract class PostgresWriteKind<TWrite, TAnswer>
     /// If another transaction has used a unique key in between, all of it runs again, and reads what that has written.
     /// Not needed if nothing can be in the way.
     /// </summary>
+#pragma warning disable CA1716 // a keyword of Visual Basic
     public virtual Task DecideAsync(
         PostgresTransaction transaction, IReadOnlyList<TWrite> writes, CancellationToken end) =>
+#pragma warning restore CA1716
         throw new InvalidOperationException($"Nothing is ever in the way of a {typeof(TWrite).Name}.");
 }

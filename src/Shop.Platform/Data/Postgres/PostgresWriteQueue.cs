@@ -92,7 +92,7 @@ public sealed class PostgresWriteQueue<TWrite, TAnswer> : IPostgresQueue
         }
     }
 
-    private async Task CommitAsync(IReadOnlyList<TWrite> batch)
+    private async Task CommitAsync(List<TWrite> batch)
     {
         using Activity? span = batch.Any(static write => write.Span is not null)
             ? WriteSpans.StartCommit(_writer.Module, Engine, [.. batch.Select(static write => write.Span)])

@@ -1,6 +1,5 @@
 using System.Globalization;
 using Npgsql;
-using Shop.Platform.Data;
 using Shop.Platform.Data.Postgres;
 using Shop.Platform.Requests;
 

@@ -133,7 +133,7 @@ internal sealed class PostgresStockStore : IStockStore
     public async ValueTask<StockLevel?> FindAsync(string productId, CancellationToken end)
     {
         if (!IsText(productId)) return null;
-        List<StockLevel> rows = await _database.RowsAsync(
+        IReadOnlyList<StockLevel> rows = await _database.RowsAsync(
             $"{Levels} WHERE product_id = $1", StockLedger.Level, end, PostgresTransaction.Parameter(productId));
         return rows.Count == 0 ? null : rows[0];
     }
@@ -141,7 +141,7 @@ internal sealed class PostgresStockStore : IStockStore
     public async ValueTask<IReadOnlyList<StockLevel?>> FindAsync(
         IReadOnlyList<string> productIds, CancellationToken end)
     {
-        List<StockLevel> rows = await _database.RowsAsync($"{Levels} WHERE product_id = ANY($1)", StockLedger.Level,
+        IReadOnlyList<StockLevel> rows = await _database.RowsAsync($"{Levels} WHERE product_id = ANY($1)", StockLedger.Level,
             end, PostgresTransaction.Parameter(productIds.ToArray()));
         var found = rows.ToDictionary(stock => stock.ProductId, StringComparer.Ordinal);
         return [.. productIds.Select(id => found.TryGetValue(id, out StockLevel stock) ? stock : (StockLevel?)null)];
@@ -152,7 +152,7 @@ internal sealed class PostgresStockStore : IStockStore
     {
         // What comes after a text with a zero in it comes after its part before the zero.
         after = after?.Split('\0')[0] ?? "";
-        List<StockLevel> rows = await _database.RowsAsync(
+        IReadOnlyList<StockLevel> rows = await _database.RowsAsync(
             $"{Levels} WHERE {IsWanted} AND product_id > $2 ORDER BY product_id LIMIT $3", StockLedger.Level, end,
             PostgresTransaction.Parameter(maxLevel ?? -1), PostgresTransaction.Parameter(after),
             PostgresTransaction.Parameter(limit + 1));
@@ -168,7 +168,7 @@ internal sealed class PostgresStockStore : IStockStore
 
     public async ValueTask<ProductCounts> CountProductsAsync(long lowBelow, CancellationToken end)
     {
-        List<ProductCounts> counts = await _database.RowsAsync("""
+        IReadOnlyList<ProductCounts> counts = await _database.RowsAsync("""
             SELECT count(*) FILTER (WHERE on_hand - reserved >= greatest($1, 1)),
                 count(*) FILTER (WHERE on_hand - reserved > 0 AND on_hand - reserved < $1),
                 count(*) FILTER (WHERE on_hand - reserved <= 0)

@@ -114,6 +114,11 @@ internal sealed class ReserveWrites(Func<DateTime> now) : PostgresWriteKind<Rese
 
         if (made.Count == 0) return;
         ledger.AddChanges(transaction);
+        AddReservations(transaction, made);
+    }
+
+    private static void AddReservations(PostgresTransaction transaction, List<ReserveWrite> made)
+    {
         var lines = new ReservedLines(made);
         transaction.Add("""
             INSERT INTO reservations (order_id, number, product_ids, quantities)

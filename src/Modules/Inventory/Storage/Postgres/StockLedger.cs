@@ -1,5 +1,4 @@
 using Npgsql;
-using Shop.Inventory.Contracts;
 using Shop.Platform;
 using Shop.Platform.Data.Postgres;
 

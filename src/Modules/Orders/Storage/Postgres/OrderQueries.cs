@@ -39,7 +39,7 @@ internal sealed class OrderQueries(PostgresDatabase database)
     /// <summary>The fingerprint of an order; null if the client did not choose its id.</summary>
     public async Task<(bool Exists, byte[]? Fingerprint)> FindFingerprintAsync(string id)
     {
-        List<byte[]?> found = await database.RowsAsync("SELECT fingerprint FROM orders WHERE id = $1",
+        IReadOnlyList<byte[]?> found = await database.RowsAsync("SELECT fingerprint FROM orders WHERE id = $1",
             static row => row.IsDBNull(0) ? null : row.GetFieldValue<byte[]>(0), CancellationToken.None,
             PostgresTransaction.Parameter(id));
         return found is [var fingerprint] ? (true, fingerprint) : (false, null);
@@ -92,7 +92,7 @@ internal sealed class OrderQueries(PostgresDatabase database)
             CancellationToken.None, PostgresTransaction.Parameter(ids.ToArray()))).ToHashSet(StringComparer.Ordinal);
 
     /// <summary>Orders in a status with numbers after this one, in the order of their numbers.</summary>
-    public Task<List<OrderAge>> ListByAgeAsync(string status, long after, int limit) => database.RowsAsync("""
+    public Task<IReadOnlyList<OrderAge>> ListByAgeAsync(string status, long after, int limit) => database.RowsAsync("""
         SELECT id, seq, created_at, updated_at FROM orders WHERE status = $1 AND seq > $2 ORDER BY seq LIMIT $3
         """, static row => new OrderAge(row.GetString(0), row.GetInt64(1), row.GetInt64(2), row.GetInt64(3)),
         CancellationToken.None, PostgresTransaction.Parameter(status), PostgresTransaction.Parameter(after),
@@ -170,7 +170,7 @@ internal sealed class OrderQueries(PostgresDatabase database)
             return new RowTotal(filter.Status is { } status ? counts[status] : counts.Values.Sum());
         }
 
-        List<long> counted = await database.RowsAsync($"""
+        IReadOnlyList<long> counted = await database.RowsAsync($"""
             SELECT count(*) FROM (SELECT 1 FROM orders o WHERE o.seq < $4 {Conditions(filter)} LIMIT $5) AS counted
             """, static row => row.GetInt64(0), end, Parameters(filter, long.MaxValue, Paging.MaxCounted + 1));
         return counted[0] > Paging.MaxCounted

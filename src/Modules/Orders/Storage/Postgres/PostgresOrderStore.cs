@@ -121,7 +121,7 @@ internal sealed class PostgresOrderStore : IOrderStore, IAsyncDisposable
     public async ValueTask<DeletedOrders> DeleteAsync(string status, DateTime endedBy, long cursor, DateTime now)
     {
         long latestEnd = endedBy.ToMilliseconds();
-        List<OrderAge> next = await _queries.ListByAgeAsync(status, cursor, OrdersPerDeletion);
+        IReadOnlyList<OrderAge> next = await _queries.ListByAgeAsync(status, cursor, OrdersPerDeletion);
         // No order ends before it is created, so all the others are too young as well.
         if (next.All(order => order.CreatedAt > latestEnd)) return new DeletedOrders(0, Next: null);
         string[] old = [.. next.Where(order => order.UpdatedAt <= latestEnd).Select(static order => order.Id)];

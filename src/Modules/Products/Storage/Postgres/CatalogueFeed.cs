@@ -85,7 +85,7 @@ internal sealed class CatalogueFeed(PostgresDatabase database, Catalogue catalog
             await _reading.WaitAsync();
             try
             {
-                List<(Product Product, bool IsOnSale)> some = await database.RowsAsync(
+                IReadOnlyList<(Product Product, bool IsOnSale)> some = await database.RowsAsync(
                     $"{Select} WHERE id > $1 ORDER BY id LIMIT $2", Row, CancellationToken.None,
                     PostgresTransaction.Parameter(after), PostgresTransaction.Parameter(ProductsAtOnce));
                 Put(some);
@@ -100,7 +100,7 @@ internal sealed class CatalogueFeed(PostgresDatabase database, Catalogue catalog
     }
 
     // A deleted product keeps its row, so none disappears without being seen here.
-    private void Put(List<(Product Product, bool IsOnSale)> rows)
+    private void Put(IReadOnlyList<(Product Product, bool IsOnSale)> rows)
     {
         CatalogueEntry[] changed =
         [

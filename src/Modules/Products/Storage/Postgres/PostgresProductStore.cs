@@ -109,7 +109,7 @@ internal sealed class PostgresProductStore(ModuleContext module, Catalogue catal
     {
         string part = SearchText.Of(text);
         // Compared as they come: all descriptions at once may need more memory than there is.
-        List<string?> found = await _database.RowsAsync(
+        IReadOnlyList<string?> found = await _database.RowsAsync(
             "SELECT id, description FROM products WHERE deleted_at IS NULL",
             row => SearchText.Contains(SearchText.Of(row.GetString(1)), part) ? row.GetString(0) : null, end);
         return found.OfType<string>().ToHashSet(StringComparer.Ordinal);

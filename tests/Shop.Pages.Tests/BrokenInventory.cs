@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Reflection;
 using Microsoft.Extensions.DependencyInjection;
 using Shop.Inventory.Contracts;
@@ -6,6 +7,7 @@ using Shop.Platform.Data;
 namespace Shop.Pages.Tests;
 
 /// <summary>A stock that fails if it is asked for the level of some products, each in its own way.</summary>
+[SuppressMessage("Performance", "CA1852", Justification = "The proxy is a type that derives from it at run time.")]
 internal class BrokenInventory : DispatchProxy
 {
     private static readonly Dictionary<string, (string Product, Func<Exception> Fault)> Faults = new(StringComparer.Ordinal)

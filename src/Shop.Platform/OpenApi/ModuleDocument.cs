@@ -113,9 +113,10 @@ internal static partial class ModuleDocument
         // HEAD goes with every GET, and says nothing that GET does not.
         foreach (IOpenApiPathItem path in document.Paths.Values) path.Operations!.Remove(HttpMethod.Head);
         document.Servers = [new OpenApiServer { Url = ServerMark, Description = "This shop." }];
+        // In the order of the routes: a module's own come first.
         document.Tags = document.Paths.Values.SelectMany(path => path.Operations!.Values)
             .SelectMany(operation => operation.Tags ?? new HashSet<OpenApiTagReference>())
-            .Select(tag => tag.Reference.Id!).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal)
+            .Select(tag => tag.Reference.Id!).Distinct(StringComparer.Ordinal)
             .Select(tag => new OpenApiTag { Name = tag, Description = TagDescription(tag) }).ToHashSet();
         document.Components ??= new OpenApiComponents();
         document.Components.SecuritySchemes = new Dictionary<string, IOpenApiSecurityScheme>(StringComparer.Ordinal)

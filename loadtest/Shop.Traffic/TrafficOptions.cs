@@ -39,7 +39,16 @@ internal sealed record TrafficOptions(LoadProfile Profile, Uri Products, Uri Ord
     /// <returns>The options; null if they are wrong, and then what is wrong.</returns>
     public static TrafficOptions? Read(IReadOnlyList<string> args, out string problem)
     {
-        var values = new Dictionary<string, string>(StringComparer.Ordinal)
+        var arguments = new Arguments(args);
+        var options = new TrafficOptions(arguments.Profile(), arguments.Address("--products"), arguments.Address("--orders"), arguments.Address("--inventory"));
+        problem = string.Join('\n', arguments.Wrong.Append(Usage).Where(line => line.Length > 0));
+        return arguments.Wrong.Count == 0 ? options : null;
+    }
+
+    private sealed class Arguments
+    {
+        private readonly HashSet<string> _given = new(StringComparer.Ordinal);
+        private readonly Dictionary<string, string> _values = new(StringComparer.Ordinal)
         {
             ["--rate"] = "200",
             ["--seconds"] = "",
@@ -49,60 +58,63 @@ internal sealed record TrafficOptions(LoadProfile Profile, Uri Products, Uri Ord
             ["--orders"] = "http://localhost:5002",
             ["--inventory"] = "http://localhost:5003",
         };
-        var wrong = new List<string>();
-        var given = new HashSet<string>(StringComparer.Ordinal);
-        for (int i = 0; i < args.Count; i += 2)
+
+        public Arguments(IReadOnlyList<string> args)
         {
-            if (values.ContainsKey(args[i]) && i + 1 < args.Count)
+            for (int i = 0; i < args.Count; i += 2)
             {
-                values[args[i]] = args[i + 1];
-                given.Add(args[i]);
-            }
-            else
-            {
-                wrong.Add(args[i] == "--help" ? "" : $"'{args[i]}' is no option, or has no value.");
+                if (!_values.ContainsKey(args[i]) || i + 1 == args.Count)
+                {
+                    Wrong.Add(args[i] == "--help" ? "" : $"'{args[i]}' is no option, or has no value.");
+                    continue;
+                }
+
+                _values[args[i]] = args[i + 1];
+                _given.Add(args[i]);
             }
         }
 
-        double rate = Number("--rate", 1, MaxRate);
-        TimeSpan? length = values["--seconds"].Length == 0 ? null : TimeSpan.FromSeconds(Number("--seconds", 1, 1_000_000));
-        var options = new TrafficOptions(Profile(), Address("--products"), Address("--orders"), Address("--inventory"));
-        problem = string.Join('\n', wrong.Append(Usage).Where(line => line.Length > 0));
-        return wrong.Count == 0 ? options : null;
+        /// <summary>What is wrong, in words.</summary>
+        public List<string> Wrong { get; } = [];
 
-        LoadProfile Profile()
+        public LoadProfile Profile()
         {
-            if (values["--stages"].Length > 0)
-            {
-                string[] other = [.. new[] { "--rate", "--seconds", "--profile" }.Where(given.Contains)];
-                if (other.Length > 0) wrong.Add($"--stages says rates and times by itself: leave out {string.Join(" and ", other)}.");
-                if (LoadProfile.Stages(values["--stages"]) is { } stages) return stages;
-                wrong.Add($"--stages is '{values["--stages"]}', but must be times with rates up to {MaxRate:N0}, as 30s:100,2m:500.");
-            }
-
-            switch (values["--profile"])
+            double rate = Number("--rate", 1, MaxRate);
+            TimeSpan? length = _values["--seconds"].Length == 0 ? null : TimeSpan.FromSeconds(Number("--seconds", 1, 1_000_000));
+            if (_given.Contains("--stages")) return Stages() ?? LoadProfile.Constant(rate, length);
+            switch (_values["--profile"])
             {
                 case "constant": return LoadProfile.Constant(rate, length);
                 case "ramping": return LoadProfile.Ramping(rate, length ?? DefaultLength);
                 case "spike": return LoadProfile.Spike(rate, length ?? DefaultLength);
             }
 
-            wrong.Add($"--profile is '{values["--profile"]}', but must be one of {string.Join(", ", LoadProfile.Names)}.");
+            Wrong.Add($"--profile is '{_values["--profile"]}', but must be one of {string.Join(", ", LoadProfile.Names)}.");
             return LoadProfile.Constant(rate, length);
         }
 
-        double Number(string name, double from, double to)
+        public Uri Address(string name)
         {
-            if (double.TryParse(values[name], NumberStyles.Float, CultureInfo.InvariantCulture, out double number) && number >= from && number <= to) return number;
-            wrong.Add(string.Create(CultureInfo.InvariantCulture, $"{name} is '{values[name]}', but must be a number from {from:N0} to {to:N0}."));
-            return from;
+            if (Uri.TryCreate(_values[name], UriKind.Absolute, out Uri? address) && address.Scheme is "http" or "https") return address;
+            Wrong.Add($"{name} is '{_values[name]}', but must be an address such as http://localhost:5001.");
+            return new Uri("http://localhost");
         }
 
-        Uri Address(string name)
+        private LoadProfile? Stages()
         {
-            if (Uri.TryCreate(values[name], UriKind.Absolute, out Uri? address) && address.Scheme is "http" or "https") return address;
-            wrong.Add($"{name} is '{values[name]}', but must be an address such as http://localhost:5001.");
-            return new Uri("http://localhost");
+            string[] other = [.. new[] { "--rate", "--seconds", "--profile" }.Where(_given.Contains)];
+            if (other.Length > 0) Wrong.Add($"--stages says rates and times by itself: leave out {string.Join(" and ", other)}.");
+            var stages = LoadProfile.Stages(_values["--stages"]);
+            if (stages is null)
+                Wrong.Add(string.Create(CultureInfo.InvariantCulture, $"--stages is '{_values["--stages"]}', but must be times with rates up to {MaxRate:N0}, as 30s:100,2m:500."));
+            return stages;
+        }
+
+        private double Number(string name, double from, double to)
+        {
+            if (double.TryParse(_values[name], NumberStyles.Float, CultureInfo.InvariantCulture, out double number) && number >= from && number <= to) return number;
+            Wrong.Add(string.Create(CultureInfo.InvariantCulture, $"{name} is '{_values[name]}', but must be a number from {from:N0} to {to:N0}."));
+            return from;
         }
     }
 }

@@ -8,7 +8,8 @@ namespace Shop.Platform.Pages;
 /// </summary>
 public static class ProductPicture
 {
-    private const int Palettes = 14;
+    /// <summary>Palettes of store.css; what has no material has one of those from the seventh on.</summary>
+    private const int Palettes = 14, FirstFree = 7;
 
     // The drawings of pictures.svg by their categories.
     private static readonly (string Category, string[] Things)[] Shelves =
@@ -23,12 +24,12 @@ public static class ProductPicture
         ("toys", ["animals", "blocks", "puzzle", "robot", "train"]),
     ];
 
-    private static readonly Dictionary<string, int> PaletteOfMaterial = new(StringComparer.OrdinalIgnoreCase)
-    {
-        ["oak"] = 0, ["cedar"] = 0, ["bamboo"] = 0, ["wooden"] = 0, ["willow"] = 0, ["woven"] = 0, ["walnut"] = 1,
-        ["copper"] = 2, ["terracotta"] = 3, ["stainless"] = 4, ["galvanised"] = 4, ["magnetic"] = 4, ["cast"] = 5,
-        ["smoked"] = 5, ["ceramic"] = 6, ["stoneware"] = 6, ["linen"] = 6,
-    };
+    // The first palettes, in their order, are those of materials: light and dark wood, copper, …
+    private static readonly string[][] Materials =
+    [
+        ["oak", "cedar", "bamboo", "wooden", "willow", "woven"], ["walnut"], ["copper"], ["terracotta"],
+        ["stainless", "galvanised", "magnetic"], ["cast", "smoked"], ["ceramic", "stoneware", "linen"],
+    ];
 
     private static readonly Dictionary<string, string> ShelfOfThing = Shelves
         .SelectMany(shelf => shelf.Things.Select(thing => (thing, shelf.Category)))
@@ -47,8 +48,9 @@ public static class ProductPicture
         uint hash = Hash(id);
         string drawing = (thing ?? things?[hash % things.Length] ?? "parcel").Replace(' ', '-');
         string ground = shelf ?? (thing is not null && category is null ? ShelfOfThing[thing] : "other");
-        int palette = words.Length > 0 && PaletteOfMaterial.TryGetValue(words[0], out int material)
-            ? material : 6 + (int)(hash % (Palettes - 6));
+        int material = Array.FindIndex(Materials,
+            names => words.Length > 0 && names.Contains(words[0], StringComparer.OrdinalIgnoreCase));
+        long palette = material >= 0 ? material : FirstFree + (hash % (Palettes - FirstFree));
         return new HtmlString($"""
             <svg class="picture shelf-{ground} palette-{palette}" viewBox="0 0 160 120" aria-hidden="true"><circle
             class="halo" cx="{55 + (hash >> 8) % 50}" cy="56" r="{40 + (hash >> 16) % 14}"/><ellipse class="shade"

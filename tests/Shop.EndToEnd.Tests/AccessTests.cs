@@ -15,7 +15,7 @@ internal sealed partial class AccessTests
 
     private static readonly string[] Metrics = ["/metrics", "/metrics/process"];
 
-    private static readonly string[] Figures = ["/live", "/live/events"];
+    private static readonly string[] Figures = ["/live", "/live/shop", "/live/events"];
 
     [TestCase(true, false, false)]
     [TestCase(true, true, false)]

@@ -82,6 +82,9 @@ internal sealed class BoundsTests
             "startFault body.duration_seconds: integer 1 to 3600, default 300",
             "startFault body.intensity: number 0 to 1000 by 0.001",
             "startFault body.route: string 1 to 100",
+            "startTraffic body.duration_seconds: integer 1 to 86400, default 3600",
+            "startTraffic body.rate: integer 1 to 500, required",
+            "startTraffic body.shape: string of constant, day, spikes, outage",
         ];
         Assert.That(found, Is.EquivalentTo(Contract.Concat(keys
             .Select(id => $"{id} Idempotency-Key: string 1 to 255"))

@@ -21,6 +21,7 @@ internal sealed class OpenApiTests(Engine engine) : EngineFixture(engine)
     private static readonly string[] Common =
     [
         "GET /", "GET /metrics", "GET /metrics/process", "GET /health/live", "GET /health/ready", "GET /openapi/v1.json", "GET /docs",
+        "GET /traffic", "PUT /traffic", "DELETE /traffic",
         "GET /faults", "PUT /faults/{name}", "DELETE /faults/{name}", "DELETE /faults", "GET /scenarios", "PUT /scenarios/{name}", "DELETE /scenarios",
     ];
 

@@ -17,7 +17,7 @@ internal sealed class RepeatedWriteTests(Engine engine) : EngineFixture(engine)
 
     // What they say is so afterwards, however often they say it: docs/decisions/026-trouble-on-demand.md.
     private static readonly string[] Switches =
-        ["PUT /faults/{name}", "DELETE /faults/{name}", "DELETE /faults", "PUT /scenarios/{name}", "DELETE /scenarios"];
+        ["PUT /faults/{name}", "DELETE /faults/{name}", "DELETE /faults", "PUT /scenarios/{name}", "DELETE /scenarios", "PUT /traffic", "DELETE /traffic"];
 
     private static ShopUnderTest Shop => SharedShop.Shop;
 

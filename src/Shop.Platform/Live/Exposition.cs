@@ -21,7 +21,7 @@ internal sealed partial class Exposition(IEnumerable<string> itemLabels, IReadOn
         double requests = 0, succeeded = 0, redirected = 0, refused = 0, failed = 0, inProgress = 0, waiting = 0;
         var buckets = new SortedDictionary<double, double>();
         var commits = new SortedDictionary<double, double>();
-        double[] own = new double[_own.Length];
+        double[] ownSums = new double[_own.Length];
         List<string> faults = [];
         foreach (Range range in text.Split((byte)'\n'))
         {
@@ -53,9 +53,9 @@ internal sealed partial class Exposition(IEnumerable<string> itemLabels, IReadOn
                 faults.Add(Encoding.UTF8.GetString(Label(line, "fault=\""u8)));
             }
 
-            for (int i = 0; i < own.Length; i++)
+            for (int i = 0; i < ownSums.Length; i++)
             {
-                if (IsOf(line, _own[i].Name) && line.IndexOf(_own[i].Label) >= 0) own[i] += Value(line);
+                if (IsOf(line, _own[i].Name) && line.IndexOf(_own[i].Label) >= 0) ownSums[i] += Value(line);
             }
         }
 
@@ -66,7 +66,7 @@ internal sealed partial class Exposition(IEnumerable<string> itemLabels, IReadOn
             InProgress = inProgress,
             Waiting = waiting,
             Commits = commits,
-            Own = own,
+            Own = ownSums,
             Faults = faults,
         };
     }
@@ -158,6 +158,7 @@ internal sealed partial class Exposition(IEnumerable<string> itemLabels, IReadOn
     {
         ReadOnlySpan<byte> name = line[..line.IndexOfAny((byte)'{', (byte)' ')];
         return !name.StartsWith("app_"u8) && !name.StartsWith("http_"u8) && !name.StartsWith("exposed_"u8)
+            && !name.StartsWith("shop_fault_"u8)
             && !name.EndsWith("_bucket"u8) && !name.EndsWith("_sum"u8) && !name.EndsWith("_count"u8)
             && !name.EndsWith("_limit"u8)
             && !HasItemLabel(line);

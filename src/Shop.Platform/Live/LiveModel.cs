@@ -17,7 +17,12 @@ internal sealed record LiveModel(LivePanel Panel, LiveReading Reading, LiveTraff
 }
 
 /// <summary>The console of all services.</summary>
-internal sealed record LiveShopModel(IReadOnlyList<LivePanel> Panels, LiveTraffic Traffic, LiveTools Tools);
+/// <param name="Panels">A panel for each service.</param>
+/// <param name="Traffic">Demo traffic.</param>
+/// <param name="Tools">What stands above.</param>
+/// <param name="HasTrouble">Whether the settings allow faults.</param>
+internal sealed record LiveShopModel(
+    IReadOnlyList<LivePanel> Panels, LiveTraffic Traffic, LiveTools Tools, bool HasTrouble);
 
 /// <summary>The figures and charts of a service.</summary>
 /// <param name="Module">The service.</param>

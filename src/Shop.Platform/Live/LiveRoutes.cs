@@ -34,7 +34,8 @@ internal static class LiveRoutes
             LivePanel[] panels = [.. Site.Of(http).Services.Select(service => Panel(
                 http.RequestServices.GetRequiredKeyedService<LiveFigures>(service.Module.Name),
                 service.Module == module ? "" : service.Url, settings, isWhole: false))];
-            var model = new LiveShopModel(panels, Traffic(http, traffic, WholeShop), Tools(http, null));
+            var model = new LiveShopModel(
+                panels, Traffic(http, traffic, WholeShop), Tools(http, null), trouble.For(http) is not null);
             return ValueTask.FromResult<IResult>(
                 new Page("Live: the whole shop", new Pages_LiveShop { Model = model }) { WatchesOtherServices = true });
         }, Access.Figures, Caching.NoStoreCompressed);

@@ -36,6 +36,7 @@ public static class ModuleHosting
         services.AddSingleton<ProcessMetrics>();
         services.AddSingleton<Assets>();
         services.AddSingleton<DemoTraffic>();
+        services.AddSingleton<TrafficRoutes>();
         services.AddSingleton(provider => new FaultCatalogue(
             provider.GetServices<IShopModule>().SelectMany(module => module.Identity.Faults))
         {
@@ -74,6 +75,7 @@ public static class ModuleHosting
             options.SerializerOptions.NumberHandling = JsonNumberHandling.Strict;
             options.SerializerOptions.TypeInfoResolverChain.Add(PlatformJson.Default);
             options.SerializerOptions.TypeInfoResolverChain.Add(FaultsJson.Default);
+            options.SerializerOptions.TypeInfoResolverChain.Add(TrafficJson.Default);
             options.SerializerOptions.TypeInfoResolverChain.Add(ScenarioBodiesJson.Default);
         });
     }

@@ -27,6 +27,7 @@ internal static class ModulePipeline
         {
             var routes = new ModuleRoutes(endpoints, listener);
             module.MapRoutes(routes, services);
+            services.GetRequiredService<TrafficRoutes>().Map(routes);
             if (listener.Module.Faults.IsOn)
             {
                 services.GetRequiredService<FaultRoutes>().Map(routes);

@@ -47,6 +47,8 @@ internal sealed record TrafficOptions(LoadProfile Profile, Uri Products, Uri Ord
 
     private sealed class Arguments
     {
+        private static readonly string[] OfNamedProfiles = ["--rate", "--seconds", "--profile"];
+
         private readonly HashSet<string> _given = new(StringComparer.Ordinal);
         private readonly Dictionary<string, string> _values = new(StringComparer.Ordinal)
         {
@@ -102,7 +104,7 @@ internal sealed record TrafficOptions(LoadProfile Profile, Uri Products, Uri Ord
 
         private LoadProfile? Stages()
         {
-            string[] other = [.. new[] { "--rate", "--seconds", "--profile" }.Where(_given.Contains)];
+            string[] other = [.. OfNamedProfiles.Where(_given.Contains)];
             if (other.Length > 0) Wrong.Add($"--stages says rates and times by itself: leave out {string.Join(" and ", other)}.");
             var stages = LoadProfile.Stages(_values["--stages"]);
             if (stages is null)

@@ -102,11 +102,41 @@ internal sealed class ConsoleTests
         Assert.That(await page.EvaluateAsync<int>("document.documentElement.scrollWidth - document.documentElement.clientWidth"), Is.LessThanOrEqualTo(0), "it is wider than the window");
         await NothingToMendAsync(page);
         await page.ScreenshotAsync(new() { Path = Path.Combine(PictureFolder, $"whole-shop-traffic-{(isDark ? "dark" : "light")}-{width}.png"), FullPage = true });
+        await page.ScreenshotAsync(new() { Path = Path.Combine(PictureFolder, $"whole-shop-top-{(isDark ? "dark" : "light")}-{width}.png") });
         await page.GotoAsync($"{_shop.Orders.BaseAddress}live");
         await EnoughAsync(page, seconds: 20);
         await page.Locator(".plot").First.HoverAsync();
+        await page.ScreenshotAsync(new() { Path = Path.Combine(PictureFolder, $"live-top-{(isDark ? "dark" : "light")}-{width}.png") });
         await NothingToMendAsync(page);
         await page.ScreenshotAsync(new() { Path = Path.Combine(PictureFolder, $"live-traffic-{(isDark ? "dark" : "light")}-{width}.png"), FullPage = true });
+    }
+
+    [Test]
+    public async Task Given_a_fault_that_runs_for_a_while_when_the_console_is_watched_then_its_time_is_marked_in_each_chart_and_failures_are_seen_by_endpoint()
+    {
+        await using ShopUnderTest shop = await ShopUnderTest.StartAsync();
+        foreach ((string path, object body) in new (string, object)[]
+        {
+            ("/traffic", new { rate = 60 }), ("/faults/failing_answers", new { intensity = 0.3, duration_seconds = 8 }),
+        })
+        {
+            (HttpResponseMessage started, _) = await shop.Orders.SendJsonAsync(HttpMethod.Put, path, body);
+            Assert.That((int)started.StatusCode, Is.EqualTo(200));
+        }
+
+        await using Window window = await Browser.OpenAsync(width: 1440);
+        IPage page = window.Page;
+        await page.GotoAsync($"{shop.Orders.BaseAddress}live");
+        await Expect(page.Locator(".band")).ToHaveCountAsync(5);
+        await Expect(page.Locator(".trouble")).ToContainTextAsync("failing_answers");
+        await Expect(page.Locator("[data-chart=Stacked] .mark", new() { HasText = "failing_answers" })).ToHaveCountAsync(1);
+        await Expect(page.Locator("[data-map=routes] .failing").First).ToBeVisibleAsync(new() { Timeout = 30_000 });
+        // It has ended, and the band with it.
+        await page.WaitForFunctionAsync("""
+            () => { const box = (path) => document.querySelector(path).getBoundingClientRect(); return box('.band').right < box('.plot svg').right - 60; }
+            """, null, new() { Timeout = 60_000 });
+        await Expect(page.Locator(".trouble")).ToBeHiddenAsync();
+        await page.ScreenshotAsync(new() { Path = Path.Combine(PictureFolder, "live-fault.png") });
     }
 
     [Test]

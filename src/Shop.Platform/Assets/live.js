@@ -81,7 +81,10 @@ class Panel {
       ...this.#bands.filter(({ from, label, until }) => until && !running.has(`${from} ${label}`)),
       ...(second.faults ?? []).map(({ name, from, until }) => ({ from, until, label: name })),
     ];
-    if (isOwn) showTraffic(second);
+    if (isOwn) {
+      showTraffic(second);
+      showTrouble((second.faults ?? []).filter(({ until }) => !until).map(({ name }) => name));
+    }
     if (pausedAt !== null) return;
     this.draw();
     for (const value of this.#part.querySelectorAll('[data-column]')) {
@@ -180,6 +183,20 @@ function showTraffic(second) {
   part('start').textContent = rate > 0 ? 'Change' : 'Start';
   part('stop').hidden = rate === 0;
   part('hint').hidden = rate > 0;
+}
+
+// The page has the faults that ran when it was loaded; those that begin and end meanwhile are told here.
+function showTrouble(names) {
+  let banner = document.querySelector('.trouble');
+  if (!banner && names.length) {
+    banner = html('p', { class: 'trouble', role: 'status' });
+    document.querySelector('main').prepend(banner);
+  }
+  if (!banner) return;
+  banner.hidden = names.length === 0;
+  if (banner.dataset.names === names.join()) return;
+  banner.dataset.names = names.join();
+  banner.replaceChildren(html('strong', {}, 'Trouble on demand:'), ` ${names.join(', ')}`);
 }
 
 const shown = () => minutes ?? (panels.some((panel) => panel.seconds > 60) ? 5 : 1);

@@ -186,14 +186,19 @@ internal sealed class TroubleTests
             ("play presentation", 0, "\"started_at\":\"2", []),
             ("end", 0, "ended", []),
         ];
-        foreach ((string words, int code, string said, string[] active) in steps)
+        foreach ((string words, int code, string part, string[] active) in steps)
         {
             (int exitCode, string output) =
                 await ShopVerb.RunAsync(["fault", .. words.Split(' ', StringSplitOptions.RemoveEmptyEntries), settings]);
             Assert.That(exitCode, Is.EqualTo(code), $"{words}: {output}");
-            Assert.That(output, Does.Contain(said), words);
+            Assert.That(output, Does.Contain(part), words);
             Assert.That(await ActiveAsync(shop), Is.EqualTo(active), words);
         }
+
+        string[] said = [.. shop.Log.Split('\n').Where(line => line.Contains("Shop.faults", StringComparison.Ordinal))];
+        Assert.That(said[0], Does.Contain("Trouble on demand begins: slow_commits 0.01 seconds until "));
+        Assert.That(said, Has.Some.Contains("Trouble on demand has ended: slow_commits")
+            .And.Some.Contains("The scenario presentation begins").And.Some.Contains("The scenario is ended"));
     }
 
     private static async Task StartAsync(ShopProcess shop, string name, object body)

@@ -143,26 +143,16 @@ internal sealed partial class ScaleTests
         public static async Task<Stack> StartAsync(PostgresCluster cluster, int hosts)
         {
             var stack = new Stack();
-            string address = cluster.CreateDatabase();
-            stack._database = Part(address, "Database");
-            for (int i = 0; i < hosts; i++)
+            try
             {
-                string data = Directory.CreateDirectory(Path.Combine(stack._directory, $"host{i}")).FullName;
-                stack.Hosts.Add(await ShopProcess.StartAsync(data, [$"--ConnectionStrings:Shop={address}"]));
+                await stack.StartAllAsync(cluster, hosts);
+            }
+            catch
+            {
+                await stack.DisposeAsync(); // nobody else would end what has started
+                throw;
             }
 
-            foreach (string name in new[] { "products", "orders", "inventory", "metrics", "exporter", "prometheus" }) stack._ports[name] = FreePort();
-            File.WriteAllText(Path.Combine(stack._directory, "haproxy.cfg"), stack.Balancer());
-            File.WriteAllText(Path.Combine(stack._directory, "prometheus.yml"), stack.Watching());
-            Directory.CreateDirectory(Path.Combine(stack._directory, "rules"));
-            File.WriteAllText(Path.Combine(stack._directory, "rules", "alerts.yml"), WatchedShop.Faster(Repository.Text("monitoring", "prometheus", "scale", "alerts.yml")));
-            stack.Run("haproxy", [], "-db", "-f", Path.Combine(stack._directory, "haproxy.cfg"));
-            stack.Run("prometheus-postgres-exporter",
-                [("DATA_SOURCE_NAME", $"host={Part(address, "Host")} user={Part(address, "Username")} dbname={stack._database} sslmode=disable")],
-                $"--web.listen-address=127.0.0.1:{stack._ports["exporter"]}");
-            stack.Run("prometheus", [], $"--config.file={stack._directory}/prometheus.yml", $"--storage.tsdb.path={stack._directory}/data",
-                $"--web.listen-address=127.0.0.1:{stack._ports["prometheus"]}");
-            await stack.UntilAsync("count(up == 1)", (hosts * 4) + 2);
             return stack;
         }
 
@@ -214,6 +204,30 @@ internal sealed partial class ScaleTests
             foreach (ShopProcess host in Hosts) host.Dispose();
             _client.Dispose();
             Directory.Delete(_directory, recursive: true);
+        }
+
+        private async Task StartAllAsync(PostgresCluster cluster, int hosts)
+        {
+            string address = cluster.CreateDatabase();
+            _database = Part(address, "Database");
+            for (int i = 0; i < hosts; i++)
+            {
+                string data = Directory.CreateDirectory(Path.Combine(_directory, $"host{i}")).FullName;
+                Hosts.Add(await ShopProcess.StartAsync(data, [$"--ConnectionStrings:Shop={address}"]));
+            }
+
+            foreach (string name in new[] { "products", "orders", "inventory", "metrics", "exporter", "prometheus" }) _ports[name] = FreePort();
+            File.WriteAllText(Path.Combine(_directory, "haproxy.cfg"), Balancer());
+            File.WriteAllText(Path.Combine(_directory, "prometheus.yml"), Watching());
+            Directory.CreateDirectory(Path.Combine(_directory, "rules"));
+            File.WriteAllText(Path.Combine(_directory, "rules", "alerts.yml"), WatchedShop.Faster(Repository.Text("monitoring", "prometheus", "scale", "alerts.yml")));
+            Run("haproxy", [], "-db", "-f", Path.Combine(_directory, "haproxy.cfg"));
+            Run("prometheus-postgres-exporter",
+                [("DATA_SOURCE_NAME", $"host={Part(address, "Host")} user={Part(address, "Username")} dbname={_database} sslmode=disable")],
+                $"--web.listen-address=127.0.0.1:{_ports["exporter"]}");
+            Run("prometheus", [], $"--config.file={_directory}/prometheus.yml", $"--storage.tsdb.path={_directory}/data",
+                $"--web.listen-address=127.0.0.1:{_ports["prometheus"]}");
+            await UntilAsync("count(up == 1)", (hosts * 4) + 2);
         }
 
         private static string Part(string address, string key) =>

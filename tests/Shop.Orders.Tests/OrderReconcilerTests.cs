@@ -219,6 +219,39 @@ internal sealed class OrderReconcilerTests
     }
 
     [Test]
+    public async Task Given_a_round_that_takes_long_then_what_other_hosts_left_is_not_collected_again_and_again()
+    {
+        var clock = new HandClock { Start = DateTimeOffset.UnixEpoch };
+        using var files = new ModuleFiles(new OrdersModule(), clock: clock);
+        IOrderStore shared = Substitute.For<IOrderStore>();
+        var period = TimeSpan.FromSeconds(2);
+        shared.RecoveryPeriod.Returns(period);
+        shared.PendingStockChangesAsync().Returns(ValueTask.FromResult<IReadOnlyList<StockChange>>([]));
+        var settled = new TaskCompletionSource<IReadOnlySet<ReservationId>>();
+        bool isSettling = false;
+        shared.SettleAsync(default!).ReturnsForAnyArgs(_ =>
+        {
+            isSettling = true;
+            return new ValueTask<IReadOnlySet<ReservationId>>(settled.Task);
+        });
+        int asked = 0;
+        _inventory.UnconfirmedAsync().Returns(_ =>
+        {
+            asked++;
+            return Task.FromResult<IReadOnlyList<ReservationId>>([new("left", 1)]);
+        });
+        await using var reconciler = new OrderReconciler(shared, _inventory, files.Context);
+        reconciler.Start();
+        while (!Volatile.Read(ref isSettling)) await clock.PassAsync(TimeSpan.FromMilliseconds(20));
+        int before = asked;
+        for (int n = 0; n < 10; n++) await clock.PassAsync(period);
+        await clock.PassAsync(TimeSpan.Zero); // it waits for the next time
+        int after = asked;
+        settled.SetResult(new HashSet<ReservationId>());
+        Assert.That(after, Is.EqualTo(before));
+    }
+
+    [Test]
     public async Task Given_a_store_that_other_hosts_share_when_one_of_them_dies_then_what_it_left_is_settled_while_this_one_runs()
     {
         await PlacedAsync(new ReservationId("cancelled", 1));

@@ -42,6 +42,7 @@ internal sealed class OrderReconciler(
     private readonly CancellationTokenSource _stopping = new();
     private Task _loop = Task.CompletedTask;
     private Periodic? _recovery;
+    private volatile bool _isAtWork;
     private int _failures, _confirmed, _released;
 
     /// <summary>The steps, in the order in which they are done.</summary>
@@ -91,7 +92,7 @@ internal sealed class OrderReconciler(
         _loop = Task.Run(RunAsync);
         if (store.RecoveryPeriod is not { } period) return;
         _recovery = new Periodic(
-            "Looking for what other hosts left", period, FindLeftoversAsync, module.Clock, module.Log);
+            "Looking for what other hosts left", period, FindMoreLeftoversAsync, module.Clock, module.Log);
     }
 
     /// <summary>The order exists: its reservation may stay.</summary>
@@ -141,6 +142,9 @@ internal sealed class OrderReconciler(
 
     private static Step StepOf(StockChange change) => change.Status == OrderStatus.Shipped ? Step.Ship : Step.Release;
 
+    // While a round is under way, what it has yet to do would be found once more, each time.
+    private Task FindMoreLeftoversAsync() => _isAtWork ? Task.CompletedTask : FindLeftoversAsync();
+
     private async Task<(int Reservations, int Changes)> FindLeftoversAsync()
     {
         IReadOnlyList<ReservationId> unconfirmed = await inventory.UnconfirmedAsync();
@@ -159,7 +163,9 @@ internal sealed class OrderReconciler(
                 .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             bool isLast = _stopping.IsCancellationRequested;
             TakeNewSteps();
+            _isAtWork = true;
             Exception? failure = await DoAsync();
+            _isAtWork = false;
             isDone = failure is null;
             if (isDone) _failures = 0;
             else Warn(failure!);

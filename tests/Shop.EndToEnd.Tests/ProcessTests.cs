@@ -51,6 +51,22 @@ internal sealed class ProcessTests
     }
 
     [Test]
+    [Platform("Linux", Reason = "What a process has loaded is asked of /proc.")]
+    public async Task Given_a_shop_on_files_that_has_been_used_then_it_has_loaded_nothing_of_PostgreSQL()
+    {
+        using ShopProcess shop = await ShopProcess.StartAsync(_directory);
+        (HttpResponseMessage placed, _) = await shop.Orders.PostAsync("/orders", Http.Order("prod_0"));
+        Assert.That(placed.StatusCode, Is.EqualTo(HttpStatusCode.Created));
+        foreach (HttpClient client in new[] { shop.Products, shop.Orders, shop.Inventory })
+        {
+            foreach (string path in new[] { "/metrics", "/health/ready" }) (await client.GetAsync(path)).EnsureSuccessStatusCode().Dispose();
+        }
+
+        (await shop.Inventory.GetAsync("/inventory")).EnsureSuccessStatusCode().Dispose();
+        Assert.That(File.ReadAllText($"/proc/{shop.Id}/maps"), Does.Not.Contain("Npgsql").And.Not.Contain("dbup-postgresql"));
+    }
+
+    [Test]
     public async Task Given_orders_under_load_when_the_process_is_killed_then_every_acknowledged_one_is_there_and_the_stock_balances()
     {
         var acknowledged = new ConcurrentQueue<string>();

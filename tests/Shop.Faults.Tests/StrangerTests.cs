@@ -1,4 +1,3 @@
-using System.Text.Json.Nodes;
 using Shop.Platform.Security;
 
 namespace Shop.Faults.Tests;

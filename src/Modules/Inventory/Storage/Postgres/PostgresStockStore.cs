@@ -141,8 +141,9 @@ internal sealed class PostgresStockStore : IStockStore
     public async ValueTask<IReadOnlyList<StockLevel?>> FindAsync(
         IReadOnlyList<string> productIds, CancellationToken end)
     {
-        IReadOnlyList<StockLevel> rows = await _database.RowsAsync($"{Levels} WHERE product_id = ANY($1)", StockLedger.Level,
-            end, PostgresTransaction.Parameter(productIds.ToArray()));
+        IReadOnlyList<StockLevel> rows = await _database.RowsAsync(
+            $"{Levels} WHERE product_id = ANY($1)", StockLedger.Level, end,
+            PostgresTransaction.Parameter(productIds.ToArray()));
         var found = rows.ToDictionary(stock => stock.ProductId, StringComparer.Ordinal);
         return [.. productIds.Select(id => found.TryGetValue(id, out StockLevel stock) ? stock : (StockLevel?)null)];
     }

@@ -130,6 +130,26 @@ internal sealed class PostgresTests
         Assert.That(await WrongLevelsAsync(), Is.Zero);
     }
 
+    [Test]
+    public async Task Given_a_database_that_is_away_then_writes_and_readiness_are_503_and_products_and_metrics_go_on()
+    {
+        var network = new PostgresProxy(_address, () => null);
+        await using ShopUnderTest shop = await StartAsync(network.Address, "Shop:RequestTimeout=1");
+        string product = await shop.ProductAsync(stock: 5);
+        await network.DisposeAsync();
+        Assert.Multiple(async () =>
+        {
+            (HttpResponseMessage write, _) = await shop.Inventory.PostAsync("/inventory/increase", new { product_id = product, quantity = 1 });
+            Assert.That(write.StatusCode, Is.EqualTo(HttpStatusCode.ServiceUnavailable), "a write");
+            (HttpResponseMessage order, _) = await shop.Orders.PostAsync("/orders", Http.Order(product));
+            Assert.That(order.StatusCode, Is.EqualTo(HttpStatusCode.ServiceUnavailable), "an order");
+            Assert.That((await shop.Orders.GetAsync("/health/ready")).StatusCode, Is.EqualTo(HttpStatusCode.ServiceUnavailable));
+            Assert.That((await shop.Orders.GetAsync("/health/live")).StatusCode, Is.EqualTo(HttpStatusCode.OK));
+            Assert.That((await shop.Products.GetAsync($"/products/{product}")).StatusCode, Is.EqualTo(HttpStatusCode.OK));
+            Assert.That((await shop.Inventory.GetAsync("/metrics")).StatusCode, Is.EqualTo(HttpStatusCode.OK));
+        });
+    }
+
     [TestCase("Host=127.0.0.1;Port=1;Keepalives=x", "ConnectionStrings:Shop is no connection string")]
     [TestCase("Database=shop", "names no Host")]
     [TestCase("{server};Database=no_such", "\"no_such\" does not exist")]

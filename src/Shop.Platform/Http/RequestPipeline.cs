@@ -149,8 +149,9 @@ internal sealed class RequestPipeline(ModuleListener listener, RequestDelegate c
             WriteTimeoutException => Rejections.QueueTimeout,
             ServiceDownException down => Problem.Unavailable(
                 $"The service {down.Module} does not answer at the moment; try again soon.", "service-down", down),
-            StoreUnavailableException store => Problem.Unavailable(
-                "The shop can't write to its disk at the moment; try again soon.", "store-unavailable", store),
+            StoreUnavailableException or StoreUnreachableException => Problem.Unavailable(
+                "The shop can't write to its disk at the moment; try again soon.", "store-unavailable",
+                exception),
             TooManyQueriesException => Rejections.TooManyRequests,
             QueryTimeoutException late => Rejections.QueryTimeout(late.Deadline),
             StoreUnreadableException unreadable => Unreadable(unreadable.InnerException!),

@@ -24,6 +24,8 @@ internal sealed class PostgresOrderStoreTests
     [OneTimeTearDown]
     public async Task Close()
     {
+        await _one.DisposeAsync();
+        await _other.DisposeAsync();
         await _here.DisposeAsync();
         await _there.DisposeAsync();
     }

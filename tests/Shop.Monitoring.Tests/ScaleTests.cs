@@ -36,7 +36,7 @@ internal sealed partial class ScaleTests
             Assert.That(cases, Does.Contain($"{name}, fires").And.Contain($"{name}, does not fire"));
             string page = Repository.Text("docs", "runbooks", "scale", $"{name}.md");
             foreach (Match panel in PanelNames().Matches(page))
-                Assert.That(Panels.Select(shown => shown.Title), Does.Contain(panel.Groups[1].Value), name);
+                Assert.That(Panels.Select(shown => shown.Title), Does.Contain(panel.Groups["panel"].Value), name);
         }
     }
 
@@ -125,7 +125,7 @@ internal sealed partial class ScaleTests
     private static Dictionary<string, YamlNode> Jobs(YamlNode configuration) =>
         configuration.At("scrape_configs").Items().ToDictionary(job => job.Text("job_name")!);
 
-    [GeneratedRegex(@"(?<=^Scale, .*|, )\*([^*]+)\*", RegexOptions.Multiline, 1000)]
+    [GeneratedRegex(@"(?<=^Scale, .*|, )\*(?<panel>[^*]+)\*", RegexOptions.Multiline | RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex PanelNames();
 
     /// <summary>Hosts, HAProxy, postgres_exporter and Prometheus with the project's files, on free ports.</summary>

@@ -174,7 +174,7 @@ internal sealed class ConsoleTests
     }
 
     // Points of the first areas: a second each.
-    private static Task EnoughAsync(IPage page, int seconds, int paths = 1) => page.WaitForFunctionAsync(
+    private static async Task EnoughAsync(IPage page, int seconds, int paths = 1) => await page.WaitForFunctionAsync(
         "([seconds, paths]) => [...document.querySelectorAll('path.succeeded')].filter(path => path.getAttribute('d').split('L').length > 2 * seconds).length >= paths",
         new[] { seconds, paths }, new() { Timeout = 120_000 });
 

@@ -99,6 +99,21 @@ internal sealed class CommonContractTests(Engine engine) : EngineFixture(engine)
         Assert.That((int)response.StatusCode, Is.EqualTo(expected));
     }
 
+    // PostgreSQL's texts have no NUL.
+    [TestCase("products", "/products?q=%00")]
+    [TestCase("products", "/products?category=%00")]
+    [TestCase("products", "/?q=%00")]
+    [TestCase("orders", "/orders?customer_id=%00")]
+    [TestCase("orders", "/orders?product_id=%00")]
+    [TestCase("orders", "/?customer_id=%00")]
+    [TestCase("inventory", "/?product_id=%00")]
+    public async Task Given_a_text_with_a_NUL_when_something_is_searched_by_it_then_it_is_no_fault_of_the_shop(string service, string path)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Get, path) { Headers = { { "Accept", path[1] == '?' ? "text/html" : "application/json" } } };
+        using HttpResponseMessage answer = await On(service).SendAsync(request);
+        Assert.That((int)answer.StatusCode, Is.LessThan(500));
+    }
+
     [Test]
     public async Task Given_a_body_when_it_is_over_64_KiB_then_413_known_length_or_not_and_the_limit_itself_is_read([Values] bool isChunked)
     {

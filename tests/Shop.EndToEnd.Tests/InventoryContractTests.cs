@@ -40,6 +40,10 @@ internal sealed class InventoryContractTests(Engine engine) : EngineFixture(engi
     }
 
     [Test]
+    public async Task Given_a_text_that_no_product_can_have_when_the_stock_is_searched_then_the_page_says_that_there_is_none() =>
+        Assert.That(await HtmlAsync(Shop.Inventory, "/?product_id=%00"), Does.Contain("No product is called"));
+
+    [Test]
     public async Task Given_units_that_orders_hold_when_more_than_the_rest_should_go_then_409_and_nothing_changes()
     {
         string product = await Shop.ProductAsync(stock: 10);

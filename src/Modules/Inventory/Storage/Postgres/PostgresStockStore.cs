@@ -143,7 +143,7 @@ internal sealed class PostgresStockStore : IStockStore
     {
         IReadOnlyList<StockLevel> rows = await _database.RowsAsync(
             $"{Levels} WHERE product_id = ANY($1)", StockLedger.Level, end,
-            PostgresTransaction.Parameter(productIds.ToArray()));
+            PostgresTransaction.Parameter(productIds.Where(IsText).ToArray()));
         var found = rows.ToDictionary(stock => stock.ProductId, StringComparer.Ordinal);
         return [.. productIds.Select(id => found.TryGetValue(id, out StockLevel stock) ? stock : (StockLevel?)null)];
     }

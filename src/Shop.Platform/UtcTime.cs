@@ -14,6 +14,9 @@ public readonly record struct UtcTime(long Milliseconds)
 {
     private const string Format = "yyyy-MM-ddTHH:mm:ss.fffZ";
 
+    /// <summary>A moment, without what is less than a millisecond.</summary>
+    public static UtcTime Of(DateTimeOffset moment) => new(moment.UtcDateTime.ToMilliseconds());
+
     /// <summary>Writes it.</summary>
     public sealed class Converter : JsonConverter<UtcTime>
     {

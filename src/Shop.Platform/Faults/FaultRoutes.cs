@@ -47,6 +47,10 @@ internal sealed class FaultRoutes(FaultSwitch faults, ShopSettings settings)
         settings.ApiKeys.Any || OwnMachine.Sent(http, settings) ? null
             : "Trouble is made from the shop's own machine alone, or with a key that may write (Shop:ApiKeys).";
 
+    /// <summary>The answer to a client that may not make trouble; null if it may.</summary>
+    public static Problem? Refusal(HttpContext http, ShopSettings settings) => WhyNot(http, settings) is { } why
+        ? new Problem(StatusCodes.Status403Forbidden, why) : null;
+
     public void Map(ModuleRoutes routes)
     {
         routes.OfService(HttpMethods.Get, "/faults", _ => ValueTask.FromResult(List()))
@@ -78,7 +82,7 @@ internal sealed class FaultRoutes(FaultSwitch faults, ShopSettings settings)
 
     private IResult Start(HttpContext http)
     {
-        if (Refusal(http) is { } refusal) return refusal;
+        if (Refusal(http, settings) is { } refusal) return refusal;
         using RequestBody? body = RequestBody.IsAbsent(http) ? null : RequestBody.Read(http);
         decimal? intensity = body?.Root.Read(Intensity);
         long seconds = (body is null ? Duration.Default : body.Root.Read(Duration))!.Value;
@@ -104,7 +108,7 @@ internal sealed class FaultRoutes(FaultSwitch faults, ShopSettings settings)
 
     private IResult End(HttpContext http)
     {
-        if (Refusal(http) is { } refusal) return refusal;
+        if (Refusal(http, settings) is { } refusal) return refusal;
         if (Find(http, out Problem? unknown) is not { } fault) return unknown!;
         faults.End(fault);
         return NoContent.Done;
@@ -112,13 +116,10 @@ internal sealed class FaultRoutes(FaultSwitch faults, ShopSettings settings)
 
     private IResult EndAll(HttpContext http)
     {
-        if (Refusal(http) is { } refusal) return refusal;
+        if (Refusal(http, settings) is { } refusal) return refusal;
         faults.EndAll();
         return NoContent.Done;
     }
-
-    private Problem? Refusal(HttpContext http) => WhyNot(http, settings) is { } why
-        ? new Problem(StatusCodes.Status403Forbidden, why) : null;
 
     private Fault? Find(HttpContext http, out Problem? unknown)
     {
@@ -141,7 +142,7 @@ internal sealed record FaultBody(
         FaultDefinition definition = fault.Definition;
         return new FaultBody(definition.Name, definition.Description, definition.Unit, definition.Min, definition.Max,
             definition.Default, run is not null, run?.Intensity ?? 0,
-            run is null ? null : new UtcTime(run.EndsAt.UtcDateTime.ToMilliseconds()), run?.Route);
+            run is null ? null : UtcTime.Of(run.EndsAt), run?.Route);
     }
 }
 

@@ -211,6 +211,6 @@ internal sealed class FaultSwitch(
     }
 
     private void Keep() => _file.Write(new KeptFaults.State([.. _kept.Select(run => new KeptFaults.KeptRun(
-        run.Id, run.Fault.Definition.Name, run.Intensity, new UtcTime(run.EndsAt.UtcDateTime.ToMilliseconds()),
+        run.Id, run.Fault.Definition.Name, run.Intensity, UtcTime.Of(run.EndsAt),
         run.Route))], _scenario));
 }

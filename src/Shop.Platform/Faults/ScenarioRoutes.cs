@@ -42,7 +42,7 @@ internal sealed class ScenarioRoutes(ScenarioPlayer player, ShopSettings setting
 
     private IResult Play(HttpContext http)
     {
-        if (Refusal(http) is { } refusal) return refusal;
+        if (FaultRoutes.Refusal(http, settings) is { } refusal) return refusal;
         string name = (string)http.GetRouteValue("name")!;
         if (player.All.FirstOrDefault(scenario => scenario.Name == name) is not { } scenario)
             return Problem.NotFound("scenario", name);
@@ -52,18 +52,15 @@ internal sealed class ScenarioRoutes(ScenarioPlayer player, ShopSettings setting
 
     private IResult End(HttpContext http)
     {
-        if (Refusal(http) is { } refusal) return refusal;
+        if (FaultRoutes.Refusal(http, settings) is { } refusal) return refusal;
         player.End();
         return NoContent.Done;
     }
 
-    private Problem? Refusal(HttpContext http) => FaultRoutes.WhyNot(http, settings) is { } why
-        ? new Problem(StatusCodes.Status403Forbidden, why) : null;
-
     private ScenarioBody Body(Scenario scenario)
     {
         DateTimeOffset? start = player.StartOf(scenario);
-        UtcTime? Time(DateTimeOffset? at) => at is null ? null : new UtcTime(at.Value.UtcDateTime.ToMilliseconds());
+        UtcTime? Time(DateTimeOffset? at) => at is null ? null : UtcTime.Of(at.Value);
         return new ScenarioBody(scenario.Name, scenario.Description, (int)scenario.Length.TotalSeconds,
             start is not null, Time(start), Time(start + scenario.Length),
             [.. scenario.Steps.Select(step =>

@@ -91,7 +91,7 @@ internal sealed record TrafficBody(
 {
     public static TrafficBody Of(TrafficState? state) => state is null ? new TrafficBody(0, null, null, null, null)
         : new TrafficBody(state.Rate, state.Shape.Name, Rounded(state.Wanted), Rounded(state.Answered),
-            new UtcTime(state.EndsAt.UtcDateTime.ToMilliseconds()));
+            UtcTime.Of(state.EndsAt));
 
     private static double? Rounded(double? value) => value is { } number ? Math.Round(number, 2) : null;
 }

@@ -1,27 +1,12 @@
 using System.Globalization;
-using System.Runtime.InteropServices;
-using System.Text;
-using System.Text.Json;
 using Microsoft.OpenApi;
 
 namespace Shop.Platform.Requests;
 
 /// <summary>A number with at most three decimals, within bounds, both included.</summary>
-public sealed class NumberField(string name, decimal from, decimal to) : Field<decimal?>(name)
+public sealed class NumberField(string name, decimal from, decimal to) : ExactNumberField<decimal?>(name, decimals: 3)
 {
-    private const int Decimals = 3;
-
     private const decimal Scale = 1000;
-
-    internal override string? Read(JsonElement json, out decimal? value)
-    {
-        value = null;
-        if (json.ValueKind != JsonValueKind.Number) return Error;
-        return Check(JsonMarshal.GetRawUtf8Value(json), out value);
-    }
-
-    /// <inheritdoc/>
-    public override string? Read(string text, out decimal? value) => Check(Encoding.UTF8.GetBytes(text), out value);
 
     /// <inheritdoc/>
     protected override IOpenApiSchema Schema(OpenApiDocument document) => new OpenApiSchema
@@ -33,14 +18,11 @@ public sealed class NumberField(string name, decimal from, decimal to) : Field<d
         MultipleOf = 1 / Scale,
     };
 
-    private string Error =>
+    /// <inheritdoc/>
+    protected override string Rule =>
         FormattableString.Invariant($"must be a number from {from} to {to} with at most three decimals");
 
-    private string? Check(ReadOnlySpan<byte> number, out decimal? value)
-    {
-        bool isRight = ExactNumber.TryRead(number, Decimals, out long scaled)
-            && scaled / Scale >= from && scaled / Scale <= to;
-        value = isRight ? scaled / Scale : null;
-        return isRight ? null : Error;
-    }
+    /// <inheritdoc/>
+    protected override decimal? ValueOf(long scaled) =>
+        scaled / Scale >= from && scaled / Scale <= to ? scaled / Scale : null;
 }

@@ -28,7 +28,19 @@ internal sealed class ShopHosts : IAsyncDisposable
     public static async Task<ShopHosts> StartAsync(PostgresCluster cluster, int count, params string[] settings)
     {
         var hosts = new ShopHosts(cluster, settings);
-        hosts.All.AddRange(await Task.WhenAll(Enumerable.Range(0, count).Select(_ => hosts.StartOneAsync())));
+        Task<ShopProcess>[] starts = [.. Enumerable.Range(0, count).Select(_ => hosts.StartOneAsync())];
+        try
+        {
+            hosts.All.AddRange(await Task.WhenAll(starts));
+        }
+        catch
+        {
+            // Nobody else would end those that have started.
+            hosts.All.AddRange(starts.Where(start => start.IsCompletedSuccessfully).Select(start => start.Result));
+            await hosts.DisposeAsync();
+            throw;
+        }
+
         return hosts;
     }
 

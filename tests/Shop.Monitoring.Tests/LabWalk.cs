@@ -1,8 +1,6 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Globalization;
-using System.Net;
-using System.Net.Sockets;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 
@@ -19,7 +17,7 @@ internal sealed partial class LabWalk : IAsyncDisposable
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(90);
 
     private readonly string _directory = Directory.CreateTempSubdirectory("shop-lab-").FullName;
-    private readonly Dictionary<int, int> _ports = new[] { 5001, 5002, 5003, 5004, 9090, 9093 }.Zip(FreePorts(6)).ToDictionary();
+    private readonly Dictionary<int, int> _ports = new[] { 5001, 5002, 5003, 5004, 9090, 9093 }.Zip(Tools.FreePorts(6)).ToDictionary();
     private readonly List<Process> _processes = [];
     private readonly HttpClient _client = new();
     private readonly ConcurrentQueue<string> _output = [];
@@ -127,15 +125,6 @@ internal sealed partial class LabWalk : IAsyncDisposable
         }
 
         return picture;
-    }
-
-    private static int[] FreePorts(int count)
-    {
-        TcpListener[] listeners = [.. Enumerable.Range(0, count).Select(_ => new TcpListener(IPAddress.Loopback, 0))];
-        foreach (TcpListener listener in listeners) listener.Start();
-        int[] ports = [.. listeners.Select(listener => ((IPEndPoint)listener.LocalEndpoint).Port)];
-        foreach (TcpListener listener in listeners) listener.Stop();
-        return ports;
     }
 
     private static IEnumerable<LabLine[]> Panels(LabPicture picture)

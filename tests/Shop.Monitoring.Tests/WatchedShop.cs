@@ -17,12 +17,18 @@ namespace Shop.Monitoring.Tests;
 /// </summary>
 internal sealed partial class WatchedShop : IAsyncDisposable
 {
+    private const int Usual = 60;
+
     private readonly string _directory = Directory.CreateTempSubdirectory("shop-watch-").FullName;
     private readonly List<Process> _processes = [];
     private readonly HttpClient _client = new();
+    private readonly Uri[] _services;
+    private readonly int _speed;
     private WebApplication _standIns = null!;
     private Uri _prometheus = null!;
     private DateTimeOffset _start;
+
+    private WatchedShop(Uri[] services, int speed) => (_services, _speed) = (services, speed);
 
     public ShopUnderTest Shop { get; private set; } = null!;
 
@@ -31,11 +37,20 @@ internal sealed partial class WatchedShop : IAsyncDisposable
 
     public static async Task<WatchedShop> StartAsync(params string[] settings)
     {
+        ShopUnderTest shop = await ShopUnderTest.StartAsync(settings);
+        WatchedShop watched = await StartAsync([.. shop.ByName.Values.Select(service => service.BaseAddress!)], Usual);
+        watched.Shop = shop;
+        return watched;
+    }
+
+    /// <summary>Watches a shop that is a process of its own, which the caller ends.</summary>
+    /// <param name="services">Its ports: products, orders, inventory.</param>
+    /// <param name="speed">How many times as fast time runs: a shop that is slow to answer a scrape needs more of it.</param>
+    public static async Task<WatchedShop> StartAsync(Uri[] services, int speed)
+    {
         Tools.Need("prometheus");
         Tools.Need("prometheus-node-exporter");
-        var watched = new WatchedShop();
-        watched.Shop = await ShopUnderTest.StartAsync(settings);
-        watched._standIns = await ServeAsync();
+        var watched = new WatchedShop(services, speed) { _standIns = await ServeAsync() };
         Uri node = await watched.StartUntilItAnswersAsync("/metrics", port => ("prometheus-node-exporter", [$"--web.listen-address=127.0.0.1:{port}"]));
         watched._prometheus = await watched.StartUntilItAnswersAsync("/-/ready", port =>
         {
@@ -81,12 +96,12 @@ internal sealed partial class WatchedShop : IAsyncDisposable
     public Task UntilAlertAsync(string alert) => UntilAsync(async () => (await AlertsAsync()).Contains(alert), async () => $"{alert} is not raised; {string.Join(", ", await AlertsAsync())} are");
 
     /// <summary>Waits for a condition, for as long as a slow machine may need.</summary>
-    public static async Task UntilAsync(Func<Task<bool>> condition, Func<Task<string>> whatIsWrong)
+    public static async Task UntilAsync(Func<Task<bool>> condition, Func<Task<string>> whatIsWrong, int seconds = 90)
     {
         var patience = Stopwatch.StartNew();
         while (!await condition())
         {
-            if (patience.Elapsed > TimeSpan.FromSeconds(90)) Assert.Fail(await whatIsWrong());
+            if (patience.Elapsed > TimeSpan.FromSeconds(seconds)) Assert.Fail(await whatIsWrong());
             await Task.Delay(100);
         }
     }
@@ -101,27 +116,26 @@ internal sealed partial class WatchedShop : IAsyncDisposable
         }
 
         await _standIns.DisposeAsync();
-        await Shop.DisposeAsync();
+        if (Shop is not null) await Shop.DisposeAsync();
         _client.Dispose();
         Directory.Delete(_directory, recursive: true);
     }
 
-    /// <summary>Sixty times as fast: 5m becomes 5s, 3d becomes 3h.</summary>
-    public static string Faster(string rules) => Duration().Replace(rules, match => match.Groups["unit"].Value switch
+    /// <summary>So many times as fast: if it is sixty, 5m becomes 5s.</summary>
+    public static string Faster(string rules, int speed = Usual) => Duration().Replace(rules, match =>
     {
-        "s" => $"{Math.Max(500, int.Parse(match.Groups["number"].Value) * 1000 / 60)}ms",
-        "m" => $"{match.Groups["number"].Value}s",
-        "h" => $"{match.Groups["number"].Value}m",
-        _ => $"{match.Groups["number"].Value}h",
+        long seconds = long.Parse(match.Groups["number"].Value)
+            * match.Groups["unit"].Value switch { "s" => 1, "m" => 60, "h" => 3600, _ => 86400 };
+        return $"{Math.Max(500, seconds * 1000 / speed)}ms";
     });
 
     private void WriteConfiguration(Uri node, int port)
     {
         var targets = new Dictionary<string, string>(StringComparer.Ordinal)
         {
-            ["shop:5001"] = Shop.Products.BaseAddress!.Authority,
-            ["shop:5002"] = Shop.Orders.BaseAddress!.Authority,
-            ["shop:5003"] = Shop.Inventory.BaseAddress!.Authority,
+            ["shop:5001"] = _services[0].Authority,
+            ["shop:5002"] = _services[1].Authority,
+            ["shop:5003"] = _services[2].Authority,
             ["node-exporter:9100"] = node.Authority,
             ["cadvisor:8080"] = new Uri(_standIns.Urls.First()).Authority,
             ["grafana:3000"] = new Uri(_standIns.Urls.Last()).Authority,
@@ -130,7 +144,8 @@ internal sealed partial class WatchedShop : IAsyncDisposable
         };
         string configuration = targets.Aggregate(Repository.Text("monitoring", "prometheus", "prometheus.yml"), (text, target) => text.Replace($"[{target.Key}]", $"[\"{target.Value}\"]"));
         Assert.That(configuration, Does.Not.Contain("targets: [shop"));
-        configuration = configuration.Replace("scrape_timeout: 10s", "scrape_timeout: 500ms").Replace("interval: 15s", "interval: 500ms");
+        string interval = $"{Math.Max(500, 15_000 / _speed)}ms";
+        configuration = configuration.Replace("scrape_timeout: 10s", $"scrape_timeout: {interval}").Replace("interval: 15s", $"interval: {interval}");
         File.WriteAllText(Path.Combine(_directory, "prometheus.yml"), configuration);
         Directory.CreateDirectory(Path.Combine(_directory, "rules"));
         foreach (string rules in Directory.GetFiles(Repository.PathOf("monitoring", "prometheus", "rules")))
@@ -138,7 +153,8 @@ internal sealed partial class WatchedShop : IAsyncDisposable
     }
 
     // Windows in brackets and "for": names such as rate5m stay.
-    private static string FasterRules(string rules) => Window().Replace(rules, match => Faster(match.Value)).Replace("4 * 3600", "4 * 60");
+    private string FasterRules(string rules) =>
+        Window().Replace(rules, match => Faster(match.Value, _speed)).Replace("4 * 3600", $"4 * {3600 / _speed}").Replace("24 * 3600", $"24 * {3600 / _speed}");
 
     // A port that was free a moment ago may be taken by now: then another one.
     private async Task<Uri> StartUntilItAnswersAsync(string path, Func<int, (string Program, string[] Arguments)> command)

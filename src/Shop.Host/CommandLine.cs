@@ -60,7 +60,7 @@ internal static class CommandLine
             {
                 IReadOnlyCollection<string> known = ShopSettings.Keys(
                     [.. ShopHost.Modules().Select(module => module.Identity)]);
-                string? meant = Spelling.Nearest(key, known) ?? Spelling.Nearest($"Shop:{key}", known);
+                string? meant = NameSuggestion.Nearest(key, known) ?? NameSuggestion.Nearest($"Shop:{key}", known);
                 string hint = meant is null ? "a setting looks like --Shop:Orders:Port=6002"
                     : $"did you mean --{meant}?";
                 throw new ShopStartException($"'{name}' is not a setting; {hint} (--help lists them)");

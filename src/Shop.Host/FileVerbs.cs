@@ -80,10 +80,10 @@ internal static class FileVerbs
 
     private static IEnumerable<string> Differences(string directory)
     {
-        using BookFile inventory = BookFile.Open(directory, "inventory"),
-            products = BookFile.Open(directory, "products"), orders = BookFile.Open(directory, "orders");
-        var stock = new StockBooks(inventory);
-        IEnumerable<string> all = BookReader.Faults([inventory, products, orders])
+        using DatabaseFile inventory = DatabaseFile.Open(directory, "inventory"),
+            products = DatabaseFile.Open(directory, "products"), orders = DatabaseFile.Open(directory, "orders");
+        var stock = new StockConsistency(inventory);
+        IEnumerable<string> all = DatabaseFileReader.Faults([inventory, products, orders])
             .Concat(stock.Differences()).Concat(ProductsModule.Differences(products, stock))
             .Concat(OrdersModule.Differences(orders, stock));
         foreach (string difference in all) yield return difference;

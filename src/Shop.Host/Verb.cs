@@ -41,6 +41,6 @@ internal sealed record Verb(string Name, string Arguments, string Does, Func<str
         IEnumerable<string> names = All.Select(verb => verb.Name);
         return All.FirstOrDefault(verb => verb.Name == name)
             ?? throw new ShopStartException($"'{name}' is not a verb; the verbs are {string.Join(", ", names)} "
-                + $"(--help says more){Spelling.Question(name, names)}");
+                + $"(--help says more){NameSuggestion.DidYouMean(name, names)}");
     }
 }

@@ -272,7 +272,7 @@ public sealed record ShopSettings
                 .Concat(configuration.GetSection("ConnectionStrings").AsEnumerable()))
             {
                 if (value is null || _known.Contains(key)) continue;
-                string question = Spelling.Question(key, _known);
+                string question = NameSuggestion.DidYouMean(key, _known);
                 string hint = question.Length > 0 ? question : $"; the settings are {string.Join(", ", _known)}";
                 _wrong.Add($"{key} is not a setting{hint}");
             }

@@ -97,7 +97,7 @@ internal sealed partial class Rules(ArchUnitNET.Domain.Architecture architecture
 
     // The stores of Orders are about to move into its storage.
     private static bool IsStorage(TypeDefinition type) => Storage().IsMatch(Outermost(type).Namespace)
-        || Outermost(type).FullName is "Shop.Orders.OrderStore" or "Shop.Orders.OrderBookStore" or "Shop.Orders.ProductSnapshotStore";
+        || Outermost(type).FullName is "Shop.Orders.OrderStore" or "Shop.Orders.OrderConsistencyCheck" or "Shop.Orders.ProductSnapshotStore";
 
     /// <summary>Every type that a type names: in its head, its members and the code of its methods.</summary>
     private static IEnumerable<string> References(TypeDefinition type)

@@ -150,9 +150,9 @@ internal sealed class MovementCompactionTests : StockFixture
 
     private void Agrees(string[] products)
     {
-        using BookFile file = BookFile.Open(Path.GetDirectoryName(Files.Context.Database.Path)!, "inventory");
-        Assert.That(StockBookStore.Differences(file), Is.Empty);
-        Assert.That(StockBookStore.Moved(file).Where(units => units.Held < 0), Is.Empty);
+        using DatabaseFile file = DatabaseFile.Open(Path.GetDirectoryName(Files.Context.Database.Path)!, "inventory");
+        Assert.That(StockConsistencyQueries.Differences(file), Is.Empty);
+        Assert.That(StockConsistencyQueries.Moved(file).Where(units => units.Held < 0), Is.Empty);
         foreach (string product in products)
         {
             (long onHand, long reserved) = (0, 0);

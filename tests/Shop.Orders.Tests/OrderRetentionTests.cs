@@ -73,7 +73,7 @@ internal sealed class OrderRetentionTests
     {
         Open(3);
         await InsertAsync(Aged("old", OrderStatus.Delivered, 0));
-        _files.Context.Books.Disagree("a test says so", _files.Context.Log);
+        _files.Context.Consistency.Report("a test says so", _files.Context.Log);
         await _retention.RunAsync();
         Assert.That(await IdsAsync(), Is.EquivalentTo(new[] { "old" }));
         Assert.That(_inventory.ReceivedCalls(), Is.Empty);
@@ -117,7 +117,7 @@ internal sealed class OrderRetentionTests
             _retention = new OrderRetention(_store, _metrics, _inventory, _files.Context);
         }
 
-        using BookFile file = BookFile.Open(Path.GetDirectoryName(_files.Context.Database.Path)!, "orders");
+        using DatabaseFile file = DatabaseFile.Open(Path.GetDirectoryName(_files.Context.Database.Path)!, "orders");
         Assert.That(file.Number("SELECT count(*) FROM order_items WHERE order_seq NOT IN (SELECT seq FROM orders)"), Is.Zero);
         Assert.That(file.Number("SELECT count(*) FROM orders_by_customer WHERE order_seq NOT IN (SELECT seq FROM orders)"), Is.Zero);
         Assert.That(file.Number("SELECT count(*) FROM orders_by_product WHERE order_seq NOT IN (SELECT seq FROM orders)"), Is.Zero);

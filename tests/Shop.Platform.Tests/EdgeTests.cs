@@ -30,7 +30,7 @@ internal sealed class EdgeTests
                 "queries");
             Assert.That((WriteConcurrencyLimiter.PermitLimit, WriteConcurrencyLimiter.MaxQueueDelay),
                 Is.EqualTo((1024, TimeSpan.FromMilliseconds(700))), "writes");
-            Assert.That((ConnectionLimit.BeingRefused, ModuleListener.KeepAlive, MemoryShares.RequestBuffer),
+            Assert.That((ConnectionLimit.BeingRefused, ModuleListener.KeepAlive, MemoryBudget.RequestBuffer),
                 Is.EqualTo((1024, TimeSpan.FromMinutes(2), 16_384)), "connections");
             Assert.That((EventStream.MaxClients, EventStream.Heartbeat, LiveFigures.History, DemoTraffic.MaxRate),
                 Is.EqualTo((256, TimeSpan.FromSeconds(5), 900, 500)), "the console");
@@ -80,7 +80,7 @@ internal sealed class EdgeTests
     [TestCase(64, "id")]
     [TestCase(65, null)]
     public void Given_a_long_name_then_it_is_looked_at_up_to_64_characters(int length, string? expected) =>
-        Assert.That(Spelling.Nearest("id".PadRight(length, '-'), ["id"]), Is.EqualTo(expected));
+        Assert.That(NameSuggestion.Nearest("id".PadRight(length, '-'), ["id"]), Is.EqualTo(expected));
 
     [Test]
     public async Task Given_a_feed_that_keeps_four_events_when_a_client_has_missed_so_many_then_it_gets_them_and_after_one_more_the_opening()
@@ -150,7 +150,7 @@ internal sealed class EdgeTests
         var period = TimeSpan.FromMinutes(5);
         int rounds = 0;
         Task WorkAsync() => ++rounds % 2 == 0 ? throw new InvalidOperationException("no") : Task.CompletedTask;
-        await using var periodic = new Periodic("Work", period, WorkAsync, clock, NullLogger.Instance);
+        await using var periodic = new PeriodicTask("Work", period, WorkAsync, clock, NullLogger.Instance);
         for (int round = 1; round <= 4; round++)
         {
             await clock.UntilWaitingAsync(period);

@@ -26,7 +26,7 @@ public sealed class InventoryModule : IShopModule
     private static readonly TimeSpan MaintenancePeriod = TimeSpan.FromSeconds(3);
 
     private IStockStore? _store;
-    private Periodic? _maintenance;
+    private PeriodicTask? _maintenance;
     private ILogger? _log;
 
     /// <inheritdoc/>
@@ -65,9 +65,9 @@ public sealed class InventoryModule : IShopModule
         ModuleContext module = Context(services);
         _log = module.Log;
         module.Faults.Of(StockOutage.Definition.Name).Effect = services.GetRequiredService<StockOutage>().RunAsync;
-        if (module.Books.Agree)
+        if (module.Consistency.Holds)
         {
-            _maintenance = new Periodic(
+            _maintenance = new PeriodicTask(
                 "Maintaining the stock", MaintenancePeriod, _store.MaintainAsync, module.Clock, module.Log);
         }
 

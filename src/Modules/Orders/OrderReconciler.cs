@@ -41,7 +41,7 @@ internal sealed class OrderReconciler(
     private readonly ConcurrentDictionary<string, bool> _beingReleased = new(StringComparer.Ordinal);
     private readonly CancellationTokenSource _stopping = new();
     private Task _loop = Task.CompletedTask;
-    private Periodic? _recovery;
+    private PeriodicTask? _recovery;
     private volatile bool _isAtWork;
     private int _failures, _confirmed, _released;
 
@@ -91,7 +91,7 @@ internal sealed class OrderReconciler(
     {
         _loop = Task.Run(RunAsync);
         if (store.RecoveryPeriod is not { } period) return;
-        _recovery = new Periodic(
+        _recovery = new PeriodicTask(
             "Looking for what other hosts left", period, FindMoreLeftoversAsync, module.Clock, module.Log);
     }
 

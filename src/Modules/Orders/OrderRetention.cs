@@ -23,13 +23,13 @@ internal sealed class OrderRetention(
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(20);
 
     private readonly CancellationTokenSource _stopping = new();
-    private Periodic? _rounds;
+    private PeriodicTask? _rounds;
 
     /// <summary>Starts the rounds, unless orders are kept for ever.</summary>
     public void Start()
     {
         if (module.Settings.OrderRetention > TimeSpan.Zero)
-            _rounds = new Periodic("Deleting old orders", Period, RunAsync, module.Clock, module.Log);
+            _rounds = new PeriodicTask("Deleting old orders", Period, RunAsync, module.Clock, module.Log);
     }
 
     /// <summary>One round.</summary>
@@ -57,7 +57,7 @@ internal sealed class OrderRetention(
         _stopping.Dispose();
     }
 
-    private bool IsToStop(CancellationToken end) => end.IsCancellationRequested || !module.Books.Agree;
+    private bool IsToStop(CancellationToken end) => end.IsCancellationRequested || !module.Consistency.Holds;
 
     private async Task DeleteAsync(string status, DateTime endedBy, DateTime now, CancellationToken end)
     {

@@ -48,8 +48,8 @@ public sealed class OrdersModule : IShopModule
     /// <summary>
     /// The differences within the books of the orders, and between them and those of the stock, in words.
     /// </summary>
-    public static IEnumerable<string> Differences(BookFile orders, StockBooks stock) =>
-        OrderBookStore.Differences(orders, stock);
+    public static IEnumerable<string> Differences(DatabaseFile orders, StockConsistency stock) =>
+        OrderConsistencyCheck.Differences(orders, stock);
 
     /// <inheritdoc/>
     public async Task StartAsync(IServiceProvider services, CancellationToken cancellationToken)
@@ -57,7 +57,7 @@ public sealed class OrdersModule : IShopModule
         ModuleContext module = Context(services);
         var store = services.GetRequiredService<IOrderStore>();
         _ = services.GetRequiredService<OrderMetrics>(); // a scrape may come before the first request
-        if (!module.Books.Agree) return;
+        if (!module.Consistency.Holds) return;
         _followsOthers = store as IAsyncDisposable;
         await services.GetRequiredService<OrderFeed>().StartAsync();
         _reconciler = services.GetRequiredService<OrderReconciler>();
@@ -66,7 +66,7 @@ public sealed class OrdersModule : IShopModule
         // While other hosts take orders, the two are never of the same moment.
         if (!module.UsesPostgres)
             await CompareAsync(module, await store.CountByStatusAsync(), services.GetRequiredService<IInventory>());
-        if (!module.Books.Agree) return;
+        if (!module.Consistency.Holds) return;
         _retention = services.GetRequiredService<OrderRetention>();
         _retention.Start();
     }
@@ -96,7 +96,7 @@ public sealed class OrdersModule : IShopModule
     {
         long open = OrderStatus.Open.Sum(status => ordersByStatus.GetValueOrDefault(status));
         long reservations = await inventory.CountReservationsAsync();
-        if (module.Books.Allow(reservations - open)) return;
-        module.Books.Disagree($"{open} orders are open, and {reservations} reservations are held", module.Log);
+        if (module.Consistency.Allows(reservations - open)) return;
+        module.Consistency.Report($"{open} orders are open, and {reservations} reservations are held", module.Log);
     }
 }

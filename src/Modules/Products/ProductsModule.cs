@@ -21,7 +21,7 @@ public sealed class ProductsModule : IShopModule
     private const int CountedFromStart = 200;
 
     private IAsyncDisposable? _followsOthers;
-    private Periodic? _stockRounds;
+    private PeriodicTask? _stockRounds;
 
     /// <inheritdoc/>
     public ModuleIdentity Identity { get; } = new(Name, "product-service", "Shop: products",
@@ -51,7 +51,7 @@ public sealed class ProductsModule : IShopModule
         services.AddSingleton<CreateProduct>();
         services.AddSingleton<ChangeProduct>();
         services.AddSingleton<ProductsApi>();
-        services.AddSingleton<ShownStock>();
+        services.AddSingleton<StorefrontStock>();
         services.AddSingleton<StorePages>();
         services.AddSingleton<IProductNames, ProductNames>();
         services.ConfigureHttpJsonOptions(options =>
@@ -59,8 +59,8 @@ public sealed class ProductsModule : IShopModule
     }
 
     /// <summary>What differs between the catalogue and the stock, in words.</summary>
-    public static IEnumerable<string> Differences(BookFile products, StockBooks stock) =>
-        ProductBookStore.Differences(products, stock);
+    public static IEnumerable<string> Differences(DatabaseFile products, StockConsistency stock) =>
+        ProductConsistencyCheck.Differences(products, stock);
 
     /// <inheritdoc/>
     public async Task StartAsync(IServiceProvider services, CancellationToken cancellationToken)
@@ -70,7 +70,7 @@ public sealed class ProductsModule : IShopModule
         var catalogue = services.GetRequiredService<Catalogue>();
         _followsOthers = store as IAsyncDisposable;
         await store.StartAsync();
-        if (module.Settings.DemoData && module.Books.Agree) await store.SeedAsync(DemoData.Products);
+        if (module.Settings.DemoData && module.Consistency.Holds) await store.SeedAsync(DemoData.Products);
 
         if (catalogue.Outlines > 0)
         {
@@ -84,10 +84,10 @@ public sealed class ProductsModule : IShopModule
         foreach (CatalogueEntry entry in catalogue.View.InOrder(CatalogueOrder.ById).Take(CountedFromStart))
             metrics.ViewsOf(entry.Product.Id);
 
-        if (!module.Books.Agree) return;
+        if (!module.Consistency.Holds) return;
         var stock = services.GetRequiredService<StockInitialization>();
         await stock.ReconcileAsync();
-        _stockRounds = new Periodic(
+        _stockRounds = new PeriodicTask(
             "Initializing the stock of new products", TimeSpan.FromSeconds(1), stock.ReconcileAsync, module.Clock,
             module.Log);
     }

@@ -14,7 +14,8 @@ namespace Shop.Products;
 
 /// <summary>The storefront: search, a product, the basket.</summary>
 internal sealed class StorePages(
-    Catalogue catalogue, FindProduct findProduct, ListProducts listProducts, ShownStock stock, ProductMetrics metrics,
+    Catalogue catalogue, FindProduct findProduct, ListProducts listProducts, StorefrontStock stock,
+    ProductMetrics metrics,
     [FromKeyedServices(ProductsModule.Name)] ModuleContext module)
 {
     private const int PageSize = 24;
@@ -168,7 +169,7 @@ internal sealed record ProductCard(Product Product, long? Available, long Chosen
     {
         null => "",
         0 => "Sold out",
-        < ShownStock.Few => $"Only {Available} left",
+        < StorefrontStock.Few => $"Only {Available} left",
         _ => "In stock",
     };
 
@@ -176,7 +177,7 @@ internal sealed record ProductCard(Product Product, long? Available, long Chosen
     {
         null => "",
         0 => "stock out",
-        < ShownStock.Few => "stock low",
+        < StorefrontStock.Few => "stock low",
         _ => "stock",
     };
 }

@@ -27,7 +27,7 @@ public sealed class StateFile(string directory, string name)
         }
 
         File.Move(next, _path, overwrite: true);
-        Durable.FlushDirectory(folder);
+        Fsync.Directory(folder);
     }
 
     /// <summary>Deletes it, if it is there.</summary>
@@ -35,6 +35,6 @@ public sealed class StateFile(string directory, string name)
     {
         if (!File.Exists(_path)) return;
         File.Delete(_path);
-        Durable.FlushDirectory(Path.GetDirectoryName(_path)!);
+        Fsync.Directory(Path.GetDirectoryName(_path)!);
     }
 }

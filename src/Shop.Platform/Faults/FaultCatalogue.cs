@@ -33,7 +33,7 @@ public sealed class FaultCatalogue
         + "it may have, and frees it at the end.",
         "MB a second", 0.1m, 100, 1);
 
-    private static readonly FaultDefinition StarvedThreads = new("starved_threads",
+    private static readonly FaultDefinition ThreadPoolStarvation = new("starved_threads",
         "So many pieces of work wait on threads of the thread pool, which may not grow meanwhile: requests wait for a "
         + "thread while processors are free.",
         "threads", 1, 500, 64);
@@ -62,12 +62,12 @@ public sealed class FaultCatalogue
     public FaultCatalogue(params IEnumerable<FaultDefinition> ofModules)
     {
         FaultDefinition[] all = [SlowCommits, FailingCommits, SlowAnswers, FailingAnswers, .. ofModules, BusyProcessor,
-            MemoryLeak, StarvedThreads, FlashCrowd, HostileClient, Crash];
+            MemoryLeak, ThreadPoolStarvation, FlashCrowd, HostileClient, Crash];
         All = [.. all.Select(definition => new Fault(definition))];
         _byName = All.ToDictionary(fault => fault.Definition.Name, StringComparer.Ordinal);
         Of(BusyProcessor.Name).Effect = Faults.BusyProcessor.RunAsync;
         Of(MemoryLeak.Name).Effect = Faults.MemoryLeak.RunAsync;
-        Of(StarvedThreads.Name).Effect = Faults.StarvedThreads.RunAsync;
+        Of(ThreadPoolStarvation.Name).Effect = Faults.ThreadPoolStarvation.RunAsync;
         Of(Crash.Name).Effect = Faults.Crash.RunAsync;
         Commits = new CommitFaults(this, Of(SlowCommits.Name), Of(FailingCommits.Name));
         Answers = new AnswerFaults(this, Of(SlowAnswers.Name), Of(FailingAnswers.Name));

@@ -44,7 +44,7 @@ internal sealed class FaultRoutes(FaultSwitch faults, ShopSettings settings)
 
     /// <summary>Why a client may not make trouble; null if it may. Its key has been looked at before.</summary>
     public static string? WhyNot(HttpContext http, ShopSettings settings) =>
-        settings.ApiKeys.Any || OwnMachine.Sent(http, settings) ? null
+        settings.ApiKeys.Any || LocalRequest.IsLocal(http, settings) ? null
             : "Trouble is made from the shop's own machine alone, or with a key that may write (Shop:ApiKeys).";
 
     /// <summary>The answer to a client that may not make trouble; null if it may.</summary>

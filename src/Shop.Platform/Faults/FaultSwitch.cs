@@ -13,7 +13,7 @@ internal sealed class FaultSwitch(
     : IHostedLifecycleService
 {
     private readonly ILogger _log = logs.CreateLogger("Shop.faults");
-    private readonly KeptFaults _file = new(settings.DataDirectory, logs.CreateLogger("Shop.faults"));
+    private readonly FaultStateFile _file = new(settings.DataDirectory, logs.CreateLogger("Shop.faults"));
     private readonly Lock _lock = new();
 
     // The last run of each fault, until its effect is undone.
@@ -21,14 +21,14 @@ internal sealed class FaultSwitch(
 
     // What a restart must know, those that have ended and are being undone included.
     private readonly List<FaultRun> _kept = [];
-    private KeptFaults.KeptScenario? _scenario;
+    private FaultStateFile.SavedScenario? _scenario;
     private bool _isStopping;
 
     /// <summary>The faults.</summary>
     public FaultCatalogue Faults { get; } = faults;
 
     /// <summary>The scenario that is being played; null if there is none. A restart knows it.</summary>
-    public KeptFaults.KeptScenario? Scenario
+    public FaultStateFile.SavedScenario? Scenario
     {
         get
         {
@@ -90,11 +90,11 @@ internal sealed class FaultSwitch(
     /// <summary>Goes on with what ran before; what has ended meanwhile is undone.</summary>
     public Task StartedAsync(CancellationToken cancellationToken)
     {
-        KeptFaults.State state = _file.Read();
+        FaultStateFile.State state = _file.Read();
         lock (_lock)
         {
             _scenario = Faults.IsOn ? state.Scenario : null;
-            foreach (KeptFaults.KeptRun kept in state.Runs)
+            foreach (FaultStateFile.SavedRun kept in state.Runs)
             {
                 if (Faults.Find(kept.Fault) is not { } fault) continue;
                 var endsAt = new DateTimeOffset(Timestamp.FromMilliseconds(kept.EndsAt.Milliseconds));
@@ -210,7 +210,7 @@ internal sealed class FaultSwitch(
         }
     }
 
-    private void Keep() => _file.Write(new KeptFaults.State([.. _kept.Select(run => new KeptFaults.KeptRun(
+    private void Keep() => _file.Write(new FaultStateFile.State([.. _kept.Select(run => new FaultStateFile.SavedRun(
         run.Id, run.Fault.Definition.Name, run.Intensity, UtcTime.Of(run.EndsAt),
         run.Route))], _scenario));
 }

@@ -33,7 +33,7 @@ internal sealed class ScenarioPlayer(
             _stop?.Cancel();
             faults.EndAll();
             DateTimeOffset start = clock.GetUtcNow();
-            faults.Scenario = new KeptFaults.KeptScenario(scenario.Name, UtcTime.Of(start));
+            faults.Scenario = new FaultStateFile.SavedScenario(scenario.Name, UtcTime.Of(start));
             _log.LogWarning("The scenario {Scenario} begins; it takes {Length}", scenario.Name, scenario.Length);
             Begin(scenario, start, isResumed: false, authorization);
         }

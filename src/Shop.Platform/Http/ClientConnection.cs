@@ -101,7 +101,7 @@ internal sealed class ClientConnection : IDuplexPipe, IDisposable
     public bool HasRoomForReply(int bytes) => _all.HasRoomForReply(this, Replies.Reckoned(bytes));
 
     /// <summary>Ends the connection for others, when the server is done with it, or after a second.</summary>
-    public void GiveWay()
+    public void Evict()
     {
         long since = WaitsSince;
         if (_isAnswering || RequestBytes > 0
@@ -219,31 +219,31 @@ internal sealed class ClientConnection : IDuplexPipe, IDisposable
     /// What is sent. The server flushes a reply when it is written, and goes on when most of it has been handed to the
     /// network.
     /// </summary>
-    private sealed class Replies(PipeWriter leaving, ClientConnection connection) : PipeWriter
+    private sealed class Replies(PipeWriter output, ClientConnection connection) : PipeWriter
     {
         /// <summary>
         /// Bytes after which a reply is counted while it is written, and not only if its client does not read it.
         /// </summary>
         private const int Step = 64 * 1024;
 
-        private readonly int _uncounted = connection._all.Shares.ReplyBuffer;
+        private readonly int _uncounted = connection._all.Budget.ReplyBuffer;
         private long _written;
         private long _counted;
 
         /// <summary>Twice: what makes a reply holds about as much again.</summary>
         public static long Reckoned(long bytes) => 2 * bytes;
 
-        public override bool CanGetUnflushedBytes => leaving.CanGetUnflushedBytes;
+        public override bool CanGetUnflushedBytes => output.CanGetUnflushedBytes;
 
-        public override long UnflushedBytes => leaving.UnflushedBytes;
+        public override long UnflushedBytes => output.UnflushedBytes;
 
-        public override Memory<byte> GetMemory(int sizeHint = 0) => leaving.GetMemory(sizeHint);
+        public override Memory<byte> GetMemory(int sizeHint = 0) => output.GetMemory(sizeHint);
 
-        public override Span<byte> GetSpan(int sizeHint = 0) => leaving.GetSpan(sizeHint);
+        public override Span<byte> GetSpan(int sizeHint = 0) => output.GetSpan(sizeHint);
 
         public override void Advance(int bytes)
         {
-            leaving.Advance(bytes);
+            output.Advance(bytes);
             _written += bytes;
             if (_written - _counted < Step) return;
             _counted = _written;
@@ -252,21 +252,21 @@ internal sealed class ClientConnection : IDuplexPipe, IDisposable
 
         public override ValueTask<FlushResult> FlushAsync(CancellationToken cancellationToken = default)
         {
-            ValueTask<FlushResult> flushing = leaving.FlushAsync(cancellationToken);
+            ValueTask<FlushResult> flushing = output.FlushAsync(cancellationToken);
             if (!flushing.IsCompletedSuccessfully) return UntilReadAsync(flushing);
             Read();
             return flushing;
         }
 
-        public override void CancelPendingFlush() => leaving.CancelPendingFlush();
+        public override void CancelPendingFlush() => output.CancelPendingFlush();
 
-        public override void Complete(Exception? exception = null) => leaving.Complete(exception);
+        public override void Complete(Exception? exception = null) => output.Complete(exception);
 
         private async ValueTask<FlushResult> UntilReadAsync(ValueTask<FlushResult> flushing)
         {
             Volatile.Write(ref connection._unreadSince, Stopwatch.GetTimestamp());
             // Further requests may have arrived behind this one.
-            connection.CountReply(Reckoned(_written + _uncounted) + MemoryShares.RequestBuffer);
+            connection.CountReply(Reckoned(_written + _uncounted) + MemoryBudget.RequestBuffer);
             try
             {
                 return await flushing;

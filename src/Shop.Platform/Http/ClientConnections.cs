@@ -8,7 +8,7 @@ namespace Shop.Platform.Http;
 /// that wait for their client: of the client with most, the longest waiting first. A client alone may have everything;
 /// no client can keep another out.
 /// </summary>
-internal sealed class ClientConnections(MemoryShares shares)
+internal sealed class ClientConnections(MemoryBudget budget)
 {
     /// <summary>
     /// Those that give way are looked for among all, so it is done for many at a time: for this part of the limit.
@@ -28,7 +28,7 @@ internal sealed class ClientConnections(MemoryShares shares)
     private long _replyBytes;
 
     /// <summary>What may be held.</summary>
-    public MemoryShares Shares => shares;
+    public MemoryBudget Budget => budget;
 
     /// <summary>Adds a connection.</summary>
     /// <returns>Null if it has no room, and none gives way.</returns>
@@ -36,29 +36,29 @@ internal sealed class ClientConnections(MemoryShares shares)
     {
         var added = new ClientConnection(this, listener, connection);
         int limit = listener.Module.Settings.MaxConnections;
-        List<ClientConnection> leaving = [];
+        List<ClientConnection> evicted = [];
         lock (_lock)
         {
             if (_byListener.GetValueOrDefault(listener) >= limit)
             {
-                leaving = Leaving(added.Client, Math.Max(1, limit / Part),
+                evicted = ToEvict(added.Client, Math.Max(1, limit / Part),
                     other => Frees(other, listener), other => other.Listener == listener ? 1 : 0);
             }
-            else if (_open >= shares.Connections)
+            else if (_open >= budget.Connections)
             {
-                leaving = Leaving(added.Client, shares.Connections / Part,
+                evicted = ToEvict(added.Client, budget.Connections / Part,
                     static other => Frees(other, other.Listener), static _ => 1);
             }
 
-            bool hasRoom = _byListener.GetValueOrDefault(listener) < limit && _open < shares.Connections;
+            bool hasRoom = _byListener.GetValueOrDefault(listener) < limit && _open < budget.Connections;
             if (hasRoom) AddLocked(added);
             else added = null;
         }
 
-        foreach (ClientConnection other in leaving)
+        foreach (ClientConnection other in evicted)
         {
-            other.Listener.Metrics.CountGaveWay();
-            other.GiveWay();
+            other.Listener.Metrics.CountEviction();
+            other.Evict();
         }
 
         return added;
@@ -73,18 +73,18 @@ internal sealed class ClientConnections(MemoryShares shares)
     /// <summary>A connection holds more bytes of a request, or fewer.</summary>
     /// <returns>False if there is no room for them.</returns>
     public bool HoldsRequest(ClientConnection connection, long more) =>
-        Interlocked.Add(ref _requestBytes, more) <= shares.RequestBytes || more < 0
-        || MakeRoom(connection, ref _requestBytes, 0, shares.RequestBytes,
+        Interlocked.Add(ref _requestBytes, more) <= budget.RequestBytes || more < 0
+        || MakeRoom(connection, ref _requestBytes, 0, budget.RequestBytes,
             static other => other.WaitsSince != 0 ? other.RequestBytes : 0, static other => other.RequestBytes);
 
     /// <summary>A connection holds more bytes of a reply, or fewer.</summary>
     /// <returns>False if there is no room for them.</returns>
     public bool HoldsReply(ClientConnection connection, long more) =>
-        Interlocked.Add(ref _replyBytes, more) <= shares.ReplyBytes || more < 0 || MakeRoomForReplies(connection, 0);
+        Interlocked.Add(ref _replyBytes, more) <= budget.ReplyBytes || more < 0 || MakeRoomForReplies(connection, 0);
 
     /// <summary>Whether a reply of so many bytes has room.</summary>
     public bool HasRoomForReply(ClientConnection connection, long bytes) =>
-        Volatile.Read(ref _replyBytes) + bytes <= shares.ReplyBytes || MakeRoomForReplies(connection, bytes);
+        Volatile.Read(ref _replyBytes) + bytes <= budget.ReplyBytes || MakeRoomForReplies(connection, bytes);
 
     private static long Frees(ClientConnection connection, ModuleListener listener) =>
         connection.Listener == listener && connection.WaitsSince != 0 ? 1 : 0;
@@ -92,7 +92,7 @@ internal sealed class ClientConnections(MemoryShares shares)
     private bool MakeRoomForReplies(ClientConnection connection, long more)
     {
         long slow = Stopwatch.GetTimestamp() - SlowToRead;
-        return MakeRoom(connection, ref _replyBytes, more, shares.ReplyBytes,
+        return MakeRoom(connection, ref _replyBytes, more, budget.ReplyBytes,
             other => other.UnreadSince is var since && since != 0 && (since < slow || other.Client != connection.Client)
                 ? other.ReplyBytes : 0, static other => other.ReplyBytes);
     }
@@ -100,15 +100,15 @@ internal sealed class ClientConnections(MemoryShares shares)
     private bool MakeRoom(ClientConnection newcomer, ref long held, long more, long limit,
         Func<ClientConnection, long> frees, Func<ClientConnection, long> holds)
     {
-        List<ClientConnection> leaving;
+        List<ClientConnection> evicted;
         lock (_lock)
         {
             long over = Volatile.Read(ref held) + more - limit;
             if (over <= 0) return true; // others have made room meanwhile
-            leaving = Leaving(newcomer.Client, over + (limit / Part), frees, holds);
+            evicted = ToEvict(newcomer.Client, over + (limit / Part), frees, holds);
         }
 
-        foreach (ClientConnection connection in leaving)
+        foreach (ClientConnection connection in evicted)
         {
             connection.Listener.Metrics.CountRejection(RejectionReason.NoMemory);
             connection.Cut();
@@ -118,10 +118,10 @@ internal sealed class ClientConnections(MemoryShares shares)
     }
 
     // So many that they free what is wanted, if there are so many. No client gives way to one that has more.
-    private List<ClientConnection> Leaving(string newcomer, long wanted, Func<ClientConnection, long> frees,
+    private List<ClientConnection> ToEvict(string newcomer, long wanted, Func<ClientConnection, long> frees,
         Func<ClientConnection, long> holds)
     {
-        List<ClientConnection> leaving = [];
+        List<ClientConnection> evicted = [];
         long own = _byClient.TryGetValue(newcomer, out HashSet<ClientConnection>? mine) ? mine.Sum(holds) : 0;
         PriorityQueue<(string Name, HashSet<ClientConnection> Connections), long> clients = new();
         foreach ((string name, HashSet<ClientConnection> connections) in _byClient)
@@ -141,14 +141,14 @@ internal sealed class ClientConnections(MemoryShares shares)
             {
                 if (most <= 0) break;
                 long freed = frees(connection);
-                leaving.Add(connection);
+                evicted.Add(connection);
                 most -= freed;
                 wanted -= freed;
             }
         }
 
-        foreach (ClientConnection connection in leaving) RemoveLocked(connection);
-        return leaving;
+        foreach (ClientConnection connection in evicted) RemoveLocked(connection);
+        return evicted;
     }
 
     private void AddLocked(ClientConnection connection)

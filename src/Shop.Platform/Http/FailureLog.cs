@@ -63,7 +63,7 @@ public sealed class FailureLog(ILogger log)
         // A stack trace is for a fault of the shop alone: a full disk under load would write thousands.
         bool isFault = problem.Status == StatusCodes.Status500InternalServerError;
         // Demo traffic asks for what is not there, on purpose.
-        if (problem.Status < StatusCodes.Status500InternalServerError && DemoTraffic.Sent(request)) return;
+        if (problem.Status < StatusCodes.Status500InternalServerError && DemoTraffic.IsDemoRequest(request)) return;
         if (Take(isFault) is not { } lines) return;
         bool hasTrace = isFault && TakeTrace();
         LogLevel level = isFault ? LogLevel.Error : problem.Status > 500 ? LogLevel.Warning : LogLevel.Information;

@@ -33,7 +33,7 @@ public sealed class ModuleListener(ModuleContext module)
     internal List<(int Weight, Func<DemoRequest> Make)> DemoRequests { get; } = [];
 
     /// <summary>The connections of all listeners.</summary>
-    internal ClientConnections Connections { get; init; } = new(MemoryShares.OfProcess(module.Settings.MaxConnections));
+    internal ClientConnections Connections { get; init; } = new(MemoryBudget.OfProcess(module.Settings.MaxConnections));
 
     /// <summary>The module's own pipeline.</summary>
     public RequestDelegate Pipeline { get; set; } = static _ =>

@@ -38,7 +38,7 @@ public sealed class RequestMetrics
     private readonly Histogram _latency;
     private readonly Counter.Child?[] _codes = new Counter.Child?[600];
     private readonly Counter.Child[] _rejected;
-    private readonly Counter _gaveWay;
+    private readonly Counter _evicted;
     private readonly Dictionary<string, RouteMetrics> _unmatched = new(StringComparer.Ordinal);
     private readonly RouteMetrics _unmatchedOther;
     private int _inProgress;
@@ -65,7 +65,7 @@ public sealed class RequestMetrics
         Counter rejected = module.Metrics.CreateCounter("app_requests_rejected_total", "Requests refused by a limit.",
             ["reason"]);
         _rejected = [.. RejectionReasons.Select(reason => rejected.WithLabels(reason))];
-        _gaveWay = module.Metrics.CreateCounter("app_connections_gave_way_total",
+        _evicted = module.Metrics.CreateCounter("app_connections_gave_way_total",
             "Connections that were closed for others, because there was no room and they waited for their client.");
 
         Expect(CodesWithoutRoute);
@@ -102,7 +102,7 @@ public sealed class RequestMetrics
     public void CountRejection(RejectionReason reason) => _rejected[(int)reason].Inc();
 
     /// <summary>A connection that waited for its client was closed for another.</summary>
-    internal void CountGaveWay() => _gaveWay.Inc();
+    internal void CountEviction() => _evicted.Inc();
 
     internal int Begin() => Interlocked.Increment(ref _inProgress);
 

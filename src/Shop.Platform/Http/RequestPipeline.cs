@@ -24,7 +24,7 @@ internal sealed class RequestPipeline(ModuleListener listener, RequestDelegate c
     private readonly RequestMetrics _metrics = listener.Metrics;
     private readonly ActivitySource _traces = listener.Module.Traces;
     private readonly int _limit = listener.Module.Settings.MaxConcurrentRequests;
-    private readonly Books _books = listener.Module.Books;
+    private readonly DatabaseConsistency _consistency = listener.Module.Consistency;
     private readonly RequestDelegate _refuse = static http => Rejections.TooManyRequests.ExecuteAsync(http);
 
     public Task InvokeAsync(HttpContext http)
@@ -111,10 +111,10 @@ internal sealed class RequestPipeline(ModuleListener listener, RequestDelegate c
     // Whatever is changed while the books disagree makes them worse.
     private Problem? RefusalByBooks(HttpContext http)
     {
-        if (_books.Agree || HttpMethods.IsGet(http.Request.Method) || HttpMethods.IsHead(http.Request.Method)
+        if (_consistency.Holds || HttpMethods.IsGet(http.Request.Method) || HttpMethods.IsHead(http.Request.Method)
             || HttpMethods.IsOptions(http.Request.Method)) return null;
         return new Problem(StatusCodes.Status503ServiceUnavailable,
-            $"The shop changes nothing, because its books disagree: {_books.Difference}.", "books-disagree")
+            $"The shop changes nothing, because its books disagree: {_consistency.Difference}.", "books-disagree")
         {
             RetryAfterSeconds = 60,
         };

@@ -18,7 +18,7 @@ internal static class ServerLimits
         server.ConfigureKestrel(kestrel =>
     {
         kestrel.AddServerHeader = false;
-        var shares = kestrel.ApplicationServices.GetRequiredService<MemoryShares>();
+        var shares = kestrel.ApplicationServices.GetRequiredService<MemoryBudget>();
         KestrelServerLimits limits = kestrel.Limits;
         limits.MaxConcurrentConnections = shares.Connections + ConnectionLimit.BeingRefused;
         limits.RequestHeadersTimeout = settings.RequestTimeout;
@@ -28,7 +28,7 @@ internal static class ServerLimits
         limits.MaxRequestHeadersTotalSize = 16 * 1024;
         // What a client sends after a request that is being answered stays with the client. Bytes that were looked at
         // do not count, so a longer body arrives all the same.
-        limits.MaxRequestBufferSize = MemoryShares.RequestBuffer;
+        limits.MaxRequestBufferSize = MemoryBudget.RequestBuffer;
         limits.MaxResponseBufferSize = shares.ReplyBuffer;
         limits.MinRequestBodyDataRate = SlowestClient;
         limits.MinResponseDataRate = SlowestClient;

@@ -81,7 +81,7 @@ internal sealed class DemoTraffic(IEnumerable<ModuleListener> listeners, TimePro
     }
 
     /// <summary>Whether a request is one of this traffic's own.</summary>
-    public static bool Sent(HttpRequest request) => request.Headers[MarkHeader] == Mark;
+    public static bool IsDemoRequest(HttpRequest request) => request.Headers[MarkHeader] == Mark;
 
     /// <summary>Stops.</summary>
     public void Stop()

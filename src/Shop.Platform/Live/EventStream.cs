@@ -38,7 +38,7 @@ internal sealed class EventStream(EventFeed feed, bool isForAllServices = false)
     // What comes in between is sent together: a thousand orders a second must not wake each client a thousand times.
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(100);
 
-    private readonly StreamPlaces _places = new(MaxClients);
+    private readonly StreamLimiter _streams = new(MaxClients);
 
     /// <summary>Answers a client: by a stream, or by JSON if it asks for that.</summary>
     public Task AnswerAsync(HttpContext http)
@@ -67,7 +67,7 @@ internal sealed class EventStream(EventFeed feed, bool isForAllServices = false)
         {
             json.WriteStartObject();
             json.WriteString("id", feed.Id(batch.Last));
-            json.WriteNumber("places", _places.Free);
+            json.WriteNumber("places", _streams.Free);
             json.WriteStartArray("events");
             foreach (FeedEvent happened in batch.Events)
             {
@@ -89,8 +89,8 @@ internal sealed class EventStream(EventFeed feed, bool isForAllServices = false)
 
     private async Task StreamAsync(HttpContext http, string? after)
     {
-        using StreamPlaces.Place? place = _places.TryTake(ClientAddress.Of(http));
-        if (place is null)
+        using StreamLimiter.Lease? lease = _streams.TryAcquire(ClientAddress.Of(http));
+        if (lease is null)
         {
             string error = $"{MaxClients} clients watch already; try again later, or ask for application/json.";
             await Problem.Unavailable(error, "too-many-watchers").ExecuteAsync(http);
@@ -100,7 +100,7 @@ internal sealed class EventStream(EventFeed feed, bool isForAllServices = false)
         var lifetime = http.RequestServices.GetRequiredService<IHostApplicationLifetime>();
         using var end =
             CancellationTokenSource.CreateLinkedTokenSource(http.RequestAborted, lifetime.ApplicationStopping,
-                place.GaveWay);
+                lease.Evicted);
         try
         {
             EndIfNobodyAcknowledges(http);
@@ -113,7 +113,7 @@ internal sealed class EventStream(EventFeed feed, bool isForAllServices = false)
         }
         catch (OperationCanceledException) when (end.IsCancellationRequested)
         {
-            // Nobody watches any more, or the place is another's.
+            // Nobody watches any more, or its lease is another's.
         }
     }
 

@@ -24,7 +24,7 @@ internal sealed class LiveFigures : IAsyncDisposable
     private readonly TimeProvider _clock;
     private readonly DateTimeOffset _startedAt;
     private readonly long _start;
-    private readonly Periodic _sampling;
+    private readonly PeriodicTask _sampling;
     private readonly Queue<LivePoint> _points = new(History);
     private readonly MemoryStream _text = new();
     private readonly SemaphoreSlim _reading = new(1, 1);
@@ -50,7 +50,7 @@ internal sealed class LiveFigures : IAsyncDisposable
         _ofThisSecond = new Lazy<Task<LiveReading>>(ReadAsync);
         Feed = new EventFeed(Kept, _ => ValueTask.FromResult<IReadOnlyList<FeedEvent>>(
             [new HistoryEvent(Points()), Second(LastPoint)]));
-        _sampling = new Periodic("Reading the live figures", TimeSpan.FromSeconds(1), SampleAsync, clock, log);
+        _sampling = new PeriodicTask("Reading the live figures", TimeSpan.FromSeconds(1), SampleAsync, clock, log);
     }
 
     /// <summary>The history as one event, and then each second as one.</summary>

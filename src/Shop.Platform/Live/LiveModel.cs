@@ -42,7 +42,8 @@ internal sealed record LivePanel(ModuleIdentity Module, string Address, string C
 /// <param name="Title">What it explains.</param>
 /// <param name="Service">The service that the queries are for.</param>
 /// <param name="Explanations">What it says.</param>
-internal sealed record WhyModel(string Id, string Title, string Service, IReadOnlyList<Explanation> Explanations);
+internal sealed record MetricHelpModel(string Id, string Title, string Service,
+    IReadOnlyList<Explanation> Explanations);
 
 /// <summary>What stands above the charts: the other consoles, and what the charts show.</summary>
 /// <param name="Site">Where the services are.</param>

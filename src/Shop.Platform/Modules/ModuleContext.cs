@@ -49,7 +49,7 @@ public sealed class ModuleContext(ModuleIdentity identity, ShopSettings settings
     internal IModuleDatabase OwnDatabase => UsesPostgres ? Postgres : Database;
 
     /// <summary>Whether the files of all modules agree.</summary>
-    public Books Books { get; init; } = new();
+    public DatabaseConsistency Consistency { get; init; } = new();
 
     /// <summary>The faults of the shop, all modules' together.</summary>
     public FaultCatalogue Faults { get; init; } = new(identity.Faults);
@@ -85,7 +85,7 @@ public sealed class ModuleContext(ModuleIdentity identity, ShopSettings settings
     public void RefreshAtScrape(Func<CancellationToken, Task> refresh)
     {
         if (UsesPostgres)
-            refresh = new StateReading(refresh, () => Postgres.Writes.Commits, Clock, Log).RefreshAsync;
+            refresh = new SharedGaugeRefresh(refresh, () => Postgres.Writes.Commits, Clock, Log).RefreshAsync;
         Registry.AddBeforeCollectCallback(refresh);
     }
 

@@ -49,15 +49,15 @@ public static class ModuleHosting
         services.AddSingleton<ScenarioRoutes>();
         services.AddSingleton<TroublePanel>();
         services.AddSingleton<FaultsHealth>();
-        services.AddSingleton<Books>();
-        services.AddSingleton<BooksHealth>();
+        services.AddSingleton<DatabaseConsistency>();
+        services.AddSingleton<ConsistencyHealth>();
         services.AddSingleton<PipelineWarmup>();
-        services.AddSingleton(MemoryShares.OfProcess((long)settings.Ports.Count * settings.MaxConnections));
+        services.AddSingleton(MemoryBudget.OfProcess((long)settings.Ports.Count * settings.MaxConnections));
         services.AddSingleton<ClientConnections>();
         if (settings.Connections is null)
         {
             services.AddHostedService<DataDirectoryLock>();
-            services.AddHostedService<BookKeeping>();
+            services.AddHostedService<SqliteLifetime>();
         }
         else
         {
@@ -93,7 +93,7 @@ public static class ModuleHosting
             provider.GetRequiredService<ShopSettings>(), provider.GetRequiredService<TimeProvider>(),
             provider.GetRequiredService<ILoggerFactory>())
         {
-            Books = provider.GetRequiredService<Books>(),
+            Consistency = provider.GetRequiredService<DatabaseConsistency>(),
             Faults = provider.GetRequiredService<FaultCatalogue>(),
         });
         services.AddKeyedSingleton(name, static (provider, key) => new ModuleListener(Context(provider, key))
@@ -109,13 +109,13 @@ public static class ModuleHosting
         });
         services.AddKeyedSingleton<IHealthCheck>(name, static (provider, key) => Context(provider, key).UsesPostgres
             ? new PostgresHealth(Context(provider, key).Postgres)
-            : new DatabaseHealth(Context(provider, key).Database, provider.GetRequiredService<Books>()));
+            : new DatabaseHealth(Context(provider, key).Database, provider.GetRequiredService<DatabaseConsistency>()));
         string tag = ServiceRoutes.HealthTag(identity);
         services.AddHealthChecks()
             .Add(new HealthCheckRegistration($"{name} database",
                 provider => provider.GetRequiredKeyedService<IHealthCheck>(name), HealthStatus.Unhealthy, [tag]))
             .Add(new HealthCheckRegistration($"{name} books",
-                static provider => provider.GetRequiredService<BooksHealth>(), HealthStatus.Unhealthy, [tag]))
+                static provider => provider.GetRequiredService<ConsistencyHealth>(), HealthStatus.Unhealthy, [tag]))
             .Add(new HealthCheckRegistration($"{name} faults",
                 static provider => provider.GetRequiredService<FaultsHealth>(), HealthStatus.Unhealthy, [tag]));
         services.AddModuleDocument(identity);

@@ -10,7 +10,7 @@ namespace Shop.Platform.Modules;
 /// <summary>Starts a module before the ports are open, and stops it after the requests have ended.</summary>
 internal sealed class ModuleLifetime(IShopModule module, IServiceProvider services) : IHostedService, IAsyncDisposable
 {
-    private Periodic? _purge;
+    private PeriodicTask? _purge;
 
     public async Task StartAsync(CancellationToken cancellationToken)
     {
@@ -29,7 +29,7 @@ internal sealed class ModuleLifetime(IShopModule module, IServiceProvider servic
             throw new ShopStartException($"The {name} can't be used: {error}", exception);
         }
 
-        if (context.Books.Agree) _purge = new Periodic("Purging old idempotency keys", TimeSpan.FromHours(1),
+        if (context.Consistency.Holds) _purge = new PeriodicTask("Purging old idempotency keys", TimeSpan.FromHours(1),
             () => context.OwnDatabase.MaintainAsync(context.Now()), context.Clock, context.Log);
         services.GetRequiredService<PipelineWarmup>()
             .Begin(listener, () => ModulePipeline.Build(services, module, listener));

@@ -6,11 +6,11 @@ namespace Shop.Platform.Modules;
 
 /// <summary>
 /// Opens the schemas of all modules before the modules start, and closes the connections after they have stopped.
-/// Hosts share them, so there is nothing to lock and no file to mark: see <see cref="BookKeeping"/>.
+/// Hosts share them, so there is nothing to lock and no file to mark: see <see cref="SqliteLifetime"/>.
 /// </summary>
 internal sealed class PostgresLifetime(IEnumerable<IShopModule> modules, IServiceProvider services) : IHostedService
 {
-    private readonly Books _books = services.GetRequiredService<Books>();
+    private readonly DatabaseConsistency _consistency = services.GetRequiredService<DatabaseConsistency>();
     private readonly List<ModuleContext> _open = [];
 
     public async Task StartAsync(CancellationToken cancellationToken)
@@ -22,7 +22,7 @@ internal sealed class PostgresLifetime(IEnumerable<IShopModule> modules, IServic
             await context.Postgres.OpenAsync(
                 module.GetType().Assembly, context.Metrics, context.Registry, context.Faults.Commits,
                 cancellationToken);
-            _ = new BooksMetrics(context, _books);
+            _ = new ConsistencyMetrics(context, _consistency);
         }
     }
 

@@ -107,7 +107,7 @@ public readonly struct BodyObject
     private void NameMisspelt(string name, IReadOnlyList<Field> fields)
     {
         JsonElement sent = _object;
-        string? meant = Spelling.Nearest(name,
+        string? meant = NameSuggestion.Nearest(name,
             fields.Where(field => !sent.TryGetProperty(field.Utf8Name, out _)).Select(field => field.Name));
         if (meant is not null) _errors.Add(PathOf(name), $"is not a field here; did you mean {meant}?");
     }

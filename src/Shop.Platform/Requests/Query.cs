@@ -43,7 +43,7 @@ public sealed class Query
                 query.Errors.Add(name, names.Length == 0
                     ? "is not a parameter of this route, which takes none"
                     : "is not a parameter of this route; "
-                        + $"it takes {string.Join(", ", names)}{Spelling.Question(name, names)}");
+                        + $"it takes {string.Join(", ", names)}{NameSuggestion.DidYouMean(name, names)}");
             }
         }
 

@@ -88,7 +88,7 @@ public sealed class PostgresCommitWriter
     }
 
     /// <summary>A write has left its queue.</summary>
-    internal void Took() => Interlocked.Decrement(ref _waiting);
+    internal void Leave() => Interlocked.Decrement(ref _waiting);
 
     /// <summary>Counts a batch that was committed.</summary>
     internal void Committed(int kept, int refused, TimeSpan duration)

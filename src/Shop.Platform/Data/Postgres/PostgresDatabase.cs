@@ -157,7 +157,7 @@ public sealed class PostgresDatabase : IModuleDatabase, IAsyncDisposable
         _writes = new PostgresCommitWriter(Schema, _source, _settings, databaseMetrics, faults, _log);
         _keys = new PostgresIdempotencyKeys(this);
         long bytes = 0;
-        var size = new StateReading(
+        var size = new SharedGaugeRefresh(
             async token => bytes = (await RowsAsync(Size, static row => row.GetInt64(0), token))[0],
             commits: static () => 0, TimeProvider.System, _log);
         registry.AddBeforeCollectCallback(async token =>

@@ -28,9 +28,9 @@ public sealed class PostgresIdempotencyKeys
     }
 
     /// <summary>Reads what <see cref="AddFind"/> has asked for, from the reader's present result.</summary>
-    public async Task<KeptAnswers> ReadKeptAsync(NpgsqlDataReader reader, CancellationToken end)
+    public async Task<IdempotencyRecords> ReadKeptAsync(NpgsqlDataReader reader, CancellationToken end)
     {
-        var kept = new KeptAnswers();
+        var kept = new IdempotencyRecords();
         while (await reader.ReadAsync(end))
             kept.Add(reader.GetString(0), (byte[])reader.GetValue(1), reader.GetString(2));
         return kept;
@@ -62,10 +62,10 @@ public sealed class PostgresIdempotencyKeys
     // Reads.
 
     /// <summary>What is kept for a key; null if nothing is.</summary>
-    public async Task<KeptAnswer?> FindAsync(IdempotencyKey key, DateTime now)
+    public async Task<IdempotencyRecord?> FindAsync(IdempotencyKey key, DateTime now)
     {
         string[] texts = [.. key.Texts];
-        KeptAnswers kept = await _database.ReadAsync(async (connection, end) =>
+        IdempotencyRecords kept = await _database.ReadAsync(async (connection, end) =>
         {
             await using var command = new NpgsqlCommand(FindKept, connection);
             command.Parameters.Add(PostgresTransaction.Parameter(texts));
@@ -86,18 +86,18 @@ public sealed class PostgresIdempotencyKeys
 }
 
 /// <summary>What is kept for the keys of a batch: what was read, and what its own writes have added since.</summary>
-public sealed class KeptAnswers
+public sealed class IdempotencyRecords
 {
     private readonly Dictionary<string, (byte[] Fingerprint, string Answer)> _byKey = new(StringComparer.Ordinal);
 
     /// <summary>What is kept for a key; null if nothing is, or there is no key.</summary>
-    public KeptAnswer? Of(IdempotencyKey? key)
+    public IdempotencyRecord? Of(IdempotencyKey? key)
     {
         if (key is null) return null;
         foreach (string text in key.Texts)
         {
             if (_byKey.TryGetValue(text, out (byte[] Fingerprint, string Answer) kept))
-                return new KeptAnswer(key.IsBoundTo(kept.Fingerprint), kept.Answer);
+                return new IdempotencyRecord(key.IsBoundTo(kept.Fingerprint), kept.Answer);
         }
 
         return null;

@@ -50,7 +50,7 @@ public sealed class PostgresWriteQueue<TWrite, TAnswer> : IPostgresQueue
     {
         if (!_writer.TryEnter()) throw new WriteQueueFullException(_writer.Module);
         if (_waiting.Writer.TryWrite(write)) return write.Task;
-        _writer.Took();
+        _writer.Leave();
         throw new ObjectDisposedException(_writer.Module, "The database is closed.");
     }
 
@@ -76,7 +76,7 @@ public sealed class PostgresWriteQueue<TWrite, TAnswer> : IPostgresQueue
             var batch = new List<TWrite>();
             while (batch.Count < _batchLimit && _waiting.Reader.TryRead(out TWrite? write))
             {
-                _writer.Took();
+                _writer.Leave();
                 if (Stopwatch.GetElapsedTime(write.QueuedAt) <= _timeout)
                 {
                     batch.Add(write);

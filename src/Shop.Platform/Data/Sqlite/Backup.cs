@@ -28,10 +28,10 @@ public static class Backup
             Directory.CreateDirectory(incomplete);
             BackupManifest manifest = Copy(dataDirectory, incomplete, modules, shopVersion);
             manifest.Write(incomplete);
-            Durable.FlushDirectory(incomplete);
+            Fsync.Directory(incomplete);
             if (Directory.Exists(target)) Directory.Delete(target);
             Directory.Move(incomplete, target);
-            Durable.FlushDirectory(Path.GetDirectoryName(target)!);
+            Fsync.Directory(Path.GetDirectoryName(target)!);
             return manifest;
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or SqliteException)
@@ -67,13 +67,13 @@ public static class Backup
                 using (var to = new FileStream(copy, FileMode.CreateNew)) from.CopyTo(to);
                 if (BackupManifest.Checksum(copy) != file.Sha256)
                     throw new IOException($"{file.Name} was not copied correctly");
-                Durable.Flush(copy);
+                Fsync.File(copy);
             }
 
             foreach (BackupFile file in manifest.Files)
                 File.Move(Path.Combine(directory.Path, $"{file.Name}.restoring"),
                     Path.Combine(directory.Path, file.Name));
-            Durable.FlushDirectory(directory.Path);
+            Fsync.Directory(directory.Path);
             return manifest;
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
@@ -88,10 +88,10 @@ public static class Backup
     public static void Accept(string dataDirectory, IReadOnlyList<string> modules)
     {
         using var directory = DataDirectory.Take(dataDirectory);
-        var mark = BookMark.Taken(DateTime.UtcNow.ToMilliseconds());
+        var mark = ConsistencyMark.Taken(DateTime.UtcNow.ToMilliseconds());
         foreach (string module in modules)
         {
-            using BookFile file = BookFile.Open(BookFile.PathOf(directory.Path, module),
+            using DatabaseFile file = DatabaseFile.Open(DatabaseFile.PathOf(directory.Path, module),
                 SqliteOpenMode.ReadWriteCreate);
             mark.Write(file.Connection);
         }
@@ -103,15 +103,16 @@ public static class Backup
         using var snapshot = Snapshot.Take(dataDirectory, modules);
         DateTime moment = DateTime.UtcNow;
         MarkedFile[] marked = [.. snapshot.Files.Select(file => file.Marked())];
-        if (BookMark.Difference(marked) is { } difference)
+        if (ConsistencyMark.Difference(marked) is { } difference)
             throw new ShopStartException($"the books disagree, and so would a backup of them: {difference}");
-        BookMark? newest = marked.Select(file => file.Mark).OfType<BookMark>().MaxBy(mark => mark.Generation);
+        ConsistencyMark? newest = marked.Select(file => file.Mark).OfType<ConsistencyMark>()
+            .MaxBy(mark => mark.Generation);
         var files = new List<BackupFile>();
-        foreach (BookFile file in snapshot.Files)
+        foreach (DatabaseFile file in snapshot.Files)
         {
             string path = Path.Combine(target, file.Name);
             IReadOnlyDictionary<string, long> rows = Copy(file, path, newest);
-            Durable.Flush(path);
+            Fsync.File(path);
             files.Add(new BackupFile(file.Name, new FileInfo(path).Length, BackupManifest.Checksum(path), rows));
         }
 
@@ -119,9 +120,9 @@ public static class Backup
             files);
     }
 
-    private static Dictionary<string, long> Copy(BookFile source, string path, BookMark? mark)
+    private static Dictionary<string, long> Copy(DatabaseFile source, string path, ConsistencyMark? mark)
     {
-        using BookFile copy = BookFile.Open(path, SqliteOpenMode.ReadWriteCreate);
+        using DatabaseFile copy = DatabaseFile.Open(path, SqliteOpenMode.ReadWriteCreate);
         copy.Run("PRAGMA synchronous=OFF"); // it is flushed as a whole
         source.Connection.BackupDatabase(copy.Connection);
         // One file and no log: any tool can copy it, and it can be read from a read-only medium.

@@ -63,7 +63,7 @@ public sealed record BackupManifest(int Format, string ShopVersion, UtcTime Crea
         string path = Path.Combine(directory, FileName);
         File.WriteAllBytes(path,
             [.. JsonSerializer.SerializeToUtf8Bytes(this, BackupJson.Default.BackupManifest), (byte)'\n']);
-        Durable.Flush(path);
+        Fsync.File(path);
     }
 }
 

@@ -137,8 +137,9 @@ public sealed class Database : IModuleDatabase, IDisposable
             Run(_writeConnection,
                 "CREATE TABLE IF NOT EXISTS health_probe (id INTEGER PRIMARY KEY, probe INTEGER NOT NULL)");
             Run(_writeConnection, IdempotencyKeys.Schema);
-            BookMark.CreateTable(_writeConnection);
-            Found = new MarkedFile(System.IO.Path.GetFileName(Path), existed, hadLog, BookMark.Of(_writeConnection));
+            ConsistencyMark.CreateTable(_writeConnection);
+            Found = new MarkedFile(System.IO.Path.GetFileName(Path), existed, hadLog,
+                ConsistencyMark.Of(_writeConnection));
             // What was just written must not pass for the log that is missing.
             if (Found.LacksLog) Run(_writeConnection, "PRAGMA wal_checkpoint(TRUNCATE)");
         }
@@ -156,9 +157,9 @@ public sealed class Database : IModuleDatabase, IDisposable
     }
 
     /// <summary>Gives the file a new mark.</summary>
-    internal Task MarkAsync(BookMark mark) => Writes.WriteAsync(() =>
+    internal Task MarkAsync(ConsistencyMark mark) => Writes.WriteAsync(() =>
     {
-        mark.WriteBy(_mark ??= Writes.Prepare(BookMark.Insert));
+        mark.WriteBy(_mark ??= Writes.Prepare(ConsistencyMark.Insert));
         return WriteResult.Commit(0);
     });
 
@@ -211,7 +212,8 @@ public sealed class Database : IModuleDatabase, IDisposable
         using var directory = DataDirectory.Take(dataDirectory);
         foreach (string module in modules)
         {
-            using BookFile file = BookFile.Open(BookFile.PathOf(directory.Path, module), SqliteOpenMode.ReadWrite);
+            using DatabaseFile file =
+                DatabaseFile.Open(DatabaseFile.PathOf(directory.Path, module), SqliteOpenMode.ReadWrite);
             try
             {
                 file.Run("PRAGMA temp_store=MEMORY");

@@ -6,9 +6,9 @@ namespace Shop.Platform.Data.Sqlite;
 /// <summary>
 /// Really writes to a module's database, waits for the disk, and reads what was written: a number that is another each
 /// time. One object for all requests, since its statement lives as long as the database. While the files of the shop
-/// disagree nothing is written, see <see cref="Books"/>.
+/// disagree nothing is written, see <see cref="DatabaseConsistency"/>.
 /// </summary>
-internal sealed class DatabaseHealth(Database database, Books books) : IHealthCheck
+internal sealed class DatabaseHealth(Database database, DatabaseConsistency consistency) : IHealthCheck
 {
     private const string CountOn = """
         INSERT INTO health_probe (id, probe) VALUES (1, 1)
@@ -23,7 +23,7 @@ internal sealed class DatabaseHealth(Database database, Books books) : IHealthCh
         if (database.IsDamaged) return HealthCheckResult.Unhealthy("The database file is damaged: restore a copy.");
         try
         {
-            if (!books.Agree)
+            if (!consistency.Holds)
             {
                 _ = database.Rows("SELECT count(*) FROM health_probe", static row => row.GetInt64(0)).Single();
                 return HealthCheckResult.Healthy("Read.");

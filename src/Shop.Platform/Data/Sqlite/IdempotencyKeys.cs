@@ -71,13 +71,13 @@ public sealed class IdempotencyKeys
     }
 
     /// <summary>What is kept for a key; null if nothing is, or there is no key.</summary>
-    public KeptAnswer? FindUncommitted(IdempotencyKey? key, DateTime now)
+    public IdempotencyRecord? FindUncommitted(IdempotencyKey? key, DateTime now)
     {
         if (key is null) return null;
         foreach (string text in key.Texts)
         {
-            KeptAnswer? kept = _find.Set(1, text).Set(2, Oldest(now))
-                .First(row => new KeptAnswer(key.IsBoundTo(row.Bytes(0)), row.Text(1)));
+            IdempotencyRecord? kept = _find.Set(1, text).Set(2, Oldest(now))
+                .First(row => new IdempotencyRecord(key.IsBoundTo(row.Bytes(0)), row.Text(1)));
             if (kept is not null) return kept;
         }
 
@@ -87,7 +87,7 @@ public sealed class IdempotencyKeys
     // Reads.
 
     /// <summary>What is kept for a key; null if nothing is.</summary>
-    public KeptAnswer? Find(IdempotencyKey key, DateTime now) => _database.Read(connection =>
+    public IdempotencyRecord? Find(IdempotencyKey key, DateTime now) => _database.Read(connection =>
     {
         foreach (string text in key.Texts)
         {
@@ -95,7 +95,7 @@ public sealed class IdempotencyKeys
                 SELECT fingerprint AS Fingerprint, answer AS Answer FROM idempotency_keys
                 WHERE key = @text AND at >= @oldest
                 """, new { text, oldest = Oldest(now) });
-            if (row is not null) return new KeptAnswer(key.IsBoundTo(row.Fingerprint), row.Answer);
+            if (row is not null) return new IdempotencyRecord(key.IsBoundTo(row.Fingerprint), row.Answer);
         }
 
         return null;

@@ -23,22 +23,22 @@ internal sealed class Snapshot : IDisposable
 
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
-    private Snapshot(IReadOnlyList<BookFile> files) => Files = files;
+    private Snapshot(IReadOnlyList<DatabaseFile> files) => Files = files;
 
     /// <summary>The files, each in a transaction that has begun to read.</summary>
-    public IReadOnlyList<BookFile> Files { get; }
+    public IReadOnlyList<DatabaseFile> Files { get; }
 
     /// <summary>Takes it.</summary>
     /// <exception cref="ShopStartException">A file is missing or can't be used, or its writer was never to be
     /// held.</exception>
     public static Snapshot Take(string directory, IReadOnlyList<string> modules)
     {
-        BookFile[] writers = [], readers = [];
+        DatabaseFile[] writers = [], readers = [];
         try
         {
             writers = OpenAll(directory, modules);
             readers = OpenAll(directory, modules);
-            foreach (BookFile writer in writers) writer.Run("PRAGMA busy_timeout=0");
+            foreach (DatabaseFile writer in writers) writer.Run("PRAGMA busy_timeout=0");
             long start = Stopwatch.GetTimestamp();
             while (!TryHold(writers))
             {
@@ -48,7 +48,7 @@ internal sealed class Snapshot : IDisposable
                 Thread.Sleep(RetryDelay);
             }
 
-            foreach (BookFile reader in readers)
+            foreach (DatabaseFile reader in readers)
             {
                 reader.Run("BEGIN");
                 reader.Run("SELECT 1 FROM sqlite_master");
@@ -58,7 +58,7 @@ internal sealed class Snapshot : IDisposable
         }
         catch (Exception exception)
         {
-            foreach (BookFile reader in readers) reader.Dispose();
+            foreach (DatabaseFile reader in readers) reader.Dispose();
             if (exception is SqliteException)
                 throw new ShopStartException($"the databases in {directory} can't be read: {exception.Message}",
                     exception);
@@ -66,25 +66,25 @@ internal sealed class Snapshot : IDisposable
         }
         finally
         {
-            foreach (BookFile writer in writers) writer.Dispose(); // which ends its transaction
+            foreach (DatabaseFile writer in writers) writer.Dispose(); // which ends its transaction
         }
     }
 
     public void Dispose()
     {
-        foreach (BookFile file in Files) file.Dispose();
+        foreach (DatabaseFile file in Files) file.Dispose();
     }
 
-    private static BookFile[] OpenAll(string directory, IReadOnlyList<string> modules)
+    private static DatabaseFile[] OpenAll(string directory, IReadOnlyList<string> modules)
     {
-        var files = new List<BookFile>();
+        var files = new List<DatabaseFile>();
         try
         {
             foreach (string module in modules)
             {
-                string path = BookFile.PathOf(directory, module);
+                string path = DatabaseFile.PathOf(directory, module);
                 if (!File.Exists(path)) throw new ShopStartException($"{path} is missing");
-                files.Add(BookFile.Open(path, SqliteOpenMode.ReadWrite));
+                files.Add(DatabaseFile.Open(path, SqliteOpenMode.ReadWrite));
             }
 
             return [.. files];
@@ -98,7 +98,7 @@ internal sealed class Snapshot : IDisposable
 
     // The first is waited for with nothing in hand. SQLite's own waiting sleeps for longer and longer, and would not
     // find the gap between two commits of a busy writer.
-    private static bool TryHold(BookFile[] writers)
+    private static bool TryHold(DatabaseFile[] writers)
     {
         long holdsSince = 0;
         for (int i = 0; i < writers.Length; i++)

@@ -14,7 +14,7 @@ internal sealed class AdjustWrite(MovementKind kind, string productId, long quan
     public IdempotencyKey? Key => key;
 
     /// <returns>The answer that is to be kept for the key; null if nothing was changed.</returns>
-    public string? Decide(StockLedger ledger, KeptAnswers kept, DateTime now)
+    public string? Decide(StockLedger ledger, IdempotencyRecords kept, DateTime now)
     {
         if (kept.Of(key) is { } answer)
         {
@@ -52,7 +52,7 @@ internal sealed class AdjustWrites(PostgresIdempotencyKeys keys, Func<DateTime> 
         StockLedger.AddLock(transaction, writes.Select(static write => write.ProductId));
         keys.AddFind(transaction, writes.Select(static write => write.Key), time);
         var ledger = new StockLedger();
-        KeptAnswers kept;
+        IdempotencyRecords kept;
         await using (NpgsqlDataReader reader = await transaction.ReadAsync(end))
         {
             await ledger.ReadAsync(reader, end);

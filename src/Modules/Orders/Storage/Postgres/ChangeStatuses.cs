@@ -37,7 +37,7 @@ internal sealed class ChangeStatuses(PostgresIdempotencyKeys keys)
         // First the orders: if an equal request has just changed an order that is read, its key is found.
         transaction.Add(OrderQueries.SelectByIds, PostgresTransaction.Parameter(ids));
         keys.AddFind(transaction, writes.Select(static write => write.Key), latest);
-        KeptAnswers kept;
+        IdempotencyRecords kept;
         Dictionary<string, StoredOrder> orders;
         await using (NpgsqlDataReader reader = await transaction.ReadAsync(end))
         {
@@ -53,7 +53,7 @@ internal sealed class ChangeStatuses(PostgresIdempotencyKeys keys)
         keys.AddKept(transaction, batch.Answers, latest);
     }
 
-    private sealed class Batch(KeptAnswers kept, Dictionary<string, StoredOrder> orders)
+    private sealed class Batch(IdempotencyRecords kept, Dictionary<string, StoredOrder> orders)
     {
         private readonly List<StoredOrder> _changes = [];
         private readonly SortedDictionary<string, DateTime> _keptForKeys = new(StringComparer.Ordinal);

@@ -52,7 +52,7 @@ internal sealed class OrderKeys(PostgresDatabase database, OrderQueries queries)
         {
             database.Keys.AddFind(transaction, [key], now);
             transaction.Add("SELECT 1 FROM orders WHERE id = $1", PostgresTransaction.Parameter(orderId));
-            KeptAnswers kept;
+            IdempotencyRecords kept;
             bool exists;
             await using (NpgsqlDataReader reader = await transaction.ReadAsync(end))
             {

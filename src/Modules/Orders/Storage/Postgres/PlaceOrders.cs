@@ -45,7 +45,7 @@ internal sealed class PlaceOrders(PostgresIdempotencyKeys keys) : PostgresWriteK
             PostgresTransaction.Parameter(ids));
         var existing = new HashSet<string>(StringComparer.Ordinal);
         var decided = new HashSet<ReservationId>();
-        KeptAnswers kept;
+        IdempotencyRecords kept;
         await using (NpgsqlDataReader reader = await transaction.ReadAsync(end))
         {
             kept = await keys.ReadKeptAsync(reader, end);

@@ -6,7 +6,7 @@ namespace Shop.Platform.Http;
 /// </summary>
 /// <param name="available">Bytes that the process may have for its objects: the limit of a container is in it.</param>
 /// <param name="connections">Connections that the settings allow, of all services together.</param>
-internal sealed class MemoryShares(long available, long connections)
+internal sealed class MemoryBudget(long available, long connections)
 {
     /// <summary>
     /// What a connection is reckoned at. 8,000 idle ones were measured at 16 KB each, what they leave for the collector
@@ -20,7 +20,7 @@ internal sealed class MemoryShares(long available, long connections)
     private const int LeastBuffer = 4 * 1024, MaxBuffer = 64 * 1024;
 
     /// <summary>By what this process has.</summary>
-    public static MemoryShares OfProcess(long connections) =>
+    public static MemoryBudget OfProcess(long connections) =>
         new(GC.GetGCMemoryInfo().TotalAvailableMemoryBytes, connections);
 
     /// <summary>Connections of all services together.</summary>

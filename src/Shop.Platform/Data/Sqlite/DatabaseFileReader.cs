@@ -2,15 +2,15 @@ using Microsoft.Data.Sqlite;
 
 namespace Shop.Platform.Data.Sqlite;
 
-/// <summary>Reads a <see cref="BookFile"/> row by row, so that a check of any size takes the memory of one
+/// <summary>Reads a <see cref="DatabaseFile"/> row by row, so that a check of any size takes the memory of one
 /// row.</summary>
-public static class BookReader
+public static class DatabaseFileReader
 {
     /// <summary>The rows of a query, read as they are asked for.</summary>
     /// <param name="file">The file.</param>
     /// <param name="sql">A query without parameters.</param>
     /// <param name="read">Makes of a row what it stands for; columns are numbered from 0.</param>
-    public static IEnumerable<T> Rows<T>(this BookFile file, string sql, Func<SqliteDataReader, T> read)
+    public static IEnumerable<T> Rows<T>(this DatabaseFile file, string sql, Func<SqliteDataReader, T> read)
     {
         using SqliteCommand command = file.Connection.CreateCommand();
 #pragma warning disable CA2100 // a constant of the caller's
@@ -22,10 +22,11 @@ public static class BookReader
     }
 
     /// <summary>The number that a query answers with.</summary>
-    public static long Number(this BookFile file, string sql) => file.Rows(sql, static row => row.GetInt64(0)).Single();
+    public static long Number(this DatabaseFile file, string sql) => file.Rows(sql, static row => row.GetInt64(0))
+        .Single();
 
     /// <summary>Whether the file has a table with such a column. Files of older versions lack some.</summary>
-    public static bool Has(this BookFile file, string table, string column)
+    public static bool Has(this DatabaseFile file, string table, string column)
     {
         using SqliteCommand command = file.Connection.CreateCommand();
         command.CommandText = "SELECT 1 FROM pragma_table_info(@table) WHERE name = @column";
@@ -35,10 +36,11 @@ public static class BookReader
     }
 
     /// <summary>What SQLite itself finds wrong with files, and whether they belong together.</summary>
-    public static IEnumerable<string> Faults(IReadOnlyList<BookFile> files)
+    public static IEnumerable<string> Faults(IReadOnlyList<DatabaseFile> files)
     {
-        if (BookMark.Difference([.. files.Select(file => file.Marked())]) is { } difference) yield return difference;
-        foreach (BookFile file in files)
+        if (ConsistencyMark.Difference(
+            [.. files.Select(file => file.Marked())]) is { } difference) yield return difference;
+        foreach (DatabaseFile file in files)
         {
             foreach (string fault in file.Rows("PRAGMA integrity_check(20)", static row => row.GetString(0))
                 .Where(fault => fault != "ok"))

@@ -3,10 +3,10 @@ using System.Runtime.InteropServices;
 namespace Shop.Platform.Data.Sqlite;
 
 /// <summary>Files and names that a power cut does not take back.</summary>
-internal static class Durable
+internal static class Fsync
 {
     /// <summary>Waits until a file is on disk.</summary>
-    public static void Flush(string file)
+    public static void File(string file)
     {
         using var stream = new FileStream(file, FileMode.Open, FileAccess.ReadWrite);
         stream.Flush(flushToDisk: true);
@@ -14,7 +14,7 @@ internal static class Durable
 
     /// <summary>Waits until the names in a directory are on disk. .NET opens no directory; Windows needs none of
     /// it.</summary>
-    public static void FlushDirectory(string directory)
+    public static void Directory(string directory)
     {
         if (OperatingSystem.IsWindows()) return;
         int handle = Open(directory, 0);

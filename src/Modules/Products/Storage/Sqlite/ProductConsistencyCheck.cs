@@ -4,9 +4,9 @@ using Shop.Platform.Data.Sqlite;
 namespace Shop.Products.Storage.Sqlite;
 
 /// <summary>Compares the catalogue with the stock.</summary>
-internal static class ProductBookStore
+internal static class ProductConsistencyCheck
 {
-    public static IEnumerable<string> Differences(BookFile file, StockBooks stock)
+    public static IEnumerable<string> Differences(DatabaseFile file, StockConsistency stock)
     {
         var products = file.Rows("SELECT id, unopened_stock IS NULL FROM products",
             static row => (Id: row.GetString(0), IsStocked: row.GetBoolean(1)))

@@ -6,7 +6,7 @@ namespace Shop.Platform;
 /// Work that is done at once and then again and again, until it is disposed. A failure is logged, and the next round
 /// tries again.
 /// </summary>
-public sealed class Periodic : IAsyncDisposable
+public sealed class PeriodicTask : IAsyncDisposable
 {
     private readonly CancellationTokenSource _stop = new();
     private readonly Task _loop;
@@ -17,7 +17,7 @@ public sealed class Periodic : IAsyncDisposable
     /// <param name="work">One round.</param>
     /// <param name="clock">The clock.</param>
     /// <param name="log">The log.</param>
-    public Periodic(string what, TimeSpan period, Func<Task> work, TimeProvider clock, ILogger log) =>
+    public PeriodicTask(string what, TimeSpan period, Func<Task> work, TimeProvider clock, ILogger log) =>
         _loop = Task.Run(() => RunAsync(what, period, work, clock, log));
 
     /// <inheritdoc/>

@@ -8,7 +8,7 @@ namespace Shop.Platform.Data;
 /// nothing gets worse; reads go on. Only a start with other files, or with these and their owner's word for them, ends
 /// it.
 /// </summary>
-public sealed class Books
+public sealed class DatabaseConsistency
 {
     /// <summary>Accepts whatever the next start finds.</summary>
     internal const long AcceptNext = long.MinValue;
@@ -19,7 +19,7 @@ public sealed class Books
     public string? Difference => _difference;
 
     /// <summary>Whether nothing is known to differ.</summary>
-    public bool Agree => _difference is null;
+    public bool Holds => _difference is null;
 
     /// <summary>By how many reservations the books may differ, because their owner said so.</summary>
     internal long Accepted { get; set; }
@@ -27,14 +27,14 @@ public sealed class Books
     /// <summary>Whether so many more reservations than open orders are as should be: none, unless the owner of the
     /// files has accepted that they differ. Such a difference
     /// shrinks as the orders concerned come to their end, and never grows.</summary>
-    public bool Allow(long difference)
+    public bool Allows(long difference)
     {
         if (Accepted == AcceptNext || difference == 0) Accepted = difference;
         return difference >= Math.Min(0, Accepted) && difference <= Math.Max(0, Accepted);
     }
 
     /// <summary>Something differs. The first that was found stays.</summary>
-    public void Disagree(string difference, ILogger log)
+    public void Report(string difference, ILogger log)
     {
         Interlocked.CompareExchange(ref _difference, difference, null);
         log.LogCritical(

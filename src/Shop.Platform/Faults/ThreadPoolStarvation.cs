@@ -5,7 +5,7 @@ namespace Shop.Platform.Faults;
 /// of awaiting it. The pool, which would grow until it has enough, may not grow meanwhile. Each piece of work stands in
 /// line again after a moment, so requests and health checks have their turns, late.
 /// </summary>
-internal static class StarvedThreads
+internal static class ThreadPoolStarvation
 {
     private static readonly TimeSpan Wait = TimeSpan.FromMilliseconds(20);
 

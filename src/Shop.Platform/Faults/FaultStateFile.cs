@@ -8,7 +8,7 @@ namespace Shop.Platform.Faults;
 /// <summary>
 /// What a restart must know of the faults: <c>faults.json</c> in the data directory, there while any runs.
 /// </summary>
-internal sealed class KeptFaults(string directory, ILogger log)
+internal sealed class FaultStateFile(string directory, ILogger log)
 {
     private readonly StateFile _file = new(directory, "faults.json");
 
@@ -18,7 +18,7 @@ internal sealed class KeptFaults(string directory, ILogger log)
         try
         {
             return _file.Read() is { } content
-                ? JsonSerializer.Deserialize(content, KeptFaultsJson.Default.State) ?? State.Nothing
+                ? JsonSerializer.Deserialize(content, FaultStateJson.Default.State) ?? State.Nothing
                 : State.Nothing;
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or JsonException)
@@ -34,7 +34,7 @@ internal sealed class KeptFaults(string directory, ILogger log)
         try
         {
             if (state.Runs.Count == 0 && state.Scenario is null) _file.Delete();
-            else _file.Write(JsonSerializer.SerializeToUtf8Bytes(state, KeptFaultsJson.Default.State));
+            else _file.Write(JsonSerializer.SerializeToUtf8Bytes(state, FaultStateJson.Default.State));
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
@@ -44,16 +44,16 @@ internal sealed class KeptFaults(string directory, ILogger log)
 
     /// <param name="Runs">The runs that go on, or whose effect must be undone.</param>
     /// <param name="Scenario">The scenario that is being played; null if there is none.</param>
-    internal sealed record State(IReadOnlyList<KeptRun> Runs, KeptScenario? Scenario)
+    internal sealed record State(IReadOnlyList<SavedRun> Runs, SavedScenario? Scenario)
     {
         public static State Nothing { get; } = new([], null);
     }
 
-    internal sealed record KeptRun(string Id, string Fault, decimal Intensity, UtcTime EndsAt, string? Route);
+    internal sealed record SavedRun(string Id, string Fault, decimal Intensity, UtcTime EndsAt, string? Route);
 
-    internal sealed record KeptScenario(string Name, UtcTime StartedAt);
+    internal sealed record SavedScenario(string Name, UtcTime StartedAt);
 }
 
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower)]
-[JsonSerializable(typeof(KeptFaults.State))]
-internal sealed partial class KeptFaultsJson : JsonSerializerContext;
+[JsonSerializable(typeof(FaultStateFile.State))]
+internal sealed partial class FaultStateJson : JsonSerializerContext;

@@ -6,7 +6,7 @@ namespace Shop.Products;
 /// <summary>
 /// The stock that the storefront shows. A page never waits long for it: without an answer it shows none.
 /// </summary>
-internal sealed class ShownStock(IInventory inventory)
+internal sealed class StorefrontStock(IInventory inventory)
 {
     /// <summary>Fewer units than this are few.</summary>
     public const long Few = 10;

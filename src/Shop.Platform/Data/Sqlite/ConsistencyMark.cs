@@ -16,10 +16,10 @@ namespace Shop.Platform.Data.Sqlite;
 /// <param name="IsOpening">Whether it is the first of a run. It is brought from the write-ahead log into the file at
 /// once, and replaced only in the log: so a file that has it, and
 /// no log beside it, was copied without its log.</param>
-/// <param name="Accepted">See <see cref="Books.Accepted"/>.</param>
+/// <param name="Accepted">See <see cref="DatabaseConsistency.Accepted"/>.</param>
 /// <param name="At">When it was made, in milliseconds since 1970.</param>
-internal sealed record BookMark(string Shop, long Generation, string Mark, string Before, bool IsOpening, long Accepted,
-    long At)
+internal sealed record ConsistencyMark(string Shop, long Generation, string Mark, string Before, bool IsOpening,
+    long Accepted, long At)
 {
     private const string Schema = """
         CREATE TABLE IF NOT EXISTS book_mark (
@@ -43,14 +43,15 @@ internal sealed record BookMark(string Shop, long Generation, string Mark, strin
         """;
 
     /// <summary>The first mark of files that have none.</summary>
-    public static BookMark First(long now) => new(NewId(), 1, NewId(), "", IsOpening: true, 0, now);
+    public static ConsistencyMark First(long now) => new(NewId(), 1, NewId(), "", IsOpening: true, 0, now);
 
     /// <summary>The mark after this one.</summary>
-    public BookMark Next(bool isOpening, long accepted, long now) =>
+    public ConsistencyMark Next(bool isOpening, long accepted, long now) =>
         new(Shop, Generation + 1, NewId(), Mark, isOpening, accepted, now);
 
     /// <summary>A mark of its own, for files that their owner takes as they are.</summary>
-    public static BookMark Taken(long now) => new(NewId(), 2, NewId(), "", IsOpening: false, Books.AcceptNext, now);
+    public static ConsistencyMark Taken(long now) =>
+        new(NewId(), 2, NewId(), "", IsOpening: false, DatabaseConsistency.AcceptNext, now);
 
     /// <summary>Makes its table if there is none.</summary>
     public static void CreateTable(SqliteConnection connection)
@@ -61,7 +62,7 @@ internal sealed record BookMark(string Shop, long Generation, string Mark, strin
     }
 
     /// <summary>The mark of a file; null if it has none.</summary>
-    public static BookMark? Of(SqliteConnection connection)
+    public static ConsistencyMark? Of(SqliteConnection connection)
     {
         using SqliteCommand command = connection.CreateCommand();
         command.CommandText = "SELECT 1 FROM sqlite_master WHERE name = 'book_mark'";
@@ -69,8 +70,8 @@ internal sealed record BookMark(string Shop, long Generation, string Mark, strin
         command.CommandText = "SELECT shop, generation, mark, before, is_opening, accepted, at FROM book_mark";
         using SqliteDataReader row = command.ExecuteReader();
         return row.Read()
-            ? new BookMark(row.GetString(0), row.GetInt64(1), row.GetString(2), row.GetString(3), row.GetBoolean(4),
-                row.GetInt64(5), row.GetInt64(6))
+            ? new ConsistencyMark(row.GetString(0), row.GetInt64(1), row.GetString(2), row.GetString(3),
+                row.GetBoolean(4), row.GetInt64(5), row.GetInt64(6))
             : null;
     }
 
@@ -127,7 +128,7 @@ internal sealed record BookMark(string Shop, long Generation, string Mark, strin
 /// <param name="Existed">Whether there was a file.</param>
 /// <param name="HadLog">Whether there was something in its write-ahead log.</param>
 /// <param name="Mark">Its mark; null if it has none.</param>
-internal sealed record MarkedFile(string Name, bool Existed, bool HadLog, BookMark? Mark)
+internal sealed record MarkedFile(string Name, bool Existed, bool HadLog, ConsistencyMark? Mark)
 {
     /// <summary>Whether it was copied without its log.</summary>
     public bool LacksLog => Mark is { IsOpening: true } && !HadLog;

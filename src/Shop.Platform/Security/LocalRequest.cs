@@ -4,7 +4,7 @@ using Microsoft.AspNetCore.Http;
 namespace Shop.Platform.Security;
 
 /// <summary>Whether a request comes from the machine that the shop runs on, and by no proxy.</summary>
-internal static class OwnMachine
+internal static class LocalRequest
 {
     private static readonly string[] OfProxies = ["Forwarded", "Via", "X-Real-IP"];
 
@@ -14,7 +14,7 @@ internal static class OwnMachine
     /// by the address at all; that a request went through another shows by the headers that it adds, by its name in
     /// Host, or by HTTP/1.0, which nginx speaks to what is behind it.
     /// </remarks>
-    public static bool Sent(HttpContext http, ShopSettings settings) =>
+    public static bool IsLocal(HttpContext http, ShopSettings settings) =>
         http.Connection.RemoteIpAddress is { } address && IPAddress.IsLoopback(address)
         && settings.TrustedProxies.Count == 0 && settings.PublicUrls.Values.All(url => url is null)
         && !http.Request.Headers.Any(header => IsOfProxy(header.Key))

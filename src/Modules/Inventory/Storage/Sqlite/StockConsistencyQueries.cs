@@ -5,9 +5,9 @@ namespace Shop.Inventory.Storage.Sqlite;
 
 /// <summary>Checks the books of the stock in a file: it keeps a few figures for each product, and reads the rest row by
 /// row.</summary>
-internal static class StockBookStore
+internal static class StockConsistencyQueries
 {
-    public static IEnumerable<string> Differences(BookFile file)
+    public static IEnumerable<string> Differences(DatabaseFile file)
     {
         var products = new Dictionary<string, Product>(StringComparer.Ordinal);
         foreach ((string id, Product opening) in OpeningBalances(file)) products[id] = opening;
@@ -17,7 +17,7 @@ internal static class StockBookStore
         foreach (string difference in Index(file)) yield return difference;
     }
 
-    public static IEnumerable<OrderUnits> Moved(BookFile file) => file.Rows("""
+    public static IEnumerable<OrderUnits> Moved(DatabaseFile file) => file.Rows("""
         SELECT order_id, product_id,
                sum(CASE kind WHEN 'reserved' THEN quantity ELSE 0 END),
                sum(CASE kind WHEN 'released' THEN quantity ELSE 0 END),
@@ -26,14 +26,14 @@ internal static class StockBookStore
         """, static row => new OrderUnits(row.GetString(0), row.GetString(1), row.GetInt64(2), row.GetInt64(3),
             row.GetInt64(4)));
 
-    public static IEnumerable<(string OrderId, bool IsConfirmed)> Held(BookFile file) =>
+    public static IEnumerable<(string OrderId, bool IsConfirmed)> Held(DatabaseFile file) =>
         file.Rows("SELECT order_id, is_confirmed FROM reservations ORDER BY order_id",
             static row => (row.GetString(0), row.GetBoolean(1)));
 
-    public static IEnumerable<string> Products(BookFile file) =>
+    public static IEnumerable<string> Products(DatabaseFile file) =>
         file.Rows("SELECT product_id FROM stock ORDER BY product_id", static row => row.GetString(0));
 
-    private static IEnumerable<(string Id, Product Opening)> OpeningBalances(BookFile file) =>
+    private static IEnumerable<(string Id, Product Opening)> OpeningBalances(DatabaseFile file) =>
         file.Has("opening_balances", "product_id")
         ? file.Rows("SELECT product_id, on_hand, reserved, last_movement FROM opening_balances",
             static row => (row.GetString(0), new Product
@@ -47,7 +47,7 @@ internal static class StockBookStore
 
     // Each movement says what the figures were after it. Movements before the last compacted one have gaps between
     // them.
-    private static IEnumerable<string> Movements(BookFile file, Dictionary<string, Product> products)
+    private static IEnumerable<string> Movements(DatabaseFile file, Dictionary<string, Product> products)
     {
         var kinds = MovementKind.All.ToDictionary(kind => kind.Name, StringComparer.Ordinal);
         foreach ((long id, string productId, string kindName, long quantity, long onHand, long reserved) in file.Rows(
@@ -73,7 +73,7 @@ internal static class StockBookStore
     }
 
     // Rows are written after the movements, and up to the checkpoint they must be the same.
-    private static IEnumerable<string> Levels(BookFile file, Dictionary<string, Product> products)
+    private static IEnumerable<string> Levels(DatabaseFile file, Dictionary<string, Product> products)
     {
         long checkpoint = file.Number("SELECT newest_movement FROM stock_checkpoint");
         foreach ((string id, long onHand, long reserved) in file.Rows("SELECT product_id, on_hand, reserved FROM stock",
@@ -94,7 +94,7 @@ internal static class StockBookStore
         }
     }
 
-    private static IEnumerable<string> Reservations(BookFile file, Dictionary<string, Product> products)
+    private static IEnumerable<string> Reservations(DatabaseFile file, Dictionary<string, Product> products)
     {
         foreach (string orderId in file.Rows("""
             SELECT r.order_id FROM reservations r
@@ -121,7 +121,7 @@ internal static class StockBookStore
         }
     }
 
-    private static IEnumerable<string> Index(BookFile file)
+    private static IEnumerable<string> Index(DatabaseFile file)
     {
         const int Rows = SegmentedIndex.RowsPerSegment;
         long missing = file.Number($"""

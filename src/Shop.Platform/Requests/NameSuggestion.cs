@@ -1,7 +1,7 @@
 namespace Shop.Platform.Requests;
 
 /// <summary>The name that a misspelt one most likely stands for.</summary>
-public static class Spelling
+public static class NameSuggestion
 {
     /// <summary>Longer names are not looked at: each costs the product of the two lengths.</summary>
     private const int MaxName = 64;
@@ -22,7 +22,7 @@ public static class Spelling
 
     /// <summary>The question that goes behind a fault: <c>; did you mean limit?</c></summary>
     /// <returns>Nothing if no known name is near.</returns>
-    public static string Question(string written, IEnumerable<string> known) =>
+    public static string DidYouMean(string written, IEnumerable<string> known) =>
         Nearest(written, known) is { } name ? $"; did you mean {name}?" : "";
 
     private static int Tolerance(int length) => length switch { < 3 => 0, < 6 => 1, _ => 2 };

@@ -11,7 +11,7 @@ namespace Shop.Platform.Data;
 /// <param name="commits">Counts the commits of this host.</param>
 /// <param name="clock">The clock.</param>
 /// <param name="log">Says that the state can't be read, once.</param>
-internal sealed class StateReading(
+internal sealed class SharedGaugeRefresh(
     Func<CancellationToken, Task> read, Func<long> commits, TimeProvider clock, ILogger log)
 {
     private static readonly TimeSpan MaxAge = TimeSpan.FromSeconds(1);

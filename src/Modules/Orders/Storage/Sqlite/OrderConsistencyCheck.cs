@@ -4,12 +4,12 @@ using Shop.Platform.Data.Sqlite;
 namespace Shop.Orders.Storage.Sqlite;
 
 /// <summary>Goes through the books of the orders, and compares each order with its side of the stock.</summary>
-internal static class OrderBookStore
+internal static class OrderConsistencyCheck
 {
-    public static IEnumerable<string> Differences(BookFile file, StockBooks stock) =>
+    public static IEnumerable<string> Differences(DatabaseFile file, StockConsistency stock) =>
         Alone(file).Concat(WithStock(file, stock));
 
-    private static IEnumerable<string> Alone(BookFile file)
+    private static IEnumerable<string> Alone(DatabaseFile file)
     {
         // Not by the view of all lines: SQLite would read all of it for each order.
         string ofItems = HasItems(file)
@@ -59,7 +59,7 @@ internal static class OrderBookStore
         }
     }
 
-    private static IEnumerable<string> Indexes(BookFile file)
+    private static IEnumerable<string> Indexes(DatabaseFile file)
     {
         const int Segment = SegmentedIndex.RowsPerSegment;
         // The segment of the newest order has no index yet.
@@ -92,17 +92,17 @@ internal static class OrderBookStore
     }
 
     // A backup may be of a version that kept name and price with each line.
-    private static bool HasItems(BookFile file) => file.Has("order_items", "snapshot");
+    private static bool HasItems(DatabaseFile file) => file.Has("order_items", "snapshot");
 
-    private static string LinesOf(BookFile file) => HasItems(file) ? "lines_of_orders" : "order_lines";
+    private static string LinesOf(DatabaseFile file) => HasItems(file) ? "lines_of_orders" : "order_lines";
 
     /// <summary>How many orders have been deleted because they were old: movements of some may still be
     /// there.</summary>
-    private static long Deleted(BookFile file) =>
+    private static long Deleted(DatabaseFile file) =>
         file.Has("retention", "orders_deleted") ? file.Number("SELECT orders_deleted FROM retention") : 0;
 
     // Three lists in the order of the ids, walked side by side.
-    private static IEnumerable<string> WithStock(BookFile file, StockBooks stock)
+    private static IEnumerable<string> WithStock(DatabaseFile file, StockConsistency stock)
     {
         bool someWereDeleted = Deleted(file) > 0;
         using IEnumerator<Ordered> orders = ByOrder(Lines(file)).GetEnumerator();
@@ -170,7 +170,7 @@ internal static class OrderBookStore
             : null;
     }
 
-    private static IEnumerable<OrderedLine> Lines(BookFile file) => file.Rows($"""
+    private static IEnumerable<OrderedLine> Lines(DatabaseFile file) => file.Rows($"""
         SELECT o.id, o.status, (SELECT p.status FROM pending_stock p WHERE p.order_id = o.id), l.product_id, l.quantity
         FROM orders o JOIN {LinesOf(file)} l ON l.order_seq = o.seq ORDER BY o.id
         """, static row => new OrderedLine(

@@ -5,19 +5,19 @@ namespace Shop.Inventory.Contracts;
 
 /// <summary>The books of the stock in a file that no shop has open, for a check of all books.</summary>
 /// <param name="file">The module's database file.</param>
-public sealed class StockBooks(BookFile file)
+public sealed class StockConsistency(DatabaseFile file)
 {
     /// <summary>What differs between levels, movements and reservations, in words.</summary>
-    public IEnumerable<string> Differences() => StockBookStore.Differences(file);
+    public IEnumerable<string> Differences() => StockConsistencyQueries.Differences(file);
 
     /// <summary>What the movements of each order sum up to, by order id and product.</summary>
-    public IEnumerable<OrderUnits> Moved() => StockBookStore.Moved(file);
+    public IEnumerable<OrderUnits> Moved() => StockConsistencyQueries.Moved(file);
 
     /// <summary>The reservations that are held, by order id.</summary>
-    public IEnumerable<(string OrderId, bool IsConfirmed)> Held() => StockBookStore.Held(file);
+    public IEnumerable<(string OrderId, bool IsConfirmed)> Held() => StockConsistencyQueries.Held(file);
 
     /// <summary>The products that have a stock, by id.</summary>
-    public IEnumerable<string> Products() => StockBookStore.Products(file);
+    public IEnumerable<string> Products() => StockConsistencyQueries.Products(file);
 }
 
 /// <summary>Units of a product that were moved for an order.</summary>

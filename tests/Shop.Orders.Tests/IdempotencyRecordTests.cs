@@ -6,7 +6,7 @@ using Shop.Testing;
 
 namespace Shop.Orders.Tests;
 
-internal sealed class KeptAnswerTests
+internal sealed class IdempotencyRecordTests
 {
     private static readonly DateTime Noon = new(2026, 1, 31, 12, 0, 0, DateTimeKind.Utc);
 
@@ -29,9 +29,9 @@ internal sealed class KeptAnswerTests
         ReplayResult same = await store.ReplayAsync(null, "mine", mine, Noon), reused = await store.ReplayAsync(null, "mine", other, Noon);
         Assert.Multiple(() =>
         {
-            Assert.That(keys.Find(Request(2, "key").Key!, Noon), Is.EqualTo(new KeptAnswer(true, "o1")));
-            Assert.That(keys.Find(Request(2, "ada key").Key!, Noon), Is.EqualTo(new KeptAnswer(true, "o1")), "with the API key that the shop has by now");
-            Assert.That(keys.Find(Request(3, "key").Key!, Noon), Is.EqualTo(new KeptAnswer(false, "o1")), "other content");
+            Assert.That(keys.Find(Request(2, "key").Key!, Noon), Is.EqualTo(new IdempotencyRecord(true, "o1")));
+            Assert.That(keys.Find(Request(2, "ada key").Key!, Noon), Is.EqualTo(new IdempotencyRecord(true, "o1")), "with the API key that the shop has by now");
+            Assert.That(keys.Find(Request(3, "key").Key!, Noon), Is.EqualTo(new IdempotencyRecord(false, "o1")), "other content");
             Assert.That(keys.Find(Request(2, "key").Key!, Noon.AddHours(48.1)), Is.Null, "too old");
             Assert.That((same.Outcome, same.Order?.Id, reused.Outcome), Is.EqualTo((ReplayOutcome.Replayed, "mine", ReplayOutcome.OrderIdReused)));
         });

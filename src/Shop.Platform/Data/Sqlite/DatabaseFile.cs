@@ -5,13 +5,13 @@ namespace Shop.Platform.Data.Sqlite;
 
 /// <summary>A module's database file, opened by a verb: beside a running shop, of a stopped one, or in a backup. What
 /// it had is there afterwards, its log included.</summary>
-public sealed class BookFile : IDisposable
+public sealed class DatabaseFile : IDisposable
 {
     private const int NoCheckpointOnClose = 1006; // SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE
 
     private readonly bool _hadLog;
 
-    private BookFile(string path, bool hadLog, SqliteConnection connection)
+    private DatabaseFile(string path, bool hadLog, SqliteConnection connection)
     {
         Path = path;
         _hadLog = hadLog;
@@ -33,7 +33,7 @@ public sealed class BookFile : IDisposable
 
     /// <summary>Opens the file of a module.</summary>
     /// <exception cref="ShopStartException">There is none, or it is no database.</exception>
-    public static BookFile Open(string directory, string module)
+    public static DatabaseFile Open(string directory, string module)
     {
         string path = PathOf(directory, module);
         if (!File.Exists(path)) throw new ShopStartException($"{path} is missing");
@@ -42,7 +42,7 @@ public sealed class BookFile : IDisposable
         return Open(path, HasLog(path) ? SqliteOpenMode.ReadWrite : SqliteOpenMode.ReadOnly);
     }
 
-    internal static BookFile Open(string path, SqliteOpenMode mode)
+    internal static DatabaseFile Open(string path, SqliteOpenMode mode)
     {
         bool hadLog = MarkedFile.HasLog(path);
         var address = new SqliteConnectionStringBuilder { DataSource = path, Mode = mode, Pooling = false };
@@ -64,13 +64,13 @@ public sealed class BookFile : IDisposable
             throw new ShopStartException($"{path} can't be read: {exception.Message}", exception);
         }
 
-        return new BookFile(path, hadLog, connection);
+        return new DatabaseFile(path, hadLog, connection);
     }
 
     /// <inheritdoc/>
     public void Dispose() => Connection.Dispose();
 
-    internal MarkedFile Marked() => new(Name, Existed: true, _hadLog, BookMark.Of(Connection));
+    internal MarkedFile Marked() => new(Name, Existed: true, _hadLog, ConsistencyMark.Of(Connection));
 
     internal void Run(string sql)
     {

@@ -8,24 +8,24 @@ namespace Shop.Platform.Modules;
 
 /// <summary>
 /// Opens the databases of all modules, sees whether they belong together before anything is written, and keeps them
-/// marked: see <see cref="BookMark"/>.
+/// marked: see <see cref="ConsistencyMark"/>.
 /// As a hosted service it comes before the modules, and so it closes the databases after them.
 /// </summary>
-internal sealed class BookKeeping(IEnumerable<IShopModule> modules, IServiceProvider services)
+internal sealed class SqliteLifetime(IEnumerable<IShopModule> modules, IServiceProvider services)
     : IHostedLifecycleService, IAsyncDisposable
 {
     /// <summary>Time between two marks, if there is work. A file that is older than two such times is found
     /// out.</summary>
     private static readonly TimeSpan Period = TimeSpan.FromSeconds(10);
 
-    private readonly Books _books = services.GetRequiredService<Books>();
+    private readonly DatabaseConsistency _consistency = services.GetRequiredService<DatabaseConsistency>();
     private readonly TimeProvider _clock = services.GetRequiredService<TimeProvider>();
     private readonly ILogger _log = services.GetRequiredService<ILoggerFactory>().CreateLogger("Shop.books");
     private readonly List<Database> _databases = [];
-    private BookMark? _mark;
+    private ConsistencyMark? _mark;
     private bool _isEverywhere;
     private long _commitsAtMark;
-    private Periodic? _marking;
+    private PeriodicTask? _marking;
 
     private long Commits => _databases.Sum(database => database.Writes.Commits);
 
@@ -38,13 +38,13 @@ internal sealed class BookKeeping(IEnumerable<IShopModule> modules, IServiceProv
             var context = services.GetRequiredKeyedService<ModuleContext>(module.Identity.Name);
             context.Database.Open(
                 module.GetType().Assembly, context.Metrics, context.Registry, context.Faults.Commits);
-            _ = new BooksMetrics(context, _books);
+            _ = new ConsistencyMetrics(context, _consistency);
             _databases.Add(context.Database);
         }
 
-        if (BookMark.Difference([.. _databases.Select(database => database.Found)]) is { } difference)
+        if (ConsistencyMark.Difference([.. _databases.Select(database => database.Found)]) is { } difference)
         {
-            _books.Disagree(difference, _log);
+            _consistency.Report(difference, _log);
             return;
         }
 
@@ -62,7 +62,8 @@ internal sealed class BookKeeping(IEnumerable<IShopModule> modules, IServiceProv
     /// <summary>What modules write at their start has the queues for itself, so the marks begin after it.</summary>
     public Task StartedAsync(CancellationToken cancellationToken)
     {
-        if (_mark is not null) _marking = new Periodic("Marking the database files", Period, MarkAsync, _clock, _log);
+        if (_mark is not null) _marking = new PeriodicTask("Marking the database files", Period, MarkAsync, _clock,
+            _log);
         return Task.CompletedTask;
     }
 
@@ -87,7 +88,7 @@ internal sealed class BookKeeping(IEnumerable<IShopModule> modules, IServiceProv
 
     private async Task OpenMarksAsync()
     {
-        BookMark? newest = _databases.Select(database => database.Found.Mark).OfType<BookMark>()
+        ConsistencyMark? newest = _databases.Select(database => database.Found.Mark).OfType<ConsistencyMark>()
             .MaxBy(mark => mark.Generation);
         if (newest is not null)
         {
@@ -96,8 +97,8 @@ internal sealed class BookKeeping(IEnumerable<IShopModule> modules, IServiceProv
                 .Select(database => database.MarkAsync(newest)));
         }
 
-        _books.Accepted = newest?.Accepted ?? 0;
-        _mark = newest?.Next(isOpening: true, _books.Accepted, Now) ?? BookMark.First(Now);
+        _consistency.Accepted = newest?.Accepted ?? 0;
+        _mark = newest?.Next(isOpening: true, _consistency.Accepted, Now) ?? ConsistencyMark.First(Now);
         await SpreadAsync();
         // Before a module writes anything, and before a start can fail: whoever brings the log into a file then leaves
         // no opening mark there.
@@ -106,7 +107,7 @@ internal sealed class BookKeeping(IEnumerable<IShopModule> modules, IServiceProv
 
     private async Task MarkAsync()
     {
-        BookMark mark = _mark!;
+        ConsistencyMark mark = _mark!;
         if (mark.IsOpening && _isEverywhere)
         {
             foreach (Database database in _databases) database.Checkpoint();
@@ -114,7 +115,7 @@ internal sealed class BookKeeping(IEnumerable<IShopModule> modules, IServiceProv
 
         if (!_isEverywhere) await SpreadAsync(); // the last try failed in some of the files
         if (!mark.IsOpening && Commits == _commitsAtMark) return;
-        _mark = mark.Next(isOpening: false, _books.Accepted, Now);
+        _mark = mark.Next(isOpening: false, _consistency.Accepted, Now);
         await SpreadAsync();
     }
 

@@ -181,15 +181,16 @@ export class Chart {
     });
   }
 
-  // Runs of points without a gap: where there is no value, or a second is missing, a line is broken.
+  // Points in a row. A line is broken if there is no value, if a second is missing, and at a restart.
   #runs(points, level) {
+    const isRestart = (after, until) => this.#shown.marks.some(({ at }) => at > after && at <= until);
     const runs = [];
     let last = -Infinity;
     for (const point of points) {
       const value = level(point);
       if (value === null) last = -Infinity;
       else {
-        if (point[0] - last > GAP) runs.push([]);
+        if (point[0] - last > GAP || isRestart(last, point[0])) runs.push([]);
         runs.at(-1).push([this.#x(point[0]), value]);
         last = point[0];
       }

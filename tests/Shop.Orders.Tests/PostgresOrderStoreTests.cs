@@ -84,6 +84,28 @@ internal sealed class PostgresOrderStoreTests
     }
 
     [Test]
+    public async Task Given_more_old_keys_and_batches_than_one_transaction_deletes_when_two_hosts_clean_up_then_all_old_ones_are_gone()
+    {
+        const int Old = 25_000;
+        await using ModuleSchema here = await ModuleSchema.OpenAsync(new OrdersModule()),
+            there = await ModuleSchema.OpenAsync(new OrdersModule(), here.Address);
+        long oldest = Platform.Timestamp.ToMilliseconds(Now - IdempotencyKey.Retention);
+        await here.ExecuteAsync($"""
+            INSERT INTO idempotency_keys (key, fingerprint, answer, at)
+            SELECT 'key ' || n, '', '', {oldest} - least(n, 1) FROM generate_series(0, {Old}) n;
+            INSERT INTO batches (id, at)
+            SELECT gen_random_uuid(), now() - least(n, 1) * interval '61 minutes' FROM generate_series(0, {Old}) n;
+            """);
+        await Task.WhenAll(here.Context.OwnDatabase.MaintainAsync(Now), there.Context.OwnDatabase.MaintainAsync(Now));
+        IReadOnlyList<string> kept = await here.Context.Postgres.RowsAsync(
+            "SELECT key FROM idempotency_keys", row => row.GetString(0), CancellationToken.None);
+        Assert.That(kept, Is.EqualTo(new[] { "key 0" }));
+        IReadOnlyList<bool> batches = await here.Context.Postgres.RowsAsync(
+            "SELECT at < now() - interval '1 hour' FROM batches", row => row.GetBoolean(0), CancellationToken.None);
+        Assert.That(batches, Is.Not.Empty.And.All.False);
+    }
+
+    [Test]
     public async Task Given_a_status_that_two_hosts_change_at_once_then_one_does_and_the_counts_are_right()
     {
         IReadOnlyDictionary<string, long> before = await _one.CountByStatusAsync();

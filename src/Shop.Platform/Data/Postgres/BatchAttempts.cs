@@ -43,10 +43,10 @@ internal sealed class BatchAttempts : IDisposable
     public ValueTask<NpgsqlConnection> OpenAsync() => _writer.Source.OpenConnectionAsync(End);
 
     /// <summary>Begins an attempt.</summary>
-    public PostgresTransaction Begin(NpgsqlConnection connection, bool isExplicit)
+    public PostgresTransaction Begin(NpgsqlConnection connection)
     {
         _begun++;
-        return new PostgresTransaction(connection, _id, isExplicit, SecondsToWait);
+        return new PostgresTransaction(connection, _id, SecondsToWait);
     }
 
     /// <summary>What follows is another transaction.</summary>

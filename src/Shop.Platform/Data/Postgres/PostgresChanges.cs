@@ -20,9 +20,12 @@ public sealed class PostgresChanges : IAsyncDisposable
         ORDER BY c.transaction
         """;
 
-    private const string DeleteOld = """
+    private const int RowsPerDeletion = 10_000;
+
+    private static readonly string DeleteOld = $"""
         DELETE FROM changes WHERE ctid = ANY (ARRAY(
-            SELECT ctid FROM changes WHERE at < now() - interval '10 minutes' LIMIT 10000 FOR UPDATE SKIP LOCKED))
+            SELECT ctid FROM changes WHERE at < now() - interval '10 minutes' LIMIT {RowsPerDeletion}
+            FOR UPDATE SKIP LOCKED))
         """;
 
     private static readonly TimeSpan LookPeriod = TimeSpan.FromSeconds(1);
@@ -104,7 +107,7 @@ public sealed class PostgresChanges : IAsyncDisposable
                     if (Environment.TickCount64 - deletedAt > DeletePeriod.TotalMilliseconds)
                     {
                         deletedAt = Environment.TickCount64;
-                        await RunAsync(connection, DeleteOld);
+                        while (await RunAsync(connection, DeleteOld) == RowsPerDeletion) continue;
                     }
 
                     await connection.WaitAsync(LookPeriod, _stop.Token);
@@ -173,11 +176,12 @@ public sealed class PostgresChanges : IAsyncDisposable
         return changes;
     }
 
-    private async Task RunAsync(NpgsqlConnection connection, string sql)
+    /// <returns>The rows that were changed.</returns>
+    private async Task<int> RunAsync(NpgsqlConnection connection, string sql)
     {
 #pragma warning disable CA2100 // of constants, and the name of a module
         await using var command = new NpgsqlCommand(sql, connection);
 #pragma warning restore CA2100
-        await command.ExecuteNonQueryAsync(_stop.Token);
+        return await command.ExecuteNonQueryAsync(_stop.Token);
     }
 }

@@ -24,11 +24,8 @@ public sealed class PostgresDatabase : IModuleDatabase, IAsyncDisposable
     private static readonly TimeSpan StartRetryDelay = TimeSpan.FromMilliseconds(300);
     private static readonly TimeSpan LongestProbe = TimeSpan.FromSeconds(2);
 
-    /// <summary>Batch ids are kept far longer than any attempt at a batch may take.</summary>
-    private const string DeleteOldBatches = """
-        DELETE FROM batches WHERE id IN (
-            SELECT id FROM batches WHERE at < now() - interval '1 hour' LIMIT 10000 FOR UPDATE SKIP LOCKED)
-        """;
+    /// <summary>Rows that one transaction deletes, so that it holds no lock for long.</summary>
+    private const int RowsPerDeletion = 10_000;
 
     /// <summary>Bytes of the schema's tables and their indexes.</summary>
     private const string Size = """
@@ -193,10 +190,35 @@ public sealed class PostgresDatabase : IModuleDatabase, IAsyncDisposable
         if (_source is not null) await _source.DisposeAsync();
     }
 
+    /// <summary>Deletes the rows that nothing needs any longer, some in each transaction, until all are gone.</summary>
+    internal async Task DeleteOldAsync(
+        string table, string id, string condition, params NpgsqlParameter[] parameters)
+    {
+        // No row locks: a table that Citus distributes can't have them here. Of two hosts at once, the second finds less.
+        string sql = $"""
+            WITH gone AS (
+                DELETE FROM {table} WHERE {id} IN (SELECT {id} FROM {table} WHERE {condition} LIMIT {RowsPerDeletion})
+                RETURNING 1)
+            SELECT count(*) FROM gone
+            """;
+        while (await Writes.RunAsync(DeleteAsync) == RowsPerDeletion)
+        {
+        }
+
+        async Task<long> DeleteAsync(PostgresTransaction transaction, CancellationToken end)
+        {
+            transaction.Add(sql, [.. parameters.Select(static parameter => parameter.Clone())]);
+            await using NpgsqlDataReader reader = await transaction.ReadAsync(end);
+            await reader.ReadAsync(end);
+            return reader.GetInt64(0);
+        }
+    }
+
     private async Task MaintainAsync(DateTime now)
     {
         await Keys.PurgeAsync(now);
-        await Writes.RunAsync(static transaction => transaction.Add(DeleteOldBatches));
+        // Far longer than any attempt at a batch may take.
+        await DeleteOldAsync("batches", "id", "at < now() - interval '1 hour'");
     }
 
     private async Task<NpgsqlConnection> WaitForServerAsync(CancellationToken end)

@@ -76,11 +76,9 @@ public sealed class PostgresIdempotencyKeys
         return kept.Of(key);
     }
 
-    /// <summary>Deletes the keys that are too old. Hosts that do so at the same time share the work.</summary>
-    internal Task PurgeAsync(DateTime now) => _database.Writes.RunAsync(transaction => transaction.Add("""
-        DELETE FROM idempotency_keys WHERE key IN (
-            SELECT key FROM idempotency_keys WHERE at < $1 ORDER BY at LIMIT 10000 FOR UPDATE SKIP LOCKED)
-        """, PostgresTransaction.Parameter(Oldest(now))));
+    /// <summary>Deletes the keys that are too old.</summary>
+    internal Task PurgeAsync(DateTime now) => _database.DeleteOldAsync(
+        "idempotency_keys", "key", "at < $1", PostgresTransaction.Parameter(Oldest(now)));
 
     private static long Oldest(DateTime now) => (now - IdempotencyKey.Retention).ToMilliseconds();
 }

@@ -16,19 +16,18 @@ public sealed class PostgresTransaction
     public const string NotMade = "UPDATE batches SET is_made = false WHERE id = $1 AND";
 
     private readonly NpgsqlConnection _connection;
-    private readonly bool _isExplicit;
     private readonly int _secondsToWait;
     private NpgsqlBatch _batch;
 
     /// <param name="connection">The connection.</param>
     /// <param name="batchId">The batch's id.</param>
-    /// <param name="isExplicit">Whether there may be several round trips; if not, the first is committed.</param>
     /// <param name="secondsToWait">How long each round trip may take.</param>
-    internal PostgresTransaction(NpgsqlConnection connection, Guid batchId, bool isExplicit, int secondsToWait)
+    internal PostgresTransaction(NpgsqlConnection connection, Guid batchId, int secondsToWait)
     {
-        (_connection, BatchId, _isExplicit, _secondsToWait) = (connection, batchId, isExplicit, secondsToWait);
+        (_connection, BatchId, _secondsToWait) = (connection, batchId, secondsToWait);
         _batch = NextBatch();
-        if (isExplicit) Add("BEGIN");
+        // Statements that are sent together are one transaction without it as well, but Citus looks for it.
+        Add("BEGIN");
         Add("INSERT INTO batches (id) VALUES ($1)", Parameter(batchId));
     }
 
@@ -57,20 +56,20 @@ public sealed class PostgresTransaction
         return await batch.ExecuteReaderAsync(end);
     }
 
-    /// <summary>Sends what was added, in a transaction of its own.</summary>
-    /// <returns>The rows that the last statement changed.</returns>
-    internal async Task<int> RunAsync(CancellationToken end)
-    {
-        await _batch.ExecuteNonQueryAsync(end);
-        return _batch.BatchCommands[^1].RecordsAffected;
-    }
-
     /// <summary>Sends what was added, and commits.</summary>
-    internal async Task CommitAsync(CancellationToken end)
+    /// <returns>The rows that the last statement changed.</returns>
+    internal async Task<int> CommitAsync(CancellationToken end)
     {
-        if (!_isExplicit) throw new InvalidOperationException("The transaction has one round trip.");
         Add("COMMIT");
         await _batch.ExecuteNonQueryAsync(end);
+        return _batch.BatchCommands is [.., var last, _] ? last.RecordsAffected : 0;
+    }
+
+    /// <summary>Ends it after a statement that failed, so that the connection can be used again.</summary>
+    internal async Task RollBackAsync(CancellationToken end)
+    {
+        await using var command = new NpgsqlCommand("ROLLBACK", _connection) { CommandTimeout = _secondsToWait };
+        await command.ExecuteNonQueryAsync(end);
     }
 
     private NpgsqlBatch NextBatch() => new(_connection) { Timeout = _secondsToWait };

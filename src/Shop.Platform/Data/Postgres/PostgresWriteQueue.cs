@@ -150,18 +150,19 @@ public sealed class PostgresWriteQueue<TWrite, TAnswer> : IPostgresQueue
     private async Task<bool> TryUsualAsync(BatchAttempts attempts, IReadOnlyList<TWrite> batch)
     {
         await using NpgsqlConnection connection = await attempts.OpenAsync();
-        PostgresTransaction transaction = attempts.Begin(connection, isExplicit: false);
+        PostgresTransaction transaction = attempts.Begin(connection);
         if (!_kind.TryAddAll(transaction, batch)) return false;
         try
         {
             FaultPoint.Reach($"before-commit-{_writer.Module}");
-            bool isMade = await transaction.RunAsync(attempts.End) == 0;
+            bool isMade = await transaction.CommitAsync(attempts.End) == 0;
             FaultPoint.Reach($"after-commit-{_writer.Module}");
             return isMade;
         }
         catch (PostgresException exception) when (exception.SqlState == PostgresErrorCodes.UniqueViolation)
         {
             // Of the batch's id, or of something else: then this attempt was undone, and an earlier one may not be.
+            await transaction.RollBackAsync(attempts.End);
             return (PostgresError.IsSameBatch(exception) || attempts.IsInDoubt)
                 && await attempts.WasMadeAsync(connection);
         }
@@ -170,7 +171,7 @@ public sealed class PostgresWriteQueue<TWrite, TAnswer> : IPostgresQueue
     private async Task DecideAsync(BatchAttempts attempts, IReadOnlyList<TWrite> batch)
     {
         await using NpgsqlConnection connection = await attempts.OpenAsync();
-        PostgresTransaction transaction = attempts.Begin(connection, isExplicit: true);
+        PostgresTransaction transaction = attempts.Begin(connection);
         try
         {
             await _kind.DecideAsync(transaction, batch, attempts.End);

@@ -6,7 +6,7 @@ try
     if (CommandLine.AsksForVersion(args)) return CommandLine.PrintVersion();
     if (Verb.Of(args) is { } verb) return await verb.RunAsync(args[1..]);
     await using WebApplication shop = ShopHost.Build(args);
-    shop.BoundShutdown();
+    shop.ExitAfterShutdownTimeout();
     await shop.StartAsync();
     shop.Announce();
     // What only the start needed goes back to the system: an idle shop is small.

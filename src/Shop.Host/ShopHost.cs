@@ -51,7 +51,7 @@ public static class ShopHost
         builder.AddTelemetry([.. modules.Select(module => module.Identity)]);
         foreach (IShopModule module in modules) builder.AddModule(module);
         builder.AddListeners(settings);
-        builder.LimitShutdown(settings);
+        builder.SetShutdownTimeout(settings);
         replace?.Invoke(builder.Services);
 
         WebApplication shop = builder.Build();

@@ -34,7 +34,7 @@ internal static class ShopLogging
             service => service.ImplementationType == typeof(ConsoleLoggerProvider));
         builder.Services.Remove(console);
         builder.Services.AddSingleton<ConsoleLoggerProvider>();
-        builder.Services.AddSingleton<ILoggerProvider, BoundedConsole>();
+        builder.Services.AddSingleton<ILoggerProvider, RateLimitedConsole>();
         // A full console must never hold up a request.
         builder.Services.Configure<ConsoleLoggerOptions>(options =>
             options.QueueFullMode = ConsoleLoggerQueueFullMode.DropWrite);

@@ -10,7 +10,7 @@ internal static class Shutdown
     /// Ends requests that are still worked on when the shop has been told to stop for a while. The databases need the
     /// rest of the time.
     /// </summary>
-    public static void LimitShutdown(this WebApplicationBuilder builder, ShopSettings settings) =>
+    public static void SetShutdownTimeout(this WebApplicationBuilder builder, ShopSettings settings) =>
         builder.Services.Configure<HostOptions>(options =>
             options.ShutdownTimeout = TimeSpan.FromSeconds(Math.Min(3, settings.RequestTimeout.TotalSeconds / 4)));
 
@@ -18,7 +18,7 @@ internal static class Shutdown
     /// Ends the process at 0.8 of <see cref="ShopSettings.RequestTimeout"/> after it was told to stop: Docker kills a
     /// container after 10 s, the default.
     /// </summary>
-    public static void BoundShutdown(this WebApplication shop)
+    public static void ExitAfterShutdownTimeout(this WebApplication shop)
     {
         TimeSpan bound = shop.Services.GetRequiredService<ShopSettings>().RequestTimeout * 0.8;
         shop.Lifetime.ApplicationStopping.Register(() => _ = EndAfterAsync(shop, bound));

@@ -187,7 +187,7 @@ internal sealed class EdgeTests
     [Test]
     public async Task Given_something_that_was_written_when_ten_seconds_have_passed_then_all_files_have_a_new_mark_and_not_before()
     {
-        HandClock clock = NewClock();
+        ManualClock clock = NewClock();
         var period = TimeSpan.FromSeconds(10);
         await using ShopUnderTest shop = await ShopUnderTest.StartAsync(
             services => services.AddSingleton<TimeProvider>(clock), null);
@@ -221,7 +221,7 @@ internal sealed class EdgeTests
     [Test]
     public async Task Given_an_order_that_has_become_old_when_five_minutes_have_passed_then_it_is_gone_and_not_before()
     {
-        HandClock clock = NewClock();
+        ManualClock clock = NewClock();
         var period = TimeSpan.FromMinutes(5);
         await using ShopUnderTest shop = await ShopUnderTest.StartAsync(
             services => services.AddSingleton<TimeProvider>(clock), null, "Shop:OrderRetention=3");
@@ -247,7 +247,7 @@ internal sealed class EdgeTests
     }
 
     // The shop has no times before 1970.
-    private static HandClock NewClock() => new() { Start = new DateTimeOffset(2026, 1, 31, 12, 0, 0, TimeSpan.Zero) };
+    private static ManualClock NewClock() => new() { Start = new DateTimeOffset(2026, 1, 31, 12, 0, 0, TimeSpan.Zero) };
 
     private static async Task<int> CountAsync(HttpClient client, string path, string mark,
         params (string Name, string Value)[] headers)

@@ -15,14 +15,14 @@ internal sealed class OrderFeedTests
         var feed = new OrderFeed(new SqliteOrderStore(files.Context.Database, files.Context.Settings), files.Context);
         long now = files.Context.Now().ToMilliseconds() + 1;
         Order one = Placed("one", now), two = Placed("two", now), again = Placed("one", now + 9), old = Placed("old", 0);
-        Order paid = one.As(OrderStatus.Paid, now + 1), shipped = one.As(OrderStatus.Shipped, now + 2);
-        feed.Tell(one);
-        feed.Tell(shipped, paid);
-        feed.Tell(paid, one);
-        feed.Tell(two.As(OrderStatus.Cancelled, now + 1), two);
-        feed.Tell(two);
-        feed.Tell(again); // its id was free again
-        feed.Tell(old.As(OrderStatus.Cancelled, now), old.As(OrderStatus.Paid, 1)); // of before the start
+        Order paid = one.WithStatus(OrderStatus.Paid, now + 1), shipped = one.WithStatus(OrderStatus.Shipped, now + 2);
+        feed.Publish(one);
+        feed.Publish(shipped, paid);
+        feed.Publish(paid, one);
+        feed.Publish(two.WithStatus(OrderStatus.Cancelled, now + 1), two);
+        feed.Publish(two);
+        feed.Publish(again); // its id was free again
+        feed.Publish(old.WithStatus(OrderStatus.Cancelled, now), old.WithStatus(OrderStatus.Paid, 1)); // of before the start
         Assert.That(await ToldAsync(feed), Is.EqualTo(new[]
         {
             ("one", "created"), ("one", "paid"), ("one", "shipped"), ("two", "created"), ("two", "cancelled"), ("one", "created"), ("old", "cancelled"),
@@ -36,8 +36,8 @@ internal sealed class OrderFeedTests
         var feed = new OrderFeed(new SqliteOrderStore(files.Context.Database, files.Context.Settings), files.Context);
         long now = files.Context.Now().ToMilliseconds();
         Order[] orders = [.. Enumerable.Range(1, OrderFeed.Kept + 2).Select(n => Placed($"o{n}", now + n))];
-        foreach (Order order in orders) feed.Tell(order);
-        foreach (Order order in new[] { orders[^1], orders[0], orders[1], orders[^1] }) feed.Tell(order.As(OrderStatus.Paid, now), order);
+        foreach (Order order in orders) feed.Publish(order);
+        foreach (Order order in new[] { orders[^1], orders[0], orders[1], orders[^1] }) feed.Publish(order.WithStatus(OrderStatus.Paid, now), order);
         Assert.That((await ToldAsync(feed)).TakeLast(4), Is.EqualTo(new[]
         {
             ($"o{OrderFeed.Kept + 2}", "created"), ($"o{OrderFeed.Kept + 2}", "paid"), ("o1", "paid"), ("o2", "paid"),

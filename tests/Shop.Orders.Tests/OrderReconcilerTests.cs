@@ -91,7 +91,7 @@ internal sealed class OrderReconcilerTests
     public async Task Given_a_queue_that_is_full_at_a_start_then_it_is_asked_five_times_a_second_for_as_long_as_a_request_may_take(
         int refusals, bool isSettled)
     {
-        var clock = new HandClock { Start = DateTimeOffset.UnixEpoch };
+        var clock = new ManualClock { Start = DateTimeOffset.UnixEpoch };
         var pause = TimeSpan.FromMilliseconds(200);
         using var files = new ModuleFiles(new OrdersModule(), clock: clock);
         await using var reconciler = new OrderReconciler(new SqliteOrderStore(files.Context.Database, files.Context.Settings), _inventory, files.Context);
@@ -221,7 +221,7 @@ internal sealed class OrderReconcilerTests
     [Test]
     public async Task Given_a_round_that_takes_long_then_what_other_hosts_left_is_not_collected_again_and_again()
     {
-        var clock = new HandClock { Start = DateTimeOffset.UnixEpoch };
+        var clock = new ManualClock { Start = DateTimeOffset.UnixEpoch };
         using var files = new ModuleFiles(new OrdersModule(), clock: clock);
         IOrderStore shared = Substitute.For<IOrderStore>();
         var period = TimeSpan.FromSeconds(2);
@@ -230,7 +230,7 @@ internal sealed class OrderReconcilerTests
         shared.PendingStockChangesAsync().Returns(_ => ValueTask.FromResult<IReadOnlyList<StockChange>>([]));
         var settled = new TaskCompletionSource<IReadOnlySet<ReservationId>>();
         bool isSettling = false;
-        shared.SettleAsync(default!).ReturnsForAnyArgs(_ =>
+        shared.ResolveAsync(default!).ReturnsForAnyArgs(_ =>
         {
             isSettling = true;
             return new ValueTask<IReadOnlySet<ReservationId>>(settled.Task);
@@ -262,7 +262,7 @@ internal sealed class OrderReconcilerTests
 #pragma warning disable CA2012 // calls of a substitute, which say what it answers
         shared.PendingStockChangesAsync().Returns(_ => _store.PendingStockChangesAsync());
         shared.CompleteStockChangesAsync(default!).ReturnsForAnyArgs(call => _store.CompleteStockChangesAsync(call.Arg<IReadOnlyList<ReservationId>>()));
-        shared.SettleAsync(default!).ReturnsForAnyArgs(call => _store.SettleAsync(call.Arg<IReadOnlyList<ReservationId>>()));
+        shared.ResolveAsync(default!).ReturnsForAnyArgs(call => _store.ResolveAsync(call.Arg<IReadOnlyList<ReservationId>>()));
 #pragma warning restore CA2012
         _inventory.UnconfirmedAsync().Returns([]);
         Calls calls = Calls.To(_inventory);

@@ -34,11 +34,11 @@ internal sealed class PostgresOrderStoreTests
     public async Task Given_a_reservation_that_was_given_up_then_it_gets_no_order_and_another_try_at_the_id_does()
     {
         ReservationId first = new("tried twice", 1), second = new("tried twice", 2);
-        Assert.That(await _one.SettleAsync([first]), Is.Empty);
+        Assert.That(await _one.ResolveAsync([first]), Is.Empty);
         Assert.That(await PlaceAsync(_other, first), Is.EqualTo(PlaceResult.OrderIdInUse));
         Assert.That(await _one.FindAsync("tried twice"), Is.Null);
         Assert.That(await PlaceAsync(_other, second), Is.EqualTo(PlaceResult.Placed));
-        Assert.That(await _one.SettleAsync([first, second, new("unknown", 1)]), Is.EqualTo(new[] { second }));
+        Assert.That(await _one.ResolveAsync([first, second, new("unknown", 1)]), Is.EqualTo(new[] { second }));
         Assert.That(await PlaceAsync(_other, first), Is.EqualTo(PlaceResult.OrderIdInUse));
     }
 
@@ -49,7 +49,7 @@ internal sealed class PostgresOrderStoreTests
         Task<(ReservationId Id, PlaceResult Result)[]> placing = Task.WhenAll(
             all.Select(async id => (id, await PlaceAsync(_one, id))));
         var settled = new HashSet<ReservationId>();
-        foreach (ReservationId[] some in all.Reverse().Chunk(20)) settled.UnionWith(await _other.SettleAsync(some));
+        foreach (ReservationId[] some in all.Reverse().Chunk(20)) settled.UnionWith(await _other.ResolveAsync(some));
         (ReservationId Id, PlaceResult Result)[] placed = await placing;
         Assert.That(placed.Where(each => each.Result == PlaceResult.Placed).Select(each => each.Id), Is.EquivalentTo(settled));
         Assert.That((await _one.FindExistingAsync([.. all.Select(id => id.OrderId)])), Is.EquivalentTo(settled.Select(id => id.OrderId)));

@@ -32,7 +32,7 @@ internal sealed class EdgeTests
                 Is.EqualTo((1024, TimeSpan.FromMilliseconds(700))), "writes");
             Assert.That((ConnectionLimit.BeingRefused, ModuleListener.KeepAlive, MemoryBudget.RequestBuffer),
                 Is.EqualTo((1024, TimeSpan.FromMinutes(2), 16_384)), "connections");
-            Assert.That((EventStream.MaxClients, EventStream.Heartbeat, LiveFigures.History, DemoTraffic.MaxRate),
+            Assert.That((EventStream.MaxClients, EventStream.Heartbeat, LiveMetrics.History, DemoTraffic.MaxRate),
                 Is.EqualTo((256, TimeSpan.FromSeconds(5), 900, 500)), "the console");
             Assert.That((AlertsPage.MaxBody, NotificationLog.MaxCount, NotificationLog.MaxBytes),
                 Is.EqualTo((262_144, 100, 2_097_152)), "the page of alerts");
@@ -138,7 +138,7 @@ internal sealed class EdgeTests
         static (long Count, int Kept, int Newest) Kept(NotificationLog log) =>
             (log.Read().Count, log.Read().NewestFirst.Count,
                 int.Parse(log.Read().NewestFirst[0].Notification.Receiver));
-        static Received Received(int number, int bytes) =>
+        static ReceivedNotification Received(int number, int bytes) =>
             new(DateTimeOffset.UnixEpoch,
                 new Notification($"{number}", "firing", "", new Dictionary<string, string>(), []), bytes);
     }
@@ -146,7 +146,7 @@ internal sealed class EdgeTests
     [Test]
     public async Task Given_work_that_is_done_every_so_often_then_it_is_done_at_once_and_again_after_each_period_and_not_before_though_it_fails()
     {
-        var clock = new HandClock();
+        var clock = new ManualClock();
         var period = TimeSpan.FromMinutes(5);
         int rounds = 0;
         Task WorkAsync() => ++rounds % 2 == 0 ? throw new InvalidOperationException("no") : Task.CompletedTask;

@@ -382,7 +382,7 @@ internal sealed class GroupCommitWriterTests
 
     private sealed class Note(DatabaseUnderTest database, string text, End end = End.IsCommitted, bool isBrief = false) : WriteCommand<string>
     {
-        protected override bool IsBrief => isBrief;
+        protected override bool HasShortContinuation => isBrief;
 
         public WriteResult<string> Outcome()
         {

@@ -106,7 +106,7 @@ internal sealed class CatalogueTests
         catalogue.Put(Enumerable.Range(1, categories).SelectMany(category => Enumerable.Range(0, category)
             .Select(n => new CatalogueEntry(
                 new Product($"p{category}-{n}", "Name", "", 100, $"c{category:00}", 1, 0, 0)))));
-        ShownCategories shown = catalogue.View.Categories;
+        StorefrontCategories shown = catalogue.View.Categories;
         Assert.That(shown.AreAll, Is.EqualTo(areAll));
         Assert.That(shown.Names,
             Is.EqualTo(Enumerable.Range(1, categories).TakeLast(50).Select(category => $"c{category:00}")));

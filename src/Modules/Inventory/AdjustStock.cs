@@ -57,7 +57,7 @@ internal sealed class AdjustStock(IStockStore store, InventoryMetrics metrics)
         if (problem is not null) return problem;
         IdempotencyKey.MarkReplayed(http, result.Outcome == AdjustOutcome.Replayed);
         var answer = new StockChangeBody(productId!, result.Available, "Stock updated");
-        return JsonAnswer.Ok(answer, InventoryJson.Default.StockChangeBody);
+        return JsonResponse.Ok(answer, InventoryJson.Default.StockChangeBody);
     }
 
     private static long? ReadQuantity(RequestBody body, WholeNumberField field)

@@ -78,14 +78,14 @@ internal sealed class InventoryApi(IStockStore store, AdjustStock adjustStock,
         (PageOf<StockLevel> page, RowTotal total) = await module.QueryAsync(http, end =>
             store.ListAsync(maxLevel, cursor?[0], limit, end));
         IReadOnlyList<StockLevel> levels = Paging.Page(http, page, total, level => level.ProductId);
-        return JsonAnswer.Ok([.. levels.Select(level => level.ToBody())], InventoryJson.Default.StockBodyArray);
+        return JsonResponse.Ok([.. levels.Select(level => level.ToBody())], InventoryJson.Default.StockBodyArray);
     }
 
     private async ValueTask<IResult> Find(HttpContext http)
     {
         string productId = (string)http.GetRouteValue("product_id")!;
         return await store.FindAsync(productId, http.RequestAborted) is { } level
-            ? JsonAnswer.Ok(level.ToBody(), InventoryJson.Default.StockBody)
+            ? JsonResponse.Ok(level.ToBody(), InventoryJson.Default.StockBody)
             : Problem.NotFound("product", productId);
     }
 
@@ -102,7 +102,7 @@ internal sealed class InventoryApi(IStockStore store, AdjustStock adjustStock,
         (PageOf<Movement> page, RowTotal total) = await module.QueryAsync(http, end =>
             store.ListMovementsAsync(productId, cursor, limit, end));
         IReadOnlyList<Movement> movements = Paging.Page(http, page, total, movement => movement.Id.ToString());
-        return JsonAnswer.Ok([.. movements.Select(movement => movement.ToBody())],
+        return JsonResponse.Ok([.. movements.Select(movement => movement.ToBody())],
             InventoryJson.Default.MovementBodyArray);
     }
 }

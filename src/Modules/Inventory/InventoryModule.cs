@@ -36,7 +36,7 @@ public sealed class InventoryModule : IShopModule
         NavigationTitle = "Stock",
         ItemLabels = ["product_id"],
         Faults = [Down, StockOutage.Definition],
-        Figures = StockFigures.All,
+        BusinessMetrics = StockBusinessMetrics.All,
     };
 
     /// <inheritdoc/>

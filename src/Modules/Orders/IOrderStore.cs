@@ -62,7 +62,7 @@ internal interface IOrderStore
     ValueTask<OrderPage> ListAsync(OrderFilter filter, long? cursor, long limit, CancellationToken end);
 
     /// <summary>The newest orders without their lines, newest first.</summary>
-    ValueTask<IReadOnlyList<OrderHead>> ListNewestAsync(OrderFilter filter, long limit, CancellationToken end);
+    ValueTask<IReadOnlyList<OrderHeader>> ListNewestAsync(OrderFilter filter, long limit, CancellationToken end);
 
     /// <summary>How many orders there are in each status.</summary>
     ValueTask<IReadOnlyDictionary<string, long>> CountByStatusAsync();
@@ -72,7 +72,7 @@ internal interface IOrderStore
     /// </summary>
     /// <param name="isWatched">Whether somebody watches.</param>
     /// <param name="tell">Is told of them.</param>
-    ValueTask FollowOthersAsync(Func<bool> isWatched, Action<OrderHead> tell);
+    ValueTask SubscribeToOtherHostsAsync(Func<bool> isWatched, Action<OrderHeader> tell);
 
     /// <summary>
     /// Decides for good which of these reservations have an order. A reservation that has none never gets one: if a
@@ -80,7 +80,7 @@ internal interface IOrderStore
     /// </summary>
     /// <param name="reservations">Reservations whose requests have failed, or are too old to be under way.</param>
     /// <returns>Those that have an order.</returns>
-    ValueTask<IReadOnlySet<ReservationId>> SettleAsync(IReadOnlyList<ReservationId> reservations);
+    ValueTask<IReadOnlySet<ReservationId>> ResolveAsync(IReadOnlyList<ReservationId> reservations);
 
     /// <summary>The stock outbox: changes of status that the stock is not known to have followed.</summary>
     ValueTask<IReadOnlyList<StockChange>> PendingStockChangesAsync();
@@ -102,7 +102,7 @@ internal interface IOrderStore
     ValueTask<DeletedOrders> DeleteAsync(string status, DateTime endedBy, long cursor, DateTime now);
 
     /// <summary>Gives space that nothing uses any more back to the file system.</summary>
-    ValueTask GiveBackSpaceAsync(CancellationToken end);
+    ValueTask ReclaimSpaceAsync(CancellationToken end);
 }
 
 /// <summary>What came of writing an order.</summary>

@@ -36,7 +36,7 @@ internal sealed record Order(
     public Order AsPlaced() => this with { Status = OrderStatus.Created, UpdatedAt = CreatedAt };
 
     /// <summary>The order as a change of its status left it.</summary>
-    public Order As(string status, long at) => this with { Status = status, UpdatedAt = at };
+    public Order WithStatus(string status, long at) => this with { Status = status, UpdatedAt = at };
 
     public OrderBody ToBody()
     {
@@ -48,7 +48,7 @@ internal sealed record Order(
 }
 
 /// <summary>An order without its lines, for lists.</summary>
-internal sealed record OrderHead
+internal sealed record OrderHeader
 {
     public required string Id { get; init; }
 
@@ -64,7 +64,7 @@ internal sealed record OrderHead
 
     public required long UpdatedAt { get; init; }
 
-    public static OrderHead Of(Order order) => new()
+    public static OrderHeader Of(Order order) => new()
     {
         Id = order.Id,
         CustomerId = order.CustomerId,

@@ -35,13 +35,14 @@ internal sealed class OrderFeed(IOrderStore store, [FromKeyedServices(OrdersModu
     /// </summary>
     /// <param name="order">The order as it is now.</param>
     /// <param name="before">The order before the change; null if it was placed.</param>
-    public void Tell(Order order, Order? before = null) =>
-        Tell(OrderHead.Of(order), before is null ? null : OrderHead.Of(before));
+    public void Publish(Order order, Order? before = null) =>
+        Publish(OrderHeader.Of(order), before is null ? null : OrderHeader.Of(before));
 
     /// <summary>Tells of the orders of other hosts, too, from now on.</summary>
-    public ValueTask StartAsync() => store.FollowOthersAsync(() => Events.IsWatched, order => Tell(order, null));
+    public ValueTask StartAsync() =>
+        store.SubscribeToOtherHostsAsync(() => Events.IsWatched, order => Publish(order, null));
 
-    private void Tell(OrderHead order, OrderHead? before)
+    private void Publish(OrderHeader order, OrderHeader? before)
     {
         int status = OrderStatus.IndexOf(order.Status);
         lock (_telling)
@@ -64,7 +65,7 @@ internal sealed class OrderFeed(IOrderStore store, [FromKeyedServices(OrdersModu
 
     private static async ValueTask<IReadOnlyList<FeedEvent>> NewestAsync(IOrderStore store, ModuleContext module)
     {
-        IReadOnlyList<OrderHead> newest = await module.Queries.RunAsync("watchers of the orders",
+        IReadOnlyList<OrderHeader> newest = await module.Queries.RunAsync("watchers of the orders",
             end => store.ListNewestAsync(new OrderFilter(), Newest, end), CancellationToken.None);
         return [new ResetEvent(), .. newest.Reverse().Select(order => new OrderEvent(order))];
     }
@@ -76,12 +77,12 @@ internal sealed class OrderFeed(IOrderStore store, [FromKeyedServices(OrdersModu
     }
 
     // Without the lines: a thousand orders of a hundred lines each would be much memory for a list.
-    private sealed class OrderEvent(OrderHead order) : FeedEvent("order")
+    private sealed class OrderEvent(OrderHeader order) : FeedEvent("order")
     {
         private byte[]? _data;
 
         public override ValueTask<byte[]> DataAsync() =>
-            ValueTask.FromResult(_data ??= JsonAnswer.Bytes(order.ToBody(), OrdersJson.Default.OrderSummary));
+            ValueTask.FromResult(_data ??= JsonResponse.Bytes(order.ToBody(), OrdersJson.Default.OrderSummary));
     }
 }
 

@@ -31,7 +31,7 @@ internal sealed class OrderLifecycle(
         {
             case ChangeStatusOutcome.Changed:
                 metrics.Changed(result.Before!.Status, result.Order!);
-                feed.Tell(result.Order!, result.Before);
+                feed.Publish(result.Order!, result.Before);
                 if (OrderStatus.MovesStock(status))
                     await reconciler.ApplyStockChangeAsync(new StockChange(result.Reservation, status));
                 return new OrderResult(result.Order);
@@ -57,6 +57,6 @@ internal sealed class OrderLifecycle(
         OrderResult result = await ChangeAsync((string)http.GetRouteValue("order_id")!, status, key);
         if (result.Order is not { } order) return result.Problem!;
         IdempotencyKey.MarkReplayed(http, result.IsReplayed);
-        return JsonAnswer.Ok(order.ToBody(), OrdersJson.Default.OrderBody);
+        return JsonResponse.Ok(order.ToBody(), OrdersJson.Default.OrderBody);
     }
 }

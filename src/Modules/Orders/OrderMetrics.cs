@@ -6,7 +6,7 @@ using Shop.Platform.Modules;
 namespace Shop.Orders;
 
 /// <summary>Why an order was not placed: the label <c>reason</c> of <c>orders_rejected_total</c>.</summary>
-internal static class Rejection
+internal static class OrderRejection
 {
     public const string Invalid = "invalid";
     public const string UnknownProduct = "unknown_product";
@@ -61,7 +61,7 @@ internal sealed class OrderMetrics
             foreach ((string status, long orders) in await store.CountByStatusAsync())
                 _byStatus.WithLabels(status).Set(orders);
         });
-        foreach (string reason in Rejection.All) _rejected.WithLabels(reason);
+        foreach (string reason in OrderRejection.All) _rejected.WithLabels(reason);
         foreach ((string from, string to) in OrderStatus.Changes) _statusChanges.WithLabels(from, to);
         foreach (string status in OrderStatus.All) _byStatus.WithLabels(status);
     }

@@ -45,7 +45,7 @@ internal sealed class OrderPages(
         var filter = new OrderFilter(
             OrderStatus.All.Contains(status) ? status : null, string.IsNullOrEmpty(customer) ? null : customer);
         string position = feed.Events.Position; // before the orders are read, so that none is missed in between
-        IReadOnlyList<OrderHead> orders = await module.QueryAsync(
+        IReadOnlyList<OrderHeader> orders = await module.QueryAsync(
             http, end => store.ListNewestAsync(filter, BoardRows, end));
         var model = new BoardModel(orders, filter, position, Site.Of(http), _currency);
         return new Page("Orders", new Pages_Board { Model = model });
@@ -58,7 +58,7 @@ internal sealed class OrderPages(
         var site = Site.Of(http);
         string[] possible =
         [
-            .. Steps.Where(step => site.TakesForms && OrderStatus.Changes.Contains((order.Status, step.Status)))
+            .. Steps.Where(step => site.AcceptsForms && OrderStatus.Changes.Contains((order.Status, step.Status)))
                 .Select(step => step.Verb),
         ];
         var model = new OrderModel(order, await store.EventsAsync(id), possible, error, position, site, _currency);
@@ -148,7 +148,7 @@ internal sealed class OrderPages(
 
 /// <summary>The newest orders that a filter lets through.</summary>
 internal sealed record BoardModel(
-    IReadOnlyList<OrderHead> Orders, OrderFilter Filter, string Position, Site Site, string Currency);
+    IReadOnlyList<OrderHeader> Orders, OrderFilter Filter, string Position, Site Site, string Currency);
 
 /// <summary>An order, for a table of its lines.</summary>
 internal sealed record LinesModel(Order Order, Site Site, string Currency);
@@ -159,7 +159,7 @@ internal sealed record OrderModel(
     string Position, Site Site, string Currency)
 {
     /// <summary>The statuses of an order that all goes well with.</summary>
-    public static readonly IReadOnlyList<string> Way =
+    public static readonly IReadOnlyList<string> HappyPath =
         [.. OrderStatus.All.Where(status => status != OrderStatus.Cancelled)];
 
     /// <summary>Whether the order has had a status, has it now, or will have it.</summary>

@@ -52,7 +52,7 @@ internal sealed class OrderReconciler(
         Confirm,
 
         /// <summary>The order may not exist: its reservation stays or goes with it.</summary>
-        Settle,
+        Resolve,
 
         /// <summary>The order was shipped: its units leave the stock.</summary>
         Ship,
@@ -104,7 +104,7 @@ internal sealed class OrderReconciler(
     public void ReleaseReservation(ReservationId reservation)
     {
         _beingReleased[reservation.OrderId] = true;
-        _new.Writer.TryWrite((Step.Settle, reservation));
+        _new.Writer.TryWrite((Step.Resolve, reservation));
     }
 
     /// <summary>Whether what an earlier try at this order has reserved is still being released.</summary>
@@ -148,7 +148,7 @@ internal sealed class OrderReconciler(
     private async Task<(int Reservations, int Changes)> FindLeftoversAsync()
     {
         IReadOnlyList<ReservationId> unconfirmed = await inventory.UnconfirmedAsync();
-        foreach (ReservationId reservation in unconfirmed) _new.Writer.TryWrite((Step.Settle, reservation));
+        foreach (ReservationId reservation in unconfirmed) _new.Writer.TryWrite((Step.Resolve, reservation));
         IReadOnlyList<StockChange> changes = await store.PendingStockChangesAsync();
         foreach (StockChange change in changes) _new.Writer.TryWrite((StepOf(change), change.Reservation));
         return (unconfirmed.Count, changes.Count);
@@ -231,8 +231,8 @@ internal sealed class OrderReconciler(
             case Step.Confirm:
                 await inventory.ConfirmAsync(some);
                 break;
-            case Step.Settle:
-                await SettleAsync(some);
+            case Step.Resolve:
+                await ResolveAsync(some);
                 break;
             case Step.Ship or Step.Release:
                 await MoveStockAsync(step, some);
@@ -245,9 +245,9 @@ internal sealed class OrderReconciler(
     }
 
     // A write that failed may have taken effect all the same: the store decides.
-    private async Task SettleAsync(ReservationId[] some)
+    private async Task ResolveAsync(ReservationId[] some)
     {
-        IReadOnlySet<ReservationId> withOrders = await store.SettleAsync(some);
+        IReadOnlySet<ReservationId> withOrders = await store.ResolveAsync(some);
         ReservationId[] without = [.. some.Where(reservation => !withOrders.Contains(reservation))];
         await inventory.ConfirmAsync([.. withOrders]);
         await inventory.ReleaseAsync(without);

@@ -45,7 +45,7 @@ internal sealed class OrderRetention(
         foreach (string status in OrderStatus.Final) await DeleteAsync(status, endedBy, now, end);
         if (IsToStop(end)) return;
         await inventory.CompactMovementsAsync(endedBy, store.FindExistingAsync, end);
-        await store.GiveBackSpaceAsync(end);
+        await store.ReclaimSpaceAsync(end);
     }
 
     /// <inheritdoc/>

@@ -62,7 +62,7 @@ internal sealed class OrdersApi(
             .ProducesProblem(404, "There is no such order.");
         routes.Post("/orders", placeOrder.HandleAsync)
             .WithBody("PlaceOrderRequest", PlaceOrderRequest.Body).WithProblemMember(PlaceOrder.Shortages)
-            .OnQueueTimeout(() => metrics.Rejected(Rejection.Overloaded))
+            .OnQueueTimeout(() => metrics.Rejected(OrderRejection.Overloaded))
             .WithName("placeOrder").WithTags(Tag).WithSummary("Place an order")
             .WithDescription("Units are reserved for all of its lines, or for none. The request is safe to repeat if "
                 + "it has an Idempotency-Key, or an order_id that the client chose.")
@@ -105,14 +105,14 @@ internal sealed class OrdersApi(
 
         OrderPage page = await module.QueryAsync(http, end => store.ListAsync(filter, cursor, limit, end));
         Paging.Announce(http, page.Total, page.Next is { } next ? Paging.Cursor(next.ToString()) : null);
-        return JsonAnswer.Ok([.. page.Orders.Select(order => order.ToBody())], OrdersJson.Default.OrderBodyArray);
+        return JsonResponse.Ok([.. page.Orders.Select(order => order.ToBody())], OrdersJson.Default.OrderBodyArray);
     }
 
     private async ValueTask<IResult> FindAsync(HttpContext http)
     {
         string id = (string)http.GetRouteValue("order_id")!;
         return await store.FindAsync(id) is { } order
-            ? JsonAnswer.Ok(order.ToBody(), OrdersJson.Default.OrderBody)
+            ? JsonResponse.Ok(order.ToBody(), OrdersJson.Default.OrderBody)
             : Problem.NotFound("order", id);
     }
 
@@ -120,7 +120,7 @@ internal sealed class OrdersApi(
     {
         string id = (string)http.GetRouteValue("order_id")!;
         return await store.EventsAsync(id) is { Count: > 0 } events
-            ? JsonAnswer.Ok([.. events.Select(OrderEventBody.Of)], OrdersJson.Default.OrderEventBodyArray)
+            ? JsonResponse.Ok([.. events.Select(OrderEventBody.Of)], OrdersJson.Default.OrderEventBodyArray)
             : Problem.NotFound("order", id);
     }
 }

@@ -13,7 +13,7 @@ public sealed class OrdersModule : IShopModule
 {
     internal const string Name = "orders";
 
-    private IAsyncDisposable? _followsOthers;
+    private IAsyncDisposable? _subscription;
     private OrderReconciler? _reconciler;
     private OrderRetention? _retention;
 
@@ -23,7 +23,7 @@ public sealed class OrdersModule : IShopModule
     {
         NavigationTitle = "Orders",
         AcceptsFormsOfOtherModules = true, // the basket of the storefront is sent to the checkout
-        Figures = OrderFigures.All,
+        BusinessMetrics = OrderBusinessMetrics.All,
     };
 
     /// <inheritdoc/>
@@ -58,7 +58,7 @@ public sealed class OrdersModule : IShopModule
         var store = services.GetRequiredService<IOrderStore>();
         _ = services.GetRequiredService<OrderMetrics>(); // a scrape may come before the first request
         if (!module.Consistency.Holds) return;
-        _followsOthers = store as IAsyncDisposable;
+        _subscription = store as IAsyncDisposable;
         await services.GetRequiredService<OrderFeed>().StartAsync();
         _reconciler = services.GetRequiredService<OrderReconciler>();
         await _reconciler.ReconcileAsync();
@@ -84,7 +84,7 @@ public sealed class OrdersModule : IShopModule
     {
         if (_retention is not null) await _retention.DisposeAsync();
         if (_reconciler is not null) await _reconciler.DisposeAsync();
-        if (_followsOthers is not null) await _followsOthers.DisposeAsync();
+        if (_subscription is not null) await _subscription.DisposeAsync();
     }
 
     private static ModuleContext Context(IServiceProvider services) =>

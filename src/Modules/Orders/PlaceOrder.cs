@@ -52,7 +52,7 @@ internal sealed class PlaceOrder(
             request = PlaceOrderRequest.Read(http, body);
             if (body.Error is { } error)
             {
-                if (error.Status == StatusCodes.Status400BadRequest) metrics.Rejected(Rejection.Invalid);
+                if (error.Status == StatusCodes.Status400BadRequest) metrics.Rejected(OrderRejection.Invalid);
                 return error;
             }
         }
@@ -61,7 +61,7 @@ internal sealed class PlaceOrder(
         if (result.Order is not { } order) return result.Problem!;
         IdempotencyKey.MarkReplayed(http, result.IsReplayed);
         http.Response.Headers.Location = $"{http.Request.PathBase.ToUriComponent()}/orders/{order.Id}";
-        return JsonAnswer.Of(StatusCodes.Status201Created, order.ToBody(), OrdersJson.Default.OrderBody);
+        return JsonResponse.Of(StatusCodes.Status201Created, order.ToBody(), OrdersJson.Default.OrderBody);
     }
 
     /// <summary>Places an order, once for each idempotency key and each id that a client chose.</summary>
@@ -77,7 +77,7 @@ internal sealed class PlaceOrder(
         }
         catch (StoreException)
         {
-            metrics.Rejected(Rejection.Overloaded);
+            metrics.Rejected(OrderRejection.Overloaded);
             throw;
         }
     }
@@ -86,8 +86,8 @@ internal sealed class PlaceOrder(
     {
         // 1. Names and prices as they are now.
         IReadOnlyList<ProductOnSale?> sold = await products.FindAsync(request.ProductIds());
-        if (sold.Contains(null)) return Reject(Rejection.UnknownProduct, UnknownProducts(request, sold));
-        if (PriceChanges(request, sold) is { } changed) return Reject(Rejection.Conflict, changed);
+        if (sold.Contains(null)) return Reject(OrderRejection.UnknownProduct, UnknownProducts(request, sold));
+        if (PriceChanges(request, sold) is { } changed) return Reject(OrderRejection.Conflict, changed);
         (OrderLine[] lines, long total) = Price(request.Items, sold);
 
         // An id that a client chose may be tried again, and so each try has a number; an id of the shop's never is.
@@ -104,7 +104,7 @@ internal sealed class PlaceOrder(
             switch (reserved.Outcome)
             {
                 case ReservationOutcome.TooLittleStock:
-                    return Reject(Rejection.InsufficientStock, TooLittleStock(request, reserved.Shortages)) with
+                    return Reject(OrderRejection.InsufficientStock, TooLittleStock(request, reserved.Shortages)) with
                     {
                         Shortages = reserved.Shortages,
                     };
@@ -125,7 +125,7 @@ internal sealed class PlaceOrder(
                 // On disk: from here on nothing may fail.
                 FaultPoint.Reach("written");
                 metrics.Placed(order);
-                feed.Tell(order);
+                feed.Publish(order);
                 reconciler.Confirm(reservation);
                 return new OrderResult(order);
             }
@@ -167,14 +167,14 @@ internal sealed class PlaceOrder(
                 metrics.Replayed();
                 return new OrderResult(found.Order!.AsPlaced(), IsReplayed: true);
             case ReplayOutcome.KeyReused:
-                return Reject(Rejection.Conflict, IdempotencyKey.Reused);
+                return Reject(OrderRejection.Conflict, IdempotencyKey.Reused);
             case ReplayOutcome.OrderIdReused:
-                return Reject(Rejection.Conflict, Problem.Conflict(
+                return Reject(OrderRejection.Conflict, Problem.Conflict(
                     $"The order_id '{request.OrderId}' was used for another order.", "order-id-reused"));
             case ReplayOutcome.OrderDeleted:
                 // A key is forgotten before its order is deleted, unless the clock was set back, or orders were kept
                 // for ever when the key came.
-                return Reject(Rejection.Conflict, Problem.Conflict(
+                return Reject(OrderRejection.Conflict, Problem.Conflict(
                     $"The order '{found.OrderId}', which this Idempotency-Key stands for, "
                     + "was deleted because it was old.", "order-deleted"));
             default:
@@ -203,7 +203,7 @@ internal sealed class PlaceOrder(
         return (lines, total);
     }
 
-    private OrderResult UnderWay(ReservationId reservation) => Reject(Rejection.Overloaded, Problem.Unavailable(
+    private OrderResult UnderWay(ReservationId reservation) => Reject(OrderRejection.Overloaded, Problem.Unavailable(
         $"An earlier try at the order '{reservation.OrderId}' is still being undone; try again in a second.",
         "order-being-undone"));
 

@@ -21,7 +21,7 @@ internal sealed class CatalogueEntry : IResult
     private Counter.Child? _views;
 
     public CatalogueEntry(Product product)
-        : this(product, JsonAnswer.Bytes(product.ToBody(), ProductsJson.Default.ProductBody))
+        : this(product, JsonResponse.Bytes(product.ToBody(), ProductsJson.Default.ProductBody))
     {
     }
 
@@ -70,10 +70,10 @@ internal sealed class CatalogueEntry : IResult
     public Task ExecuteAsync(HttpContext httpContext)
     {
         HttpResponse response = httpContext.Response;
-        response.ContentType = JsonAnswer.ContentType;
+        response.ContentType = JsonResponse.ContentType;
         response.ContentLength = Json.Length;
         response.Headers.ETag = Tag;
-        JsonAnswer.Write(response, Json);
+        JsonResponse.Write(response, Json);
         return Task.CompletedTask;
     }
 }

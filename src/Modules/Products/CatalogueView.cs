@@ -17,13 +17,13 @@ internal sealed class CatalogueView(ImmutableDictionary<string, ImmutableSortedS
 
     private readonly ConcurrentDictionary<PageKey, ProductPage> _pages = new();
     private long _pageBytes;
-    private ShownCategories? _categories;
+    private StorefrontCategories? _categories;
     private CategoryBody[]? _allCategories;
 
     public ImmutableSortedSet<CatalogueEntry> InOrder(CatalogueOrder order) => sorted[order.Name];
 
     /// <summary>The categories that the storefront lists.</summary>
-    public ShownCategories Categories => _categories ??= Largest();
+    public StorefrontCategories Categories => _categories ??= Largest();
 
     /// <summary>All categories, by name.</summary>
     public CategoryBody[] AllCategories => _allCategories ??= [.. InOrder(CatalogueOrder.ById)
@@ -44,20 +44,20 @@ internal sealed class CatalogueView(ImmutableDictionary<string, ImmutableSortedS
     public CatalogueView With(Func<ImmutableSortedSet<CatalogueEntry>, ImmutableSortedSet<CatalogueEntry>> change) =>
         new(sorted.ToImmutableDictionary(order => order.Key, order => change(order.Value), StringComparer.Ordinal));
 
-    private ShownCategories Largest()
+    private StorefrontCategories Largest()
     {
         CategoryBody[] all = [.. AllCategories.Where(category => category.Category.Length > 0)];
         IEnumerable<string> largest = all.OrderByDescending(category => category.Products)
             .ThenBy(category => category.Category, StringComparer.Ordinal)
             .Take(MaxCategories).Select(category => category.Category);
-        return new ShownCategories([.. largest.Order(StringComparer.Ordinal)], all.Length <= MaxCategories);
+        return new StorefrontCategories([.. largest.Order(StringComparer.Ordinal)], all.Length <= MaxCategories);
     }
 }
 
 /// <summary>The categories with the most products: thousands would make a page of hundreds of kilobytes.</summary>
 /// <param name="Names">Their names, sorted.</param>
 /// <param name="AreAll">Whether there are no others.</param>
-internal sealed record ShownCategories(IReadOnlyList<string> Names, bool AreAll);
+internal sealed record StorefrontCategories(IReadOnlyList<string> Names, bool AreAll);
 
 /// <summary>Path and query of a request for a page, as the client wrote them: the link to the next page repeats
 /// them.</summary>

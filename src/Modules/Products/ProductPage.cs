@@ -30,13 +30,13 @@ internal sealed class ProductPage(byte[] json, StringValues total, StringValues 
 
     public Task ExecuteAsync(HttpContext httpContext)
     {
-        if (JsonAnswer.Refusal(httpContext, json.Length) is { } refusal) return refusal.ExecuteAsync(httpContext);
+        if (JsonResponse.Refusal(httpContext, json.Length) is { } refusal) return refusal.ExecuteAsync(httpContext);
         HttpResponse response = httpContext.Response;
-        response.ContentType = JsonAnswer.ContentType;
+        response.ContentType = JsonResponse.ContentType;
         response.ContentLength = json.Length;
         response.Headers[Paging.TotalHeader] = total;
         response.Headers.Link = link;
-        JsonAnswer.Write(response, json);
+        JsonResponse.Write(response, json);
         return Task.CompletedTask;
     }
 }

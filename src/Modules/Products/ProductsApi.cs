@@ -66,5 +66,5 @@ internal sealed class ProductsApi(
     }
 
     private ValueTask<IResult> Categories(HttpContext http) => ValueTask.FromResult(
-        JsonAnswer.Ok(catalogue.View.AllCategories, ProductsJson.Default.CategoryBodyArray));
+        JsonResponse.Ok(catalogue.View.AllCategories, ProductsJson.Default.CategoryBodyArray));
 }

@@ -20,7 +20,7 @@ public sealed class ProductsModule : IShopModule
     /// large.</summary>
     private const int CountedFromStart = 200;
 
-    private IAsyncDisposable? _followsOthers;
+    private IAsyncDisposable? _subscription;
     private PeriodicTask? _stockRounds;
 
     /// <inheritdoc/>
@@ -30,7 +30,7 @@ public sealed class ProductsModule : IShopModule
         NavigationTitle = "Storefront",
         NavigationPages = [new("Basket", "/basket", static http => Basket.Of(http).Units)],
         ItemLabels = ["product_id"],
-        Figures = ProductFigures.All,
+        BusinessMetrics = ProductBusinessMetrics.All,
     };
 
     /// <inheritdoc/>
@@ -68,7 +68,7 @@ public sealed class ProductsModule : IShopModule
         ModuleContext module = Context(services);
         var store = services.GetRequiredService<IProductStore>();
         var catalogue = services.GetRequiredService<Catalogue>();
-        _followsOthers = store as IAsyncDisposable;
+        _subscription = store as IAsyncDisposable;
         await store.StartAsync();
         if (module.Settings.DemoData && module.Consistency.Holds) await store.SeedAsync(DemoData.Products);
 
@@ -104,7 +104,7 @@ public sealed class ProductsModule : IShopModule
     public async ValueTask DisposeAsync()
     {
         if (_stockRounds is not null) await _stockRounds.DisposeAsync();
-        if (_followsOthers is not null) await _followsOthers.DisposeAsync();
+        if (_subscription is not null) await _subscription.DisposeAsync();
     }
 
     private static ModuleContext Context(IServiceProvider services) =>

@@ -43,7 +43,7 @@ internal sealed class StorePages(
         (Search search, IReadOnlyList<CatalogueEntry> entries, int total) = await module.QueryAsync(http,
             end => listProducts.SearchAsync(wanted, PageSize, end));
         var model = new StoreModel(search, await CardsAsync(http, entries), total, catalogue.View.Categories,
-            Site.Of(http).TakesForms, PageSize, _currency);
+            Site.Of(http).AcceptsForms, PageSize, _currency);
         return new Page("Storefront", new Pages_Store { Model = model });
     }
 
@@ -145,7 +145,7 @@ internal sealed record Search(
 
 /// <summary>A page of the products that a search found.</summary>
 internal sealed record StoreModel(
-    Search Search, IReadOnlyList<ProductCard> Cards, int Total, ShownCategories Categories, bool TakesForms,
+    Search Search, IReadOnlyList<ProductCard> Cards, int Total, StorefrontCategories Categories, bool AcceptsForms,
     int PageSize, string Currency)
 {
     /// <summary>More categories than this are no row of links.</summary>
@@ -185,9 +185,9 @@ internal sealed record ProductCard(Product Product, long? Available, long Chosen
 /// <summary>A product among others.</summary>
 /// <param name="Card">The product.</param>
 /// <param name="Back">The page that the client comes back to after it has put the product into its basket.</param>
-/// <param name="TakesForms">Whether the client may put it there.</param>
+/// <param name="AcceptsForms">Whether the client may put it there.</param>
 /// <param name="Currency">The currency of its price.</param>
-internal sealed record CardModel(ProductCard Card, string Back, bool TakesForms, string Currency);
+internal sealed record CardModel(ProductCard Card, string Back, bool AcceptsForms, string Currency);
 
 /// <summary>A product, and others of its category.</summary>
 internal sealed record ProductModel(

@@ -86,7 +86,9 @@ internal sealed class OtlpExport : ILoggerProvider, IAsyncDisposable
         if (endpoint.TimeoutMilliseconds is { } timeout) options.TimeoutMilliseconds = timeout;
         // With certificates of its own, the SDK makes its client itself.
         if (endpoint.HasCertificates) return;
-        options.HttpClientFactory = () =>
-            new HttpClient(new ExportWatch()) { Timeout = TimeSpan.FromMilliseconds(options.TimeoutMilliseconds) };
+        options.HttpClientFactory = () => new HttpClient(new ExportErrorHandler())
+        {
+            Timeout = TimeSpan.FromMilliseconds(options.TimeoutMilliseconds),
+        };
     }
 }

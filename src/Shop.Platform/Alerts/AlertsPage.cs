@@ -102,7 +102,7 @@ public static class AlertsPage
             Notification notification = JsonSerializer.Deserialize(body.GetBuffer().AsSpan(0, (int)body.Length),
                 NotificationJson.Default.Notification)
                 ?? throw new JsonException("It is null.");
-            log.Add(new Received(clock.GetUtcNow(), notification, (int)body.Length));
+            log.Add(new ReceivedNotification(clock.GetUtcNow(), notification, (int)body.Length));
             http.Response.StatusCode = StatusCodes.Status204NoContent;
         }
         catch (Microsoft.AspNetCore.Http.BadHttpRequestException tooMuch)
@@ -119,12 +119,12 @@ public static class AlertsPage
     private static Task ShowAsync(HttpContext http, NotificationLog log, Assets assets, ShopSettings settings,
         IReadOnlyList<ModuleIdentity> modules)
     {
-        (long count, IReadOnlyList<Received> newestFirst) = log.Read();
+        (long count, IReadOnlyList<ReceivedNotification> newestFirst) = log.Read();
         string Url(string module) =>
             settings.PublicUrls[module] ?? $"{http.Request.Scheme}://{http.Request.Host.Host}:{settings.Ports[module]}";
         var site =
             new Site([.. modules.OrderBy(module => module.DefaultPort).Select(module => (module, Url(module.Name)))],
-            TakesForms: true);
+            AcceptsForms: true);
         var alerts = new Pages_Alerts { Model = new AlertsModel(count, newestFirst) };
         Page.Write(http, new Frame("Alerts", alerts, null, site, assets), StatusCodes.Status200OK);
         return Task.CompletedTask;
@@ -153,10 +153,10 @@ public static class AlertsPage
 }
 
 /// <summary>What the page shows.</summary>
-internal sealed record AlertsModel(long Count, IReadOnlyList<Received> NewestFirst)
+internal sealed record AlertsModel(long Count, IReadOnlyList<ReceivedNotification> NewestFirst)
 {
     /// <summary>The last notification of each group to each receiver: first those that fire.</summary>
-    public IEnumerable<Received> Groups =>
+    public IEnumerable<ReceivedNotification> Groups =>
         NewestFirst.DistinctBy(received => (received.Notification.Receiver, received.Notification.GroupKey))
         .OrderBy(received => received.Notification.Status == "resolved");
 

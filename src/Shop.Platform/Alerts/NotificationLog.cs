@@ -8,7 +8,7 @@ namespace Shop.Platform.Alerts;
 /// <param name="At">When.</param>
 /// <param name="Notification">What.</param>
 /// <param name="Bytes">How long it was on the wire.</param>
-internal sealed record Received(DateTimeOffset At, Notification Notification, int Bytes);
+internal sealed record ReceivedNotification(DateTimeOffset At, Notification Notification, int Bytes);
 
 /// <summary>The last notifications, in memory that is bounded in their number and in their bytes.</summary>
 internal sealed class NotificationLog
@@ -20,7 +20,7 @@ internal sealed class NotificationLog
     public const int MaxBytes = 2 * 1024 * 1024;
 
     private readonly Lock _gate = new();
-    private readonly LinkedList<Received> _newestFirst = new();
+    private readonly LinkedList<ReceivedNotification> _newestFirst = new();
     private int _bytes;
 
     public NotificationLog() =>
@@ -31,7 +31,7 @@ internal sealed class NotificationLog
     public EventFeed Events { get; }
 
     /// <summary>How many have come since the start, and the last of them, the newest first.</summary>
-    public (long Count, IReadOnlyList<Received> NewestFirst) Read()
+    public (long Count, IReadOnlyList<ReceivedNotification> NewestFirst) Read()
     {
         lock (_gate) return (Count, [.. _newestFirst]);
     }
@@ -39,7 +39,7 @@ internal sealed class NotificationLog
     private long Count { get; set; }
 
     /// <summary>Adds one, in place of the oldest if there is no room.</summary>
-    public void Add(Received received)
+    public void Add(ReceivedNotification received)
     {
         long count;
         lock (_gate)

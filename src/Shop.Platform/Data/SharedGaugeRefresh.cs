@@ -15,7 +15,7 @@ internal sealed class SharedGaugeRefresh(
     Func<CancellationToken, Task> read, Func<long> commits, TimeProvider clock, ILogger log)
 {
     private static readonly TimeSpan MaxAge = TimeSpan.FromSeconds(1);
-    private static readonly TimeSpan LongestWait = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan MaxWait = TimeSpan.FromSeconds(1);
 
     private readonly Lock _lock = new();
     private Task _reading = Task.CompletedTask;
@@ -40,7 +40,7 @@ internal sealed class SharedGaugeRefresh(
     {
         try
         {
-            await reading.WaitAsync(LongestWait, end);
+            await reading.WaitAsync(MaxWait, end);
         }
         catch (TimeoutException)
         {

@@ -70,7 +70,7 @@ public sealed class FaultCatalogue
         Of(ThreadPoolStarvation.Name).Effect = Faults.ThreadPoolStarvation.RunAsync;
         Of(Crash.Name).Effect = Faults.Crash.RunAsync;
         Commits = new CommitFaults(this, Of(SlowCommits.Name), Of(FailingCommits.Name));
-        Answers = new AnswerFaults(this, Of(SlowAnswers.Name), Of(FailingAnswers.Name));
+        Responses = new ResponseFaults(this, Of(SlowAnswers.Name), Of(FailingAnswers.Name));
     }
 
     /// <summary>All of them.</summary>
@@ -83,7 +83,7 @@ public sealed class FaultCatalogue
     public CommitFaults Commits { get; }
 
     /// <summary>What each request to the API looks at.</summary>
-    internal AnswerFaults Answers { get; }
+    internal ResponseFaults Responses { get; }
 
     /// <summary>Whether any fault runs: the one look that a place where faults strike costs while none does.</summary>
     internal bool AnyRuns => Volatile.Read(ref _running) != 0;

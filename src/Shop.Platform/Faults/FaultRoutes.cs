@@ -43,12 +43,12 @@ internal sealed class FaultRoutes(FaultSwitch faults, ShopSettings settings)
     private static readonly IReadOnlyList<Field> Body = [Intensity, Duration, Route];
 
     /// <summary>Why a client may not make trouble; null if it may. Its key has been looked at before.</summary>
-    public static string? WhyNot(HttpContext http, ShopSettings settings) =>
+    public static string? RefusalReason(HttpContext http, ShopSettings settings) =>
         settings.ApiKeys.Any || LocalRequest.IsLocal(http, settings) ? null
             : "Trouble is made from the shop's own machine alone, or with a key that may write (Shop:ApiKeys).";
 
     /// <summary>The answer to a client that may not make trouble; null if it may.</summary>
-    public static Problem? Refusal(HttpContext http, ShopSettings settings) => WhyNot(http, settings) is { } why
+    public static Problem? Refusal(HttpContext http, ShopSettings settings) => RefusalReason(http, settings) is { } why
         ? new Problem(StatusCodes.Status403Forbidden, why) : null;
 
     public void Map(ModuleRoutes routes)
@@ -78,7 +78,7 @@ internal sealed class FaultRoutes(FaultSwitch faults, ShopSettings settings)
     }
 
     private IResult List() =>
-        JsonAnswer.Ok([.. faults.Faults.All.Select(FaultBody.Of)], FaultsJson.Default.FaultBodyArray);
+        JsonResponse.Ok([.. faults.Faults.All.Select(FaultBody.Of)], FaultsJson.Default.FaultBodyArray);
 
     private IResult Start(HttpContext http)
     {
@@ -103,7 +103,7 @@ internal sealed class FaultRoutes(FaultSwitch faults, ShopSettings settings)
 
         FaultRun run = faults.Start(fault, intensity ?? definition.Default, TimeSpan.FromSeconds(seconds), route,
             http.Request.Headers.Authorization);
-        return JsonAnswer.Ok(FaultBody.Of(fault, run), FaultsJson.Default.FaultBody);
+        return JsonResponse.Ok(FaultBody.Of(fault, run), FaultsJson.Default.FaultBody);
     }
 
     private IResult End(HttpContext http)

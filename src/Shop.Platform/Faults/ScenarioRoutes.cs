@@ -38,7 +38,7 @@ internal sealed class ScenarioRoutes(ScenarioPlayer player, ShopSettings setting
     }
 
     private IResult List() =>
-        JsonAnswer.Ok([.. player.All.Select(Body)], ScenarioBodiesJson.Default.ScenarioBodyArray);
+        JsonResponse.Ok([.. player.All.Select(Body)], ScenarioBodiesJson.Default.ScenarioBodyArray);
 
     private IResult Play(HttpContext http)
     {
@@ -47,7 +47,7 @@ internal sealed class ScenarioRoutes(ScenarioPlayer player, ShopSettings setting
         if (player.All.FirstOrDefault(scenario => scenario.Name == name) is not { } scenario)
             return Problem.NotFound("scenario", name);
         player.Play(scenario, http.Request.Headers.Authorization);
-        return JsonAnswer.Ok(Body(scenario), ScenarioBodiesJson.Default.ScenarioBody);
+        return JsonResponse.Ok(Body(scenario), ScenarioBodiesJson.Default.ScenarioBody);
     }
 
     private IResult End(HttpContext http)

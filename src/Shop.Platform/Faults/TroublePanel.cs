@@ -16,15 +16,15 @@ internal sealed class TroublePanel(FaultSwitch faults, ScenarioPlayer player, Sh
     public RazorSlice? For(HttpContext http) => !faults.Faults.IsOn ? null : new Pages_Trouble
     {
         Model = new TroubleModel(faults.Faults.All,
-            [.. player.All.Select(scenario => (scenario, player.StartOf(scenario) is not null))], WhyNot(http)),
+            [.. player.All.Select(scenario => (scenario, player.StartOf(scenario) is not null))], RefusalReason(http)),
     };
 
-    private string? WhyNot(HttpContext http) => settings.ApiKeys.Any && !Site.Of(http).TakesForms
-        ? "Trouble is made with a key that may write." : FaultRoutes.WhyNot(http, settings);
+    private string? RefusalReason(HttpContext http) => settings.ApiKeys.Any && !Site.Of(http).AcceptsForms
+        ? "Trouble is made with a key that may write." : FaultRoutes.RefusalReason(http, settings);
 
     private async ValueTask<IResult> ChangeAsync(HttpContext http)
     {
-        if (WhyNot(http) is { } why) return new Problem(StatusCodes.Status403Forbidden, why);
+        if (RefusalReason(http) is { } why) return new Problem(StatusCodes.Status403Forbidden, why);
         IFormCollection form = await http.Request.ReadFormAsync();
         string action = form["action"].ToString();
         if (action is not ("start" or "end")) return Invalid("The action must be start or end.");
@@ -72,4 +72,4 @@ internal sealed class TroublePanel(FaultSwitch faults, ScenarioPlayer player, Sh
 
 /// <summary>What the panel shows.</summary>
 internal sealed record TroubleModel(
-    IReadOnlyList<Fault> Faults, IReadOnlyList<(Scenario Scenario, bool IsPlaying)> Scenarios, string? WhyNot);
+    IReadOnlyList<Fault> Faults, IReadOnlyList<(Scenario Scenario, bool IsPlaying)> Scenarios, string? RefusalReason);

@@ -23,11 +23,11 @@ internal sealed class ClientConnection : IDuplexPipe, IDisposable
 
     private readonly ClientConnections _all;
     private readonly ConnectionContext _connection;
-    private readonly Requests _requests;
+    private readonly CountingReader _requests;
     private long _waitsSince;
     private long _unreadSince;
     private long _requestBytes;
-    private long _replyBytes;
+    private long _responseBytes;
     private long _body;
     private bool _isAnswering;
     private bool _hasLeft;
@@ -38,8 +38,8 @@ internal sealed class ClientConnection : IDuplexPipe, IDisposable
         _connection = connection;
         Listener = listener;
         Client = ClientAddress.Of((connection.RemoteEndPoint as System.Net.IPEndPoint)?.Address);
-        _requests = new Requests(connection.Transport.Input, this);
-        Output = new Replies(connection.Transport.Output, this);
+        _requests = new CountingReader(connection.Transport.Input, this);
+        Output = new CountingWriter(connection.Transport.Output, this);
     }
 
     /// <summary>Whose module answers.</summary>
@@ -58,7 +58,7 @@ internal sealed class ClientConnection : IDuplexPipe, IDisposable
     public long RequestBytes => Volatile.Read(ref _requestBytes);
 
     /// <summary>Bytes of a reply that the client has not read, as they are counted.</summary>
-    public long ReplyBytes => Volatile.Read(ref _replyBytes);
+    public long ResponseBytes => Volatile.Read(ref _responseBytes);
 
     /// <summary>Whether its request found no room: it must be refused.</summary>
     public bool IsOverBudget { get; private set; }
@@ -98,7 +98,7 @@ internal sealed class ClientConnection : IDuplexPipe, IDisposable
     }
 
     /// <summary>Whether a reply of so many bytes has room.</summary>
-    public bool HasRoomForReply(int bytes) => _all.HasRoomForReply(this, Replies.Reckoned(bytes));
+    public bool HasRoomForResponse(int bytes) => _all.HasRoomForResponse(this, CountingWriter.Estimate(bytes));
 
     /// <summary>Ends the connection for others, when the server is done with it, or after a second.</summary>
     public void Evict()
@@ -107,16 +107,16 @@ internal sealed class ClientConnection : IDuplexPipe, IDisposable
         if (_isAnswering || RequestBytes > 0
             || _connection.Features.Get<IConnectionLifetimeNotificationFeature>() is not { } lifetime)
         {
-            Cut();
+            Abort();
             return;
         }
 
         lifetime.RequestClose();
-        _ = CutAfterAsync(since);
+        _ = AbortAfterAsync(since);
     }
 
     /// <summary>Ends the connection in the middle of what it does. What it held counts no more.</summary>
-    public void Cut()
+    public void Abort()
     {
         Leave();
         _connection.Abort(new ConnectionAbortedException("There is no memory left for clients that are so slow."));
@@ -129,18 +129,18 @@ internal sealed class ClientConnection : IDuplexPipe, IDisposable
         Leave();
     }
 
-    private async Task CutAfterAsync(long since)
+    private async Task AbortAfterAsync(long since)
     {
         await Task.Delay(MaxEnd, _connection.ConnectionClosed).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         // A request that came at the last moment is answered first.
-        if (WaitsSince == since && !_connection.ConnectionClosed.IsCancellationRequested) Cut();
+        if (WaitsSince == since && !_connection.ConnectionClosed.IsCancellationRequested) Abort();
     }
 
     private void Leave()
     {
         _hasLeft = true;
         Count(0);
-        CountReply(0);
+        CountResponse(0);
     }
 
     private void Count(long bytes)
@@ -150,18 +150,18 @@ internal sealed class ClientConnection : IDuplexPipe, IDisposable
         if (more != 0) IsOverBudget = !_all.HoldsRequest(this, more);
     }
 
-    private void CountReply(long bytes)
+    private void CountResponse(long bytes)
     {
         if (_hasLeft) bytes = 0;
-        long more = bytes - Interlocked.Exchange(ref _replyBytes, bytes);
-        if (more == 0 || _all.HoldsReply(this, more)) return;
+        long more = bytes - Interlocked.Exchange(ref _responseBytes, bytes);
+        if (more == 0 || _all.HoldsResponse(this, more)) return;
         // It is written already, so nothing else can be said.
         Listener.Metrics.CountRejection(RejectionReason.NoMemory);
-        Cut();
+        Abort();
     }
 
     /// <summary>What arrives. The server reads when it wants a head, or the rest of a body.</summary>
-    private sealed class Requests(PipeReader arriving, ClientConnection connection) : PipeReader
+    private sealed class CountingReader(PipeReader arriving, ClientConnection connection) : PipeReader
     {
         /// <summary>Memory is had in blocks.</summary>
         private const int Block = 4096;
@@ -219,19 +219,19 @@ internal sealed class ClientConnection : IDuplexPipe, IDisposable
     /// What is sent. The server flushes a reply when it is written, and goes on when most of it has been handed to the
     /// network.
     /// </summary>
-    private sealed class Replies(PipeWriter output, ClientConnection connection) : PipeWriter
+    private sealed class CountingWriter(PipeWriter output, ClientConnection connection) : PipeWriter
     {
         /// <summary>
         /// Bytes after which a reply is counted while it is written, and not only if its client does not read it.
         /// </summary>
         private const int Step = 64 * 1024;
 
-        private readonly int _uncounted = connection._all.Budget.ReplyBuffer;
+        private readonly int _uncounted = connection._all.Budget.ResponseBuffer;
         private long _written;
         private long _counted;
 
         /// <summary>Twice: what makes a reply holds about as much again.</summary>
-        public static long Reckoned(long bytes) => 2 * bytes;
+        public static long Estimate(long bytes) => 2 * bytes;
 
         public override bool CanGetUnflushedBytes => output.CanGetUnflushedBytes;
 
@@ -247,7 +247,7 @@ internal sealed class ClientConnection : IDuplexPipe, IDisposable
             _written += bytes;
             if (_written - _counted < Step) return;
             _counted = _written;
-            connection.CountReply(Reckoned(_written));
+            connection.CountResponse(Estimate(_written));
         }
 
         public override ValueTask<FlushResult> FlushAsync(CancellationToken cancellationToken = default)
@@ -266,7 +266,7 @@ internal sealed class ClientConnection : IDuplexPipe, IDisposable
         {
             Volatile.Write(ref connection._unreadSince, Stopwatch.GetTimestamp());
             // Further requests may have arrived behind this one.
-            connection.CountReply(Reckoned(_written + _uncounted) + MemoryBudget.RequestBuffer);
+            connection.CountResponse(Estimate(_written + _uncounted) + MemoryBudget.RequestBuffer);
             try
             {
                 return await flushing;
@@ -281,7 +281,7 @@ internal sealed class ClientConnection : IDuplexPipe, IDisposable
         private void Read()
         {
             _written = _counted = 0;
-            if (connection.ReplyBytes > 0) connection.CountReply(0);
+            if (connection.ResponseBytes > 0) connection.CountResponse(0);
         }
     }
 }

@@ -25,7 +25,7 @@ internal sealed class ClientConnections(MemoryBudget budget)
     private readonly Dictionary<ModuleListener, int> _byListener = [];
     private int _open;
     private long _requestBytes;
-    private long _replyBytes;
+    private long _responseBytes;
 
     /// <summary>What may be held.</summary>
     public MemoryBudget Budget => budget;
@@ -79,22 +79,23 @@ internal sealed class ClientConnections(MemoryBudget budget)
 
     /// <summary>A connection holds more bytes of a reply, or fewer.</summary>
     /// <returns>False if there is no room for them.</returns>
-    public bool HoldsReply(ClientConnection connection, long more) =>
-        Interlocked.Add(ref _replyBytes, more) <= budget.ReplyBytes || more < 0 || MakeRoomForReplies(connection, 0);
+    public bool HoldsResponse(ClientConnection connection, long more) =>
+        Interlocked.Add(ref _responseBytes, more) <= budget.ResponseBytes || more < 0
+            || MakeRoomForResponses(connection, 0);
 
     /// <summary>Whether a reply of so many bytes has room.</summary>
-    public bool HasRoomForReply(ClientConnection connection, long bytes) =>
-        Volatile.Read(ref _replyBytes) + bytes <= budget.ReplyBytes || MakeRoomForReplies(connection, bytes);
+    public bool HasRoomForResponse(ClientConnection connection, long bytes) =>
+        Volatile.Read(ref _responseBytes) + bytes <= budget.ResponseBytes || MakeRoomForResponses(connection, bytes);
 
     private static long Frees(ClientConnection connection, ModuleListener listener) =>
         connection.Listener == listener && connection.WaitsSince != 0 ? 1 : 0;
 
-    private bool MakeRoomForReplies(ClientConnection connection, long more)
+    private bool MakeRoomForResponses(ClientConnection connection, long more)
     {
         long slow = Stopwatch.GetTimestamp() - SlowToRead;
-        return MakeRoom(connection, ref _replyBytes, more, budget.ReplyBytes,
+        return MakeRoom(connection, ref _responseBytes, more, budget.ResponseBytes,
             other => other.UnreadSince is var since && since != 0 && (since < slow || other.Client != connection.Client)
-                ? other.ReplyBytes : 0, static other => other.ReplyBytes);
+                ? other.ResponseBytes : 0, static other => other.ResponseBytes);
     }
 
     private bool MakeRoom(ClientConnection newcomer, ref long held, long more, long limit,
@@ -111,7 +112,7 @@ internal sealed class ClientConnections(MemoryBudget budget)
         foreach (ClientConnection connection in evicted)
         {
             connection.Listener.Metrics.CountRejection(RejectionReason.NoMemory);
-            connection.Cut();
+            connection.Abort();
         }
 
         return Volatile.Read(ref held) + more <= limit;

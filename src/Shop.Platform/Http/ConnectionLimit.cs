@@ -46,7 +46,7 @@ internal sealed class ConnectionLimit(ModuleListener listener)
             bool asks = !read.Buffer.IsEmpty;
             client.Input.AdvanceTo(read.Buffer.End);
             if (!asks) return;
-            listener.Metrics.RefusedConnection();
+            listener.Metrics.CountRefusedConnection();
             await client.Output.WriteAsync(Answer(), patience.Token);
         }
         catch (Exception exception)

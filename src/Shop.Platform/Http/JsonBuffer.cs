@@ -11,7 +11,7 @@ namespace Shop.Platform.Http;
 internal sealed class JsonBuffer
 {
     /// <summary>A buffer that one answer made larger is not kept.</summary>
-    private const int LargestKept = 64 * 1024;
+    private const int MaxKept = 64 * 1024;
 
     [ThreadStatic]
     private static JsonBuffer? _ofThread;
@@ -29,7 +29,7 @@ internal sealed class JsonBuffer
     /// <summary>This thread's buffer, empty. It is the caller's until the thread begins another.</summary>
     public static JsonBuffer Begin()
     {
-        JsonBuffer buffer = _ofThread is { _bytes.Capacity: <= LargestKept } kept ? kept : _ofThread = new JsonBuffer();
+        JsonBuffer buffer = _ofThread is { _bytes.Capacity: <= MaxKept } kept ? kept : _ofThread = new JsonBuffer();
         buffer._bytes.ResetWrittenCount();
         buffer.Writer.Reset();
         return buffer;

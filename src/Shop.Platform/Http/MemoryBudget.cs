@@ -17,7 +17,7 @@ internal sealed class MemoryBudget(long available, long connections)
     /// <summary>Bytes of requests that the server reads ahead of what it has looked at.</summary>
     public const int RequestBuffer = 16 * 1024;
 
-    private const int LeastBuffer = 4 * 1024, MaxBuffer = 64 * 1024;
+    private const int MinBuffer = 4 * 1024, MaxBuffer = 64 * 1024;
 
     /// <summary>By what this process has.</summary>
     public static MemoryBudget OfProcess(long connections) =>
@@ -30,11 +30,11 @@ internal sealed class MemoryBudget(long available, long connections)
     public long RequestBytes { get; } = available / 8;
 
     /// <summary>Bytes of replies that their clients have not read.</summary>
-    public long ReplyBytes { get; } = available / 16;
+    public long ResponseBytes { get; } = available / 16;
 
     /// <summary>
     /// Bytes of replies that may wait for one client without being counted: with this many on every connection they are
     /// no more than is counted.
     /// </summary>
-    public int ReplyBuffer => (int)Math.Clamp(ReplyBytes / Connections, LeastBuffer, MaxBuffer);
+    public int ResponseBuffer => (int)Math.Clamp(ResponseBytes / Connections, MinBuffer, MaxBuffer);
 }

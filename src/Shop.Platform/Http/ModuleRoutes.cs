@@ -101,7 +101,7 @@ public sealed class ModuleRoutes
     /// <summary>The page at the root.</summary>
     internal Handler? HomePage { get; private set; }
 
-    private AnswerFaults Faults => _listener.Module.Faults.Answers;
+    private ResponseFaults Faults => _listener.Module.Faults.Responses;
 
     private string DocumentName => _listener.Module.Identity.Name;
 
@@ -119,7 +119,7 @@ public sealed class ModuleRoutes
     }
 
     private ModuleRouteBuilder Get(string template, Handler handler, Func<string, IEndpointConventionBuilder> endpoint,
-        AnswerFaults? faults)
+        ResponseFaults? faults)
     {
         // The documents mention HEAD once for all routes, and a name is of one endpoint.
         IEndpointConventionBuilder head = endpoint(HttpMethods.Head).ExcludeFromDescription();
@@ -141,13 +141,13 @@ public sealed class ModuleRoutes
 
     // What answers depends on metadata, which is complete only after the module has described the route.
     private ModuleRouteBuilder Complete(ModuleRouteBuilder route, string template,
-        Func<IList<object>, RequestDelegate> answer, AnswerFaults? faults)
+        Func<IList<object>, RequestDelegate> answer, ResponseFaults? faults)
     {
         route.Finally(endpoint =>
         {
             _listener.Metrics.Expect(StandardResponses.Responses(endpoint.Metadata)
                 .Select(response => response.StatusCode));
-            endpoint.RequestDelegate = new RequestCheck(template, StandardResponses.AnswersJson(endpoint),
+            endpoint.RequestDelegate = new RequestCheck(template, StandardResponses.ProducesJson(endpoint),
                 endpoint.Metadata.OfType<QueryParameters>().Any(), answer(endpoint.Metadata),
                 template == "/" ? null : faults).Answer;
         });
@@ -167,7 +167,7 @@ public sealed class ModuleRoutes
     }
 
     private sealed class RequestCheck(
-        string template, bool answersJson, bool hasQuery, RequestDelegate answer, AnswerFaults? faults)
+        string template, bool producesJson, bool hasQuery, RequestDelegate answer, ResponseFaults? faults)
     {
         public Task Answer(HttpContext http)
         {
@@ -178,7 +178,7 @@ public sealed class ModuleRoutes
         private Problem? Refusal(HttpContext http)
         {
             if (template == "/" && AcceptHeader.PrefersHtml(http.Request.Headers)) return null;
-            if (answersJson && !AcceptHeader.AllowsJson(http.Request.Headers))
+            if (producesJson && !AcceptHeader.AllowsJson(http.Request.Headers))
             {
                 return new Problem(StatusCodes.Status406NotAcceptable,
                     "The answer is JSON: ask for Accept: application/json, or leave Accept out.");

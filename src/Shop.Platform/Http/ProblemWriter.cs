@@ -39,6 +39,6 @@ internal static class ProblemWriter
         response.StatusCode = problem.Status;
         response.ContentType = Problem.ContentType;
         response.ContentLength = body.Length;
-        JsonAnswer.Write(response, body);
+        JsonResponse.Write(response, body);
     }
 }

@@ -121,7 +121,7 @@ public sealed class RequestMetrics
     /// <summary>
     /// The server refused a request before the shop saw it: its head was malformed, too large or too slow.
     /// </summary>
-    internal void RefusedByServer(int code)
+    internal void CountServerRejection(int code)
     {
         _unmatchedOther.Count();
         if (IsFailure(code)) _unmatchedOther.CountFailure();
@@ -129,9 +129,9 @@ public sealed class RequestMetrics
     }
 
     /// <summary>A connection beyond the limit was answered when it sent a request.</summary>
-    internal void RefusedConnection()
+    internal void CountRefusedConnection()
     {
-        RefusedByServer(StatusCodes.Status503ServiceUnavailable);
+        CountServerRejection(StatusCodes.Status503ServiceUnavailable);
         CountRejection(RejectionReason.TooManyConnections);
     }
 

@@ -29,7 +29,7 @@ internal static class ServerLimits
         // What a client sends after a request that is being answered stays with the client. Bytes that were looked at
         // do not count, so a longer body arrives all the same.
         limits.MaxRequestBufferSize = MemoryBudget.RequestBuffer;
-        limits.MaxResponseBufferSize = shares.ReplyBuffer;
+        limits.MaxResponseBufferSize = shares.ResponseBuffer;
         limits.MinRequestBodyDataRate = SlowestClient;
         limits.MinResponseDataRate = SlowestClient;
         // The server counts the framing of chunks too, so its limit is wider; the shop's own is exact.

@@ -40,10 +40,10 @@ internal static class ConsoleCharts
     /// <summary>Requests by the class of their status.</summary>
     public static readonly ConsoleChart Requests = new("requests", "Requests a second", "/s", ChartForm.Stacked,
         [
-            new("5xx", LivePoint.FailedColumn, "failed", "errors"),
-            new("4xx", LivePoint.RefusedColumn, "refused", "refused"),
-            new("3xx", LivePoint.RedirectedColumn, "redirected", "redirected"),
-            new("2xx", LivePoint.SucceededColumn, "succeeded", "succeeded"),
+            new("5xx", LiveSample.FailedColumn, "failed", "errors"),
+            new("4xx", LiveSample.RefusedColumn, "refused", "refused"),
+            new("3xx", LiveSample.RedirectedColumn, "redirected", "redirected"),
+            new("2xx", LiveSample.SucceededColumn, "succeeded", "succeeded"),
         ],
         [
             new("Requests a second", "app_requests_total", MetricType.Counter,
@@ -58,15 +58,15 @@ internal static class ConsoleCharts
                 + "of the shop. A 501 or 505, which a client provokes, counts here with 4xx."),
         ])
     {
-        Sum = new("all", LivePoint.RequestsColumn, "", "rate"),
+        Sum = new("all", LiveSample.RequestsColumn, "", "rate"),
     };
 
     /// <summary>Latency by its quantiles.</summary>
     public static readonly ConsoleChart Latency = new("latency", "Latency", "ms", ChartForm.Logarithmic,
         [
-            new("p50", LivePoint.P50Column, "low", "p50"),
-            new("p95", LivePoint.P95Column, "middle", "p95"),
-            new("p99", LivePoint.P99Column, "high", "p99"),
+            new("p50", LiveSample.P50Column, "low", "p50"),
+            new("p95", LiveSample.P95Column, "middle", "p95"),
+            new("p99", LiveSample.P99Column, "high", "p99"),
         ],
         [
             Quantile("p50, the median", "0.5", "Half of the requests took no longer: what a usual request takes."),
@@ -78,8 +78,8 @@ internal static class ConsoleCharts
     /// <summary>Work that is under way or waits.</summary>
     public static readonly ConsoleChart Saturation = new("saturation", "Under way and waiting", "", ChartForm.Lines,
         [
-            new("Requests under way", LivePoint.InProgressColumn, "middle", "inprogress"),
-            new("Writes that wait", LivePoint.WaitingColumn, "high", "waiting"),
+            new("Requests under way", LiveSample.InProgressColumn, "middle", "inprogress"),
+            new("Writes that wait", LiveSample.WaitingColumn, "high", "waiting"),
         ],
         [
             new("Requests under way", "app_requests_in_progress", MetricType.Gauge,
@@ -93,7 +93,7 @@ internal static class ConsoleCharts
 
     /// <summary>Time of a commit.</summary>
     public static readonly ConsoleChart Commits = new("commits", "Commit to disk, p95", "ms", ChartForm.Logarithmic,
-        [new("Commit, p95", LivePoint.CommitColumn, "high", "commit")],
+        [new("Commit, p95", LiveSample.CommitColumn, "high", "commit")],
         [
             new("Commit to disk, p95", "db_commit_seconds", MetricType.Histogram,
                 """
@@ -136,13 +136,13 @@ internal static class ConsoleCharts
     public static readonly IReadOnlyList<ConsoleChart> OfEveryService = [Requests, Latency, Saturation, Commits];
 
     /// <summary>The chart of a module's own business: the rates among its figures.</summary>
-    public static ConsoleChart Business(IReadOnlyList<ModuleFigure> figures)
+    public static ConsoleChart Business(IReadOnlyList<BusinessMetric> figures)
     {
         string[] styles = ["middle", "high", "low"];
-        (int Index, ModuleFigure Item)[] rates =
+        (int Index, BusinessMetric Item)[] rates =
             [.. figures.Index().Where(figure => figure.Item is { Type: MetricType.Counter, Seconds: 1 })];
         return new ConsoleChart("business", "Business, a second", "/s", ChartForm.Lines,
-            [.. rates.Select((figure, i) => new ChartSeries(figure.Item.Title, LivePoint.FirstOwnColumn + figure.Index,
+            [.. rates.Select((figure, i) => new ChartSeries(figure.Item.Title, LiveSample.FirstOwnColumn + figure.Index,
                 styles[i], $"line{figure.Index}"))],
             [.. rates.Select(figure => figure.Item.Explanation)]);
     }

@@ -82,9 +82,9 @@ internal sealed class EventStream(EventFeed feed, bool isForAllServices = false)
             json.WriteEndObject();
         }
 
-        http.Response.ContentType = JsonAnswer.ContentType;
+        http.Response.ContentType = JsonResponse.ContentType;
         http.Response.ContentLength = body.Length;
-        JsonAnswer.Write(http.Response, body.GetBuffer().AsSpan(0, (int)body.Length));
+        JsonResponse.Write(http.Response, body.GetBuffer().AsSpan(0, (int)body.Length));
     }
 
     private async Task StreamAsync(HttpContext http, string? after)

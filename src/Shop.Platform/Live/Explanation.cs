@@ -30,7 +30,7 @@ public sealed record Explanation(string Title, string Metric, MetricType Type, s
 /// <param name="Metric">Name of a counter or gauge.</param>
 /// <param name="Type">A counter is shown by its rate.</param>
 /// <param name="Meaning">What it means, in a sentence or two.</param>
-public sealed record ModuleFigure(string Title, string Metric, MetricType Type, string Meaning)
+public sealed record BusinessMetric(string Title, string Metric, MetricType Type, string Meaning)
 {
     /// <summary>A label that the series must have, as <c>status="created"</c>; null for all of the metric.</summary>
     public string? Label { get; init; }

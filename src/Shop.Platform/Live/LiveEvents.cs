@@ -3,24 +3,24 @@ using System.Text.Json;
 namespace Shop.Platform.Live;
 
 /// <summary>The history of a console, as one event.</summary>
-internal sealed class HistoryEvent(LivePoint[] points) : FeedEvent("history")
+internal sealed class HistoryEvent(LiveSample[] points) : FeedEvent("history")
 {
     public override ValueTask<byte[]> DataAsync() => ValueTask.FromResult(LiveJson.Of(json =>
     {
         json.WriteStartArray();
-        foreach (LivePoint point in points) LiveJson.Write(json, point);
+        foreach (LiveSample point in points) LiveJson.Write(json, point);
         json.WriteEndArray();
     }));
 }
 
 /// <summary>A second of a console, with every figure at its end.</summary>
-internal sealed class SecondEvent(LivePoint? point, Func<Task<LiveReading>> read, DemoTraffic traffic,
-    LiveMarks marks) : FeedEvent("second")
+internal sealed class SecondEvent(LiveSample? point, Func<Task<LiveSnapshot>> read, DemoTraffic traffic,
+    ChartAnnotations marks) : FeedEvent("second")
 {
     // Made for the first client that needs it, for all who watch.
     private readonly Lazy<Task<byte[]>> _data = new(async () =>
     {
-        LiveReading reading = await read();
+        LiveSnapshot reading = await read();
         return LiveJson.Of(json =>
         {
             json.WriteStartObject();
@@ -52,7 +52,7 @@ internal static class LiveJson
         json.WriteEndObject();
     }
 
-    public static void Write(Utf8JsonWriter json, LivePoint point)
+    public static void Write(Utf8JsonWriter json, LiveSample point)
     {
         json.WriteStartArray();
         json.WriteNumberValue(point.At.ToUnixTimeMilliseconds());
@@ -97,12 +97,12 @@ internal static class LiveJson
         json.WriteEndObject();
     }
 
-    public static void Write(Utf8JsonWriter json, LiveMarks marks)
+    public static void Write(Utf8JsonWriter json, ChartAnnotations marks)
     {
         json.WriteNumber("started", marks.StartedAt.ToUnixTimeMilliseconds());
         json.WriteString("version", marks.Version);
         json.WriteStartArray("faults");
-        foreach (LiveMarks.FaultSpan fault in marks.Faults)
+        foreach (ChartAnnotations.FaultSpan fault in marks.Faults)
         {
             json.WriteStartObject();
             json.WriteString("name", fault.Name);

@@ -6,7 +6,7 @@ using Shop.Platform.Pages;
 namespace Shop.Platform.Live;
 
 /// <summary>The console of a service: what it shows at first, and all it shows without a script.</summary>
-internal sealed record LiveModel(LivePanel Panel, LiveReading Reading, LiveTraffic Traffic, LiveTools Tools)
+internal sealed record LiveModel(LivePanel Panel, LiveSnapshot Reading, LiveTraffic Traffic, LiveTools Tools)
 {
     /// <summary>The panel of faults; null if the settings allow none.</summary>
     public RazorSlice? Trouble { get; init; }
@@ -30,7 +30,7 @@ internal sealed record LiveShopModel(
 /// <param name="Currency">Unit of its money.</param>
 /// <param name="Last">Its last second; null in the first one.</param>
 /// <param name="Charts">What it shows.</param>
-internal sealed record LivePanel(ModuleIdentity Module, string Address, string Currency, LivePoint? Last,
+internal sealed record LivePanel(ModuleIdentity Module, string Address, string Currency, LiveSample? Last,
     IReadOnlyList<ConsoleChart> Charts)
 {
     /// <summary>Its last value in a column.</summary>
@@ -53,9 +53,9 @@ internal sealed record LiveTools(Site Site, ModuleIdentity? Module, Assets Asset
 
 /// <summary>The part of a console that starts demo traffic.</summary>
 /// <param name="State">What runs; null if it is off.</param>
-/// <param name="WhyNot">Why this client may not start it; null if it may.</param>
+/// <param name="RefusalReason">Why this client may not start it; null if it may.</param>
 /// <param name="Page">The page that the form leads back to.</param>
-internal sealed record LiveTraffic(TrafficState? State, string? WhyNot, string Page)
+internal sealed record LiveTraffic(TrafficState? State, string? RefusalReason, string Page)
 {
     /// <summary>What runs, in words.</summary>
     public string Text => State is null ? "Off."

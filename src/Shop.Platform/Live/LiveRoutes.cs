@@ -17,7 +17,7 @@ internal static class LiveRoutes
     private const string WholeShop = "/live/shop";
 
     public static void Map(
-        ModuleRoutes routes, LiveFigures figures, DemoTraffic traffic, TroublePanel trouble, ShopSettings settings)
+        ModuleRoutes routes, LiveMetrics figures, DemoTraffic traffic, TroublePanel trouble, ShopSettings settings)
     {
         ModuleIdentity module = figures.Module;
         routes.Page("/live", async http =>
@@ -32,7 +32,7 @@ internal static class LiveRoutes
         routes.Page(WholeShop, http =>
         {
             LivePanel[] panels = [.. Site.Of(http).Services.Select(service => Panel(
-                http.RequestServices.GetRequiredKeyedService<LiveFigures>(service.Module.Name),
+                http.RequestServices.GetRequiredKeyedService<LiveMetrics>(service.Module.Name),
                 service.Module == module ? "" : service.Url, settings, isWhole: false))];
             var model = new LiveShopModel(
                 panels, Traffic(http, traffic, WholeShop), Tools(http, null), trouble.For(http) is not null);
@@ -43,16 +43,16 @@ internal static class LiveRoutes
         routes.Stream("/live/events", new EventStream(figures.Feed, isForAllServices: true), Access.Figures);
     }
 
-    private static LivePanel Panel(LiveFigures figures, string address, ShopSettings settings, bool isWhole)
+    private static LivePanel Panel(LiveMetrics figures, string address, ShopSettings settings, bool isWhole)
     {
-        ConsoleChart business = ConsoleCharts.Business(figures.Module.Figures);
+        ConsoleChart business = ConsoleCharts.Business(figures.Module.BusinessMetrics);
         IReadOnlyList<ConsoleChart> charts = isWhole ? [.. ConsoleCharts.OfEveryService, business]
             : [ConsoleCharts.Requests, ConsoleCharts.Latency, business];
         return new LivePanel(figures.Module, address, settings.Currency, figures.LastPoint, charts);
     }
 
     private static LiveTraffic Traffic(HttpContext http, DemoTraffic traffic, string page) =>
-        new(traffic.State, WhyNotTraffic(http), page);
+        new(traffic.State, RefusalReasonOf(http), page);
 
     private static LiveTools Tools(HttpContext http, ModuleIdentity? module) =>
         new(Site.Of(http), module, http.RequestServices.GetRequiredService<Assets>());
@@ -74,6 +74,6 @@ internal static class LiveRoutes
     }
 
     // Whoever may write: demo traffic is no more than that client could send, and it ends by itself.
-    private static string? WhyNotTraffic(HttpContext http) =>
-        Site.Of(http).TakesForms ? null : "Demo traffic is started with a key that may write.";
+    private static string? RefusalReasonOf(HttpContext http) =>
+        Site.Of(http).AcceptsForms ? null : "Demo traffic is started with a key that may write.";
 }

@@ -82,7 +82,7 @@ internal sealed class TrafficRoutes(DemoTraffic traffic)
         return State();
     }
 
-    private IResult State() => JsonAnswer.Ok(TrafficBody.Of(traffic.State), TrafficJson.Default.TrafficBody);
+    private IResult State() => JsonResponse.Ok(TrafficBody.Of(traffic.State), TrafficJson.Default.TrafficBody);
 }
 
 /// <summary>Demo traffic as clients see it.</summary>

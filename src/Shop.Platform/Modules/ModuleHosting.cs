@@ -104,7 +104,7 @@ public static class ModuleHosting
         services.AddKeyedSingleton(name, static (provider, key) =>
         {
             ModuleContext context = Context(provider, key);
-            return new LiveFigures(context.Registry, provider.GetRequiredService<DemoTraffic>(), context.Clock,
+            return new LiveMetrics(context.Registry, provider.GetRequiredService<DemoTraffic>(), context.Clock,
                 context.Log, context.Identity, provider.GetRequiredService<BuildInfo>());
         });
         services.AddKeyedSingleton<IHealthCheck>(name, static (provider, key) => Context(provider, key).UsesPostgres
@@ -138,7 +138,7 @@ public static class ModuleHosting
     public static void UseModules(this WebApplication app)
     {
         app.Services.GetRequiredService<DiagnosticListener>()
-            .Subscribe(new RefusedByServer(), static (name, _, _) => name == RefusedByServer.EventName);
+            .Subscribe(new ServerRejectionObserver(), static (name, _, _) => name == ServerRejectionObserver.EventName);
         ShopSettings settings = app.Services.GetRequiredService<ShopSettings>();
         if (settings.TrustedProxies.Count > 0) app.UseForwardedHeaders(Forwarded(settings));
         app.Run(static http => http.Features.GetRequiredFeature<ClientConnection>().AnswerAsync(http));

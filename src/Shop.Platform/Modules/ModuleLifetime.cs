@@ -38,7 +38,7 @@ internal sealed class ModuleLifetime(IShopModule module, IServiceProvider servic
     public async Task StopAsync(CancellationToken cancellationToken)
     {
         await services.GetRequiredService<DemoTraffic>().DisposeAsync();
-        await services.GetRequiredKeyedService<LiveFigures>(module.Identity.Name).DisposeAsync();
+        await services.GetRequiredKeyedService<LiveMetrics>(module.Identity.Name).DisposeAsync();
         await DisposeAsync();
         await module.DisposeAsync();
         services.GetRequiredKeyedService<ModuleContext>(module.Identity.Name).Queries.Dispose();

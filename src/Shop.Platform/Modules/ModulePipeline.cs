@@ -38,7 +38,7 @@ internal static class ModulePipeline
             ServiceRoutes.Map(endpoints, routes, listener.Module, services.GetRequiredService<BuildInfo>(),
                 services.GetRequiredService<ProcessMetrics>(),
                 (services.GetRequiredService<Assets>(),
-                    services.GetRequiredKeyedService<LiveFigures>(listener.Module.Identity.Name),
+                    services.GetRequiredKeyedService<LiveMetrics>(listener.Module.Identity.Name),
                     services.GetRequiredService<DemoTraffic>(), services.GetRequiredService<TroublePanel>()));
         });
         return pipeline.Build();

@@ -29,19 +29,19 @@ internal static class ServiceRoutes
     public static string HealthTag(ModuleIdentity module) => $"module:{module.Name}";
 
     public static void Map(IEndpointRouteBuilder endpoints, ModuleRoutes routes, ModuleContext module, BuildInfo build,
-        ProcessMetrics process, (Assets Assets, LiveFigures Figures, DemoTraffic Traffic, TroublePanel Trouble) pages)
+        ProcessMetrics process, (Assets Assets, LiveMetrics Live, DemoTraffic Traffic, TroublePanel Trouble) pages)
     {
         var card = new ServiceInfo(module.Identity.Service, build.Version, Links(endpoints));
-        IResult answer = JsonAnswer.Ok(card, PlatformJson.Default.ServiceInfo);
+        IResult answer = JsonResponse.Ok(card, PlatformJson.Default.ServiceInfo);
         routes.Get("/", http => routes.HomePage is { } page && AcceptHeader.PrefersHtml(http.Request.Headers)
             ? page(http) : ValueTask.FromResult(answer))
             .WithName("getCard").WithTags(Tag).WithSummary("The service's card")
             .WithDescription("The service's name and version, and links to everything that it has.")
             .Produces<ServiceInfo>(200, "The card.",
-                Encoding.UTF8.GetString(JsonAnswer.Bytes(card, PlatformJson.Default.ServiceInfo)));
+                Encoding.UTF8.GetString(JsonResponse.Bytes(card, PlatformJson.Default.ServiceInfo)));
 
         routes.Page("/assets/{file}", pages.Assets.Find, Access.Open, Caching.Immutable);
-        LiveRoutes.Map(routes, pages.Figures, pages.Traffic, pages.Trouble, module.Settings);
+        LiveRoutes.Map(routes, pages.Live, pages.Traffic, pages.Trouble, module.Settings);
 
         Watch(endpoints.MapMetrics("/metrics", module.Registry), module, Access.Metrics, Caching.NoStoreCompressed)
             .WithName("getMetrics").WithTags(Tag).WithSummary("The module's metrics")
@@ -118,7 +118,7 @@ internal static class ServiceRoutes
                 Word(entry.Value.Status), entry.Value.Description, entry.Value.Duration.TotalMilliseconds),
                 StringComparer.Ordinal);
             var answer = new HealthAnswer(Word(report.Status), checks);
-            return JsonAnswer.Of(http.Response.StatusCode, answer, PlatformJson.Default.HealthAnswer)
+            return JsonResponse.Of(http.Response.StatusCode, answer, PlatformJson.Default.HealthAnswer)
                 .ExecuteAsync(http);
         },
     };
@@ -162,7 +162,7 @@ internal static class ServiceRoutes
         byte[] bytes = Encoding.UTF8.GetBytes(text);
         http.Response.ContentType = contentType;
         http.Response.ContentLength = bytes.Length;
-        JsonAnswer.Write(http.Response, bytes);
+        JsonResponse.Write(http.Response, bytes);
         return Task.CompletedTask;
     }
 
@@ -179,7 +179,7 @@ internal static class ServiceRoutes
             string server = module.Settings.PublicUrls[module.Identity.Name]
                 ?? $"{http.Request.Scheme}://{http.Request.Host.ToUriComponent()}";
             server = JsonEncodedText.Encode($"{server}{http.Request.PathBase.ToUriComponent()}").ToString();
-            await Text(http, JsonAnswer.ContentType,
+            await Text(http, JsonResponse.ContentType,
                 json.Replace(ModuleDocument.ServerMark, server, StringComparison.Ordinal));
         };
     }

@@ -50,7 +50,7 @@ public sealed record ModuleIdentity(string Name, string Service, string Title, s
     public IReadOnlyList<string> ItemLabels { get; init; } = [];
 
     /// <summary>Its business in a few figures: they stand at the top of the console.</summary>
-    public IReadOnlyList<ModuleFigure> Figures { get; init; } = [];
+    public IReadOnlyList<BusinessMetric> BusinessMetrics { get; init; } = [];
 }
 
 /// <summary>A page that the navigation of a module leads to.</summary>

@@ -56,7 +56,7 @@ internal static class StandardResponses
                 "The key may read, but not write; or a page of another origin asks for a change.");
         }
 
-        if (isCounted && AnswersJson(endpoint))
+        if (isCounted && ProducesJson(endpoint))
             yield return (StatusCodes.Status406NotAcceptable, "The client does not accept JSON.");
         if (Has<JsonRequestBody>(endpoint))
         {
@@ -75,7 +75,7 @@ internal static class StandardResponses
     }
 
     /// <summary>Whether a request that succeeds is answered by JSON.</summary>
-    public static bool AnswersJson(EndpointBuilder endpoint) =>
+    public static bool ProducesJson(EndpointBuilder endpoint) =>
         Responses(endpoint.Metadata).Any(response => response.Type is not null);
 
     private static bool Has<T>(EndpointBuilder endpoint) => endpoint.Metadata.OfType<T>().Any();

@@ -80,7 +80,7 @@ internal sealed class Assets
             response.ContentType = contentType;
             response.ContentLength = body.Length;
             if (isCompressed) response.Headers.ContentEncoding = "br";
-            JsonAnswer.Write(response, body);
+            JsonResponse.Write(response, body);
             return Task.CompletedTask;
         }
     }

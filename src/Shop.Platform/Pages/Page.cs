@@ -66,7 +66,7 @@ public sealed class Page(string title, RazorSlice body) : IResult
             watchesOtherServices ? frame.Site.Services.Select(service => service.Url) : []);
         // Without it the checkout could not check the form's origin.
         response.Headers["Referrer-Policy"] = "strict-origin";
-        JsonAnswer.Write(response, bytes);
+        JsonResponse.Write(response, bytes);
     }
 
     /// <summary>Another page, after a form.</summary>

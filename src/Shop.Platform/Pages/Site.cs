@@ -11,11 +11,11 @@ namespace Shop.Platform.Pages;
 /// their ports.
 /// </summary>
 /// <param name="Services">Each module and its address, in the order of the navigation.</param>
-/// <param name="TakesForms">
+/// <param name="AcceptsForms">
 /// Whether forms of this client are accepted: if keys are set, a browser has none, unless a proxy adds it. A form that
 /// would be refused is not shown.
 /// </param>
-public sealed record Site(IReadOnlyList<(ModuleIdentity Module, string Url)> Services, bool TakesForms)
+public sealed record Site(IReadOnlyList<(ModuleIdentity Module, string Url)> Services, bool AcceptsForms)
 {
     /// <summary>The site as this request sees it.</summary>
     public static Site Of(HttpContext http)
@@ -48,7 +48,7 @@ public sealed record Site(IReadOnlyList<(ModuleIdentity Module, string Url)> Ser
     }
 
     private static bool MayWrite(HttpContext http, ApiKeys keys) => !keys.Any
-        || (ApiKeys.Shown(http.Request.Headers) is { } shown && keys.Find(shown) is { MayWrite: true });
+        || (ApiKeys.BearerToken(http.Request.Headers) is { } shown && keys.Find(shown) is { MayWrite: true });
 
     private static string Url(HttpContext http, ModuleListener listener)
     {

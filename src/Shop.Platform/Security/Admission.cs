@@ -104,7 +104,7 @@ internal sealed class Admission
 
     private Problem? RefusalByClient(HttpContext http, Endpoint? endpoint)
     {
-        string? shown = ApiKeys.Shown(http.Request.Headers);
+        string? shown = ApiKeys.BearerToken(http.Request.Headers);
         ApiKey? key = shown is null ? null : _settings.ApiKeys.Find(shown);
         if (key is not null) http.Features.Set(key); // its idempotency keys are its own
         Access access = AccessOf(http, endpoint);

@@ -57,7 +57,7 @@ public sealed class ApiKeys
     }
 
     /// <summary>The key that the client sent; null if it sent none.</summary>
-    public static string? Shown(IHeaderDictionary headers)
+    public static string? BearerToken(IHeaderDictionary headers)
     {
         StringValues authorization = headers.Authorization;
         return authorization.Count == 1 && authorization[0] is { } value

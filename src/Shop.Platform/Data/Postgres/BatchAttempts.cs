@@ -10,7 +10,7 @@ internal sealed class BatchAttempts : IDisposable
     private const int MaxConflicts = 5;
 
     private static readonly TimeSpan FirstDelay = TimeSpan.FromMilliseconds(5);
-    private static readonly TimeSpan LongestDelay = TimeSpan.FromMilliseconds(200);
+    private static readonly TimeSpan MaxDelay = TimeSpan.FromMilliseconds(200);
 
     private readonly PostgresCommitWriter _writer;
     private readonly CancellationTokenSource _end;
@@ -56,7 +56,7 @@ internal sealed class BatchAttempts : IDisposable
     /// Whether an earlier attempt was committed. If not, it never will be: what the network still holds of it finds its
     /// id in use.
     /// </summary>
-    public async Task<bool> WasMadeAsync(NpgsqlConnection connection)
+    public async Task<bool> WasCommittedAsync(NpgsqlConnection connection)
     {
         await using var batch = new NpgsqlBatch(connection) { Timeout = SecondsToWait };
         foreach (string sql in new[]
@@ -92,7 +92,7 @@ internal sealed class BatchAttempts : IDisposable
     {
         TimeSpan delay = _delay * (0.5 + Random.Shared.NextDouble()); // hosts that met once must not meet again
         await Task.Delay(delay, End).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        if (_delay < LongestDelay) _delay *= 2;
+        if (_delay < MaxDelay) _delay *= 2;
     }
 
     public void Dispose() => _end.Dispose();

@@ -15,7 +15,7 @@ internal static class ConnectionStrings
     private const string Plans = "-c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off";
 
     /// <summary>Milliseconds: longer than a busy host ever needs between two round trips.</summary>
-    private const long LeastIdle = 5000;
+    private const long MinIdle = 5000;
 
     /// <summary>What is wrong with a connection string; null if nothing is. It may hold a password, so its values are
     /// not repeated.</summary>
@@ -35,7 +35,7 @@ internal static class ConnectionStrings
     public static string Complete(string text, string schema, TimeSpan timeout, int maxConnections)
     {
         var given = new DbConnectionStringBuilder { ConnectionString = text };
-        bool Says(params ReadOnlySpan<string> names)
+        bool IsSet(params ReadOnlySpan<string> names)
         {
             foreach (string name in names)
             {
@@ -53,11 +53,11 @@ internal static class ConnectionStrings
             Enlist = false,
             IncludeFailedBatchedCommand = false,
         };
-        if (!Says("Application Name", "ApplicationName")) address.ApplicationName = $"shop-{schema}";
-        if (!Says("Maximum Pool Size", "MaxPoolSize", "Max Pool Size")) address.MaxPoolSize = maxConnections;
-        if (!Says("Timeout")) address.Timeout = SecondsToConnect;
-        if (!Says("Keepalive")) address.KeepAlive = 30;
-        if (!Says("Max Auto Prepare", "MaxAutoPrepare"))
+        if (!IsSet("Application Name", "ApplicationName")) address.ApplicationName = $"shop-{schema}";
+        if (!IsSet("Maximum Pool Size", "MaxPoolSize", "Max Pool Size")) address.MaxPoolSize = maxConnections;
+        if (!IsSet("Timeout")) address.Timeout = SecondsToConnect;
+        if (!IsSet("Keepalive")) address.KeepAlive = 30;
+        if (!IsSet("Max Auto Prepare", "MaxAutoPrepare"))
         {
             // Unlike prepared by hand, each connection prepares what it has run twice.
             address.MaxAutoPrepare = 100;
@@ -65,7 +65,7 @@ internal static class ConnectionStrings
         }
 
         // A session whose host has stopped in the middle of a transaction must not keep its locks.
-        long idle = Math.Max(LeastIdle, (long)timeout.TotalMilliseconds / 2);
+        long idle = Math.Max(MinIdle, (long)timeout.TotalMilliseconds / 2);
         string limits = $"-c idle_in_transaction_session_timeout={idle} "
             + $"-c statement_timeout={(long)timeout.TotalMilliseconds}";
         address.Options = string.Join(' ', limits, Plans, address.Options);

@@ -33,7 +33,7 @@ public sealed class PostgresChanges : IAsyncDisposable
     private static readonly TimeSpan DeletePeriod = TimeSpan.FromMinutes(1);
 
     /// <summary>Changes are kept for longer than this, so a host that looks as often as this misses none.</summary>
-    private static readonly TimeSpan LongestBlindness = TimeSpan.FromMinutes(5);
+    private static readonly TimeSpan MaxLag = TimeSpan.FromMinutes(5);
 
     /// <summary>Tells the notes of this host from those of others.</summary>
     private static readonly long Host = Random.Shared.NextInt64();
@@ -55,7 +55,7 @@ public sealed class PostgresChanges : IAsyncDisposable
     private string Channel => $"{_database.Schema}_changes";
 
     /// <summary>Notes in a transaction what it changes.</summary>
-    public static void AddNote(PostgresTransaction transaction, string[] ids) =>
+    public static void AddChange(PostgresTransaction transaction, string[] ids) =>
         transaction.Add("INSERT INTO changes (host, ids) VALUES ($1, $2)",
             PostgresTransaction.Parameter(Host), PostgresTransaction.Parameter(ids));
 
@@ -138,7 +138,7 @@ public sealed class PostgresChanges : IAsyncDisposable
         List<(long Transaction, long Host, string[] Ids)> changes = await LookAsync(connection, _stop.Token);
         try
         {
-            if (_lookedAt - lookedAt > LongestBlindness) await missed();
+            if (_lookedAt - lookedAt > MaxLag) await missed();
             string[] ids =
             [
                 .. changes.Where(change => !ofOthers || change.Host != Host)

@@ -20,9 +20,9 @@ public sealed class PostgresDatabase : IModuleDatabase, IAsyncDisposable
     /// <summary>Reads that find their connection dead run again, so often at most.</summary>
     private const int MaxReads = 3;
 
-    private static readonly TimeSpan LongestStartWait = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan MaxStartWait = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan StartRetryDelay = TimeSpan.FromMilliseconds(300);
-    private static readonly TimeSpan LongestProbe = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan ProbeTimeout = TimeSpan.FromSeconds(2);
 
     /// <summary>Rows that one transaction deletes, so that it holds no lock for long.</summary>
     private const int RowsPerDeletion = 10_000;
@@ -169,7 +169,7 @@ public sealed class PostgresDatabase : IModuleDatabase, IAsyncDisposable
     internal async Task<bool> ProbeAsync(CancellationToken end)
     {
         using var bound = CancellationTokenSource.CreateLinkedTokenSource(end);
-        bound.CancelAfter(LongestProbe);
+        bound.CancelAfter(ProbeTimeout);
         await using NpgsqlConnection connection = await Source.OpenConnectionAsync(bound.Token);
         await using var write = new NpgsqlCommand("""
             INSERT INTO health_probe (id, probe) VALUES (1, 1)
@@ -232,17 +232,17 @@ public sealed class PostgresDatabase : IModuleDatabase, IAsyncDisposable
             }
             catch (Exception exception) when (PostgresError.IsAway(exception))
             {
-                if (Environment.TickCount64 - start > LongestStartWait.TotalMilliseconds)
+                if (Environment.TickCount64 - start > MaxStartWait.TotalMilliseconds)
                 {
                     throw new ShopStartException($"{_key} names a server that did not answer within "
-                        + $"{LongestStartWait.TotalSeconds} s: {OneLine(exception)}", exception);
+                        + $"{MaxStartWait.TotalSeconds} s: {OneLine(exception)}", exception);
                 }
 
                 if (!isToldOf)
                 {
                     isToldOf = true;
                     _log.LogWarning("Waiting up to {Seconds} s for the database server of {Module}: {Error}",
-                        LongestStartWait.TotalSeconds, Schema, OneLine(exception));
+                        MaxStartWait.TotalSeconds, Schema, OneLine(exception));
                 }
 
                 await Task.Delay(StartRetryDelay, end);

@@ -10,7 +10,7 @@ namespace Shop.Platform.Data.Postgres;
 /// </summary>
 public sealed class PostgresIdempotencyKeys
 {
-    private const string FindKept =
+    private const string FindRecords =
         "SELECT key, fingerprint, answer FROM idempotency_keys WHERE key = ANY ($1) AND at >= $2";
 
     private readonly PostgresDatabase _database;
@@ -20,15 +20,15 @@ public sealed class PostgresIdempotencyKeys
     // In the transaction of a batch.
 #pragma warning disable CA1822 // whose keys they are says the database
 
-    /// <summary>Adds the question what is kept for keys; <see cref="ReadKeptAsync"/> reads the answer.</summary>
+    /// <summary>Adds the question what is kept for keys; <see cref="ReadRecordsAsync"/> reads the answer.</summary>
     public void AddFind(PostgresTransaction transaction, IEnumerable<IdempotencyKey?> keys, DateTime now)
     {
         string[] texts = [.. keys.OfType<IdempotencyKey>().SelectMany(static key => key.Texts)];
-        transaction.Add(FindKept, PostgresTransaction.Parameter(texts), PostgresTransaction.Parameter(Oldest(now)));
+        transaction.Add(FindRecords, PostgresTransaction.Parameter(texts), PostgresTransaction.Parameter(Oldest(now)));
     }
 
     /// <summary>Reads what <see cref="AddFind"/> has asked for, from the reader's present result.</summary>
-    public async Task<IdempotencyRecords> ReadKeptAsync(NpgsqlDataReader reader, CancellationToken end)
+    public async Task<IdempotencyRecords> ReadRecordsAsync(NpgsqlDataReader reader, CancellationToken end)
     {
         var kept = new IdempotencyRecords();
         while (await reader.ReadAsync(end))
@@ -40,7 +40,7 @@ public sealed class PostgresIdempotencyKeys
     /// Adds answers for keys that have none. If another transaction has used one of the keys in between, the batch runs
     /// again.
     /// </summary>
-    public void AddKept(
+    public void AddRecords(
         PostgresTransaction transaction, IReadOnlyList<(IdempotencyKey Key, string Answer)> answers, DateTime now)
     {
         if (answers.Count == 0) return;
@@ -67,11 +67,11 @@ public sealed class PostgresIdempotencyKeys
         string[] texts = [.. key.Texts];
         IdempotencyRecords kept = await _database.ReadAsync(async (connection, end) =>
         {
-            await using var command = new NpgsqlCommand(FindKept, connection);
+            await using var command = new NpgsqlCommand(FindRecords, connection);
             command.Parameters.Add(PostgresTransaction.Parameter(texts));
             command.Parameters.Add(PostgresTransaction.Parameter(Oldest(now)));
             await using NpgsqlDataReader reader = await command.ExecuteReaderAsync(end);
-            return await ReadKeptAsync(reader, end);
+            return await ReadRecordsAsync(reader, end);
         });
         return kept.Of(key);
     }

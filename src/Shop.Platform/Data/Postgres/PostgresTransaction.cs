@@ -13,7 +13,7 @@ public sealed class PostgresTransaction
     /// Begin of the last statement of <see cref="PostgresWriteKind{TWrite,TAnswer}.TryAddAll"/>: with a condition, and
     /// <see cref="BatchId"/> as <c>$1</c>, it notes that the batch changed nothing.
     /// </summary>
-    public const string NotMade = "UPDATE batches SET is_made = false WHERE id = $1 AND";
+    public const string MarkUnapplied = "UPDATE batches SET is_made = false WHERE id = $1 AND";
 
     private readonly NpgsqlConnection _connection;
     private readonly int _secondsToWait;

@@ -16,7 +16,7 @@ public abstract class PostgresWriteKind<TWrite, TAnswer>
     /// The usual case, one round trip: adds statements that make all of these writes or none, and commits each
     /// (<see cref="PostgresWrite{TAnswer}.Commit"/>) with the answer that it has if they are made. If something is in
     /// the way, the last statement says so by changing a row: usually
-    /// <see cref="PostgresTransaction.NotMade"/> with a condition. Then nothing else may have been changed, and
+    /// <see cref="PostgresTransaction.MarkUnapplied"/> with a condition. Then nothing else may have been changed, and
     /// <see cref="DecideAsync"/> follows, as it does if a unique key is violated.
     /// </summary>
     /// <returns>Whether there is such a way; false if writes of this kind are always decided one by one.</returns>

@@ -164,7 +164,7 @@ public sealed class PostgresWriteQueue<TWrite, TAnswer> : IPostgresQueue
             // Of the batch's id, or of something else: then this attempt was undone, and an earlier one may not be.
             await transaction.RollBackAsync(attempts.End);
             return (PostgresError.IsSameBatch(exception) || attempts.IsInDoubt)
-                && await attempts.WasMadeAsync(connection);
+                && await attempts.WasCommittedAsync(connection);
         }
     }
 

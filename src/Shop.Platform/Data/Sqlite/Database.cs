@@ -16,13 +16,13 @@ public sealed class Database : IModuleDatabase, IDisposable
     /// <summary>
     /// Steps of SQLite's virtual machine after which a read asks whether it should end: a fraction of a millisecond.
     /// </summary>
-    private const int StepsBetweenQuestions = 2000;
+    private const int StepsBetweenChecks = 2000;
 
-    private const int PagesGivenBackAtOnce = 128;
+    private const int VacuumPagesPerWrite = 128;
 
     private const long Incremental = 2; // of SQLite's ways to shrink a file
 
-    private static readonly TimeSpan PauseOfGivingBack = TimeSpan.FromMilliseconds(20);
+    private static readonly TimeSpan VacuumPause = TimeSpan.FromMilliseconds(20);
 
     private readonly string _module;
     private readonly ShopSettings _settings;
@@ -31,7 +31,7 @@ public sealed class Database : IModuleDatabase, IDisposable
     private SqliteConnection? _writeConnection;
     private GroupCommitWriter? _writes;
     private IdempotencyKeys? _keys;
-    private Statement? _mark, _giveBack;
+    private Statement? _mark, _vacuum;
 
     static Database()
     {
@@ -184,21 +184,21 @@ public sealed class Database : IModuleDatabase, IDisposable
     /// Gives pages that hold nothing back to the file system, a few in each write, while there is more than one in ten.
     /// A file of a version that could not do so keeps them for what comes, until <see cref="Compact"/>.
     /// </summary>
-    public async Task GiveBackSpaceAsync(CancellationToken end)
+    public async Task ReclaimSpaceAsync(CancellationToken end)
     {
-        const string Figures = """
+        const string Sizes = """
             SELECT auto_vacuum, freelist_count, page_count
             FROM pragma_auto_vacuum, pragma_freelist_count, pragma_page_count
             """;
         while (!end.IsCancellationRequested)
         {
-            (long mode, long free, long all) = Rows(Figures, static row =>
+            (long mode, long free, long all) = Rows(Sizes, static row =>
                 (row.GetInt64(0), row.GetInt64(1), row.GetInt64(2))).Single();
             if (mode != Incremental || free * 10 <= all) return;
             await Writes.WriteAsync(() =>
-                WriteResult.Commit((_giveBack ??= Writes.Prepare($"PRAGMA incremental_vacuum({PagesGivenBackAtOnce})"))
+                WriteResult.Commit((_vacuum ??= Writes.Prepare($"PRAGMA incremental_vacuum({VacuumPagesPerWrite})"))
                 .Run()));
-            await Task.Delay(PauseOfGivingBack, end).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await Task.Delay(VacuumPause, end).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
 
@@ -273,7 +273,7 @@ public sealed class Database : IModuleDatabase, IDisposable
 
     private static T ReadUntil<T>(SqliteConnection connection, Func<SqliteConnection, T> read, CancellationToken end)
     {
-        raw.sqlite3_progress_handler(connection.Handle, StepsBetweenQuestions,
+        raw.sqlite3_progress_handler(connection.Handle, StepsBetweenChecks,
             static end => ((CancellationToken)end).IsCancellationRequested ? 1 : 0, end);
         try
         {

@@ -36,7 +36,7 @@ public static class DatabaseFileReader
     }
 
     /// <summary>What SQLite itself finds wrong with files, and whether they belong together.</summary>
-    public static IEnumerable<string> Faults(IReadOnlyList<DatabaseFile> files)
+    public static IEnumerable<string> IntegrityErrors(IReadOnlyList<DatabaseFile> files)
     {
         if (ConsistencyMark.Difference(
             [.. files.Select(file => file.Marked())]) is { } difference) yield return difference;

@@ -91,7 +91,7 @@ public sealed class IdempotencyKeys
     {
         foreach (string text in key.Texts)
         {
-            KeptRow? row = connection.QuerySingleOrDefault<KeptRow>("""
+            RecordRow? row = connection.QuerySingleOrDefault<RecordRow>("""
                 SELECT fingerprint AS Fingerprint, answer AS Answer FROM idempotency_keys
                 WHERE key = @text AND at >= @oldest
                 """, new { text, oldest = Oldest(now) });
@@ -120,5 +120,5 @@ public sealed class IdempotencyKeys
     private void Insert(IdempotencyKey key, string answer, DateTime now) =>
         _add.Set(1, key.Text).Set(2, key.Fingerprint).Set(3, answer).Set(4, now.ToMilliseconds()).Run();
 
-    internal sealed record KeptRow(byte[] Fingerprint, string Answer);
+    internal sealed record RecordRow(byte[] Fingerprint, string Answer);
 }

@@ -55,7 +55,7 @@ public abstract class WriteCommand : IThreadPoolWorkItem
         for (int i = 0; i < writes.Count; i++)
         {
             WriteCommand write = writes[i];
-            if (write.Error is not null || !write.CallerIsBrief)
+            if (write.Error is not null || !write.SharesWorkItem)
             {
                 ThreadPool.UnsafeQueueUserWorkItem(write, preferLocal: false);
                 continue;
@@ -81,7 +81,7 @@ public abstract class WriteCommand : IThreadPoolWorkItem
     }
 
     /// <summary>Whether its caller, as the write ended, does next to nothing before its next wait.</summary>
-    private protected abstract bool CallerIsBrief { get; }
+    private protected abstract bool SharesWorkItem { get; }
 
     /// <summary>The caller hears of it, and goes on on this thread.</summary>
     private protected abstract void Complete();
@@ -112,7 +112,7 @@ public abstract class WriteCommand<T> : WriteCommand, IValueTaskSource<T>
     /// Whether its caller does next to nothing before its next wait, if the write is made. Such callers of one batch go
     /// on one after the other: each by itself would cost the thread pool more than what it does.
     /// </summary>
-    protected virtual bool IsBrief => false;
+    protected virtual bool HasShortContinuation => false;
 
     /// <summary>
     /// Makes the write, inside the transaction: on the writer's thread, twice if a neighbour must be undone. It changes
@@ -150,7 +150,7 @@ public abstract class WriteCommand<T> : WriteCommand, IValueTaskSource<T>
         if (_result.IsCommitted) Committed(_result.Answer);
     }
 
-    private protected sealed override bool CallerIsBrief => IsBrief && _result.IsCommitted;
+    private protected sealed override bool SharesWorkItem => HasShortContinuation && _result.IsCommitted;
 
     private protected sealed override void Complete()
     {

@@ -57,7 +57,7 @@ internal sealed class AdjustWrites(PostgresIdempotencyKeys keys, Func<DateTime> 
         {
             await ledger.ReadAsync(reader, end);
             await reader.NextResultAsync(end);
-            kept = await keys.ReadKeptAsync(reader, end);
+            kept = await keys.ReadRecordsAsync(reader, end);
         }
 
         var answers = new List<(IdempotencyKey Key, string Answer)>();
@@ -69,6 +69,6 @@ internal sealed class AdjustWrites(PostgresIdempotencyKeys keys, Func<DateTime> 
         }
 
         ledger.AddChanges(transaction);
-        keys.AddKept(transaction, answers, time);
+        keys.AddRecords(transaction, answers, time);
     }
 }

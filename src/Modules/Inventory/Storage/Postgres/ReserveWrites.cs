@@ -44,7 +44,7 @@ internal sealed class ReserveWrites(Func<DateTime> now) : PostgresWriteKind<Rese
             SELECT order_id, number, array_agg(product_id ORDER BY n), array_agg(quantity ORDER BY n)
             FROM line, fits WHERE fits.all_of_it GROUP BY order_id, number),
         counted AS (INSERT INTO reservation_changes (change) SELECT $7 FROM fits WHERE all_of_it)
-        {PostgresTransaction.NotMade} NOT (SELECT all_of_it FROM fits)
+        {PostgresTransaction.MarkUnapplied} NOT (SELECT all_of_it FROM fits)
         """;
 
     public override bool TryAddAll(PostgresTransaction transaction, IReadOnlyList<ReserveWrite> writes)

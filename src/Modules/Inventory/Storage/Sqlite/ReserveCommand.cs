@@ -8,7 +8,7 @@ internal sealed class ReserveCommand(SqliteStockStore store, ReservationId id, I
     : WriteCommand<ReserveResult>
 {
     // An order is written next.
-    protected override bool IsBrief => true;
+    protected override bool HasShortContinuation => true;
 
     protected override WriteResult<ReserveResult> Run()
     {

@@ -87,7 +87,7 @@ internal sealed class SqliteStockStore : IStockStore
     public ValueTask<int> CompactAsync(IReadOnlyList<OldMovement> movements) =>
         WriteAsync(() => Ledger.Compact(movements));
 
-    public async ValueTask ReclaimSpaceAsync(CancellationToken end) => await _database.GiveBackSpaceAsync(end);
+    public async ValueTask ReclaimSpaceAsync(CancellationToken end) => await _database.ReclaimSpaceAsync(end);
 
     public ValueTask<StockLevel?> FindAsync(string productId, CancellationToken end) =>
         ValueTask.FromResult(Levels.Find(productId));

@@ -44,13 +44,13 @@ internal sealed class ChangeStatuses(PostgresIdempotencyKeys keys)
             orders = (await OrderQueries.ReadOrdersAsync(reader, end))
                 .ToDictionary(static stored => stored.Order.Id, StringComparer.Ordinal);
             await reader.NextResultAsync(end);
-            kept = await keys.ReadKeptAsync(reader, end);
+            kept = await keys.ReadRecordsAsync(reader, end);
         }
 
         var batch = new Batch(kept, orders);
         foreach (ChangeStatusWrite write in writes) batch.Decide(write);
         batch.AddTo(transaction, _counts);
-        keys.AddKept(transaction, batch.Answers, latest);
+        keys.AddRecords(transaction, batch.Answers, latest);
     }
 
     private sealed class Batch(IdempotencyRecords kept, Dictionary<string, StoredOrder> orders)
@@ -76,7 +76,7 @@ internal sealed class ChangeStatuses(PostgresIdempotencyKeys keys)
                 // The status is that of the request, and the rest of an order never changes: only the time is kept.
                 write.Refuse(answer.IsSame
                     ? new ChangeStatusResult(ChangeStatusOutcome.Replayed,
-                        order.As(write.Status, long.Parse(answer.Answer, CultureInfo.InvariantCulture)))
+                        order.WithStatus(write.Status, long.Parse(answer.Answer, CultureInfo.InvariantCulture)))
                     : new ChangeStatusResult(ChangeStatusOutcome.KeyReused));
             }
             else if (order.Status == write.Status)
@@ -86,7 +86,7 @@ internal sealed class ChangeStatuses(PostgresIdempotencyKeys keys)
             }
             else if (OrderStatus.Changes.Contains((order.Status, write.Status)))
             {
-                Order after = order.As(write.Status, write.Now.ToMilliseconds(notBefore: order.UpdatedAt));
+                Order after = order.WithStatus(write.Status, write.Now.ToMilliseconds(notBefore: order.UpdatedAt));
                 StoredOrder changed = stored with { Order = after, Changes = stored.Changes + 1 };
                 orders[order.Id] = changed;
                 _changes.Add(changed);
@@ -119,7 +119,7 @@ internal sealed class ChangeStatuses(PostgresIdempotencyKeys keys)
                 PostgresTransaction.Parameter(Of(last, static change => change.Changes)));
             StoredOrder[] moving = [.. changes.Where(static change => OrderStatus.MovesStock(change.Order.Status))];
             if (moving.Length > 0) StockOutbox.Add(transaction, moving);
-            PostgresChanges.AddNote(transaction, Of(last, static change => change.Order.Id));
+            PostgresChanges.AddChange(transaction, Of(last, static change => change.Order.Id));
             counts.Add(transaction, _counts);
         }
 

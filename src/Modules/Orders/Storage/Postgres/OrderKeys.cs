@@ -56,7 +56,7 @@ internal sealed class OrderKeys(PostgresDatabase database, OrderQueries queries)
             bool exists;
             await using (NpgsqlDataReader reader = await transaction.ReadAsync(end))
             {
-                kept = await database.Keys.ReadKeptAsync(reader, end);
+                kept = await database.Keys.ReadRecordsAsync(reader, end);
                 await reader.NextResultAsync(end);
                 exists = await reader.ReadAsync(end);
             }
@@ -64,7 +64,7 @@ internal sealed class OrderKeys(PostgresDatabase database, OrderQueries queries)
             if (!exists) return null;
             if (kept.Of(key) is not null) return false;
             AddKeep(transaction, orderId, now);
-            database.Keys.AddKept(transaction, [(key, orderId)], now);
+            database.Keys.AddRecords(transaction, [(key, orderId)], now);
             return true;
         });
 }

@@ -19,7 +19,7 @@ internal sealed class OrderQueries(PostgresDatabase database)
         WHERE o.id = ANY ($1) ORDER BY o.seq, l.line
         """;
 
-    private const string HeadColumns = """
+    private const string HeaderColumns = """
         o.id, o.customer_id, o.status, (SELECT count(*) FROM order_lines l WHERE l.order_id = o.id),
         o.total_cents, o.created_at, o.updated_at
         """;
@@ -64,14 +64,14 @@ internal sealed class OrderQueries(PostgresDatabase database)
             await CountAsync(filter, count, areAll: cursor is null && next is null, end));
     }
 
-    public async ValueTask<IReadOnlyList<OrderHead>> ListNewestAsync(
+    public async ValueTask<IReadOnlyList<OrderHeader>> ListNewestAsync(
         OrderFilter filter, long limit, CancellationToken end) => await database.RowsAsync($"""
-        SELECT {HeadColumns} FROM orders o WHERE o.seq < $4 {Conditions(filter)} ORDER BY o.seq DESC LIMIT $5
+        SELECT {HeaderColumns} FROM orders o WHERE o.seq < $4 {Conditions(filter)} ORDER BY o.seq DESC LIMIT $5
         """, Head, end, Parameters(filter, long.MaxValue, limit));
 
     /// <summary>Those of these orders that exist, oldest first.</summary>
-    public async Task<IReadOnlyList<OrderHead>> HeadsAsync(string[] ids) => await database.RowsAsync(
-        $"SELECT {HeadColumns} FROM orders o WHERE o.id = ANY ($1) ORDER BY o.seq", Head, CancellationToken.None,
+    public async Task<IReadOnlyList<OrderHeader>> HeadersAsync(string[] ids) => await database.RowsAsync(
+        $"SELECT {HeaderColumns} FROM orders o WHERE o.id = ANY ($1) ORDER BY o.seq", Head, CancellationToken.None,
         PostgresTransaction.Parameter(ids));
 
     public async ValueTask<IReadOnlyDictionary<string, long>> CountByStatusAsync(CancellationToken end = default)
@@ -121,7 +121,7 @@ internal sealed class OrderQueries(PostgresDatabase database)
         return orders;
     }
 
-    private static OrderHead Head(NpgsqlDataReader row) => new()
+    private static OrderHeader Head(NpgsqlDataReader row) => new()
     {
         Id = row.GetString(0),
         CustomerId = row.GetString(1),

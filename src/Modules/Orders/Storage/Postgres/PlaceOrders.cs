@@ -30,7 +30,8 @@ internal sealed class PlaceOrders(PostgresIdempotencyKeys keys) : PostgresWriteK
     public override bool TryAddAll(PostgresTransaction transaction, IReadOnlyList<PlaceWrite> writes)
     {
         AddOrders(transaction, writes);
-        transaction.Add($"{PostgresTransaction.NotMade} false", PostgresTransaction.Parameter(transaction.BatchId));
+        transaction.Add($"{PostgresTransaction.MarkUnapplied} false",
+            PostgresTransaction.Parameter(transaction.BatchId));
         foreach (PlaceWrite write in writes) write.Commit(PlaceResult.Placed);
         return true;
     }
@@ -48,7 +49,7 @@ internal sealed class PlaceOrders(PostgresIdempotencyKeys keys) : PostgresWriteK
         IdempotencyRecords kept;
         await using (NpgsqlDataReader reader = await transaction.ReadAsync(end))
         {
-            kept = await keys.ReadKeptAsync(reader, end);
+            kept = await keys.ReadRecordsAsync(reader, end);
             await reader.NextResultAsync(end);
             while (await reader.ReadAsync(end)) existing.Add(reader.GetString(0));
             await reader.NextResultAsync(end);
@@ -109,10 +110,10 @@ internal sealed class PlaceOrders(PostgresIdempotencyKeys keys) : PostgresWriteK
             PostgresTransaction.Parameter(created), PostgresTransaction.Parameter(updated),
             PostgresTransaction.Parameter(reservations), PostgresTransaction.Parameter(fingerprints));
         AddLines(transaction, writes);
-        keys.AddKept(transaction,
+        keys.AddRecords(transaction,
             [.. writes.Where(static write => write.Key is not null).Select(write => (write.Key!, write.Order.Id))],
             Now(writes));
-        PostgresChanges.AddNote(transaction, ids);
+        PostgresChanges.AddChange(transaction, ids);
         _counts.Add(transaction, statuses.CountBy(static status => status, StringComparer.Ordinal)
             .ToDictionary(static count => count.Key, static count => (long)count.Value, StringComparer.Ordinal));
     }

@@ -65,25 +65,26 @@ internal sealed class PostgresOrderStore : IOrderStore, IAsyncDisposable
     public ValueTask<OrderPage> ListAsync(OrderFilter filter, long? cursor, long limit, CancellationToken end) =>
         _queries.ListAsync(filter, cursor, limit, end);
 
-    public ValueTask<IReadOnlyList<OrderHead>> ListNewestAsync(OrderFilter filter, long limit, CancellationToken end) =>
+    public ValueTask<IReadOnlyList<OrderHeader>> ListNewestAsync(OrderFilter filter, long limit,
+        CancellationToken end) =>
         _queries.ListNewestAsync(filter, limit, end);
 
     public ValueTask<IReadOnlyDictionary<string, long>> CountByStatusAsync() => _queries.CountByStatusAsync();
 
-    public async ValueTask FollowOthersAsync(Func<bool> isWatched, Action<OrderHead> tell)
+    public async ValueTask SubscribeToOtherHostsAsync(Func<bool> isWatched, Action<OrderHeader> tell)
     {
         await _changes.BeginAsync();
         _changes.Follow(
             async ids =>
             {
                 if (!isWatched()) return;
-                foreach (OrderHead order in await _queries.HeadsAsync(ids[^Math.Min(MaxTold, ids.Length)..]))
+                foreach (OrderHeader order in await _queries.HeadersAsync(ids[^Math.Min(MaxTold, ids.Length)..]))
                     tell(order);
             },
             missed: static () => Task.CompletedTask, ofOthers: true);
     }
 
-    public async ValueTask<IReadOnlySet<ReservationId>> SettleAsync(IReadOnlyList<ReservationId> reservations)
+    public async ValueTask<IReadOnlySet<ReservationId>> ResolveAsync(IReadOnlyList<ReservationId> reservations)
     {
         // In the order of their ids, so that two hosts at once don't wait for each other.
         ReservationId[] ordered = [.. reservations.OrderBy(static id => id.OrderId, StringComparer.Ordinal)];
@@ -110,7 +111,7 @@ internal sealed class PostgresOrderStore : IOrderStore, IAsyncDisposable
         });
     }
 
-    public async ValueTask<IReadOnlyList<StockChange>> PendingStockChangesAsync() => await _outbox.TakeDueAsync();
+    public async ValueTask<IReadOnlyList<StockChange>> PendingStockChangesAsync() => await _outbox.ClaimDueAsync();
 
     public async ValueTask CompleteStockChangesAsync(IReadOnlyList<ReservationId> reservations) =>
         await _outbox.RemoveAsync(reservations);
@@ -132,7 +133,7 @@ internal sealed class PostgresOrderStore : IOrderStore, IAsyncDisposable
     public ValueTask DisposeAsync() => _changes.DisposeAsync();
 
     // PostgreSQL uses space again by itself.
-    public ValueTask GiveBackSpaceAsync(CancellationToken end) => ValueTask.CompletedTask;
+    public ValueTask ReclaimSpaceAsync(CancellationToken end) => ValueTask.CompletedTask;
 
     private Task<int> DeleteAsync(string status, string[] ids, DateTime now) => _database.Writes.RunAsync(
         async (transaction, end) =>

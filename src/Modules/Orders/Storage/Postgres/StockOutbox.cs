@@ -23,7 +23,7 @@ internal sealed class StockOutbox(PostgresDatabase database)
         PostgresTransaction.Parameter(changes.Select(static change => change.Order.Status).ToArray()));
 
     /// <summary>Takes over what is due.</summary>
-    public Task<IReadOnlyList<StockChange>> TakeDueAsync() => database.Writes.RunAsync(async (transaction, end) =>
+    public Task<IReadOnlyList<StockChange>> ClaimDueAsync() => database.Writes.RunAsync(async (transaction, end) =>
     {
         // A host that waits for another's update finds the row no longer due.
         transaction.Add($"""

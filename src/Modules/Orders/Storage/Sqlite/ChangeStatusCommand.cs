@@ -21,7 +21,7 @@ internal sealed class ChangeStatusCommand(
             if (!kept.IsSame) return Refuse(ChangeStatusOutcome.KeyReused);
             // The status is that of the request, and the rest of an order never changes: only the time is kept.
             long then = long.Parse(kept.Answer, CultureInfo.InvariantCulture);
-            return Refuse(ChangeStatusOutcome.Replayed, order.As(status, then));
+            return Refuse(ChangeStatusOutcome.Replayed, order.WithStatus(status, then));
         }
 
         if (order.Status == status)
@@ -32,7 +32,7 @@ internal sealed class ChangeStatusCommand(
 
         if (!OrderStatus.Changes.Contains((order.Status, status))) return Refuse(ChangeStatusOutcome.NotAllowed, order);
 
-        Order changed = order.As(status, now.ToMilliseconds(notBefore: order.UpdatedAt));
+        Order changed = order.WithStatus(status, now.ToMilliseconds(notBefore: order.UpdatedAt));
         writes.SetStatus(seq, status, changed.UpdatedAt);
         if (OrderStatus.MovesStock(status)) writes.AddStockChange(id, status);
         return Commit(new ChangeStatusResult(ChangeStatusOutcome.Changed, changed, order, reservation));

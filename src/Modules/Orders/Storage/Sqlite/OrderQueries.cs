@@ -16,7 +16,7 @@ internal sealed class OrderQueries(Database database, SegmentedTable table, Orde
         o.created_at AS CreatedAt, o.updated_at AS UpdatedAt
         """;
 
-    private const string HeadColumns = """
+    private const string HeaderColumns = """
         o.id AS Id, o.customer_id AS CustomerId, o.status AS Status,
         (SELECT count(*) FROM order_lines l WHERE l.order_seq = o.seq)
             + (SELECT count(*) FROM order_items i WHERE i.order_seq = o.seq) AS Lines,
@@ -86,9 +86,10 @@ internal sealed class OrderQueries(Database database, SegmentedTable table, Orde
             return new OrderPage(orders, next, total);
         }, end);
 
-    public IReadOnlyList<OrderHead> ListNewest(OrderFilter filter, long limit, CancellationToken end) => database.Read(
-        connection => Rows(connection, HeadColumns, filter, null, limit,
-            (sql, wanted) => connection.Query<OrderHead>(sql, wanted)), end);
+    public IReadOnlyList<OrderHeader> ListNewest(OrderFilter filter, long limit, CancellationToken end) =>
+        database.Read(
+        connection => Rows(connection, HeaderColumns, filter, null, limit,
+            (sql, wanted) => connection.Query<OrderHeader>(sql, wanted)), end);
 
     /// <summary>Orders in a status with numbers after this one, in the order of their numbers.</summary>
     public IReadOnlyList<OrderAge> ListByAge(string status, long after, int limit) => database.Read(

@@ -73,15 +73,17 @@ internal sealed class SqliteOrderStore : IOrderStore
     public ValueTask<OrderPage> ListAsync(OrderFilter filter, long? cursor, long limit, CancellationToken end) =>
         ValueTask.FromResult(_queries.List(filter, cursor, limit, end));
 
-    public ValueTask<IReadOnlyList<OrderHead>> ListNewestAsync(OrderFilter filter, long limit, CancellationToken end) =>
+    public ValueTask<IReadOnlyList<OrderHeader>> ListNewestAsync(OrderFilter filter, long limit,
+        CancellationToken end) =>
         ValueTask.FromResult(_queries.ListNewest(filter, limit, end));
 
     // There are no others.
-    public ValueTask FollowOthersAsync(Func<bool> isWatched, Action<OrderHead> tell) => ValueTask.CompletedTask;
+    public ValueTask SubscribeToOtherHostsAsync(Func<bool> isWatched, Action<OrderHeader> tell) =>
+        ValueTask.CompletedTask;
 
     public ValueTask<IReadOnlyDictionary<string, long>> CountByStatusAsync() => ValueTask.FromResult(_counts.ByStatus);
 
-    public async ValueTask<IReadOnlySet<ReservationId>> SettleAsync(IReadOnlyList<ReservationId> reservations)
+    public async ValueTask<IReadOnlySet<ReservationId>> ResolveAsync(IReadOnlyList<ReservationId> reservations)
     {
         // A commit that failed may lie in the write-ahead log all the same: the next one decides whether it was made.
         await _database.Writes.CommitBarrierAsync();
@@ -114,5 +116,5 @@ internal sealed class SqliteOrderStore : IOrderStore
         return new DeletedOrders(deleted, next[^1].Seq);
     }
 
-    public async ValueTask GiveBackSpaceAsync(CancellationToken end) => await _database.GiveBackSpaceAsync(end);
+    public async ValueTask ReclaimSpaceAsync(CancellationToken end) => await _database.ReclaimSpaceAsync(end);
 }

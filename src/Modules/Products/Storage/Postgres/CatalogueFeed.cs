@@ -32,9 +32,9 @@ internal sealed class CatalogueFeed(PostgresDatabase database, Catalogue catalog
     }
 
     /// <summary>Adds to the transaction of a change that other hosts are to read these products.</summary>
-    public void AddNote(PostgresTransaction transaction, params string[] ids)
+    public void AddChange(PostgresTransaction transaction, params string[] ids)
     {
-        PostgresChanges.AddNote(transaction, ids);
+        PostgresChanges.AddChange(transaction, ids);
         _changes.AddNotification(transaction);
     }
 

@@ -37,7 +37,7 @@ internal sealed class PostgresProductStore(ModuleContext module, Catalogue catal
             for (int i = 0; i < ids.Length; i++) ProductTable.AddInsert(transaction, ids[i], products[i], now);
             transaction.Add("UPDATE product_number SET next = $1 WHERE id = 1",
                 PostgresTransaction.Parameter((long)ids.Length));
-            _feed.AddNote(transaction, ids);
+            _feed.AddChange(transaction, ids);
             return ids;
         });
         await _feed.ReadOwnAsync(seeded);
@@ -143,10 +143,10 @@ internal sealed class PostgresProductStore(ModuleContext module, Catalogue catal
             // An equal request may have been made while this one waited for the product.
             if (changed.Outcome != ProductOutcome.Done)
                 return await ReplayAsync(transaction, key, now, end) ?? changed;
-            _feed.AddNote(transaction, id ?? changed.Entry!.Product.Id);
+            _feed.AddChange(transaction, id ?? changed.Entry!.Product.Id);
             if (key is null) return changed;
             string answer = changed.Entry is { } entry ? Encoding.UTF8.GetString(entry.Json) : "";
-            _database.Keys.AddKept(transaction, [(key, answer)], now);
+            _database.Keys.AddRecords(transaction, [(key, answer)], now);
             return changed;
         });
         // A read after the answer shows the change.
@@ -161,7 +161,7 @@ internal sealed class PostgresProductStore(ModuleContext module, Catalogue catal
         if (key is null) return null;
         _database.Keys.AddFind(transaction, [key], now);
         await using NpgsqlDataReader reader = await transaction.ReadAsync(end);
-        if ((await _database.Keys.ReadKeptAsync(reader, end)).Of(key) is not { } kept) return null;
+        if ((await _database.Keys.ReadRecordsAsync(reader, end)).Of(key) is not { } kept) return null;
         if (!kept.IsSame) return new ProductResult(ProductOutcome.KeyReused);
         bool hasEntry = kept.Answer.Length > 0;
         return new ProductResult(ProductOutcome.Replayed, hasEntry ? CatalogueEntry.Of(kept.Answer) : null);

@@ -6,7 +6,7 @@ namespace Shop.Platform.Faults;
 /// <summary>
 /// Trouble in the answers of the API: never in those of pages, health, metrics, documents and faults.
 /// </summary>
-internal sealed class AnswerFaults(FaultCatalogue all, Fault slow, Fault failing)
+internal sealed class ResponseFaults(FaultCatalogue all, Fault slow, Fault failing)
 {
     // As a fault in a handler is answered.
     private static readonly Problem Failure = new(StatusCodes.Status500InternalServerError,

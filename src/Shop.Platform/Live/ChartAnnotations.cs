@@ -1,9 +1,9 @@
 namespace Shop.Platform.Live;
 
 /// <summary>What charts mark beside their lines: when the shop started, and when faults were on.</summary>
-internal sealed class LiveMarks(DateTimeOffset startedAt, string version)
+internal sealed class ChartAnnotations(DateTimeOffset startedAt, string version)
 {
-    private static readonly TimeSpan Kept = TimeSpan.FromSeconds(LiveFigures.History);
+    private static readonly TimeSpan Kept = TimeSpan.FromSeconds(LiveMetrics.History);
 
     private readonly Lock _lock = new();
     private readonly List<FaultSpan> _faults = [];

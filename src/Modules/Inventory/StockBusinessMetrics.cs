@@ -3,9 +3,9 @@ using Shop.Platform.Live;
 namespace Shop.Inventory;
 
 /// <summary>The business of the inventory service, as its console shows it.</summary>
-internal static class StockFigures
+internal static class StockBusinessMetrics
 {
-    public static readonly IReadOnlyList<ModuleFigure> All =
+    public static readonly IReadOnlyList<BusinessMetric> All =
     [
         new("Units reserved a second", "inventory_units_moved_total", MetricType.Counter,
             "Units that new orders hold from now on.")

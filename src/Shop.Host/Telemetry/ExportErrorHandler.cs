@@ -6,7 +6,7 @@ namespace Shop.Host.Telemetry;
 /// Says on the standard error that traces or logs don't arrive, at most once a minute: the shop goes on without them.
 /// It does not use the log, because the log is sent the same way.
 /// </summary>
-internal sealed class ExportWatch() : DelegatingHandler(new SocketsHttpHandler())
+internal sealed class ExportErrorHandler() : DelegatingHandler(new SocketsHttpHandler())
 {
     private static readonly TimeSpan Pause = TimeSpan.FromMinutes(1);
     private static long _last;

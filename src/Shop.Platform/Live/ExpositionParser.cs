@@ -9,7 +9,7 @@ namespace Shop.Platform.Live;
 /// <summary>Reads a registry's text, in the exposition format of Prometheus, for the console.</summary>
 /// <param name="itemLabels">Series with one of these labels are left to <c>/metrics</c>.</param>
 /// <param name="own">The figures of the module's own.</param>
-internal sealed partial class Exposition(IEnumerable<string> itemLabels, IReadOnlyList<ModuleFigure> own)
+internal sealed partial class ExpositionParser(IEnumerable<string> itemLabels, IReadOnlyList<BusinessMetric> own)
 {
     private readonly byte[][] _itemLabels = [.. itemLabels.Select(label => Encoding.UTF8.GetBytes($"{label}=\""))];
     private readonly (byte[] Name, byte[] Label)[] _own = [.. own.Select(figure =>
@@ -97,7 +97,7 @@ internal sealed partial class Exposition(IEnumerable<string> itemLabels, IReadOn
     }
 
     /// <summary>Every figure that the console shows.</summary>
-    public LiveReading Everything(ReadOnlySpan<byte> text)
+    public LiveSnapshot Everything(ReadOnlySpan<byte> text)
     {
         double requests = 0;
         var byCode = new SortedDictionary<string, double>(StringComparer.Ordinal);
@@ -125,7 +125,7 @@ internal sealed partial class Exposition(IEnumerable<string> itemLabels, IReadOn
             }
         }
 
-        return new LiveReading(requests, byCode, byRoute, figures);
+        return new LiveSnapshot(requests, byCode, byRoute, figures);
     }
 
     private static string Route(ReadOnlySpan<byte> line) => Encoding.UTF8.GetString(Label(line, "method=\""u8)) + " "

@@ -8,7 +8,7 @@ using Shop.Testing;
 
 namespace Shop.Platform.Tests;
 
-internal sealed class LiveFiguresTests
+internal sealed class LiveMetricsTests
 {
     [Test]
     public async Task Given_answers_of_every_kind_when_the_console_counts_errors_then_those_that_clients_provoke_are_not_among_them()
@@ -48,7 +48,7 @@ internal sealed class LiveFiguresTests
             await figures.Feed.NextAsync(second);
         }
 
-        LivePoint[] points = figures.Points();
+        LiveSample[] points = figures.Points();
         Assert.Multiple(() =>
         {
             Assert.That(points.Zip(points.Skip(1), (one, next) => (next.At - one.At).TotalSeconds), Is.All.InRange(0.9, 60));
@@ -82,7 +82,7 @@ internal sealed class LiveFiguresTests
             for (int i = 0; i < times; i++) latency.WithLabels("GET", route).Observe(seconds);
         }
 
-        var clock = new HandClock();
+        var clock = new ManualClock();
         await using var traffic = new DemoTraffic([], clock, NullLoggerFactory.Instance);
         Answer("/before", "500", 1000, 3);
         await using var figures = Figures(registry, traffic, clock);
@@ -145,7 +145,7 @@ internal sealed class LiveFiguresTests
             for (int i = 0; i < times; i++) latency.WithLabels("GET", route).Observe(seconds);
         }
 
-        var clock = new HandClock();
+        var clock = new ManualClock();
         await using var traffic = new DemoTraffic([], clock, NullLoggerFactory.Instance);
         Answer("/a", 1000, 3);
         failed.WithLabels("GET", "/a").Inc(1000);
@@ -177,7 +177,7 @@ internal sealed class LiveFiguresTests
     {
         CollectorRegistry registry = Metrics.NewCustomRegistry();
         Gauge active = Metrics.WithCustomRegistry(registry).CreateGauge("shop_fault_active", "On.", ["fault"]);
-        var clock = new HandClock();
+        var clock = new ManualClock();
         await using var traffic = new DemoTraffic([], clock, NullLoggerFactory.Instance);
         active.WithLabels("slow_commits").Set(0);
         await using var figures = Figures(registry, traffic, clock);
@@ -202,7 +202,7 @@ internal sealed class LiveFiguresTests
     {
         CollectorRegistry registry = Metrics.NewCustomRegistry();
         Counter requests = Metrics.WithCustomRegistry(registry).CreateCounter("app_requests_total", "Requests.");
-        var clock = new HandClock();
+        var clock = new ManualClock();
         await using var traffic = new DemoTraffic([], clock, NullLoggerFactory.Instance);
         await using var figures = Figures(registry, traffic, clock);
         for (int second = 1; second <= 903; second++)
@@ -211,37 +211,37 @@ internal sealed class LiveFiguresTests
             await figures.Feed.NextAsync(second - 1);
         }
 
-        LivePoint[] points = figures.Points();
+        LiveSample[] points = figures.Points();
         Assert.That((points.Length, (points[^1].At - points[0].At).TotalSeconds), Is.EqualTo((900, 899d)));
         Assert.That(requests.Value, Is.Zero);
     }
 
-    private static async Task<(JsonNode History, JsonNode Last)> TellAsync(LiveFigures figures)
+    private static async Task<(JsonNode History, JsonNode Last)> TellAsync(LiveMetrics figures)
     {
         EventFeed.Batch batch = await figures.Feed.OpenAsync(null);
         JsonNode[] events = await Task.WhenAll(batch.Events.Select(async happened => JsonNode.Parse(Encoding.UTF8.GetString(await happened.DataAsync()))!));
         return (events[0], events[1]);
     }
 
-    private static LiveFigures Figures(CollectorRegistry registry, DemoTraffic traffic, TimeProvider clock)
+    private static LiveMetrics Figures(CollectorRegistry registry, DemoTraffic traffic, TimeProvider clock)
     {
         var module = new ModuleIdentity("shop", "shop-service", "Shop", "A shop.", 1)
         {
-            Figures =
+            BusinessMetrics =
             [
                 new("Sold", "things_sold_total", MetricType.Counter, "Sold.") { Label = "kind=\"sold\"" },
                 new("Sold a minute", "things_sold_total", MetricType.Counter, "Sold.") { Label = "kind=\"sold\"", Seconds = 60 },
                 new("In stock", "things_in_stock", MetricType.Gauge, "In stock."),
             ],
         };
-        return new LiveFigures(registry, traffic, clock, NullLogger.Instance, module, new BuildInfo("1.2.3", "abc"));
+        return new LiveMetrics(registry, traffic, clock, NullLogger.Instance, module, new BuildInfo("1.2.3", "abc"));
     }
 
     private static Counter Codes(CollectorRegistry registry) =>
         Metrics.WithCustomRegistry(registry).CreateCounter("http_requests_by_status_code_total", "By code.", ["code"]);
 
     /// <summary>What rates and times come to since the first second.</summary>
-    private static double Count(LivePoint[] points, Func<LivePoint, double> rate) =>
+    private static double Count(LiveSample[] points, Func<LiveSample, double> rate) =>
         points.Zip(points.Skip(1), (one, next) => rate(next) * (next.At - one.At).TotalSeconds).Sum();
 
     /// <summary>The machine's clock, which somebody sets. Time goes on all the same.</summary>

@@ -10,7 +10,7 @@ namespace Shop.Platform.Live;
 /// </param>
 /// <param name="P95">95 of 100 took no longer.</param>
 /// <param name="P99">99 of 100 took no longer.</param>
-internal sealed record LivePoint(
+internal sealed record LiveSample(
     DateTimeOffset At, double Requests, double Refused, double Failed, double? P50, double? P95, double? P99)
 {
     // Places in the point's JSON.
@@ -67,7 +67,7 @@ internal sealed record LivePoint(
 }
 
 /// <summary>What a service's registry says, line by line, for those who look.</summary>
-internal sealed record LiveReading(
+internal sealed record LiveSnapshot(
     double Requests,
     IReadOnlyDictionary<string, double> ByCode,
     IReadOnlyDictionary<string, double> ByRoute,

@@ -8,7 +8,7 @@ namespace Shop.Platform.Http;
 /// Counts and logs the requests that Kestrel refuses by itself, before any middleware: a malformed head, headers too
 /// large, a head that takes too long. They have no body to speak of, but the numbers are true all the same.
 /// </summary>
-public sealed class RefusedByServer : IObserver<KeyValuePair<string, object?>>
+public sealed class ServerRejectionObserver : IObserver<KeyValuePair<string, object?>>
 {
     /// <summary>The diagnostic event that tells of them.</summary>
     public const string EventName = "Microsoft.AspNetCore.Server.Kestrel.BadRequest";
@@ -21,7 +21,7 @@ public sealed class RefusedByServer : IObserver<KeyValuePair<string, object?>>
         // A request that the shop has answered was counted there.
         if (request.Get<ModuleListener>() is not { } listener
             || request.Get<IHttpResponseFeature>() is { HasStarted: true }) return;
-        listener.Metrics.RefusedByServer(refused.StatusCode);
+        listener.Metrics.CountServerRejection(refused.StatusCode);
         listener.Failures.Take(isFault: false)?.LogInformation(
             "The server answered {Status} before the request was read: {Error}", refused.StatusCode, refused.Message);
     }

@@ -8,7 +8,7 @@ namespace Shop.Host;
 /// line by line, with a stack trace here and there; whatever that is, and in whatever version, it must not fill a disk.
 /// </summary>
 [ProviderAlias("Console")]
-internal sealed class BoundedConsole(ConsoleLoggerProvider console) : ILoggerProvider, ISupportExternalScope
+internal sealed class RateLimitedConsole(ConsoleLoggerProvider console) : ILoggerProvider, ISupportExternalScope
 {
     /// <summary>
     /// Lines of one source in a second at most: the shop's own, which bound their refusals themselves, and any other.

@@ -8,7 +8,7 @@ namespace Shop.Platform.Live;
 /// The figures of the console: the registry itself, read once a second, with fifteen minutes of history in memory. So
 /// the console says what <c>/metrics</c> says.
 /// </summary>
-internal sealed class LiveFigures : IAsyncDisposable
+internal sealed class LiveMetrics : IAsyncDisposable
 {
     /// <summary>
     /// Seconds that are told again: a page that asks every three gets those that it missed, not the history.
@@ -20,34 +20,34 @@ internal sealed class LiveFigures : IAsyncDisposable
 
     private readonly CollectorRegistry _registry;
     private readonly DemoTraffic _traffic;
-    private readonly Exposition _exposition;
+    private readonly ExpositionParser _exposition;
     private readonly TimeProvider _clock;
     private readonly DateTimeOffset _startedAt;
     private readonly long _start;
     private readonly PeriodicTask _sampling;
-    private readonly Queue<LivePoint> _points = new(History);
+    private readonly Queue<LiveSample> _points = new(History);
     private readonly MemoryStream _text = new();
     private readonly SemaphoreSlim _reading = new(1, 1);
     private readonly EndpointHistory _endpoints = new();
-    private readonly IReadOnlyList<ModuleFigure> _own;
+    private readonly IReadOnlyList<BusinessMetric> _own;
     private RequestCounts? _last;
     private TimeSpan _lastRead;
     private int _seconds;
-    private volatile Lazy<Task<LiveReading>> _ofThisSecond;
+    private volatile Lazy<Task<LiveSnapshot>> _ofThisSecond;
 
-    public LiveFigures(CollectorRegistry registry, DemoTraffic traffic, TimeProvider clock, ILogger log,
+    public LiveMetrics(CollectorRegistry registry, DemoTraffic traffic, TimeProvider clock, ILogger log,
         ModuleIdentity module, BuildInfo build)
     {
         _registry = registry;
         _traffic = traffic;
         Module = module;
-        _own = module.Figures;
-        _exposition = new Exposition(module.ItemLabels, _own);
-        Marks = new LiveMarks(clock.GetUtcNow(), build.Version);
+        _own = module.BusinessMetrics;
+        _exposition = new ExpositionParser(module.ItemLabels, _own);
+        Marks = new ChartAnnotations(clock.GetUtcNow(), build.Version);
         _clock = clock;
         _startedAt = clock.GetUtcNow();
         _start = clock.GetTimestamp();
-        _ofThisSecond = new Lazy<Task<LiveReading>>(ReadAsync);
+        _ofThisSecond = new Lazy<Task<LiveSnapshot>>(ReadAsync);
         Feed = new EventFeed(Kept, _ => ValueTask.FromResult<IReadOnlyList<FeedEvent>>(
             [new HistoryEvent(Points()), Second(LastPoint)]));
         _sampling = new PeriodicTask("Reading the live figures", TimeSpan.FromSeconds(1), SampleAsync, clock, log);
@@ -60,10 +60,10 @@ internal sealed class LiveFigures : IAsyncDisposable
     public ModuleIdentity Module { get; }
 
     /// <summary>What a chart marks beside its lines.</summary>
-    public LiveMarks Marks { get; }
+    public ChartAnnotations Marks { get; }
 
     /// <summary>The history, oldest first.</summary>
-    public LivePoint[] Points()
+    public LiveSample[] Points()
     {
         lock (_points) return [.. _points];
     }
@@ -75,15 +75,15 @@ internal sealed class LiveFigures : IAsyncDisposable
     }
 
     /// <summary>What the registry says now.</summary>
-    public async Task<LiveReading> ReadAsync()
+    public async Task<LiveSnapshot> ReadAsync()
     {
         await _reading.WaitAsync();
         try
         {
             await ExportAsync();
-            LiveReading reading = _exposition.Everything(_text.GetBuffer().AsSpan(0, (int)_text.Length));
+            LiveSnapshot reading = _exposition.Everything(_text.GetBuffer().AsSpan(0, (int)_text.Length));
             Dictionary<string, EndpointCounts> endpoints =
-                Exposition.Endpoints(_text.GetBuffer().AsSpan(0, (int)_text.Length));
+                ExpositionParser.Endpoints(_text.GetBuffer().AsSpan(0, (int)_text.Length));
             return reading with { Endpoints = _endpoints.Until(_clock.GetElapsedTime(_start), endpoints) };
         }
         finally
@@ -93,7 +93,7 @@ internal sealed class LiveFigures : IAsyncDisposable
     }
 
     /// <summary>The last second; null in the first one.</summary>
-    public LivePoint? LastPoint
+    public LiveSample? LastPoint
     {
         get
         {
@@ -113,7 +113,7 @@ internal sealed class LiveFigures : IAsyncDisposable
             at = _clock.GetElapsedTime(_start);
             read = _exposition.Totals(_text.GetBuffer().AsSpan(0, (int)_text.Length));
             if (_seconds++ % EndpointHistory.Step == 0)
-                _endpoints.Add(at, Exposition.Endpoints(_text.GetBuffer().AsSpan(0, (int)_text.Length)));
+                _endpoints.Add(at, ExpositionParser.Endpoints(_text.GetBuffer().AsSpan(0, (int)_text.Length)));
         }
         finally
         {
@@ -128,7 +128,7 @@ internal sealed class LiveFigures : IAsyncDisposable
         double seconds = Math.Max(0.001, (at - lastRead).TotalSeconds);
         (double, double)[] moved = Moved(read.Buckets, last.Buckets);
         double Rate(Func<RequestCounts, double> count) => (count(read) - count(last)) / seconds;
-        var point = new LivePoint(
+        var point = new LiveSample(
             _startedAt + at, Rate(count => count.Requests), Rate(count => count.Refused), Rate(count => count.Failed),
             HistogramQuantile.Milliseconds(moved, 0.50), HistogramQuantile.Milliseconds(moved, 0.95),
             HistogramQuantile.Milliseconds(moved, 0.99))
@@ -147,12 +147,12 @@ internal sealed class LiveFigures : IAsyncDisposable
             _points.Enqueue(point);
         }
 
-        _ofThisSecond = new Lazy<Task<LiveReading>>(ReadAsync);
+        _ofThisSecond = new Lazy<Task<LiveSnapshot>>(ReadAsync);
         Feed.Publish(Second(point));
     }
 
     // All who ask within a second share one reading, also for the seconds before that they missed.
-    private SecondEvent Second(LivePoint? point) => new(point, () => _ofThisSecond.Value, _traffic, Marks);
+    private SecondEvent Second(LiveSample? point) => new(point, () => _ofThisSecond.Value, _traffic, Marks);
 
     private static (double, double)[] Moved(
         SortedDictionary<double, double> now, SortedDictionary<double, double> before) =>

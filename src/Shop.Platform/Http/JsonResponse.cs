@@ -8,7 +8,7 @@ namespace Shop.Platform.Http;
 /// JSON that is written whole, with its length, and flushed by the server once the request has been counted: a client
 /// that has its answer finds it in the metrics.
 /// </summary>
-public static class JsonAnswer
+public static class JsonResponse
 {
     /// <summary>What <c>Content-Type</c> says.</summary>
     public const string ContentType = "application/json; charset=utf-8";
@@ -42,7 +42,7 @@ public static class JsonAnswer
     {
         if (bytes <= Large) return null;
         ClientConnection? connection = http.Features.Get<ClientConnection>();
-        return connection is null || connection.HasRoomForReply(bytes) ? null : Rejections.NoMemory;
+        return connection is null || connection.HasRoomForResponse(bytes) ? null : Rejections.NoMemory;
     }
 
     private sealed class Answer<T>(int status, T body, JsonTypeInfo<T> type) : IResult

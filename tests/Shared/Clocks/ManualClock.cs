@@ -1,10 +1,10 @@
 namespace Shop.Testing;
 
 /// <summary>A clock that goes on only when it is told to, with its timers.</summary>
-internal sealed class HandClock : TimeProvider
+internal sealed class ManualClock : TimeProvider
 {
     private readonly Lock _lock = new();
-    private readonly List<HandTimer> _timers = [];
+    private readonly List<ManualTimer> _timers = [];
     private long _now;
 
     public override long TimestampFrequency => TimeSpan.TicksPerSecond;
@@ -36,20 +36,20 @@ internal sealed class HandClock : TimeProvider
             await Task.Yield();
         }
 
-        HandTimer[] due;
+        ManualTimer[] due;
         lock (_lock)
         {
             _now += time.Ticks;
             due = [.. _timers.Where(timer => timer.Due <= _now)];
-            foreach (HandTimer timer in due) _timers.Remove(timer);
+            foreach (ManualTimer timer in due) _timers.Remove(timer);
         }
 
-        foreach (HandTimer timer in due) timer.Fire();
+        foreach (ManualTimer timer in due) timer.Fire();
     }
 
     public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
     {
-        var timer = new HandTimer(this, callback, state);
+        var timer = new ManualTimer(this, callback, state);
         timer.Change(dueTime, period);
         return timer;
     }
@@ -59,7 +59,7 @@ internal sealed class HandClock : TimeProvider
         lock (_lock) return _timers.Count(timer => timer.Due == _now + time.Ticks);
     }
 
-    private sealed class HandTimer(HandClock clock, TimerCallback callback, object? state) : ITimer
+    private sealed class ManualTimer(ManualClock clock, TimerCallback callback, object? state) : ITimer
     {
         public long Due { get; private set; }
 

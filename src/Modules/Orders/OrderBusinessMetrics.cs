@@ -3,9 +3,9 @@ using Shop.Platform.Live;
 namespace Shop.Orders;
 
 /// <summary>The business of the orders service, as its console shows it.</summary>
-internal static class OrderFigures
+internal static class OrderBusinessMetrics
 {
-    public static readonly IReadOnlyList<ModuleFigure> All =
+    public static readonly IReadOnlyList<BusinessMetric> All =
     [
         new("Orders placed a second", "orders_created_total", MetricType.Counter,
             "Orders that were accepted and are on disk. An order that is sent again is not counted again."),

@@ -4,22 +4,9 @@ using System.Runtime.InteropServices;
 
 namespace Shop.Benchmarks.Comparison;
 
-/// <summary>One server with one kind of load on it.</summary>
-internal sealed record Subject(string Name, Server Server, Uri Address, string? Script = null, params string[] Arguments);
-
-/// <summary>
-/// Measures the shop against baselines in one run. Rounds are interleaved: each subject has its turn in each round, and a ratio is taken
-/// within a round, so that what the machine does meanwhile falls on all of them.
-/// </summary>
-internal sealed class ComparisonRun(int rounds) : IDisposable
+/// <summary>Measures the shop, with its data in files, against baselines.</summary>
+internal sealed class ComparisonRun(int rounds) : MeasuredRun(rounds)
 {
-    private const int ReadConnections = 32;
-
-    private readonly Report _report = new();
-    private readonly List<IDisposable> _open = [];
-    private readonly Dictionary<Server, int> _ports = [];
-    private readonly string _answers = Directory.CreateTempSubdirectory("shop-bench-answers-").FullName;
-
     public async Task<Report> MeasureAsync()
     {
         await HeadAsync();
@@ -35,44 +22,36 @@ internal sealed class ComparisonRun(int rounds) : IDisposable
         await PeersAsync(shop);
         await MoreProductsAsync();
         await MoreOrdersAsync(shop);
-        return _report;
-    }
-
-    public void Dispose()
-    {
-        foreach (IDisposable one in _open) one.Dispose();
-        Directory.Delete(_answers, recursive: true);
+        return Report;
     }
 
     private async Task HeadAsync()
     {
-        string cpu = File.ReadLines("/proc/cpuinfo").First(line => line.StartsWith("model name", StringComparison.Ordinal)).Split(':')[1].Trim();
-        _report.Line("# Results");
-        _report.Line();
-        _report.Line("Written by `benchmarks/run`; benchmarks/README.md says what is measured and how. Figures are the median of "
-            + $"{rounds} interleaved rounds, with the least and the most in brackets. A ratio is taken within a round.");
-        _report.Line();
-        _report.Line($"- {DateTime.UtcNow.ToString("yyyy-MM-dd HH:mm", CultureInfo.InvariantCulture)} UTC, commit {await Says("git", "-C", Repository.Root, "rev-parse", "--short", "HEAD")}");
-        _report.Line($"- {Environment.ProcessorCount} cores of {cpu}, {GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 1024 / 1024 / 1024.0:0.#} GB, {RuntimeInformation.OSDescription}; the load's own processes run on the same cores");
-        _report.Line($"- {RuntimeInformation.FrameworkDescription}; {(await Says("wrk", "-v")).Split('\n')[0].Split(" [")[0]}; {await Says("go", "version")}; Python {await Says("/usr/bin/python3", "-c", "import sys,flask,fastapi;print(sys.version.split()[0],'with Flask',__import__('importlib.metadata').metadata.version('flask'),'and FastAPI',fastapi.__version__)")}");
+        Report.Line("# Results");
+        Report.Line();
+        Report.Line("Written by `benchmarks/run`; benchmarks/README.md says what is measured and how. Figures are the median of "
+            + $"{Rounds} interleaved rounds, with the least and the most in brackets. A ratio is taken within a round.");
+        Report.Line();
+        await MachineAsync();
+        Report.Line($"- {RuntimeInformation.FrameworkDescription}; {(await Says("wrk", "-v")).Split('\n')[0].Split(" [")[0]}; {await Says("go", "version")}; Python {await Says("/usr/bin/python3", "-c", "import sys,flask,fastapi;print(sys.version.split()[0],'with Flask',__import__('importlib.metadata').metadata.version('flask'),'and FastAPI',fastapi.__version__)")}");
     }
 
     private async Task StartAndMemoryAsync()
     {
-        _report.Section("Start and memory", "From the start of the process until it answers on its ports, on an empty folder (so with its 200 products written). Resident memory 10 s later.",
+        Report.Section("Start and memory", "From the start of the process until it answers on its ports, on an empty folder (so with its 200 products written). Resident memory 10 s later.",
             "", "runtime", "goal", "native", "goal");
         (List<double> onRuntime, List<double> native) = ([], []);
         (double idle, double nativeIdle) = (0, 0);
-        for (int round = 0; round < rounds; round++)
+        for (int round = 0; round < Rounds; round++)
         {
-            idle = await StartAsync(() => ShopServer.StartAsync("shop"), onRuntime, isLast: round == rounds - 1);
-            nativeIdle = await StartAsync(() => ShopServer.StartNativeAsync("native shop"), native, isLast: round == rounds - 1);
+            idle = await StartAsync(() => ShopServer.StartAsync("shop"), onRuntime, isLast: round == Rounds - 1);
+            nativeIdle = await StartAsync(() => ShopServer.StartNativeAsync("native shop"), native, isLast: round == Rounds - 1);
         }
 
         (Figures seconds, Figures nativeSeconds) = (Figures.Of(onRuntime), Figures.Of(native));
-        _report.Row("start to ready, s", seconds.In("0.00"), Goal.AtMost(0.5).Verdict(seconds.Median),
+        Report.Row("start to ready, s", seconds.In("0.00"), Goal.AtMost(0.5).Verdict(seconds.Median),
             nativeSeconds.In("0.00"), Goal.AtMost(0.15).Verdict(nativeSeconds.Median));
-        _report.Row("memory idle, MB", Text(idle, "0"), Goal.AtMost(90).Verdict(idle),
+        Report.Row("memory idle, MB", Text(idle, "0"), Goal.AtMost(90).Verdict(idle),
             Text(nativeIdle, "0"), Goal.AtMost(45).Verdict(nativeIdle));
     }
 
@@ -89,7 +68,7 @@ internal sealed class ComparisonRun(int rounds) : IDisposable
 
     private async Task NativeAsync()
     {
-        _report.Section("Native code", "The native program (`dotnet publish src/Shop.Host -p:PublishProfile=linux-x64`) against the same code on the runtime; "
+        Report.Section("Native code", "The native program (`dotnet publish src/Shop.Host -p:PublishProfile=linux-x64`) against the same code on the runtime; "
             + "64 connections, 2 s a turn.", "", "requests/s", "CPU, µs each", "p99, ms", "of runtime: rate", "goal", "of runtime: CPU");
         using ShopServer runtime = await ShopServer.StartAsync("shop");
         using ShopServer native = await ShopServer.StartNativeAsync("native shop");
@@ -109,14 +88,14 @@ internal sealed class ComparisonRun(int rounds) : IDisposable
 
         double peak = native.Server.PeakMegabytes;
         long bytes = Directory.GetFiles(Path.GetDirectoryName(Repository.NativeProgram)!).Sum(static file => new FileInfo(file).Length);
-        _report.Line();
-        _report.Line($"Most memory under this load: {Text(peak, "0")} MB (goal {Goal.AtMost(120).Verdict(peak)}); on the runtime "
+        Report.Line();
+        Report.Line($"Most memory under this load: {Text(peak, "0")} MB (goal {Goal.AtMost(120).Verdict(peak)}); on the runtime "
             + $"{Text(runtime.Server.PeakMegabytes, "0")} MB. The program and its SQLite: {Text(bytes / 1e6, "0.0")} MB.");
     }
 
     private async Task ScrapesAsync(ShopServer shop)
     {
-        _report.Section("Scrapes", $"Of the products service: {rounds * 4} scrapes one after the other.", "", "time, ms", "size, KB", "series");
+        Report.Section("Scrapes", $"Of the products service: {Rounds * 4} scrapes one after the other.", "", "time, ms", "size, KB", "series");
         using var client = new HttpClient();
         await Task.Delay(TimeSpan.FromSeconds(1));
         await ScrapeAsync(client, shop, "idle");
@@ -131,20 +110,20 @@ internal sealed class ComparisonRun(int rounds) : IDisposable
     {
         var times = new List<double>();
         string text = "";
-        for (int i = 0; i < rounds * 4; i++)
+        for (int i = 0; i < Rounds * 4; i++)
         {
             long start = Stopwatch.GetTimestamp();
             text = await client.GetStringAsync(new Uri(shop.Products, "/metrics"));
             times.Add(Stopwatch.GetElapsedTime(start).TotalMilliseconds);
         }
 
-        _report.Row(name, Figures.Of(times).In("0.00"), Text(text.Length / 1024.0, "0"), Text(text.Split('\n').Count(line => line.Length > 0 && line[0] != '#'), "0"));
+        Report.Row(name, Figures.Of(times).In("0.00"), Text(text.Length / 1024.0, "0"), Text(text.Split('\n').Count(line => line.Length > 0 && line[0] != '#'), "0"));
     }
 
     private async Task ReadsAsync(ShopServer shop, Server bare)
     {
         Server counted = await BaselineAsync("bare Kestrel with UseHttpMetrics", "metrics");
-        _report.Section("Reads", $"wrk with {ReadConnections} connections, for 2 s a turn. CPU is the server's own, on both cores; the second ratio is of that, and swings less.",
+        Report.Section("Reads", $"wrk with {ReadConnections} connections, for 2 s a turn. CPU is the server's own, on both cores; the second ratio is of that, and swings less.",
             "", "requests/s", "CPU, µs each", "p99, ms", "of bare: rate", "goal", "of bare: CPU");
         foreach (string path in new[] { "/products/prod_0", "/products?limit=20" })
         {
@@ -161,7 +140,7 @@ internal sealed class ComparisonRun(int rounds) : IDisposable
     private async Task OrdersAsync(ShopServer shop, Server bare)
     {
         using ShopServer each = await ShopServer.StartAsync("shop, a commit for each write", "Shop:WriteBatchLimit=1");
-        _report.Section("Orders", "`POST /orders`, two lines over 190 products, 201 when it is on disk; 2 s a turn. Bare Kestrel reads the body and answers the same bytes, and keeps nothing.",
+        Report.Section("Orders", "`POST /orders`, two lines over 190 products, 201 when it is on disk; 2 s a turn. Bare Kestrel reads the body and answers the same bytes, and keeps nothing.",
             "", "orders/s", "CPU, µs each", "p50, ms", "p99, ms", "of bare", "goal");
         foreach ((int clients, double goal) in new[] { (1, 0), (16, 0), (64, 0.15), (256, 0.20) })
         {
@@ -174,21 +153,21 @@ internal sealed class ComparisonRun(int rounds) : IDisposable
             if (clients != 64) continue;
             OrderRow(samples, single, baseline, null);
             Figures gain = Ratio(samples, own, single, static sample => sample.PerSecond);
-            _report.Row("shop against a commit for each write", "", "", "", "", $"{gain.In("0.0")} times", Goal.AtLeast(5).Verdict(gain.Median));
+            Report.Row("shop against a commit for each write", "", "", "", "", $"{gain.In("0.0")} times", Goal.AtLeast(5).Verdict(gain.Median));
         }
 
         double peak = shop.Server.PeakMegabytes;
-        _report.Line();
-        _report.Line($"Most memory of the shop up to here, under all this load: {Text(peak, "0")} MB (goal {Goal.AtMost(200).Verdict(peak)}).");
+        Report.Line();
+        Report.Line($"Most memory of the shop up to here, under all this load: {Text(peak, "0")} MB (goal {Goal.AtMost(200).Verdict(peak)}).");
     }
 
     /// <summary>Counts the calls that bring data to the disk, and the commits, of the same orders.</summary>
     private async Task FsyncsAsync()
     {
-        _report.Section("Durability", "500 orders one after the other, and the calls of fsync and fdatasync that the kernel saw of the shop meanwhile (strace).",
+        Report.Section("Durability", "500 orders one after the other, and the calls of fsync and fdatasync that the kernel saw of the shop meanwhile (strace).",
             "", "orders service", "inventory service", "both");
         using ShopServer shop = await ShopServer.StartAsync("shop");
-        string log = Path.Combine(_answers, "strace");
+        string log = Path.Combine(Answers, "strace");
         using Process strace = Process.Start("strace", ["-f", "-qq", "-e", "trace=fsync,fdatasync", "-o", log, "-p", shop.Server.Id.ToString(CultureInfo.InvariantCulture)])!;
         while (!IsTraced(shop.Server.Id)) await Task.Delay(10);
         double[] before = await CommitsAsync(shop);
@@ -196,31 +175,31 @@ internal sealed class ComparisonRun(int rounds) : IDisposable
         double[] commits = [.. (await CommitsAsync(shop)).Zip(before, static (after, earlier) => after - earlier)];
         using (Process.Start("kill", ["-INT", strace.Id.ToString(CultureInfo.InvariantCulture)])!) await strace.WaitForExitAsync();
         int synced = File.ReadLines(log).Count(static line => line.Contains("sync(", StringComparison.Ordinal));
-        _report.Row("commits (`db_commit_seconds_count`)", Text(commits[0], "0"), Text(commits[1], "0"), Text(commits.Sum(), "0"));
-        _report.Row("fsync and fdatasync", "", "", $"{synced} {(synced >= commits.Sum() ? "(one for each commit, and those of checkpoints)" : "(**fewer than commits**)")}");
+        Report.Row("commits (`db_commit_seconds_count`)", Text(commits[0], "0"), Text(commits[1], "0"), Text(commits.Sum(), "0"));
+        Report.Row("fsync and fdatasync", "", "", $"{synced} {(synced >= commits.Sum() ? "(one for each commit, and those of checkpoints)" : "(**fewer than commits**)")}");
     }
 
     private async Task PeersAsync(ShopServer shop)
     {
-        _report.Section("Peers", $"The two reads on what a user might take instead, each as its users would write it (benchmarks/peers), with Prometheus metrics; {ReadConnections} connections, 1 s a turn.",
+        Report.Section("Peers", $"The two reads on what a user might take instead, each as its users would write it (benchmarks/peers), with Prometheus metrics; {ReadConnections} connections, 1 s a turn.",
             "", "requests/s", "CPU, µs each", "p99, ms", "the shop against it: rate", "goal", "the shop against it: CPU");
-        string products = Path.Combine(_answers, "products.json");
+        string products = Path.Combine(Answers, "products.json");
         (Server Server, double Goal)[] peers =
         [
             (await PeerAsync("Flask, gunicorn with 2 workers", "gunicorn", "flask", port => ["--workers", "2", "--bind", $"127.0.0.1:{port}", "app:app"]), 7),
             (await PeerAsync("FastAPI, uvicorn", "uvicorn", "fastapi", port => ["app:app", "--port", $"{port}", "--no-access-log"]), 30),
-            (await PeerAsync("Go, net/http", await BuildGoAsync(), "go", _ => []), 1.15),
+            (await PeerAsync("Go, net/http", await BuildGoAsync("go"), "go", _ => []), 1.15),
         ];
         foreach (string path in new[] { "/products/prod_0", "/products?limit=20" })
         {
             Subject own = new($"**shop**, {path}", shop.Server, new Uri(shop.Products, path));
             Subject[] others = [.. peers.Select(peer => new Subject($"{peer.Server.Name}, {path}", peer.Server, Address(peer.Server, path)))];
             Dictionary<Subject, List<Sample>> samples = await RoundsAsync(ReadConnections, 1, [own, .. others]);
-            _report.Row([own.Name, .. Speed(samples[own]), "", "", ""]);
+            Report.Row([own.Name, .. Speed(samples[own]), "", "", ""]);
             foreach ((Subject other, double goal) in others.Zip(peers, static (other, peer) => (other, peer.Goal)))
             {
                 Figures ratio = Ratio(samples, own, other, static sample => sample.PerSecond);
-                _report.Row([other.Name, .. Speed(samples[other]), ratio.In("0.0#"), Goal.AtLeast(goal).Verdict(ratio.Median),
+                Report.Row([other.Name, .. Speed(samples[other]), ratio.In("0.0#"), Goal.AtLeast(goal).Verdict(ratio.Median),
                     Ratio(samples, other, own, static sample => sample.CpuMicros).In("0.0#")]);
             }
         }
@@ -229,13 +208,13 @@ internal sealed class ComparisonRun(int rounds) : IDisposable
         {
             int port = Server.FreePort();
             return Keep(await Server.StartAsync(name, new Uri($"http://127.0.0.1:{port}/products/prod_0"), program, arguments(port), Repository.PathOf("benchmarks", "peers", folder),
-                ("PRODUCTS", products), ("PORT", $"{port}"), ("PROMETHEUS_MULTIPROC_DIR", Directory.CreateDirectory(Path.Combine(_answers, folder)).FullName), ("PYTHONDONTWRITEBYTECODE", "1")), port);
+                ("PRODUCTS", products), ("PORT", $"{port}"), ("PROMETHEUS_MULTIPROC_DIR", Directory.CreateDirectory(Path.Combine(Answers, folder)).FullName), ("PYTHONDONTWRITEBYTECODE", "1")), port);
         }
     }
 
     private async Task MoreProductsAsync()
     {
-        _report.Section("Growth of the catalogue", "Reads and orders spread over all products alike; 32 and 64 connections, 1 s a turn. The ratio is against 200 products; the goal is within 10 %.",
+        Report.Section("Growth of the catalogue", "Reads and orders spread over all products alike; 32 and 64 connections, 1 s a turn. The ratio is against 200 products; the goal is within 10 %.",
             "products", "reads/s", "of 200", "lists/s", "of 200", "orders/s", "of 200", "goal for all");
         int[] sizes = [200, 10_000, 100_000];
         var shops = new List<ShopServer>();
@@ -253,8 +232,7 @@ internal sealed class ComparisonRun(int rounds) : IDisposable
         await GrowthRowsAsync([reads, lists, orders], [.. sizes.Select(size => size.ToString("N0", CultureInfo.InvariantCulture))]);
         foreach (ShopServer shop in shops)
         {
-            _open.Remove(shop);
-            shop.Dispose();
+            Release(shop);
         }
     }
 
@@ -262,8 +240,8 @@ internal sealed class ComparisonRun(int rounds) : IDisposable
     {
         const int Stored = 1_000_000;
         while (await ShopServer.MetricAsync(full.Orders, "orders_created_total") < Stored)
-            await Wrk.RunAsync(full.Server, full.Orders, 256, 5, Script("order.lua"));
-        _report.Section("Growth of the orders", $"The same, against a shop that has no order yet; this one has {Stored:N0} and more stored. The lists are `GET /orders?limit=20`.",
+            await Wrk.RunAsync(new Subject(full.Server.Name, full.Server, full.Orders, Script("order.lua")), 256, 5);
+        Report.Section("Growth of the orders", $"The same, against a shop that has no order yet; this one has {Stored:N0} and more stored. The lists are `GET /orders?limit=20`.",
             "orders stored at first", "reads/s", "of none", "lists/s", "of none", "orders/s", "of none", "goal for all");
         ShopServer empty = Keep(await ShopServer.StartAsync("no orders"));
         await Fill.OrdersAsync(empty, 20);
@@ -291,79 +269,16 @@ internal sealed class ComparisonRun(int rounds) : IDisposable
                 worst = Math.Min(worst, ratio.Median);
             }
 
-            _report.Row([.. cells, row == 0 ? "" : Goal.AtLeast(0.9).Verdict(worst)]);
+            Report.Row([.. cells, row == 0 ? "" : Goal.AtLeast(0.9).Verdict(worst)]);
         }
-    }
-
-    private async Task<Dictionary<Subject, List<Sample>>> RoundsAsync(int connections, int seconds, params Subject[] subjects)
-    {
-        var samples = subjects.ToDictionary(static subject => subject, static _ => new List<Sample>());
-        for (int round = -1; round < rounds; round++)
-        {
-            foreach (Subject subject in subjects)
-            {
-                Sample sample = await Wrk.RunAsync(subject.Server, subject.Address, connections, seconds, subject.Script, subject.Arguments);
-                if (round >= 0) samples[subject].Add(sample); // the first turn warms up
-            }
-        }
-
-        return samples;
-    }
-
-    private void RateRow(Dictionary<Subject, List<Sample>> samples, Subject subject, Subject baseline, Goal? goal)
-    {
-        Figures rate = Ratio(samples, subject, baseline, static sample => sample.PerSecond);
-        bool isBaseline = subject == baseline;
-        _report.Row([subject.Name, .. Speed(samples[subject]), isBaseline ? "" : rate.In("0.00"), goal?.Verdict(rate.Median) ?? "",
-            isBaseline ? "" : Ratio(samples, baseline, subject, static sample => sample.CpuMicros).In("0.00")]);
     }
 
     private void OrderRow(Dictionary<Subject, List<Sample>> samples, Subject subject, Subject baseline, Goal? goal)
     {
         Figures ratio = Ratio(samples, subject, baseline, static sample => sample.PerSecond);
         string[] speed = Speed(samples[subject]);
-        _report.Row(subject.Name, speed[0], speed[1], Figures.Of(samples[subject].Select(static sample => sample.P50Millis)).In("0.00"), speed[2],
+        Report.Row(subject.Name, speed[0], speed[1], Figures.Of(samples[subject].Select(static sample => sample.P50Millis)).In("0.00"), speed[2],
             subject == baseline ? "" : ratio.In("0.000"), goal?.Verdict(ratio.Median) ?? "");
-    }
-
-    private static string[] Speed(List<Sample> samples) =>
-    [
-        Figures.Of(samples.Select(static sample => sample.PerSecond)).In("N0"),
-        Figures.Of(samples.Select(static sample => sample.CpuMicros)).In("0.0"),
-        Figures.Of(samples.Select(static sample => sample.P99Millis)).In("0.0"),
-    ];
-
-    private static Figures Ratio(Dictionary<Subject, List<Sample>> samples, Subject over, Subject under, Func<Sample, double> figure) =>
-        Figures.Of(samples[over].Zip(samples[under], (one, other) => figure(one) / figure(other)));
-
-    private async Task<Server> BaselineAsync(string name, params string[] arguments)
-    {
-        int port = Server.FreePort();
-        return Keep(await Server.StartAsync(name, new Uri($"http://127.0.0.1:{port}/products/prod_0"), "dotnet",
-            [Repository.Program("benchmarks", "Shop.Baseline"), _answers, .. arguments], null, ("PORT", $"{port}")), port);
-    }
-
-    private async Task SaveAnswersAsync(ShopServer shop)
-    {
-        using var client = new HttpClient();
-        await File.WriteAllBytesAsync(Path.Combine(_answers, "product.json"), await client.GetByteArrayAsync(new Uri(shop.Products, "/products/prod_0")));
-        await File.WriteAllBytesAsync(Path.Combine(_answers, "list.json"), await client.GetByteArrayAsync(new Uri(shop.Products, "/products?limit=20")));
-        await File.WriteAllBytesAsync(Path.Combine(_answers, "products.json"), await client.GetByteArrayAsync(new Uri(shop.Products, "/products?limit=1000")));
-        HttpResponseMessage order = await client.PostAsJsonAsync(new Uri(shop.Orders, "/orders"), Fill.Order(0));
-        await File.WriteAllBytesAsync(Path.Combine(_answers, "order.json"), await order.Content.ReadAsByteArrayAsync());
-    }
-
-    private async Task<string> BuildGoAsync()
-    {
-        string program = Path.Combine(_answers, "go-peer");
-        var build = new ProcessStartInfo("go", ["build", "-o", program, "."]) { WorkingDirectory = Repository.PathOf("benchmarks", "peers", "go") };
-        // Packages of the system, not of a module proxy.
-        build.Environment["GO111MODULE"] = "off";
-        build.Environment["GOPATH"] = "/usr/share/gocode";
-        build.Environment["GOFLAGS"] = "";
-        using Process go = Process.Start(build)!;
-        await go.WaitForExitAsync();
-        return go.ExitCode == 0 ? program : throw new InvalidOperationException("go build failed.");
     }
 
     private static async Task<double[]> CommitsAsync(ShopServer shop) =>
@@ -371,32 +286,4 @@ internal sealed class ComparisonRun(int rounds) : IDisposable
 
     private static bool IsTraced(int id) => Directory.GetDirectories($"/proc/{id}/task").All(static task =>
         File.ReadLines(Path.Combine(task, "status")).Any(static line => line.StartsWith("TracerPid:", StringComparison.Ordinal) && !line.EndsWith("\t0", StringComparison.Ordinal)));
-
-    private static async Task<string> Says(string program, params string[] arguments)
-    {
-        var start = new ProcessStartInfo(program) { UseShellExecute = false, RedirectStandardOutput = true };
-        foreach (string argument in arguments) start.ArgumentList.Add(argument);
-        using Process process = Process.Start(start)!;
-        string text = await process.StandardOutput.ReadToEndAsync();
-        await process.WaitForExitAsync();
-        return text.Trim();
-    }
-
-    private Uri Address(Server server, string path) => new($"http://127.0.0.1:{_ports[server]}{path}");
-
-    private static string Script(string name) => Repository.PathOf("benchmarks", "load", name);
-
-    private static string Text(double value, string format) => value.ToString(format, CultureInfo.InvariantCulture);
-
-    private T Keep<T>(T one) where T : IDisposable
-    {
-        _open.Add(one);
-        return one;
-    }
-
-    private Server Keep(Server server, int port)
-    {
-        _ports[server] = port;
-        return Keep(server);
-    }
 }

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using System.Text.RegularExpressions;
 
 namespace Shop.Benchmarks.Comparison;
 
@@ -26,7 +27,7 @@ internal sealed record Goal(double Value, bool IsLeast)
 }
 
 /// <summary>The tables of a run, as they are printed and as they are kept.</summary>
-internal sealed class Report
+internal sealed partial class Report
 {
     private readonly StringBuilder _text = new();
 
@@ -47,4 +48,26 @@ internal sealed class Report
     public void Row(params string[] cells) => Line($"| {string.Join(" | ", cells)} |");
 
     public string ToMarkdown() => _text.ToString();
+
+    /// <summary>These sections in the place of those with their titles, among the others that were kept.</summary>
+    public string MergedInto(string kept)
+    {
+        List<string> parts = Parts(kept);
+        foreach (string part in Parts(ToMarkdown()))
+        {
+            int place = parts.FindIndex(other => Title(other) == Title(part));
+            if (place >= 0) parts[place] = part;
+            else parts.Add(part);
+        }
+
+        return string.Join("\n\n", parts) + "\n";
+    }
+
+    private static List<string> Parts(string text) =>
+        [.. Heading().Split(text).Select(static part => part.Trim()).Where(static part => part.Length > 0)];
+
+    private static string Title(string part) => part.Split('\n')[0];
+
+    [GeneratedRegex("^(?=## )", RegexOptions.ExplicitCapture | RegexOptions.Multiline, 10_000)]
+    private static partial Regex Heading();
 }

@@ -40,6 +40,24 @@ internal sealed class Server : IDisposable
     public static async Task<Server> StartAsync(string name, Uri ready, string program, IEnumerable<string> arguments,
         string? folder = null, params (string Name, string Value)[] environment)
     {
+        using var client = new HttpClient();
+        return await StartAsync(name, async () =>
+        {
+            try
+            {
+                return (await client.GetAsync(ready)).IsSuccessStatusCode;
+            }
+            catch (HttpRequestException)
+            {
+                return false;
+            }
+        }, program, arguments, folder, environment);
+    }
+
+    /// <summary>Starts a program and waits until it is ready.</summary>
+    public static async Task<Server> StartAsync(string name, Func<Task<bool>> isReady, string program,
+        IEnumerable<string> arguments, string? folder = null, params (string Name, string Value)[] environment)
+    {
         var start = new ProcessStartInfo(program) { UseShellExecute = false, RedirectStandardOutput = true, RedirectStandardError = true, WorkingDirectory = folder ?? Path.GetTempPath() };
         foreach (string argument in arguments) start.ArgumentList.Add(argument);
         foreach ((string key, string value) in environment) start.Environment[key] = value;
@@ -48,19 +66,13 @@ internal sealed class Server : IDisposable
         server._process.ErrorDataReceived += static (_, _) => { };
         server._process.BeginOutputReadLine();
         server._process.BeginErrorReadLine();
-        using var client = new HttpClient();
-        while (true)
+        while (!await isReady())
         {
             if (server._process.HasExited) throw new InvalidOperationException($"{name} ended instead of starting.");
-            try
-            {
-                if ((await client.GetAsync(ready)).IsSuccessStatusCode) return server;
-            }
-            catch (HttpRequestException)
-            {
-                await Task.Delay(2);
-            }
+            await Task.Delay(2);
         }
+
+        return server;
     }
 
     public static int FreePort()
@@ -70,8 +82,21 @@ internal sealed class Server : IDisposable
         return ((IPEndPoint)listener.LocalEndpoint).Port;
     }
 
+    /// <summary>Ends it by a signal.</summary>
+    public void Stop(string signal)
+    {
+        using Process kill = Process.Start("kill", [$"-{signal}", Id.ToString(CultureInfo.InvariantCulture)]);
+        _process.WaitForExit();
+    }
+
     public void Dispose()
     {
+        if (_process.HasExited)
+        {
+            _process.Dispose();
+            return;
+        }
+
         foreach (int id in Tree(Id).Reverse())
         {
             try

@@ -20,7 +20,7 @@ internal sealed partial record LabPage(string Title, IReadOnlyList<LabStep> Step
     }
 
     // A block, and the first line behind it if it says what is seen.
-    [GeneratedRegex(@"^```(?<language>sh|promql)(?<mark>[^\n]*)\n(?<text>.*?)^```\n(\n(You see: (?<seen>[^\n]+)\n)?)?",
+    [GeneratedRegex(@"^```(?<language>sh|promql|text)(?<mark>[^\n]*)\n(?<text>.*?)^```\n(\n(You see: (?<seen>[^\n]+)\n)?)?",
         RegexOptions.Multiline | RegexOptions.Singleline | RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex Step();
 
@@ -30,7 +30,7 @@ internal sealed partial record LabPage(string Title, IReadOnlyList<LabStep> Step
 }
 
 /// <summary>A block of a page.</summary>
-/// <param name="Language"><c>sh</c> or <c>promql</c>.</param>
+/// <param name="Language"><c>sh</c>, <c>promql</c>, or <c>text</c> that is seen.</param>
 /// <param name="Mark">What the block is for, if it is not simply run: <c>load</c>, <c>shop</c>, …</param>
 /// <param name="Text">The commands, or the query.</param>
 /// <param name="Seen">What the page says that it shows.</param>

@@ -1,8 +1,12 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Globalization;
+using System.Text;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Logging;
 
 namespace Shop.Monitoring.Tests;
 
@@ -14,18 +18,26 @@ internal sealed partial class LabWalk : IAsyncDisposable
 {
     private const int Speed = 4;
 
+    private static readonly int[] Ports = [5001, 5002, 5003, 5004, 6001, 6002, 6003, 4318, 9090, 9093];
+
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(90);
 
     private readonly string _directory = Directory.CreateTempSubdirectory("shop-lab-").FullName;
-    private readonly Dictionary<int, int> _ports = new[] { 5001, 5002, 5003, 5004, 9090, 9093 }.Zip(Tools.FreePorts(6)).ToDictionary();
+    private readonly Dictionary<int, int> _ports = Ports.Zip(Tools.FreePorts(Ports.Length)).ToDictionary();
     private readonly List<Process> _processes = [];
     private readonly HttpClient _client = new();
     private readonly ConcurrentQueue<string> _output = [];
     private readonly DateTimeOffset _start = DateTimeOffset.UtcNow;
-    private ShopProcess? _shop;
-    private Process? _load;
+    private ShopProcess? _shop, _second;
+    private Process? _load, _prometheus;
+    private PostgresCluster? _cluster;
+    private string? _database;
+    private OtlpStandIn? _traces;
 
     private Uri Prometheus => new($"http://127.0.0.1:{_ports[9090]}");
+
+    private string[] PortSettings =>
+        [$"--Shop:Products:Port={_ports[5001]}", $"--Shop:Orders:Port={_ports[5002]}", $"--Shop:Inventory:Port={_ports[5003]}"];
 
     private string ShopProgram => typeof(Shop.Host.ShopHost).Assembly.Location;
 
@@ -34,8 +46,8 @@ internal sealed partial class LabWalk : IAsyncDisposable
     public static async Task<LabWalk> StartAsync()
     {
         var walk = new LabWalk();
-        await walk.StartShopAsync([]);
-        await walk.StartPrometheusAsync();
+        await walk.StartShopAsync();
+        await walk.StartPrometheusAsync("prometheus.yml");
         return walk;
     }
 
@@ -51,17 +63,38 @@ internal sealed partial class LabWalk : IAsyncDisposable
                 break;
             case ("sh", "shop"):
                 await StopShopAsync();
-                await StartShopAsync(Arguments(step.Text));
+                _shop = await StartHostAsync(step.Text);
+                break;
+            case ("sh", "host"):
+                _second = await StartHostAsync(step.Text);
+                break;
+            case ("sh", "postgres"):
+                _cluster = PostgresCluster.StartOwn();
+                _database = _cluster.CreateDatabase();
+                break;
+            case ("sh", "prometheus"):
+                _prometheus!.Kill();
+                await _prometheus.WaitForExitAsync();
+                await StartPrometheusAsync(ConfigurationFile().Match(step.Text).Groups["file"].Value);
+                break;
+            case ("sh", "traces"):
+                _traces = await OtlpStandIn.StartAsync(_ports[4318]);
+                break;
+            case ("text", "spans"):
+                await WatchedShop.UntilAsync(
+                    () => Task.FromResult(step.Text.Split('\n').All(name => _traces!.Has(Encoding.UTF8.GetBytes(name)))
+                        && _traces!.Has(Convert.FromHexString("1bf7651916cd43dd8448eb211c80319d"))),
+                    () => Task.FromResult($"Not all of these were sent:\n{step.Text}"));
                 break;
             case ("sh", "stop"):
                 await StopShopAsync();
                 break;
             case ("sh", "start"):
-                await StartShopAsync([]);
+                await StartShopAsync();
                 break;
             case ("sh", "restart"):
                 await StopShopAsync();
-                await StartShopAsync([]);
+                await StartShopAsync();
                 break;
             case ("sh", "alertmanager"):
                 StartAlertmanager();
@@ -110,6 +143,9 @@ internal sealed partial class LabWalk : IAsyncDisposable
         }
 
         _shop?.Dispose();
+        _second?.Dispose();
+        _cluster?.Dispose();
+        if (_traces is not null) await _traces.DisposeAsync();
         _client.Dispose();
         Directory.Delete(_directory, recursive: true);
     }
@@ -144,8 +180,9 @@ internal sealed partial class LabWalk : IAsyncDisposable
         yield return [.. panel];
     }
 
+    // What comes behind the program's name, up to a pipe.
     private static string[] Arguments(string command) =>
-        command.Contains(" -- ", StringComparison.Ordinal) ? command[(command.IndexOf(" -- ", StringComparison.Ordinal) + 4)..].Split(' ') : [];
+        command.Split(" | ")[0].Replace(" 2>&1", "").Split(" -- ") is [_, var arguments] ? arguments.Split(' ') : [];
 
     private static string Faster(string query) => Window().Replace(query, match => Duration().Replace(match.Value, one =>
     {
@@ -153,12 +190,22 @@ internal sealed partial class LabWalk : IAsyncDisposable
         return $"{seconds * 1000 / Speed}ms";
     }));
 
-    private async Task StartShopAsync(string[] arguments) => _shop = await ShopProcess.StartAsync(_directory,
-        [$"--Shop:Products:Port={_ports[5001]}", $"--Shop:Orders:Port={_ports[5002]}", $"--Shop:Inventory:Port={_ports[5003]}", .. arguments]);
+    private async Task StartShopAsync() => _shop = await StartHostAsync("");
+
+    // With the settings and variables of the command, on ports that are free, and on the database of this walk.
+    private Task<ShopProcess> StartHostAsync(string command)
+    {
+        IEnumerable<string> arguments = Arguments(command).Select(argument => SecondPort()
+            .Replace(argument, match => $"{_ports[int.Parse(match.Value)]}").Replace("Directory=data", $"Directory={_directory}/data"));
+        string[] database = command.Contains("ConnectionStrings__Shop=", StringComparison.Ordinal) ? [$"--ConnectionStrings:Shop={_database}"] : [];
+        (string, string)[] environment = [.. Variable().Matches(command).Select(match => (match.Groups["name"].Value, OnFreePorts(match.Groups["value"].Value)))];
+        return ShopProcess.StartAsync(_directory, [.. PortSettings, .. arguments, .. database], environment);
+    }
 
     private async Task StopShopAsync()
     {
-        _shop!.Signal(15);
+        if (_shop is null) return;
+        _shop.Signal(15);
         await _shop.ExitAsync();
         _shop.Dispose();
         _shop = null;
@@ -186,18 +233,19 @@ internal sealed partial class LabWalk : IAsyncDisposable
             $"--web.listen-address=127.0.0.1:{_ports[9093]}", "--cluster.listen-address=");
     }
 
-    private async Task StartPrometheusAsync()
+    private async Task StartPrometheusAsync(string file)
     {
         string rules = Directory.CreateDirectory(Path.Combine(_directory, "rules")).FullName;
-        foreach (string file in Directory.GetFiles(Repository.PathOf("monitoring", "prometheus", "rules")))
-            await File.WriteAllTextAsync(Path.Combine(rules, Path.GetFileName(file)), Faster(await File.ReadAllTextAsync(file)));
-        string configuration = OnFreePorts(Repository.Text("docs", "labs", "prometheus.yml"))
-            .Replace("../../monitoring/prometheus/rules/*.yml", $"{rules}/*.yml").Replace("interval: 2s", "interval: 500ms");
+        foreach (string rule in Directory.GetFiles(Repository.PathOf("monitoring", "prometheus", "rules")))
+            await File.WriteAllTextAsync(Path.Combine(rules, Path.GetFileName(rule)), Faster(await File.ReadAllTextAsync(rule)));
+        string configuration = OnFreePorts(Repository.Text("docs", "labs", file))
+            .Replace("../../monitoring/prometheus/rules/*.yml", $"{rules}/*.yml").Replace("interval: 2s", "interval: 1s");
         await File.WriteAllTextAsync(Path.Combine(_directory, "prometheus.yml"), configuration);
-        Start(Tools.Need("prometheus"), $"--config.file={_directory}/prometheus.yml", $"--storage.tsdb.path={_directory}/prometheus",
+        _prometheus = Start(Tools.Need("prometheus"), $"--config.file={_directory}/prometheus.yml", $"--storage.tsdb.path={_directory}/prometheus",
             $"--web.listen-address=127.0.0.1:{_ports[9090]}");
         var patience = Stopwatch.StartNew();
-        while (!await IsReadyAsync())
+        int targets = LocalPort().Matches(Repository.Text("docs", "labs", file)).Count(match => match.Groups["port"].Value[0] is '5' or '6');
+        while (!await IsReadyAsync(targets))
         {
             if (patience.Elapsed > Patience) Assert.Fail($"Prometheus does not start:\n{string.Join('\n', _output)}");
             await Task.Delay(100);
@@ -205,13 +253,13 @@ internal sealed partial class LabWalk : IAsyncDisposable
     }
 
     // What happens before the second scrape is no growth of a counter; a reader is slower than that.
-    private async Task<bool> IsReadyAsync()
+    private async Task<bool> IsReadyAsync(int targets)
     {
         try
         {
             using HttpResponseMessage response = await _client.GetAsync(new Uri(Prometheus, "/-/ready"));
             return response.IsSuccessStatusCode
-                && await QueryAsync("count_over_time(up[1m]) > 2") is { Count: 4 };
+                && await QueryAsync("count_over_time(up[1m]) > 2") is { } ready && ready.Count == targets;
         }
         catch (HttpRequestException)
         {
@@ -240,7 +288,9 @@ internal sealed partial class LabWalk : IAsyncDisposable
 
     private async Task<(int ExitCode, string Output)> RunAsync(string commands)
     {
-        string script = OnFreePorts(commands)
+        if (_shop is not null) await File.WriteAllTextAsync(Path.Combine(_directory, "host1.log"), _shop.Log);
+        if (_second is not null) await File.WriteAllTextAsync(Path.Combine(_directory, "host2.log"), _second.Log);
+        string script = FaultVerb().Replace(OnFreePorts(commands), $"dotnet {ShopProgram} ${{verb}} {string.Join(' ', PortSettings)}")
             .Replace("src/Shop.Host/data/", $"{_directory}/")
             .Replace("dotnet run -c Release --project loadtest/Shop.Traffic --", $"dotnet {TrafficProgram} {string.Join(' ', Shops())}");
         script = Seconds().Replace(script, match => $"--seconds {Math.Max(1, int.Parse(match.Groups["seconds"].Value) / Speed)}");
@@ -269,7 +319,7 @@ internal sealed partial class LabWalk : IAsyncDisposable
     private async Task<IReadOnlyCollection<double>> QueryAsync(string query)
     {
         JsonNode result = await AskAsync("/api/v1/query", ("query", query));
-        return [.. result.AsArray().Select(sample => double.Parse((string)sample!["value"]![1]!, CultureInfo.InvariantCulture))];
+        return [.. result.AsArray().Select(sample => Number(sample!["value"]![1]!))];
     }
 
     private async Task<IEnumerable<(string Name, IReadOnlyList<(double At, double Value)> Points)>> RangeAsync(string query, string legend)
@@ -279,8 +329,15 @@ internal sealed partial class LabWalk : IAsyncDisposable
         return [.. result.AsArray().Select(series => (
             series!["metric"]!.AsObject().Aggregate(legend, (name, label) => name.Replace($"{{{{{label.Key}}}}}", (string)label.Value!)),
             (IReadOnlyList<(double, double)>)[.. series["values"]!.AsArray().Select(point =>
-                ((double)point![0]!, double.Parse((string)point[1]!, CultureInfo.InvariantCulture)))]))];
+                ((double)point![0]!, Number(point[1]!)))]))];
     }
+
+    private static double Number(JsonNode value) => (string)value! switch
+    {
+        "+Inf" => double.PositiveInfinity,
+        "-Inf" => double.NegativeInfinity,
+        var number => double.Parse(number, CultureInfo.InvariantCulture),
+    };
 
     private async Task<JsonNode> AskAsync(string path, params (string Name, string Value)[] parameters)
     {
@@ -300,6 +357,43 @@ internal sealed partial class LabWalk : IAsyncDisposable
     [GeneratedRegex("--seconds (?<seconds>[0-9]+)", RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex Seconds();
 
-    [GeneratedRegex("localhost:(?<port>5001|5002|5003|5004|9090|9093)", RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex("localhost:(?<port>5001|5002|5003|5004|6001|6002|6003|4318|9090|9093)", RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex LocalPort();
+
+    [GeneratedRegex(@"(?<=Port=)600\d", RegexOptions.None, 1000)]
+    private static partial Regex SecondPort();
+
+    [GeneratedRegex(@"(?<name>OTEL_\w+)=(?<value>\S+)", RegexOptions.ExplicitCapture, 1000)]
+    private static partial Regex Variable();
+
+    [GeneratedRegex(@"--config\.file=docs/labs/(?<file>\S+)", RegexOptions.ExplicitCapture, 1000)]
+    private static partial Regex ConfigurationFile();
+
+    [GeneratedRegex(@"dotnet run -c Release --project src/Shop\.Host -- (?<verb>fault[^\n|>;]*)", RegexOptions.ExplicitCapture, 1000)]
+    private static partial Regex FaultVerb();
+
+    /// <summary>Takes traces as a collector does, and remembers their bytes.</summary>
+    private sealed class OtlpStandIn(WebApplication app, ConcurrentQueue<byte[]> bodies) : IAsyncDisposable
+    {
+        public static async Task<OtlpStandIn> StartAsync(int port)
+        {
+            var bodies = new ConcurrentQueue<byte[]>();
+            WebApplicationBuilder builder = WebApplication.CreateSlimBuilder();
+            builder.Logging.ClearProviders();
+            WebApplication app = builder.Build();
+            app.Urls.Add($"http://127.0.0.1:{port}");
+            app.Run(async http =>
+            {
+                using var body = new MemoryStream();
+                await http.Request.Body.CopyToAsync(body);
+                bodies.Enqueue(body.ToArray());
+            });
+            await app.StartAsync();
+            return new OtlpStandIn(app, bodies);
+        }
+
+        public bool Has(byte[] part) => bodies.Any(body => body.AsSpan().IndexOf(part) >= 0);
+
+        public ValueTask DisposeAsync() => app.DisposeAsync();
+    }
 }

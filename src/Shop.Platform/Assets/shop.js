@@ -5,7 +5,7 @@ import { follow, html } from './follow.js';
 const shortId = (id) => (/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(id) ? `${id.slice(28, 32)}-${id.slice(32)}`.toUpperCase() : id);
 
 function board(table) {
-  const { status, customer, currency, after } = table.dataset;
+  const { status, customer, after } = table.dataset;
   const pause = document.querySelector('[data-board-pause]'), note = document.querySelector('[data-board-held]');
   const held = new Map(), most = 100;
   let waiting = null, isPaused = false, isUnderPointer = false, isBehind = false;
@@ -17,7 +17,7 @@ function board(table) {
     html('td', {}, order.customer_id),
     html('td', {}, statusOf(order)),
     html('td', { class: 'number minor' }, order.lines.toLocaleString('en-US')),
-    html('td', { class: 'number' }, `${order.total_amount.toLocaleString('en-US', { minimumFractionDigits: 2, maximumFractionDigits: 2 })} ${currency}`),
+    html('td', { class: 'number' }, order.total_amount.toLocaleString('en-US', { minimumFractionDigits: 2, maximumFractionDigits: 2 })),
     html('td', { class: 'minor' }, order.created_at.slice(0, 19).replace('T', ' ')));
 
   const isHeld = () => isPaused || isUnderPointer;

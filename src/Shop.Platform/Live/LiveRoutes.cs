@@ -27,7 +27,7 @@ internal static class LiveRoutes
             {
                 Trouble = trouble.For(http),
             };
-            return new Page($"Live: {module.NavigationTitle}", new Pages_Live { Model = model });
+            return new Page($"Live: {module.NavigationTitle}", new Pages_Live { Model = model }) { IsConsole = true };
         }, Access.Figures, Caching.NoStoreCompressed);
         routes.Page(WholeShop, http =>
         {
@@ -37,7 +37,11 @@ internal static class LiveRoutes
             var model = new LiveShopModel(
                 panels, Traffic(http, traffic, WholeShop), Tools(http, null), trouble.For(http) is not null);
             return ValueTask.FromResult<IResult>(
-                new Page("Live: the whole shop", new Pages_LiveShop { Model = model }) { WatchesOtherServices = true });
+                new Page("Live: the whole shop", new Pages_LiveShop { Model = model })
+                {
+                    IsConsole = true,
+                    WatchesOtherServices = true,
+                });
         }, Access.Figures, Caching.NoStoreCompressed);
         routes.Form("/live/traffic", http => TrafficAsync(http, traffic));
         routes.Stream("/live/events", new EventStream(figures.Feed, isForAllServices: true), Access.Figures);

@@ -19,6 +19,9 @@ public sealed class Page(string title, RazorSlice body) : IResult
     /// <summary>HTTP status code.</summary>
     public int Status { get; init; } = StatusCodes.Status200OK;
 
+    /// <summary>Whether it belongs to the console, and not to the service's own pages.</summary>
+    internal bool IsConsole { get; init; }
+
     /// <summary>Whether its script follows the events of all services.</summary>
     internal bool WatchesOtherServices { get; init; }
 
@@ -39,6 +42,7 @@ public sealed class Page(string title, RazorSlice body) : IResult
         var assets = http.RequestServices.GetRequiredService<Assets>();
         Write(http, new Frame(title, body, module.Identity, Site.Of(http), assets)
         {
+            IsConsole = IsConsole,
             Trouble = [.. module.Faults.Runs.Select(run => run.ToString())],
             Counts = [.. module.Identity.NavigationPages.Select(page => page.Count?.Invoke(http) ?? 0)],
         }, Status, WatchesOtherServices);
@@ -86,6 +90,9 @@ public sealed class Page(string title, RazorSlice body) : IResult
 /// <summary>The parts that all pages have: their service has a navigation of its own.</summary>
 internal sealed record Frame(string Title, RazorSlice Body, ModuleIdentity? Module, Site Site, Assets Assets)
 {
+    /// <summary>Whether the navigation shows that this is the console.</summary>
+    public bool IsConsole { get; init; }
+
     /// <summary>The faults that run, in words.</summary>
     public IReadOnlyList<string> Trouble { get; init; } = [];
 

@@ -1,6 +1,7 @@
 using Shop.Inventory.Contracts;
 using Shop.Orders.Storage.Postgres;
 using Shop.Platform.Requests;
+using Shop.Testing;
 
 namespace Shop.Orders.Tests;
 

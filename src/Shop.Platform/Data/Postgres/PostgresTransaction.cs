@@ -10,14 +10,15 @@ namespace Shop.Platform.Data.Postgres;
 public sealed class PostgresTransaction
 {
     /// <summary>
-    /// Begin of the last statement of <see cref="PostgresWriteKind{TWrite,TAnswer}.TryAddAll"/>: with a condition, and
-    /// <see cref="BatchId"/> as <c>$1</c>, it notes that the batch changed nothing.
+    /// Begin of the statement of <see cref="AddCheck"/>: with a condition, and <see cref="BatchId"/> as <c>$1</c>, it
+    /// notes that the batch changed nothing.
     /// </summary>
     public const string MarkUnapplied = "UPDATE batches SET is_made = false WHERE id = $1 AND";
 
     private readonly NpgsqlConnection _connection;
     private readonly int _secondsToWait;
     private NpgsqlBatch _batch;
+    private NpgsqlBatchCommand? _check;
 
     /// <param name="connection">The connection.</param>
     /// <param name="batchId">The batch's id.</param>
@@ -38,14 +39,12 @@ public sealed class PostgresTransaction
     public static NpgsqlParameter Parameter<T>(T value) => new NpgsqlParameter<T> { TypedValue = value };
 
     /// <summary>Adds a statement to those that are sent next.</summary>
-    public void Add(string sql, params ReadOnlySpan<NpgsqlParameter> parameters)
-    {
-#pragma warning disable CA2100 // a constant of the caller's
-        var command = new NpgsqlBatchCommand(sql);
-#pragma warning restore CA2100
-        foreach (NpgsqlParameter parameter in parameters) command.Parameters.Add(parameter);
-        _batch.BatchCommands.Add(command);
-    }
+    public void Add(string sql, params ReadOnlySpan<NpgsqlParameter> parameters) => AddCommand(sql, parameters);
+
+    /// <summary>Adds a statement that ends with <see cref="MarkUnapplied"/>: it changes that row if something is in the
+    /// way.</summary>
+    public void AddCheck(string sql, params ReadOnlySpan<NpgsqlParameter> parameters) =>
+        _check = AddCommand(sql, parameters);
 
     /// <summary>Sends what was added. The reader has a result for each statement that returns rows, in their
     /// order.</summary>
@@ -57,12 +56,12 @@ public sealed class PostgresTransaction
     }
 
     /// <summary>Sends what was added, and commits.</summary>
-    /// <returns>The rows that the last statement changed.</returns>
-    internal async Task<int> CommitAsync(CancellationToken end)
+    /// <returns>Whether nothing was in the way.</returns>
+    internal async Task<bool> CommitAsync(CancellationToken end)
     {
         Add("COMMIT");
         await _batch.ExecuteNonQueryAsync(end);
-        return _batch.BatchCommands is [.., var last, _] ? last.RecordsAffected : 0;
+        return _check is not { RecordsAffected: > 0 };
     }
 
     /// <summary>Ends it after a statement that failed, so that the connection can be used again.</summary>
@@ -70,6 +69,16 @@ public sealed class PostgresTransaction
     {
         await using var command = new NpgsqlCommand("ROLLBACK", _connection) { CommandTimeout = _secondsToWait };
         await command.ExecuteNonQueryAsync(end);
+    }
+
+    private NpgsqlBatchCommand AddCommand(string sql, ReadOnlySpan<NpgsqlParameter> parameters)
+    {
+#pragma warning disable CA2100 // a constant of the caller's
+        var command = new NpgsqlBatchCommand(sql);
+#pragma warning restore CA2100
+        foreach (NpgsqlParameter parameter in parameters) command.Parameters.Add(parameter);
+        _batch.BatchCommands.Add(command);
+        return command;
     }
 
     private NpgsqlBatch NextBatch() => new(_connection) { Timeout = _secondsToWait };

@@ -14,9 +14,8 @@ public abstract class PostgresWriteKind<TWrite, TAnswer>
 
     /// <summary>
     /// The usual case, one round trip: adds statements that make all of these writes or none, and commits each
-    /// (<see cref="PostgresWrite{TAnswer}.Commit"/>) with the answer that it has if they are made. If something is in
-    /// the way, the last statement says so by changing a row: usually
-    /// <see cref="PostgresTransaction.MarkUnapplied"/> with a condition. Then nothing else may have been changed, and
+    /// (<see cref="PostgresWrite{TAnswer}.Commit"/>) with the answer that it has if they are made. If something may be
+    /// in the way, <see cref="PostgresTransaction.AddCheck"/> says so. Then nothing else may have been changed, and
     /// <see cref="DecideAsync"/> follows, as it does if a unique key is violated.
     /// </summary>
     /// <returns>Whether there is such a way; false if writes of this kind are always decided one by one.</returns>

@@ -155,7 +155,7 @@ public sealed class PostgresWriteQueue<TWrite, TAnswer> : IPostgresQueue
         try
         {
             FaultPoint.Reach($"before-commit-{_writer.Module}");
-            bool isMade = await transaction.CommitAsync(attempts.End) == 0;
+            bool isMade = await transaction.CommitAsync(attempts.End);
             FaultPoint.Reach($"after-commit-{_writer.Module}");
             return isMade;
         }

@@ -52,7 +52,7 @@ internal sealed class ReserveWrites(Func<DateTime> now) : PostgresWriteKind<Rese
         var lines = new ReservedLines(writes);
         if (lines.Orders < writes.Count) return false; // the same order twice
         StockLedger.AddLock(transaction, lines.ProductIds);
-        transaction.Add(ReserveAll,
+        transaction.AddCheck(ReserveAll,
             PostgresTransaction.Parameter(transaction.BatchId), PostgresTransaction.Parameter(lines.OrderIds),
             PostgresTransaction.Parameter(lines.Numbers), PostgresTransaction.Parameter(lines.ProductIds),
             PostgresTransaction.Parameter(lines.Quantities), PostgresTransaction.Parameter(now().ToMilliseconds()),

@@ -30,8 +30,6 @@ internal sealed class PlaceOrders(PostgresIdempotencyKeys keys) : PostgresWriteK
     public override bool TryAddAll(PostgresTransaction transaction, IReadOnlyList<PlaceWrite> writes)
     {
         AddOrders(transaction, writes);
-        transaction.Add($"{PostgresTransaction.MarkUnapplied} false",
-            PostgresTransaction.Parameter(transaction.BatchId));
         foreach (PlaceWrite write in writes) write.Commit(PlaceResult.Placed);
         return true;
     }

@@ -4,9 +4,8 @@ using Npgsql;
 using Shop.Platform;
 using Shop.Platform.Faults;
 using Shop.Platform.Modules;
-using Shop.Testing;
 
-namespace Shop.Orders.Tests;
+namespace Shop.Testing;
 
 /// <summary>A module's context on a database in PostgreSQL, as one host has it.</summary>
 internal sealed class ModuleSchema : IAsyncDisposable

@@ -1,0 +1,52 @@
+using Shop.Inventory.Contracts;
+using Shop.Inventory.Storage.Postgres;
+using Shop.Testing;
+
+namespace Shop.Inventory.Tests;
+
+/// <summary>The stock in PostgreSQL.</summary>
+internal sealed class PostgresStockStoreTests
+{
+    private ModuleSchema _schema = null!;
+    private PostgresStockStore _store = null!;
+
+    [OneTimeSetUp]
+    public async Task Open()
+    {
+        _schema = await ModuleSchema.OpenAsync(new InventoryModule());
+        _store = new PostgresStockStore(_schema.Context);
+    }
+
+    [OneTimeTearDown]
+    public ValueTask Close() => _schema.DisposeAsync();
+
+    [Test]
+    public async Task Given_reservations_when_they_are_confirmed_then_it_is_done_at_the_first_try_and_again_if_it_is_repeated()
+    {
+        await _store.InitializeAsync([new OpeningStock("p", 10)]);
+        ReservationId[] ids = [new("first", 1), new("second", 2), new("third", 3)];
+        foreach (ReservationId id in ids)
+            Assert.That((await _store.ReserveAsync(id, [new StockLine("p", 2)])).Outcome, Is.EqualTo(ReserveOutcome.Reserved));
+        for (int repeat = 0; repeat < 2; repeat++)
+        {
+            await _store.ConfirmAsync(ids[..2]);
+            IReadOnlyList<string> confirmed = await _schema.Context.Postgres.RowsAsync(
+                "SELECT order_id FROM reservations WHERE is_confirmed ORDER BY order_id",
+                row => row.GetString(0), CancellationToken.None);
+            Assert.That(confirmed, Is.EqualTo(new[] { "first", "second" }));
+        }
+    }
+
+    [Test]
+    public async Task Given_reservations_in_one_batch_of_which_one_finds_too_little_then_the_others_are_held_all_the_same()
+    {
+        await _store.InitializeAsync([new OpeningStock("few", 3)]);
+        ReserveResult[] results = await Task.WhenAll(new[] { 2, 2, 1 }.Select((quantity, n) =>
+            _store.ReserveAsync(new ReservationId($"few {n}", n), [new StockLine("few", quantity)]).AsTask()));
+        Assert.That(results.Select(result => result.Outcome), Is.EqualTo(new[]
+        {
+            ReserveOutcome.Reserved, ReserveOutcome.TooLittleStock, ReserveOutcome.Reserved,
+        }));
+        Assert.That((await _store.FindAsync("few", CancellationToken.None))?.Reserved, Is.EqualTo(3));
+    }
+}

@@ -17,7 +17,7 @@ public sealed class DataDirectory : IDisposable
     /// <summary>The directory's full path.</summary>
     public string Path { get; }
 
-    /// <summary>Creates the directory where there is none, and takes it.</summary>
+    /// <summary>Creates the directory if there is none, and locks it.</summary>
     /// <exception cref="ShopStartException">It can't be written, or another process has it.</exception>
     public static DataDirectory Take(string directory)
     {

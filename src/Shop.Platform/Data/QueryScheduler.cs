@@ -6,7 +6,7 @@ namespace Shop.Platform.Data;
 /// neither the thread pool, nor other modules, nor other clients.
 /// </summary>
 /// <remarks>
-/// A read of one row by its key stays with its request: it costs less than the way to another thread.
+/// A read of one row by its key stays with its request: it costs less than a switch to another thread.
 /// </remarks>
 public sealed class QueryScheduler : IDisposable
 {
@@ -38,7 +38,7 @@ public sealed class QueryScheduler : IDisposable
     }
 
     /// <summary>
-    /// Threads at most: half of the processors, so that slow queries leave the other half to everything else.
+    /// The most threads: half of the processors, so that slow queries leave the other half to everything else.
     /// </summary>
     public static int MaxThreads { get; } = Math.Max(1, Environment.ProcessorCount / 2);
 
@@ -59,7 +59,7 @@ public sealed class QueryScheduler : IDisposable
     }
 
     /// <summary>Runs a query once it is its client's turn.</summary>
-    /// <param name="client">Whose turn it takes.</param>
+    /// <param name="client">The client whose turn is used.</param>
     /// <param name="query">The query. It must stop soon after its token is cancelled.</param>
     /// <param name="aborted">Cancelled when nobody waits for the result any more.</param>
     /// <exception cref="TooManyQueriesException">Too many queries are waiting.</exception>
@@ -175,7 +175,7 @@ public sealed class QueryScheduler : IDisposable
             _deadline = deadline;
             _aborted = aborted;
             _end = CancellationTokenSource.CreateLinkedTokenSource(aborted);
-            // Its client is told at the deadline, even if it has not had its turn by then.
+            // The client gets its answer at the deadline, even if the query has not started by then.
             _ended = _end.Token.Register(static query => ((ScheduledQuery<T>)query!).Fail(), this);
             _end.CancelAfter(deadline);
         }
@@ -222,7 +222,7 @@ public sealed class QueryScheduler : IDisposable
     }
 }
 
-/// <summary>More queries are waiting than a module takes.</summary>
+/// <summary>Too many queries of a module are waiting.</summary>
 public sealed class TooManyQueriesException(string module) : Exception($"Too many queries of {module} are waiting.");
 
 /// <summary>A query was not done within its deadline.</summary>

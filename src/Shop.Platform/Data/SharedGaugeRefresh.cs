@@ -3,14 +3,13 @@ using Microsoft.Extensions.Logging;
 namespace Shop.Platform.Data;
 
 /// <summary>
-/// Reads state that hosts share, for gauges that are scraped: anew if this host has changed something, else at most
-/// once a second. If the database can't be read, or not within a second, the gauges stay as they were, and the scrape
-/// has everything else.
+/// Refreshes gauges of state that hosts share before a scrape: if this host has committed something since, else at most
+/// once a second. If the database can't be read within a second, the gauges keep their values, and the scrape goes on.
 /// </summary>
 /// <param name="read">Reads, and sets the gauges. Never called twice at once.</param>
 /// <param name="commits">Counts the commits of this host.</param>
 /// <param name="clock">The clock.</param>
-/// <param name="log">Says that the state can't be read, once.</param>
+/// <param name="log">Gets one line if the state can't be read.</param>
 internal sealed class SharedGaugeRefresh(
     Func<CancellationToken, Task> read, Func<long> commits, TimeProvider clock, ILogger log)
 {
@@ -44,7 +43,7 @@ internal sealed class SharedGaugeRefresh(
         }
         catch (TimeoutException)
         {
-            // It goes on, and the next scrape has what it finds.
+            // The read goes on, and the next scrape shows its result.
         }
     }
 

@@ -3,7 +3,8 @@ using Shop.Platform.Data.Sqlite;
 namespace Shop.Platform.Data;
 
 /// <summary>
-/// A small file beside the database files. It is there as it was written last, or not at all, also after a power cut.
+/// A small file beside the database files. It has the content of the last write, or does not exist, also after a power
+/// cut.
 /// </summary>
 /// <param name="directory">Its directory, which is made if there is none.</param>
 /// <param name="name">Its name.</param>
@@ -15,7 +16,7 @@ public sealed class StateFile(string directory, string name)
     /// <returns>Null if there is none.</returns>
     public byte[]? Read() => File.Exists(_path) ? File.ReadAllBytes(_path) : null;
 
-    /// <summary>Writes it anew.</summary>
+    /// <summary>Replaces its content.</summary>
     public void Write(ReadOnlySpan<byte> content)
     {
         string folder = Path.GetDirectoryName(_path)!, next = $"{_path}.next";

@@ -5,9 +5,7 @@ using Shop.Platform.Requests;
 
 namespace Shop.Platform.Http;
 
-/// <summary>
-/// An error, answered as RFC 9457 problem details, or as a page to clients that prefer one.
-/// </summary>
+/// <summary>An error, answered as RFC 9457 problem details, or as a page to clients that prefer one.</summary>
 /// <param name="status">HTTP status code.</param>
 /// <param name="error">The one line that a person reads.</param>
 /// <param name="kind">The kind of problem, as <c>precondition-failed</c>; null if the status says it all.</param>

@@ -18,9 +18,9 @@ internal static class ServerLimits
         server.ConfigureKestrel(kestrel =>
     {
         kestrel.AddServerHeader = false;
-        var shares = kestrel.ApplicationServices.GetRequiredService<MemoryBudget>();
+        var budget = kestrel.ApplicationServices.GetRequiredService<MemoryBudget>();
         KestrelServerLimits limits = kestrel.Limits;
-        limits.MaxConcurrentConnections = shares.Connections + ConnectionLimit.BeingRefused;
+        limits.MaxConcurrentConnections = budget.Connections + ConnectionLimit.BeingRefused;
         limits.RequestHeadersTimeout = settings.RequestTimeout;
         limits.KeepAliveTimeout = ModuleListener.KeepAlive;
         limits.MaxRequestLineSize = 8 * 1024;
@@ -29,7 +29,7 @@ internal static class ServerLimits
         // What a client sends after a request that is being answered stays with the client. Bytes that were looked at
         // do not count, so a longer body arrives all the same.
         limits.MaxRequestBufferSize = MemoryBudget.RequestBuffer;
-        limits.MaxResponseBufferSize = shares.ResponseBuffer;
+        limits.MaxResponseBufferSize = budget.ResponseBuffer;
         limits.MinRequestBodyDataRate = SlowestClient;
         limits.MinResponseDataRate = SlowestClient;
         // The server counts the framing of chunks too, so its limit is wider; the shop's own is exact.

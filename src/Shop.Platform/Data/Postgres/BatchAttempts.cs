@@ -3,10 +3,10 @@ using Npgsql;
 
 namespace Shop.Platform.Data.Postgres;
 
-/// <summary>The attempts at committing one batch, until the time is up.</summary>
+/// <summary>The attempts to commit one batch, until its time is up.</summary>
 internal sealed class BatchAttempts : IDisposable
 {
-    /// <summary>Times that a batch runs again because of a unique key, before its writes are made one by one.</summary>
+    /// <summary>How often a batch is repeated because of a unique key, before it fails.</summary>
     private const int MaxConflicts = 5;
 
     private static readonly TimeSpan FirstDelay = TimeSpan.FromMilliseconds(5);
@@ -19,7 +19,7 @@ internal sealed class BatchAttempts : IDisposable
     private int _begun, _conflicts;
 
     /// <param name="writer">The writer.</param>
-    /// <param name="queuedAt">When the oldest write came, by <see cref="Stopwatch"/>.</param>
+    /// <param name="queuedAt">When the oldest write was queued, by <see cref="Stopwatch"/>.</param>
     public BatchAttempts(PostgresCommitWriter writer, long queuedAt)
     {
         _writer = writer;
@@ -36,7 +36,7 @@ internal sealed class BatchAttempts : IDisposable
     /// <summary>Whether an earlier attempt may have been committed, or still be.</summary>
     public bool IsInDoubt { get; private set; }
 
-    // So that an attempt on a connection that is silently gone leaves time for another.
+    // A third, so that an attempt on a dead connection leaves time for another.
     private int SecondsToWait => Math.Max(1, (int)(_writer.Settings.RequestTimeout.TotalSeconds / 3));
 
     /// <summary>Opens a connection.</summary>
@@ -49,12 +49,12 @@ internal sealed class BatchAttempts : IDisposable
         return new PostgresTransaction(connection, _id, SecondsToWait);
     }
 
-    /// <summary>What follows is another transaction.</summary>
+    /// <summary>Gives the batch a new id: the next attempt is another transaction.</summary>
     public void RenewId() => _id = Guid.CreateVersion7();
 
     /// <summary>
-    /// Whether an earlier attempt was committed. If not, it never will be: what the network still holds of it finds its
-    /// id in use.
+    /// Whether an earlier attempt was committed. If not, it never will be: if its statements still arrive, they find
+    /// its id in use.
     /// </summary>
     public async Task<bool> WasCommittedAsync(NpgsqlConnection connection)
     {
@@ -82,7 +82,7 @@ internal sealed class BatchAttempts : IDisposable
     {
         if (failure is PostgresException { SqlState: PostgresErrorCodes.UniqueViolation })
             return ++_conflicts <= MaxConflicts && !End.IsCancellationRequested;
-        // What the server itself has refused was not committed.
+        // An error from the server means that the attempt was not committed.
         if (failure is not PostgresException) IsInDoubt |= HasBegun;
         return PostgresError.IsTransient(failure) && !End.IsCancellationRequested;
     }
@@ -90,7 +90,7 @@ internal sealed class BatchAttempts : IDisposable
     /// <summary>Waits before the next attempt.</summary>
     public async Task DelayAsync()
     {
-        TimeSpan delay = _delay * (0.5 + Random.Shared.NextDouble()); // hosts that met once must not meet again
+        TimeSpan delay = _delay * (0.5 + Random.Shared.NextDouble()); // jitter, so that two hosts do not collide again
         await Task.Delay(delay, End).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         if (_delay < MaxDelay) _delay *= 2;
     }

@@ -9,8 +9,8 @@ internal static class ConnectionStrings
     private const int SecondsToConnect = 5;
 
     /// <summary>
-    /// A prepared statement keeps its plan. If that was made while a table was empty, it would read all of the table
-    /// each time, until PostgreSQL has counted the rows a minute later. There is an index for every statement.
+    /// A prepared statement keeps its plan. A plan made while a table was empty would scan the whole table, until
+    /// autovacuum has analyzed it a minute later. Every statement has an index.
     /// </summary>
     private const string Plans = "-c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off";
 
@@ -31,7 +31,7 @@ internal static class ConnectionStrings
         }
     }
 
-    /// <summary>Adds what the shop needs; what the connection string says itself stays.</summary>
+    /// <summary>Adds the options that the shop needs. Options that the connection string sets are kept.</summary>
     public static string Complete(string text, string schema, TimeSpan timeout, int maxConnections)
     {
         var given = new DbConnectionStringBuilder { ConnectionString = text };
@@ -59,7 +59,7 @@ internal static class ConnectionStrings
         if (!IsSet("Keepalive")) address.KeepAlive = 30;
         if (!IsSet("Max Auto Prepare", "MaxAutoPrepare"))
         {
-            // Unlike prepared by hand, each connection prepares what it has run twice.
+            // Each connection prepares a statement by itself when it runs it for the second time.
             address.MaxAutoPrepare = 100;
             address.AutoPrepareMinUsages = 2;
         }

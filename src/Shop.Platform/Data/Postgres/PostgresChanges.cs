@@ -4,12 +4,12 @@ using Npgsql;
 namespace Shop.Platform.Data.Postgres;
 
 /// <summary>
-/// What all hosts change in a module's tables. Each transaction notes the ids of what it has changed in the table
-/// <c>changes</c>; each host looks there when it is notified, and once a second in any case.
+/// The change feed of a module: the ids that all hosts change. Each transaction inserts the ids that it has changed
+/// into the table <c>changes</c>; each host polls that table when it is notified, and once a second in any case.
 /// </summary>
 /// <remarks>
-/// Transactions are committed in any order, whatever their numbers. So a look begins with the oldest transaction that
-/// was under way at the look before, and leaves out those that it has seen: none is missed, however late its commit.
+/// Transactions do not commit in the order of their ids. So a poll begins with the oldest transaction that was still
+/// open at the poll before, and leaves out the transactions that it has seen: none is missed, however late it commits.
 /// </remarks>
 public sealed class PostgresChanges : IAsyncDisposable
 {
@@ -32,17 +32,17 @@ public sealed class PostgresChanges : IAsyncDisposable
     private static readonly TimeSpan RetryDelay = TimeSpan.FromMilliseconds(200);
     private static readonly TimeSpan DeletePeriod = TimeSpan.FromMinutes(1);
 
-    /// <summary>Changes are kept for longer than this, so a host that looks as often as this misses none.</summary>
+    /// <summary>Changes are kept for longer than this, so a host that polls more often misses none.</summary>
     private static readonly TimeSpan MaxLag = TimeSpan.FromMinutes(5);
 
-    /// <summary>Tells the notes of this host from those of others.</summary>
+    /// <summary>Tells the changes of this host from those of others.</summary>
     private static readonly long Host = Random.Shared.NextInt64();
 
     private readonly PostgresDatabase _database;
     private readonly ILogger _log;
     private readonly CancellationTokenSource _stop = new();
 
-    // The transactions from the oldest on that was under way at the last look, whose changes were told of.
+    // Transactions that were delivered already, from the oldest that was open at the last poll.
     private long[] _told = [];
     private long _oldestUnderWay;
     private DateTime _lookedAt;
@@ -54,30 +54,30 @@ public sealed class PostgresChanges : IAsyncDisposable
 
     private string Channel => $"{_database.Schema}_changes";
 
-    /// <summary>Notes in a transaction what it changes.</summary>
+    /// <summary>Adds the ids that a transaction changes to the feed.</summary>
     public static void AddChange(PostgresTransaction transaction, string[] ids) =>
         transaction.Add("INSERT INTO changes (host, ids) VALUES ($1, $2)",
             PostgresTransaction.Parameter(Host), PostgresTransaction.Parameter(ids));
 
     /// <summary>
-    /// Lets all hosts look as soon as the transaction is committed. It is for what changes seldom: transactions that
-    /// notify are committed one after the other.
+    /// Notifies all hosts as soon as the transaction is committed. Only for rare changes: transactions that notify
+    /// commit one after the other.
     /// </summary>
     public void AddNotification(PostgresTransaction transaction) =>
         transaction.Add("SELECT pg_notify($1, '')", PostgresTransaction.Parameter(Channel));
 
-    /// <summary>Begins: what is committed from now on is told of by <see cref="Follow"/>.</summary>
+    /// <summary>Sets the start of the feed: <see cref="Follow"/> delivers what is committed from now on.</summary>
     public async Task BeginAsync() => await _database.ReadAsync(async (connection, end) =>
     {
-        _oldestUnderWay = long.MaxValue; // of the changes so far none
+        _oldestUnderWay = long.MaxValue; // leaves out all changes so far
         await LookAsync(connection, end);
         return true;
     });
 
-    /// <summary>Tells of changes until it is disposed.</summary>
-    /// <param name="changed">Hears of ids.</param>
-    /// <param name="missed">Hears that changes were missed: the database was out of reach for minutes.</param>
-    /// <param name="ofOthers">Whether it is told of what other hosts change alone.</param>
+    /// <summary>Delivers changes until it is disposed.</summary>
+    /// <param name="changed">Called with the changed ids.</param>
+    /// <param name="missed">Called if changes were missed, because the database was out of reach for minutes.</param>
+    /// <param name="ofOthers">Whether only the changes of other hosts are delivered.</param>
     public void Follow(Func<string[], Task> changed, Func<Task> missed, bool ofOthers = false) =>
         _loop = Task.Run(() => FollowAsync(changed, missed, ofOthers));
 
@@ -148,7 +148,7 @@ public sealed class PostgresChanges : IAsyncDisposable
         }
         catch
         {
-            (_oldestUnderWay, _lookedAt, _told) = (oldest, lookedAt, told); // they are told of again
+            (_oldestUnderWay, _lookedAt, _told) = (oldest, lookedAt, told); // they are delivered again
             throw;
         }
     }

@@ -6,11 +6,11 @@ using Shop.Platform.Faults;
 namespace Shop.Platform.Data.Postgres;
 
 /// <summary>
-/// Group commit on PostgreSQL. Writes wait in one queue for each kind; a batch takes what is waiting, makes it in one
-/// transaction, and only then completes the callers. So an answer that says "done" means it is durable.
+/// Group commit on PostgreSQL. Writes wait in one queue for each kind; a batch takes the waiting writes, makes them in
+/// one transaction, and only then completes their callers. So an answer that says "done" means it is durable.
 /// </summary>
 /// <remarks>
-/// A batch whose connection dies, or which PostgreSQL undoes to end a deadlock, runs again with the same id, until
+/// A batch runs again with the same id if its connection dies, or if PostgreSQL rolls it back to end a deadlock, until
 /// <see cref="ShopSettings.RequestTimeout"/>: see <see cref="PostgresTransaction"/>.
 /// </remarks>
 public sealed class PostgresCommitWriter
@@ -54,18 +54,18 @@ public sealed class PostgresCommitWriter
         where TWrite : PostgresWrite<TAnswer> => Open(kind, Settings.WriteBatchLimit);
 
     /// <summary>
-    /// Makes a write that is rare, in a transaction of its own. The work may run several times, and changes nothing
-    /// but the transaction.
+    /// Runs a rare write in a transaction of its own. The work may run several times, so it must change nothing but the
+    /// transaction.
     /// </summary>
     /// <param name="work">Reads what it needs, adds the statements, and returns the answer.</param>
-    /// <param name="operation">Its name in a trace: the method that asks for it.</param>
+    /// <param name="operation">Its name in a trace: the calling method.</param>
     /// <inheritdoc cref="PostgresWriteQueue{TWrite,TAnswer}.WriteAsync" path="/exception"/>
     public async Task<T> RunAsync<T>(
         Func<PostgresTransaction, CancellationToken, Task<T>> work, [CallerMemberName] string operation = "") =>
         (T)(await _singles.WriteAsync(
             new SingleWrite(async (transaction, end) => await work(transaction, end)), operation))!;
 
-    /// <summary>A write that is made of statements alone.</summary>
+    /// <summary>Runs a write that reads nothing.</summary>
     /// <inheritdoc cref="RunAsync{T}"/>
     public Task RunAsync(Action<PostgresTransaction> work, [CallerMemberName] string operation = "") =>
         RunAsync<object?>((transaction, _) =>
@@ -74,7 +74,7 @@ public sealed class PostgresCommitWriter
             return Task.FromResult<object?>(null);
         }, operation);
 
-    /// <summary>Counts a write that comes into a queue, if there is room.</summary>
+    /// <summary>Counts a write that is queued, if there is room.</summary>
     internal bool TryEnter()
     {
         if (Interlocked.Increment(ref _waiting) <= Settings.WriteQueueLimit)
@@ -97,14 +97,14 @@ public sealed class PostgresCommitWriter
         Metrics.Committed(kept, refused, duration);
     }
 
-    /// <summary>Lets the callers of writes go on.</summary>
+    /// <summary>Completes the callers of writes.</summary>
     internal void Release(IReadOnlyList<PostgresWrite> writes)
     {
         Interlocked.Add(ref _unwritten, -writes.Count);
         foreach (PostgresWrite write in writes) write.Release();
     }
 
-    /// <summary>Takes no more writes, and finishes those that wait.</summary>
+    /// <summary>Accepts no more writes, and finishes the waiting ones.</summary>
     internal Task StopAsync()
     {
         lock (_queues) return Task.WhenAll(_queues.Select(queue => queue.StopAsync()));
@@ -136,9 +136,9 @@ public sealed class PostgresCommitWriter
     }
 }
 
-/// <summary>A queue, as the writer stops it.</summary>
+/// <summary>A queue that the writer can stop.</summary>
 internal interface IPostgresQueue
 {
-    /// <summary>Takes no more writes, and finishes those that wait.</summary>
+    /// <summary>Accepts no more writes, and finishes the waiting ones.</summary>
     Task StopAsync();
 }

@@ -12,12 +12,12 @@ namespace Shop.Platform.Data.Postgres;
 /// </summary>
 public sealed class PostgresDatabase : IModuleDatabase, IAsyncDisposable
 {
-    /// <summary>Connections of one module on one host at most, unless the connection string says otherwise.</summary>
+    /// <summary>The most connections of one module on one host, unless the connection string says otherwise.</summary>
     private const int DefaultMaxConnections = 10;
 
     private const int OldestVersion = 13;
 
-    /// <summary>Reads that find their connection dead run again, so often at most.</summary>
+    /// <summary>How often a read is tried if its connection is dead.</summary>
     private const int MaxReads = 3;
 
     private static readonly TimeSpan MaxStartWait = TimeSpan.FromSeconds(30);
@@ -56,7 +56,7 @@ public sealed class PostgresDatabase : IModuleDatabase, IAsyncDisposable
     /// <summary>The group commit of this schema.</summary>
     public PostgresCommitWriter Writes => _writes ?? throw NotOpen();
 
-    /// <summary>The answers that are kept for the keys of clients.</summary>
+    /// <summary>The idempotency keys, with the answers that are stored for them.</summary>
     public PostgresIdempotencyKeys Keys => _keys ?? throw NotOpen();
 
     /// <summary>The connection string that is used: that of the settings, and what the shop adds to it.</summary>
@@ -84,7 +84,7 @@ public sealed class PostgresDatabase : IModuleDatabase, IAsyncDisposable
             catch (Exception exception) when (exception is NpgsqlException or TimeoutException)
             {
                 end.ThrowIfCancellationRequested();
-                // Where one connection is dead, the others that are idle most likely are, too.
+                // If one connection is dead, the idle ones most likely are, too.
                 if (PostgresError.IsConnectionLost(exception)) Source.Clear();
                 if (attempt < MaxReads && exception is not PostgresException { IsTransient: false }
                     && exception.InnerException is not TimeoutException) continue;
@@ -95,7 +95,7 @@ public sealed class PostgresDatabase : IModuleDatabase, IAsyncDisposable
 
     /// <summary>Reads the rows of a query; see <see cref="ReadAsync"/>.</summary>
     /// <param name="sql">The query.</param>
-    /// <param name="read">Makes of a row what it stands for; columns are numbered from 0.</param>
+    /// <param name="read">Maps a row; columns are numbered from 0.</param>
     /// <param name="end">Ends the query.</param>
     /// <param name="parameters">Its parameters: <c>$1</c>, <c>$2</c>, … in their order.</param>
     public Task<IReadOnlyList<T>> RowsAsync<T>(
@@ -123,7 +123,7 @@ public sealed class PostgresDatabase : IModuleDatabase, IAsyncDisposable
     /// <param name="migrations">The assembly whose embedded <c>Postgres/Migrations/*.sql</c> make the schema.</param>
     /// <param name="metrics">Makes the database's metrics.</param>
     /// <param name="registry">The registry that they are collected with.</param>
-    /// <param name="faults">Trouble in the commits.</param>
+    /// <param name="faults">Faults of commits.</param>
     /// <param name="end">Ends the wait.</param>
     /// <exception cref="ShopStartException">The database can't be used.</exception>
     internal async Task OpenAsync(
@@ -177,7 +177,7 @@ public sealed class PostgresDatabase : IModuleDatabase, IAsyncDisposable
             """, connection);
         long written = (long)(await write.ExecuteScalarAsync(bound.Token))!;
         await using var read = new NpgsqlCommand("SELECT probe FROM health_probe WHERE id = 1", connection);
-        // A later probe may have counted on since.
+        // A later probe may have increased it since.
         return (long)(await read.ExecuteScalarAsync(bound.Token))! >= written;
     }
 

@@ -4,9 +4,9 @@ using Shop.Platform.Requests;
 namespace Shop.Platform.Data.Postgres;
 
 /// <summary>
-/// The answers that a module keeps for the keys of its clients. They stand in the module's own schema, so a key is
-/// committed with the change that it stands for, or neither is. A unique key decides between hosts: who loses reads
-/// what the winner wrote.
+/// The answers that a module stores for idempotency keys. They are in the module's own schema, so a key is committed
+/// together with its change, or neither is. A unique index decides between hosts: the loser reads what the winner
+/// wrote.
 /// </summary>
 public sealed class PostgresIdempotencyKeys
 {
@@ -18,16 +18,16 @@ public sealed class PostgresIdempotencyKeys
     internal PostgresIdempotencyKeys(PostgresDatabase database) => _database = database;
 
     // In the transaction of a batch.
-#pragma warning disable CA1822 // whose keys they are says the database
+#pragma warning disable CA1822 // instance methods, because they belong to a database
 
-    /// <summary>Adds the question what is kept for keys; <see cref="ReadRecordsAsync"/> reads the answer.</summary>
+    /// <summary>Adds a query for the records of keys; <see cref="ReadRecordsAsync"/> reads its result.</summary>
     public void AddFind(PostgresTransaction transaction, IEnumerable<IdempotencyKey?> keys, DateTime now)
     {
         string[] texts = [.. keys.OfType<IdempotencyKey>().SelectMany(static key => key.Texts)];
         transaction.Add(FindRecords, PostgresTransaction.Parameter(texts), PostgresTransaction.Parameter(Oldest(now)));
     }
 
-    /// <summary>Reads what <see cref="AddFind"/> has asked for, from the reader's present result.</summary>
+    /// <summary>Reads the result of <see cref="AddFind"/>, which must be the reader's current result.</summary>
     public async Task<IdempotencyRecords> ReadRecordsAsync(NpgsqlDataReader reader, CancellationToken end)
     {
         var kept = new IdempotencyRecords();
@@ -37,15 +37,15 @@ public sealed class PostgresIdempotencyKeys
     }
 
     /// <summary>
-    /// Adds answers for keys that have none. If another transaction has used one of the keys in between, the batch runs
-    /// again.
+    /// Stores answers for keys that have none. If another transaction has used one of the keys in between, the batch
+    /// runs again.
     /// </summary>
     public void AddRecords(
         PostgresTransaction transaction, IReadOnlyList<(IdempotencyKey Key, string Answer)> answers, DateTime now)
     {
         if (answers.Count == 0) return;
         string[] keys = [.. answers.Select(static kept => kept.Key.Text)];
-        // The purge comes once an hour, so a key that is too old may still be there.
+        // The purge runs once an hour, so an expired key may still be there.
         transaction.Add("DELETE FROM idempotency_keys WHERE key = ANY ($1) AND at < $2",
             PostgresTransaction.Parameter(keys), PostgresTransaction.Parameter(Oldest(now)));
         transaction.Add("""
@@ -61,7 +61,7 @@ public sealed class PostgresIdempotencyKeys
 #pragma warning restore CA1822
     // Reads.
 
-    /// <summary>What is kept for a key; null if nothing is.</summary>
+    /// <summary>The record of a key; null if there is none.</summary>
     public async Task<IdempotencyRecord?> FindAsync(IdempotencyKey key, DateTime now)
     {
         string[] texts = [.. key.Texts];
@@ -83,12 +83,14 @@ public sealed class PostgresIdempotencyKeys
     private static long Oldest(DateTime now) => (now - IdempotencyKey.Retention).ToMilliseconds();
 }
 
-/// <summary>What is kept for the keys of a batch: what was read, and what its own writes have added since.</summary>
+/// <summary>
+/// The records of a batch's keys: those that were read, and those that its own writes have added since.
+/// </summary>
 public sealed class IdempotencyRecords
 {
     private readonly Dictionary<string, (byte[] Fingerprint, string Answer)> _byKey = new(StringComparer.Ordinal);
 
-    /// <summary>What is kept for a key; null if nothing is, or there is no key.</summary>
+    /// <summary>The record of a key; null if there is no record, or no key.</summary>
     public IdempotencyRecord? Of(IdempotencyKey? key)
     {
         if (key is null) return null;

@@ -9,14 +9,14 @@ namespace Shop.Platform.Data.Postgres;
 
 /// <summary>
 /// Brings a module's schema up to date from the SQL files embedded in it. Hosts that start together wait for each
-/// other, so one of them does it. Migrations only add, so hosts of the version before go on.
+/// other, so only one of them migrates. Migrations only add, so hosts of the previous version still work.
 /// </summary>
 internal static class PostgresMigrations
 {
     /// <summary>Another host may be migrating.</summary>
     private const int SecondsToWait = 60;
 
-    /// <summary>What the platform itself keeps in each schema.</summary>
+    /// <summary>The platform's own tables in each schema.</summary>
     private const string Common = """
         CREATE TABLE IF NOT EXISTS batches (
             id      uuid        NOT NULL PRIMARY KEY,
@@ -42,7 +42,7 @@ internal static class PostgresMigrations
         await RunAsync(connection, $"SELECT pg_advisory_lock{@lock}", end);
         try
         {
-            // Who may not create schemas can be given one.
+            // A role that may not create schemas can be given an existing one.
             if (!await RunAsync(connection, $"SELECT 1 FROM pg_namespace WHERE nspname = '{schema}'", end))
                 await RunAsync(connection, $"CREATE SCHEMA {schema}", end);
             await RunAsync(connection, Common, end);
@@ -87,7 +87,7 @@ internal static class PostgresMigrations
     private sealed class Connections(NpgsqlDataSource source)
         : DatabaseConnectionManager(new DelegateConnectionFactory(_ => source.CreateConnection()))
     {
-        // Npgsql takes scripts of several statements.
+        // Npgsql accepts scripts of several statements.
         public override IEnumerable<string> SplitScriptIntoCommands(string scriptContents) => [scriptContents];
     }
 }

@@ -5,7 +5,7 @@ namespace Shop.Platform.Data.Postgres;
 /// <summary>A write in a queue, made in one transaction with others of its kind.</summary>
 public abstract class PostgresWrite
 {
-    /// <summary>When it came into the queue, by <see cref="Stopwatch"/>.</summary>
+    /// <summary>When it was queued, by <see cref="Stopwatch"/>.</summary>
     internal long QueuedAt { get; } = Stopwatch.GetTimestamp();
 
     /// <summary>Its span; null if it is in no trace.</summary>
@@ -21,30 +21,33 @@ public abstract class PostgresWrite
     internal bool IsDecided { get; private protected set; }
 
     /// <summary>
-    /// This write alone is not made, and its caller gets the exception. No statement may have been added for it.
+    /// Fails this write alone, with an exception for its caller. No statement may have been added for it.
     /// </summary>
     public void Fail(Exception exception) => (Error, IsCommitted, IsDecided) = (exception, false, true);
 
-    /// <summary>Lets the caller go on, in the thread pool.</summary>
+    /// <summary>Completes the caller, on the thread pool.</summary>
     internal abstract void Release();
 }
 
-/// <summary>A write, its caller's wait included.</summary>
-/// <typeparam name="TAnswer">What its caller is told.</typeparam>
+/// <summary>A write that completes its caller.</summary>
+/// <typeparam name="TAnswer">Type of the caller's result.</typeparam>
 public abstract class PostgresWrite<TAnswer> : PostgresWrite
 {
     private readonly TaskCompletionSource<TAnswer> _caller = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private TAnswer? _answer;
 
-    /// <summary>Completes once the write is durable, or was not made.</summary>
+    /// <summary>Completes once the write is durable, or has failed.</summary>
     internal Task<TAnswer> Task => _caller.Task;
 
-    /// <summary>Its changes are among the batch's statements; the caller has the answer once they are
-    /// durable.</summary>
+    /// <summary>
+    /// Accepts the write, whose statements are in the batch. The caller gets the answer once they are durable.
+    /// </summary>
     public void Commit(TAnswer answer) =>
         (_answer, Error, IsCommitted, IsDecided) = (answer, null, true, true);
 
-    /// <summary>It changes nothing, and the answer says why. No statement may have been added for it.</summary>
+    /// <summary>
+    /// Refuses the write: it changes nothing, and the answer says why. No statement may have been added for it.
+    /// </summary>
     public void Refuse(TAnswer answer) =>
         (_answer, Error, IsCommitted, IsDecided) = (answer, null, false, true);
 

@@ -7,9 +7,9 @@ using Shop.Platform.Telemetry;
 
 namespace Shop.Platform.Data.Postgres;
 
-/// <summary>The writes of one kind that wait to be made; see <see cref="PostgresCommitWriter"/>.</summary>
+/// <summary>The queue of the writes of one kind; see <see cref="PostgresCommitWriter"/>.</summary>
 /// <typeparam name="TWrite">The writes.</typeparam>
-/// <typeparam name="TAnswer">What their callers are told.</typeparam>
+/// <typeparam name="TAnswer">Type of their callers' results.</typeparam>
 public sealed class PostgresWriteQueue<TWrite, TAnswer> : IPostgresQueue
     where TWrite : PostgresWrite<TAnswer>
 {
@@ -36,7 +36,7 @@ public sealed class PostgresWriteQueue<TWrite, TAnswer> : IPostgresQueue
     /// <exception cref="StoreUnavailableException">The batch could not be committed, or it is not known whether it
     /// was.</exception>
     /// <param name="write">The write.</param>
-    /// <param name="operation">Its name in a trace: the method that asks for it.</param>
+    /// <param name="operation">Its name in a trace: the calling method.</param>
     public Task<TAnswer> WriteAsync(TWrite write, [CallerMemberName] string operation = "") =>
         WriteSpans.IsTraced ? TraceAsync(write, operation) : QueueAsync(write);
 
@@ -107,7 +107,7 @@ public sealed class PostgresWriteQueue<TWrite, TAnswer> : IPostgresQueue
         catch (Exception exception) when (batch.Count > 1 && !attempts.IsInDoubt
             && !PostgresError.IsTransient(exception) && exception is not (OperationCanceledException or FaultException))
         {
-            // To find the write that fails: its neighbours can be made.
+            // Finds the write that fails, so that the others succeed.
             foreach (TWrite write in batch) await CommitAsync([write]);
             return;
         }
@@ -115,14 +115,14 @@ public sealed class PostgresWriteQueue<TWrite, TAnswer> : IPostgresQueue
         {
             Spans.Fail(span, exception);
             _writer.Metrics.Failed(batch.Count);
-            // An exception for each caller: each that throws it adds to its stack trace.
+            // An exception object for each caller, because each throw adds to its stack trace.
             foreach (TWrite write in batch) write.Fail(Failure(attempts, exception));
             _writer.Release(batch);
             return;
         }
 
         int committed = batch.Count(static write => write.IsCommitted);
-        // Counted first: whoever has an answer finds it in the metrics.
+        // Counted first, so that a client that has its answer finds it in the metrics.
         _writer.Committed(committed, batch.Count - committed, Stopwatch.GetElapsedTime(start));
         _writer.Release(batch);
     }
@@ -161,7 +161,8 @@ public sealed class PostgresWriteQueue<TWrite, TAnswer> : IPostgresQueue
         }
         catch (PostgresException exception) when (exception.SqlState == PostgresErrorCodes.UniqueViolation)
         {
-            // Of the batch's id, or of something else: then this attempt was undone, and an earlier one may not be.
+            // The batch's own id is in use, or another key is: then this attempt was rolled back, but an earlier one
+            // may be committed.
             await transaction.RollBackAsync(attempts.End);
             return (PostgresError.IsSameBatch(exception) || attempts.IsInDoubt)
                 && await attempts.WasCommittedAsync(connection);
@@ -183,8 +184,8 @@ public sealed class PostgresWriteQueue<TWrite, TAnswer> : IPostgresQueue
         }
         catch (PostgresException exception) when (PostgresError.IsSameBatch(exception))
         {
-            // An earlier attempt was committed after all. Its outcomes are those that the writes still have: an attempt
-            // decides after its first round trip, which inserts the batch's id.
+            // An earlier attempt was committed after all. The writes still have its outcomes, because an attempt
+            // decides only after its first round trip, which inserts the batch's id.
         }
     }
 

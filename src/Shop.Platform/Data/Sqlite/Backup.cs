@@ -2,8 +2,9 @@ using Microsoft.Data.Sqlite;
 
 namespace Shop.Platform.Data.Sqlite;
 
-/// <summary>Copies the database files of a shop, beside it or without it, and puts a copy in place. docs/backup.md is
-/// the manual.</summary>
+/// <summary>
+/// Copies the database files of a running or a stopped shop, and restores such a copy. docs/backup.md is the manual.
+/// </summary>
 public static class Backup
 {
     // Names that an empty data directory may hold.
@@ -11,8 +12,7 @@ public static class Backup
 
     /// <summary>Copies all files as they are at one moment.</summary>
     /// <param name="dataDirectory">The shop's files.</param>
-    /// <param name="target">Where the backup will be: a new directory, or an empty one. It appears whole, or not at
-    /// all.</param>
+    /// <param name="target">The directory of the backup, new or empty. It appears complete, or not at all.</param>
     /// <param name="modules">The modules, whose files these are.</param>
     /// <param name="shopVersion">Version of the program.</param>
     /// <exception cref="ShopStartException">It can't be made; then nothing is left of it.</exception>
@@ -44,10 +44,10 @@ public static class Backup
         }
     }
 
-    /// <summary>Puts a backup in place.</summary>
+    /// <summary>Restores a backup.</summary>
     /// <param name="source">The backup.</param>
-    /// <param name="dataDirectory">Where the shop will find it: a new directory, or an empty one.</param>
-    /// <exception cref="ShopStartException">The backup is not whole, or the directory not empty.</exception>
+    /// <param name="dataDirectory">The data directory, new or empty.</param>
+    /// <exception cref="ShopStartException">The backup is not complete, or the directory is not empty.</exception>
     public static BackupManifest Restore(string source, string dataDirectory)
     {
         BackupManifest manifest = BackupManifest.Read(source);

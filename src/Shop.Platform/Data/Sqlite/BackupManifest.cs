@@ -4,11 +4,12 @@ using System.Text.Json.Serialization;
 
 namespace Shop.Platform.Data.Sqlite;
 
-/// <summary>What a backup says of itself, in <c>backup.json</c>. It is written last, so a backup that has one is
-/// whole.</summary>
+/// <summary>
+/// The description of a backup, in <c>backup.json</c>. It is written last, so a backup that has it is complete.
+/// </summary>
 /// <param name="Format">Version of this format.</param>
 /// <param name="ShopVersion">Version of the program that made it.</param>
-/// <param name="CreatedAt">The moment that it is of.</param>
+/// <param name="CreatedAt">The moment at which the files were copied.</param>
 /// <param name="Files">Its files.</param>
 public sealed record BackupManifest(int Format, string ShopVersion, UtcTime CreatedAt, IReadOnlyList<BackupFile> Files)
 {
@@ -39,8 +40,8 @@ public sealed record BackupManifest(int Format, string ShopVersion, UtcTime Crea
         }
     }
 
-    /// <summary>Compares a backup's files with what the manifest says of them.</summary>
-    /// <exception cref="ShopStartException">A file is missing, or other than it was.</exception>
+    /// <summary>Compares a backup's files with their checksums.</summary>
+    /// <exception cref="ShopStartException">A file is missing or damaged.</exception>
     public void Verify(string directory)
     {
         foreach (BackupFile file in Files)

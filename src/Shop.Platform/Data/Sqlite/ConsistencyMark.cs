@@ -4,18 +4,18 @@ using Microsoft.Data.Sqlite;
 namespace Shop.Platform.Data.Sqlite;
 
 /// <summary>
-/// The mark by which database files know that they belong together. Every few seconds of work all files get the same
-/// new mark, each in a commit of its own. So the marks of
-/// files that belong together are the same, or one step apart if the process died in between; a file that was left
-/// behind, or went on elsewhere, has another.
+/// A mark in each database file that shows whether the files belong together. Every few seconds, if there is work, all
+/// files get the same new mark, each in a commit of its own. So files that belong together have the same mark, or marks
+/// one step apart if the process died in between. A file that is older, or that another shop has used, has another
+/// mark.
 /// </summary>
 /// <param name="Shop">Id of the shop, made at its first start.</param>
 /// <param name="Generation">Counts the marks.</param>
 /// <param name="Mark">The mark.</param>
 /// <param name="Before">The mark before it.</param>
-/// <param name="IsOpening">Whether it is the first of a run. It is brought from the write-ahead log into the file at
-/// once, and replaced only in the log: so a file that has it, and
-/// no log beside it, was copied without its log.</param>
+/// <param name="IsOpening">Whether it is the first mark after a start. It is checkpointed into the file at once, while
+/// the next marks are at first only in the write-ahead log. So a file that has it, but no log, was copied without its
+/// log.</param>
 /// <param name="Accepted">See <see cref="DatabaseConsistency.Accepted"/>.</param>
 /// <param name="At">When it was made, in milliseconds since 1970.</param>
 internal sealed record ConsistencyMark(string Shop, long Generation, string Mark, string Before, bool IsOpening,
@@ -49,11 +49,11 @@ internal sealed record ConsistencyMark(string Shop, long Generation, string Mark
     public ConsistencyMark Next(bool isOpening, long accepted, long now) =>
         new(Shop, Generation + 1, NewId(), Mark, isOpening, accepted, now);
 
-    /// <summary>A mark of its own, for files that their owner takes as they are.</summary>
+    /// <summary>A new mark, for files that their owner accepts as they are.</summary>
     public static ConsistencyMark Taken(long now) =>
         new(NewId(), 2, NewId(), "", IsOpening: false, DatabaseConsistency.AcceptNext, now);
 
-    /// <summary>Makes its table if there is none.</summary>
+    /// <summary>Creates its table if there is none.</summary>
     public static void CreateTable(SqliteConnection connection)
     {
         using SqliteCommand command = connection.CreateCommand();
@@ -103,7 +103,7 @@ internal sealed record ConsistencyMark(string Shop, long Generation, string Mark
     {
         if (file.Mark is not { } mark)
         {
-            // The very first mark may have reached some of the files alone.
+            // The very first mark may have reached only some of the files.
             if (newest.Mark!.Generation == 1) return null;
             return file.Existed ? $"{file.Name} is not of this shop" : $"{file.Name} is missing";
         }
@@ -133,8 +133,6 @@ internal sealed record MarkedFile(string Name, bool Existed, bool HadLog, Consis
     /// <summary>Whether it was copied without its log.</summary>
     public bool LacksLog => Mark is { IsOpening: true } && !HadLog;
 
-    /// <summary>
-    /// Whether there is something in a file's write-ahead log. Whoever opens the file makes an empty one.
-    /// </summary>
+    /// <summary>Whether a file's write-ahead log has content. Opening the file creates an empty log.</summary>
     public static bool HasLog(string path) => new FileInfo(path + "-wal") is { Exists: true, Length: > 0 };
 }

@@ -14,13 +14,14 @@ namespace Shop.Platform.Data.Sqlite;
 public sealed class Database : IModuleDatabase, IDisposable
 {
     /// <summary>
-    /// Steps of SQLite's virtual machine after which a read asks whether it should end: a fraction of a millisecond.
+    /// Steps of SQLite's virtual machine after which a read checks whether it was cancelled: a fraction of a
+    /// millisecond.
     /// </summary>
     private const int StepsBetweenChecks = 2000;
 
     private const int VacuumPagesPerWrite = 128;
 
-    private const long Incremental = 2; // of SQLite's ways to shrink a file
+    private const long Incremental = 2; // SQLite's number of auto_vacuum=INCREMENTAL
 
     private static readonly TimeSpan VacuumPause = TimeSpan.FromMilliseconds(20);
 
@@ -38,8 +39,8 @@ public sealed class Database : IModuleDatabase, IDisposable
         // Before SQLite's first use: each connection stays with one thread at a time, and nobody asks for its memory
         // statistics, so neither needs a lock.
         Batteries_V2.Init();
-        // Refused if something else in the process used SQLite first: then it keeps its locks, which cost time and
-        // nothing else.
+        // This fails if something else in the process used SQLite first: then SQLite keeps its locks, which only cost
+        // time.
         _ = raw.sqlite3_config(raw.SQLITE_CONFIG_MULTITHREAD);
         _ = raw.sqlite3_config(raw.SQLITE_CONFIG_MEMSTATUS, 0);
     }
@@ -53,7 +54,7 @@ public sealed class Database : IModuleDatabase, IDisposable
         _readConnection = ConnectionString(SqliteOpenMode.ReadOnly, pooling: true);
     }
 
-    /// <summary>Whether pages of the file were found that make no sense.</summary>
+    /// <summary>Whether the file was found to be corrupt.</summary>
     public bool IsDamaged { get; private set; }
 
     /// <summary>The file.</summary>
@@ -65,7 +66,7 @@ public sealed class Database : IModuleDatabase, IDisposable
     /// <summary>The group commit of this database.</summary>
     public GroupCommitWriter Writes => _writes ?? throw NotOpen();
 
-    /// <summary>The answers that are kept for the keys of clients.</summary>
+    /// <summary>The idempotency keys, with the answers that are stored for them.</summary>
     public IdempotencyKeys Keys => _keys ?? throw NotOpen();
 
     /// <summary>Writes that are neither on disk nor refused.</summary>
@@ -101,11 +102,11 @@ public sealed class Database : IModuleDatabase, IDisposable
     }
 
     /// <summary>
-    /// Reads rows without Dapper, for what every start and every health check reads: Dapper and the libraries that come
-    /// with it are a twentieth of an idle shop.
+    /// Reads rows without Dapper, for starts and health checks: Dapper and its libraries take a twentieth of an idle
+    /// shop's memory.
     /// </summary>
     /// <param name="sql">A query without parameters.</param>
-    /// <param name="read">Makes of a row what it stands for; columns are numbered from 0.</param>
+    /// <param name="read">Maps a row; columns are numbered from 0.</param>
     /// <exception cref="StoreUnreadableException">The file can't be read.</exception>
     public IEnumerable<T> Rows<T>(string sql, Func<SqliteDataReader, T> read)
     {
@@ -122,7 +123,7 @@ public sealed class Database : IModuleDatabase, IDisposable
     /// <param name="migrations">The assembly whose embedded <c>Migrations/*.sql</c> make the schema.</param>
     /// <param name="metrics">Makes the database's metrics.</param>
     /// <param name="registry">The registry that they are collected with.</param>
-    /// <param name="faults">Trouble in the commits; null if there never is any.</param>
+    /// <param name="faults">Faults of commits; null if there are none.</param>
     /// <exception cref="ShopStartException">The file can't be used, or was written by a newer version.</exception>
     public void Open(
         Assembly migrations, IMetricFactory metrics, CollectorRegistry registry, CommitFaults? faults = null)
@@ -140,7 +141,7 @@ public sealed class Database : IModuleDatabase, IDisposable
             ConsistencyMark.CreateTable(_writeConnection);
             Found = new MarkedFile(System.IO.Path.GetFileName(Path), existed, hadLog,
                 ConsistencyMark.Of(_writeConnection));
-            // What was just written must not pass for the log that is missing.
+            // What was just written must not be taken for the missing log.
             if (Found.LacksLog) Run(_writeConnection, "PRAGMA wal_checkpoint(TRUNCATE)");
         }
         catch (SqliteException exception)
@@ -163,7 +164,7 @@ public sealed class Database : IModuleDatabase, IDisposable
         return WriteResult.Commit(0);
     });
 
-    /// <summary>Brings what is in the write-ahead log into the file, as far as nobody is in the way.</summary>
+    /// <summary>Checkpoints the write-ahead log into the file, as far as no reader prevents it.</summary>
     /// <exception cref="StoreUnavailableException">It can't be done.</exception>
     internal void Checkpoint()
     {
@@ -181,8 +182,8 @@ public sealed class Database : IModuleDatabase, IDisposable
     }
 
     /// <summary>
-    /// Gives pages that hold nothing back to the file system, a few in each write, while there is more than one in ten.
-    /// A file of a version that could not do so keeps them for what comes, until <see cref="Compact"/>.
+    /// Returns free pages to the file system, a few in each write, while more than one in ten is free. Files of old
+    /// versions can't do so: they reuse their free pages, until <see cref="Compact"/>.
     /// </summary>
     public async Task ReclaimSpaceAsync(CancellationToken end)
     {
@@ -203,8 +204,7 @@ public sealed class Database : IModuleDatabase, IDisposable
     }
 
     /// <summary>
-    /// Writes the files of a stopped shop anew, without what they have no use for, and so that they can give space back
-    /// from then on.
+    /// Rewrites the files of a stopped shop without free pages, and so that they can return space from then on.
     /// </summary>
     /// <exception cref="ShopStartException">A file can't be used, or a shop has them open.</exception>
     public static void Compact(string dataDirectory, IReadOnlyList<string> modules)
@@ -228,7 +228,7 @@ public sealed class Database : IModuleDatabase, IDisposable
         }
     }
 
-    /// <summary>Makes a database in memory as <see cref="Open"/> makes one in a file.</summary>
+    /// <summary>Creates a database in memory as <see cref="Open"/> does in a file.</summary>
     internal static void Prewarm(Assembly migrations)
     {
         using var connection = new SqliteConnection("Data Source=:memory:");
@@ -241,9 +241,7 @@ public sealed class Database : IModuleDatabase, IDisposable
     internal void NoteDamage(SqliteException exception) =>
         IsDamaged |= exception.SqliteErrorCode is raw.SQLITE_CORRUPT or raw.SQLITE_NOTADB;
 
-    /// <summary>
-    /// What readers are told in place of SQLite's error, which does not say whose database it is about.
-    /// </summary>
+    /// <summary>The exception for readers in place of SQLite's own, which does not name the module.</summary>
     public StoreUnreadableException Unreadable(SqliteException exception)
     {
         NoteDamage(exception);
@@ -303,8 +301,8 @@ public sealed class Database : IModuleDatabase, IDisposable
 
     private static void Configure(SqliteConnection connection)
     {
-        // Most writes change a row here and there, and each page that they touch goes to the WAL whole. A file that is
-        // there keeps its own.
+        // Most writes change single rows, and each changed page is written to the WAL in full. An existing file keeps
+        // its page size.
         Run(connection, "PRAGMA page_size=2048");
         Run(connection, "PRAGMA auto_vacuum=INCREMENTAL");
         Run(connection, "PRAGMA journal_mode=WAL");
@@ -340,7 +338,7 @@ public sealed class Database : IModuleDatabase, IDisposable
         }
         catch (StoreUnreadableException)
         {
-            return 0; // a scrape has the other figures all the same
+            return 0; // the scrape still shows the other metrics
         }
     }
 

@@ -3,8 +3,10 @@ using SQLitePCL;
 
 namespace Shop.Platform.Data.Sqlite;
 
-/// <summary>A module's database file, opened by a verb: beside a running shop, of a stopped one, or in a backup. What
-/// it had is there afterwards, its log included.</summary>
+/// <summary>
+/// A module's database file, opened by a command-line verb: of a running shop, of a stopped shop, or in a backup. The
+/// file and its log are unchanged afterwards.
+/// </summary>
 public sealed class DatabaseFile : IDisposable
 {
     private const int NoCheckpointOnClose = 1006; // SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE
@@ -37,8 +39,8 @@ public sealed class DatabaseFile : IDisposable
     {
         string path = PathOf(directory, module);
         if (!File.Exists(path)) throw new ShopStartException($"{path} is missing");
-        // A file with a write-ahead log is read by way of its index, which the reader writes. A backup has neither, and
-        // may be read-only.
+        // To read a file with a write-ahead log, SQLite writes the log's index. A backup has neither, and may be
+        // read-only.
         return Open(path, HasLog(path) ? SqliteOpenMode.ReadWrite : SqliteOpenMode.ReadOnly);
     }
 

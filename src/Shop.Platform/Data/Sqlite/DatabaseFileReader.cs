@@ -9,7 +9,7 @@ public static class DatabaseFileReader
     /// <summary>The rows of a query, read as they are asked for.</summary>
     /// <param name="file">The file.</param>
     /// <param name="sql">A query without parameters.</param>
-    /// <param name="read">Makes of a row what it stands for; columns are numbered from 0.</param>
+    /// <param name="read">Maps a row; columns are numbered from 0.</param>
     public static IEnumerable<T> Rows<T>(this DatabaseFile file, string sql, Func<SqliteDataReader, T> read)
     {
         using SqliteCommand command = file.Connection.CreateCommand();
@@ -35,7 +35,7 @@ public static class DatabaseFileReader
         return command.ExecuteScalar() is not null;
     }
 
-    /// <summary>What SQLite itself finds wrong with files, and whether they belong together.</summary>
+    /// <summary>Errors that SQLite itself finds in files, and whether the files belong together.</summary>
     public static IEnumerable<string> IntegrityErrors(IReadOnlyList<DatabaseFile> files)
     {
         if (ConsistencyMark.Difference(

@@ -4,9 +4,9 @@ using Microsoft.Extensions.Diagnostics.HealthChecks;
 namespace Shop.Platform.Data.Sqlite;
 
 /// <summary>
-/// Really writes to a module's database, waits for the disk, and reads what was written: a number that is another each
-/// time. One object for all requests, since its statement lives as long as the database. While the files of the shop
-/// disagree nothing is written, see <see cref="DatabaseConsistency"/>.
+/// Really writes to a module's database, waits for the disk, and reads what was written: a number that is different
+/// each time. One object for all requests, since its statement lives as long as the database. While the files of the
+/// shop disagree nothing is written, see <see cref="DatabaseConsistency"/>.
 /// </summary>
 internal sealed class DatabaseHealth(Database database, DatabaseConsistency consistency) : IHealthCheck
 {
@@ -33,7 +33,7 @@ internal sealed class DatabaseHealth(Database database, DatabaseConsistency cons
                 WriteResult.Commit((_countOn ??= database.Writes.Prepare(CountOn)).First(static row => row.Number(0))));
             long read = database.Rows("SELECT probe FROM health_probe WHERE id = 1", static row => row.GetInt64(0))
                 .Single();
-            // A later probe may have counted on since.
+            // A later probe may have increased it since.
             return read >= written
                 ? HealthCheckResult.Healthy("Written and read.")
                 : HealthCheckResult.Unhealthy("What was written could not be read.");

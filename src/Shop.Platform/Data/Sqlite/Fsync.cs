@@ -2,7 +2,7 @@ using System.Runtime.InteropServices;
 
 namespace Shop.Platform.Data.Sqlite;
 
-/// <summary>Files and names that a power cut does not take back.</summary>
+/// <summary>Flushes files and directories to disk, so that they survive a power cut.</summary>
 internal static class Fsync
 {
     /// <summary>Waits until a file is on disk.</summary>
@@ -12,8 +12,9 @@ internal static class Fsync
         stream.Flush(flushToDisk: true);
     }
 
-    /// <summary>Waits until the names in a directory are on disk. .NET opens no directory; Windows needs none of
-    /// it.</summary>
+    /// <summary>
+    /// Waits until the entries of a directory are on disk. .NET can't open directories; Windows does not need this.
+    /// </summary>
     public static void Directory(string directory)
     {
         if (OperatingSystem.IsWindows()) return;

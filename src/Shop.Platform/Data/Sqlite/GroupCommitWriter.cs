@@ -12,12 +12,12 @@ namespace Shop.Platform.Data.Sqlite;
 /// <summary>
 /// Group commit: the one writer of a database. Its thread takes the writes that are waiting, runs each in one
 /// transaction, commits once, and only then completes the callers. So an answer that says "done" means it is on disk,
-/// and one fsync serves all who waited for it.
+/// and one fsync serves the whole batch.
 /// </summary>
 /// <remarks>
-/// A savepoint for each write costs a copy of each page that it touches, and next to no write needs one. So a batch
-/// runs without; only if a write that has changed something must be undone, the batch is rolled back and run again with
-/// savepoints.
+/// A savepoint for each write costs a copy of each page that it touches, and hardly any write needs one. So a batch
+/// runs without savepoints. Only if a write must be undone that has changed something, the batch is rolled back and run
+/// again with savepoints.
 /// </remarks>
 public sealed class GroupCommitWriter
 {
@@ -74,8 +74,8 @@ public sealed class GroupCommitWriter
         _writer.Start();
     }
 
-    // Any write may run twice, but only does if a neighbour is undone. In Debug each eighth batch runs twice, so that a
-    // write that may not is found.
+    // Any write must be able to run twice, which happens only if another write of its batch is undone. In Debug each
+    // eighth batch runs twice, to find writes that can't.
 #if DEBUG
     private bool RunsTwice => _commits % 8 == 7;
 #else
@@ -92,15 +92,14 @@ public sealed class GroupCommitWriter
     internal int Unwritten => Depth + _inBatch;
 
     /// <summary>
-    /// In Debug, stops a request that goes on on a writer's thread: it would hold up everybody's writes, and wait for
-    /// itself if it writes.
+    /// In Debug, fails if a request runs on a writer's thread: it would delay all writes, and deadlock if it writes.
     /// </summary>
     [Conditional("DEBUG")]
     internal static void AssertIsElsewhere() => Debug.Assert(!_isWriter, "A writer's thread is for writes alone.");
 
     /// <summary>
-    /// Compiles a statement for use inside writes: immediately inside a write, on another thread between two batches.
-    /// SQLite's own locks are off.
+    /// Prepares a statement for use inside writes: at once if called inside a write, on any other thread between two
+    /// batches, because SQLite's own locks are off.
     /// </summary>
     /// <exception cref="StoreUnreadableException">The file can't be read.</exception>
     public Statement Prepare(string sql)
@@ -125,14 +124,13 @@ public sealed class GroupCommitWriter
     public void Enlist(ITransactionParticipant participant) => _participant = participant;
 
     /// <summary>
-    /// Queues a write. The task completes once the commit that carries it has reached the disk, and is to be awaited
-    /// once.
+    /// Queues a write. The task completes once the commit that carries it has reached the disk. Await it only once.
     /// </summary>
     /// <exception cref="WriteQueueFullException">At once, if the queue is full.</exception>
     /// <exception cref="WriteTimeoutException">It waited too long in the queue.</exception>
     /// <exception cref="StoreUnavailableException">The batch could not be committed.</exception>
     /// <param name="write">The write.</param>
-    /// <param name="operation">Its name in a trace: the method that asks for it.</param>
+    /// <param name="operation">Its name in a trace: the calling method.</param>
     public ValueTask<T> WriteAsync<T>(WriteCommand<T> write, [CallerMemberName] string operation = "") =>
         WriteSpans.IsTraced ? TraceAsync(write, operation) : QueueAsync(write);
 
@@ -141,24 +139,24 @@ public sealed class GroupCommitWriter
     /// </summary>
     /// <param name="work">What <see cref="WriteCommand{T}.Run"/> does.</param>
     /// <param name="committed">What <see cref="WriteCommand{T}.Committed"/> does.</param>
-    /// <param name="operation">Its name in a trace: the method that asks for it.</param>
+    /// <param name="operation">Its name in a trace: the calling method.</param>
     public Task<T> WriteAsync<T>(
         Func<WriteResult<T>> work, Action<T>? committed = null, [CallerMemberName] string operation = "") =>
         WriteAsync(new DelegateWriteCommand<T>(work, committed), operation).AsTask();
 
     /// <summary>
-    /// Commits something of no meaning. A commit that failed may lie in the WAL all the same, and a crash would bring
-    /// it back; the next that succeeds overwrites it. So what undoes the work of a failed commit elsewhere waits for
+    /// Commits a write without meaning. A failed commit may be in the WAL all the same, and a crash would bring it
+    /// back; the next successful commit overwrites it. So code that undoes the work of a failed commit elsewhere awaits
     /// this first.
     /// </summary>
     public Task CommitBarrierAsync() => WriteAsync(() => WriteResult.Commit(_barrier.Run()));
 
-    /// <summary>Takes no more writes, finishes those that wait, and ends the writer.</summary>
+    /// <summary>Accepts no more writes, finishes the waiting ones, and ends the writer's thread.</summary>
     internal void Stop()
     {
         _waiting.Writer.TryComplete();
         _writer.Join();
-        // A connection lives on, with its files, while it has a statement.
+        // A connection stays open while it has a statement.
         lock (_sqlite) _prepared.ForEach(statement => statement.Dispose());
     }
 
@@ -247,14 +245,14 @@ public sealed class GroupCommitWriter
             _participant?.RollBack();
             _metrics.Failed(batch.Count);
             Spans.Fail(span, exception);
-            // An exception for each caller: each that throws it adds to its stack trace.
+            // An exception object for each caller, because each throw adds to its stack trace.
             foreach (WriteCommand write in batch) write.Fail(Unavailable(exception));
             return;
         }
 
         _participant?.Commit();
         Volatile.Write(ref _commits, _commits + 1);
-        // Counted first: whoever has an answer finds it in the metrics.
+        // Counted first, so that a client that has its answer finds it in the metrics.
         _metrics.Committed(committed, batch.Count - committed, Stopwatch.GetElapsedTime(start));
         foreach (WriteCommand write in batch)
         {
@@ -275,7 +273,7 @@ public sealed class GroupCommitWriter
         }
         catch (Exception exception)
         {
-            // It is on disk, and whoever is told that it failed would undo or repeat it.
+            // The write is on disk: a caller that got an error would undo or repeat it.
             _log.LogError(exception, "A write of {Module} is on disk, but memory could not follow: restart the shop",
                 _module);
         }
@@ -287,7 +285,8 @@ public sealed class GroupCommitWriter
         return new StoreUnavailableException(_module, exception);
     }
 
-    /// <returns>Whether it may stay so: false if a write that must be undone has changed something.</returns>
+    /// <returns>False if a write that must be undone has changed something: then the batch must be rolled
+    /// back.</returns>
     private bool TryRunTogether(List<WriteCommand> batch, out int committed)
     {
         committed = 0;
@@ -342,8 +341,7 @@ public sealed class GroupCommitWriter
 #else
         bool isCommitted = write.TryRun();
 #endif
-        // SQLite ends the whole transaction by itself on some errors (disk full, I/O): then nobody's write is
-        // committed.
+        // SQLite ends the whole transaction by itself on some errors (disk full, I/O): then no write is committed.
         if (raw.sqlite3_get_autocommit(_connection.Handle) != 0)
             throw write.Error as SqliteException ?? new SqliteException("The transaction was ended.", raw.SQLITE_ABORT);
         return isCommitted;
@@ -357,7 +355,7 @@ public sealed class GroupCommitWriter
         }
         catch (SqliteException)
         {
-            // The batch has failed already, and the next one says so again if the database is still not well.
+            // The batch has failed already. If the database still fails, the next batch reports it.
         }
     }
 }

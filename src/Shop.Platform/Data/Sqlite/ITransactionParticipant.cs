@@ -1,20 +1,19 @@
 namespace Shop.Platform.Data.Sqlite;
 
 /// <summary>
-/// State in memory that goes with the writes of a database: undone with them, and on disk with them. Called on the
-/// writer's thread alone.
+/// State in memory that takes part in the transactions of a database. Called only on the writer's thread.
 /// </summary>
 public interface ITransactionParticipant
 {
-    /// <summary>The write that ran last stays, if the batch does.</summary>
+    /// <summary>Keeps the changes of the last write, if the batch is committed.</summary>
     void ReleaseSavepoint();
 
-    /// <summary>The write that ran last is undone.</summary>
+    /// <summary>Undoes the changes of the last write.</summary>
     void RollBackToSavepoint();
 
-    /// <summary>All that was kept is on disk; whoever asked for it hears of it next.</summary>
+    /// <summary>All kept changes are on disk; their callers are completed next.</summary>
     void Commit();
 
-    /// <summary>The batch failed: all that was kept since the last commit is undone.</summary>
+    /// <summary>Undoes all changes since the last commit, because the batch failed.</summary>
     void RollBack();
 }

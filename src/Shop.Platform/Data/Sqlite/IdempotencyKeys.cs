@@ -6,14 +6,14 @@ using SQLitePCL;
 namespace Shop.Platform.Data.Sqlite;
 
 /// <summary>
-/// The answers that a module keeps for the keys of its clients. They stand in the module's own database, so a key
-/// reaches the disk with the change that it stands for, or neither does. Only an answer that says "done" is kept: what
-/// was refused may be tried again with the same key.
+/// The answers that a module stores for idempotency keys. They are in the module's own database, so a key is committed
+/// together with its change, or neither is. Only successful answers are stored: a refused request may be sent again
+/// with the same key.
 /// </summary>
 [DapperAot]
 public sealed class IdempotencyKeys
 {
-    /// <summary>Keys that one write deletes at most, so that other writes need not wait long.</summary>
+    /// <summary>The most keys that one write deletes, so that other writes do not wait long.</summary>
     internal const int MaxPurgedAtOnce = 500;
 
     internal const string Schema = """
@@ -44,14 +44,14 @@ public sealed class IdempotencyKeys
 
     // Inside a write.
 
-    /// <summary>Keeps an answer for a key that <see cref="FindUncommitted"/> did not find.</summary>
+    /// <summary>Stores the answer for a key that <see cref="FindUncommitted"/> did not find.</summary>
     public void Add(IdempotencyKey? key, string answer, DateTime now)
     {
         if (!TryAdd(key, answer, now)) throw new InvalidOperationException("The key has an answer.");
     }
 
-    /// <summary>Keeps an answer for a key, if there is a key.</summary>
-    /// <returns>Whether it is kept: false if the key has an answer, of whatever request.</returns>
+    /// <summary>Stores the answer for a key, if there is a key.</summary>
+    /// <returns>False if the key has an answer already.</returns>
     public bool TryAdd(IdempotencyKey? key, string answer, DateTime now)
     {
         if (key is null) return true;
@@ -61,8 +61,8 @@ public sealed class IdempotencyKeys
         }
         catch (SqliteException exception) when (exception.SqliteErrorCode == raw.SQLITE_CONSTRAINT)
         {
-            // The purge comes once an hour, so a key that is too old may still be there. To look for it first, or to
-            // leave it to SQLite's upsert, would cost each order.
+            // The purge runs once an hour, so an expired key may still be there. Looking for it first, or an upsert,
+            // would cost time in each order.
             if (_forget.Set(1, key.Text).Set(2, Oldest(now)).Run() == 0) return false;
             Insert(key, answer, now);
         }
@@ -70,7 +70,7 @@ public sealed class IdempotencyKeys
         return true;
     }
 
-    /// <summary>What is kept for a key; null if nothing is, or there is no key.</summary>
+    /// <summary>The record of a key; null if there is no record, or no key.</summary>
     public IdempotencyRecord? FindUncommitted(IdempotencyKey? key, DateTime now)
     {
         if (key is null) return null;
@@ -86,7 +86,7 @@ public sealed class IdempotencyKeys
 
     // Reads.
 
-    /// <summary>What is kept for a key; null if nothing is.</summary>
+    /// <summary>The record of a key; null if there is none.</summary>
     public IdempotencyRecord? Find(IdempotencyKey key, DateTime now) => _database.Read(connection =>
     {
         foreach (string text in key.Texts)

@@ -5,17 +5,18 @@ using SQLitePCL;
 namespace Shop.Platform.Data.Sqlite;
 
 /// <summary>
-/// All database files as they were at one moment, read while others may write them. The writers of all files are held
-/// while the reading of each begins, some milliseconds
-/// altogether; from then on each reader sees its file as it was then, and nobody waits. A shop that is killed at that
-/// moment leaves the same.
+/// All database files as they are at one moment, read while a shop may write to them. The writers of all files are
+/// blocked for some milliseconds, while a read transaction begins on each file; from then on each reader sees its file
+/// as it was at that moment, and no writer waits. A kill at that moment would leave the same state.
 /// </summary>
 /// <remarks>No writer of the shop waits for another database while it holds its own, so holding all of them can't end
 /// in a deadlock.</remarks>
 internal sealed class Snapshot : IDisposable
 {
-    /// <summary>How long writers are held at most; then they are let go, and it is tried again. Far less than what a
-    /// write may wait, so no client notices.</summary>
+    /// <summary>
+    /// How long writers are blocked at most, before they are released for another try: far less than a write may wait,
+    /// so no client notices.
+    /// </summary>
     private static readonly TimeSpan MaxHold = TimeSpan.FromMilliseconds(250);
 
     /// <summary>The time between two tries, in which the shop's writers catch up.</summary>
@@ -28,9 +29,9 @@ internal sealed class Snapshot : IDisposable
     /// <summary>The files, each in a transaction that has begun to read.</summary>
     public IReadOnlyList<DatabaseFile> Files { get; }
 
-    /// <summary>Takes it.</summary>
-    /// <exception cref="ShopStartException">A file is missing or can't be used, or its writer was never to be
-    /// held.</exception>
+    /// <summary>Takes the snapshot.</summary>
+    /// <exception cref="ShopStartException">A file is missing or can't be used, or its writer could not be
+    /// blocked.</exception>
     public static Snapshot Take(string directory, IReadOnlyList<string> modules)
     {
         DatabaseFile[] writers = [], readers = [];
@@ -96,8 +97,8 @@ internal sealed class Snapshot : IDisposable
         }
     }
 
-    // The first is waited for with nothing in hand. SQLite's own waiting sleeps for longer and longer, and would not
-    // find the gap between two commits of a busy writer.
+    // The first lock is awaited while no other is held. SQLite's busy handler sleeps longer and longer, and would miss
+    // the gap between two commits of a busy writer.
     private static bool TryHold(DatabaseFile[] writers)
     {
         long holdsSince = 0;

@@ -3,7 +3,7 @@ using SQLitePCL;
 
 namespace Shop.Platform.Data.Sqlite;
 
-/// <summary>SQLite's result codes as the exception that ADO.NET's users know.</summary>
+/// <summary>SQLite's result codes as exceptions of ADO.NET.</summary>
 internal static class SqliteError
 {
     public static SqliteException Of(int code, sqlite3 connection) =>

@@ -21,7 +21,7 @@ public sealed class Statement : IDisposable
     /// <summary>Compiles a statement.</summary>
     /// <param name="connection">The connection that runs it.</param>
     /// <param name="sql">The statement.</param>
-    /// <param name="owner">Held by whoever uses the connection; null if one thread alone has it.</param>
+    /// <param name="owner">The lock of the connection; null if one thread alone uses it.</param>
     internal Statement(sqlite3 connection, string sql, Lock? owner = null)
     {
         (_connection, _owner) = (connection, owner);

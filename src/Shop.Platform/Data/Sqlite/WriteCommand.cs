@@ -3,7 +3,7 @@ using System.Threading.Tasks.Sources;
 
 namespace Shop.Platform.Data.Sqlite;
 
-/// <summary>A write in the queue: run in a batch, then told how the batch ended.</summary>
+/// <summary>A queued write: it runs in a batch, and completes its caller when the batch has ended.</summary>
 public abstract class WriteCommand : IThreadPoolWorkItem
 {
     private WriteCommand? _next;
@@ -12,13 +12,13 @@ public abstract class WriteCommand : IThreadPoolWorkItem
     {
     }
 
-    /// <summary>When it came into the queue, by <see cref="Stopwatch"/>.</summary>
+    /// <summary>When it was queued, by <see cref="Stopwatch"/>.</summary>
     internal long QueuedAt { get; } = Stopwatch.GetTimestamp();
 
     /// <summary>Its span; null if it is in no trace.</summary>
     internal Activity? Span { get; set; }
 
-    /// <summary>What the write itself threw, while its neighbours go on; in the end, why it was not made.</summary>
+    /// <summary>The exception of this write alone; at the end, why it was not made.</summary>
     internal Exception? Error { get; private protected set; }
 
     /// <summary>Runs inside the transaction, and again if its batch was rolled back. Never throws.</summary>
@@ -40,14 +40,15 @@ public abstract class WriteCommand : IThreadPoolWorkItem
     }
 #endif
 
-    /// <summary>The batch is on disk: memory follows, in commit order.</summary>
+    /// <summary>Updates memory after the commit, in commit order.</summary>
     internal abstract void AfterCommit();
 
     /// <summary>It was not made.</summary>
     internal void Fail(Exception exception) => Error = exception;
 
     /// <summary>
-    /// Lets the callers of these writes go on, in the thread pool: the brief ones together, in their order.
+    /// Completes the callers of these writes on the thread pool: those with short continuations together, in their
+    /// order.
     /// </summary>
     internal static void Release(IReadOnlyList<WriteCommand> writes)
     {
@@ -80,50 +81,48 @@ public abstract class WriteCommand : IThreadPoolWorkItem
         }
     }
 
-    /// <summary>Whether its caller, as the write ended, does next to nothing before its next wait.</summary>
+    /// <summary>Whether its caller is completed together with others, in one work item.</summary>
     private protected abstract bool SharesWorkItem { get; }
 
-    /// <summary>The caller hears of it, and goes on on this thread.</summary>
+    /// <summary>Completes the caller, which continues on this thread.</summary>
     private protected abstract void Complete();
 }
 
 /// <summary>
-/// A write as an object of its own, its caller's wait included. One that is made of delegates costs four objects more,
-/// which counts where thousands a second are made.
+/// A write that is also the value task source of its caller. A write made of delegates allocates four more objects,
+/// which matters at thousands a second.
 /// </summary>
-/// <typeparam name="T">What its caller is told.</typeparam>
+/// <typeparam name="T">Type of the caller's result.</typeparam>
 public abstract class WriteCommand<T> : WriteCommand, IValueTaskSource<T>
 {
     private ManualResetValueTaskSourceCore<T> _caller;
     private WriteResult<T> _result;
 
-    /// <summary>
-    /// A write that has yet to be queued, once. Its caller never goes on on the writer's thread, however the write
-    /// ends.
-    /// </summary>
+    /// <summary>A write that may be queued once. Its caller never continues on the writer's thread.</summary>
     protected WriteCommand()
     {
     }
 
-    /// <summary>Completes once the write is on disk, or was not made. To be awaited once.</summary>
+    /// <summary>Completes once the write is on disk, or has failed. Await it only once.</summary>
     internal ValueTask<T> Task => new(this, _caller.Version);
 
     /// <summary>
-    /// Whether its caller does next to nothing before its next wait, if the write is made. Such callers of one batch go
-    /// on one after the other: each by itself would cost the thread pool more than what it does.
+    /// Whether the caller's continuation is very short if the write is made. Such continuations of one batch run one
+    /// after the other: a work item for each would cost more than the continuation itself.
     /// </summary>
     protected virtual bool HasShortContinuation => false;
 
     /// <summary>
-    /// Makes the write, inside the transaction: on the writer's thread, twice if a neighbour must be undone. It changes
-    /// nothing but the database and its participants. What it throws undoes this write alone, and reaches the caller.
+    /// Makes the write inside the transaction, on the writer's thread; again if another write of the batch must be
+    /// undone. It must change nothing but the database and its participants. An exception undoes this write alone, and
+    /// reaches its caller.
     /// </summary>
     protected abstract WriteResult<T> Run();
 
     /// <summary>
-    /// On the writer's thread after the commit, in commit order, before the caller goes on: the place to bring memory
-    /// in line with the disk. Not called for a write that was undone. What it throws is logged, and the caller is told
-    /// that the write is done: it is.
+    /// Called on the writer's thread after the commit, in commit order, before the caller continues, to update memory.
+    /// Not called if the write was undone. An exception is logged, and the caller still gets its result, because the
+    /// write is on disk.
     /// </summary>
     protected virtual void Committed(T answer)
     {

@@ -41,7 +41,7 @@ internal sealed class SqliteStockStore : IStockStore
     /// <summary>The stock of every product.</summary>
     public StockLevels Levels { get; }
 
-    /// <summary>The answers that are kept for the keys of clients.</summary>
+    /// <summary>The idempotency keys, with the answers that are stored for them.</summary>
     public IdempotencyKeys Keys => _database.Keys;
 
     public DateTime Now() => _module.Now();

@@ -26,7 +26,7 @@ internal sealed class SqliteProductStore(ModuleContext module, Catalogue catalog
     /// <summary>What follows the commits, on the writer's thread.</summary>
     public Catalogue Catalogue => catalogue;
 
-    /// <summary>The answers that are kept for the keys of clients.</summary>
+    /// <summary>The idempotency keys, with the answers that are stored for them.</summary>
     public IdempotencyKeys Keys => _database.Keys;
 
     public DateTime Now() => module.Now();

@@ -4,7 +4,7 @@ using Microsoft.Extensions.Primitives;
 namespace Shop.Platform.Http;
 
 /// <summary>
-/// How the answers of a route may be kept, and which headers of the request they depend on. A route without one of
+/// How the answers of a route may be cached, and which headers of the request they depend on. A route without one of
 /// these has <see cref="NoStore"/>.
 /// </summary>
 internal sealed class Caching
@@ -27,7 +27,7 @@ internal sealed class Caching
         };
     }
 
-    /// <summary>For answers that change and have no entity tag: nobody may keep them.</summary>
+    /// <summary>For answers that change and have no entity tag: they must not be cached.</summary>
     public static Caching NoStore { get; } = new(NoStoreValue, dependsOnAccept: true, isCompressible: false);
 
     /// <summary>
@@ -36,7 +36,7 @@ internal sealed class Caching
     /// </summary>
     public static Caching NoStoreCompressed { get; } = new(NoStoreValue, dependsOnAccept: true, isCompressible: true);
 
-    /// <summary>For answers with an entity tag: they may be kept, and are revalidated each time.</summary>
+    /// <summary>For answers with an entity tag: they may be cached, and are revalidated each time.</summary>
     public static Caching Revalidated { get; } = new("no-cache", dependsOnAccept: true, isCompressible: false);
 
     /// <summary>For files whose name changes with their content.</summary>
@@ -49,7 +49,7 @@ internal sealed class Caching
     /// <summary>The caching of a route, or of a request without one.</summary>
     public static Caching Of(Endpoint? endpoint) => endpoint?.Metadata.GetMetadata<Caching>() ?? NoStore;
 
-    /// <summary>Says so on an answer.</summary>
+    /// <summary>Adds the headers to an answer.</summary>
     public void AddTo(IHeaderDictionary headers)
     {
         headers.CacheControl = _control;

@@ -9,16 +9,15 @@ using Shop.Platform.Security;
 namespace Shop.Platform.Http;
 
 /// <summary>
-/// One connection, seen between the server and its socket: since when it waits for its client, and how many bytes it
-/// holds meanwhile. That is what decides which connection gives way when there is no room: see <see
-/// cref="ClientConnections"/>.
+/// One connection, observed between the server and its socket: since when it waits for its client, and how many bytes
+/// it holds. That decides which connections are evicted if there is no room: see <see cref="ClientConnections"/>.
 /// </summary>
 /// <remarks>
-/// A request that arrives whole, and a reply that is taken at once, cost the writes of a few fields here.
+/// A request that arrives in one piece, and a response that is read at once, only cost the update of a few fields.
 /// </remarks>
 internal sealed class ClientConnection : IDuplexPipe, IDisposable
 {
-    /// <summary>How long a connection that was asked to end may take before it is cut.</summary>
+    /// <summary>How long a connection that was asked to close may take before it is aborted.</summary>
     private static readonly TimeSpan MaxEnd = TimeSpan.FromSeconds(1);
 
     private readonly ClientConnections _all;
@@ -42,10 +41,10 @@ internal sealed class ClientConnection : IDuplexPipe, IDisposable
         Output = new CountingWriter(connection.Transport.Output, this);
     }
 
-    /// <summary>Whose module answers.</summary>
+    /// <summary>The listener that accepted it.</summary>
     public ModuleListener Listener { get; }
 
-    /// <summary>Whose connection it is.</summary>
+    /// <summary>The client.</summary>
     public string Client { get; }
 
     /// <inheritdoc/>
@@ -57,10 +56,10 @@ internal sealed class ClientConnection : IDuplexPipe, IDisposable
     /// <summary>Bytes of a request that is not read to its end, as they are counted.</summary>
     public long RequestBytes => Volatile.Read(ref _requestBytes);
 
-    /// <summary>Bytes of a reply that the client has not read, as they are counted.</summary>
+    /// <summary>Bytes of a response that the client has not read, as they are counted.</summary>
     public long ResponseBytes => Volatile.Read(ref _responseBytes);
 
-    /// <summary>Whether its request found no room: it must be refused.</summary>
+    /// <summary>Whether there is no memory for its request, which must be refused.</summary>
     public bool IsOverBudget { get; private set; }
 
     /// <summary>Since when it waits for its client to send, by the stopwatch; 0 if it does not.</summary>
@@ -79,8 +78,8 @@ internal sealed class ClientConnection : IDuplexPipe, IDisposable
     }
 
     /// <summary>
-    /// The request is answered. Where its answer had to wait, the pipeline says so: to wait for it here, too, would
-    /// cost an object more.
+    /// The request is answered. If the answer was asynchronous, the pipeline calls this: awaiting it here as well would
+    /// allocate one more object.
     /// </summary>
     public void Answered()
     {
@@ -88,19 +87,17 @@ internal sealed class ClientConnection : IDuplexPipe, IDisposable
         _requests.ForgetHead();
     }
 
-    /// <summary>
-    /// Counts the bytes of a body that the server keeps elsewhere than in what arrives: one in chunks.
-    /// </summary>
+    /// <summary>Counts the bytes of a chunked body, which the server keeps in a pipe of its own.</summary>
     public void HoldsBody(long bytes)
     {
         _body = bytes;
         Count(bytes);
     }
 
-    /// <summary>Whether a reply of so many bytes has room.</summary>
+    /// <summary>Whether there is memory for a response of this size.</summary>
     public bool HasRoomForResponse(int bytes) => _all.HasRoomForResponse(this, CountingWriter.Estimate(bytes));
 
-    /// <summary>Ends the connection for others, when the server is done with it, or after a second.</summary>
+    /// <summary>Closes the connection to make room: when the server is done with it, or after a second.</summary>
     public void Evict()
     {
         long since = WaitsSince;
@@ -115,7 +112,7 @@ internal sealed class ClientConnection : IDuplexPipe, IDisposable
         _ = AbortAfterAsync(since);
     }
 
-    /// <summary>Ends the connection in the middle of what it does. What it held counts no more.</summary>
+    /// <summary>Aborts the connection at once. Its bytes are no longer counted.</summary>
     public void Abort()
     {
         Leave();
@@ -155,15 +152,15 @@ internal sealed class ClientConnection : IDuplexPipe, IDisposable
         if (_hasLeft) bytes = 0;
         long more = bytes - Interlocked.Exchange(ref _responseBytes, bytes);
         if (more == 0 || _all.HoldsResponse(this, more)) return;
-        // It is written already, so nothing else can be said.
+        // The response has started, so it can only be aborted.
         Listener.Metrics.CountRejection(RejectionReason.NoMemory);
         Abort();
     }
 
-    /// <summary>What arrives. The server reads when it wants a head, or the rest of a body.</summary>
+    /// <summary>Counts what arrives. The server reads if it wants a head, or the rest of a body.</summary>
     private sealed class CountingReader(PipeReader arriving, ClientConnection connection) : PipeReader
     {
-        /// <summary>Memory is had in blocks.</summary>
+        /// <summary>Memory is allocated in blocks.</summary>
         private const int Block = 4096;
 
         private long _at;
@@ -193,10 +190,10 @@ internal sealed class ClientConnection : IDuplexPipe, IDisposable
         {
             Volatile.Write(ref connection._waitsSince, 0);
             long at = Position(consumed);
-            // Where the pipe has begun anew, all that was taken since is that far from its beginning.
+            // If the pipe has started over, its position is what was consumed since.
             if (!connection._isAnswering) _head += at >= _at ? at - _at : at;
             _at = at;
-            // What was looked at and left is the beginning of something whose end is missing.
+            // What was examined but not consumed is an incomplete head or body.
             _held = Position(examined) - at;
             if (_held + _head > Block || connection.RequestBytes > 0) Count();
             arriving.AdvanceTo(consumed, examined);
@@ -216,13 +213,14 @@ internal sealed class ClientConnection : IDuplexPipe, IDisposable
     }
 
     /// <summary>
-    /// What is sent. The server flushes a reply when it is written, and goes on when most of it has been handed to the
-    /// network.
+    /// Counts what is sent. The server flushes a response when it is written, and continues when most of it has been
+    /// handed to the network.
     /// </summary>
     private sealed class CountingWriter(PipeWriter output, ClientConnection connection) : PipeWriter
     {
         /// <summary>
-        /// Bytes after which a reply is counted while it is written, and not only if its client does not read it.
+        /// From this size on, a response is counted while it is written; a smaller one only if its client does not read
+        /// it.
         /// </summary>
         private const int Step = 64 * 1024;
 
@@ -230,7 +228,7 @@ internal sealed class ClientConnection : IDuplexPipe, IDisposable
         private long _written;
         private long _counted;
 
-        /// <summary>Twice: what makes a reply holds about as much again.</summary>
+        /// <summary>Twice the size: the objects that it is made from need about as much again.</summary>
         public static long Estimate(long bytes) => 2 * bytes;
 
         public override bool CanGetUnflushedBytes => output.CanGetUnflushedBytes;

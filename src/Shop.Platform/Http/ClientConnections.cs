@@ -4,19 +4,20 @@ using Microsoft.AspNetCore.Connections;
 namespace Shop.Platform.Http;
 
 /// <summary>
-/// All connections of the process, by client. If there is no room, for one more connection or for bytes, those give way
-/// that wait for their client: of the client with most, the longest waiting first. A client alone may have everything;
-/// no client can keep another out.
+/// All connections of the process, by client. If there is no room for a connection or for bytes, connections that wait
+/// for their client are evicted: those of the client that has most, the longest waiting first. A single client may use
+/// everything; no client can lock out another.
 /// </summary>
 internal sealed class ClientConnections(MemoryBudget budget)
 {
     /// <summary>
-    /// Those that give way are looked for among all, so it is done for many at a time: for this part of the limit.
+    /// Finding connections to evict means a scan of all, so many are evicted at once: this part of the limit.
     /// </summary>
     private const int Part = 32;
 
     /// <summary>
-    /// A second. A client's own replies don't give way to its next before it has had time to read them.
+    /// A second. A client's unread responses are not evicted for its own next response before it has had time to read
+    /// them.
     /// </summary>
     private static readonly long SlowToRead = Stopwatch.Frequency;
 
@@ -27,11 +28,11 @@ internal sealed class ClientConnections(MemoryBudget budget)
     private long _requestBytes;
     private long _responseBytes;
 
-    /// <summary>What may be held.</summary>
+    /// <summary>The limits.</summary>
     public MemoryBudget Budget => budget;
 
     /// <summary>Adds a connection.</summary>
-    /// <returns>Null if it has no room, and none gives way.</returns>
+    /// <returns>Null if there is no room, and no other can be evicted.</returns>
     public ClientConnection? TryAdd(ConnectionContext connection, ModuleListener listener)
     {
         var added = new ClientConnection(this, listener, connection);
@@ -70,20 +71,20 @@ internal sealed class ClientConnections(MemoryBudget budget)
         lock (_lock) RemoveLocked(connection);
     }
 
-    /// <summary>A connection holds more bytes of a request, or fewer.</summary>
+    /// <summary>Changes the request bytes that a connection holds.</summary>
     /// <returns>False if there is no room for them.</returns>
     public bool HoldsRequest(ClientConnection connection, long more) =>
         Interlocked.Add(ref _requestBytes, more) <= budget.RequestBytes || more < 0
         || MakeRoom(connection, ref _requestBytes, 0, budget.RequestBytes,
             static other => other.WaitsSince != 0 ? other.RequestBytes : 0, static other => other.RequestBytes);
 
-    /// <summary>A connection holds more bytes of a reply, or fewer.</summary>
+    /// <summary>Changes the response bytes that a connection holds.</summary>
     /// <returns>False if there is no room for them.</returns>
     public bool HoldsResponse(ClientConnection connection, long more) =>
         Interlocked.Add(ref _responseBytes, more) <= budget.ResponseBytes || more < 0
             || MakeRoomForResponses(connection, 0);
 
-    /// <summary>Whether a reply of so many bytes has room.</summary>
+    /// <summary>Whether there is memory for a response of this size.</summary>
     public bool HasRoomForResponse(ClientConnection connection, long bytes) =>
         Volatile.Read(ref _responseBytes) + bytes <= budget.ResponseBytes || MakeRoomForResponses(connection, bytes);
 
@@ -118,7 +119,8 @@ internal sealed class ClientConnections(MemoryBudget budget)
         return Volatile.Read(ref held) + more <= limit;
     }
 
-    // So many that they free what is wanted, if there are so many. No client gives way to one that has more.
+    // Enough connections to free what is wanted, if there are enough. None is evicted for a client that has more than
+    // its own client.
     private List<ClientConnection> ToEvict(string newcomer, long wanted, Func<ClientConnection, long> frees,
         Func<ClientConnection, long> holds)
     {

@@ -8,8 +8,8 @@ using Shop.Platform.Security;
 namespace Shop.Platform.Http;
 
 /// <summary>
-/// How many connections a listener serves. For a further connection another gives way; if none can, it is answered 503
-/// and closed. The server alone would close it without a word. It costs no parsing and no memory of a request.
+/// Limits the connections of a listener. A further connection evicts another; if none can be evicted, it is answered
+/// 503 and closed, without parsing its request. The server's own limit would close it without an answer.
 /// </summary>
 internal sealed class ConnectionLimit(ModuleListener listener)
 {
@@ -40,8 +40,8 @@ internal sealed class ConnectionLimit(ModuleListener listener)
         using var patience = new CancellationTokenSource(Patience);
         try
         {
-            // Its request first: a connection that is closed with bytes unread is reset, and its client might never see
-            // the answer.
+            // Its request is read first: a connection that is closed with unread bytes is reset, and its client might
+            // never see the answer.
             ReadResult read = await client.Input.ReadAsync(patience.Token);
             bool asks = !read.Buffer.IsEmpty;
             client.Input.AdvanceTo(read.Buffer.End);

@@ -7,19 +7,19 @@ using Shop.Platform.Live;
 namespace Shop.Platform.Http;
 
 /// <summary>
-/// The log of one module's failed requests: a line for each, but no more than <see cref="LinesPerSecond"/>. Refusals
-/// come by the ten thousand when there is too much to do; to log each would take the time of those that could be
-/// served. Faults of the shop have a bound of their own, so that no flood of refusals hides them, and a flood of them
-/// fills no disk.
+/// The log of one module's failed requests: a line for each, but no more than <see cref="LinesPerSecond"/>. Under
+/// overload there are tens of thousands of refusals, and logging each would take time from requests that could be
+/// served. Errors of the shop have a limit of their own, so that refusals do not hide them and they do not fill the
+/// disk.
 /// </summary>
 public sealed class FailureLog(ILogger log)
 {
     /// <summary>
-    /// Lines a second for refusals at most, and as many for errors; a further line says how many were left out.
+    /// The most lines a second for refusals, and as many for errors; one more line says how many were left out.
     /// </summary>
     public const int LinesPerSecond = 50;
 
-    /// <summary>Faults in a second that have their stack trace: the same fault again tells nothing new.</summary>
+    /// <summary>The most stack traces a second: the same error again tells nothing new.</summary>
     public const int TracesPerSecond = 5;
 
     private const int MaxText = 500;
@@ -54,13 +54,13 @@ public sealed class FailureLog(ILogger log)
         return null;
     }
 
-    /// <summary>Whether a fault's line may have its stack trace now.</summary>
+    /// <summary>Whether an error's line may have its stack trace now.</summary>
     internal bool TakeTrace() => Interlocked.Increment(ref _traces) <= TracesPerSecond;
 
     /// <summary>Logs an answer, if it may have another line now.</summary>
     internal void Log(HttpRequest request, Problem problem, string traceId)
     {
-        // A stack trace is for a fault of the shop alone: a full disk under load would write thousands.
+        // Only an error of the shop itself has a stack trace: a full disk under load would write thousands.
         bool isFault = problem.Status == StatusCodes.Status500InternalServerError;
         // Demo traffic asks for what is not there, on purpose.
         if (problem.Status < StatusCodes.Status500InternalServerError && DemoTraffic.IsDemoRequest(request)) return;

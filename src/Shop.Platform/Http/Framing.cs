@@ -16,7 +16,7 @@ internal static class Framing
     private const string ContentLengthAside = "X-Content-Length";
 
     /// <summary>
-    /// Whether there is but one way to read it. What the server refuses by itself does not come here.
+    /// Whether it can be read in only one way. Requests that the server refuses by itself do not get here.
     /// </summary>
     public static bool IsPlain(HttpRequest request)
     {

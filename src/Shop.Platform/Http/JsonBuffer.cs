@@ -5,9 +5,7 @@ using System.Text.Json.Serialization.Metadata;
 
 namespace Shop.Platform.Http;
 
-/// <summary>
-/// What a thread writes JSON with, kept for its next answer: refusals come in floods, and so do orders.
-/// </summary>
+/// <summary>A thread's buffer and writer for JSON, reused for its next answer.</summary>
 internal sealed class JsonBuffer
 {
     /// <summary>A buffer that one answer made larger is not kept.</summary>

@@ -10,10 +10,10 @@ namespace Shop.Platform.Http;
 /// </summary>
 public static class JsonResponse
 {
-    /// <summary>What <c>Content-Type</c> says.</summary>
+    /// <summary>The content type.</summary>
     public const string ContentType = "application/json; charset=utf-8";
 
-    /// <summary>Bytes of a reply that need room.</summary>
+    /// <summary>Size from which a response needs a check for memory.</summary>
     private const int Large = 64 * 1024;
 
     /// <summary>An answer with a body.</summary>
@@ -34,10 +34,7 @@ public static class JsonResponse
         response.BodyWriter.Write(bytes);
     }
 
-    /// <summary>
-    /// The answer if a reply of so many bytes has no room beside those that slow clients have not read yet; null if it
-    /// has.
-    /// </summary>
+    /// <summary>The answer if there is no memory for a response of this size; null if there is.</summary>
     public static Problem? Refusal(HttpContext http, int bytes)
     {
         if (bytes <= Large) return null;

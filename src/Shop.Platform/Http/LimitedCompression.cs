@@ -4,8 +4,8 @@ using Microsoft.AspNetCore.Http;
 namespace Shop.Platform.Http;
 
 /// <summary>
-/// Answers a route through the framework's compression. A compressor holds memory until its client has read, so only a
-/// few work at once; meanwhile further answers go out as they are.
+/// Answers a route through the framework's compression. A compressor holds memory until its client has read the answer,
+/// so only a few run at once; other answers are sent uncompressed meanwhile.
 /// </summary>
 internal static class LimitedCompression
 {

@@ -1,16 +1,15 @@
 namespace Shop.Platform.Http;
 
 /// <summary>
-/// What of the memory there is may be held for clients that are slow to send or to read. A limit for each connection
-/// says nothing about all of them together; these do. The rest is for what the shop is working on.
+/// The memory that may be held for clients that are slow to send or to read, over all connections together. The rest is
+/// for the requests that the shop is working on.
 /// </summary>
 /// <param name="available">Bytes that the process may have for its objects: the limit of a container is in it.</param>
 /// <param name="connections">Connections that the settings allow, of all services together.</param>
 internal sealed class MemoryBudget(long available, long connections)
 {
     /// <summary>
-    /// What a connection is reckoned at. 8,000 idle ones were measured at 16 KB each, what they leave for the collector
-    /// included.
+    /// Estimated memory of a connection. 8,000 idle connections were measured at 16 KB each, garbage included.
     /// </summary>
     private const int ConnectionBytes = 24 * 1024;
 
@@ -19,7 +18,7 @@ internal sealed class MemoryBudget(long available, long connections)
 
     private const int MinBuffer = 4 * 1024, MaxBuffer = 64 * 1024;
 
-    /// <summary>By what this process has.</summary>
+    /// <summary>The budget of this process.</summary>
     public static MemoryBudget OfProcess(long connections) =>
         new(GC.GetGCMemoryInfo().TotalAvailableMemoryBytes, connections);
 
@@ -29,12 +28,12 @@ internal sealed class MemoryBudget(long available, long connections)
     /// <summary>Bytes of requests that have not been read to their end.</summary>
     public long RequestBytes { get; } = available / 8;
 
-    /// <summary>Bytes of replies that their clients have not read.</summary>
+    /// <summary>Bytes of responses that their clients have not read.</summary>
     public long ResponseBytes { get; } = available / 16;
 
     /// <summary>
-    /// Bytes of replies that may wait for one client without being counted: with this many on every connection they are
-    /// no more than is counted.
+    /// Bytes of responses that may wait for one client without being counted: so few that, on all connections, they are
+    /// no more than <see cref="ResponseBytes"/>.
     /// </summary>
     public int ResponseBuffer => (int)Math.Clamp(ResponseBytes / Connections, MinBuffer, MaxBuffer);
 }

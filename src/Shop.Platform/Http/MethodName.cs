@@ -8,11 +8,11 @@ namespace Shop.Platform.Http;
 /// </summary>
 internal static class MethodName
 {
-    /// <summary>Comes before routing.</summary>
+    /// <summary>Middleware that runs before routing.</summary>
     public static RequestDelegate Distinguish(RequestDelegate next) => http =>
     {
         string method = http.Request.Method;
-        // In quotes it is the name of no method, and an error can still tell the client what it sent.
+        // In quotes it matches no method, and an error can still show the client what it sent.
         if (method.AsSpan().ContainsAnyInRange('a', 'z'))
             http.Request.Method = $"'{method}'";
         return next(http);

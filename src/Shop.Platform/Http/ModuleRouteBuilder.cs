@@ -7,7 +7,7 @@ namespace Shop.Platform.Http;
 
 /// <summary>
 /// A route that is being mapped. <c>WithName</c>, <c>WithTags</c>, <c>WithSummary</c> and <c>WithDescription</c> of the
-/// framework document it; the methods here add what the framework has no word for.
+/// framework document it; the methods here add what the framework has no method for.
 /// </summary>
 public sealed class ModuleRouteBuilder : IEndpointConventionBuilder
 {

@@ -44,8 +44,8 @@ public sealed class ModuleRoutes
     public ModuleRouteBuilder Delete(string template, Handler handler) => Write(HttpMethods.Delete, template, handler);
 
     /// <summary>
-    /// A route that every service has beside what it is for. No fault strikes it, it waits for no permit, and it takes
-    /// no <c>Idempotency-Key</c>: sent again, a change says the same again.
+    /// A route that every service has. Faults do not affect it, it needs no permit, and it accepts no
+    /// <c>Idempotency-Key</c>, because its changes are idempotent.
     /// </summary>
     internal ModuleRouteBuilder OfService(string method, string template, Handler handler)
     {
@@ -60,7 +60,7 @@ public sealed class ModuleRoutes
             RequestBody.IsAbsent(http) ? default : RequestBody.ArriveAsync(http);
     }
 
-    /// <summary>The page at the root, for clients that prefer one to the service's card.</summary>
+    /// <summary>The page at the root, for clients that prefer HTML to the service's JSON.</summary>
     public void Home(Handler page) => HomePage = page;
 
     /// <summary>A page: GET, and HEAD with it. It is no part of the API's document.</summary>
@@ -74,7 +74,7 @@ public sealed class ModuleRoutes
         MapPage(HttpMethods.Get, template, AtOnce(handler), access, caching);
     }
 
-    /// <summary>What a page's form is posted to.</summary>
+    /// <summary>The target of a page's form.</summary>
     public void Form(string template, Handler handler)
     {
         _listener.Metrics.Expect(FormPost.Statuses);
@@ -84,8 +84,7 @@ public sealed class ModuleRoutes
     }
 
     /// <summary>
-    /// A stream of server-sent events. It is not counted: as one request for as long as somebody looks it would say
-    /// nothing.
+    /// A stream of server-sent events. It is not counted as a request, because it lasts as long as its client watches.
     /// </summary>
     public void Stream(string template, EventFeed feed) => Stream(template, new EventStream(feed), Access.Read);
 
@@ -139,7 +138,7 @@ public sealed class ModuleRoutes
         _endpoints.MapMethods(template, [method], static _ =>
             throw new InvalidOperationException("The route is not built."));
 
-    // What answers depends on metadata, which is complete only after the module has described the route.
+    // The handler depends on metadata, which is complete only after the module has described the route.
     private ModuleRouteBuilder Complete(ModuleRouteBuilder route, string template,
         Func<IList<object>, RequestDelegate> answer, ResponseFaults? faults)
     {

@@ -7,7 +7,7 @@ namespace Shop.Platform.Http;
 
 /// <summary>
 /// Conditions of a client that must hold before its request is answered (RFC 9110, section 13): <c>If-Match</c> first,
-/// then <c>If-None-Match</c>. Both are looked at only once the request would succeed without them.
+/// then <c>If-None-Match</c>. Both are checked only if the request would succeed without them.
 /// <c>If-Unmodified-Since</c> and <c>If-Modified-Since</c> are ignored, as the RFC asks of what has no
 /// <c>Last-Modified</c>.
 /// </summary>
@@ -51,7 +51,7 @@ public readonly struct Preconditions
         return preconditions;
     }
 
-    /// <summary>Holds them against what is to be read.</summary>
+    /// <summary>Checks them for a read.</summary>
     /// <param name="tag">Its strong entity tag.</param>
     /// <param name="what">What it is, as <c>product</c>.</param>
     /// <param name="id">Its id.</param>
@@ -62,7 +62,7 @@ public readonly struct Preconditions
         return DoesNoneMatchHold(tag) ? null : new NotModified(tag);
     }
 
-    /// <summary>Holds them against what is to be changed.</summary>
+    /// <summary>Checks them for a change.</summary>
     /// <returns>412; null if it may be changed.</returns>
     /// <inheritdoc cref="RefuseRead" path="/param"/>
     public Problem? RefuseChange(string tag, string what, string id)

@@ -11,7 +11,7 @@ namespace Shop.Platform.Http;
 /// <param name="kind">The kind of problem, as <c>precondition-failed</c>; null if the status says it all.</param>
 public sealed class Problem(int status, string error, string? kind = null) : IResult
 {
-    /// <summary>What <c>Content-Type</c> says.</summary>
+    /// <summary>The content type.</summary>
     internal const string ContentType = "application/problem+json";
 
     /// <summary>HTTP status code.</summary>

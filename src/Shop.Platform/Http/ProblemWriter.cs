@@ -20,7 +20,7 @@ internal static class ProblemWriter
         if (problem.Rejection is { } reason) listener.Metrics.CountRejection(reason);
         HttpResponse response = http.Response;
         if (problem.RetryAfterSeconds is { } seconds) response.Headers.RetryAfter = seconds.ToString();
-        // Whatever the route says of its answers: nobody keeps an error, not even a browser.
+        // Errors are never cached, whatever the route says of its answers.
         response.Headers.CacheControl = "no-store";
         AcceptHeader.Vary(response.Headers);
         if (AcceptHeader.PrefersHtml(http.Request.Headers))

@@ -152,7 +152,7 @@ public sealed class RequestMetrics
             Template = template;
             SpanName = template == Unmatched ? method : $"{method} {template}";
             _requests = metrics._requests.WithLabels(method, template);
-            // Ten histograms for what may never come would take a third of an idle module's series.
+            // Histograms of requests that may never come would be a third of an idle module's series.
             if (hasLatencyFromStart) MakeRest();
         }
 
@@ -180,7 +180,7 @@ public sealed class RequestMetrics
             _failed!.Inc();
         }
 
-        // Another request may do the same meanwhile, and gets the same.
+        // If two requests do this at once, both get the same children.
         private void MakeRest()
         {
             _failed = _metrics._failed.WithLabels(Method, Template);

@@ -10,13 +10,13 @@ using Shop.Platform.Telemetry;
 namespace Shop.Platform.Http;
 
 /// <summary>
-/// What surrounds every request of a module: it is counted and timed, admitted or refused, and whatever goes wrong ends
-/// in a problem that tells the client what it can do, and nothing of the inside.
+/// Surrounds every request of a module: counts and times it, admits or refuses it, and turns every error into problem
+/// details that tell the client what it can do, but nothing about the inside of the shop.
 /// </summary>
 /// <remarks>An answer that is ready at once takes a path without a state machine: most reads do.</remarks>
 /// <param name="listener">The module's listener.</param>
 /// <param name="compress">Answers a route whose answer is worth compressing.</param>
-/// <param name="admission">Who gets in.</param>
+/// <param name="admission">Decides which requests are admitted.</param>
 /// <param name="next">Answers unmatched requests.</param>
 internal sealed class RequestPipeline(ModuleListener listener, RequestDelegate compress, Admission admission,
     RequestDelegate next)
@@ -100,8 +100,8 @@ internal sealed class RequestPipeline(ModuleListener listener, RequestDelegate c
         }
         finally
         {
-            // Asked only here: it costs an allocation, and a client has no time to go away during an answer that never
-            // waited.
+            // Checked only here: it costs an allocation, and a client has no time to go away during an answer that
+            // never waited.
             End(http.RequestAborted.IsCancellationRequested ? RequestMetrics.ClientClosedRequest
                 : http.Response.StatusCode, route, start);
             http.Features.Get<ClientConnection>()?.Answered();
@@ -129,8 +129,8 @@ internal sealed class RequestPipeline(ModuleListener listener, RequestDelegate c
     {
         if (http.RequestAborted.IsCancellationRequested || exception is ConnectionResetException)
         {
-            // A body that broke off leaves its reader in the middle of a read, so nothing may go on with this
-            // connection: the head that says so is for the server, which looks no further, and the client has gone.
+            // An aborted body leaves its reader in the middle of a read, so this connection must not be reused. The
+            // header is for the server: the client has gone.
             if (!http.Response.HasStarted)
             {
                 http.Response.StatusCode = RequestMetrics.ClientClosedRequest;

@@ -6,8 +6,8 @@ using Shop.Platform.Requests;
 namespace Shop.Platform.Http;
 
 /// <summary>
-/// The limits of the server. Idle connections cost memory, slow clients a place in the queue of others: each limit is a
-/// choice, and SECURITY.md says which.
+/// The limits of the server. Idle connections cost memory, and slow clients delay others. SECURITY.md explains each
+/// limit.
 /// </summary>
 internal static class ServerLimits
 {
@@ -26,8 +26,8 @@ internal static class ServerLimits
         limits.MaxRequestLineSize = 8 * 1024;
         limits.MaxRequestHeaderCount = 100;
         limits.MaxRequestHeadersTotalSize = 16 * 1024;
-        // What a client sends after a request that is being answered stays with the client. Bytes that were looked at
-        // do not count, so a longer body arrives all the same.
+        // What a client sends behind a request that is being answered is not read ahead. Bytes that were examined do
+        // not count, so a longer body arrives all the same.
         limits.MaxRequestBufferSize = MemoryBudget.RequestBuffer;
         limits.MaxResponseBufferSize = budget.ResponseBuffer;
         limits.MinRequestBodyDataRate = SlowestClient;

@@ -6,11 +6,11 @@ namespace Shop.Platform.Http;
 
 /// <summary>
 /// Counts and logs the requests that Kestrel refuses by itself, before any middleware: a malformed head, headers too
-/// large, a head that takes too long. They have no body to speak of, but the numbers are true all the same.
+/// large, a head that takes too long.
 /// </summary>
 public sealed class ServerRejectionObserver : IObserver<KeyValuePair<string, object?>>
 {
-    /// <summary>The diagnostic event that tells of them.</summary>
+    /// <summary>Name of the diagnostic event.</summary>
     public const string EventName = "Microsoft.AspNetCore.Server.Kestrel.BadRequest";
 
     /// <inheritdoc/>

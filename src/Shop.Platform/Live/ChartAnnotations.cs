@@ -1,6 +1,6 @@
 namespace Shop.Platform.Live;
 
-/// <summary>What charts mark beside their lines: when the shop started, and when faults were on.</summary>
+/// <summary>The annotations of the charts: when the shop started, and when faults were active.</summary>
 internal sealed class ChartAnnotations(DateTimeOffset startedAt, string version)
 {
     private static readonly TimeSpan Kept = TimeSpan.FromSeconds(LiveMetrics.History);
@@ -23,7 +23,7 @@ internal sealed class ChartAnnotations(DateTimeOffset startedAt, string version)
         }
     }
 
-    /// <summary>These faults are on at a moment, and no others.</summary>
+    /// <summary>Notes that exactly these faults are active at a moment.</summary>
     public void Active(IReadOnlyList<string> faults, DateTimeOffset at)
     {
         lock (_lock)
@@ -43,6 +43,6 @@ internal sealed class ChartAnnotations(DateTimeOffset startedAt, string version)
         }
     }
 
-    /// <summary>A fault and its time; it has no end while it is on.</summary>
+    /// <summary>A fault and its time; it has no end while it is active.</summary>
     internal sealed record FaultSpan(string Name, DateTimeOffset From, DateTimeOffset? Until);
 }

@@ -5,7 +5,7 @@ namespace Shop.Platform.Live;
 /// <param name="Title">What it shows.</param>
 /// <param name="Unit">The unit of its values, as its axis says it.</param>
 /// <param name="Form">How it is drawn.</param>
-/// <param name="Series">What is drawn, from the bottom to the top.</param>
+/// <param name="Series">The lines or areas, from the bottom to the top.</param>
 /// <param name="Explanations">What its "?" says.</param>
 internal sealed record ConsoleChart(string Key, string Title, string Unit, ChartForm Form,
     IReadOnlyList<ChartSeries> Series, IReadOnlyList<Explanation> Explanations)

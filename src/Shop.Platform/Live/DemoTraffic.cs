@@ -8,8 +8,9 @@ using Shop.Platform.Http;
 namespace Shop.Platform.Live;
 
 /// <summary>
-/// Traffic for a first look: the shop sends requests to itself, over its own ports, at a chosen rate. Each module says
-/// which requests: mostly reads, some orders, a few refills, now and then a request for something that is not there.
+/// Traffic for a first look: the shop sends requests to itself, over its own ports, at a chosen rate. The modules
+/// define the requests: mostly reads, some orders, a few increases of stock, and now and then a request for something
+/// that does not exist.
 /// </summary>
 internal sealed class DemoTraffic(IEnumerable<ModuleListener> listeners, TimeProvider clock, ILoggerFactory logs)
     : IAsyncDisposable
@@ -17,10 +18,10 @@ internal sealed class DemoTraffic(IEnumerable<ModuleListener> listeners, TimePro
     /// <summary>Most requests a second.</summary>
     public const int MaxRate = 500;
 
-    /// <summary>How long it lasts if nobody says so: what somebody forgets ends by itself.</summary>
+    /// <summary>How long it lasts by default: forgotten traffic ends by itself.</summary>
     public static readonly TimeSpan DefaultDuration = TimeSpan.FromHours(1);
 
-    /// <summary>Requests under way at most: a shop that is slow is not asked for more.</summary>
+    /// <summary>The most requests under way: a slow shop gets no more.</summary>
     private const int MaxUnderWay = 100;
 
     /// <summary>
@@ -32,7 +33,7 @@ internal sealed class DemoTraffic(IEnumerable<ModuleListener> listeners, TimePro
 
     private static readonly TimeSpan Tick = TimeSpan.FromMilliseconds(20);
 
-    /// <summary>What is said of the rate is of so long a time.</summary>
+    /// <summary>The time over which the rate is measured.</summary>
     private static readonly TimeSpan Window = TimeSpan.FromSeconds(5);
 
     private readonly ModuleListener[] _listeners = [.. listeners];
@@ -45,17 +46,17 @@ internal sealed class DemoTraffic(IEnumerable<ModuleListener> listeners, TimePro
     private long _answered;
     private bool _isDisposed;
 
-    /// <summary>Makes each request in place of the modules; null if they do.</summary>
+    /// <summary>Makes each request in place of the modules; null to use theirs.</summary>
     public Func<(Uri Service, DemoRequest Request)>? Source { get; init; }
 
     /// <summary>The highest requests a second, on all services together; 0 if there is no traffic.</summary>
     public int Rate => _plan?.Rate ?? 0;
 
-    /// <summary>What was asked for, and what came of it; null if there is no traffic.</summary>
+    /// <summary>The requested and the measured traffic; null if there is none.</summary>
     public TrafficState? State => _plan is not { } plan ? null
         : new TrafficState(plan.Rate, plan.Shape, plan.EndsAt, _reached?.Wanted, _reached?.Answered);
 
-    /// <summary>Starts, or goes on in another way.</summary>
+    /// <summary>Starts the traffic, or changes it.</summary>
     /// <param name="rate">Requests a second at most.</param>
     /// <param name="authorization">
     /// The <c>Authorization</c> of the client that starts it: its requests are made in its name.
@@ -67,7 +68,7 @@ internal sealed class DemoTraffic(IEnumerable<ModuleListener> listeners, TimePro
         lock (_lock)
         {
             if (_isDisposed) return;
-            // There is one loop at most, whoever starts at the same time; the plan is all that a further start changes.
+            // There is at most one loop; a further start only replaces the plan.
             TimeSpan lasts = duration ?? DefaultDuration;
             _plan = new Plan(rate, shape ?? TrafficShape.Constant, clock.GetTimestamp(), lasts,
                 clock.GetUtcNow() + lasts);
@@ -96,7 +97,7 @@ internal sealed class DemoTraffic(IEnumerable<ModuleListener> listeners, TimePro
         }
     }
 
-    /// <summary>Stops for good, and waits for what is under way.</summary>
+    /// <summary>Stops for good, and waits for the requests under way.</summary>
     public async ValueTask DisposeAsync()
     {
         lock (_lock) _isDisposed = true;
@@ -138,7 +139,7 @@ internal sealed class DemoTraffic(IEnumerable<ModuleListener> listeners, TimePro
                     underWay.Add(AskAsync(client, service, request, next, stop));
                 }
 
-                // What could not be asked in time is not made up for.
+                // Requests that could not be sent in time are not sent later.
                 due = Math.Min(due, 1);
             }
         }
@@ -150,7 +151,7 @@ internal sealed class DemoTraffic(IEnumerable<ModuleListener> listeners, TimePro
         await Task.WhenAll(underWay);
     }
 
-    // Unless somebody has just made another plan.
+    // False if the plan has just been replaced.
     private bool EndsBy(Plan plan)
     {
         lock (_lock)
@@ -193,7 +194,7 @@ internal sealed class DemoTraffic(IEnumerable<ModuleListener> listeners, TimePro
         }
     }
 
-    // A request of any module, as often as its weight says.
+    // A random request of any module, by weight.
     private (Uri Service, DemoRequest Request) Any()
     {
         if (Source is not null) return Source();

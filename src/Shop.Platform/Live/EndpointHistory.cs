@@ -1,7 +1,7 @@
 namespace Shop.Platform.Live;
 
 /// <summary>
-/// What each endpoint had counted at some moments of the last minutes. The difference between two of them is what the
+/// The counts of each endpoint at some moments of the last minutes. The difference between two moments is what the
 /// endpoint did in between.
 /// </summary>
 internal sealed class EndpointHistory
@@ -61,7 +61,7 @@ internal sealed class EndpointHistory
 /// <summary>What the metrics of an endpoint have counted since the start.</summary>
 internal sealed class EndpointCounts
 {
-    /// <summary>Those of an endpoint that nobody has asked for yet.</summary>
+    /// <summary>Those of an endpoint without requests.</summary>
     public static readonly EndpointCounts None = new();
 
     /// <summary>Requests answered.</summary>

@@ -9,32 +9,33 @@ public abstract class FeedEvent(string name)
     /// <summary>What kind of event it is.</summary>
     public string Name { get; } = name;
 
-    /// <summary>Its data: JSON without a line break. Made once, for all who watch, and only if somebody does.</summary>
+    /// <summary>Its data: JSON without a line break. Made once for all watchers, and only if there are any.</summary>
     public abstract ValueTask<byte[]> DataAsync();
 }
 
 /// <summary>
-/// What happens in a service, as numbered events for those who watch. The newest are kept: whoever was away for a
-/// moment goes on from where it was. Whoever was away for longer, or since before the shop's start, gets the opening
-/// instead.
+/// The events of a service, numbered, for clients that watch. The newest events are kept, so a client that reconnects
+/// soon continues from its last event. A client that was away for longer, or since before the shop's start, gets the
+/// opening events instead.
 /// </summary>
 /// <param name="kept">How many events are kept.</param>
 /// <param name="opening">
-/// What a client gets first that can't go on from where it was; the argument says whether it was anywhere.
+/// Makes the opening events, for a client that can't continue from its last event; the argument says whether it has
+/// one.
 /// </param>
 public sealed class EventFeed(int kept, Func<bool, ValueTask<IReadOnlyList<FeedEvent>>> opening)
 {
-    /// <summary>A stream asks more often than this, and so does a page that has no stream.</summary>
+    /// <summary>Streams read the feed more often than this, and so do pages without a stream.</summary>
     private static readonly TimeSpan MaxPause = TimeSpan.FromSeconds(30);
 
-    // Numbers begin anew with each start of the shop, so an id says of which start it is.
+    // Numbers start again with each start of the shop, so an id contains the start.
     private readonly string _run = Guid.NewGuid().ToString("N")[..8];
     private readonly FeedEvent[] _kept = new FeedEvent[kept];
     private readonly Lock _lock = new();
     private long _last, _watchedAt = long.MinValue / 2;
     private TaskCompletionSource? _next;
 
-    /// <summary>The id of the newest event: a page that shows the state after it goes on from there.</summary>
+    /// <summary>The id of the newest event: a page that shows the state after it continues from there.</summary>
     public string Position
     {
         get
@@ -44,10 +45,10 @@ public sealed class EventFeed(int kept, Func<bool, ValueTask<IReadOnlyList<FeedE
         }
     }
 
-    /// <summary>Whether somebody watches, or has done so a moment ago.</summary>
+    /// <summary>Whether a client watches, or has done so a moment ago.</summary>
     public bool IsWatched => Environment.TickCount64 - Volatile.Read(ref _watchedAt) < MaxPause.TotalMilliseconds;
 
-    /// <summary>Something happened.</summary>
+    /// <summary>Publishes an event.</summary>
     public void Publish(FeedEvent happened)
     {
         TaskCompletionSource? next;
@@ -70,12 +71,12 @@ public sealed class EventFeed(int kept, Func<bool, ValueTask<IReadOnlyList<FeedE
         Watch();
         if (Number(after) is { } number && Since(number) is { } missed) return missed;
         long last;
-        // Read before the opening is made: what happens meanwhile comes after it once more, rather than not at all.
+        // Read before the opening is made: events that happen meanwhile come again after it, rather than not at all.
         lock (_lock) last = _last;
         return new Batch(await opening(after is not null), last, IsOpening: true);
     }
 
-    /// <summary>What happened after an event; null if not all of it is kept.</summary>
+    /// <summary>The events after an event; null if not all of them are kept.</summary>
     internal Batch? Since(long number)
     {
         Watch();
@@ -88,7 +89,7 @@ public sealed class EventFeed(int kept, Func<bool, ValueTask<IReadOnlyList<FeedE
         }
     }
 
-    /// <summary>Ends when something has happened after an event.</summary>
+    /// <summary>Completes when there is an event after this one.</summary>
     internal Task NextAsync(long number)
     {
         lock (_lock)
@@ -107,6 +108,6 @@ public sealed class EventFeed(int kept, Func<bool, ValueTask<IReadOnlyList<FeedE
     /// <summary>Events that a client gets together.</summary>
     /// <param name="Events">Oldest first.</param>
     /// <param name="Last">The number of the newest event that they cover.</param>
-    /// <param name="IsOpening">Whether they stand for all that was before.</param>
+    /// <param name="IsOpening">Whether they are opening events, which replace all earlier ones.</param>
     internal readonly record struct Batch(IReadOnlyList<FeedEvent> Events, long Last, bool IsOpening);
 }

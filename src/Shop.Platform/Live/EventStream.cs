@@ -14,8 +14,8 @@ using Shop.Platform.Security;
 namespace Shop.Platform.Live;
 
 /// <summary>
-/// A feed as server-sent events, to a bounded number of clients. A stream ends with the client, or with the shop.
-/// Whoever finds no place asks again and again instead, for JSON: what happened since its last event.
+/// A feed as server-sent events, to a bounded number of clients. A stream ends with the client, or with the shop. A
+/// client that finds no free stream polls for JSON instead: the events since its last one.
 /// </summary>
 /// <param name="feed">The feed.</param>
 /// <param name="isForAllServices">Whether pages of the shop's other services may follow it, too.</param>
@@ -25,17 +25,18 @@ internal sealed class EventStream(EventFeed feed, bool isForAllServices = false)
     public const int MaxClients = 256;
 
     /// <summary>
-    /// How long a stream is silent at most. Proxies cut what is silent for longer, nginx after 60 s by default and
-    /// HAProxy after 30 s in most examples.
+    /// How long a stream is silent at most. Proxies close connections that are silent for longer: nginx after 60 s by
+    /// default, HAProxy after 30 s in most examples.
     /// </summary>
     public static readonly TimeSpan Heartbeat = TimeSpan.FromSeconds(5);
 
     /// <summary>
-    /// How long a client may leave unacknowledged what was sent to it: the connection of one that vanished ends.
+    /// How long a client may leave data unacknowledged, before the connection is closed because the client has
+    /// vanished.
     /// </summary>
     private static readonly TimeSpan MaxUnacknowledged = TimeSpan.FromSeconds(15);
 
-    // What comes in between is sent together: a thousand orders a second must not wake each client a thousand times.
+    // Events in between are sent together: a thousand orders a second must not wake each client a thousand times.
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(100);
 
     private readonly StreamLimiter _streams = new(MaxClients);
@@ -45,10 +46,10 @@ internal sealed class EventStream(EventFeed feed, bool isForAllServices = false)
     {
         http.Response.Headers.CacheControl = "no-store, no-transform";
         AcceptHeader.Vary(http.Response.Headers);
-        // The page of the whole shop is one service's, and shows all of them.
+        // The page of the whole shop is served by one service, and shows all of them.
         if (isForAllServices && Site.IsOwnOrigin(http, http.Request.Headers.Origin))
             http.Response.Headers.AccessControlAllowOrigin = http.Request.Headers.Origin;
-        // The header is of a client that lost its stream; the parameter is of a page that was rendered at that event.
+        // A client that lost its stream sends the header; a page that was rendered at an event sends the parameter.
         string last = http.Request.Headers["Last-Event-ID"].ToString();
         string? after = last.Length > 0 ? last : http.Request.Query["after"];
         return WantsJson(http.Request) ? OnceAsync(http, after) : StreamAsync(http, after);
@@ -105,7 +106,7 @@ internal sealed class EventStream(EventFeed feed, bool isForAllServices = false)
         {
             EndIfNobodyAcknowledges(http);
             http.Response.ContentType = "text/event-stream";
-            // Else the server looks for a further request of a client that vanished, and complains.
+            // Otherwise the server waits for a further request of a client that vanished, and logs an error.
             http.Response.Headers.Connection = "close";
             http.Response.Headers["X-Accel-Buffering"] = "no"; // nginx would collect the events
             if (HttpMethods.IsHead(http.Request.Method)) return;
@@ -113,7 +114,7 @@ internal sealed class EventStream(EventFeed feed, bool isForAllServices = false)
         }
         catch (OperationCanceledException) when (end.IsCancellationRequested)
         {
-            // Nobody watches any more, or its lease is another's.
+            // The client has gone, or the stream was evicted.
         }
     }
 
@@ -125,7 +126,8 @@ internal sealed class EventStream(EventFeed feed, bool isForAllServices = false)
         Task beat = Task.Delay(Heartbeat, end);
         while (true)
         {
-            // Its id is that of the last event: a client that loses its stream before the first one goes on from here.
+            // Its id is that of the last event: a client that loses its stream before the first event continues from
+            // here.
             if (isBeat) Write(client, $"event: beat\nid: {feed.Id(batch.Last)}\ndata: {{}}\n\n");
             for (int i = 0; i < batch.Events.Count; i++)
             {
@@ -146,7 +148,7 @@ internal sealed class EventStream(EventFeed feed, bool isForAllServices = false)
         }
     }
 
-    // Without this, TCP goes on for a quarter of an hour.
+    // Without this, TCP retries for a quarter of an hour.
     private static void EndIfNobodyAcknowledges(HttpContext http)
     {
         const int Tcp = 6, UserTimeout = 18;

@@ -3,13 +3,13 @@ namespace Shop.Platform.Live;
 /// <summary>Type of a metric, as Prometheus has it.</summary>
 public enum MetricType
 {
-    /// <summary>It only rises; what is shown of it is its rate.</summary>
+    /// <summary>It only rises; its rate is shown.</summary>
     Counter,
 
-    /// <summary>It is as it is now.</summary>
+    /// <summary>Its current value is shown.</summary>
     Gauge,
 
-    /// <summary>Counters of observations by their size; what is shown of it is a quantile.</summary>
+    /// <summary>Observations counted by their size; a quantile is shown.</summary>
     Histogram,
 }
 
@@ -35,13 +35,13 @@ public sealed record BusinessMetric(string Title, string Metric, MetricType Type
     /// <summary>A label that the series must have, as <c>status="created"</c>; null for all of the metric.</summary>
     public string? Label { get; init; }
 
-    /// <summary>The rate is of so many seconds.</summary>
+    /// <summary>The rate is per so many seconds.</summary>
     public int Seconds { get; init; } = 1;
 
     /// <summary>Whether it is money.</summary>
     public bool IsMoney { get; init; }
 
-    /// <summary>Its explanation.</summary>
+    /// <summary>The text of its "?".</summary>
     internal Explanation Explanation => new(Title, Metric, Type, Type == MetricType.Counter ? Rate : Sum, Meaning);
 
     private string Series => $$"""{{Metric}}{{{(Label is null ? "" : $"{Label},")}}service="$service"}""";

@@ -7,15 +7,15 @@ using Shop.Platform.Http;
 namespace Shop.Platform.Live;
 
 /// <summary>Reads a registry's text, in the exposition format of Prometheus, for the console.</summary>
-/// <param name="itemLabels">Series with one of these labels are left to <c>/metrics</c>.</param>
-/// <param name="own">The figures of the module's own.</param>
+/// <param name="itemLabels">Series with one of these labels are not shown.</param>
+/// <param name="own">The module's own business metrics.</param>
 internal sealed partial class ExpositionParser(IEnumerable<string> itemLabels, IReadOnlyList<BusinessMetric> own)
 {
     private readonly byte[][] _itemLabels = [.. itemLabels.Select(label => Encoding.UTF8.GetBytes($"{label}=\""))];
     private readonly (byte[] Name, byte[] Label)[] _own = [.. own.Select(figure =>
         (Encoding.UTF8.GetBytes(figure.Metric), Encoding.UTF8.GetBytes(figure.Label ?? "")))];
 
-    /// <summary>The counts that the charts are made of, with next to no memory.</summary>
+    /// <summary>Reads the counts for the charts, with hardly any allocation.</summary>
     public RequestCounts Totals(ReadOnlySpan<byte> text)
     {
         double requests = 0, succeeded = 0, redirected = 0, refused = 0, failed = 0, inProgress = 0, waiting = 0;
@@ -71,7 +71,7 @@ internal sealed partial class ExpositionParser(IEnumerable<string> itemLabels, I
         };
     }
 
-    /// <summary>What the metrics have counted of each endpoint that somebody has asked for.</summary>
+    /// <summary>The counts of each endpoint that has had requests.</summary>
     public static Dictionary<string, EndpointCounts> Endpoints(ReadOnlySpan<byte> text)
     {
         var endpoints = new Dictionary<string, EndpointCounts>(StringComparer.Ordinal);
@@ -214,7 +214,7 @@ internal sealed record RequestCounts(
     /// <summary>Commits by their time, as the requests by their latency.</summary>
     public SortedDictionary<double, double> Commits { get; init; } = [];
 
-    /// <summary>The figures of the module's own, as they stand.</summary>
+    /// <summary>The values of the module's own business metrics.</summary>
     public IReadOnlyList<double> Own { get; init; } = [];
 
     /// <summary>The faults that are switched on.</summary>

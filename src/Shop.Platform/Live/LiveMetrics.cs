@@ -5,13 +5,14 @@ using Shop.Platform.Modules;
 namespace Shop.Platform.Live;
 
 /// <summary>
-/// The figures of the console: the registry itself, read once a second, with fifteen minutes of history in memory. So
-/// the console says what <c>/metrics</c> says.
+/// Samples a module's registry once a second for the console, with fifteen minutes of history in memory. So the console
+/// shows the same values as <c>/metrics</c>.
 /// </summary>
 internal sealed class LiveMetrics : IAsyncDisposable
 {
     /// <summary>
-    /// Seconds that are told again: a page that asks every three gets those that it missed, not the history.
+    /// Seconds that can be sent again: a page that polls every three seconds gets those that it missed, not the
+    /// history.
     /// </summary>
     private const int Kept = 10;
 
@@ -53,13 +54,13 @@ internal sealed class LiveMetrics : IAsyncDisposable
         _sampling = new PeriodicTask("Reading the live figures", TimeSpan.FromSeconds(1), SampleAsync, clock, log);
     }
 
-    /// <summary>The history as one event, and then each second as one.</summary>
+    /// <summary>The history as one event, and then one event each second.</summary>
     public EventFeed Feed { get; }
 
     /// <summary>The service.</summary>
     public ModuleIdentity Module { get; }
 
-    /// <summary>What a chart marks beside its lines.</summary>
+    /// <summary>The annotations of the charts.</summary>
     public ChartAnnotations Marks { get; }
 
     /// <summary>The history, oldest first.</summary>
@@ -74,7 +75,7 @@ internal sealed class LiveMetrics : IAsyncDisposable
         _reading.Dispose();
     }
 
-    /// <summary>What the registry says now.</summary>
+    /// <summary>Reads the registry now.</summary>
     public async Task<LiveSnapshot> ReadAsync()
     {
         await _reading.WaitAsync();
@@ -101,7 +102,7 @@ internal sealed class LiveMetrics : IAsyncDisposable
         }
     }
 
-    // Done each second, whether or not anybody looks, so it takes no more than the charts need, and next to no memory.
+    // Done each second, even if nobody watches, so it reads only what the charts need, with hardly any allocation.
     private async Task SampleAsync()
     {
         RequestCounts read;
@@ -123,7 +124,7 @@ internal sealed class LiveMetrics : IAsyncDisposable
         (RequestCounts? last, TimeSpan lastRead) = (_last, _lastRead);
         (_last, _lastRead) = (read, at);
         Marks.Active(read.Faults, _startedAt + at);
-        // What one reading says is since the start, and so is no rate.
+        // A single sample has no rate.
         if (last is null) return;
         double seconds = Math.Max(0.001, (at - lastRead).TotalSeconds);
         (double, double)[] moved = Moved(read.Buckets, last.Buckets);
@@ -151,7 +152,7 @@ internal sealed class LiveMetrics : IAsyncDisposable
         Feed.Publish(Second(point));
     }
 
-    // All who ask within a second share one reading, also for the seconds before that they missed.
+    // All clients that ask within a second share one reading, also for the seconds that they missed.
     private SecondEvent Second(LiveSample? point) => new(point, () => _ofThisSecond.Value, _traffic, Marks);
 
     private static (double, double)[] Moved(

@@ -77,7 +77,8 @@ internal static class LiveRoutes
         static Problem Invalid(string error) => new(StatusCodes.Status400BadRequest, error);
     }
 
-    // Whoever may write: demo traffic is no more than that client could send, and it ends by itself.
+    // Any client that may write may start it: demo traffic is no more than that client could send, and it ends by
+    // itself.
     private static string? RefusalReasonOf(HttpContext http) =>
         Site.Of(http).AcceptsForms ? null : "Demo traffic is started with a key that may write.";
 }

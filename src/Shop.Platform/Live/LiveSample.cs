@@ -13,7 +13,7 @@ namespace Shop.Platform.Live;
 internal sealed record LiveSample(
     DateTimeOffset At, double Requests, double Refused, double Failed, double? P50, double? P95, double? P99)
 {
-    // Places in the point's JSON.
+    // Positions in the sample's JSON array.
     public const int RequestsColumn = 1;
     public const int FailedColumn = 2;
     public const int P50Column = 3;
@@ -62,11 +62,11 @@ internal sealed record LiveSample(
     /// <summary>95 of 100 commits took no longer, in milliseconds. Null if there was none.</summary>
     public double? Commit { get; init; }
 
-    /// <summary>The figures of the module's own.</summary>
+    /// <summary>The module's own business metrics.</summary>
     public IReadOnlyList<double> Own { get; init; } = [];
 }
 
-/// <summary>What a service's registry says, line by line, for those who look.</summary>
+/// <summary>The values of a service's registry, as the tables show them.</summary>
 internal sealed record LiveSnapshot(
     double Requests,
     IReadOnlyDictionary<string, double> ByCode,

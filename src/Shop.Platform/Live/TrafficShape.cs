@@ -17,7 +17,9 @@ internal sealed class TrafficShape : IChoices
     public static readonly TrafficShape Spikes = new("spikes", "spikes: a quarter, and all for ten seconds a minute",
         static seconds => seconds % 60 is >= 20 and < 30 ? 1 : 0.25);
 
-    /// <summary>What comes if something in front of the shop fails for a while: nothing, and then everybody.</summary>
+    /// <summary>
+    /// The traffic if something in front of the shop fails for a while: nothing, and then everybody at once.
+    /// </summary>
     public static readonly TrafficShape Outage = new("outage", "outage: half, then nothing for a while, then all",
         static seconds => (seconds % 120) switch { < 60 => 0.5, < 90 => 0, < 105 => 1, _ => 0.5 });
 

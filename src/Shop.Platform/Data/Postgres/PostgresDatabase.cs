@@ -190,11 +190,12 @@ public sealed class PostgresDatabase : IModuleDatabase, IAsyncDisposable
         if (_source is not null) await _source.DisposeAsync();
     }
 
-    /// <summary>Deletes the rows that nothing needs any longer, some in each transaction, until all are gone.</summary>
+    /// <summary>Deletes rows that are no longer needed, some in each transaction, until all are gone.</summary>
     internal async Task DeleteOldAsync(
         string table, string id, string condition, params NpgsqlParameter[] parameters)
     {
-        // No row locks: a table that Citus distributes can't have them here. Of two hosts at once, the second finds less.
+        // Without row locks, which Citus does not allow on a distributed table. If two hosts do this at once, the
+        // second finds fewer rows.
         string sql = $"""
             WITH gone AS (
                 DELETE FROM {table} WHERE {id} IN (SELECT {id} FROM {table} WHERE {condition} LIMIT {RowsPerDeletion})

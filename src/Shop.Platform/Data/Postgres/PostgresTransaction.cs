@@ -10,8 +10,8 @@ namespace Shop.Platform.Data.Postgres;
 public sealed class PostgresTransaction
 {
     /// <summary>
-    /// Begin of the statement of <see cref="AddCheck"/>: with a condition, and <see cref="BatchId"/> as <c>$1</c>, it
-    /// notes that the batch changed nothing.
+    /// Start of the statement of <see cref="AddCheck"/>: followed by a condition, and with <see cref="BatchId"/> as
+    /// <c>$1</c>, it records that the batch changed nothing.
     /// </summary>
     public const string MarkUnapplied = "UPDATE batches SET is_made = false WHERE id = $1 AND";
 
@@ -41,8 +41,9 @@ public sealed class PostgresTransaction
     /// <summary>Adds a statement to those that are sent next.</summary>
     public void Add(string sql, params ReadOnlySpan<NpgsqlParameter> parameters) => AddCommand(sql, parameters);
 
-    /// <summary>Adds a statement that ends with <see cref="MarkUnapplied"/>: it changes that row if something is in the
-    /// way.</summary>
+    /// <summary>
+    /// Adds a statement that ends with <see cref="MarkUnapplied"/>: it changes that row if the writes can't be made.
+    /// </summary>
     public void AddCheck(string sql, params ReadOnlySpan<NpgsqlParameter> parameters) =>
         _check = AddCommand(sql, parameters);
 
@@ -56,7 +57,7 @@ public sealed class PostgresTransaction
     }
 
     /// <summary>Sends what was added, and commits.</summary>
-    /// <returns>Whether nothing was in the way.</returns>
+    /// <returns>Whether all checks passed.</returns>
     internal async Task<bool> CommitAsync(CancellationToken end)
     {
         Add("COMMIT");

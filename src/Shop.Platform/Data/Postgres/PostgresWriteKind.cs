@@ -5,7 +5,7 @@ namespace Shop.Platform.Data.Postgres;
 /// and the outcomes of the writes: a batch may run several times until it is committed once.
 /// </summary>
 /// <typeparam name="TWrite">The writes.</typeparam>
-/// <typeparam name="TAnswer">What their callers are told.</typeparam>
+/// <typeparam name="TAnswer">Type of their callers' results.</typeparam>
 public abstract class PostgresWriteKind<TWrite, TAnswer>
     where TWrite : PostgresWrite<TAnswer>
 {
@@ -13,19 +13,19 @@ public abstract class PostgresWriteKind<TWrite, TAnswer>
     public virtual int Concurrency => 1;
 
     /// <summary>
-    /// The usual case, one round trip: adds statements that make all of these writes or none, and commits each
-    /// (<see cref="PostgresWrite{TAnswer}.Commit"/>) with the answer that it has if they are made. If something may be
-    /// in the way, <see cref="PostgresTransaction.AddCheck"/> says so. Then nothing else may have been changed, and
-    /// <see cref="DecideAsync"/> follows, as it does if a unique key is violated.
+    /// The usual case, one round trip: adds statements that make all of these writes or none, and calls <see
+    /// cref="PostgresWrite{TAnswer}.Commit"/> on each with its answer. If the writes may be impossible, <see
+    /// cref="PostgresTransaction.AddCheck"/> checks it. If the check fails, nothing else may have been changed, and
+    /// <see cref="DecideAsync"/> follows, as it does after a unique violation.
     /// </summary>
-    /// <returns>Whether there is such a way; false if writes of this kind are always decided one by one.</returns>
+    /// <returns>False if writes of this kind are always decided one by one.</returns>
     public virtual bool TryAddAll(PostgresTransaction transaction, IReadOnlyList<TWrite> writes) => false;
 
     /// <summary>
     /// Decides write by write, in their order: takes the locks, reads what it needs, then commits, refuses or fails
-    /// each write and adds the statements for those that are committed. They are sent with the commit.
-    /// If another transaction has used a unique key in between, all of it runs again, and reads what that has written.
-    /// Not needed if nothing can be in the way.
+    /// each write and adds the statements for those that are committed. They are sent with the commit. If another
+    /// transaction has used a unique key in between, all of it runs again, and reads what that has written. Not needed
+    /// if such writes always succeed.
     /// </summary>
 #pragma warning disable CA1716 // a keyword of Visual Basic
     public virtual Task DecideAsync(

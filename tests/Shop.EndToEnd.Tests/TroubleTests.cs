@@ -14,11 +14,11 @@ internal sealed class TroubleTests(Engine engine) : EngineFixture(engine)
     private static readonly string[] Names =
     [
         "slow_commits", "failing_commits", "slow_answers", "failing_answers", "inventory_down", "stock_runs_out",
-        "busy_processor", "memory_leak", "starved_threads", "flash_crowd", "hostile_client", "crash",
+        "locked_table", "slow_network", "busy_processor", "memory_leak", "starved_threads", "flash_crowd", "hostile_client", "crash",
     ];
 
     // Whatever a test can't do to its own process has a process of its own, in Shop.Faults.Tests.
-    private static readonly string[] Harmless = [.. Names.Except(["crash", "starved_threads", "memory_leak"])];
+    private static readonly string[] Harmless = [.. Names.Except(["crash", "starved_threads", "memory_leak", "locked_table", "slow_network"])];
 
     [Test]
     public async Task Given_a_shop_then_each_port_lists_the_same_faults_off_and_within_their_bounds()
@@ -53,6 +53,40 @@ internal sealed class TroubleTests(Engine engine) : EngineFixture(engine)
         clock.Move(TimeSpan.FromSeconds(90));
         await UntilAsync(async () => !await IsActiveAsync(shop, name));
         await SeenAsync(shop, name, 0);
+    }
+
+    [TestCase("locked_table")]
+    [TestCase("slow_network")]
+    public async Task Given_a_fault_of_PostgreSQL_when_it_is_started_then_it_strikes_the_stock_there_and_is_refused_on_files(string name)
+    {
+        // A write that waits for the lock is refused after so many seconds.
+        await using ShopUnderTest shop = await ShopUnderTest.StartAsync("Shop:RequestTimeout=3");
+        (HttpResponseMessage answer, JsonNode? body) = await shop.Products.SendJsonAsync(HttpMethod.Put, $"/faults/{name}", new { });
+        if (EngineFixture.Current == Engine.Sqlite)
+        {
+            Assert.That((int)answer.StatusCode, Is.EqualTo(400));
+            Assert.That((string)body!["error"]!, Is.EqualTo($"{name} needs PostgreSQL, and this shop keeps its data in files."));
+            Assert.That(await shop.Products.GetStringAsync("/live"), Does.Not.Contain(name));
+            return;
+        }
+
+        Assert.That((int)answer.StatusCode, Is.EqualTo(200), body?.ToJsonString());
+        if (name == "locked_table")
+        {
+            await UntilAsync(async () => (int)(await shop.Orders.PostAsync("/orders", Http.Order("prod_0"))).Response.StatusCode == 503);
+            await shop.Inventory.GetJsonAsync("/inventory/prod_0"); // reads go by
+        }
+        else
+        {
+            var time = Stopwatch.StartNew();
+            await shop.Inventory.GetJsonAsync("/inventory/prod_0");
+            Assert.That(time.Elapsed, Is.GreaterThan(TimeSpan.FromSeconds(0.15)));
+            await shop.OrderAsync("prod_0");
+            Assert.That(time.Elapsed, Is.GreaterThan(TimeSpan.FromSeconds(0.5)), "two more writes");
+        }
+
+        await shop.Orders.DeleteAsync("/faults");
+        await UntilAsync(async () => (int)(await shop.Orders.PostAsync("/orders", Http.Order("prod_0"))).Response.StatusCode == 201);
     }
 
     [Test]

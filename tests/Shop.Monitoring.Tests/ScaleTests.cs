@@ -122,6 +122,51 @@ internal sealed partial class ScaleTests
         await stack.OrderAsync();
     }
 
+    [Test]
+    [Category("Slow")]
+    public async Task Given_a_locked_table_and_a_slow_network_when_they_run_then_panels_move_and_alerts_fire_and_afterwards_all_is_as_before()
+    {
+        foreach (string program in new[] { "haproxy", "prometheus-postgres-exporter", "prometheus" }) Tools.Need(program);
+        using PostgresCluster cluster = PostgresCluster.StartOwn();
+        await using Stack stack = await Stack.StartAsync(cluster, hosts: 1);
+        HttpClient host = stack.Hosts[0].Products;
+        await stack.OrderAsync();
+        await SwitchAsync("flash_crowd", 20);
+        await stack.UntilAsync("count(rate(orders_created_total[10s]) > 0)", 1);
+
+        const string Held = "state=\"idle in transaction\"";
+        await SwitchAsync("locked_table", null);
+        await UntilShownAsync("Longest transaction", seconds => seconds > 5);
+        await stack.UntilAsync("count(ALERTS{alertname=\"LongTransaction\",alertstate=\"firing\"," + Held + "})", 1);
+        await host.DeleteAsync("/faults/locked_table");
+        await stack.UntilAsync("count(ALERTS{alertname=\"LongTransaction\",alertstate=\"firing\"," + Held + "}) or vector(0)", 0);
+        await stack.OrderAsync();
+
+        await UntilShownAsync("Commit time, 99th percentile", seconds => seconds < 0.25);
+        await SwitchAsync("slow_network", 0.5);
+        await UntilShownAsync("Commit time, 99th percentile", seconds => seconds > 0.4);
+        await stack.UntilAsync("count(ALERTS{alertname=\"CommitsSlow\",alertstate=\"firing\",service=\"order-service\"})", 1);
+        await host.DeleteAsync("/faults/slow_network");
+        await UntilShownAsync("Commit time, 99th percentile", seconds => seconds < 0.25);
+        await stack.UntilAsync("count(ALERTS{alertname=\"CommitsSlow\",alertstate=\"firing\",service=\"order-service\"}) or vector(0)", 0);
+
+        async Task SwitchAsync(string fault, double? intensity)
+        {
+            (HttpResponseMessage answer, JsonNode? body) = await host.SendJsonAsync(HttpMethod.Put, $"/faults/{fault}",
+                intensity is null ? new { } : (object)new { intensity, duration_seconds = 900 });
+            Assert.That((int)answer.StatusCode, Is.EqualTo(200), body?.ToJsonString());
+        }
+
+        // The most that a panel shows.
+        async Task UntilShownAsync(string title, Func<double, bool> isSo)
+        {
+            IReadOnlyList<double> shown = [];
+            string query = Panels.Single(panel => panel.Title == title).Queries.Single();
+            await WatchedShop.UntilAsync(async () => (shown = await stack.QueryAsync(query)).Count > 0 && isSo(shown.Max()),
+                () => Task.FromResult($"{title} is {string.Join(", ", shown)}"));
+        }
+    }
+
     private static Dictionary<string, YamlNode> Jobs(YamlNode configuration) =>
         configuration.At("scrape_configs").Items().ToDictionary(job => job.Text("job_name")!);
 
@@ -171,8 +216,8 @@ internal sealed partial class ScaleTests
 
         public async Task<IReadOnlyList<double>> QueryAsync(string query)
         {
-            // Grafana fills in the variables, and this database has another name.
-            string filled = query.Replace("$__rate_interval", "10s").Replace("$instance", ".*").Replace("datname=\"shop\"", $"datname=\"{_database}\"");
+            // Grafana fills in the variables.
+            string filled = OfDatabase(query.Replace("$__rate_interval", "10s").Replace("$instance", ".*"));
             using var form = new FormUrlEncodedContent([new("query", filled)]);
             try
             {
@@ -221,7 +266,9 @@ internal sealed partial class ScaleTests
             File.WriteAllText(Path.Combine(_directory, "haproxy.cfg"), Balancer());
             File.WriteAllText(Path.Combine(_directory, "prometheus.yml"), Watching());
             Directory.CreateDirectory(Path.Combine(_directory, "rules"));
-            File.WriteAllText(Path.Combine(_directory, "rules", "alerts.yml"), WatchedShop.Faster(Repository.Text("monitoring", "prometheus", "scale", "alerts.yml")));
+            foreach (string rules in Directory.GetFiles(Repository.PathOf("monitoring", "prometheus", "rules")))
+                File.WriteAllText(Path.Combine(_directory, "rules", Path.GetFileName(rules)), WatchedShop.FasterRules(File.ReadAllText(rules), speed: 30));
+            File.WriteAllText(Path.Combine(_directory, "rules", "scale.yml"), WatchedShop.Faster(OfDatabase(Repository.Text("monitoring", "prometheus", "scale", "alerts.yml"))));
             Run("haproxy", [], "-db", "-f", Path.Combine(_directory, "haproxy.cfg"));
             Run("prometheus-postgres-exporter",
                 [("DATA_SOURCE_NAME", $"host={Part(address, "Host")} user={Part(address, "Username")} dbname={_database} sslmode=disable")],
@@ -230,6 +277,9 @@ internal sealed partial class ScaleTests
                 $"--web.listen-address=127.0.0.1:{_ports["prometheus"]}");
             await UntilAsync("count(up == 1)", (hosts * 4) + 2);
         }
+
+        // This database has another name.
+        private string OfDatabase(string text) => text.Replace("datname=\"shop\"", $"datname=\"{_database}\"");
 
         private static string Part(string address, string key) =>
             address.Split(';').Select(part => part.Split('=', 2)).Single(part => part[0] == key)[1];

@@ -22,6 +22,15 @@ public sealed class InventoryModule : IShopModule
         + "stock follows later.",
         "share", 0.01m, 1, 1);
 
+    /// <summary>The fault by which a transaction that nobody ends holds the stock.</summary>
+    internal static readonly FaultDefinition LockedTable = new("locked_table",
+        "A transaction that nobody ends holds a lock on the table of the stock in PostgreSQL: whatever would change the "
+        + "stock waits, and is answered 503 in the end.",
+        FaultDefinition.NoUnit, 1, 1, 1)
+    {
+        NeedsPostgres = true,
+    };
+
     /// <summary>A start after a crash reads the movements of two such times at most.</summary>
     private static readonly TimeSpan MaintenancePeriod = TimeSpan.FromSeconds(3);
 
@@ -35,7 +44,7 @@ public sealed class InventoryModule : IShopModule
     {
         NavigationTitle = "Stock",
         ItemLabels = ["product_id"],
-        Faults = [Down, StockOutage.Definition],
+        Faults = [Down, StockOutage.Definition, LockedTable],
         BusinessMetrics = StockBusinessMetrics.All,
     };
 
@@ -65,6 +74,7 @@ public sealed class InventoryModule : IShopModule
         ModuleContext module = Context(services);
         _log = module.Log;
         module.Faults.Of(StockOutage.Definition.Name).Effect = services.GetRequiredService<StockOutage>().RunAsync;
+        if (_store is PostgresStockStore postgres) module.Faults.Of(LockedTable.Name).Effect = postgres.LockAsync;
         if (module.Consistency.Holds)
         {
             _maintenance = new PeriodicTask(

@@ -1,16 +1,16 @@
 namespace Shop.Platform.Faults;
 
 /// <summary>
-/// Trouble in the group commits. A writer calls <see cref="BeforeCommit"/>, or <see cref="BeforeCommitAsync"/>, when
+/// Trouble in the group commits and on the way to the server. A writer calls <see cref="BeforeCommit"/>, or <see cref="BeforeCommitAsync"/>, when
 /// all writes of a batch are made and only their commit is left, and treats what it throws as it treats a failing disk.
 /// </summary>
 public sealed class CommitFaults
 {
     private readonly FaultCatalogue _all;
-    private readonly Fault _slow, _failing;
+    private readonly Fault _slow, _failing, _network;
 
-    internal CommitFaults(FaultCatalogue all, Fault slow, Fault failing) =>
-        (_all, _slow, _failing) = (all, slow, failing);
+    internal CommitFaults(FaultCatalogue all, Fault slow, Fault failing, Fault network) =>
+        (_all, _slow, _failing, _network) = (all, slow, failing, network);
 
     /// <summary>Holds up the commit, on the thread of a writer that has one of its own.</summary>
     /// <exception cref="FaultException">The commit must fail.</exception>
@@ -24,6 +24,10 @@ public sealed class CommitFaults
     /// <summary>Holds up the commit.</summary>
     /// <exception cref="FaultException">The commit must fail.</exception>
     public ValueTask BeforeCommitAsync() => _all.AnyRuns ? HoldAsync() : default;
+
+    /// <summary>Holds up what is about to be sent to a server.</summary>
+    internal ValueTask BeforeRoundTripAsync(CancellationToken end) => _all.AnyRuns && _network.Run is { } run
+        ? new ValueTask(run.DelayAsync(TimeSpan.FromSeconds((double)run.Intensity), end)) : default;
 
     private async ValueTask HoldAsync()
     {

@@ -24,6 +24,13 @@ public sealed class FaultCatalogue
         HasRoute = true,
     };
 
+    private static readonly FaultDefinition SlowNetwork = new("slow_network",
+        "Each round trip to PostgreSQL takes so much longer: reads of orders and of the stock, and all writes.",
+        "seconds", 0.001m, 1, 0.2m)
+    {
+        NeedsPostgres = true,
+    };
+
     private static readonly FaultDefinition BusyProcessor = new("busy_processor",
         "So many processors are kept busy by work that is no use to anybody.",
         "cores", 0.1m, Environment.ProcessorCount, Environment.ProcessorCount);
@@ -61,15 +68,15 @@ public sealed class FaultCatalogue
     /// <summary>The faults of the platform and of some modules; all are off.</summary>
     public FaultCatalogue(params IEnumerable<FaultDefinition> ofModules)
     {
-        FaultDefinition[] all = [SlowCommits, FailingCommits, SlowAnswers, FailingAnswers, .. ofModules, BusyProcessor,
-            MemoryLeak, ThreadPoolStarvation, FlashCrowd, HostileClient, Crash];
+        FaultDefinition[] all = [SlowCommits, FailingCommits, SlowAnswers, FailingAnswers, .. ofModules, SlowNetwork,
+            BusyProcessor, MemoryLeak, ThreadPoolStarvation, FlashCrowd, HostileClient, Crash];
         All = [.. all.Select(definition => new Fault(definition))];
         _byName = All.ToDictionary(fault => fault.Definition.Name, StringComparer.Ordinal);
         Of(BusyProcessor.Name).Effect = Faults.BusyProcessor.RunAsync;
         Of(MemoryLeak.Name).Effect = Faults.MemoryLeak.RunAsync;
         Of(ThreadPoolStarvation.Name).Effect = Faults.ThreadPoolStarvation.RunAsync;
         Of(Crash.Name).Effect = Faults.Crash.RunAsync;
-        Commits = new CommitFaults(this, Of(SlowCommits.Name), Of(FailingCommits.Name));
+        Commits = new CommitFaults(this, Of(SlowCommits.Name), Of(FailingCommits.Name), Of(SlowNetwork.Name));
         Responses = new ResponseFaults(this, Of(SlowAnswers.Name), Of(FailingAnswers.Name));
     }
 
@@ -79,7 +86,10 @@ public sealed class FaultCatalogue
     /// <summary>Whether the settings allow any.</summary>
     public bool IsOn { get; init; } = true;
 
-    /// <summary>What a database looks at before each commit.</summary>
+    /// <summary>Whether the data are in PostgreSQL.</summary>
+    public bool HasPostgres { get; init; }
+
+    /// <summary>What a database looks at before each commit, and each round trip.</summary>
     public CommitFaults Commits { get; }
 
     /// <summary>What each request to the API looks at.</summary>
@@ -93,6 +103,10 @@ public sealed class FaultCatalogue
 
     /// <summary>A fault that there is.</summary>
     public Fault Of(string name) => _byName[name];
+
+    /// <summary>Why this shop can't make a fault; null if it can.</summary>
+    internal string? RefusalReason(FaultDefinition fault) => fault.NeedsPostgres && !HasPostgres
+        ? $"{fault.Name} needs PostgreSQL, and this shop keeps its data in files." : null;
 
     /// <summary>A fault by its name; null if there is none.</summary>
     internal Fault? Find(string name) => _byName.GetValueOrDefault(name);

@@ -16,6 +16,9 @@ public sealed record FaultDefinition(
     /// <summary>Whether it goes on after a restart, until its end.</summary>
     public bool OutlivesRestart { get; init; } = true;
 
+    /// <summary>Whether it is trouble of PostgreSQL, which a shop on files does not have.</summary>
+    public bool NeedsPostgres { get; init; }
+
     /// <summary>Whether it may be of one route alone.</summary>
     public bool HasRoute { get; init; }
 }

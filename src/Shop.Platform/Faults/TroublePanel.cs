@@ -15,7 +15,9 @@ internal sealed class TroublePanel(FaultSwitch faults, ScenarioPlayer player, Sh
     /// <summary>The panel as this client sees it; null if the settings allow no faults.</summary>
     public RazorSlice? For(HttpContext http) => !faults.Faults.IsOn ? null : new Pages_Trouble
     {
-        Model = new TroubleModel(faults.Faults.All,
+        // What this shop can't make would only be in the way.
+        Model = new TroubleModel(
+            [.. faults.Faults.All.Where(fault => faults.Faults.RefusalReason(fault.Definition) is null)],
             [.. player.All.Select(scenario => (scenario, player.StartOf(scenario) is not null))], RefusalReason(http)),
     };
 
@@ -53,6 +55,7 @@ internal sealed class TroublePanel(FaultSwitch faults, ScenarioPlayer player, Sh
         }
 
         FaultDefinition definition = fault.Definition;
+        if (faults.Faults.RefusalReason(definition) is { } why) return Invalid(why);
         (decimal? intensity, long? seconds) = (definition.Default, FaultRoutes.Duration.Default);
         if (form.TryGetValue("intensity", out var amount)
             && (FaultRoutes.Intensity.Read(amount.ToString(), out intensity) is not null

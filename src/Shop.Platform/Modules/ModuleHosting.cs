@@ -41,6 +41,7 @@ public static class ModuleHosting
             provider.GetServices<IShopModule>().SelectMany(module => module.Identity.Faults))
         {
             IsOn = settings.Faults,
+            HasPostgres = settings.Connections is not null,
         });
         services.AddSingleton<FaultTraffic>();
         services.AddSingleton<FaultSwitch>();

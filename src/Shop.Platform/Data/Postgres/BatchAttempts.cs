@@ -46,7 +46,7 @@ internal sealed class BatchAttempts : IDisposable
     public PostgresTransaction Begin(NpgsqlConnection connection)
     {
         _begun++;
-        return new PostgresTransaction(connection, _id, SecondsToWait);
+        return new PostgresTransaction(connection, _id, SecondsToWait, _writer.Faults);
     }
 
     /// <summary>Gives the batch a new id: the next attempt is another transaction.</summary>

@@ -38,6 +38,7 @@ public sealed class PostgresDatabase : IModuleDatabase, IAsyncDisposable
     private readonly string _key;
     private NpgsqlDataSource? _source;
     private PostgresCommitWriter? _writes;
+    private CommitFaults? _faults;
     private PostgresIdempotencyKeys? _keys;
 
     internal PostgresDatabase(string module, ShopSettings settings, ILogger log)
@@ -79,6 +80,7 @@ public sealed class PostgresDatabase : IModuleDatabase, IAsyncDisposable
             try
             {
                 await using NpgsqlConnection connection = await Source.OpenConnectionAsync(end);
+                await _faults!.BeforeRoundTripAsync(end);
                 return await read(connection, end);
             }
             catch (Exception exception) when (exception is NpgsqlException or TimeoutException)
@@ -123,13 +125,14 @@ public sealed class PostgresDatabase : IModuleDatabase, IAsyncDisposable
     /// <param name="migrations">The assembly whose embedded <c>Postgres/Migrations/*.sql</c> make the schema.</param>
     /// <param name="metrics">Makes the database's metrics.</param>
     /// <param name="registry">The registry that they are collected with.</param>
-    /// <param name="faults">Faults of commits.</param>
+    /// <param name="faults">Faults of commits and round trips.</param>
     /// <param name="end">Ends the wait.</param>
     /// <exception cref="ShopStartException">The database can't be used.</exception>
     internal async Task OpenAsync(
         Assembly migrations, IMetricFactory metrics, CollectorRegistry registry, CommitFaults faults,
         CancellationToken end)
     {
+        _faults = faults;
         var builder = new NpgsqlSlimDataSourceBuilder(Address);
         builder.EnableArrays();
         builder.EnableTransportSecurity();

@@ -1,4 +1,5 @@
 using Npgsql;
+using Shop.Platform.Faults;
 
 namespace Shop.Platform.Data.Postgres;
 
@@ -17,15 +18,17 @@ public sealed class PostgresTransaction
 
     private readonly NpgsqlConnection _connection;
     private readonly int _secondsToWait;
+    private readonly CommitFaults _faults;
     private NpgsqlBatch _batch;
     private NpgsqlBatchCommand? _check;
 
     /// <param name="connection">The connection.</param>
     /// <param name="batchId">The batch's id.</param>
     /// <param name="secondsToWait">How long each round trip may take.</param>
-    internal PostgresTransaction(NpgsqlConnection connection, Guid batchId, int secondsToWait)
+    /// <param name="faults">Faults of round trips.</param>
+    internal PostgresTransaction(NpgsqlConnection connection, Guid batchId, int secondsToWait, CommitFaults faults)
     {
-        (_connection, BatchId, _secondsToWait) = (connection, batchId, secondsToWait);
+        (_connection, BatchId, _secondsToWait, _faults) = (connection, batchId, secondsToWait, faults);
         _batch = NextBatch();
         // Statements that are sent together are one transaction without it as well, but Citus looks for it.
         Add("BEGIN");
@@ -53,6 +56,7 @@ public sealed class PostgresTransaction
     {
         NpgsqlBatch batch = _batch;
         _batch = NextBatch();
+        await _faults.BeforeRoundTripAsync(end);
         return await batch.ExecuteReaderAsync(end);
     }
 
@@ -61,6 +65,7 @@ public sealed class PostgresTransaction
     internal async Task<bool> CommitAsync(CancellationToken end)
     {
         Add("COMMIT");
+        await _faults.BeforeRoundTripAsync(end);
         await _batch.ExecuteNonQueryAsync(end);
         return _check is not { RecordsAffected: > 0 };
     }

@@ -2,6 +2,7 @@ using Npgsql;
 using Shop.Inventory.Contracts;
 using Shop.Platform;
 using Shop.Platform.Data.Postgres;
+using Shop.Platform.Faults;
 using Shop.Platform.Modules;
 using Shop.Platform.Requests;
 
@@ -19,6 +20,9 @@ internal sealed class PostgresStockStore : IStockStore
     /// <summary>A product that is no longer sold is never short.</summary>
     private const string IsWanted = "($1 < 0 OR (on_hand - reserved <= $1 AND NOT is_retired))";
 
+    /// <summary>How often the fault looks whether it still holds its lock.</summary>
+    private static readonly TimeSpan LockCheck = TimeSpan.FromSeconds(1);
+
     private readonly ModuleContext _module;
     private readonly PostgresDatabase _database;
     private readonly PostgresWriteQueue<ReserveWrite, ReserveResult> _reserves;
@@ -34,6 +38,31 @@ internal sealed class PostgresStockStore : IStockStore
         _confirms = writes.Open(new ConfirmWrites());
         _closes = writes.Open(new CloseWrites(module.Now));
         _adjusts = writes.Open(new AdjustWrites(_database.Keys, module.Now));
+    }
+
+    /// <summary>Holds a lock on the stock that only reads go by, for as long as the fault runs.</summary>
+    public async Task LockAsync(FaultRun run, CancellationToken end)
+    {
+        while (true)
+        {
+            try
+            {
+                await using NpgsqlConnection connection = await _database.Source.OpenConnectionAsync(end);
+                await using NpgsqlTransaction transaction = await connection.BeginTransactionAsync(end);
+                await using var command = new NpgsqlCommand("LOCK TABLE stock IN EXCLUSIVE MODE", connection);
+                await command.ExecuteNonQueryAsync(end);
+                command.CommandText = "SELECT 1"; // is the connection still there?
+                while (true)
+                {
+                    await Task.Delay(LockCheck, end);
+                    await command.ExecuteNonQueryAsync(end);
+                }
+            }
+            catch (NpgsqlException) when (!end.IsCancellationRequested)
+            {
+                await Task.Delay(LockCheck, end); // the server is away, or others hold the table: then again
+            }
+        }
     }
 
     public async Task MaintainAsync()

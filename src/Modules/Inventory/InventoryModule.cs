@@ -24,8 +24,8 @@ public sealed class InventoryModule : IShopModule
 
     /// <summary>The fault by which a transaction that nobody ends holds the stock.</summary>
     internal static readonly FaultDefinition LockedTable = new("locked_table",
-        "A transaction that nobody ends holds a lock on the table of the stock in PostgreSQL: whatever would change the "
-        + "stock waits, and is answered 503 in the end.",
+        "A transaction that nobody ends holds a lock on the table of the stock in PostgreSQL: whatever would change "
+        + "the stock waits, and is answered 503 in the end.",
         FaultDefinition.NoUnit, 1, 1, 1)
     {
         NeedsPostgres = true,

@@ -1,8 +1,9 @@
 namespace Shop.Platform.Faults;
 
 /// <summary>
-/// Trouble in the group commits and on the way to the server. A writer calls <see cref="BeforeCommit"/>, or <see cref="BeforeCommitAsync"/>, when
-/// all writes of a batch are made and only their commit is left, and treats what it throws as it treats a failing disk.
+/// Faults of the group commits, and of the way to a server. A writer calls <see cref="BeforeCommit"/>, or
+/// <see cref="BeforeCommitAsync"/>, when all writes of a batch are made and only their commit is left, and treats what
+/// it throws as it treats a failing disk.
 /// </summary>
 public sealed class CommitFaults
 {

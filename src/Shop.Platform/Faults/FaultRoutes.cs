@@ -91,7 +91,8 @@ internal sealed class FaultRoutes(FaultSwitch faults, ShopSettings settings)
         if (Find(http, out Problem? unknown) is not { } fault) return unknown!;
 
         FaultDefinition definition = fault.Definition;
-        if (faults.Faults.RefusalReason(definition) is { } why) return new Problem(StatusCodes.Status400BadRequest, why);
+        if (faults.Faults.RefusalReason(definition) is { } why)
+            return new Problem(StatusCodes.Status400BadRequest, why);
         if (intensity < definition.Min || intensity > definition.Max)
         {
             body!.Errors.Add(Intensity.Name, FormattableString.Invariant(

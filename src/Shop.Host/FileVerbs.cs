@@ -78,7 +78,8 @@ internal static class FileVerbs
         return 0;
     });
 
-    private static IEnumerable<string> Differences(string directory)
+    /// <summary>What differs in the books of a directory, in words.</summary>
+    internal static IEnumerable<string> Differences(string directory)
     {
         using DatabaseFile inventory = DatabaseFile.Open(directory, "inventory"),
             products = DatabaseFile.Open(directory, "products"), orders = DatabaseFile.Open(directory, "orders");

@@ -49,6 +49,9 @@ public sealed class InventoryModule : IShopModule
     };
 
     /// <inheritdoc/>
+    public ModuleTables Tables => StockTables.All;
+
+    /// <inheritdoc/>
     public void AddServices(IServiceCollection services)
     {
         services.AddSingleton<IStockStore>(provider => Context(provider) is { UsesPostgres: true } module

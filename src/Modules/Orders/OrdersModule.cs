@@ -2,6 +2,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Shop.Inventory.Contracts;
 using Shop.Orders.Storage.Postgres;
 using Shop.Orders.Storage.Sqlite;
+using Shop.Platform.Data;
 using Shop.Platform.Data.Sqlite;
 using Shop.Platform.Http;
 using Shop.Platform.Modules;
@@ -25,6 +26,9 @@ public sealed class OrdersModule : IShopModule
         AcceptsFormsOfOtherModules = true, // the basket of the storefront is sent to the checkout
         BusinessMetrics = OrderBusinessMetrics.All,
     };
+
+    /// <inheritdoc/>
+    public ModuleTables Tables => OrderTables.All;
 
     /// <inheritdoc/>
     public void AddServices(IServiceCollection services)

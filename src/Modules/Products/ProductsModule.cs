@@ -2,6 +2,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Shop.Inventory.Contracts;
 using Shop.Platform;
+using Shop.Platform.Data;
 using Shop.Platform.Data.Sqlite;
 using Shop.Platform.Http;
 using Shop.Platform.Modules;
@@ -32,6 +33,9 @@ public sealed class ProductsModule : IShopModule
         ItemLabels = ["product_id"],
         BusinessMetrics = ProductBusinessMetrics.All,
     };
+
+    /// <inheritdoc/>
+    public ModuleTables Tables => ProductTables.All;
 
     /// <inheritdoc/>
     public void AddServices(IServiceCollection services)

@@ -6,6 +6,9 @@ namespace Shop.Platform.Data;
 /// </summary>
 public sealed class DataDirectory : IDisposable
 {
+    // Names that an empty data directory may hold.
+    private static readonly string[] Neutral = ["shop.lock", "lost+found"];
+
     private readonly FileStream _lock;
 
     private DataDirectory(string path, FileStream @lock)
@@ -46,6 +49,18 @@ public sealed class DataDirectory : IDisposable
             string why = File.Exists(file) ? "is in use by another shop, or can't be written" : "can't be written";
             throw new ShopStartException($"Shop:DataDirectory {path} {why}: {exception.Message}", exception);
         }
+    }
+
+    /// <summary>Takes a directory in which there is nothing yet.</summary>
+    /// <exception cref="ShopStartException">There is something, or it can't be taken.</exception>
+    public static DataDirectory TakeEmpty(string directory)
+    {
+        DataDirectory taken = Take(directory);
+        if (Directory.EnumerateFileSystemEntries(taken.Path).Select(System.IO.Path.GetFileName)
+            .FirstOrDefault(name => !Neutral.Contains(name)) is not { } first) return taken;
+        taken.Dispose();
+        throw new ShopStartException(
+            $"Shop:DataDirectory {taken.Path} is not empty: it has {first}. Move its contents away first");
     }
 
     /// <inheritdoc/>

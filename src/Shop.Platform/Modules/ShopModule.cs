@@ -1,5 +1,6 @@
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
+using Shop.Platform.Data;
 using Shop.Platform.Faults;
 using Shop.Platform.Http;
 using Shop.Platform.Live;
@@ -15,6 +16,9 @@ public interface IShopModule : IAsyncDisposable
 {
     /// <summary>Its names.</summary>
     ModuleIdentity Identity { get; }
+
+    /// <summary>What it keeps, as it is copied from one engine to the other.</summary>
+    ModuleTables Tables { get; }
 
     /// <summary>Adds the module's own types to the container.</summary>
     void AddServices(IServiceCollection services);

@@ -133,28 +133,10 @@ public sealed class PostgresDatabase : IModuleDatabase, IAsyncDisposable
         CancellationToken end)
     {
         _faults = faults;
-        var builder = new NpgsqlSlimDataSourceBuilder(Address);
-        builder.EnableArrays();
-        builder.EnableTransportSecurity();
-        _source = builder.Build();
-        try
-        {
-            await using NpgsqlConnection connection = await WaitForServerAsync(end);
-            if (connection.PostgreSqlVersion.Major < OldestVersion)
-            {
-                throw new ShopStartException($"{_key} names PostgreSQL {connection.PostgreSqlVersion}, "
-                    + $"which is too old: Shop needs {OldestVersion} or later");
-            }
-
-            await PostgresMigrations.ApplyAsync(Schema, _source, connection, migrations, end);
-        }
-        catch (NpgsqlException exception)
-        {
-            throw new ShopStartException($"{_key} can't be used: {OneLine(exception)}", exception);
-        }
-
+        await using (NpgsqlConnection connection = await ConnectAsync(end))
+            await MigrateAsync(connection, migrations, end);
         var databaseMetrics = new DatabaseMetrics(metrics, _settings.WriteQueueLimit);
-        _writes = new PostgresCommitWriter(Schema, _source, _settings, databaseMetrics, faults, _log);
+        _writes = new PostgresCommitWriter(Schema, Source, _settings, databaseMetrics, faults, _log);
         _keys = new PostgresIdempotencyKeys(this);
         long bytes = 0;
         var size = new SharedGaugeRefresh(
@@ -166,6 +148,45 @@ public sealed class PostgresDatabase : IModuleDatabase, IAsyncDisposable
             databaseMetrics.Refresh(_writes.Depth, bytes, walBytes: 0, freeBytes: 0); // those are the server's
         });
     }
+
+    /// <summary>Waits for the server, and looks whether it can be used.</summary>
+    /// <exception cref="ShopStartException">It can't.</exception>
+    internal async Task<NpgsqlConnection> ConnectAsync(CancellationToken end)
+    {
+        var builder = new NpgsqlSlimDataSourceBuilder(Address);
+        builder.EnableArrays();
+        builder.EnableTransportSecurity();
+        _source = builder.Build();
+        try
+        {
+            NpgsqlConnection connection = await WaitForServerAsync(end);
+            if (connection.PostgreSqlVersion.Major >= OldestVersion) return connection;
+            throw new ShopStartException($"{_key} names PostgreSQL {connection.PostgreSqlVersion}, "
+                + $"which is too old: Shop needs {OldestVersion} or later");
+        }
+        catch (NpgsqlException exception)
+        {
+            throw Unusable(exception);
+        }
+    }
+
+    /// <summary>Brings the schema up to date.</summary>
+    /// <exception cref="ShopStartException">It can't be done.</exception>
+    internal async Task MigrateAsync(NpgsqlConnection connection, Assembly migrations, CancellationToken end)
+    {
+        try
+        {
+            await PostgresMigrations.ApplyAsync(Schema, Source, connection, migrations, end);
+        }
+        catch (NpgsqlException exception)
+        {
+            throw Unusable(exception);
+        }
+    }
+
+    /// <summary>What is said if the database can't be used, in one line.</summary>
+    internal ShopStartException Unusable(NpgsqlException exception) =>
+        new($"{_key} can't be used: {OneLine(exception)}", exception);
 
     /// <summary>Really writes, waits for the commit, and reads what was written.</summary>
     /// <returns>Whether what was written could be read.</returns>

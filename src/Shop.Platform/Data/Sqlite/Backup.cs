@@ -7,9 +7,6 @@ namespace Shop.Platform.Data.Sqlite;
 /// </summary>
 public static class Backup
 {
-    // Names that an empty data directory may hold.
-    private static readonly string[] Neutral = ["shop.lock", "lost+found"];
-
     /// <summary>Copies all files as they are at one moment.</summary>
     /// <param name="dataDirectory">The shop's files.</param>
     /// <param name="target">The directory of the backup, new or empty. It appears complete, or not at all.</param>
@@ -52,11 +49,7 @@ public static class Backup
     {
         BackupManifest manifest = BackupManifest.Read(source);
         manifest.Verify(source);
-        using var directory = DataDirectory.Take(dataDirectory);
-        if (Directory.EnumerateFileSystemEntries(directory.Path).Select(Path.GetFileName)
-            .FirstOrDefault(name => !Neutral.Contains(name)) is { } first)
-            throw new ShopStartException(
-                $"Shop:DataDirectory {directory.Path} is not empty: it has {first}. Move its contents away first");
+        using var directory = DataDirectory.TakeEmpty(dataDirectory);
         try
         {
             foreach (BackupFile file in manifest.Files)
@@ -95,6 +88,24 @@ public static class Backup
                 SqliteOpenMode.ReadWriteCreate);
             mark.Write(file.Connection);
         }
+    }
+
+    /// <summary>Marks new files as belonging together, and moves them to a data directory.</summary>
+    internal static void Settle(string folder, string dataDirectory, IReadOnlyList<string> modules)
+    {
+        // Not the first mark of a shop: a start would make a file anew that is missing beside it.
+        long now = DateTime.UtcNow.ToMilliseconds();
+        ConsistencyMark mark = ConsistencyMark.First(now).Next(isOpening: false, accepted: 0, now);
+        foreach (string module in modules)
+        {
+            string path = DatabaseFile.PathOf(folder, module);
+            using (DatabaseFile file = DatabaseFile.Open(path, SqliteOpenMode.ReadWrite)) mark.Write(file.Connection);
+            Fsync.File(path);
+        }
+
+        foreach (string module in modules)
+            File.Move(DatabaseFile.PathOf(folder, module), DatabaseFile.PathOf(dataDirectory, module));
+        Fsync.Directory(dataDirectory);
     }
 
     private static BackupManifest Copy(string dataDirectory, string target, IReadOnlyList<string> modules,

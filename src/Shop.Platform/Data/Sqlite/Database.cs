@@ -132,13 +132,7 @@ public sealed class Database : IModuleDatabase, IDisposable
         {
             (bool existed, bool hadLog) = (File.Exists(Path), MarkedFile.HasLog(Path));
             _writeConnection = new SqliteConnection(ConnectionString(SqliteOpenMode.ReadWriteCreate, pooling: false));
-            _writeConnection.Open();
-            Configure(_writeConnection);
-            Migrations.Apply(_module, _writeConnection, migrations);
-            Run(_writeConnection,
-                "CREATE TABLE IF NOT EXISTS health_probe (id INTEGER PRIMARY KEY, probe INTEGER NOT NULL)");
-            Run(_writeConnection, IdempotencyKeys.Schema);
-            ConsistencyMark.CreateTable(_writeConnection);
+            OpenSchema(_writeConnection, _module, migrations);
             Found = new MarkedFile(System.IO.Path.GetFileName(Path), existed, hadLog,
                 ConsistencyMark.Of(_writeConnection));
             // What was just written must not be taken for the missing log.
@@ -155,6 +149,18 @@ public sealed class Database : IModuleDatabase, IDisposable
         _keys = new IdempotencyKeys(this);
         registry.AddBeforeCollectCallback(() =>
             databaseMetrics.Refresh(_writes.Depth, FileSize(Path), FileSize(Path + "-wal"), FreeBytes()));
+    }
+
+    /// <summary>Makes a module's file in a directory, without rows.</summary>
+    internal static void Create(string directory, string module, Assembly migrations)
+    {
+        var address = new SqliteConnectionStringBuilder
+        {
+            DataSource = DatabaseFile.PathOf(directory, module),
+            Pooling = false,
+        };
+        using var connection = new SqliteConnection(address.ToString());
+        OpenSchema(connection, module, migrations);
     }
 
     /// <summary>Gives the file a new mark.</summary>
@@ -298,6 +304,16 @@ public sealed class Database : IModuleDatabase, IDisposable
 
     private InvalidOperationException NotOpen() => new(
         $"The database of {_module} is not open: what needs it must not be resolved before the module starts.");
+
+    private static void OpenSchema(SqliteConnection connection, string module, Assembly migrations)
+    {
+        connection.Open();
+        Configure(connection);
+        Migrations.Apply(module, connection, migrations);
+        Run(connection, "CREATE TABLE IF NOT EXISTS health_probe (id INTEGER PRIMARY KEY, probe INTEGER NOT NULL)");
+        Run(connection, IdempotencyKeys.Schema);
+        ConsistencyMark.CreateTable(connection);
+    }
 
     private static void Configure(SqliteConnection connection)
     {

@@ -30,6 +30,9 @@ public sealed class Statement : IDisposable
             out _statement), connection);
     }
 
+    /// <summary>How many parameters it has.</summary>
+    public int Parameters => raw.sqlite3_bind_parameter_count(_statement);
+
     /// <summary>Sets a parameter to a whole number.</summary>
     public Statement Set(int index, long value)
     {

@@ -98,8 +98,8 @@ internal static class StockConsistencyQueries
     {
         foreach (string orderId in file.Rows("""
             SELECT r.order_id FROM reservations r
-            WHERE r.last_movement - r.first_movement + 1 <> (SELECT count(*) FROM movements m
-            WHERE m.id BETWEEN r.first_movement AND r.last_movement AND m.order_id = r.order_id AND m.kind = 'reserved')
+            WHERE coalesce((SELECT min(m.order_id IS r.order_id AND m.kind = 'reserved') FROM movements m
+            WHERE m.id BETWEEN r.first_movement AND r.last_movement), 0) = 0
             """, static row => row.GetString(0)))
         {
             yield return $"the reservation of order {orderId} names movements that are not its own";

@@ -4,7 +4,8 @@ using Shop.Platform.Data;
 
 namespace Shop.Host;
 
-/// <summary><c>copy</c>: moves a stopped shop from files to PostgreSQL, or back. docs/scaling.md is its manual.</summary>
+/// <summary><c>copy</c>: moves a stopped shop from files to PostgreSQL, or back. docs/scaling.md is its
+/// manual.</summary>
 internal static class CopyVerb
 {
     public const string Arguments = "--from X --to Y [settings]";
@@ -22,7 +23,9 @@ internal static class CopyVerb
 
             (string directory, string connection) = IsConnection(to) ? (from, to) : (to, from);
             ShopSettings settings = ShopHost.SettingsOf(
-                [$"--Shop:DataDirectory={directory}", $"--{ShopSettings.ConnectionKey}={connection}", .. settingsGiven]);
+            [
+                $"--Shop:DataDirectory={directory}", $"--{ShopSettings.ConnectionKey}={connection}", .. settingsGiven,
+            ]);
             using ILoggerFactory logs = LoggerFactory.Create(static logging =>
                 logging.AddSimpleConsole(static options => options.SingleLine = true));
             var copy = new DataCopy(settings, ShopHost.Modules(), logs.CreateLogger("Shop.copy"), Console.WriteLine);

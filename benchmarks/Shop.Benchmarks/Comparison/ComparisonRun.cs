@@ -19,6 +19,7 @@ internal sealed class ComparisonRun(int rounds) : MeasuredRun(rounds)
         await ReadsAsync(shop, bare);
         await OrdersAsync(shop, bare);
         await FsyncsAsync();
+        await TracesAsync();
         await PeersAsync(shop);
         await MoreProductsAsync();
         await MoreOrdersAsync(shop);
@@ -178,6 +179,50 @@ internal sealed class ComparisonRun(int rounds) : MeasuredRun(rounds)
         Report.Row("commits (`db_commit_seconds_count`)", Text(commits[0], "0"), Text(commits[1], "0"), Text(commits.Sum(), "0"));
         Report.Row("fsync and fdatasync", "", "", $"{synced} {(synced >= commits.Sum() ? "(one for each commit, and those of checkpoints)" : "(**fewer than commits**)")}");
     }
+
+    /// <summary>What traces cost a request, by the share of them that is recorded and sent.</summary>
+    private async Task TracesAsync()
+    {
+        const int Seconds = 2;
+        Server receiver = await BaselineAsync("receiver of traces");
+        Report.Section("Traces", $"A shop that records and sends 1 % or all of its traces, against one without; {ReadConnections} connections, {Seconds} s a turn. Bare Kestrel receives the spans, and throws them away.",
+            "", "requests/s", "CPU, µs each", "p99, ms", "of none: rate", "goal", "of none: CPU");
+        ShopServer[] shops =
+        [
+            await ShopServer.StartAsync("without"),
+            await ShopServer.StartTracedAsync("1 %", Address(receiver, "/"), share: 0.01),
+            await ShopServer.StartTracedAsync("100 %", Address(receiver, "/"), share: 1),
+        ];
+        (string Name, Func<ShopServer, Uri> Address, string? Script)[] loads =
+        [
+            ("`/products/prod_0`", static shop => new Uri(shop.Products, "/products/prod_0"), null),
+            ("`POST /orders`", static shop => shop.Orders, Script("order.lua")),
+        ];
+        var garbage = new List<string>();
+        foreach ((string name, Func<ShopServer, Uri> address, string? script) in loads)
+        {
+            Subject[] subjects = [.. shops.Select(shop => new Subject($"{shop.Server.Name}, {name}", shop.Server, address(shop), script))];
+            (double Bytes, double Requests)[] before = await AllocatedAsync(shops, address);
+            Dictionary<Subject, List<Sample>> samples = await RoundsAsync(ReadConnections, Seconds, subjects);
+            (double Bytes, double Requests)[] after = await AllocatedAsync(shops, address);
+            for (int i = 0; i < subjects.Length; i++)
+            {
+                RateRow(samples, subjects[i], subjects[0], null);
+                double each = (after[i].Bytes - before[i].Bytes) / (after[i].Requests - before[i].Requests);
+                garbage.Add($"{subjects[i].Name}: {Text(each, "N0")}");
+            }
+        }
+
+        Report.Line();
+        Report.Line($"Bytes that a request allocates: {string.Join("; ", garbage)}.");
+        foreach (ShopServer shop in shops) shop.Dispose();
+    }
+
+    /// <summary>Bytes that each shop has allocated so far, and requests that one of its services has answered.</summary>
+    private static Task<(double Bytes, double Requests)[]> AllocatedAsync(ShopServer[] shops, Func<ShopServer, Uri> service) =>
+        Task.WhenAll(shops.Select(async shop => (
+            await ShopServer.MetricAsync(shop.Products, "dotnet_gc_allocated_bytes_total", "/metrics/process"),
+            await ShopServer.MetricAsync(service(shop), "app_requests_total"))));
 
     private async Task PeersAsync(ShopServer shop)
     {

@@ -18,6 +18,7 @@ internal sealed class SharedGaugeRefresh(
 
     private readonly Lock _lock = new();
     private Task _reading = Task.CompletedTask;
+    private Task? _nextReading;
     private long? _readAt;
     private long _commitsAtReading;
     private bool _isStale;
@@ -29,7 +30,8 @@ internal sealed class SharedGaugeRefresh(
         lock (_lock)
         {
             if (_reading.IsCompleted && !IsFresh()) _reading = ReadAsync();
-            reading = _reading;
+            // What is being read may be of before the last commit.
+            reading = _reading.IsCompleted || IsFresh() ? _reading : _nextReading ??= ReadNextAsync(_reading);
         }
 
         return WaitAsync(reading, end);
@@ -49,6 +51,19 @@ internal sealed class SharedGaugeRefresh(
 
     private bool IsFresh() => _readAt is { } readAt && clock.GetElapsedTime(readAt) < MaxAge
         && _commitsAtReading == commits();
+
+    private async Task ReadNextAsync(Task reading)
+    {
+        await reading;
+        lock (_lock)
+        {
+            _nextReading = null;
+            if (!IsFresh()) _reading = ReadAsync();
+            reading = _reading;
+        }
+
+        await reading;
+    }
 
     private async Task ReadAsync()
     {

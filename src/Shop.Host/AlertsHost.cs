@@ -3,7 +3,7 @@ using Shop.Platform.Alerts;
 
 namespace Shop.Host;
 
-/// <summary>What the page of alerts is put together from.</summary>
+/// <summary>Builds the page of alerts.</summary>
 public static class AlertsHost
 {
     /// <summary>Builds the page; start it to open its port.</summary>

@@ -3,7 +3,7 @@ using Shop.Platform;
 
 namespace Shop.Host;
 
-/// <summary><c>alerts</c>: a receiver of alerts that can be seen, as a process of its own.</summary>
+/// <summary><c>alerts</c>: a page that shows alerts, as a process of its own.</summary>
 internal static class AlertsVerb
 {
     public static async Task<int> RunAsync(string[] args)

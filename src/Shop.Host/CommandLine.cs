@@ -6,8 +6,7 @@ namespace Shop.Host;
 /// <summary>The arguments of the program: help, version, a verb, and settings as <c>--Shop:Orders:Port=0</c>.</summary>
 internal static class CommandLine
 {
-    // The shop's own settings, where its databases are, and those of its log. Any other has no effect, so it must be a
-    // mistake.
+    // The shop's own settings, connection strings, and logging. Any other has no effect, so it must be a mistake.
     private static readonly string[] Sections = ["Shop:", "ConnectionStrings:", "Logging:"];
 
     public static bool AsksForHelp(string[] args) => args.Any(arg => arg is "--help" or "-h" or "-?");

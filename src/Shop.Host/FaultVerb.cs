@@ -6,8 +6,8 @@ using Shop.Platform.Modules;
 namespace Shop.Host;
 
 /// <summary>
-/// <c>fault</c>: starts and ends faults and scenarios of the shop with these settings, from the machine that it runs
-/// on. A container is one, whose image has no curl.
+/// <c>fault</c>: starts and ends faults and scenarios of the shop with these settings, on the same machine. It is for
+/// containers, whose image has no curl.
 /// </summary>
 internal static class FaultVerb
 {

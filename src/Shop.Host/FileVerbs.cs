@@ -7,8 +7,10 @@ using Shop.Products;
 
 namespace Shop.Host;
 
-/// <summary>The verbs that look after the database files: <c>backup</c>, <c>restore</c>, <c>check</c>,
-/// <c>accept</c> and <c>compact</c>. docs/backup.md is their manual.</summary>
+/// <summary>
+/// The verbs for database files: <c>backup</c>, <c>restore</c>, <c>check</c>, <c>accept</c> and <c>compact</c>.
+/// docs/backup.md is their manual.
+/// </summary>
 internal static class FileVerbs
 {
     private const int MaxNamed = 1000;

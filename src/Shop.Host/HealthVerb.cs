@@ -3,7 +3,7 @@ using Shop.Platform;
 namespace Shop.Host;
 
 /// <summary>
-/// <c>health</c>: asks the shop of these settings whether it is ready, for images that have no shell and no curl.
+/// <c>health</c>: asks the shop with these settings whether it is ready, for images that have no shell and no curl.
 /// </summary>
 internal static class HealthVerb
 {
@@ -15,7 +15,7 @@ internal static class HealthVerb
             (module.Service, ShopSettings.PortKey(module), settings.Ports[module.Name]))]);
     }
 
-    /// <summary>The same of the page of alerts.</summary>
+    /// <summary>The same for the page of alerts.</summary>
     public static Task<int> AskAlertsAsync(string[] args)
     {
         ShopSettings settings = ShopHost.SettingsOf(args);

@@ -3,7 +3,7 @@ using Shop.Platform.Security;
 
 namespace Shop.Host;
 
-/// <summary><c>key</c>: makes a key for clients, and what the settings say of it.</summary>
+/// <summary><c>key</c>: makes a key for clients, and its hash for the settings.</summary>
 internal static class KeyVerb
 {
     public static Task<int> RunAsync(string[] args)

@@ -9,7 +9,7 @@ try
     shop.ExitAfterShutdownTimeout();
     await shop.StartAsync();
     shop.Announce();
-    // What only the start needed goes back to the system: an idle shop is small.
+    // Returns memory that only the start needed: an idle shop is small.
     GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
     await shop.WaitForShutdownAsync();
     return 0;

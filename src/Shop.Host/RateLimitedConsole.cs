@@ -4,14 +4,15 @@ using Microsoft.Extensions.Logging.Console;
 namespace Shop.Host;
 
 /// <summary>
-/// The console's log, with a bound on the lines of each source in a second. The server logs some of what clients do
-/// line by line, with a stack trace here and there; whatever that is, and in whatever version, it must not fill a disk.
+/// The console log, with a limit on the lines of each category in a second. The server logs some actions of clients
+/// line by line, some with a stack trace, which must not fill a disk.
 /// </summary>
 [ProviderAlias("Console")]
 internal sealed class RateLimitedConsole(ConsoleLoggerProvider console) : ILoggerProvider, ISupportExternalScope
 {
     /// <summary>
-    /// Lines of one source in a second at most: the shop's own, which bound their refusals themselves, and any other.
+    /// The most lines of one category in a second: of the shop's own, which limit refusals themselves, and of any
+    /// other.
     /// </summary>
     private const int OwnLines = 200, OtherLines = 20;
 

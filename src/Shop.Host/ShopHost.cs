@@ -7,7 +7,7 @@ using Shop.Products;
 
 namespace Shop.Host;
 
-/// <summary>Puts the shop together.</summary>
+/// <summary>Builds the shop.</summary>
 public static class ShopHost
 {
     /// <summary>The modules, in the order of their start: each before the modules that call it.</summary>
@@ -19,8 +19,7 @@ public static class ShopHost
     ];
 
     /// <summary>
-    /// The settings of a shop that is started with these arguments in this environment, for a verb that deals with such
-    /// a shop.
+    /// The settings of a shop that is started with these arguments in this environment, for a command-line verb.
     /// </summary>
     /// <exception cref="ShopStartException">A setting is wrong, or an argument is no setting.</exception>
     internal static ShopSettings SettingsOf(string[] args)
@@ -39,8 +38,8 @@ public static class ShopHost
     {
         CommandLine.Check(args);
         Warmup.Begin(migrations: typeof(InventoryModule).Assembly);
-        // Settings are read once. To watch their files would be to watch the folder, and wake a thread for each write
-        // to a database in it.
+        // Settings are read once. Watching their files would wake a thread for each write to a database in the same
+        // directory.
         WebApplicationBuilder builder = WebApplication.CreateSlimBuilder(
             [.. args, "--hostBuilder:reloadConfigOnChange=false"]);
         IReadOnlyList<IShopModule> modules = Modules();

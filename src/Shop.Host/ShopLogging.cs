@@ -38,8 +38,8 @@ internal static class ShopLogging
         // A full console must never hold up a request.
         builder.Services.Configure<ConsoleLoggerOptions>(options =>
             options.QueueFullMode = ConsoleLoggerQueueFullMode.DropWrite);
-        // The shop says itself what went wrong with a request, in one line; with these off, one that succeeds costs no
-        // Activity either.
+        // The shop logs a failed request itself, in one line; with these off, a successful request costs no Activity
+        // either.
         logging.AddFilter("Microsoft", LogLevel.Warning);
         logging.AddFilter("Microsoft.AspNetCore.Hosting.Diagnostics", LogLevel.None);
         logging.AddFilter("Microsoft.Extensions.Diagnostics.HealthChecks", LogLevel.None);
@@ -49,7 +49,7 @@ internal static class ShopLogging
         logging.AddFilter("Microsoft.Extensions.Hosting.Internal.Host", LogLevel.None);
     }
 
-    /// <summary>Says where everything is.</summary>
+    /// <summary>Logs the addresses.</summary>
     public static void Announce(this WebApplication shop)
     {
         ILogger log = shop.Services.GetRequiredService<ILoggerFactory>().CreateLogger("Shop");

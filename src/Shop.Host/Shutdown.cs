@@ -3,12 +3,12 @@ using Shop.Platform.Modules;
 
 namespace Shop.Host;
 
-/// <summary>Bounds the time that the shop takes to stop, whatever its disk does.</summary>
+/// <summary>Limits the time that the shop takes to stop, whatever its disk does.</summary>
 internal static class Shutdown
 {
     /// <summary>
-    /// Ends requests that are still worked on when the shop has been told to stop for a while. The databases need the
-    /// rest of the time.
+    /// Aborts requests that still run some time after the shop was told to stop. The databases need the rest of the
+    /// time.
     /// </summary>
     public static void SetShutdownTimeout(this WebApplicationBuilder builder, ShopSettings settings) =>
         builder.Services.Configure<HostOptions>(options =>

@@ -3,10 +3,10 @@ using Shop.Platform;
 
 namespace Shop.Host;
 
-/// <summary>Puts a failed start into one clear line.</summary>
+/// <summary>Explains a failed start in one line.</summary>
 internal static class StartFailure
 {
-    /// <returns>The line; null for a fault of the program, which keeps its stack trace.</returns>
+    /// <returns>The line; null for a bug, which keeps its stack trace.</returns>
     public static string? Explain(Exception exception) => exception switch
     {
         ShopStartException start => start.Message,

@@ -11,7 +11,7 @@ public sealed record BuildInfo(string Version, string Revision)
     /// <summary>The .NET that runs it.</summary>
     public string Runtime { get; } = RuntimeInformation.FrameworkDescription;
 
-    /// <summary>Reads what the build left in an assembly.</summary>
+    /// <summary>Reads the build information of an assembly.</summary>
     public static BuildInfo Of(Assembly assembly)
     {
         string text = assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion

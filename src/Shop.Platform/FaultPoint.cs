@@ -3,9 +3,9 @@ using System.Diagnostics;
 namespace Shop.Platform;
 
 /// <summary>
-/// Places where a crash would be worst. The calls are compiled into Debug builds alone, for the crash test:
-/// <c>SHOP_FAULT_POINT=reserved:17</c> kills the process when it comes to that place for the 17th time, and
-/// <c>reserved:17:stop</c> stops it there, as SIGSTOP does, until it is continued.
+/// Points in the code for crash tests, compiled only into Debug builds: <c>SHOP_FAULT_POINT=reserved:17</c> kills the
+/// process when it reaches that point for the 17th time, and <c>reserved:17:stop</c> stops it there, as SIGSTOP does,
+/// until it is continued.
 /// </summary>
 public static class FaultPoint
 {
@@ -13,7 +13,7 @@ public static class FaultPoint
         Read(Environment.GetEnvironmentVariable("SHOP_FAULT_POINT"));
     private static int _reached;
 
-    /// <summary>The process may die here.</summary>
+    /// <summary>A point at which a test may kill the process.</summary>
     [Conditional("FAULT_POINTS")]
     public static void Reach(string name)
     {

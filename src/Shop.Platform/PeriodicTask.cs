@@ -3,8 +3,8 @@ using Microsoft.Extensions.Logging;
 namespace Shop.Platform;
 
 /// <summary>
-/// Work that is done at once and then again and again, until it is disposed. A failure is logged, and the next round
-/// tries again.
+/// Work that runs at once and then periodically, until it is disposed. A failure is logged, and the next round tries
+/// again.
 /// </summary>
 public sealed class PeriodicTask : IAsyncDisposable
 {
@@ -23,7 +23,7 @@ public sealed class PeriodicTask : IAsyncDisposable
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
-        if (_stop.IsCancellationRequested) return; // its owner did, before the container
+        if (_stop.IsCancellationRequested) return; // its owner has disposed it before the container
         await _stop.CancelAsync();
         await _loop;
         _stop.Dispose();

@@ -12,7 +12,7 @@ public sealed class ProcessMetrics
 
     /// <summary>Makes the registry; what it shows is read at each scrape.</summary>
     /// <remarks>
-    /// Not by prometheus-net's adapter of .NET meters: that shows counters as gauges, under names that end with
+    /// Without prometheus-net's adapter for .NET meters, which shows counters as gauges, under names that end with
     /// <c>_count</c>.
     /// </remarks>
     public ProcessMetrics(BuildInfo build)

@@ -2,7 +2,7 @@ using System.Globalization;
 
 namespace Shop.Platform;
 
-/// <summary>A number of things.</summary>
+/// <summary>Formats a number of units.</summary>
 public static class Quantity
 {
     /// <summary>1000000 as a person reads it: 1,000,000.</summary>

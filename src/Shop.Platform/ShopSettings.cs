@@ -80,7 +80,7 @@ public sealed record ShopSettings
     /// <summary>A file of further scenarios; null if there is none.</summary>
     public required string? ScenarioFile { get; init; }
 
-    /// <summary>Addresses and networks whose X-Forwarded-For and X-Forwarded-Proto are believed.</summary>
+    /// <summary>Addresses and networks whose X-Forwarded-For and X-Forwarded-Proto are trusted.</summary>
     public required IReadOnlyList<IPNetwork> TrustedProxies { get; init; }
 
     /// <summary>Port of each module by its name; 0 picks a free one.</summary>
@@ -94,7 +94,7 @@ public sealed record ShopSettings
     /// </summary>
     public required IReadOnlyDictionary<string, string?> PublicUrls { get; init; }
 
-    /// <summary>The key of the connection string that all modules use which have none of their own.</summary>
+    /// <summary>The key of the connection string for all modules that have no own.</summary>
     public const string ConnectionKey = "ConnectionStrings:Shop";
 
     /// <summary>The key of the port of the page of alerts.</summary>
@@ -116,7 +116,7 @@ public sealed record ShopSettings
         return reader.Known;
     }
 
-    /// <summary>Reads the settings, or names every key that is wrong.</summary>
+    /// <summary>Reads the settings, or throws with every key that is wrong.</summary>
     /// <exception cref="ShopStartException">A value is wrong, or a key is unknown.</exception>
     public static ShopSettings Read(IConfiguration configuration, IReadOnlyCollection<ModuleIdentity> modules)
     {

@@ -11,13 +11,12 @@ public static class Timestamp
     public static DateTime FromMilliseconds(long milliseconds) =>
         DateTime.UnixEpoch.AddTicks(milliseconds * TimeSpan.TicksPerMillisecond);
 
-    /// <summary>The time in UTC as a person reads it, to the second; what it stands in says that it is UTC.</summary>
+    /// <summary>The time in UTC for people, to the second, without "UTC".</summary>
     public static string Text(long milliseconds) => FromMilliseconds(milliseconds)
         .ToString("yyyy-MM-dd HH:mm:ss", System.Globalization.CultureInfo.InvariantCulture);
 
     /// <summary>
-    /// Whole milliseconds since 1970, rounded down, but not before a time that was given out already: a wall clock may
-    /// be set back.
+    /// Whole milliseconds since 1970, rounded down, but not before an earlier time: a wall clock may be set back.
     /// </summary>
     public static long ToMilliseconds(this DateTime time, long notBefore) => Math.Max(time.ToMilliseconds(), notBefore);
 

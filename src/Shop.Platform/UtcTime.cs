@@ -7,14 +7,15 @@ namespace Shop.Platform;
 /// <summary>
 /// A time as clients see it: RFC 3339 in UTC, always with three decimals, so that times sort as text too.
 /// </summary>
-/// <remarks>A type of its own: the serializer's fast path takes a converter by type, but none by option.</remarks>
+/// <remarks>A type of its own, because the serializer's fast path supports converters of types, but not of
+/// options.</remarks>
 /// <param name="Milliseconds">Since 1970 in UTC.</param>
 [JsonConverter(typeof(Converter))]
 public readonly record struct UtcTime(long Milliseconds)
 {
     private const string Format = "yyyy-MM-ddTHH:mm:ss.fffZ";
 
-    /// <summary>A moment, without what is less than a millisecond.</summary>
+    /// <summary>A moment, cut to the millisecond.</summary>
     public static UtcTime Of(DateTimeOffset moment) => new(moment.UtcDateTime.ToMilliseconds());
 
     /// <summary>Writes it.</summary>

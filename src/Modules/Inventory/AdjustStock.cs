@@ -4,7 +4,7 @@ using Shop.Platform.Requests;
 
 namespace Shop.Inventory;
 
-/// <summary>Units come into the stock, or leave it without an order.</summary>
+/// <summary>Adds units to the stock, or removes them without an order.</summary>
 internal sealed class AdjustStock(IStockStore store, InventoryMetrics metrics)
 {
     public static readonly TextField ProductId = new("product_id", 1, 64)

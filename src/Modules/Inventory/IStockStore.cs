@@ -5,8 +5,8 @@ using Shop.Platform.Requests;
 namespace Shop.Inventory;
 
 /// <summary>
-/// Where the stock is kept: levels, movements, and what orders hold. A change is made whole or not at all, and is on
-/// disk once its task has completed; the result says what happened. A change that was refused changed nothing.
+/// Stores the stock: levels, movements and reservations. A change is made completely or not at all, and is on disk once
+/// its task has completed; the result says what happened. A change that was refused changed nothing.
 /// </summary>
 internal interface IStockStore
 {
@@ -42,7 +42,7 @@ internal interface IStockStore
     /// <returns>How many were deleted: those that were there.</returns>
     ValueTask<int> CompactAsync(IReadOnlyList<OldMovement> movements);
 
-    /// <summary>Gives space that deleted movements had back to the file system.</summary>
+    /// <summary>Returns the space of deleted movements to the file system.</summary>
     ValueTask ReclaimSpaceAsync(CancellationToken end);
 
     /// <summary>The stock of a product; null if the product is unknown.</summary>

@@ -6,7 +6,7 @@ namespace Shop.Inventory;
 /// <summary>Every metric of the module.</summary>
 internal sealed class InventoryMetrics
 {
-    /// <summary>Products with a series of their own: those with the lowest stock.</summary>
+    /// <summary>Products that have a series each: those with the lowest stock.</summary>
     private const int LowestStock = 50;
 
     /// <summary>Below this level a product that is not out of stock is low.</summary>

@@ -4,7 +4,7 @@ namespace Shop.Inventory;
 
 /// <summary>
 /// Deletes old movements, and adds them to the opening balances of their products. The movement that reserved units
-/// goes in one write with the movement that released or shipped them, so that the books balance at any time.
+/// goes in one write with the movement that released or shipped them, so that the sums are right at any time.
 /// </summary>
 /// <param name="store">The stock.</param>
 /// <param name="metrics">Counts what is deleted.</param>
@@ -18,8 +18,8 @@ internal sealed class MovementCompaction(
     private const int MovementsPerRead = 1000;
 
     /// <summary>
-    /// Reserving movements that are remembered until their second half is read. Further ones are left to the next
-    /// round.
+    /// Reserving movements that are kept in memory until the movement that ends them is read. Others are left to the
+    /// next round.
     /// </summary>
     private const int MaxUnpaired = 50_000;
 
@@ -82,7 +82,7 @@ internal sealed class MovementCompaction(
         _ready.Clear();
     }
 
-    // The two halves of a pair are neighbours, and stay together.
+    // The two movements of a pair are neighbours, and stay in one batch.
     private IEnumerable<OldMovement[]> Batches()
     {
         var batch = new List<OldMovement>();

@@ -2,7 +2,7 @@ using Shop.Inventory.Contracts;
 
 namespace Shop.Inventory;
 
-/// <summary>What other modules may do to the stock.</summary>
+/// <summary>The stock as other modules use it.</summary>
 internal sealed class Reservations(IStockStore store, InventoryMetrics metrics) : IInventory
 {
     private static readonly Reservation Held = new(ReservationOutcome.Held, []);

@@ -11,9 +11,9 @@ using Shop.Platform.Requests;
 namespace Shop.Inventory;
 
 /// <summary>
-/// The fault <c>stock_runs_out</c>: takes all that can be sold of some products, as decreases of the stock, and gives
-/// it back at the end. What it is about to take is in a file before it is taken, and each step has an idempotency key:
-/// so wherever the process dies, the next start takes nothing twice and gives everything back.
+/// The fault <c>stock_runs_out</c>: removes all units of some products that can be sold, as decreases of the stock, and
+/// adds them again at the end. What it is about to remove is in a file before it is removed, and each step has an
+/// idempotency key: so wherever the process dies, the next start removes nothing twice and adds everything again.
 /// </summary>
 internal sealed class StockOutage(
     IStockStore store, AdjustStock adjust, [FromKeyedServices(InventoryModule.Name)] ModuleContext module)
@@ -22,7 +22,7 @@ internal sealed class StockOutage(
         "So many of the products are out of stock: what can be sold of them is taken out, and given back at the end.",
         "share", 0.01m, 1, 0.1m);
 
-    /// <summary>Products whose stock is taken at most.</summary>
+    /// <summary>The most products.</summary>
     private const int MaxProducts = 5000;
 
     private const int PageSize = 1000, AtOnce = 64, MaxTries = 30;
@@ -50,7 +50,7 @@ internal sealed class StockOutage(
         if (run.IsOver && outage is not null) await GiveBackAsync(outage);
     }
 
-    // Evenly among the products on sale, in the order of their ids: the same ones each time.
+    // Spread evenly over the products on sale, in the order of their ids: the same products each time.
     private async Task<IReadOnlyList<Taken>> ChooseAsync(decimal share)
     {
         var chosen = new List<Taken>();
@@ -106,7 +106,7 @@ internal sealed class StockOutage(
 
     private async Task GiveBackAsync(Outage outage)
     {
-        outage = await TakeAsync(outage); // what a crash left in between is known then
+        outage = await TakeAsync(outage); // finds out what a crash has left
         await ForEachAsync(outage.Products, async taken => await AdjustAsync(outage, MovementKind.Received, taken));
         _file.Delete();
         module.Log.LogInformation("The stock of {Products} products is given back", outage.Products.Count);
@@ -116,7 +116,7 @@ internal sealed class StockOutage(
         Parallel.ForEachAsync(products, new ParallelOptions { MaxDegreeOfParallelism = AtOnce },
             async (taken, _) => await act(taken));
 
-    // A database that fails at the moment, perhaps on demand, must not keep the stock from coming back.
+    // A database that fails at the moment, perhaps because of another fault, must not prevent the return of the stock.
     private async Task<AdjustResult> AdjustAsync(Outage outage, MovementKind kind, Taken taken)
     {
         string key = $"{Definition.Name}-{outage.Run}-{kind.Name}-{taken.Try}-{taken.ProductId}";

@@ -103,10 +103,10 @@ internal sealed record LevelChart(IReadOnlyList<long> Levels)
 {
     private const double Width = 600, Height = 120, Margin = 5;
 
-    /// <summary>Where the axis ends.</summary>
+    /// <summary>The upper end of the axis.</summary>
     public long Top => Math.Max(1, Levels.Max());
 
-    /// <summary>Where the axis starts: at 0, unless all changes would be less than a tenth of it.</summary>
+    /// <summary>The lower end of the axis: 0, unless all changes would be less than a tenth of it.</summary>
     public long Bottom => Levels.Min() < Top && Top - Levels.Min() < Top / 10 ? Levels.Min() : 0;
 
     /// <summary>Its points, in a box of 600 by 120.</summary>

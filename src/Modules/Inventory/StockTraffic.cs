@@ -4,7 +4,7 @@ using Shop.Platform.Live;
 
 namespace Shop.Inventory;
 
-/// <summary>The part of demo traffic that asks for stock: reads, and a few who take units in.</summary>
+/// <summary>The demo traffic of the inventory service: reads, and a few increases.</summary>
 internal static class StockTraffic
 {
     public static void Map(ModuleRoutes routes)

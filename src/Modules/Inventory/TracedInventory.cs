@@ -5,9 +5,7 @@ using Shop.Platform.Telemetry;
 
 namespace Shop.Inventory;
 
-/// <summary>
-/// The contract, with a span for each call that changes something. Questions that others ask at their start have none.
-/// </summary>
+/// <summary>The contract, with a span for each call that may belong to a trace.</summary>
 internal sealed class TracedInventory(
     Reservations inventory, [FromKeyedServices(InventoryModule.Name)] ModuleContext module) : IInventory
 {

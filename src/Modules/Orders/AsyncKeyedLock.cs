@@ -1,8 +1,8 @@
 namespace Shop.Orders;
 
 /// <summary>
-/// A lock for each key, which is awaited. It lets one request at a time through for each key, so that two identical
-/// requests become one order and a repeat of it.
+/// A lock for each key, which is awaited. One request at a time holds a key, so of two identical requests one places
+/// the order, and the other is answered from it.
 /// </summary>
 internal sealed class AsyncKeyedLock
 {
@@ -11,7 +11,7 @@ internal sealed class AsyncKeyedLock
     /// <summary>Waits for the lock of every key. Dispose the result to release them.</summary>
     public async ValueTask<IDisposable> LockAsync(params string[] keys)
     {
-        // Always in the same order: two requests can't wait for each other.
+        // Always in the same order, so that two requests can't deadlock.
         Array.Sort(keys, StringComparer.Ordinal);
         foreach (string key in keys)
         {

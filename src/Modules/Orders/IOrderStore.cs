@@ -5,15 +5,15 @@ using Shop.Platform.Requests;
 namespace Shop.Orders;
 
 /// <summary>
-/// Where the orders are kept. A task of a change that has completed means that the change is durable; what its result
-/// says is final. A change that fails with a <see cref="Shop.Platform.Data.StoreException"/> may have taken effect,
-/// unless it was refused: <see cref="Shop.Platform.Data.WriteRefusedException"/>.
+/// Stores the orders. If the task of a change has completed, the change is durable, and its result is final. A change
+/// that fails with a <see cref="Shop.Platform.Data.StoreException"/> may have taken effect, unless it was refused: <see
+/// cref="Shop.Platform.Data.WriteRefusedException"/>.
 /// </summary>
 internal interface IOrderStore
 {
     /// <summary>
-    /// How often to look for what a host that died has left. Null if no other host uses the store: then what there is
-    /// to find was left by this host's last run, and is there at its start.
+    /// How often to look for work that a crashed host has left. Null if no other host uses the store: then such work
+    /// can only be left from this host's last run, and is found at its start.
     /// </summary>
     TimeSpan? RecoveryPeriod { get; }
 
@@ -27,8 +27,8 @@ internal interface IOrderStore
     ValueTask<PlaceResult> PlaceAsync(Order order, ReservationId reservation, byte[]? fingerprint, IdempotencyKey? key);
 
     /// <summary>
-    /// Looks for the order that an earlier, equal request has placed. If it is found by its id, the key stands for it
-    /// from then on, too.
+    /// Looks for the order that an earlier, equal request has placed. If it is found by its id, the key is bound to it,
+    /// too.
     /// </summary>
     /// <param name="key">The idempotency key of the request; null if it has none.</param>
     /// <param name="orderId">The id that the client chose; null if it chose none.</param>
@@ -37,8 +37,8 @@ internal interface IOrderStore
     ValueTask<ReplayResult> ReplayAsync(IdempotencyKey? key, string? orderId, byte[] fingerprint, DateTime now);
 
     /// <summary>
-    /// Changes the status of an order, if <see cref="OrderStatus.Changes"/> allows it. If the stock has to follow, that
-    /// is noted in the same write: see <see cref="PendingStockChangesAsync"/>.
+    /// Changes the status of an order, if <see cref="OrderStatus.Changes"/> allows it. If the stock must change as
+    /// well, the same write adds that to the stock outbox: see <see cref="PendingStockChangesAsync"/>.
     /// </summary>
     /// <param name="id">The order's id.</param>
     /// <param name="status">The new status.</param>
@@ -68,10 +68,10 @@ internal interface IOrderStore
     ValueTask<IReadOnlyDictionary<string, long>> CountByStatusAsync();
 
     /// <summary>
-    /// Tells, while somebody watches, of the orders that other hosts place or change: soon after, and as they are then.
+    /// Publishes the orders that other hosts place or change, soon after the change, while a client watches.
     /// </summary>
-    /// <param name="isWatched">Whether somebody watches.</param>
-    /// <param name="tell">Is told of them.</param>
+    /// <param name="isWatched">Whether a client watches.</param>
+    /// <param name="tell">Called with each order.</param>
     ValueTask SubscribeToOtherHostsAsync(Func<bool> isWatched, Action<OrderHeader> tell);
 
     /// <summary>
@@ -82,18 +82,18 @@ internal interface IOrderStore
     /// <returns>Those that have an order.</returns>
     ValueTask<IReadOnlySet<ReservationId>> ResolveAsync(IReadOnlyList<ReservationId> reservations);
 
-    /// <summary>The stock outbox: changes of status that the stock is not known to have followed.</summary>
+    /// <summary>Reads the stock outbox: changes of status that may not have been applied to the stock yet.</summary>
     ValueTask<IReadOnlyList<StockChange>> PendingStockChangesAsync();
 
-    /// <summary>Removes changes from the stock outbox: the stock has followed.</summary>
+    /// <summary>Removes changes from the stock outbox, because they are applied to the stock.</summary>
     ValueTask CompleteStockChangesAsync(IReadOnlyList<ReservationId> reservations);
 
     /// <summary>Those of these orders that exist.</summary>
     ValueTask<IReadOnlySet<string>> FindExistingAsync(IReadOnlyCollection<string> ids);
 
     /// <summary>
-    /// Deletes some of the orders that have had a status since before a time, but none that the stock has yet to
-    /// follow, and none that an idempotency key stands for.
+    /// Deletes some of the orders that have been in a status since before a time, but none that is in the stock outbox,
+    /// and none that an idempotency key is bound to.
     /// </summary>
     /// <param name="status">A status that is final.</param>
     /// <param name="endedBy">The latest time at which an order has come to the status.</param>
@@ -101,17 +101,17 @@ internal interface IOrderStore
     /// <param name="now">The time.</param>
     ValueTask<DeletedOrders> DeleteAsync(string status, DateTime endedBy, long cursor, DateTime now);
 
-    /// <summary>Gives space that nothing uses any more back to the file system.</summary>
+    /// <summary>Returns free space to the file system.</summary>
     ValueTask ReclaimSpaceAsync(CancellationToken end);
 }
 
-/// <summary>What came of writing an order.</summary>
+/// <summary>The result of writing an order.</summary>
 internal enum PlaceResult
 {
     /// <summary>The order is durable.</summary>
     Placed,
 
-    /// <summary>The idempotency key stands for another request, which came in between. Nothing was written.</summary>
+    /// <summary>Another request has used the idempotency key in between. Nothing was written.</summary>
     KeyInUse,
 
     /// <summary>
@@ -120,13 +120,13 @@ internal enum PlaceResult
     OrderIdInUse,
 }
 
-/// <summary>What was found of an earlier, equal request.</summary>
+/// <summary>The result of looking for an earlier, equal request.</summary>
 /// <param name="Outcome">What was found.</param>
 /// <param name="Order">The order as it is now, if it was found.</param>
 /// <param name="OrderId">The id of the order that was deleted, if it was.</param>
 internal readonly record struct ReplayResult(ReplayOutcome Outcome, Order? Order = null, string? OrderId = null);
 
-/// <summary>What was found of an earlier, equal request.</summary>
+/// <summary>The result of looking for an earlier, equal request.</summary>
 internal enum ReplayOutcome
 {
     /// <summary>There was none.</summary>
@@ -141,11 +141,11 @@ internal enum ReplayOutcome
     /// <summary>The order's id was used for an order with other content.</summary>
     OrderIdReused,
 
-    /// <summary>The order that the key stands for was deleted.</summary>
+    /// <summary>The order that the key is bound to was deleted.</summary>
     OrderDeleted,
 }
 
-/// <summary>What came of a change of status.</summary>
+/// <summary>The result of a change of status.</summary>
 /// <param name="Outcome">What happened.</param>
 /// <param name="Order">
 /// The order: as the change left it, or, if the change was refused, as it is. Null if there is none.
@@ -155,7 +155,7 @@ internal enum ReplayOutcome
 internal readonly record struct ChangeStatusResult(
     ChangeStatusOutcome Outcome, Order? Order = null, Order? Before = null, ReservationId Reservation = default);
 
-/// <summary>What came of a change of status.</summary>
+/// <summary>The result of a change of status.</summary>
 internal enum ChangeStatusOutcome
 {
     /// <summary>The order has another status now.</summary>
@@ -177,7 +177,7 @@ internal enum ChangeStatusOutcome
     KeyReused,
 }
 
-/// <summary>A change of status that the stock has to follow.</summary>
+/// <summary>A change of status that must be applied to the stock.</summary>
 /// <param name="Reservation">What the order holds.</param>
 /// <param name="Status">The new status.</param>
 internal readonly record struct StockChange(ReservationId Reservation, string Status);

@@ -9,21 +9,21 @@ namespace Shop.Orders;
 /// <summary>Orders as they are placed and changed, for pages that show them.</summary>
 internal sealed class OrderFeed(IOrderStore store, [FromKeyedServices(OrdersModule.Name)] ModuleContext module)
 {
-    /// <summary>A client that has missed no more orders than this goes on from where it was.</summary>
+    /// <summary>A client that has missed no more orders than this continues from its last event.</summary>
     public const int Kept = 1024;
 
-    /// <summary>How many of the newest orders a client gets that has missed more.</summary>
+    /// <summary>How many of the newest orders a client gets if it has missed more.</summary>
     private const int Newest = 200;
 
     private static readonly IReadOnlyList<FeedEvent> Nothing = [];
 
-    // What was told last of the orders that were told of last. After their commits requests go on in any order, so of
-    // two changes of an order the later may be told first.
+    // The last published status of the orders that were published last. After their commits, requests continue in any
+    // order, so of two changes of an order the later may be published first.
     private readonly Dictionary<string, (long CreatedAt, int Status)> _told = new(StringComparer.Ordinal);
     private readonly Queue<string> _toldFirst = new();
     private readonly Lock _telling = new();
 
-    // Orders that are not in memory were told of if they were created until then.
+    // Orders that are not in memory were published if they were created until then.
     private long _toldUntil = module.Now().ToMilliseconds();
 
     /// <summary>Each order from now on, as an event.</summary>
@@ -31,14 +31,14 @@ internal sealed class OrderFeed(IOrderStore store, [FromKeyedServices(OrdersModu
         Kept, isLost => isLost ? NewestAsync(store, module) : ValueTask.FromResult(Nothing));
 
     /// <summary>
-    /// Tells of an order that was placed, or of a change of one. Watchers see each order go on as it went on.
+    /// Publishes an order that was placed or changed. Watchers see the statuses of each order in the right order.
     /// </summary>
     /// <param name="order">The order as it is now.</param>
     /// <param name="before">The order before the change; null if it was placed.</param>
     public void Publish(Order order, Order? before = null) =>
         Publish(OrderHeader.Of(order), before is null ? null : OrderHeader.Of(before));
 
-    /// <summary>Tells of the orders of other hosts, too, from now on.</summary>
+    /// <summary>From now on also publishes the orders of other hosts.</summary>
     public ValueTask StartAsync() =>
         store.SubscribeToOtherHostsAsync(() => Events.IsWatched, order => Publish(order, null));
 
@@ -48,8 +48,8 @@ internal sealed class OrderFeed(IOrderStore store, [FromKeyedServices(OrdersModu
         lock (_telling)
         {
             bool isRemembered = _told.TryGetValue(order.Id, out (long CreatedAt, int Status) told);
-            bool isKnown = isRemembered && told.CreatedAt == order.CreatedAt; // or it is an id that was used again
-            if (isKnown && told.Status >= status) return; // with the change after it
+            bool isKnown = isRemembered && told.CreatedAt == order.CreatedAt; // otherwise the id was used again
+            if (isKnown && told.Status >= status) return; // it was published with a later change
             bool lacksBefore = before is not null
                 && (isKnown ? told.Status < OrderStatus.IndexOf(before.Status) : order.CreatedAt > _toldUntil);
             if (lacksBefore) Events.Publish(new OrderEvent(before!));
@@ -70,7 +70,7 @@ internal sealed class OrderFeed(IOrderStore store, [FromKeyedServices(OrdersModu
         return [new ResetEvent(), .. newest.Reverse().Select(order => new OrderEvent(order))];
     }
 
-    /// <summary>Tells a client that what it shows may be old.</summary>
+    /// <summary>Tells a client that the orders that it shows may be outdated.</summary>
     private sealed class ResetEvent() : FeedEvent("reset")
     {
         public override ValueTask<byte[]> DataAsync() => ValueTask.FromResult("{}"u8.ToArray());

@@ -9,8 +9,8 @@ using Shop.Platform.Requests;
 namespace Shop.Orders;
 
 /// <summary>
-/// Pays, ships, delivers and cancels orders. The status is written first, in one write with a note that the stock has
-/// to follow; so the stock follows once, whenever the shop is killed.
+/// Pays, ships, delivers and cancels orders. The status is written first, in one write with an entry in the stock
+/// outbox. So the change is applied to the stock once, whenever the shop is killed.
 /// </summary>
 internal sealed class OrderLifecycle(
     IOrderStore store, OrderMetrics metrics, OrderFeed feed, OrderReconciler reconciler,
@@ -23,7 +23,7 @@ internal sealed class OrderLifecycle(
     /// <exception cref="Shop.Platform.Data.StoreException">The database can't be used at the moment.</exception>
     public async Task<OrderResult> ChangeAsync(string id, string status, string? keyText = null)
     {
-        // The first part has a space, and so is no order_id, which the content of a new order begins with.
+        // The first part has a space, so it differs from the content of a new order, which begins with an order_id.
         var key = IdempotencyKey.Of(keyText, $"order {status}", id);
         ChangeStatusResult result = await store.ChangeStatusAsync(id, status, key, module.Now());
         FaultPoint.Reach("status-changed");

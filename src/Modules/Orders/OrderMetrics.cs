@@ -96,8 +96,8 @@ internal sealed class OrderMetrics
     private static void Add(Counter.Child counter, ref long sumCents, long cents) =>
         counter.IncTo((double)Money.FromCents(Interlocked.Add(ref sumCents, cents)));
 
-    // A histogram sums doubles, which drifts from what clients counted. So its sum is brought to that of the cents: by
-    // an observation of the difference, which is next to nothing, and another that takes its count back.
+    // A histogram sums doubles, which drifts from what clients counted. So its sum is corrected to that of the cents:
+    // by observing the tiny difference, and -1 observations of 0, so that the count stays.
     private void CorrectValue()
     {
         lock (_valuing)

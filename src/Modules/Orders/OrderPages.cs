@@ -44,7 +44,7 @@ internal sealed class OrderPages(
         string? status = http.Request.Query["status"], customer = http.Request.Query["customer_id"];
         var filter = new OrderFilter(
             OrderStatus.All.Contains(status) ? status : null, string.IsNullOrEmpty(customer) ? null : customer);
-        string position = feed.Events.Position; // before the orders are read, so that none is missed in between
+        string position = feed.Events.Position; // read before the orders, so that none is missed in between
         IReadOnlyList<OrderHeader> orders = await module.QueryAsync(
             http, end => store.ListNewestAsync(filter, BoardRows, end));
         var model = new BoardModel(orders, filter, position, Site.Of(http), _currency);
@@ -124,7 +124,7 @@ internal sealed class OrderPages(
                 line.ProductId, sold[i], seen.ElementAtOrDefault(i), line.Quantity,
                 TooFew(shortages, line.ProductId, sold[i]) ?? errors.Of($"items[{i}]"))),
         ];
-        // The next try is another request: it must not be answered from the key of this one.
+        // The next try is another request, so it needs another key.
         var model = new CheckoutModel(customer, Guid.NewGuid().ToString(), lines,
             errors.Of("customer_id"), errors.Of("items", exactly: true), Site.Of(http), _currency);
         return new Page("Checkout", new Pages_Checkout { Model = model }) { Status = StatusCodes.Status409Conflict };
@@ -158,7 +158,7 @@ internal sealed record OrderModel(
     Order Order, IReadOnlyList<OrderEvent> Events, IReadOnlyList<string> Steps, string? Error,
     string Position, Site Site, string Currency)
 {
-    /// <summary>The statuses of an order that all goes well with.</summary>
+    /// <summary>The statuses of an order that is not cancelled.</summary>
     public static readonly IReadOnlyList<string> HappyPath =
         [.. OrderStatus.All.Where(status => status != OrderStatus.Cancelled)];
 
@@ -167,7 +167,7 @@ internal sealed record OrderModel(
         : Events.Any(happened => happened.Status == status) ? "done" : null;
 }
 
-/// <summary>An order that was not placed: all that was typed, and its errors.</summary>
+/// <summary>An order that was not placed: the customer's input, and its errors.</summary>
 internal sealed record CheckoutModel(
     string Customer, string Key, IReadOnlyList<CheckoutLine> Lines, string? CustomerError, string? Error,
     Site Site, string Currency);

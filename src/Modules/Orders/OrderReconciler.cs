@@ -11,14 +11,15 @@ using Shop.Platform.Modules;
 namespace Shop.Orders;
 
 /// <summary>
-/// Keeps the stock in step with the orders. What can wait is collected and done together, behind the answers; what
-/// failed is tried again; what a crash left is settled at the start, before a port is open. Every step may be repeated.
+/// Keeps the stock in step with the orders. Work that can wait is collected and done together, after the answers;
+/// failed work is tried again; work that a crash has left is done at the start, before a port is open. Every step may
+/// be repeated.
 /// </summary>
 internal sealed class OrderReconciler(
     IOrderStore store, IInventory inventory, [FromKeyedServices(OrdersModule.Name)] ModuleContext module)
     : IAsyncDisposable
 {
-    /// <summary>The most reservations in one write: so many cost no more than a full batch of orders.</summary>
+    /// <summary>The most reservations in one write, which costs no more than a full batch of orders.</summary>
     internal const int StepsPerWrite = 1024;
 
     /// <summary>If every try fails, the log has a line every ten seconds.</summary>
@@ -27,8 +28,8 @@ internal sealed class OrderReconciler(
     private static readonly TimeSpan RetryDelay = TimeSpan.FromMilliseconds(200);
 
     /// <summary>
-    /// How long steps are collected. Each time there is one commit, which orders wait for; and the longer the time, the
-    /// more a crash leaves to settle.
+    /// How long steps are collected. Each collection is one commit, which orders wait for; but the longer the time, the
+    /// more work a crash leaves.
     /// </summary>
     private static readonly TimeSpan CollectTime = TimeSpan.FromMilliseconds(20);
 
@@ -51,7 +52,7 @@ internal sealed class OrderReconciler(
         /// <summary>The order exists: its reservation may stay.</summary>
         Confirm,
 
-        /// <summary>The order may not exist: its reservation stays or goes with it.</summary>
+        /// <summary>The order may not exist: its reservation is confirmed if it does, and released if not.</summary>
         Resolve,
 
         /// <summary>The order was shipped: its units leave the stock.</summary>
@@ -60,11 +61,13 @@ internal sealed class OrderReconciler(
         /// <summary>The order was cancelled: its units can be sold again.</summary>
         Release,
 
-        /// <summary>The stock has followed: the change leaves the stock outbox.</summary>
+        /// <summary>The change is applied to the stock, and leaves the stock outbox.</summary>
         Complete,
     }
 
-    /// <summary>Settles what a crash has left. It costs what is pending, not what is stored.</summary>
+    /// <summary>
+    /// Does the work that a crash has left. Its cost depends on the pending work, not on the stored orders.
+    /// </summary>
     /// <exception cref="StoreException">A database can't be used.</exception>
     public async Task ReconcileAsync()
     {
@@ -86,7 +89,7 @@ internal sealed class OrderReconciler(
             + "{Changes} status changes carried out", _confirmed, _released, changes);
     }
 
-    /// <summary>Starts the work behind the answers.</summary>
+    /// <summary>Starts the background work.</summary>
     public void Start()
     {
         _loop = Task.Run(RunAsync);
@@ -99,7 +102,7 @@ internal sealed class OrderReconciler(
     public void Confirm(ReservationId reservation) => _new.Writer.TryWrite((Step.Confirm, reservation));
 
     /// <summary>
-    /// The order could not be placed: its reservation goes, unless it turns out that the order exists.
+    /// The order could not be placed: its reservation is released, unless the order turns out to exist.
     /// </summary>
     public void ReleaseReservation(ReservationId reservation)
     {
@@ -107,11 +110,11 @@ internal sealed class OrderReconciler(
         _new.Writer.TryWrite((Step.Resolve, reservation));
     }
 
-    /// <summary>Whether what an earlier try at this order has reserved is still being released.</summary>
+    /// <summary>Whether the reservation of an earlier try at this order is still being released.</summary>
     public bool IsBeingReleased(string orderId) => _beingReleased.ContainsKey(orderId);
 
     /// <summary>
-    /// Lets the stock follow a durable change of status: now, or soon if it can't at the moment. It never fails.
+    /// Applies a durable change of status to the stock: now, or later if that fails. It never throws.
     /// </summary>
     public async Task ApplyStockChangeAsync(StockChange change)
     {
@@ -123,7 +126,7 @@ internal sealed class OrderReconciler(
         }
         catch (Exception)
         {
-            // The change is in the outbox, and is tried again behind the answers; if that fails, too, the log says so.
+            // The change is in the outbox, and is tried again in the background; if that fails, too, it is logged.
         }
 
         _new.Writer.TryWrite((step, change.Reservation));
@@ -132,7 +135,7 @@ internal sealed class OrderReconciler(
     /// <summary>Finishes what was collected.</summary>
     public async ValueTask DisposeAsync()
     {
-        // The module disposes of it while the databases are open, the container once more after that.
+        // The module disposes it while the databases are open, and the container once more after that.
         if (!_new.Writer.TryComplete()) return;
         if (_recovery is not null) await _recovery.DisposeAsync();
         await _stopping.CancelAsync();
@@ -142,7 +145,7 @@ internal sealed class OrderReconciler(
 
     private static Step StepOf(StockChange change) => change.Status == OrderStatus.Shipped ? Step.Ship : Step.Release;
 
-    // While a round is under way, what it has yet to do would be found once more, each time.
+    // While a round is under way, its remaining work would be found once more, each time.
     private Task FindMoreLeftoversAsync() => _isAtWork ? Task.CompletedTask : FindLeftoversAsync();
 
     private async Task<(int Reservations, int Changes)> FindLeftoversAsync()
@@ -169,7 +172,7 @@ internal sealed class OrderReconciler(
             isDone = failure is null;
             if (isDone) _failures = 0;
             else Warn(failure!);
-            if (!isDone && isLast) return; // the next start settles it
+            if (!isDone && isLast) return; // the next start does the rest
         }
     }
 
@@ -179,7 +182,7 @@ internal sealed class OrderReconciler(
             _open[step.Step].Enqueue(step.Reservation);
     }
 
-    /// <summary>Does what is open. What fails stays open, and keeps nothing else from being done.</summary>
+    /// <summary>Does all open steps. A failed step stays open, and does not prevent others.</summary>
     /// <returns>A failure; null if nothing is left open.</returns>
     private async Task<Exception?> DoAsync()
     {
@@ -244,7 +247,7 @@ internal sealed class OrderReconciler(
         }
     }
 
-    // A write that failed may have taken effect all the same: the store decides.
+    // A failed write may have taken effect all the same: the store decides.
     private async Task ResolveAsync(ReservationId[] some)
     {
         IReadOnlySet<ReservationId> withOrders = await store.ResolveAsync(some);

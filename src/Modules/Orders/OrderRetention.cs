@@ -7,8 +7,8 @@ using Shop.Platform.Requests;
 namespace Shop.Orders;
 
 /// <summary>
-/// Deletes orders that came to their end longer ago than <see cref="ShopSettings.OrderRetention"/>, and then their
-/// movements: a few in each write, with a pause between two writes, so that no answer is held up.
+/// Deletes orders that ended longer ago than <see cref="ShopSettings.OrderRetention"/>, and then their movements: a few
+/// in each write, with a pause between two writes, so that no request waits long.
 /// </summary>
 internal sealed class OrderRetention(
     IOrderStore store, OrderMetrics metrics, IInventory inventory,
@@ -37,8 +37,8 @@ internal sealed class OrderRetention(
     {
         CancellationToken end = _stopping.Token;
         DateTime now = module.Now();
-        // A key that came with an order's last change is answered from the order for as long as the key is kept, and
-        // once more at the edge.
+        // A key that came with an order's last change is answered from the order for as long as the key is kept. The
+        // millisecond more is for the edge.
         DateTime retained = now - module.Settings.OrderRetention;
         DateTime answered = now - IdempotencyKey.Retention - TimeSpan.FromMilliseconds(1);
         DateTime endedBy = retained < answered ? retained : answered;
@@ -51,7 +51,7 @@ internal sealed class OrderRetention(
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
-        if (_stopping.IsCancellationRequested) return; // the module disposes of it first, then the container
+        if (_stopping.IsCancellationRequested) return; // the module disposes it first, then the container
         await _stopping.CancelAsync();
         if (_rounds is not null) await _rounds.DisposeAsync();
         _stopping.Dispose();

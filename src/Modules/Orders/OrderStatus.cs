@@ -13,7 +13,7 @@ internal sealed class OrderStatus : IChoices
 
     private static readonly string[] Names = [Created, Paid, Shipped, Delivered, Cancelled];
 
-    /// <summary>All statuses. An order only ever goes from one of them to a later one.</summary>
+    /// <summary>All statuses. An order only changes from a status to a later one.</summary>
     public static readonly IReadOnlyList<string> All = Names;
 
     private OrderStatus()
@@ -35,6 +35,6 @@ internal sealed class OrderStatus : IChoices
     /// <summary>The place of a status in <see cref="All"/>.</summary>
     public static int IndexOf(string status) => Array.IndexOf(Names, status);
 
-    /// <summary>Whether the stock has to follow: units leave it, or can be sold again.</summary>
+    /// <summary>Whether the status changes the stock: units leave it, or can be sold again.</summary>
     public static bool MovesStock(string status) => status is Shipped or Cancelled;
 }

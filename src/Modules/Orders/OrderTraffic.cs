@@ -4,7 +4,7 @@ using Shop.Platform.Live;
 
 namespace Shop.Orders;
 
-/// <summary>The part of demo traffic that buys: half of the orders go on to be paid, delivered or cancelled.</summary>
+/// <summary>The demo traffic of the orders service: half of the orders are then paid, delivered or cancelled.</summary>
 internal static class OrderTraffic
 {
     private static readonly string[][] Lives = [["pay", "ship", "deliver"], ["pay"], ["cancel"]];

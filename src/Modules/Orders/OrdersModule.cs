@@ -9,7 +9,7 @@ using Shop.Platform.Modules;
 
 namespace Shop.Orders;
 
-/// <summary>The orders service: what customers have ordered, and how far it is.</summary>
+/// <summary>The orders service: what customers have ordered, and the status of each order.</summary>
 public sealed class OrdersModule : IShopModule
 {
     internal const string Name = "orders";
@@ -49,9 +49,7 @@ public sealed class OrdersModule : IShopModule
             options.SerializerOptions.TypeInfoResolverChain.Add(OrdersJson.Default));
     }
 
-    /// <summary>
-    /// The differences within the books of the orders, and between them and those of the stock, in words.
-    /// </summary>
+    /// <summary>The differences within the orders' data, and between the orders and the stock, in words.</summary>
     public static IEnumerable<string> Differences(DatabaseFile orders, StockConsistency stock) =>
         OrderConsistencyCheck.Differences(orders, stock);
 
@@ -67,7 +65,7 @@ public sealed class OrdersModule : IShopModule
         _reconciler = services.GetRequiredService<OrderReconciler>();
         await _reconciler.ReconcileAsync();
         _reconciler.Start();
-        // While other hosts take orders, the two are never of the same moment.
+        // While other hosts accept orders, the two counts are never of the same moment.
         if (!module.UsesPostgres)
             await CompareAsync(module, await store.CountByStatusAsync(), services.GetRequiredService<IInventory>());
         if (!module.Consistency.Holds) return;
@@ -94,7 +92,7 @@ public sealed class OrdersModule : IShopModule
     private static ModuleContext Context(IServiceProvider services) =>
         services.GetRequiredKeyedService<ModuleContext>(Name);
 
-    // Everything is settled and no port is open: each open order has a reservation, and nothing else has one.
+    // All pending work is done and no port is open: so each open order has a reservation, and nothing else has one.
     private static async Task CompareAsync(
         ModuleContext module, IReadOnlyDictionary<string, long> ordersByStatus, IInventory inventory)
     {

@@ -12,14 +12,15 @@ using Shop.Products.Contracts;
 namespace Shop.Orders;
 
 /// <summary>
-/// Places an order: reads the request, takes names and prices, reserves the units, writes the order. Units are reserved
-/// before the order exists, so none is sold twice; if a crash falls between the two, the reconciler releases them.
+/// Places an order: reads the request, looks up names and prices, reserves the units, writes the order. Units are
+/// reserved before the order exists, so none is sold twice; if a crash falls between the two, the reconciler releases
+/// them.
 /// </summary>
 internal sealed class PlaceOrder(
     IOrderStore store, OrderMetrics metrics, OrderFeed feed, OrderReconciler reconciler, AsyncKeyedLock locks,
     IProductCatalogue products, IInventory inventory, [FromKeyedServices(OrdersModule.Name)] ModuleContext module)
 {
-    /// <summary>A further member of the problem "too little stock".</summary>
+    /// <summary>A further member of the problem <c>insufficient-stock</c>.</summary>
     public static readonly ListField Shortages = new("shortages", 1, 100,
         new TextField("product_id", 1, 64) { Description = "The product.", Example = "\"prod_3\"", IsRequired = true },
         new WholeNumberField("requested", 1, 1_000_000)
@@ -45,7 +46,7 @@ internal sealed class PlaceOrder(
     public async ValueTask<IResult> HandleAsync(HttpContext http)
     {
         PlaceOrderRequest request;
-        // The body is given back before the wait for the disk: each garbage collection goes over what a waiting request
+        // The body is returned before the wait for the disk: each garbage collection traverses what a waiting request
         // holds.
         using (RequestBody body = RequestBody.Read(http))
         {
@@ -90,7 +91,7 @@ internal sealed class PlaceOrder(
         if (PriceChanges(request, sold) is { } changed) return Reject(OrderRejection.Conflict, changed);
         (OrderLine[] lines, long total) = Price(request.Items, sold);
 
-        // An id that a client chose may be tried again, and so each try has a number; an id of the shop's never is.
+        // An id that a client chose may be tried again, so each try has a number. An id that the shop made never is.
         ReservationId reservation = request.OrderId is { } chosen
             ? new(chosen, Random.Shared.NextInt64(1, long.MaxValue))
             : new(Guid.CreateVersion7().ToString(), 0);
@@ -122,7 +123,7 @@ internal sealed class PlaceOrder(
             PlaceResult result = await store.PlaceAsync(order, reservation, fingerprint, request.Key);
             if (result == PlaceResult.Placed)
             {
-                // On disk: from here on nothing may fail.
+                // The order is on disk: from here on nothing may fail.
                 FaultPoint.Reach("written");
                 metrics.Placed(order);
                 feed.Publish(order);
@@ -149,7 +150,7 @@ internal sealed class PlaceOrder(
             Reservation reserved = await inventory.ReserveAsync(reservation, request.Units());
             if (reserved.Outcome != ReservationOutcome.HeldByAnother || store.RecoveryPeriod is null
                 || module.Clock.GetElapsedTime(start) > module.Settings.RequestTimeout) return reserved;
-            // Another host is about to place this order; or it has died, and its units are released in a moment.
+            // Another host is about to place this order; or it has crashed, and its units are released soon.
             ReplayResult found = await store.ReplayAsync(
                 request.Key, request.OrderId, request.Fingerprint, module.Now());
             if (found.Outcome != ReplayOutcome.New) return reserved;
@@ -172,8 +173,8 @@ internal sealed class PlaceOrder(
                 return Reject(OrderRejection.Conflict, Problem.Conflict(
                     $"The order_id '{request.OrderId}' was used for another order.", "order-id-reused"));
             case ReplayOutcome.OrderDeleted:
-                // A key is forgotten before its order is deleted, unless the clock was set back, or orders were kept
-                // for ever when the key came.
+                // A key expires before its order is deleted, unless the clock was set back, or orders were kept for
+                // ever when the key came.
                 return Reject(OrderRejection.Conflict, Problem.Conflict(
                     $"The order '{found.OrderId}', which this Idempotency-Key stands for, "
                     + "was deleted because it was old.", "order-deleted"));
@@ -279,9 +280,9 @@ internal sealed class PlaceOrder(
     }
 }
 
-/// <summary>What came of a request for an order: the order, or a problem.</summary>
+/// <summary>The result of a request for an order: the order, or a problem.</summary>
 /// <param name="Order">The order as this request, or an earlier, equal one, has left it.</param>
-/// <param name="IsReplayed">Whether it was an earlier one.</param>
+/// <param name="IsReplayed">Whether it was an earlier request.</param>
 /// <param name="Problem">Why nothing was done.</param>
 internal readonly record struct OrderResult(Order? Order = null, bool IsReplayed = false, Problem? Problem = null)
 {

@@ -7,7 +7,7 @@ namespace Shop.Orders;
 
 /// <summary>A request for an order.</summary>
 /// <param name="CustomerId">The customer.</param>
-/// <param name="Items">The lines, as they were sent; a product may stand in several.</param>
+/// <param name="Items">The lines, as they were sent; several may be for the same product.</param>
 /// <param name="OrderId">An id that the client chose; null if the shop is to make one.</param>
 /// <param name="KeyText">The <c>Idempotency-Key</c>, as it is kept.</param>
 internal sealed partial record PlaceOrderRequest(
@@ -84,8 +84,8 @@ internal sealed partial record PlaceOrderRequest(
     /// <summary>Reads a form, by the same rules.</summary>
     /// <param name="customer">The customer.</param>
     /// <param name="lines">The lines as they were typed.</param>
-    /// <param name="key">The form's key, by which it is placed once, however often it is sent.</param>
-    /// <param name="errors">Where errors are noted.</param>
+    /// <param name="key">The form's key, so that the order is placed once, however often the form is sent.</param>
+    /// <param name="errors">Collects the errors.</param>
     public static PlaceOrderRequest Read(
         string customer, IReadOnlyList<(string ProductId, string Quantity)> lines, string key, ValidationErrors errors)
     {

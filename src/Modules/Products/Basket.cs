@@ -3,7 +3,9 @@ using Microsoft.AspNetCore.Http;
 
 namespace Shop.Products;
 
-/// <summary>What a customer has chosen. It is a cookie, so it survives a reload and needs no account.</summary>
+/// <summary>
+/// The products that a customer has chosen. It is a cookie, so it survives a reload and needs no account.
+/// </summary>
 internal sealed class Basket
 {
     private const string Cookie = "basket";

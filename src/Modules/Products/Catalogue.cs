@@ -8,8 +8,8 @@ namespace Shop.Products;
 /// All products on sale, in memory, so that reads touch no database and take no lock. The store alone changes it, one
 /// change after the other, in the order of the commits.
 /// </summary>
-/// <param name="maxBytes">Bytes of memory that it may use. Products for which there is no memory are kept in
-/// outline.</param>
+/// <param name="maxBytes">Bytes of memory that it may use. Products for which there is no memory are kept as
+/// outlines.</param>
 internal sealed class Catalogue(long maxBytes)
 {
     /// <summary>The catalogue may use an eighth of the memory of the machine or of the container.</summary>
@@ -30,7 +30,7 @@ internal sealed class Catalogue(long maxBytes)
     /// <summary>Bytes of memory that it may use.</summary>
     public long MaxBytes => maxBytes;
 
-    /// <summary>Products that are kept in outline.</summary>
+    /// <summary>Products that are kept as outlines.</summary>
     public int Outlines => _outlines;
 
     /// <summary>Products on sale.</summary>

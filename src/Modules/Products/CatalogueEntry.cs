@@ -14,8 +14,10 @@ namespace Shop.Products;
 /// </summary>
 internal sealed class CatalogueEntry : IResult
 {
-    /// <summary>Estimated bytes beside its texts: objects, places in the orders of the catalogue, tag, the rest of its
-    /// JSON.</summary>
+    /// <summary>
+    /// Estimated bytes beside its texts: objects, nodes in the sort orders of the catalogue, entity tag, the rest of
+    /// its JSON.
+    /// </summary>
     private const int Overhead = 700;
 
     private Counter.Child? _views;
@@ -43,7 +45,7 @@ internal sealed class CatalogueEntry : IResult
 
     public ProductOnSale OnSale => field ??= new ProductOnSale(Product.Id, Product.Name, Product.PriceCents);
 
-    /// <summary>A product as it was once sent.</summary>
+    /// <summary>A product from its stored JSON.</summary>
     public static CatalogueEntry Of(string json)
     {
         ProductBody body = JsonSerializer.Deserialize(json, ProductsJson.Default.ProductBody)!;
@@ -53,7 +55,7 @@ internal sealed class CatalogueEntry : IResult
     /// <summary>Estimated bytes of memory of a product with these details.</summary>
     public static long BytesOf(ProductDetails details) => new CatalogueEntry(Product.New("", details, 0)).Bytes;
 
-    /// <summary>The part of it that is always in memory.</summary>
+    /// <summary>The outline of it, which is always in memory.</summary>
     public CatalogueEntry ToOutline() => new(Product with { Description = "" }, []);
 
     /// <summary>Its name as a search compares it.</summary>

@@ -3,11 +3,13 @@ using Shop.Platform;
 
 namespace Shop.Products;
 
-/// <summary>An order of the catalogue. The id decides between equals, so every product has one place in it.</summary>
+/// <summary>
+/// A sort order of the catalogue. The id decides between equals, so every product has one place in it.
+/// </summary>
 /// <param name="name">Its name in requests.</param>
 /// <param name="keyOf">The sort key of a product, as text for a cursor.</param>
 /// <param name="compare">Compares two products by that key.</param>
-/// <param name="withKey">Makes a product with a key, to look for a cursor's place; null if the text is not a
+/// <param name="withKey">Makes a product with a sort key, to find a cursor's place; null if the text is not a
 /// key.</param>
 internal sealed class CatalogueOrder(
     string name, Func<Product, string> keyOf, Comparison<Product> compare, Func<Product, string, Product?> withKey)

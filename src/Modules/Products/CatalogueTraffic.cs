@@ -4,7 +4,7 @@ using Shop.Platform.Live;
 
 namespace Shop.Products;
 
-/// <summary>The part of demo traffic that looks around; now and then at a product that does not exist.</summary>
+/// <summary>The demo traffic of the products service: reads, now and then of a product that does not exist.</summary>
 internal static class CatalogueTraffic
 {
     public static void Map(ModuleRoutes routes)

@@ -4,12 +4,12 @@ using System.Collections.Immutable;
 namespace Shop.Products;
 
 /// <summary>
-/// The catalogue between two changes, sorted, with the pages that clients asked for: the next client who asks for the
-/// same page gets the same bytes. A change makes a new view, so no page is older than its products.
+/// An immutable view of the catalogue between two changes, in each sort order, with a cache of the pages that clients
+/// asked for. A change makes a new view, so no page is older than its products.
 /// </summary>
 internal sealed class CatalogueView(ImmutableDictionary<string, ImmutableSortedSet<CatalogueEntry>> sorted)
 {
-    /// <summary>Most bytes of pages that are kept; further pages are made for each request.</summary>
+    /// <summary>The most bytes of cached pages; others are made for each request.</summary>
     private const int MaxPageBytes = 4 * 1024 * 1024;
 
     /// <summary>Most categories that the storefront lists.</summary>

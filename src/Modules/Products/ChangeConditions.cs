@@ -3,10 +3,9 @@ using Shop.Platform.Http;
 namespace Shop.Products;
 
 /// <summary>
-/// What must hold of a product for a change to be made. The store asks inside the write, so no change is lost to
-/// another.
+/// The conditions of a change of a product. The store checks them inside the write, so there are no lost updates.
 /// </summary>
-/// <param name="preconditions">The client's own.</param>
+/// <param name="preconditions">The client's preconditions.</param>
 /// <param name="memory">The memory that the catalogue needs after the change; null if it needs none.</param>
 internal sealed class ChangeConditions(Preconditions preconditions, MemoryReservation? memory = null)
 {

@@ -6,7 +6,7 @@ using Shop.Platform.Requests;
 
 namespace Shop.Products;
 
-/// <summary>A product is replaced or deleted, if the client's preconditions hold.</summary>
+/// <summary>Replaces or deletes a product, if the client's preconditions hold.</summary>
 internal sealed class ChangeProduct(
     IProductStore store, Catalogue catalogue, ProductMetrics metrics, StockInitialization stock)
 {

@@ -4,7 +4,7 @@ using Shop.Platform.Requests;
 
 namespace Shop.Products;
 
-/// <summary>A product comes into the catalogue, with its initial stock.</summary>
+/// <summary>Creates a product, with its initial stock.</summary>
 internal sealed class CreateProduct(
     IProductStore store, Catalogue catalogue, ProductMetrics metrics, StockInitialization stock)
 {
@@ -29,7 +29,8 @@ internal sealed class CreateProduct(
         CatalogueEntry created = result.Entry!;
         bool isReplayed = result.Outcome == ProductOutcome.Replayed;
         if (!isReplayed) metrics.Created();
-        // A repeat may come while the first request is still here: its answer, too, says that Inventory has the stock.
+        // A repeat may come while the first request is still running: its answer, too, must mean that Inventory has the
+        // stock.
         if (!isReplayed || catalogue.Find(created.Product.Id) is not null)
             await stock.InitializeAsync(created.Product.Id, initialStock);
         IdempotencyKey.MarkReplayed(http, isReplayed);

@@ -26,7 +26,7 @@ internal static class DemoData
             ["animals", "blocks", "puzzle", "robot", "train"], 1595),
     ];
 
-    // The last ten are low or out of stock, so that there is something to see and to refuse.
+    // The last ten are low or out of stock, so that a new shop shows low stock and refuses some orders.
     public static IReadOnlyList<NewProduct> Products { get; } = [.. All().Select((details, number) =>
         new NewProduct(null, details, number < Plentiful ? Plenty : number - Plentiful))];
 

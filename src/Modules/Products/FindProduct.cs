@@ -7,7 +7,9 @@ using Shop.Products.Contracts;
 
 namespace Shop.Products;
 
-/// <summary>A product by its id: from memory, unless the catalogue has an outline of it or does not know it.</summary>
+/// <summary>
+/// Finds a product by its id: in memory, unless the catalogue has only its outline or does not know it.
+/// </summary>
 internal sealed class FindProduct(
     Catalogue catalogue, IProductStore store, ProductMetrics metrics,
     [FromKeyedServices(ProductsModule.Name)] ModuleContext module) : IProductCatalogue

@@ -4,12 +4,12 @@ using Shop.Platform.Requests;
 namespace Shop.Products;
 
 /// <summary>
-/// Where the products are kept. A change is made whole or not at all. Once its task has completed, it is on disk and in
+/// Stores the products. A change is made completely or not at all. Once its task has completed, it is on disk and in
 /// the <see cref="Catalogue"/>, which the store alone changes, in the order of the commits.
 /// </summary>
 internal interface IProductStore
 {
-    /// <summary>Brings the products on sale into the catalogue, and from then on every change.</summary>
+    /// <summary>Loads the products on sale into the catalogue, and from then on applies every change to it.</summary>
     ValueTask StartAsync();
 
     /// <summary>Creates these products if there has never been a product.</summary>
@@ -32,7 +32,7 @@ internal interface IProductStore
     ValueTask MarkStockedAsync(IReadOnlyList<OpeningStock> products);
 
     /// <summary>
-    /// Some of the deleted products that Inventory may still take for sold, and whose initial stock it has; none if
+    /// Some of the deleted products that Inventory may not know to be retired, and whose initial stock it has; none if
     /// there are no such products.
     /// </summary>
     ValueTask<IReadOnlyList<string>> WithRetirementPendingAsync();
@@ -59,13 +59,13 @@ internal interface IProductStore
 /// <param name="InitialStock">Units that Inventory is to have from the start.</param>
 internal sealed record NewProduct(string? Id, ProductDetails Details, long InitialStock);
 
-/// <summary>How a change of a product went.</summary>
+/// <summary>The result of a change of a product.</summary>
 /// <param name="Outcome">What happened.</param>
 /// <param name="Entry">The product: as the change made it, now or the first time, or as it was found if conditions did
 /// not hold.</param>
 internal readonly record struct ProductResult(ProductOutcome Outcome, CatalogueEntry? Entry = null);
 
-/// <summary>How a change of a product went.</summary>
+/// <summary>The result of a change of a product.</summary>
 internal enum ProductOutcome
 {
     /// <summary>The change was made now.</summary>

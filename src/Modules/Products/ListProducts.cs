@@ -6,7 +6,7 @@ using Shop.Platform.Requests;
 
 namespace Shop.Products;
 
-/// <summary>A page of the catalogue: filtered, sorted, straight from memory.</summary>
+/// <summary>A page of the catalogue, filtered and sorted in memory.</summary>
 internal sealed class ListProducts(
     Catalogue catalogue, IProductStore store, FindProduct findProduct,
     [FromKeyedServices(ProductsModule.Name)] ModuleContext module)
@@ -56,15 +56,15 @@ internal sealed class ListProducts(
         HttpRequest request = http.Request;
         var key = new PageKey(request.PathBase.Value ?? "", request.Path.Value ?? "", request.QueryString.Value ?? "");
         if (view.FindPage(key) is { } page) return ValueTask.FromResult<IResult>(page);
-        // Without a filter a page costs no more than its rows, as long as all are in memory.
+        // Without a filter a page costs no more than its rows, if all are in memory.
         return catalogue.Outlines > 0 || FilterFields.Any(field => request.Query.ContainsKey(field.Name))
             ? new ValueTask<IResult>(module.QueryAsync(http, end => MakeAsync(http, view, key, end)))
             : MakeAsync(http, view, key, CancellationToken.None);
     }
 
     /// <summary>
-    /// A page of the products that a search finds, and how many it finds in all. Behind the last page is the last page,
-    /// and an unknown order is by id.
+    /// A page of the products that a search finds, and how many it finds in all. A page number that is too high gives
+    /// the last page, and an unknown order is by id.
     /// </summary>
     public async ValueTask<(Search Search, IReadOnlyList<CatalogueEntry> Entries, int Total)> SearchAsync(
         Search search, int pageSize, CancellationToken end)

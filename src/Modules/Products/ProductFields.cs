@@ -50,10 +50,12 @@ internal static partial class ProductFields
         PatternInWords = "lower-case letters, digits, _ and -",
     };
 
-    /// <summary>What PUT replaces, and POST begins with.</summary>
+    /// <summary>The fields that PUT replaces, and POST begins with.</summary>
     public static readonly IReadOnlyList<Field> Details = [Name, Price, Description, Category];
 
-    /// <summary>Reads what PUT replaces, and POST begins with. Look at the body's refusal before using it.</summary>
+    /// <summary>
+    /// Reads the fields that PUT replaces, and POST begins with. Check the body's error before using them.
+    /// </summary>
     public static ProductDetails ReadDetails(this BodyObject body) =>
         new(body.Read(Name) ?? "", body.Read(Description)!, body.Read(Price) ?? 0, body.Read(Category)!);
 

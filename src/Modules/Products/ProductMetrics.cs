@@ -31,7 +31,7 @@ internal sealed class ProductMetrics
         _deleted = changes.WithLabels("deleted");
     }
 
-    /// <summary>The counter of a product. Call it once and keep what it returns.</summary>
+    /// <summary>The counter of a product. Call it once and keep the result.</summary>
     public Counter.Child ViewsOf(string productId)
     {
         if (_viewsByProduct.TryGetValue(productId, out Counter.Child? known)) return known;

@@ -5,7 +5,7 @@ using Shop.Platform.Requests;
 
 namespace Shop.Products;
 
-/// <summary>A page of the catalogue, ready to be sent to every client who asks for the same page.</summary>
+/// <summary>A page of the catalogue as bytes, for every client that asks for the same page.</summary>
 internal sealed class ProductPage(byte[] json, StringValues total, StringValues link) : IResult
 {
     /// <summary>Estimated bytes of memory.</summary>

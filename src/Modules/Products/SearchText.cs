@@ -5,13 +5,12 @@ using System.Text;
 namespace Shop.Products;
 
 /// <summary>
-/// Text as a search compares it, in any case: <c>é</c> is <c>e</c> with an accent, whichever way it was typed, and
-/// <c>ß</c> is <c>ss</c>. What is stored stays as it came: this is only for comparing.
+/// Normalizes text for a search that ignores case: <c>é</c> is <c>e</c> with an accent, whichever way it was typed, and
+/// <c>ß</c> is <c>ss</c>. Stored text is not changed.
 /// </summary>
 internal static class SearchText
 {
-    // The runtime knows no normal forms without ICU, which an idle shop would pay for with 30 MB. On first demand: most
-    // text is ASCII.
+    // Without ICU, which would cost an idle shop 30 MB, the runtime can't normalize. Loaded lazily: most text is ASCII.
     private static readonly Lazy<FrozenDictionary<char, string>> Decompositions = new(Load);
 
     /// <summary>Whether a text contains another; both come from <see cref="Of"/>.</summary>

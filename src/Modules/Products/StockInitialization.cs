@@ -4,13 +4,12 @@ using Shop.Platform;
 namespace Shop.Products;
 
 /// <summary>
-/// Gives Inventory the initial stock of new products, and tells it which products are no longer sold. Both are kept
-/// with the product until Inventory is known to have them, so neither a crash nor a full queue loses any.
+/// Gives Inventory the initial stock of new products, and tells it which products are no longer sold. Both are stored
+/// with the product until Inventory has them, so neither a crash nor a full queue loses any.
 /// </summary>
 internal sealed class StockInitialization(IProductStore store, IInventory inventory)
 {
-    /// <summary>Gives Inventory the stock of a new product now; if Inventory can't take it at the moment, a later round
-    /// does.</summary>
+    /// <summary>Gives Inventory the stock of a new product now; if that fails, a later round does it.</summary>
     public async Task InitializeAsync(string productId, long quantity)
     {
         try
@@ -25,8 +24,8 @@ internal sealed class StockInitialization(IProductStore store, IInventory invent
     }
 
     /// <summary>
-    /// Tells Inventory of a product that was deleted now; if Inventory can't be told at the moment, or does not know
-    /// the product yet, a later round does.
+    /// Tells Inventory of a deleted product now; if that fails, or Inventory does not know the product yet, a later
+    /// round does it.
     /// </summary>
     public async Task RetireAsync(string productId)
     {
@@ -40,7 +39,7 @@ internal sealed class StockInitialization(IProductStore store, IInventory invent
         }
     }
 
-    /// <summary>Tells Inventory whatever it is not known to have, and notes that it has.</summary>
+    /// <summary>Tells Inventory everything that it may not know, and notes that it knows it.</summary>
     public async Task ReconcileAsync()
     {
         while (await store.WithInitialStockPendingAsync() is { Count: > 0 } pending)

@@ -3,8 +3,8 @@ using System.Diagnostics;
 namespace Shop.Host.Telemetry;
 
 /// <summary>
-/// Says on the standard error that traces or logs don't arrive, at most once a minute: the shop goes on without them.
-/// It does not use the log, because the log is sent the same way.
+/// Reports on the standard error that traces or logs can't be sent, at most once a minute. It does not use the log,
+/// because the log is sent the same way.
 /// </summary>
 internal sealed class ExportErrorHandler() : DelegatingHandler(new SocketsHttpHandler())
 {

@@ -2,7 +2,7 @@ using Shop.Platform;
 
 namespace Shop.Host.Telemetry;
 
-/// <summary>Where one signal is sent to, by the variables that OpenTelemetry's specification names.</summary>
+/// <summary>The OTLP receiver of one signal, from the environment variables of OpenTelemetry's specification.</summary>
 /// <param name="Address">The address of this signal's receiver, with its path if it is sent over HTTP.</param>
 /// <param name="IsGrpc">OTLP over gRPC; else protobuf over HTTP.</param>
 /// <param name="Headers">Headers of each request, as <c>key=value,…</c>.</param>
@@ -16,7 +16,7 @@ internal sealed record OtlpEndpoint(
     /// <summary>Reads the variables of a signal.</summary>
     /// <param name="variables">The environment.</param>
     /// <param name="signal"><c>TRACES</c> or <c>LOGS</c>.</param>
-    /// <returns>Null if nothing asks for the signal.</returns>
+    /// <returns>Null if the signal is off.</returns>
     /// <exception cref="ShopStartException">A variable is wrong.</exception>
     public static OtlpEndpoint? Of(IConfiguration variables, string signal)
     {
@@ -54,7 +54,7 @@ internal sealed record OtlpEndpoint(
             { Value: "http/protobuf" } => false,
             { } protocol => throw Wrong(protocol, "grpc or http/protobuf"),
         };
-        // The address of all signals is what theirs have in common; that of one signal is taken as it is.
+        // The common address is a base address; that of one signal is used as it is.
         bool isCommon = !endpoint.Key.Contains($"_{signal}_", StringComparison.Ordinal);
         if (!isGrpc && isCommon) address = new Uri($"{address.ToString().TrimEnd('/')}/v1/{Path(signal)}");
         int? timeout = Setting("TIMEOUT") switch

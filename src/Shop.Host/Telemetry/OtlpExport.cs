@@ -17,7 +17,7 @@ internal sealed class OtlpExport : ILoggerProvider, IAsyncDisposable
     /// <summary>The service of what belongs to no module.</summary>
     public const string ProcessService = "shop-process";
 
-    /// <summary>At the end, a receiver may take so long for what is left.</summary>
+    /// <summary>The most time for the last export when the shop stops.</summary>
     private static readonly TimeSpan MaxFlush = TimeSpan.FromSeconds(1);
 
     private readonly Dictionary<string, OpenTelemetrySdk> _byCategory;
@@ -46,7 +46,7 @@ internal sealed class OtlpExport : ILoggerProvider, IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        // At the same time, because a receiver that is dead takes each its whole time.
+        // At the same time, because each waits its whole time for a dead receiver.
         await Task.WhenAll(_byCategory.Values.Append(_process).SelectMany(sdk => new Func<bool>[]
         {
             () => sdk.TracerProvider.Shutdown((int)MaxFlush.TotalMilliseconds),
@@ -68,7 +68,7 @@ internal sealed class OtlpExport : ILoggerProvider, IAsyncDisposable
             if (traces is not null)
                 sdk.WithTracing(spans => spans.AddSource(source).AddOtlpExporter(options => Set(options, traces)));
             if (logs is null) return;
-            // What is logged is decided before it comes here.
+            // Filters are applied before.
             sdk.Services.Configure<LoggerFilterOptions>(options => options.MinLevel = LogLevel.Trace);
             sdk.WithLogging(lines => lines.AddOtlpExporter(options => Set(options, logs)),
                 options => options.IncludeFormattedMessage = true);

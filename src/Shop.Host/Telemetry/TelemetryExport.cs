@@ -19,7 +19,7 @@ internal static class TelemetryExport
         if (traces is not null || logs is not null) Add(builder.Services, modules, traces, logs);
     }
 
-    // Apart, because a method that is compiled loads what it names.
+    // A method of its own, because compiling it loads the assemblies.
     [MethodImpl(MethodImplOptions.NoInlining)]
     private static void Add(IServiceCollection services, IReadOnlyList<ModuleIdentity> modules,
         OtlpEndpoint? traces, OtlpEndpoint? logs) =>

@@ -15,12 +15,14 @@ using Shop.Platform.Security;
 namespace Shop.Platform.Alerts;
 
 /// <summary>
-/// A receiver of alerts that can be seen: Alertmanager posts its notifications, a browser shows them. It is a process
-/// of its own, so that it shows that the shop is down.
+/// A page for alerts: Alertmanager posts notifications, and a browser shows them. It is a separate process, so that it
+/// works while the shop is down.
 /// </summary>
 public static class AlertsPage
 {
-    /// <summary>Bytes of a notification at most. Alertmanager is told to send few enough alerts at a time.</summary>
+    /// <summary>
+    /// The most bytes of a notification. Alertmanager is configured to send few enough alerts at a time.
+    /// </summary>
     public const int MaxBody = 256 * 1024;
 
     private const int MaxConnections = 64;
@@ -59,7 +61,7 @@ public static class AlertsPage
         {
             SecurityHeaders.AddTo(http.Response.Headers);
             Caching.NoStore.AddTo(http.Response.Headers);
-            // A page of another host whose name was pointed at this address would ask by that name.
+            // Against DNS rebinding: a page of a host name that was pointed at this address sends that name.
             return IsOurs(http.Request.Host.Host, settings)
                 ? next(http)
                 : RefuseAsync(http, StatusCodes.Status400BadRequest,
@@ -73,14 +75,15 @@ public static class AlertsPage
         app.MapPost("/notifications", http => TakeAsync(http, log, clock));
     }
 
-    // An address can't be led elsewhere, a name can; "alerts" is this container's, for Alertmanager.
+    // A name can be pointed at this address, but an IP address can't; "alerts" is the name of this container, for
+    // Alertmanager.
     private static bool IsOurs(string host, ShopSettings settings) =>
         host is "localhost" or "alerts" || IPAddress.TryParse(host.Trim('[', ']'), out _)
             || settings.AllowedHosts.Contains(host) || settings.AllowedHosts.Contains("*");
 
     private static async Task TakeAsync(HttpContext http, NotificationLog log, TimeProvider clock)
     {
-        // Browsers send these headers: no page may post here, of whatever origin.
+        // Browsers send these headers, and no page may post here, whatever its origin.
         IHeaderDictionary headers = http.Request.Headers;
         if (headers.Origin.Count > 0 || headers["Sec-Fetch-Site"].Count > 0)
         {
@@ -133,7 +136,7 @@ public static class AlertsPage
     private static async Task SendAsync(HttpContext http, Assets assets)
     {
         IResult found = await assets.Find(http);
-        // A problem is logged by its service, and this page is none.
+        // A problem is logged by its module, and this page has none.
         if (found is Problem problem)
         {
             await RefuseAsync(http, problem.Status, problem.Error);
@@ -160,7 +163,7 @@ internal sealed record AlertsModel(long Count, IReadOnlyList<ReceivedNotificatio
         NewestFirst.DistinctBy(received => (received.Notification.Receiver, received.Notification.GroupKey))
         .OrderBy(received => received.Notification.Status == "resolved");
 
-    /// <summary>Where Alertmanager's own page is, as it says.</summary>
+    /// <summary>The address of Alertmanager's own page, from its notifications.</summary>
     public string? Alertmanager =>
         NewestFirst.Select(received => Link(received.Notification.ExternalUrl))
             .FirstOrDefault(url => url is not null)?.TrimEnd('/');
@@ -171,7 +174,7 @@ internal sealed record AlertsModel(long Count, IReadOnlyList<ReceivedNotificatio
     public static string? Link(string? url) =>
         Uri.TryCreate(url, UriKind.Absolute, out Uri? uri) && uri.Scheme is "http" or "https" ? uri.AbsoluteUri : null;
 
-    /// <summary>Labels as Prometheus writes them, less those that are said elsewhere.</summary>
+    /// <summary>Labels in Prometheus' notation, without those that are shown elsewhere.</summary>
     public static string Text(IEnumerable<KeyValuePair<string, string>> labels, params string[] without) =>
         string.Join(", ",
             labels.Where(label => !without.Contains(label.Key)).Select(label => $"{label.Key}=\"{label.Value}\""));

@@ -4,19 +4,19 @@ using Shop.Platform.Live;
 
 namespace Shop.Platform.Alerts;
 
-/// <summary>A notification, and when it came.</summary>
+/// <summary>A notification that was received.</summary>
 /// <param name="At">When.</param>
 /// <param name="Notification">What.</param>
-/// <param name="Bytes">How long it was on the wire.</param>
+/// <param name="Bytes">Its size in bytes.</param>
 internal sealed record ReceivedNotification(DateTimeOffset At, Notification Notification, int Bytes);
 
 /// <summary>The last notifications, in memory that is bounded in their number and in their bytes.</summary>
 internal sealed class NotificationLog
 {
-    /// <summary>Notifications that are kept at most.</summary>
+    /// <summary>The most notifications that are kept.</summary>
     public const int MaxCount = 100;
 
-    /// <summary>Bytes of them on the wire, added up, that are kept at most.</summary>
+    /// <summary>The most bytes of notifications that are kept.</summary>
     public const int MaxBytes = 2 * 1024 * 1024;
 
     private readonly Lock _gate = new();
@@ -27,10 +27,10 @@ internal sealed class NotificationLog
         Events = new EventFeed(kept: 1,
             _ => ValueTask.FromResult<IReadOnlyList<FeedEvent>>([new CountEvent(Read().Count)]));
 
-    /// <summary>How many have come: at once, and again after each that comes.</summary>
+    /// <summary>The number of received notifications: at once, and after each new one.</summary>
     public EventFeed Events { get; }
 
-    /// <summary>How many have come since the start, and the last of them, the newest first.</summary>
+    /// <summary>How many were received since the start, and the last of them, newest first.</summary>
     public (long Count, IReadOnlyList<ReceivedNotification> NewestFirst) Read()
     {
         lock (_gate) return (Count, [.. _newestFirst]);
@@ -38,7 +38,7 @@ internal sealed class NotificationLog
 
     private long Count { get; set; }
 
-    /// <summary>Adds one, in place of the oldest if there is no room.</summary>
+    /// <summary>Adds a notification, and drops the oldest if there is no room.</summary>
     public void Add(ReceivedNotification received)
     {
         long count;

@@ -3,8 +3,8 @@ using System.Diagnostics;
 namespace Shop.Platform.Faults;
 
 /// <summary>
-/// The fault <c>busy_processor</c>: threads of their own that do nothing of use. The system shares the processors
-/// fairly, so the shop goes on answering, more slowly.
+/// The fault <c>busy_processor</c>: threads that spin. The system shares the processors fairly, so the shop still
+/// answers, but more slowly.
 /// </summary>
 internal static class BusyProcessor
 {
@@ -15,7 +15,7 @@ internal static class BusyProcessor
             Task.Factory.StartNew(() => Spin((double)Math.Min(1, run.Intensity - thread), end),
                 CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default)));
 
-    // Part of a processor is part of the time.
+    // Part of a processor means part of the time.
     private static void Spin(double share, CancellationToken end)
     {
         while (!end.IsCancellationRequested)

@@ -5,7 +5,7 @@ namespace Shop.Platform.Faults;
 /// <summary>The fault <c>crash</c>.</summary>
 internal static class Crash
 {
-    /// <summary>Time for the answer to the client that asked for it.</summary>
+    /// <summary>Time to answer the client that started the fault.</summary>
     private static readonly TimeSpan Moment = TimeSpan.FromMilliseconds(500);
 
     public static async Task RunAsync(FaultRun run, CancellationToken end)

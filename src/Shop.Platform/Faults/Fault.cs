@@ -1,8 +1,7 @@
 namespace Shop.Platform.Faults;
 
 /// <summary>
-/// A fault of this shop: off, or running. The places where it strikes read <see cref="Run"/>; that costs them a look at
-/// a field.
+/// A fault of this shop: off, or running. The code that it affects reads <see cref="Run"/>, which is a field.
 /// </summary>
 public sealed class Fault(FaultDefinition definition)
 {
@@ -19,12 +18,12 @@ public sealed class Fault(FaultDefinition definition)
     }
 
     /// <summary>
-    /// What it does by itself while it runs; null if others look at <see cref="Run"/>. The token is cancelled when it
-    /// ends, and when the shop stops: <see cref="FaultRun.IsOver"/> says which. It undoes what it did before it
-    /// returns.
+    /// What it does by itself while it runs; null if other code reads <see cref="Run"/>. The token is cancelled when
+    /// the run ends, and when the shop stops: <see cref="FaultRun.IsOver"/> tells the two apart. It undoes its effect
+    /// before it returns.
     /// </summary>
     public Func<FaultRun, CancellationToken, Task>? Effect { get; set; }
 
-    /// <summary>Whether it strikes this time: its intensity is the share of times.</summary>
+    /// <summary>Whether it strikes this time: its intensity is the probability.</summary>
     public bool Strikes() => _run is { } run && Random.Shared.NextDouble() < (double)run.Intensity;
 }

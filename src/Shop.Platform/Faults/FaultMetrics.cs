@@ -3,7 +3,7 @@ using Shop.Platform.Modules;
 
 namespace Shop.Platform.Faults;
 
-/// <summary>The metrics of the faults, in each module's registry: all of them, at 0 from the start.</summary>
+/// <summary>The metrics of the faults, in each module's registry, all at 0 from the start.</summary>
 internal sealed class FaultMetrics
 {
     public FaultMetrics(ModuleContext module)

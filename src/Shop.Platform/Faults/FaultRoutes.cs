@@ -42,12 +42,12 @@ internal sealed class FaultRoutes(FaultSwitch faults, ShopSettings settings)
 
     private static readonly IReadOnlyList<Field> Body = [Intensity, Duration, Route];
 
-    /// <summary>Why a client may not make trouble; null if it may. Its key has been looked at before.</summary>
+    /// <summary>Why a client may not start faults; null if it may. Its key has been checked before.</summary>
     public static string? RefusalReason(HttpContext http, ShopSettings settings) =>
         settings.ApiKeys.Any || LocalRequest.IsLocal(http, settings) ? null
             : "Trouble is made from the shop's own machine alone, or with a key that may write (Shop:ApiKeys).";
 
-    /// <summary>The answer to a client that may not make trouble; null if it may.</summary>
+    /// <summary>The answer to a client that may not start faults; null if it may.</summary>
     public static Problem? Refusal(HttpContext http, ShopSettings settings) => RefusalReason(http, settings) is { } why
         ? new Problem(StatusCodes.Status403Forbidden, why) : null;
 

@@ -2,7 +2,7 @@ namespace Shop.Platform.Faults;
 
 /// <summary>One run of a fault, from its start to its end.</summary>
 /// <param name="fault">The fault.</param>
-/// <param name="id">Tells this run from all others, also after a restart.</param>
+/// <param name="id">Unique id of the run, also after a restart.</param>
 /// <param name="intensity">How much, in the fault's unit.</param>
 /// <param name="endsAt">When it ends by itself.</param>
 public sealed class FaultRun(Fault fault, string id, decimal intensity, DateTimeOffset endsAt)
@@ -12,7 +12,7 @@ public sealed class FaultRun(Fault fault, string id, decimal intensity, DateTime
     /// <summary>The fault.</summary>
     public Fault Fault { get; } = fault;
 
-    /// <summary>Tells this run from all others, also after a restart.</summary>
+    /// <summary>Unique id of the run, also after a restart.</summary>
     public string Id { get; } = id;
 
     /// <summary>How much, in the fault's unit.</summary>
@@ -21,13 +21,13 @@ public sealed class FaultRun(Fault fault, string id, decimal intensity, DateTime
     /// <summary>When it ends, or has ended.</summary>
     public DateTimeOffset EndsAt { get; private set; } = endsAt;
 
-    /// <summary>The one route that it strikes, as metrics name it; null if it strikes all.</summary>
+    /// <summary>The only route that it affects, as metrics name it; null if it affects all.</summary>
     public string? Route { get; init; }
 
-    /// <summary>The <c>Authorization</c> of the client that started it, for requests in its name.</summary>
+    /// <summary>The <c>Authorization</c> header of the client that started it, for requests in its name.</summary>
     internal string? Authorization { get; init; }
 
-    /// <summary>Whether it has ended. A run that is stopped and not over goes on at the next start.</summary>
+    /// <summary>Whether it has ended. A run that is stopped but not over continues at the next start.</summary>
     public bool IsOver { get; private set; }
 
     /// <summary>Completes when it has ended, or the shop stops.</summary>
@@ -36,7 +36,7 @@ public sealed class FaultRun(Fault fault, string id, decimal intensity, DateTime
     /// <summary>Whether it strikes a route.</summary>
     internal bool Strikes(string route) => Route is null || Route == route;
 
-    /// <summary>Holds up this thread for a time, but not longer than the run.</summary>
+    /// <summary>Blocks this thread for a time, but not longer than the run.</summary>
     internal void Hold(TimeSpan time) => _stopped.Task.Wait(time);
 
     /// <summary>Waits for a time, but not longer than the run.</summary>

@@ -6,13 +6,13 @@ using Shop.Platform.Data;
 namespace Shop.Platform.Faults;
 
 /// <summary>
-/// What a restart must know of the faults: <c>faults.json</c> in the data directory, there while any runs.
+/// The state of the faults for a restart: <c>faults.json</c> in the data directory. It exists while a fault runs.
 /// </summary>
 internal sealed class FaultStateFile(string directory, ILogger log)
 {
     private readonly StateFile _file = new(directory, "faults.json");
 
-    /// <summary>Reads what the shop kept before it stopped.</summary>
+    /// <summary>Reads the state that was saved before the shop stopped.</summary>
     public State Read()
     {
         try
@@ -28,7 +28,7 @@ internal sealed class FaultStateFile(string directory, ILogger log)
         }
     }
 
-    /// <summary>Keeps what the next start must know. If it can't be kept, the faults run all the same.</summary>
+    /// <summary>Saves the state for the next start. If it can't be saved, the faults run all the same.</summary>
     public void Write(State state)
     {
         try
@@ -42,7 +42,7 @@ internal sealed class FaultStateFile(string directory, ILogger log)
         }
     }
 
-    /// <param name="Runs">The runs that go on, or whose effect must be undone.</param>
+    /// <param name="Runs">The runs that continue, or whose effect must be undone.</param>
     /// <param name="Scenario">The scenario that is being played; null if there is none.</param>
     internal sealed record State(IReadOnlyList<SavedRun> Runs, SavedScenario? Scenario)
     {

@@ -5,8 +5,8 @@ namespace Shop.Platform.Faults;
 
 /// <summary>
 /// Starts faults and ends them: by request, by itself when their time is over, and all of them when the shop stops.
-/// What had not ended then goes on at the next start, once its ports are open: so no fault keeps the shop from
-/// starting, nor from closing its books.
+/// Faults that have not ended by then continue at the next start, once its ports are open. So no fault prevents the
+/// shop from starting, or from closing its databases.
 /// </summary>
 internal sealed class FaultSwitch(
     FaultCatalogue faults, FaultTraffic traffic, ShopSettings settings, TimeProvider clock, ILoggerFactory logs)
@@ -19,7 +19,7 @@ internal sealed class FaultSwitch(
     // The last run of each fault, until its effect is undone.
     private readonly Dictionary<Fault, Task> _work = [];
 
-    // What a restart must know, those that have ended and are being undone included.
+    // The runs to save, including those that have ended and are being undone.
     private readonly List<FaultRun> _kept = [];
     private FaultStateFile.SavedScenario? _scenario;
     private bool _isStopping;
@@ -27,7 +27,7 @@ internal sealed class FaultSwitch(
     /// <summary>The faults.</summary>
     public FaultCatalogue Faults { get; } = faults;
 
-    /// <summary>The scenario that is being played; null if there is none. A restart knows it.</summary>
+    /// <summary>The scenario that is being played, also after a restart; null if there is none.</summary>
     public FaultStateFile.SavedScenario? Scenario
     {
         get
@@ -45,11 +45,11 @@ internal sealed class FaultSwitch(
         }
     }
 
-    /// <summary>Starts a fault, in place of its run before.</summary>
+    /// <summary>Starts a fault. A run that it has ends.</summary>
     /// <param name="fault">The fault.</param>
     /// <param name="intensity">How much, in its unit.</param>
     /// <param name="duration">How long.</param>
-    /// <param name="route">The one route that it strikes; null for all.</param>
+    /// <param name="route">The only route that it affects; null for all.</param>
     /// <param name="authorization">The <c>Authorization</c> of the client that starts it.</param>
     /// <returns>The run.</returns>
     public FaultRun Start(
@@ -87,7 +87,7 @@ internal sealed class FaultSwitch(
         foreach (Fault fault in Faults.All) End(fault);
     }
 
-    /// <summary>Goes on with what ran before; what has ended meanwhile is undone.</summary>
+    /// <summary>Continues the saved runs, and undoes those that have ended meanwhile.</summary>
     public Task StartedAsync(CancellationToken cancellationToken)
     {
         FaultStateFile.State state = _file.Read();
@@ -108,7 +108,7 @@ internal sealed class FaultSwitch(
         return Task.CompletedTask;
     }
 
-    /// <summary>Stops all faults before the shop closes its books. They are not over.</summary>
+    /// <summary>Stops all faults before the databases are closed. They are not over.</summary>
     public async Task StoppingAsync(CancellationToken cancellationToken)
     {
         Task[] work;
@@ -182,17 +182,17 @@ internal sealed class FaultSwitch(
 
         await stop.CancelAsync();
         bool isUndone = await effect;
-        if (!run.IsOver || !isUndone) return; // the next start goes on with it, or tries again to undo it
+        if (!run.IsOver || !isUndone) return; // the next start continues it, or tries again to undo it
         lock (_lock)
         {
             if (_kept.Remove(run)) Keep();
         }
     }
 
-    /// <returns>Whether nothing of it is left.</returns>
+    /// <returns>Whether its effect is undone.</returns>
     private async Task<bool> ApplyAsync(FaultRun run, Task before, CancellationToken stop)
     {
-        await before; // what the run before did is undone
+        await before; // the effect of the run before is undone
         if (run.Fault.Effect is not { } effect) return true;
         try
         {
@@ -201,7 +201,7 @@ internal sealed class FaultSwitch(
         }
         catch (OperationCanceledException) when (stop.IsCancellationRequested)
         {
-            return true; // it had nothing to undo
+            return true; // there was nothing to undo
         }
         catch (Exception exception)
         {

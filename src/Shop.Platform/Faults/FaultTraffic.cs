@@ -5,8 +5,8 @@ using Shop.Platform.Live;
 namespace Shop.Platform.Faults;
 
 /// <summary>
-/// The faults that are too many requests: <c>flash_crowd</c> and <c>hostile_client</c>. The shop sends them to itself,
-/// as demo traffic.
+/// The faults that are requests: <c>flash_crowd</c> and <c>hostile_client</c>. The shop sends them to itself, like demo
+/// traffic.
 /// </summary>
 internal sealed class FaultTraffic(IEnumerable<ModuleListener> listeners, TimeProvider clock, ILoggerFactory logs)
 {
@@ -14,10 +14,10 @@ internal sealed class FaultTraffic(IEnumerable<ModuleListener> listeners, TimePr
 
     private readonly ModuleListener[] _listeners = [.. listeners];
 
-    /// <summary>Many customers, who do what those of demo traffic do.</summary>
+    /// <summary>Many customers, with the requests of demo traffic.</summary>
     public Task CrowdAsync(FaultRun run, CancellationToken end) => SendAsync(run, source: null, end);
 
-    /// <summary>A client that makes everything up.</summary>
+    /// <summary>A client with random paths, methods and ids.</summary>
     public Task HostileAsync(FaultRun run, CancellationToken end) => SendAsync(run, MakeUp, end);
 
     private async Task SendAsync(FaultRun run, Func<(Uri Service, DemoRequest Request)>? source, CancellationToken end)
@@ -27,7 +27,7 @@ internal sealed class FaultTraffic(IEnumerable<ModuleListener> listeners, TimePr
         await Task.Delay(Timeout.InfiniteTimeSpan, end).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
-    // A path, a method, an id or a parameter that nobody has seen before.
+    // A path, a method, an id or a parameter that is new.
     private (Uri Service, DemoRequest Request) MakeUp()
     {
         ModuleListener listener = _listeners[Random.Shared.Next(_listeners.Length)];

@@ -2,7 +2,7 @@ using Microsoft.Extensions.Diagnostics.HealthChecks;
 
 namespace Shop.Platform.Faults;
 
-/// <summary>Says which faults run. By themselves they make nothing unhealthy: what they break does.</summary>
+/// <summary>Reports which faults run. A fault by itself is not unhealthy, but what it breaks may be.</summary>
 internal sealed class FaultsHealth(FaultCatalogue faults) : IHealthCheck
 {
     private static readonly Task<HealthCheckResult> Well = Task.FromResult(

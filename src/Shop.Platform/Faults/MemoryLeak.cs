@@ -3,12 +3,12 @@ using System.Diagnostics;
 namespace Shop.Platform.Faults;
 
 /// <summary>
-/// The fault <c>memory_leak</c>: objects that nobody lets go. It ends growing while the shop still has room to work in,
-/// and frees everything at its end.
+/// The fault <c>memory_leak</c>: objects that are never released. It stops growing while the shop still has memory to
+/// work with, and frees everything at its end.
 /// </summary>
 internal static class MemoryLeak
 {
-    /// <summary>What it takes at most, in MB, whatever the shop may have.</summary>
+    /// <summary>The most memory that it takes, in MB.</summary>
     public const int MaxMegabytes = 1024;
 
     private const int Block = 100_000; // bytes, a tenth of a megabyte
@@ -31,7 +31,7 @@ internal static class MemoryLeak
             for (; due >= 1 && leaked.Count < most; due--)
             {
                 byte[] block = new byte[Block];
-                block.AsSpan().Fill(1); // memory is taken when it is written to
+                block.AsSpan().Fill(1); // memory is committed when it is written to
                 leaked.Add(block);
             }
 

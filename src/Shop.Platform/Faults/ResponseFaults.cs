@@ -4,21 +4,21 @@ using Shop.Platform.Http;
 namespace Shop.Platform.Faults;
 
 /// <summary>
-/// Trouble in the answers of the API: never in those of pages, health, metrics, documents and faults.
+/// Faults of the API's answers. Pages, health, metrics, documents and the routes of faults are never affected.
 /// </summary>
 internal sealed class ResponseFaults(FaultCatalogue all, Fault slow, Fault failing)
 {
-    // As a fault in a handler is answered.
+    // The answer to an exception in a handler, too.
     private static readonly Problem Failure = new(StatusCodes.Status500InternalServerError,
         "Something went wrong inside the shop: trouble on demand (failing_answers).", "trouble-on-demand");
 
-    /// <summary>Whether a request must come by here.</summary>
+    /// <summary>Whether requests must pass through here.</summary>
     public bool AnyRuns => all.AnyRuns;
 
-    /// <summary>Answers a request, late or with a failure.</summary>
+    /// <summary>Answers a request, perhaps late or with a failure.</summary>
     /// <param name="http">The request.</param>
     /// <param name="route">The template of its route.</param>
-    /// <param name="answer">Answers it as usual.</param>
+    /// <param name="answer">The usual handler.</param>
     public async Task AnswerAsync(HttpContext http, string route, RequestDelegate answer)
     {
         if (slow.Run is { } run && run.Strikes(route))

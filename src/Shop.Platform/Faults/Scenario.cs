@@ -4,7 +4,7 @@ using Shop.Platform.Live;
 
 namespace Shop.Platform.Faults;
 
-/// <summary>A script of faults and traffic by time: the same each time it is played.</summary>
+/// <summary>A script of faults and traffic by time, the same each time it is played.</summary>
 /// <param name="Name">Its name in the API.</param>
 /// <param name="Description">What it shows, in a line.</param>
 /// <param name="Steps">What happens, in the order of its times.</param>
@@ -15,11 +15,12 @@ internal sealed record Scenario(string Name, string Description, IReadOnlyList<S
     /// <summary>When its last fault has ended.</summary>
     public TimeSpan Length => TimeSpan.FromSeconds(Steps.Max(step => step.At + (step.Seconds ?? 0)));
 
-    /// <summary>The shop's own scenarios, and those of a file; one of the file takes the place of one of that
-    /// name.</summary>
+    /// <summary>
+    /// The shop's own scenarios, and those of a file; a scenario of the file replaces the shop's own of that name.
+    /// </summary>
     /// <param name="file">The file; null if there is none.</param>
     /// <param name="faults">The faults that they may name.</param>
-    /// <exception cref="ShopStartException">The file can't be read, or makes no sense.</exception>
+    /// <exception cref="ShopStartException">The file can't be read, or is not valid.</exception>
     public static IReadOnlyList<Scenario> Read(string? file, FaultCatalogue faults)
     {
         using Stream own = typeof(Scenario).Assembly.GetManifestResourceStream(Resource)!;
@@ -51,7 +52,7 @@ internal sealed record Scenario(string Name, string Description, IReadOnlyList<S
         }
     }
 
-    // What is wrong with it; null if nothing is.
+    // The error in it; null if there is none.
     private string? Fault(FaultCatalogue faults)
     {
         if (Name is not { Length: > 0 } || !Name.All(letter => char.IsAsciiLetterOrDigit(letter) || letter == '-'))
@@ -77,7 +78,7 @@ internal sealed record Scenario(string Name, string Description, IReadOnlyList<S
 internal sealed record ScenarioStep(
     int At, int? Traffic, [property: JsonPropertyName("fault")] string? Name, decimal? Intensity, int? Seconds)
 {
-    /// <summary>What is wrong with it; null if nothing is.</summary>
+    /// <summary>The error in it; null if there is none.</summary>
     public string? Fault(FaultCatalogue faults)
     {
         if (At < 0) return "is before the start";

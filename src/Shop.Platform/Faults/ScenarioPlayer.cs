@@ -5,8 +5,8 @@ using Shop.Platform.Live;
 namespace Shop.Platform.Faults;
 
 /// <summary>
-/// Plays a scenario, one at a time. A restart goes on where it would be by then; faults of steps before go on by
-/// themselves.
+/// Plays a scenario, one at a time. A restart continues at the step that is due by then; faults of earlier steps
+/// continue by themselves.
 /// </summary>
 internal sealed class ScenarioPlayer(
     FaultSwitch faults, DemoTraffic traffic, ShopSettings settings, TimeProvider clock, ILoggerFactory logs)
@@ -19,13 +19,13 @@ internal sealed class ScenarioPlayer(
     /// <summary>All scenarios.</summary>
     public IReadOnlyList<Scenario> All { get; } = Scenario.Read(settings.ScenarioFile, faults.Faults);
 
-    /// <summary>When a scenario was started; null if it is not the one that is being played.</summary>
+    /// <summary>When the scenario was started; null if it is not being played.</summary>
     public DateTimeOffset? StartOf(Scenario scenario) => faults.Scenario is { } playing && playing.Name == scenario.Name
         ? new DateTimeOffset(Timestamp.FromMilliseconds(playing.StartedAt.Milliseconds)) : null;
 
     /// <summary>Plays a scenario from its beginning, in place of any other. The faults that run end.</summary>
     /// <param name="scenario">The scenario.</param>
-    /// <param name="authorization">The <c>Authorization</c> of the client, in whose name its traffic is.</param>
+    /// <param name="authorization">The <c>Authorization</c> header of the client, for traffic in its name.</param>
     public void Play(Scenario scenario, string? authorization)
     {
         lock (_lock)
@@ -53,14 +53,14 @@ internal sealed class ScenarioPlayer(
         }
     }
 
-    /// <summary>Goes on with what was played before the shop stopped.</summary>
+    /// <summary>Continues the scenario that was being played when the shop stopped.</summary>
     public Task StartedAsync(CancellationToken cancellationToken)
     {
         lock (_lock)
         {
             Scenario? playing = All.FirstOrDefault(scenario => StartOf(scenario) is not null);
             if (playing is not null) Begin(playing, StartOf(playing)!.Value, isResumed: true, authorization: null);
-            else if (faults.Scenario is not null) faults.Scenario = null; // it is no longer among them
+            else if (faults.Scenario is not null) faults.Scenario = null; // the scenario no longer exists
         }
 
         return Task.CompletedTask;

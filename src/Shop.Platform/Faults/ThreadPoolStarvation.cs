@@ -1,9 +1,9 @@
 namespace Shop.Platform.Faults;
 
 /// <summary>
-/// The fault <c>starved_threads</c>: work that waits on threads of the pool, as code does that waits for a task instead
-/// of awaiting it. The pool, which would grow until it has enough, may not grow meanwhile. Each piece of work stands in
-/// line again after a moment, so requests and health checks have their turns, late.
+/// The fault <c>starved_threads</c>: work items that block threads of the pool, like code that waits for a task instead
+/// of awaiting it. The pool, which would grow, may not grow meanwhile. Each work item is queued again after a moment,
+/// so requests and health checks run, but late.
 /// </summary>
 internal static class ThreadPoolStarvation
 {

@@ -9,7 +9,7 @@ namespace Shop.Platform.Faults;
 /// <summary>The part of the console that starts and ends faults and scenarios.</summary>
 internal sealed class TroublePanel(FaultSwitch faults, ScenarioPlayer player, ShopSettings settings)
 {
-    /// <summary>What its forms are posted to.</summary>
+    /// <summary>Maps the target of its forms.</summary>
     public void Map(ModuleRoutes routes) => routes.Form("/live/trouble", ChangeAsync);
 
     /// <summary>The panel as this client sees it; null if the settings allow no faults.</summary>

@@ -4,7 +4,7 @@ using Shop.Platform.Data;
 namespace Shop.Platform.Modules;
 
 /// <summary>
-/// Keeps the data directory for this process, from before the databases are opened until after they are closed.
+/// Locks the data directory for this process, from before the databases are opened until after they are closed.
 /// </summary>
 internal sealed class DataDirectoryLock(ShopSettings settings) : IHostedService
 {

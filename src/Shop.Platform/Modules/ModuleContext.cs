@@ -32,11 +32,12 @@ public sealed class ModuleContext(ModuleIdentity identity, ShopSettings settings
     /// <summary>The module's registry, which <c>/metrics</c> on its port shows and no other.</summary>
     public CollectorRegistry Registry { get; } = Prometheus.Metrics.NewCustomRegistry();
 
-    /// <summary>Makes the module's spans, if anybody listens.</summary>
+    /// <summary>The source of the module's spans.</summary>
     public ActivitySource Traces { get; } = new($"Shop.{identity.Name}");
 
-    /// <summary>Whether the shop's databases are in PostgreSQL: <see cref="Postgres"/>, and not
-    /// <see cref="Database"/>.</summary>
+    /// <summary>
+    /// Whether the shop's data is in PostgreSQL: <see cref="Postgres"/>, and not <see cref="Database"/>.
+    /// </summary>
     public bool UsesPostgres => Settings.Connections is not null;
 
     /// <summary>The module's database file, open between its start and its stop.</summary>
@@ -51,10 +52,10 @@ public sealed class ModuleContext(ModuleIdentity identity, ShopSettings settings
     /// <summary>Whether the files of all modules agree.</summary>
     public DatabaseConsistency Consistency { get; init; } = new();
 
-    /// <summary>The faults of the shop, all modules' together.</summary>
+    /// <summary>The faults of the shop, of all modules together.</summary>
     public FaultCatalogue Faults { get; init; } = new(identity.Faults);
 
-    /// <summary>Runs queries that may take long, so that they hold up nothing else.</summary>
+    /// <summary>Runs queries that may take long, so that they delay nothing else.</summary>
     public QueryScheduler Queries { get; } = new(identity.Name, settings.RequestTimeout);
 
     /// <summary>Runs a long query of a request, in turn with the queries of other clients.</summary>
@@ -78,7 +79,7 @@ public sealed class ModuleContext(ModuleIdentity identity, ShopSettings settings
     public DateTime Now() => Timestamp.FromMilliseconds(Clock.GetUtcNow().ToUnixTimeMilliseconds());
 
     /// <summary>
-    /// Has gauges of state refreshed before a scrape. State that hosts share is read at most once a second, and if it
+    /// Refreshes gauges of state before each scrape. State that hosts share is read at most once a second, and if it
     /// can't be read, the gauges stay as they were.
     /// </summary>
     /// <param name="refresh">Reads the state, and sets the gauges.</param>

@@ -149,7 +149,7 @@ public static class ModuleHosting
     public static IEnumerable<(ModuleIdentity Module, Uri Address)> ModuleAddresses(this WebApplication app) =>
         app.Services.GetServices<ModuleListener>().Select(listener => (listener.Module.Identity, listener.Address));
 
-    /// <summary>How many writes of each module wait for its disk.</summary>
+    /// <summary>How many writes of each module are not on disk yet.</summary>
     public static IEnumerable<(ModuleIdentity Module, int Writes)> UnwrittenWrites(this WebApplication app) =>
         app.Services.GetServices<ModuleListener>()
             .Select(listener => (listener.Module.Identity, listener.Module.OwnDatabase.UnwrittenWrites));

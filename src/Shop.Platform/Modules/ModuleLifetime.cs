@@ -23,7 +23,7 @@ internal sealed class ModuleLifetime(IShopModule module, IServiceProvider servic
         }
         catch (StoreException exception)
         {
-            // A module's start asks others too.
+            // A module's start calls other modules, too.
             string name = services.GetRequiredKeyedService<ModuleContext>(exception.Module).OwnDatabase.Name;
             string error = (exception as StoreUnreadableException)?.InnerException!.Message ?? exception.Message;
             throw new ShopStartException($"The {name} can't be used: {error}", exception);

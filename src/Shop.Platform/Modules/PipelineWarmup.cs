@@ -5,8 +5,8 @@ using Shop.Platform.Http;
 namespace Shop.Platform.Modules;
 
 /// <summary>
-/// Builds a module's pipeline beside the start of the modules after it, and sends one request through, so that no
-/// client waits for what the first request makes. As a hosted service it comes after the modules and before the ports.
+/// Builds a module's pipeline while later modules start, and sends one request through it, so that no client waits for
+/// the first request's initialization. As a hosted service it comes after the modules and before the ports.
 /// </summary>
 internal sealed class PipelineWarmup(IServiceProvider services) : IHostedService
 {
@@ -19,7 +19,7 @@ internal sealed class PipelineWarmup(IServiceProvider services) : IHostedService
         return PrewarmAsync(listener);
     }));
 
-    /// <summary>Waits for all pipelines; a fault of one is a fault of the start.</summary>
+    /// <summary>Waits for all pipelines; if one fails, the start fails.</summary>
     public Task StartAsync(CancellationToken cancellationToken) => Task.WhenAll(_building);
 
     public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;

@@ -18,7 +18,7 @@ using Shop.Platform.Security;
 
 namespace Shop.Platform.Modules;
 
-/// <summary>The routes that every module has: its card, and those that watch it.</summary>
+/// <summary>The routes that every module has: its card, and routes to monitor it.</summary>
 internal static class ServiceRoutes
 {
     private const string Tag = "Service";
@@ -87,7 +87,7 @@ internal static class ServiceRoutes
 
     private static Dictionary<string, string> Links(IEndpointRouteBuilder endpoints)
     {
-        // Whatever the module maps after this is not in the card, so the module maps first.
+        // Routes that the module maps after this are not in the card, so the module maps first.
         IEnumerable<string> own = endpoints.DataSources.SelectMany(source => source.Endpoints).OfType<RouteEndpoint>()
             .Where(endpoint => endpoint.Metadata.GetMetadata<IEndpointNameMetadata>() is not null)
             .Where(endpoint =>
@@ -111,7 +111,7 @@ internal static class ServiceRoutes
     private static HealthCheckOptions Health(Func<HealthCheckRegistration, bool> checks) => new()
     {
         Predicate = checks,
-        AllowCachingResponses = true, // every route says by itself how its answers may be kept
+        AllowCachingResponses = true, // every route sets its own caching headers
         ResponseWriter = static (http, report) =>
         {
             var checks = report.Entries.ToDictionary(entry => entry.Key.Split(' ')[^1], entry => new HealthAnswer.Check(

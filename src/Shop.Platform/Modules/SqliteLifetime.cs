@@ -7,15 +7,14 @@ using Shop.Platform.Data.Sqlite;
 namespace Shop.Platform.Modules;
 
 /// <summary>
-/// Opens the databases of all modules, sees whether they belong together before anything is written, and keeps them
-/// marked: see <see cref="ConsistencyMark"/>.
-/// As a hosted service it comes before the modules, and so it closes the databases after them.
+/// Opens the databases of all modules, checks whether they belong together before anything is written, and marks them
+/// regularly: see <see cref="ConsistencyMark"/>. As a hosted service it is registered before the modules, so it closes
+/// the databases after them.
 /// </summary>
 internal sealed class SqliteLifetime(IEnumerable<IShopModule> modules, IServiceProvider services)
     : IHostedLifecycleService, IAsyncDisposable
 {
-    /// <summary>Time between two marks, if there is work. A file that is older than two such times is found
-    /// out.</summary>
+    /// <summary>Time between two marks, if there is work. A file that is older than two periods is detected.</summary>
     private static readonly TimeSpan Period = TimeSpan.FromSeconds(10);
 
     private readonly DatabaseConsistency _consistency = services.GetRequiredService<DatabaseConsistency>();
@@ -59,7 +58,7 @@ internal sealed class SqliteLifetime(IEnumerable<IShopModule> modules, IServiceP
         }
     }
 
-    /// <summary>What modules write at their start has the queues for itself, so the marks begin after it.</summary>
+    /// <summary>Marks begin after the start, so that they do not delay the writes of starting modules.</summary>
     public Task StartedAsync(CancellationToken cancellationToken)
     {
         if (_mark is not null) _marking = new PeriodicTask("Marking the database files", Period, MarkAsync, _clock,
@@ -92,7 +91,7 @@ internal sealed class SqliteLifetime(IEnumerable<IShopModule> modules, IServiceP
             .MaxBy(mark => mark.Generation);
         if (newest is not null)
         {
-            // Those that a crash left one step behind come first: files are never two steps apart.
+            // Files that a crash left one step behind come first, so that files are never two steps apart.
             await Task.WhenAll(_databases.Where(database => database.Found.Mark?.Mark != newest.Mark)
                 .Select(database => database.MarkAsync(newest)));
         }
@@ -100,8 +99,8 @@ internal sealed class SqliteLifetime(IEnumerable<IShopModule> modules, IServiceP
         _consistency.Accepted = newest?.Accepted ?? 0;
         _mark = newest?.Next(isOpening: true, _consistency.Accepted, Now) ?? ConsistencyMark.First(Now);
         await SpreadAsync();
-        // Before a module writes anything, and before a start can fail: whoever brings the log into a file then leaves
-        // no opening mark there.
+        // Before a module writes anything, and before a start can fail: so a later checkpoint by another program leaves
+        // no opening mark in the file.
         await MarkAsync();
     }
 
@@ -113,7 +112,7 @@ internal sealed class SqliteLifetime(IEnumerable<IShopModule> modules, IServiceP
             foreach (Database database in _databases) database.Checkpoint();
         }
 
-        if (!_isEverywhere) await SpreadAsync(); // the last try failed in some of the files
+        if (!_isEverywhere) await SpreadAsync(); // the last try failed for some of the files
         if (!mark.IsOpening && Commits == _commitsAtMark) return;
         _mark = mark.Next(isOpening: false, _consistency.Accepted, Now);
         await SpreadAsync();

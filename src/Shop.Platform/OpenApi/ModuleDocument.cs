@@ -18,7 +18,7 @@ internal static partial class ModuleDocument
 {
     private const string ProblemSchema = "Problem";
 
-    /// <summary>Stands for the address of the server until somebody asks for the document.</summary>
+    /// <summary>Placeholder for the address of the server until a client requests the document.</summary>
     internal const string ServerMark = "{server}";
 
     private const string KeyScheme = "apiKey", MetricsKeyScheme = "metricsKey";
@@ -27,7 +27,7 @@ internal static partial class ModuleDocument
         services.AddOpenApi(module.Name, options =>
         {
             options.OpenApiVersion = OpenApiSpecVersion.OpenApi3_1;
-            // A schema can't be given a name where it is made, so it gets it once all is there.
+            // A schema can't be named when it is made, so this is done at the end, for the whole document.
             var choices = new ConcurrentDictionary<(string Schema, string Member), OneOfAttribute>();
             // A time is its text to clients.
             options.CreateSchemaReferenceId = static type => IsTime(type.Type) ? null : SchemaName(type);
@@ -63,7 +63,7 @@ internal static partial class ModuleDocument
 
     private static bool IsTime(Type type) => type == typeof(UtcTime) || type == typeof(UtcTime?);
 
-    // What clients see of an order is an Order to them.
+    // The type OrderBody is the schema Order to clients.
     private static string? SchemaName(JsonTypeInfo type)
     {
         string? name = OpenApiOptions.CreateDefaultSchemaReferenceId(type);
@@ -110,7 +110,7 @@ internal static partial class ModuleDocument
             Contact = new OpenApiContact { Name = "Shop" },
             License = new OpenApiLicense { Name = "MIT", Identifier = "MIT" },
         };
-        // HEAD goes with every GET, and says nothing that GET does not.
+        // HEAD is supported beside every GET, and is not documented again.
         foreach (IOpenApiPathItem path in document.Paths.Values) path.Operations!.Remove(HttpMethod.Head);
         document.Servers = [new OpenApiServer { Url = ServerMark, Description = "This shop." }];
         // In the order of the routes: a module's own come first.
@@ -132,7 +132,7 @@ internal static partial class ModuleDocument
     private static OpenApiSecurityScheme Bearer(string description) =>
         new() { Type = SecuritySchemeType.Http, Scheme = "bearer", Description = description };
 
-    // The settings decide whether a key is needed, so each may be left out.
+    // The settings decide whether a key is needed, so it is optional here.
     private static List<OpenApiSecurityRequirement> Security(Access access, OpenApiDocument document)
     {
         if (access != Access.Read && access != Access.Write && access != Access.Metrics) return [];
@@ -144,8 +144,8 @@ internal static partial class ModuleDocument
     private static string TagDescription(string tag) =>
         tag == "Service" ? "What every service of the shop has." : $"{tag} of the shop.";
 
-    // The framework has read the name, the tags, the summary and the description; fields, errors and headers are the
-    // shop's own.
+    // The framework has added the name, the tags, the summary and the description; fields, errors and headers are added
+    // here.
     private static void Describe(OpenApiOperation operation, ApiDescription route, OpenApiDocument document)
     {
         IList<object> metadata = route.ActionDescriptor.EndpointMetadata;
@@ -221,7 +221,7 @@ internal static partial class ModuleDocument
     private static OpenApiParameter Parameter(Field field, ParameterLocation location, OpenApiDocument document)
     {
         IOpenApiSchema schema = field.DescribedSchema(document);
-        // A page for trying it out sends what has an example, so only what must be sent has one.
+        // The page <c>/docs</c> sends every parameter with an example, so only required parameters have one.
         if (!field.IsRequired && schema is OpenApiSchema own) own.Examples = null;
         return new OpenApiParameter
         {

@@ -22,6 +22,6 @@ public abstract class OneOfAttribute : Attribute
 }
 
 /// <inheritdoc/>
-/// <typeparam name="T">Which values these are.</typeparam>
+/// <typeparam name="T">The type with the values.</typeparam>
 public sealed class OneOfAttribute<T>() : OneOfAttribute(typeof(T).Name, T.Names)
     where T : IChoices;

@@ -5,8 +5,8 @@ using Scalar.AspNetCore;
 namespace Shop.Platform.OpenApi;
 
 /// <summary>
-/// A file of the package that draws <c>/docs</c>. It is in memory once and sent in pieces, so a slow client needs
-/// little memory.
+/// A file of the package for <c>/docs</c>. It is in memory once and sent in pieces, so a slow client needs little
+/// memory.
 /// </summary>
 /// <param name="name">Its name, as <c>scalar.js</c>.</param>
 internal sealed class PackagedFile(string name)
@@ -16,7 +16,7 @@ internal sealed class PackagedFile(string name)
     private readonly string _type = Path.GetExtension(name) == ".js" ? "text/javascript; charset=utf-8"
         : "image/svg+xml";
 
-    // On first demand: an idle shop starts without it, and no browser asks for the second.
+    // Loaded lazily: an idle shop starts without it, and no browser needs the second.
     private readonly Lazy<byte[]> _packed = new(() => Read(name));
     private readonly Lazy<byte[]> _plain = new(() => Unpacked(Read(name)));
 

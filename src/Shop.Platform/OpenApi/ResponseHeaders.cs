@@ -6,9 +6,7 @@ using Shop.Platform.Requests;
 
 namespace Shop.Platform.OpenApi;
 
-/// <summary>
-/// The headers of a route's responses, beside those of every HTTP message and those that are for browsers alone.
-/// </summary>
+/// <summary>The documented headers of a route's responses.</summary>
 internal static class ResponseHeaders
 {
     /// <summary>The headers of a response with this status.</summary>

@@ -32,5 +32,5 @@ internal sealed class AcceptsIdempotencyKey
     public static AcceptsIdempotencyKey Instance { get; } = new();
 }
 
-/// <summary>What to call if a request of a route timed out in the queue of writing requests.</summary>
+/// <summary>The callback for requests of a route that timed out in the queue of writing requests.</summary>
 internal sealed record QueueTimeoutCallback(Action Invoke);

@@ -6,7 +6,7 @@ using Shop.Platform.Security;
 
 namespace Shop.Platform.OpenApi;
 
-/// <summary>The errors that a route may answer with because of what it is, beside those that it names itself.</summary>
+/// <summary>The errors that a route may return because of its kind, beside those that it documents itself.</summary>
 internal static class StandardResponses
 {
     private const string ReusedKey = "The Idempotency-Key was used for another request.";
@@ -74,7 +74,7 @@ internal static class StandardResponses
             yield return (StatusCodes.Status503ServiceUnavailable, "The shop can't do it now; see Retry-After.");
     }
 
-    /// <summary>Whether a request that succeeds is answered by JSON.</summary>
+    /// <summary>Whether a successful request is answered with JSON.</summary>
     public static bool ProducesJson(EndpointBuilder endpoint) =>
         Responses(endpoint.Metadata).Any(response => response.Type is not null);
 

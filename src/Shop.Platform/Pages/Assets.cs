@@ -12,8 +12,8 @@ namespace Shop.Platform.Pages;
 /// </summary>
 internal sealed class Assets
 {
-    // Made by the compiler from all that is in the assembly. A hash of each file would load a whole cryptographic
-    // library into an idle shop.
+    // The compiler's hash of the whole assembly. Hashing each file would load a cryptographic library into an idle
+    // shop.
     private static readonly string Version = typeof(Assets).Module.ModuleVersionId.ToString("N")[..12];
 
     private readonly Dictionary<string, Asset> _byUrlName = new(StringComparer.Ordinal);
@@ -30,10 +30,10 @@ internal sealed class Assets
         Add("pictures.svg", "image/svg+xml");
     }
 
-    /// <summary>Where a file is.</summary>
+    /// <summary>The URL of a file.</summary>
     public string Url(string file) => _urls[file];
 
-    /// <summary>Where the drawings of products are.</summary>
+    /// <summary>The URL of the drawings of products.</summary>
     public static string PicturesUrl { get; } = $"/assets/{NameOf("pictures.svg")}";
 
     /// <summary>Answers <c>/assets/{file}</c>.</summary>
@@ -49,7 +49,7 @@ internal sealed class Assets
         using Stream resource = typeof(Assets).Assembly.GetManifestResourceStream(file)!;
         using var reader = new StreamReader(resource);
         string text = reader.ReadToEnd();
-        // A script imports others by the names that they have here.
+        // Imports in scripts are changed to these URLs.
         foreach ((string other, string url) in _urls)
             text = text.Replace($"from './{other}'", $"from '{url}'", StringComparison.Ordinal);
         byte[] bytes = Encoding.UTF8.GetBytes(text);
@@ -63,7 +63,7 @@ internal sealed class Assets
 
     private sealed class Asset(byte[] bytes, string contentType) : IResult
     {
-        // On first demand: an idle shop starts without it.
+        // Compressed lazily: an idle shop starts without it.
         private readonly Lazy<byte[]> _brotli = new(() =>
         {
             using var compressed = new MemoryStream();

@@ -7,14 +7,14 @@ using Shop.Platform.Requests;
 namespace Shop.Platform.Pages;
 
 /// <summary>
-/// A form that a page posted. Only the shop's own pages may: a browser says in <c>Origin</c> whose page it is.
+/// A form that a page posted. Only the shop's own pages may post: a browser sends the page's origin in <c>Origin</c>.
 /// </summary>
 internal static class FormPost
 {
     /// <summary>The statuses of a form's answer: another page, the same page with its errors, or a refusal.</summary>
     public static readonly IReadOnlyList<int> Statuses = [303, 400, 403, 404, 408, 409, 413, 415, 429];
 
-    /// <summary>Reads the form. Answers a form that is refused; null if it is accepted.</summary>
+    /// <summary>Reads the form. Returns the answer to a refused form; null if it is accepted.</summary>
     public static async ValueTask<IResult?> ValidateOriginAsync(HttpContext http)
     {
         if (!http.Request.HasFormContentType

@@ -12,8 +12,8 @@ using Shop.Platform.Security;
 namespace Shop.Platform.Pages;
 
 /// <summary>A page: the part that a module renders, in the frame that all pages have.</summary>
-/// <param name="title">What the page is, as its tab and its heading say it.</param>
-/// <param name="body">What stands below the heading.</param>
+/// <param name="title">The title, in the tab and the heading.</param>
+/// <param name="body">The content below the heading.</param>
 public sealed class Page(string title, RazorSlice body) : IResult
 {
     /// <summary>HTTP status code.</summary>
@@ -48,7 +48,7 @@ public sealed class Page(string title, RazorSlice body) : IResult
         }, Status, WatchesOtherServices);
     }
 
-    /// <summary>Writes a page whole. It is rendered into memory, so nothing of it ever waits.</summary>
+    /// <summary>Renders a page into memory and writes it, without ever waiting.</summary>
     internal static void Write(HttpContext http, Frame frame, int status, bool watchesOtherServices = false)
     {
         using RazorSlice page = new Pages_Layout { Model = frame };
@@ -68,7 +68,7 @@ public sealed class Page(string title, RazorSlice body) : IResult
         response.ContentLength = bytes.Length;
         response.Headers.ContentSecurityPolicy = SecurityHeaders.PagePolicy(frame.Site.FormTargets,
             watchesOtherServices ? frame.Site.Services.Select(service => service.Url) : []);
-        // Without it the checkout could not check the form's origin.
+        // Needed by the checkout to check the form's origin.
         response.Headers["Referrer-Policy"] = "strict-origin";
         JsonResponse.Write(response, bytes);
     }
@@ -96,15 +96,15 @@ internal sealed record Frame(string Title, RazorSlice Body, ModuleIdentity? Modu
     /// <summary>The faults that run, in words.</summary>
     public IReadOnlyList<string> Trouble { get; init; } = [];
 
-    /// <summary>How many things the client has in each page of the module's navigation.</summary>
+    /// <summary>The number beside each entry of the module's navigation.</summary>
     public IReadOnlyList<long> Counts { get; init; } = [];
 }
 
-/// <summary>What went wrong, for a person.</summary>
+/// <summary>The error as a page.</summary>
 internal sealed record ErrorModel(int Status, string Error, IReadOnlyList<(string Path, string Message)> Errors,
     int? RetryAfterSeconds, string TraceId)
 {
-    /// <summary>The address that may be asked again with another result; null if that would help nobody.</summary>
+    /// <summary>The address to try again; null if another try would not help.</summary>
     public string? Again { get; init; }
 
     /// <summary>The status in the words of a shop.</summary>

@@ -3,12 +3,14 @@ using Microsoft.AspNetCore.Html;
 namespace Shop.Platform.Pages;
 
 /// <summary>
-/// The picture of a product: a drawing of what its name says it is, on the ground of its category, in the colours of
+/// The picture of a product: a drawing chosen by its name, on a background chosen by its category, in the colours of
 /// its material. It depends on nothing else, so a product looks the same on every page.
 /// </summary>
 public static class ProductPicture
 {
-    /// <summary>Palettes of store.css; what has no material has one of those from the seventh on.</summary>
+    /// <summary>
+    /// Palettes of store.css; products without a known material have one of those from the seventh on.
+    /// </summary>
     private const int Palettes = 14, FirstFree = 7;
 
     // The drawings of pictures.svg by their categories.
@@ -35,7 +37,7 @@ public static class ProductPicture
         .SelectMany(shelf => shelf.Things.Select(thing => (thing, shelf.Category)))
         .ToDictionary(pair => pair.thing, pair => pair.Category, StringComparer.OrdinalIgnoreCase);
 
-    /// <summary>The picture, for a page. It says nothing that the product's name does not say.</summary>
+    /// <summary>The picture as SVG. It is hidden from screen readers.</summary>
     /// <param name="id">The product's id.</param>
     /// <param name="name">Its name.</param>
     /// <param name="category">Its category, if the page knows it.</param>
@@ -59,7 +61,7 @@ public static class ProductPicture
             """);
     }
 
-    // What a thing is stands at the end of its name: a "Walnut desk lamp" is a lamp.
+    // The noun is at the end of a name: a "Walnut desk lamp" is a lamp.
     private static string? Thing(string[] words)
     {
         for (int i = words.Length - 1; i >= 0; i--)

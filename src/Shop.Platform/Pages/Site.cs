@@ -7,13 +7,13 @@ using Shop.Platform.Security;
 namespace Shop.Platform.Pages;
 
 /// <summary>
-/// Where a browser finds the services: at the addresses that the settings name, else on the host that it asked, by
-/// their ports.
+/// The addresses of the services for a browser: those of the settings, else the requested host with the ports of the
+/// services.
 /// </summary>
 /// <param name="Services">Each module and its address, in the order of the navigation.</param>
 /// <param name="AcceptsForms">
-/// Whether forms of this client are accepted: if keys are set, a browser has none, unless a proxy adds it. A form that
-/// would be refused is not shown.
+/// Whether forms of this client are accepted: if keys are set, a browser sends none, unless a proxy adds it. A form
+/// that would be refused is not shown.
 /// </param>
 public sealed record Site(IReadOnlyList<(ModuleIdentity Module, string Url)> Services, bool AcceptsForms)
 {
@@ -42,7 +42,7 @@ public sealed record Site(IReadOnlyList<(ModuleIdentity Module, string Url)> Ser
     {
         if (WebOrigin.Parse(origin) is not { } page) return false;
         HostString asked = http.Request.Host;
-        // A published port, or a proxy in front, is seen by the browser alone, which names it in both headers.
+        // Only the browser knows a published port or a proxy in front, and sends it in both headers.
         if (HostName.Canonical(asked.Host) == page.Host && (asked.Port ?? page.DefaultPort) == page.Port) return true;
         return Of(http).Services.Any(service => WebOrigin.Parse(service.Url) == page);
     }
@@ -53,8 +53,7 @@ public sealed record Site(IReadOnlyList<(ModuleIdentity Module, string Url)> Ser
     private static string Url(HttpContext http, ModuleListener listener)
     {
         if (listener.Module.Settings.PublicUrls[listener.Module.Identity.Name] is { } url) return url;
-        // A Uri leaves out the port that its scheme has by itself, as browsers do. What was asked may be a name that
-        // none can have, or no name.
+        // A Uri leaves out the default port, as browsers do. The requested name may be invalid or missing.
         string asked = $"{http.Request.Scheme}://{http.Request.Host.Host}:{listener.Address.Port}";
         Uri address = Uri.TryCreate(asked, UriKind.Absolute, out Uri? known) ? known : listener.Address;
         return address.GetLeftPart(UriPartial.Authority);

@@ -3,11 +3,11 @@ using System.Text.Json;
 namespace Shop.Platform.Requests;
 
 /// <summary>
-/// One JSON object of a request's body. Reading notes every fault and goes on, so that all are named at once.
+/// One JSON object of a request's body. Reading collects all errors, so that the client gets all of them at once.
 /// </summary>
 public readonly struct BodyObject
 {
-    /// <summary>Unknown fields of one object that are compared with the known ones at most.</summary>
+    /// <summary>The most unknown fields of one object that are compared with the known ones.</summary>
     private const int MaxUnknown = 16;
 
     private readonly JsonElement _object;
@@ -35,7 +35,7 @@ public readonly struct BodyObject
     public bool Has(Field field) => TryGet(field, out _);
 
     /// <summary>
-    /// Reads a field. Where it is missing or wrong the fault is noted, and the value is the field's default.
+    /// Reads a field. If it is missing or wrong, the error is added, and the value is the field's default.
     /// </summary>
     public T? Read<T>(Field<T> field)
     {
@@ -50,7 +50,7 @@ public readonly struct BodyObject
         return field.Default;
     }
 
-    /// <summary>Reads a list of objects. What is no object is noted and passed over.</summary>
+    /// <summary>Reads a list of objects. An item that is not an object is an error, and is skipped.</summary>
     /// <param name="field">The list.</param>
     /// <param name="read">Reads one of its objects.</param>
     public IReadOnlyList<T> Read<T>(ListField field, Func<BodyObject, T> read)
@@ -82,7 +82,7 @@ public readonly struct BodyObject
         return items;
     }
 
-    // An unknown field is ignored, but not a misspelt known one: its sender believes that it counts.
+    // An unknown field is ignored, but a misspelt known field is an error: its sender expects that it has an effect.
     private void NameMisspelt(IReadOnlyList<Field> fields)
     {
         int unknown = 0;

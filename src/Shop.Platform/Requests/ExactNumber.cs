@@ -2,16 +2,13 @@ using System.Globalization;
 
 namespace Shop.Platform.Requests;
 
-/// <summary>
-/// Reads a number by its digits. A number type would round what it can't hold, and what is rounded before it is checked
-/// is not what the client sent.
-/// </summary>
+/// <summary>Reads a number by its digits. A number type would round it before it is checked.</summary>
 internal static class ExactNumber
 {
-    // More digits than a 64-bit number has, and a bound for an exponent: what is beyond is out of any field's bounds.
+    // More digits than a 64-bit number has, and the largest exponent: anything larger is out of any field's bounds.
     private const int MaxDigits = 19, LargestExponent = 1000;
 
-    /// <summary>A number times a power of ten, if that is whole: 79.9 with two decimals is 7,990.</summary>
+    /// <summary>Reads a number as a whole number of its last decimal: 79.9 with two decimals is 7,990.</summary>
     /// <param name="text">The number in UTF-8, as JSON or a person writes it.</param>
     /// <param name="decimals">How many decimals count.</param>
     /// <param name="scaled">The number, without its point.</param>
@@ -30,7 +27,7 @@ internal static class ExactNumber
             || fraction.ContainsAnyExceptInRange((byte)'0', (byte)'9'))
             return false;
 
-        // Digits without the zeros around them, and the power of ten of the last.
+        // The digits without leading and trailing zeros, and the power of ten of the last digit.
         fraction = fraction.TrimEnd((byte)'0');
         int power = exponent - fraction.Length + decimals;
         whole = whole.TrimStart((byte)'0');

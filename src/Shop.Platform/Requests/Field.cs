@@ -6,21 +6,21 @@ using Microsoft.OpenApi;
 namespace Shop.Platform.Requests;
 
 /// <summary>
-/// One field of a body, or one parameter of a query: its name and its rule, in one place, which reads the value, words
-/// the fault and describes it in the OpenAPI document.
+/// A field of a body, or a parameter of a query: its name and its rule in one place. It reads and checks the value,
+/// words the error and describes itself in the OpenAPI document.
 /// </summary>
 public abstract class Field(string name)
 {
     /// <summary>The client's name for it, in snake_case.</summary>
     public string Name { get; } = name;
 
-    /// <summary>The name as it stands in JSON: to compare it with this costs no conversion.</summary>
+    /// <summary>The name in UTF-8, to compare it with JSON without a conversion.</summary>
     internal byte[] Utf8Name { get; } = Encoding.UTF8.GetBytes(name);
 
     /// <summary>What it means.</summary>
     public required string Description { get; init; }
 
-    /// <summary>Whether a request without it is wrong.</summary>
+    /// <summary>Whether it is required.</summary>
     public bool IsRequired { get; init; }
 
     /// <summary>A value as a client would send it, in JSON.</summary>
@@ -30,7 +30,7 @@ public abstract class Field(string name)
     internal IOpenApiSchema DescribedSchema(OpenApiDocument document)
     {
         IOpenApiSchema schema = Schema(document);
-        // A schema with a name is of several fields.
+        // A named schema is shared by several fields.
         if (schema is not OpenApiSchema own) return schema;
         own.Description = Description;
         own.Examples = [JsonNode.Parse(Example)!];
@@ -38,7 +38,7 @@ public abstract class Field(string name)
     }
 
     /// <summary>The rule as a JSON Schema, without words.</summary>
-    /// <param name="document">Where schemas with a name of their own are put.</param>
+    /// <param name="document">The document, for named schemas.</param>
     protected abstract IOpenApiSchema Schema(OpenApiDocument document);
 }
 
@@ -52,12 +52,12 @@ public abstract class Field<T>(string name) : Field(name)
     /// <summary>Reads the value from JSON.</summary>
     /// <param name="json">What the client sent.</param>
     /// <param name="value">The value, if it is valid.</param>
-    /// <returns>The fault, or null.</returns>
+    /// <returns>The error; null if there is none.</returns>
     internal abstract string? Read(JsonElement json, out T? value);
 
     /// <summary>Reads the value from a text: a query's, or a form's.</summary>
     /// <param name="text">What the client sent.</param>
     /// <param name="value">The value, if it is valid.</param>
-    /// <returns>The fault, or null.</returns>
+    /// <returns>The error; null if there is none.</returns>
     public abstract string? Read(string text, out T? value);
 }

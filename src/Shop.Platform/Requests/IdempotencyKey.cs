@@ -8,11 +8,11 @@ using Shop.Platform.Security;
 namespace Shop.Platform.Requests;
 
 /// <summary>
-/// The key that makes a request safe to repeat. It belongs to the API key that came with it, if there are API keys, and
-/// is bound to what the request does.
+/// The key that makes a request safe to repeat. It belongs to the API key of the request, if there are API keys, and is
+/// bound to the request's content.
 /// </summary>
 /// <param name="Text">
-/// The key as it is kept: as the client sent it, after the name of its API key and a space. No key contains a space.
+/// The key as it is stored: as the client sent it, after the name of its API key and a space. No key contains a space.
 /// </param>
 /// <param name="Fingerprint">Method, path and content of the request, by <see cref="FingerprintOf"/>.</param>
 public sealed record IdempotencyKey(string Text, byte[] Fingerprint)
@@ -20,10 +20,10 @@ public sealed record IdempotencyKey(string Text, byte[] Fingerprint)
     /// <summary>Name of the request header.</summary>
     public const string Header = "Idempotency-Key";
 
-    /// <summary>Name of the header on an answer that was given before.</summary>
+    /// <summary>Name of the header of a replayed answer.</summary>
     public const string ReplayedHeader = "Idempotency-Replayed";
 
-    /// <summary>How long an answer is kept, at least and at most.</summary>
+    /// <summary>How long an answer is kept.</summary>
     public static readonly TimeSpan Retention = TimeSpan.FromHours(48);
 
     /// <summary>The header as a parameter of the OpenAPI document.</summary>
@@ -42,8 +42,7 @@ public sealed record IdempotencyKey(string Text, byte[] Fingerprint)
         Problem.Conflict($"The {Header} was used for another request.", "idempotency-key-reused");
 
     /// <summary>
-    /// The texts under which its answer may be kept. While the shop had no API keys, no key was kept with the name of
-    /// one.
+    /// The texts under which its answer may be stored: while the shop had no API keys, keys were stored without a name.
     /// </summary>
     internal IEnumerable<string> Texts
     {
@@ -55,7 +54,7 @@ public sealed record IdempotencyKey(string Text, byte[] Fingerprint)
         }
     }
 
-    /// <summary>Reads the key as it is kept, or notes what is wrong with it.</summary>
+    /// <summary>Reads the key as it is stored, or adds an error.</summary>
     /// <returns>The key; null if there is none.</returns>
     public static string? Read(HttpContext http, ValidationErrors errors)
     {
@@ -72,20 +71,20 @@ public sealed record IdempotencyKey(string Text, byte[] Fingerprint)
     public static bool IsKey(string? text) =>
         text is { Length: >= 1 and <= 255 } && !text.AsSpan().ContainsAnyExceptInRange('!', '~');
 
-    /// <summary>A key, bound to what its request does.</summary>
+    /// <summary>A key, bound to its request's content.</summary>
     /// <returns>Null if there is no key.</returns>
     public static IdempotencyKey? Of(string? text, params ReadOnlySpan<string?> content) =>
         text is null ? null : new IdempotencyKey(text, FingerprintOf(content));
 
-    /// <summary>Says that this answer was given before, if it was.</summary>
+    /// <summary>Marks an answer as replayed, if it is.</summary>
     public static void MarkReplayed(HttpContext http, bool isReplayed)
     {
         if (isReplayed) http.Response.Headers[ReplayedHeader] = "true";
     }
 
-    /// <summary>What a request does as 32 bytes: equal content, equal fingerprint.</summary>
+    /// <summary>The hash of a request's content, 32 bytes.</summary>
     /// <param name="content">
-    /// First what tells the operation from all others of the module, then whatever decides what it does.
+    /// First the operation, then its arguments.
     /// </param>
     public static byte[] FingerprintOf(params ReadOnlySpan<string?> content)
     {
@@ -94,7 +93,7 @@ public sealed record IdempotencyKey(string Text, byte[] Fingerprint)
         foreach (string? part in content)
         {
             byte[] bytes = part is null ? [] : Encoding.UTF8.GetBytes(part);
-            // With the length before each part, no two contents read the same.
+            // The length before each part makes the encoding unambiguous.
             BitConverter.TryWriteBytes(length, part is null ? -1 : bytes.Length);
             hash.AppendData(length);
             hash.AppendData(bytes);

@@ -4,17 +4,17 @@ using System.Text.Json;
 
 namespace Shop.Platform.Requests;
 
-/// <summary>Says what is wrong with JSON that can't be read, and where, in words for whoever wrote it.</summary>
+/// <summary>Explains an error in JSON, with its position, for the person who wrote the JSON.</summary>
 internal static class JsonError
 {
-    /// <summary>What the serializer adds to its sentences for programmers.</summary>
+    /// <summary>Parts of the serializer's messages that only help programmers.</summary>
     private static readonly string[] ForProgrammers =
     [
         " LineNumber:", " Path:", " Change the reader options.", " which is not supported in this mode",
         " encountered during deserialization",
     ];
 
-    /// <summary>The fault of these bytes, which a parser refused.</summary>
+    /// <summary>The error in these bytes, which a parser has refused.</summary>
     public static string Of(ReadOnlySequence<byte> json, Exception refusal)
     {
         byte[] bytes = json.ToArray();
@@ -33,7 +33,7 @@ internal static class JsonError
             : what;
     }
 
-    // Null if it is wrong before it ends.
+    // Null if there is an error before the end.
     private static string? Unfinished(ReadOnlySpan<byte> bytes)
     {
         var reader = new Utf8JsonReader(bytes, isFinalBlock: false,

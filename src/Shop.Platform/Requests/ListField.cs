@@ -3,13 +3,13 @@ using Shop.Platform.OpenApi;
 
 namespace Shop.Platform.Requests;
 
-/// <summary>A list of so many objects, each with the same fields.</summary>
+/// <summary>A list of objects with the same fields.</summary>
 public sealed class ListField(string name, int from, int to, params IReadOnlyList<Field> fields) : Field(name)
 {
-    /// <summary>The fewest that are right.</summary>
+    /// <summary>The fewest items.</summary>
     public int Min { get; } = from;
 
-    /// <summary>The most that are right.</summary>
+    /// <summary>The most items.</summary>
     public int Max { get; } = to;
 
     /// <summary>Name of the schema of one of its objects, as generated clients have it.</summary>
@@ -43,7 +43,7 @@ internal static class ObjectSchema
     {
         IOpenApiSchema schema = field.DescribedSchema(document);
         if (schema is not OpenApiSchema { Default: { } byDefault } own) return schema;
-        // In words alone: some generators take a member with a default for one that must be sent.
+        // Only in words: some generators treat a member with a default as required.
         own.Default = null;
         own.Description += $" If it is missing: {byDefault.ToJsonString()}.";
         return own;

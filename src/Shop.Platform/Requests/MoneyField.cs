@@ -6,7 +6,7 @@ namespace Shop.Platform.Requests;
 /// <summary>An amount of money with at most two decimals, within bounds, in cents inside the shop.</summary>
 public sealed class MoneyField(string name, long fromCents, long toCents) : ExactNumberField<long?>(name, decimals: 2)
 {
-    /// <summary>By this format generated clients know that the number is a decimal.</summary>
+    /// <summary>The format by which generated clients use a decimal.</summary>
     internal const string Format = "decimal";
 
     /// <inheritdoc/>

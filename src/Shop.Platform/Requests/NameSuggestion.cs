@@ -1,9 +1,9 @@
 namespace Shop.Platform.Requests;
 
-/// <summary>The name that a misspelt one most likely stands for.</summary>
+/// <summary>Finds the known name that a misspelt name most likely stands for.</summary>
 public static class NameSuggestion
 {
-    /// <summary>Longer names are not looked at: each costs the product of the two lengths.</summary>
+    /// <summary>Longer names are not compared: the cost is the product of the two lengths.</summary>
     private const int MaxName = 64;
 
     /// <summary>
@@ -20,7 +20,7 @@ public static class NameSuggestion
         return near.Length == 0 ? null : near.MinBy(pair => pair.Distance).Name;
     }
 
-    /// <summary>The question that goes behind a fault: <c>; did you mean limit?</c></summary>
+    /// <summary>The question behind an error: <c>; did you mean limit?</c></summary>
     /// <returns>Nothing if no known name is near.</returns>
     public static string DidYouMean(string written, IEnumerable<string> known) =>
         Nearest(written, known) is { } name ? $"; did you mean {name}?" : "";

@@ -7,8 +7,8 @@ using Microsoft.AspNetCore.Http.Extensions;
 namespace Shop.Platform.Requests;
 
 /// <summary>
-/// Lists go page by page. The cursor names the last row of a page, not a count of rows, so that rows which come or go
-/// meanwhile make no other row appear twice or not at all.
+/// Pages of lists. The cursor is the last row of a page, not an offset, so that inserted and deleted rows do not make
+/// other rows appear twice or not at all.
 /// </summary>
 public static class Paging
 {
@@ -24,7 +24,7 @@ public static class Paging
     public const long MaxCounted = 10_000;
 
     /// <summary>
-    /// Bytes of JSON that a page has room for, near enough. A row more ends it, unless it is the first.
+    /// About the most bytes of JSON of a page. A row that exceeds it is left to the next page, unless it is the first.
     /// </summary>
     public const int MaxBytes = 1024 * 1024;
 
@@ -47,7 +47,7 @@ public static class Paging
     public static string Cursor(params ReadOnlySpan<string> parts) =>
         Base64Url.EncodeToString(Encoding.UTF8.GetBytes(string.Join('\n', parts!)));
 
-    /// <summary>Reads the cursor of a query, of so many parts; a fault if it is not a cursor of this list.</summary>
+    /// <summary>Reads the cursor of a query; an error if it does not have so many parts.</summary>
     public static string[]? ReadCursor(this Query query, int parts)
     {
         if (query.Read(After) is not { } cursor) return null;
@@ -55,12 +55,11 @@ public static class Paging
         if (!cursor.All(char.IsAscii) || !Base64Url.IsValid(cursor)
             || !Base64Url.TryDecodeFromChars(cursor, bytes, out int length)) return query.NoCursor();
         string[] read = Encoding.UTF8.GetString(bytes.AsSpan(0, length)).Split('\n');
-        // Written again it must be the same: a forged one may hold bytes that are no text, or be spelt as none of ours
-        // is.
+        // It must be the same when written again: a forged cursor may hold invalid text, or another spelling.
         return read.Length == parts && Cursor(read) == cursor ? read : query.NoCursor();
     }
 
-    /// <summary>Reads a cursor that is the number of a row, from 1; a fault if it is none of ours.</summary>
+    /// <summary>Reads a cursor that is the number of a row, from 1; an error if it is not.</summary>
     /// <returns>Null if there is no cursor, or it is wrong.</returns>
     public static long? ReadRowCursor(this Query query)
     {
@@ -70,7 +69,7 @@ public static class Paging
         return null;
     }
 
-    /// <summary>Notes that the cursor is none of this list's.</summary>
+    /// <summary>Adds the error that the cursor is not of this list.</summary>
     public static string[]? NoCursor(this Query query)
     {
         query.Errors.Add(After.Name, "is not a cursor of this list; take it from the Link header of the page before");
@@ -92,8 +91,8 @@ public static class Paging
     }
 
     /// <summary>
-    /// The rows of a page, announced. One row more than a page must have been read: it says whether there is a next
-    /// one.
+    /// Adds the headers of a page, and returns its rows. One row more than the page must have been read, to know
+    /// whether there is a next page.
     /// </summary>
     public static IEnumerable<TRow> Page<TRow>(HttpContext http, IReadOnlyList<TRow> rows, long limit, RowTotal total,
         Func<TRow, string> cursorOf)
@@ -103,7 +102,7 @@ public static class Paging
         return hasMore ? rows.Take((int)limit) : rows;
     }
 
-    /// <summary>The rows of a page, announced.</summary>
+    /// <summary>Adds the headers of a page, and returns its rows.</summary>
     public static IReadOnlyList<TRow> Page<TRow>(HttpContext http, PageOf<TRow> page, RowTotal total,
         Func<TRow, string> cursorOf)
     {
@@ -111,7 +110,9 @@ public static class Paging
         return page.Rows;
     }
 
-    /// <summary>Bytes of a text in JSON, without its quotes: as it is, or by escapes if it takes two units.</summary>
+    /// <summary>
+    /// Bytes of a text in JSON, without its quotes. Characters outside of the basic plane are escaped.
+    /// </summary>
     public static int Bytes(string text)
     {
         int bytes = 0;
@@ -119,7 +120,7 @@ public static class Paging
         return bytes;
     }
 
-    /// <summary>Says how many rows there are in all, and where the next page is.</summary>
+    /// <summary>Adds the headers with the total and the link to the next page.</summary>
     public static void Announce(HttpContext http, RowTotal total, string? nextCursor)
     {
         http.Response.Headers[TotalHeader] = total.Rows.ToString();
@@ -137,8 +138,8 @@ public static class Paging
 }
 
 /// <summary>
-/// The rows of a page, which may be fewer than were asked for though there are more: <see cref="Paging.MaxBytes"/> ends
-/// it, too.
+/// The rows of a page. There may be fewer than requested even if there are more: <see cref="Paging.MaxBytes"/> also
+/// ends a page.
 /// </summary>
 /// <param name="Rows">The rows.</param>
 /// <param name="HasMore">Whether the list goes on.</param>
@@ -146,5 +147,5 @@ public sealed record PageOf<TRow>(IReadOnlyList<TRow> Rows, bool HasMore);
 
 /// <summary>How many rows a list has in all.</summary>
 /// <param name="Rows">The number of rows.</param>
-/// <param name="IsExact">Whether there are no more than that.</param>
+/// <param name="IsExact">Whether the number is exact; if not, there are more.</param>
 public readonly record struct RowTotal(long Rows, bool IsExact = true);

@@ -5,11 +5,13 @@ using Shop.Platform.Http;
 namespace Shop.Platform.Requests;
 
 /// <summary>
-/// The query of a request. A parameter that is unknown, given twice or wrong is a fault, never passed over.
+/// The query of a request. A parameter that is unknown, given twice or wrong is an error, never ignored.
 /// </summary>
 public sealed class Query
 {
-    /// <summary>Unknown parameters that are named at most: an answer must not be many times the request.</summary>
+    /// <summary>
+    /// The most unknown parameters that are listed: an answer must not be many times larger than its request.
+    /// </summary>
     private const int MaxUnknown = 16;
 
     private readonly IQueryCollection _values;

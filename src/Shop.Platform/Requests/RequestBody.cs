@@ -45,18 +45,18 @@ public sealed class RequestBody : IDisposable
     /// <summary>What is wrong with the fields that were read; handlers may add to it.</summary>
     public ValidationErrors Errors { get; } = new();
 
-    /// <summary>The object that the body is; empty if it can't be read.</summary>
+    /// <summary>The body's object; empty if it can't be read.</summary>
     public BodyObject Root { get; }
 
     /// <summary>The answer to a request that is wrong; null if nothing is wrong so far.</summary>
     public Problem? Error => _unreadable ?? (Errors.Any ? Problem.Invalid(Errors) : null);
 
-    /// <summary>Whether a request comes without a body, and says nothing of one.</summary>
+    /// <summary>Whether a request has no body, nor headers of one.</summary>
     internal static bool IsAbsent(HttpContext http) => http.Request.ContentType is null
         && http.Request.ContentLength is null or 0 && http.Request.Headers.TransferEncoding.Count == 0;
 
-    /// <summary>Waits until the body is there to its end, and leaves it for <see cref="Read"/>.</summary>
-    /// <returns>The answer to a body that is none, or does not come; null where it is there.</returns>
+    /// <summary>Waits until the whole body has arrived, and leaves it for <see cref="Read"/>.</summary>
+    /// <returns>The answer if the body is not JSON or does not arrive; null if it has arrived.</returns>
     internal static async ValueTask<IResult?> ArriveAsync(HttpContext http)
     {
         if (!IsJson(http.Request.ContentType))
@@ -86,8 +86,8 @@ public sealed class RequestBody : IDisposable
     }
 
     /// <summary>
-    /// Gives back a body that nobody will read. If the client has gone, the server does not do so itself, and would
-    /// find its pipe in the middle of a read.
+    /// Returns a body that nobody will read to the server. If the client has gone, the server does not do so itself,
+    /// and would find its pipe in the middle of a read.
     /// </summary>
     internal static void Discard(HttpContext http)
     {
@@ -96,7 +96,7 @@ public sealed class RequestBody : IDisposable
     }
 
     /// <summary>
-    /// All bytes of the body, in memory that is the pipe's until it advances; or why they did not come.
+    /// All bytes of the body, in memory that is the pipe's until it advances; or the answer if they did not arrive.
     /// </summary>
     internal static async ValueTask<(ReadOnlySequence<byte> Bytes, Problem? Refusal)> ReadBytesAsync(HttpContext http)
     {
@@ -125,8 +125,7 @@ public sealed class RequestBody : IDisposable
         }
     }
 
-    // Each header that makes the bytes mean something else is refused: to pass it over would be to read what the client
-    // did not send.
+    // A header that changes the meaning of the bytes is refused, because ignoring it would misread the body.
     private static Problem? NotAsItIs(HttpContext http)
     {
         IHeaderDictionary headers = http.Request.Headers;
@@ -177,11 +176,11 @@ public sealed class RequestBody : IDisposable
         return read;
     }
 
-    // Small bodies have room always: they are in the memory that a connection is reckoned at.
+    // Small bodies are always accepted: they are in the estimated memory of a connection.
     private static bool IsWithoutRoom(HttpContext http, long bytes) => bytes > Small
         && http.Features.Get<ClientConnection>() is { IsOverBudget: true };
 
-    // A timer only for a body that is not there yet: most are.
+    // A timer only for a body that has not arrived yet: most have.
     private static async ValueTask<ReadResult> WithinAsync(TimeSpan timeout, PipeReader pipe,
         ValueTask<ReadResult> reading)
     {
@@ -204,7 +203,7 @@ public sealed class RequestBody : IDisposable
         return Rejections.NoMemory;
     }
 
-    /// <summary>Gives the body's memory back to the server. What was read from it stays.</summary>
+    /// <summary>Returns the body's memory to the server. Values that were read from it stay valid.</summary>
     public void Dispose()
     {
         _document?.Dispose();
@@ -218,8 +217,8 @@ public sealed class RequestBody : IDisposable
         if (StartsWithByteOrderMark(bytes)) bytes = bytes.Slice(ByteOrderMark.Length);
         try
         {
-            // The document reads from the pipe's own memory, so the pipe must not have it back before the document is
-            // done.
+            // The document reads from the pipe's own memory, so the pipe must not advance before the document is
+            // disposed.
             document = JsonDocument.Parse(bytes, Strict);
             if (document.RootElement.ValueKind == JsonValueKind.Object) return new RequestBody(document, fields);
             document.Dispose();
@@ -248,7 +247,7 @@ public sealed class RequestBody : IDisposable
             && IsUtf8(type.Charset);
     }
 
-    /// <summary>Whether a charset is UTF-8, as clients spell it, or is not said.</summary>
+    /// <summary>Whether a charset is UTF-8, in any spelling, or missing.</summary>
     internal static bool IsUtf8(StringSegment charset)
     {
         ReadOnlySpan<char> name = charset.AsSpan().Trim("\"' ");

@@ -5,19 +5,19 @@ using Shop.Platform.OpenApi;
 
 namespace Shop.Platform.Requests;
 
-/// <summary>A text of so many characters (Unicode code points), without control characters.</summary>
+/// <summary>A text with a bounded number of characters (Unicode code points), without control characters.</summary>
 public sealed class TextField(string name, int from, int to) : Field<string>(name)
 {
-    /// <summary>Whether line breaks and tabs may stand in it.</summary>
+    /// <summary>Whether line breaks and tabs are allowed.</summary>
     public bool IsMultiline { get; init; }
 
-    /// <summary>What it must look like, anchored at both ends.</summary>
+    /// <summary>The pattern that it must match, anchored at both ends.</summary>
     public Regex? Pattern { get; init; }
 
-    /// <summary>The only values that are right.</summary>
+    /// <summary>The only allowed values.</summary>
     public IReadOnlyList<string>? Choices { get; init; }
 
-    /// <summary>Name of their schema, if answers have them too.</summary>
+    /// <summary>Name of the schema of these values, if answers have them, too.</summary>
     public string? ChoicesSchema { get; init; }
 
     internal override string? Read(JsonElement json, out string? value)
@@ -67,7 +67,7 @@ public sealed class TextField(string name, int from, int to) : Field<string>(nam
         return false;
     }
 
-    /// <summary>The pattern in the words of the fault.</summary>
+    /// <summary>The pattern in words, for the error.</summary>
     public string? PatternInWords { get; init; }
 
     /// <inheritdoc/>

@@ -2,23 +2,23 @@ using System.Text.Json;
 
 namespace Shop.Platform.Requests;
 
-/// <summary>Everything that is wrong with one request, by the client's own names: <c>items[1].quantity</c>.</summary>
+/// <summary>All errors of a request, by the client's own names: <c>items[1].quantity</c>.</summary>
 public sealed class ValidationErrors
 {
     /// <summary>
-    /// Faults that are listed, more than any body of sensible use can have. The rest is counted: the answer to a
-    /// request must not be many times as large.
+    /// The most errors that are listed, more than any sensible body can have. The rest is counted: an answer must not
+    /// be many times larger than its request.
     /// </summary>
     public const int MaxListed = 250;
 
-    // Most requests have none.
+    // Null for most requests.
     private List<(string Path, string Message)>? _list;
     private int _notListed;
 
     /// <summary>Whether anything is wrong.</summary>
     public bool Any => _list is not null;
 
-    /// <summary>All of it in one line.</summary>
+    /// <summary>All errors in one line.</summary>
     public string Summary
     {
         get
@@ -28,20 +28,20 @@ public sealed class ValidationErrors
         }
     }
 
-    /// <summary>All of it, in the order in which it was found.</summary>
+    /// <summary>All errors, in the order in which they were found.</summary>
     internal IReadOnlyList<(string Path, string Message)> All => _list ?? [];
 
-    /// <summary>Adds a fault: the message goes on where the name ends, as "must be a number".</summary>
+    /// <summary>Adds an error: the message continues the name, as in "must be a number".</summary>
     public void Add(string path, string message)
     {
         if (_list?.Count == MaxListed) _notListed++;
         else (_list ??= []).Add((path, message));
     }
 
-    /// <summary>Counts a fault of a kind that is listed often enough.</summary>
+    /// <summary>Counts an error without listing it.</summary>
     public void AddUnlisted() => _notListed++;
 
-    /// <summary>What is wrong with a field, or with anything below it; null where nothing is.</summary>
+    /// <summary>The errors of a field, or of anything below it; null if there are none.</summary>
     public string? Of(string path, bool exactly = false)
     {
         string[] messages =

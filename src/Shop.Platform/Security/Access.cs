@@ -1,8 +1,8 @@
 namespace Shop.Platform.Security;
 
 /// <summary>
-/// Who may use a route, once keys are set. Each route says so when it is mapped; a route that says nothing needs a key
-/// that may write. Whether requests of a route are counted is independent of it.
+/// Who may use a route if keys are set. Each route declares it; a route without a declaration needs a key that may
+/// write.
 /// </summary>
 internal sealed class Access
 {
@@ -17,8 +17,7 @@ internal sealed class Access
     public static Access Read { get; } = new();
 
     /// <summary>
-    /// The root: its card is as open as a document; the page that browsers get instead needs what <see cref="Read"/>
-    /// needs.
+    /// The root: its card is as open as a document; the page for browsers needs the same as <see cref="Read"/>.
     /// </summary>
     public static Access InfoOrPage { get; } = new();
 
@@ -26,16 +25,14 @@ internal sealed class Access
     public static Access Metrics { get; } = new();
 
     /// <summary>
-    /// Shows figures of the metrics: needs the key of <c>Shop:MetricsKey</c> if it is set, else what <see cref="Read"/>
-    /// needs.
+    /// Shows values of metrics: needs the key of <c>Shop:MetricsKey</c> if it is set, else the same as <see
+    /// cref="Read"/>.
     /// </summary>
     public static Access Figures { get; } = new();
 
     /// <summary>Everybody: documents, scripts and styles.</summary>
     public static Access Open { get; } = new();
 
-    /// <summary>
-    /// Everybody, under any host name: a probe may know the shop by a name that the settings do not list.
-    /// </summary>
+    /// <summary>Everybody, under any host name: a probe may use a name that the settings do not list.</summary>
     public static Access Health { get; } = new();
 }

@@ -11,8 +11,8 @@ using Shop.Platform.Requests;
 namespace Shop.Platform.Security;
 
 /// <summary>
-/// Decides whether a request gets in: by its host, the page that sent it and, if the settings say so, its client's rate
-/// and key.
+/// Decides whether a request is admitted: by its host, the page that sent it and, if configured, its client's rate and
+/// key.
 /// </summary>
 internal sealed class Admission
 {
@@ -21,8 +21,8 @@ internal sealed class Admission
     private readonly AllowedHosts _hosts;
     private readonly bool _asksWho;
     /// <summary>
-    /// Scrapes a second of one client, apart from its requests: so that a client that sends too much can still be
-    /// watched, but not for nothing.
+    /// Scrapes a second of one client, apart from its other requests: so a client that sends too many requests can
+    /// still scrape, but not without limit.
     /// </summary>
     private const int ScrapeRate = 20;
 
@@ -46,7 +46,7 @@ internal sealed class Admission
                 Paging.TotalRelationHeader, IdempotencyKey.ReplayedHeader).Build();
     }
 
-    /// <summary>Adds what allows other origins to read the answer.</summary>
+    /// <summary>Adds the CORS headers.</summary>
     public void AddHeaders(HttpContext http)
     {
         if (_cors is null) return;
@@ -57,9 +57,7 @@ internal sealed class Admission
         _cors.ApplyResult(result, http.Response);
     }
 
-    /// <summary>
-    /// The answer to a request that does not get in, or to a CORS preflight; null if the request may go on.
-    /// </summary>
+    /// <summary>The answer to a refused request, or to a CORS preflight; null if the request is admitted.</summary>
     public IResult? Answer(HttpContext http, Endpoint? endpoint)
     {
         string host = http.Request.Headers.Host.ToString();
@@ -132,7 +130,7 @@ internal sealed class Admission
     private Problem? RefusalByKey(HttpContext http, Access access, string? shown, ApiKey? key)
     {
         bool isRead = access != Access.Write;
-        // A key that is shown must be right, even where none is needed: its owner wants to know.
+        // A key that is sent must be right, even if none is needed: its owner wants to know.
         if (key is null)
             return shown is not null || !isRead || _settings.ReadsNeedKey ? Unauthorized(http, shown) : null;
         if (isRead || key.MayWrite) return null;

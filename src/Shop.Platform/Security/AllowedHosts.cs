@@ -4,9 +4,8 @@ using System.Net;
 namespace Shop.Platform.Security;
 
 /// <summary>
-/// The host names that the shop answers. A page can point a name of its own at the shop's address (DNS rebinding) and
-/// is then of the same origin as the shop, so only the name in the <c>Host</c> header tells it from the shop's own
-/// pages.
+/// The host names that the shop answers. A page can point its own host name at the shop's address (DNS rebinding), and
+/// then has the same origin as the shop. Only the <c>Host</c> header tells it from the shop's own pages.
 /// </summary>
 /// <remarks>
 /// Allowed are localhost, host.docker.internal, loopback addresses, the bound address, the hosts of the public URLs,
@@ -37,7 +36,7 @@ internal sealed class AllowedHosts
     /// <summary>Whether a request with this <c>Host</c> header may be for the shop.</summary>
     public bool Include(string host)
     {
-        // Nearly all requests name the same host as the one before.
+        // Nearly all requests have the same host as the request before.
         if (host == _last) return true;
         if (!_allowsAll && !_lookup.Contains(HostName.WithoutPort(host)) && !IncludeInAnotherSpelling(host))
             return false;
@@ -58,7 +57,7 @@ internal sealed class AllowedHosts
     private bool IncludeInAnotherSpelling(string host)
     {
         string name = HostName.Canonical(HostName.WithoutPort(host).ToString());
-        // A request without a name (old clients, probes) can't come from a name that was pointed here.
+        // A request without a name (old clients, probes) can't be DNS rebinding.
         if (name.Length == 0 || _names.Contains(name)) return true;
         return HostName.Address(name) is { } address && (_allowsAddresses || IPAddress.IsLoopback(address));
     }

@@ -6,8 +6,8 @@ using Microsoft.Extensions.Primitives;
 namespace Shop.Platform.Security;
 
 /// <summary>
-/// The keys that clients may show as <c>Authorization: Bearer …</c>. Only their SHA-256 is known here: a key is 256
-/// random bits, so its hash gives nothing away and needs no salt.
+/// The keys that clients may send as <c>Authorization: Bearer …</c>. Only their SHA-256 is known here: a key is 256
+/// random bits, so its hash reveals nothing and needs no salt.
 /// </summary>
 public sealed class ApiKeys
 {
@@ -22,7 +22,7 @@ public sealed class ApiKeys
         "name:write:hash or name:read:hash, separated by commas, "
         + "where hash is the key's SHA-256 in 64 hexadecimal digits";
 
-    /// <summary>Whether there is any: without one, everybody may do everything.</summary>
+    /// <summary>Whether there are any: without keys, everybody may do everything.</summary>
     public bool Any => _keys.Count > 0;
 
     /// <summary>Reads keys from a setting.</summary>
@@ -66,11 +66,11 @@ public sealed class ApiKeys
             : null;
     }
 
-    /// <summary>Whether a key has this hash, in the same time for a wrong key.</summary>
+    /// <summary>Whether a key has this hash, in constant time.</summary>
     public static bool Matches(string key, byte[] hash) => CryptographicOperations.FixedTimeEquals(Hash(key), hash);
 
     /// <summary>
-    /// The key with this text; null if it is unknown. Every key is compared, so that the time taken gives nothing away.
+    /// The key with this text; null if it is unknown. Every key is compared, so that the time reveals nothing.
     /// </summary>
     internal ApiKey? Find(string shown)
     {

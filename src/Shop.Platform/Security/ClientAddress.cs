@@ -5,8 +5,8 @@ using Microsoft.AspNetCore.Http;
 namespace Shop.Platform.Security;
 
 /// <summary>
-/// Tells clients without a key apart, for the limits of one client: by the IPv4 address, or by the /64 network of the
-/// IPv6 address, since one client usually has all of such a network.
+/// Identifies clients without a key, for the limits per client: by the IPv4 address, or by the /64 network of the IPv6
+/// address, because one client usually has a whole /64.
 /// </summary>
 internal static class ClientAddress
 {

@@ -21,18 +21,18 @@ internal static class HostName
         }
         catch (ArgumentException)
         {
-            return bare.ToLowerInvariant(); // nobody's name: it equals nothing but itself
+            return bare.ToLowerInvariant(); // not a valid name, so it equals only itself
         }
     }
 
-    /// <summary>The address that a name is; null for a name.</summary>
+    /// <summary>The IP address, if the name is one.</summary>
     public static IPAddress? Address(string name)
     {
         if (!IPAddress.TryParse(name.Trim('[', ']'), out IPAddress? address)) return null;
         return address.IsIPv4MappedToIPv6 ? address.MapToIPv4() : address;
     }
 
-    /// <summary>What a <c>Host</c> header says before its port.</summary>
+    /// <summary>A <c>Host</c> header without its port.</summary>
     public static ReadOnlySpan<char> WithoutPort(ReadOnlySpan<char> host)
     {
         int colon = host.LastIndexOf(':');

@@ -3,16 +3,16 @@ using Microsoft.AspNetCore.Http;
 
 namespace Shop.Platform.Security;
 
-/// <summary>Whether a request comes from the machine that the shop runs on, and by no proxy.</summary>
+/// <summary>Whether a request comes from the shop's own machine, and not through a proxy.</summary>
 internal static class LocalRequest
 {
     private static readonly string[] OfProxies = ["Forwarded", "Via", "X-Real-IP"];
 
-    /// <summary>Whether it does.</summary>
+    /// <summary>Whether it is such a request.</summary>
     /// <remarks>
-    /// Behind a proxy on this machine everybody's address is this machine's. A shop that knows of a proxy does not go
-    /// by the address at all; that a request went through another shows by the headers that it adds, by its name in
-    /// Host, or by HTTP/1.0, which nginx speaks to what is behind it.
+    /// Behind a proxy on this machine every client has this machine's address. So a shop with a configured proxy does
+    /// not rely on the address at all. An unknown proxy shows by the headers that it adds, by its name in Host, or by
+    /// HTTP/1.0, which nginx uses for its upstream.
     /// </remarks>
     public static bool IsLocal(HttpContext http, ShopSettings settings) =>
         http.Connection.RemoteIpAddress is { } address && IPAddress.IsLoopback(address)

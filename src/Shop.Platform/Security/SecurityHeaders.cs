@@ -6,11 +6,9 @@ namespace Shop.Platform.Security;
 /// <summary>Headers of every answer that tell browsers what they must not do.</summary>
 internal static class SecurityHeaders
 {
-    /// <summary>
-    /// For a page of the shop's own: its script, style and pictures come from this port alone, none inline.
-    /// </summary>
+    /// <summary>For the shop's own pages: scripts, styles and pictures only come from this port, none inline.</summary>
     /// <param name="formTargets">The other origins that its forms may be posted to.</param>
-    /// <param name="watched">The other origins that its script may ask.</param>
+    /// <param name="watched">The other origins that its script may connect to.</param>
     public static string PagePolicy(IEnumerable<string> formTargets, IEnumerable<string> watched) =>
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
         + $"connect-src {string.Join(' ', watched.Prepend("'self'"))}; "
@@ -25,10 +23,10 @@ internal static class SecurityHeaders
     private static readonly StringValues NoReferrer = "no-referrer";
     private static readonly StringValues DataPolicy = "default-src 'none'; frame-ancestors 'none'";
 
-    /// <summary>The same as lines of a head, for an answer that no request was parsed for.</summary>
+    /// <summary>The same as header lines, for an answer to a connection whose request was not parsed.</summary>
     public static readonly string Lines = AsLines();
 
-    /// <summary>Adds them. A page replaces the policy by its own.</summary>
+    /// <summary>Adds the headers. A page replaces the policy with its own.</summary>
     public static void AddTo(IHeaderDictionary headers)
     {
         headers.XContentTypeOptions = NoSniff;

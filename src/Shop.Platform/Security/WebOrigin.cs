@@ -1,10 +1,10 @@
 namespace Shop.Platform.Security;
 
-/// <summary>An origin as browsers compare it: scheme, host and port, whatever the spelling.</summary>
+/// <summary>An origin as browsers compare it: scheme, host and port.</summary>
 internal readonly record struct WebOrigin(string Scheme, string Host, int Port)
 {
     /// <summary>Reads an <c>Origin</c> header, or an address without a path.</summary>
-    /// <returns>Null for <c>null</c>, and for what is no origin of the web.</returns>
+    /// <returns>Null for the text <c>null</c>, and if it is not an http or https origin.</returns>
     public static WebOrigin? Parse(string? text) =>
         Uri.TryCreate(text, UriKind.Absolute, out Uri? uri) && uri.Scheme is "http" or "https"
             && uri.PathAndQuery == "/" && uri.UserInfo.Length == 0 && uri.Fragment.Length == 0

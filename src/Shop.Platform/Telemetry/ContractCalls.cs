@@ -6,9 +6,9 @@ using Shop.Platform.Modules;
 namespace Shop.Platform.Telemetry;
 
 /// <summary>
-/// Calls that come to a module through its contract. In a trace, each is a client span of the module that calls and a
-/// server span of this module, as if they were in two processes. A call outside of a trace costs a look at
-/// <see cref="Activity.Current"/>, and one at the fault.
+/// Calls of a module through its contract. In a trace, each call is a client span of the calling module and a server
+/// span of this module, as if they were two processes. Outside of a trace a call only checks <see
+/// cref="Activity.Current"/> and the fault.
 /// </summary>
 /// <param name="callee">The module whose contract it is.</param>
 /// <param name="contract">The contract's name.</param>
@@ -19,7 +19,7 @@ public sealed class ContractCalls(ModuleContext callee, string contract, Fault? 
 
     /// <summary>Makes a call.</summary>
     /// <param name="method">The method's name.</param>
-    /// <param name="arguments">What <paramref name="call"/> gets: so it needs no closure.</param>
+    /// <param name="arguments">The arguments of <paramref name="call"/>, which so needs no closure.</param>
     /// <param name="call">Makes the call.</param>
     public ValueTask<TAnswer> MakeAsync<TArguments, TAnswer>(
         string method, TArguments arguments, Func<TArguments, ValueTask<TAnswer>> call) =>

@@ -9,11 +9,11 @@ internal static class RequestSpan
 {
     private const string ErrorType = "error.type";
 
-    /// <summary>Paths are a client's: a span keeps so many characters of one.</summary>
+    /// <summary>The most characters of a path in a span, because clients choose it.</summary>
     private const int MaxPath = 256;
 
     /// <summary>Begins the span, as a child of what the client's <c>traceparent</c> names.</summary>
-    /// <returns>Null if nobody wants it.</returns>
+    /// <returns>Null if nobody listens.</returns>
     public static Activity? Start(ActivitySource source, HttpContext http, RequestMetrics.RouteMetrics route)
     {
         HttpRequest request = http.Request;
@@ -41,7 +41,7 @@ internal static class RequestSpan
         if (span.GetTagItem(ErrorType) is null) span.SetTag(ErrorType, code.ToString());
     }
 
-    /// <summary>Notes on the current span why its request was refused, or failed.</summary>
+    /// <summary>Adds the error to the current span.</summary>
     public static void Refused(Problem problem)
     {
         if (Activity.Current is not { IsAllDataRequested: true } span) return;

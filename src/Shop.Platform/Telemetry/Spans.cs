@@ -2,7 +2,7 @@ using System.Diagnostics;
 
 namespace Shop.Platform.Telemetry;
 
-/// <summary>What all spans have in common.</summary>
+/// <summary>What spans have in common.</summary>
 internal static class Spans
 {
     /// <summary>Notes that the work of a span failed.</summary>

@@ -3,9 +3,9 @@ using System.Diagnostics;
 namespace Shop.Platform.Telemetry;
 
 /// <summary>
-/// The spans of a database: a write, from the queue to the disk, and the group commit that carries it. A commit is in
-/// the trace of the first write that it carries, and linked with all of them in both directions, so each order leads to
-/// its commit.
+/// The spans of a database: a write, from the queue to the disk, and the group commit that carries it. A commit belongs
+/// to the trace of its first write, and is linked with all of its writes in both directions, so each order leads to its
+/// commit.
 /// </summary>
 internal static class WriteSpans
 {

@@ -1,8 +1,8 @@
 namespace Shop.Inventory.Contracts;
 
 /// <summary>
-/// The stock, as other modules may use it. Every call may be repeated: the second time changes nothing. A task that has
-/// completed means that it is on disk. A call that failed may have taken effect, unless it says that the write was
+/// The stock, as other modules may use it. Every call may be repeated: the second call changes nothing. If a task has
+/// completed, its change is on disk. A failed call may have taken effect, unless its exception says that the write was
 /// refused: <see cref="Shop.Platform.Data.WriteRefusedException"/>.
 /// </summary>
 public interface IInventory
@@ -11,14 +11,14 @@ public interface IInventory
     Task OpenAsync(IReadOnlyList<OpeningStock> products);
 
     /// <summary>
-    /// Notes that products are no longer sold: their levels concern nobody any more. What is there and what orders hold
-    /// stays, and goes on moving. Nothing happens if a product is unknown.
+    /// Notes that products are no longer sold: they are no longer in the metrics and lists of low stock. Their units
+    /// and reservations stay, and can still move. Nothing happens if a product is unknown.
     /// </summary>
     Task RetireAsync(IReadOnlyList<string> productIds);
 
     /// <summary>How many units of products can be sold at this moment.</summary>
     /// <param name="productIds">The products.</param>
-    /// <returns>One number for each product, in the same order; null for what is unknown.</returns>
+    /// <returns>One number for each product, in the same order; null for an unknown product.</returns>
     ValueTask<IReadOnlyList<long?>> AvailableAsync(IReadOnlyList<string> productIds);
 
     /// <summary>Holds every line for an order, or none.</summary>

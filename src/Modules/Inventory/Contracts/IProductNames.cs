@@ -1,8 +1,8 @@
 namespace Shop.Inventory.Contracts;
 
 /// <summary>
-/// What the products are called, for people who look at their stock. The stock itself knows ids alone; whoever has the
-/// catalogue provides this. An answer comes from memory, at once.
+/// The names of the products, for pages of the stock, which itself knows only ids. The module with the catalogue
+/// implements this, from memory.
 /// </summary>
 public interface IProductNames
 {

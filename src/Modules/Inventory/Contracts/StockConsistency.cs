@@ -3,7 +3,7 @@ using Shop.Platform.Data.Sqlite;
 
 namespace Shop.Inventory.Contracts;
 
-/// <summary>The books of the stock in a file that no shop has open, for a check of all books.</summary>
+/// <summary>The stock in a database file, for a consistency check of all files.</summary>
 /// <param name="file">The module's database file.</param>
 public sealed class StockConsistency(DatabaseFile file)
 {

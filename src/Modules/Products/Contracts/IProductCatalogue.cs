@@ -5,7 +5,7 @@ public interface IProductCatalogue
 {
     /// <summary>Looks products up.</summary>
     /// <param name="ids">Their ids.</param>
-    /// <returns>One entry for each id, in the same order; null for what is unknown or no longer sold.</returns>
+    /// <returns>One entry for each id, in the same order; null if the product is unknown or no longer sold.</returns>
     ValueTask<IReadOnlyList<ProductOnSale?>> FindAsync(IReadOnlyList<string> ids);
 }
 

@@ -84,7 +84,7 @@ public sealed class PostgresChanges : IAsyncDisposable
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
-        if (_stop.IsCancellationRequested) return; // its owner did, before the container
+        if (_stop.IsCancellationRequested) return; // its owner has disposed it before the container
         await _stop.CancelAsync();
         await _loop;
         _stop.Dispose();

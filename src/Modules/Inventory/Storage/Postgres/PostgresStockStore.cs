@@ -8,16 +8,15 @@ using Shop.Platform.Requests;
 
 namespace Shop.Inventory.Storage.Postgres;
 
-/// <summary>The stock in PostgreSQL, shared by any number of hosts: what is there is decided under the locks of its
-/// rows.</summary>
+/// <summary>The stock in PostgreSQL, shared by any number of hosts: reservations are decided under row locks.</summary>
 internal sealed class PostgresStockStore : IStockStore
 {
-    /// <summary>Rows that the count of reservations is the sum of, before they are made one.</summary>
+    /// <summary>Rows whose sum is the count of reservations, before they are merged into one.</summary>
     private const int MaxChanges = 1000;
 
     private const string Levels = "SELECT product_id, on_hand, reserved, last_updated, is_retired FROM stock";
 
-    /// <summary>A product that is no longer sold is never short.</summary>
+    /// <summary>A product that is no longer sold is never low.</summary>
     private const string IsWanted = "($1 < 0 OR (on_hand - reserved <= $1 AND NOT is_retired))";
 
     /// <summary>How often the fault looks whether it still holds its lock.</summary>
@@ -77,7 +76,7 @@ internal sealed class PostgresStockStore : IStockStore
                 WITH gone AS (DELETE FROM reservation_changes RETURNING change)
                 INSERT INTO reservation_changes (change) SELECT sum(change) FROM gone HAVING count(*) > 0
                 """);
-            // Nothing that a host began so long ago is still under way.
+            // No request of so long ago is still under way.
             transaction.Add("DELETE FROM released_reservations WHERE at < now() - interval '1 day'");
         });
     }
@@ -180,7 +179,7 @@ internal sealed class PostgresStockStore : IStockStore
     public async ValueTask<(PageOf<StockLevel> Page, RowTotal Total)> ListAsync(
         long? maxLevel, string? after, int limit, CancellationToken end)
     {
-        // What comes after a text with a zero in it comes after its part before the zero.
+        // What sorts after a text with a NUL sorts after its part before the NUL.
         after = after?.Split('\0')[0] ?? "";
         IReadOnlyList<StockLevel> rows = await _database.RowsAsync(
             $"{Levels} WHERE {IsWanted} AND product_id > $2 ORDER BY product_id LIMIT $3", StockLedger.Level, end,
@@ -231,7 +230,9 @@ internal sealed class PostgresStockStore : IStockStore
             row.GetInt64(0), row.GetString(1), row.GetString(2), row.GetInt64(3), Text(row, 4), row.GetInt64(5)), end,
         PostgresTransaction.Parameter(after), PostgresTransaction.Parameter(limit));
 
-    /// <summary>Those that no request can still be about to confirm, by the clock of the database.</summary>
+    /// <summary>
+    /// Reservations so old that no request can still be about to confirm them, by the clock of the database.
+    /// </summary>
     public async ValueTask<IReadOnlyList<ReservationId>> UnconfirmedAsync(CancellationToken end) =>
         await _database.RowsAsync("""
             SELECT order_id, number FROM reservations
@@ -262,7 +263,7 @@ internal sealed class PostgresStockStore : IStockStore
         PostgresTransaction.Parameter(productId), PostgresTransaction.Parameter(before ?? long.MaxValue),
         PostgresTransaction.Parameter((long)limit), PostgresTransaction.Parameter(Movement.OpeningBalance));
 
-    // PostgreSQL has no text with a zero in it, so no product has such an id.
+    // PostgreSQL has no text with a NUL, so no product has such an id.
     private static bool IsText(string productId) => !productId.Contains('\0', StringComparison.Ordinal);
 
     private static string? Text(NpgsqlDataReader row, int column) =>

@@ -14,8 +14,8 @@ internal sealed class ReserveWrite(ReservationId id, IReadOnlyList<StockLine> li
 }
 
 /// <summary>
-/// Reservations of a batch. In the usual case there is enough of everything, and one round trip raises each product by
-/// the sum of the batch; else they are decided order by order under the same locks.
+/// Reservations of a batch. Usually there is enough stock for all, and one round trip raises <c>reserved</c> of each
+/// product by the sum of the batch; otherwise they are decided order by order under the same locks.
 /// </summary>
 internal sealed class ReserveWrites(Func<DateTime> now) : PostgresWriteKind<ReserveWrite, ReserveResult>
 {

@@ -98,7 +98,7 @@ internal sealed class SqliteStockStore : IStockStore
     public ValueTask<(PageOf<StockLevel> Page, RowTotal Total)> ListAsync(
         long? maxLevel, string? after, int limit, CancellationToken end) => ReadAsync(connection =>
     {
-        // A product that is no longer sold is never short.
+        // A product that is no longer sold is never low.
         bool IsWanted(StockLevel stock) => maxLevel is null || (stock.Available <= maxLevel && !stock.IsRetired);
         IEnumerable<string> ids = connection.Query<string>(
             "SELECT product_id FROM stock WHERE product_id > @after ORDER BY product_id",

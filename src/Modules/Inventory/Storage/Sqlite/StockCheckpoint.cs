@@ -3,15 +3,15 @@ using Shop.Platform.Data.Sqlite;
 namespace Shop.Inventory.Storage.Sqlite;
 
 /// <summary>
-/// Writes the levels in memory to the rows of <c>stock</c>. A movement is a row at the end of its table; the row of its
-/// product is on one of thousands of pages, and would cost each order a page for each line. So rows are written
+/// Writes the levels in memory to the rows of <c>stock</c>. A movement is appended to its table, but the row of its
+/// product is on one of thousands of pages, so each order line would change one more page. So the rows are written
 /// together, every few seconds, and a start reads the movements since.
 /// </summary>
 internal sealed class StockCheckpoint(StockLedger ledger, GroupCommitWriter writes)
 {
     private const int RowsPerWrite = 500;
 
-    // If a round fails, the next call goes on with the rest of it.
+    // If a round fails, the next call continues with its rest.
     private readonly Queue<string> _round = new();
     private long _newestMovement;
 
@@ -35,7 +35,7 @@ internal sealed class StockCheckpoint(StockLedger ledger, GroupCommitWriter writ
     }
 
     // Every movement up to the newest belongs to a product of this round or of an earlier one; a start reads the later
-    // ones.
+    // movements.
     private async Task<bool> BeginAsync()
     {
         if (!ledger.Levels.IsDirty) return false;

@@ -3,8 +3,9 @@ using Shop.Platform.Data.Sqlite;
 
 namespace Shop.Inventory.Storage.Sqlite;
 
-/// <summary>Checks the books of the stock in a file: it keeps a few figures for each product, and reads the rest row by
-/// row.</summary>
+/// <summary>
+/// Checks the stock in a file: it keeps a few numbers for each product in memory, and reads the rest row by row.
+/// </summary>
 internal static class StockConsistencyQueries
 {
     public static IEnumerable<string> Differences(DatabaseFile file)

@@ -4,9 +4,9 @@ using Shop.Platform.Data.Sqlite;
 namespace Shop.Inventory.Storage.Sqlite;
 
 /// <summary>
-/// The stock of every product, in memory. Writes see what they have made of it so far; everybody else reads what is on
-/// disk. The rows of <c>stock</c> are written later, by <see cref="StockCheckpoint"/>: the movements have what they
-/// lack.
+/// The stock of every product, in memory. Writes see uncommitted changes; all others read what is on disk. The rows of
+/// <c>stock</c> are written later, by <see cref="StockCheckpoint"/>: until then a start reads the changes from the
+/// movements.
 /// </summary>
 internal sealed class StockLevels : ITransactionParticipant
 {
@@ -117,7 +117,7 @@ internal sealed class StockLevels : ITransactionParticipant
         _changes.RemoveRange(count, _changes.Count - count);
     }
 
-    // Changed in place: objects that live long and then go cost the garbage collector most.
+    // Changed in place: objects that live long and then die cost the garbage collector most.
     private sealed class Entry
     {
         private readonly Lock _lock = new();

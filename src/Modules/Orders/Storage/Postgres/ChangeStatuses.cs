@@ -63,7 +63,7 @@ internal sealed class ChangeStatuses(PostgresIdempotencyKeys keys)
 
         public void Decide(ChangeStatusWrite write)
         {
-            // Whatever the key stands for, the order was deleted.
+            // Whatever the key is bound to, the order was deleted.
             if (!orders.TryGetValue(write.Id, out StoredOrder? stored))
             {
                 write.Refuse(new ChangeStatusResult(ChangeStatusOutcome.NotFound));
@@ -105,7 +105,7 @@ internal sealed class ChangeStatuses(PostgresIdempotencyKeys keys)
         {
             foreach ((string id, DateTime now) in _keptForKeys) OrderKeys.AddKeep(transaction, id, now);
             if (_changes.Count == 0) return;
-            // In the order of their ids, so that two batches at once don't wait for each other.
+            // In the order of their ids, so that two batches at once can't deadlock.
             StoredOrder[] changes = [.. _changes.OrderBy(static change => change.Order.Id, StringComparer.Ordinal)];
             AddEvents(transaction, changes);
             StoredOrder[] last = [.. changes.Where(change => orders[change.Order.Id] == change)];

@@ -3,8 +3,8 @@ using Shop.Platform.Data.Postgres;
 namespace Shop.Orders.Storage.Postgres;
 
 /// <summary>
-/// Counts the orders in each status, in a slot of its own: to count a million takes too long, and all hosts would wait
-/// for each other if there were one number.
+/// Counts the orders in each status, in a slot of its own for each host: counting a million orders takes too long, and
+/// with one number all hosts would wait for each other.
 /// </summary>
 internal sealed class OrderCounts
 {
@@ -12,8 +12,9 @@ internal sealed class OrderCounts
 
     private readonly int _slot = Random.Shared.Next(Slots);
 
-    /// <summary>Adds orders that come to a status, or leave it. It is the last to lock a row, for a short
-    /// time.</summary>
+    /// <summary>
+    /// Adds orders that come to a status, or leave it. This locks a row, so it comes last in a transaction.
+    /// </summary>
     public void Add(PostgresTransaction transaction, IReadOnlyDictionary<string, long> byStatus)
     {
         string[] statuses = [.. byStatus.Keys.Order(StringComparer.Ordinal)];

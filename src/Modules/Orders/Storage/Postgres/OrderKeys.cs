@@ -6,11 +6,11 @@ using Shop.Platform.Requests;
 namespace Shop.Orders.Storage.Postgres;
 
 /// <summary>
-/// What earlier, equal requests have placed: by their idempotency keys, and by the ids that clients chose.
+/// Finds the orders of earlier, equal requests: by their idempotency keys, and by the ids that clients chose.
 /// </summary>
 internal sealed class OrderKeys(PostgresDatabase database, OrderQueries queries)
 {
-    /// <summary>Keeps an order for as long as a key that stands for it from now on.</summary>
+    /// <summary>Keeps an order for as long as a key that is bound to it now.</summary>
     public static void AddKeep(PostgresTransaction transaction, string id, DateTime now) =>
         transaction.Add("UPDATE orders SET kept_until = greatest(kept_until, $2) WHERE id = $1",
             PostgresTransaction.Parameter(id),
@@ -35,7 +35,7 @@ internal sealed class OrderKeys(PostgresDatabase database, OrderQueries queries)
         {
             bool? isBound = await BindAsync(key, orderId, now);
             if (isBound is null) return new ReplayResult(ReplayOutcome.New);
-            // If the key was used in between, it says how.
+            // If the key was used in between, its record decides.
             if (isBound == false) return await ReplayAsync(key, orderId, fingerprint, now);
         }
 
@@ -45,8 +45,8 @@ internal sealed class OrderKeys(PostgresDatabase database, OrderQueries queries)
             : new ReplayResult(ReplayOutcome.New);
     }
 
-    /// <summary>Lets a key stand for an order that a request without it has placed.</summary>
-    /// <returns>False if the key stands for something already, null if the order does not exist.</returns>
+    /// <summary>Binds a key to an order that a request without it has placed.</summary>
+    /// <returns>False if the key is bound already, null if the order does not exist.</returns>
     private Task<bool?> BindAsync(IdempotencyKey key, string orderId, DateTime now) =>
         database.Writes.RunAsync<bool?>(async (transaction, end) =>
         {

@@ -145,7 +145,7 @@ internal sealed class OrderQueries(PostgresDatabase database)
         PostgresTransaction.Parameter(limit),
     ];
 
-    // PostgreSQL has no text with a zero in it, so nothing is found by such a text.
+    // PostgreSQL has no text with a NUL, so nothing is found by such a text.
     private static NpgsqlParameter Text(string? text) => PostgresTransaction.Parameter(
         text is null || text.Contains('\0', StringComparison.Ordinal) ? null : text);
 

@@ -20,8 +20,8 @@ internal sealed class PlaceWrite(Order order, ReservationId reservation, byte[]?
 }
 
 /// <summary>
-/// Writes orders. Usually nothing is in the way of any, and all are written in one round trip. If a unique key is
-/// violated, nothing was written, and they are decided one by one.
+/// Writes orders. Usually all are written in one round trip. If a unique key is violated, nothing was written, and they
+/// are decided one by one.
 /// </summary>
 internal sealed class PlaceOrders(PostgresIdempotencyKeys keys) : PostgresWriteKind<PlaceWrite, PlaceResult>
 {

@@ -10,13 +10,13 @@ namespace Shop.Orders.Storage.Postgres;
 /// <summary>The orders in PostgreSQL, which any number of hosts share.</summary>
 internal sealed class PostgresOrderStore : IOrderStore, IAsyncDisposable
 {
-    /// <summary>Orders of other hosts that are told of at once: of more, the newest.</summary>
+    /// <summary>The most orders of other hosts that are published at once: the newest.</summary>
     private const int MaxTold = OrderFeed.Kept;
 
     /// <summary>Orders that one transaction deletes, so that it holds no lock for long.</summary>
     private const int OrdersPerDeletion = 100;
 
-    /// <summary>What belongs to orders that are deleted.</summary>
+    /// <summary>Deletes the rows that belong to deleted orders.</summary>
     private static readonly string[] Deletions =
     [
         "DELETE FROM order_lines WHERE order_id = ANY ($1)",
@@ -86,13 +86,13 @@ internal sealed class PostgresOrderStore : IOrderStore, IAsyncDisposable
 
     public async ValueTask<IReadOnlySet<ReservationId>> ResolveAsync(IReadOnlyList<ReservationId> reservations)
     {
-        // In the order of their ids, so that two hosts at once don't wait for each other.
+        // In the order of their ids, so that two hosts at once can't deadlock.
         ReservationId[] ordered = [.. reservations.OrderBy(static id => id.OrderId, StringComparer.Ordinal)];
         NpgsqlParameter Ids() => PostgresTransaction.Parameter(ordered.Select(static id => id.OrderId).ToArray());
         NpgsqlParameter Numbers() => PostgresTransaction.Parameter(ordered.Select(static id => id.Number).ToArray());
         return await _database.Writes.RunAsync(async (transaction, end) =>
         {
-            // It waits for orders that are being written. A mark stays longer than any host may be slow.
+            // This waits for orders that are being written. A mark is kept longer than any host may be slow.
             transaction.Add("""
                 INSERT INTO reservations (order_id, number, has_order, given_up)
                 SELECT order_id, number, false, now() FROM unnest($1, $2) AS settled (order_id, number)

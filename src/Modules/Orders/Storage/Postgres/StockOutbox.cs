@@ -5,14 +5,14 @@ using Shop.Platform.Data.Postgres;
 namespace Shop.Orders.Storage.Postgres;
 
 /// <summary>
-/// The stock outbox. A change belongs to the host that has made it for a few seconds. After that any host takes it
-/// over, for as long again: of hosts that come at once, one takes it.
+/// The stock outbox. A change belongs to the host that has made it for a few seconds. After that any host may claim it,
+/// for as long again; of several hosts at once, one gets it.
 /// </summary>
 internal sealed class StockOutbox(PostgresDatabase database)
 {
     private const string Turn = "now() + interval '5 seconds'";
 
-    /// <summary>Adds changes of status that the stock has to follow.</summary>
+    /// <summary>Adds changes of status that must be applied to the stock.</summary>
     public static void Add(PostgresTransaction transaction, IReadOnlyList<StoredOrder> changes) => transaction.Add($"""
         INSERT INTO pending_stock (order_id, reservation, status, due_at)
         SELECT order_id, reservation, status, {Turn}
@@ -22,7 +22,7 @@ internal sealed class StockOutbox(PostgresDatabase database)
         PostgresTransaction.Parameter(changes.Select(static change => change.Reservation).ToArray()),
         PostgresTransaction.Parameter(changes.Select(static change => change.Order.Status).ToArray()));
 
-    /// <summary>Takes over what is due.</summary>
+    /// <summary>Claims the changes that are due.</summary>
     public Task<IReadOnlyList<StockChange>> ClaimDueAsync() => database.Writes.RunAsync(async (transaction, end) =>
     {
         // A host that waits for another's update finds the row no longer due.
@@ -36,7 +36,7 @@ internal sealed class StockOutbox(PostgresDatabase database)
         return (IReadOnlyList<StockChange>)due;
     });
 
-    /// <summary>Removes changes that the stock has followed.</summary>
+    /// <summary>Removes changes that are applied to the stock.</summary>
     public Task RemoveAsync(IReadOnlyList<ReservationId> reservations)
     {
         string[] ids = [.. reservations.Select(static id => id.OrderId).Order(StringComparer.Ordinal)];

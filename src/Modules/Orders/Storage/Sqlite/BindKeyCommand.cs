@@ -4,8 +4,8 @@ using Shop.Platform.Requests;
 namespace Shop.Orders.Storage.Sqlite;
 
 /// <summary>
-/// Lets an idempotency key stand for an order that a request without it has placed, on the writer's thread. The result
-/// is false if the key stands for something else already, null if the order does not exist.
+/// Binds an idempotency key to an order that a request without it has placed, on the writer's thread. The result is
+/// false if the key is bound already, null if the order does not exist.
 /// </summary>
 internal sealed class BindKeyCommand(OrderWrites writes, IdempotencyKey key, string orderId, DateTime now)
     : WriteCommand<bool?>

@@ -13,7 +13,7 @@ internal sealed class ChangeStatusCommand(
 {
     protected override WriteResult<ChangeStatusResult> Run()
     {
-        // Whatever the key stands for, the order was deleted.
+        // Whatever the key is bound to, the order was deleted.
         if (writes.Find(id) is not { } found) return Refuse(ChangeStatusOutcome.NotFound);
         (long seq, Order order, ReservationId reservation) = found;
         if (writes.Keys.FindUncommitted(key, now) is { } kept)

@@ -3,7 +3,7 @@ using Shop.Platform.Data.Sqlite;
 
 namespace Shop.Orders.Storage.Sqlite;
 
-/// <summary>Goes through the books of the orders, and compares each order with its side of the stock.</summary>
+/// <summary>Checks the orders' data, and compares each order with its movements and reservations.</summary>
 internal static class OrderConsistencyCheck
 {
     public static IEnumerable<string> Differences(DatabaseFile file, StockConsistency stock) =>
@@ -62,7 +62,7 @@ internal static class OrderConsistencyCheck
     private static IEnumerable<string> Indexes(DatabaseFile file)
     {
         const int Segment = SegmentedIndex.RowsPerSegment;
-        // The segment of the newest order has no index yet.
+        // The newest segment has no index yet.
         string indexed = $"(SELECT coalesce(max(seq), 0) / {Segment} * {Segment} FROM orders)";
         (string Difference, string Sql)[] counts =
         [
@@ -130,7 +130,7 @@ internal static class OrderConsistencyCheck
     private static string? WithoutOrder(OrderUnits[] units, bool? isConfirmed, bool someWereDeleted)
     {
         if (isConfirmed == true) return "is not there, but a reservation is held for it";
-        if (isConfirmed == false) return null; // the next start gives it back
+        if (isConfirmed == false) return null; // the next start releases it
         if (units.Any(unit => unit.Held != 0)) return "is not there, and its movements don't add up to zero";
         return !someWereDeleted && units.Any(unit => unit.Shipped > 0)
             ? "is not there, but its units were shipped"
@@ -139,7 +139,7 @@ internal static class OrderConsistencyCheck
 
     private static string? With(Ordered order, OrderUnits[] units, bool? isConfirmed, bool someWereDeleted)
     {
-        // The stock has yet to follow, which the next start sees to: until then it holds what it held.
+        // The change is still in the outbox, and the next start applies it: until then the stock holds the units.
         bool isOpen = OrderStatus.Open.Contains(order.Status) || (order.Pending is not null && isConfirmed is not null);
         if (isOpen && isConfirmed is null) return $"is {order.Status}, but holds no units";
         if (!isOpen && isConfirmed is not null) return $"is {order.Status}, but still holds units";

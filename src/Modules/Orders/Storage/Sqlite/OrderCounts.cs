@@ -3,7 +3,7 @@ using Shop.Platform.Data.Sqlite;
 namespace Shop.Orders.Storage.Sqlite;
 
 /// <summary>
-/// How many orders there are in each status, counted at the start and then kept in memory: to count a million takes too
+/// How many orders there are in each status, counted at the start and then kept in memory: counting a million takes too
 /// long.
 /// </summary>
 internal sealed class OrderCounts

@@ -42,8 +42,8 @@ internal sealed class OrderQueries(Database database, SegmentedTable table, Orde
         """;
 
     /// <summary>
-    /// Orders whose lines are read at once. A page that is full before its last order has read as many too many at
-    /// most.
+    /// Orders whose lines are read at once. A page that is full before its last order has read at most so many orders
+    /// in vain.
     /// </summary>
     private const int OrdersAtOnce = 32;
 
@@ -174,8 +174,7 @@ internal sealed class OrderQueries(Database database, SegmentedTable table, Orde
 
     private static ILookup<long, LineRow> Lines(SqliteConnection connection, long[] seqs)
     {
-        // Most pages are of orders that came one after the other. Their lines lie side by side, and are found by one
-        // search.
+        // Most pages are of consecutive orders. Their lines are neighbours, and are found by one range.
         string list = JsonSerializer.Serialize(seqs, OrdersJson.Default.Int64Array);
         bool areNeighbours = seqs[^1] - seqs[0] == seqs.Length - 1;
         IEnumerable<LineRow> found = areNeighbours

@@ -131,18 +131,18 @@ internal sealed class OrderWrites
         _insertEvent.Set(1, seq).Set(2, status).Set(3, now).Run();
     }
 
-    /// <summary>Notes that the stock has to follow a change of status.</summary>
+    /// <summary>Adds a change of status to the stock outbox.</summary>
     public void AddStockChange(string orderId, string status) => _addStockChange.Set(1, orderId).Set(2, status).Run();
 
-    /// <summary>Notes that the stock has followed.</summary>
+    /// <summary>Removes a change of status from the stock outbox.</summary>
     public void RemoveStockChange(string orderId) => _removeStockChange.Set(1, orderId).Run();
 
-    /// <summary>Keeps an order for as long as a key that stands for it from now on.</summary>
+    /// <summary>Keeps an order for as long as a key that is bound to it now.</summary>
     /// <returns>Whether the order exists.</returns>
     public bool KeepForKey(string orderId, DateTime now) =>
         _keepsForEver || _keepUntil.Set(1, orderId).Set(2, (now + IdempotencyKey.Retention).ToMilliseconds()).Run() > 0;
 
-    /// <summary>Deletes orders, but none that the stock has yet to follow, and none that is kept for a key.</summary>
+    /// <summary>Deletes orders, but none that is in the stock outbox, and none that is kept for a key.</summary>
     /// <returns>How many were deleted.</returns>
     public int Delete(IReadOnlyList<long> seqs, DateTime now)
     {

@@ -3,8 +3,8 @@ using Shop.Platform.Data.Sqlite;
 namespace Shop.Orders.Storage.Sqlite;
 
 /// <summary>
-/// Name and price of a product as lines of orders show them, stored once for all lines that show the same. Used inside
-/// writes, on the writer's thread alone.
+/// Names and prices of products as order lines show them, stored once for all lines with the same name and price. Used
+/// inside writes, on the writer's thread alone.
 /// </summary>
 internal sealed class ProductSnapshots(GroupCommitWriter writes) : ITransactionParticipant
 {
@@ -57,7 +57,8 @@ internal sealed class ProductSnapshots(GroupCommitWriter writes) : ITransactionP
     private static Statement Bound(Statement statement, in OrderLine line) =>
         statement.Set(1, line.ProductId).Set(2, line.UnitPriceCents).Set(3, line.Name);
 
-    // Also those that earlier writes of the batch have stored: if they stay, they are found in the database.
+    // Also those that earlier writes of the batch have stored: if these are committed, the snapshots are found in the
+    // database.
     private void Forget()
     {
         foreach (string productId in _uncommitted) _kept.Remove(productId);

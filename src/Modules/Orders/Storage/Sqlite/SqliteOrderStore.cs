@@ -52,7 +52,7 @@ internal sealed class SqliteOrderStore : IOrderStore
         {
             bool? isBound = await _database.Writes.WriteAsync(new BindKeyCommand(_writes, key, orderId, now));
             if (isBound is null) return new ReplayResult(ReplayOutcome.New);
-            // If the key was used in between, it says how.
+            // If the key was used in between, its record decides.
             if (isBound == false) return await ReplayAsync(key, orderId, fingerprint, now);
         }
 
@@ -85,7 +85,7 @@ internal sealed class SqliteOrderStore : IOrderStore
 
     public async ValueTask<IReadOnlySet<ReservationId>> ResolveAsync(IReadOnlyList<ReservationId> reservations)
     {
-        // A commit that failed may lie in the write-ahead log all the same: the next one decides whether it was made.
+        // A failed commit may be in the write-ahead log all the same: the next one decides whether it took effect.
         await _database.Writes.CommitBarrierAsync();
         return _queries.WithOrders(reservations);
     }

@@ -6,8 +6,8 @@ using Shop.Platform.Data.Postgres;
 namespace Shop.Products.Storage.Postgres;
 
 /// <summary>
-/// Keeps the catalogue of this host in step with the database. Whatever was changed, and by whichever host: products
-/// are read anew, one read after the other, so the catalogue never goes back to what a product was before.
+/// Keeps the catalogue of this host in step with the database. Changed products are read again, one read after the
+/// other, so the catalogue never goes back to an earlier version of a product.
 /// </summary>
 internal sealed class CatalogueFeed(PostgresDatabase database, Catalogue catalogue, ILogger log) : IAsyncDisposable
 {
@@ -16,16 +16,16 @@ internal sealed class CatalogueFeed(PostgresDatabase database, Catalogue catalog
         FROM products
         """;
 
-    /// <summary>Products that are read at once: all may need more memory than there is.</summary>
+    /// <summary>Products that are read at once, because all may need more memory than there is.</summary>
     private const int ProductsAtOnce = 1000;
 
     private readonly PostgresChanges _changes = new(database, log);
     private readonly SemaphoreSlim _reading = new(1, 1);
 
-    /// <summary>Brings all products into the catalogue, and from then on every change.</summary>
+    /// <summary>Reads all products into the catalogue, and from then on every change.</summary>
     public async Task StartAsync()
     {
-        // First where the changes begin: what is committed while the products are read comes twice.
+        // The feed begins first: what is committed while the products are read comes twice.
         await _changes.BeginAsync();
         await ReadAllAsync();
         _changes.Follow(ReadAsync, missed: ReadAllAsync);
@@ -38,7 +38,7 @@ internal sealed class CatalogueFeed(PostgresDatabase database, Catalogue catalog
         _changes.AddNotification(transaction);
     }
 
-    /// <summary>Brings products into the catalogue as they are now.</summary>
+    /// <summary>Reads products into the catalogue as they are now.</summary>
     /// <exception cref="StoreUnreadableException">The database can't be read.</exception>
     public async Task ReadAsync(string[] ids)
     {
@@ -54,7 +54,7 @@ internal sealed class CatalogueFeed(PostgresDatabase database, Catalogue catalog
         }
     }
 
-    /// <summary>Brings products that this host has changed into the catalogue.</summary>
+    /// <summary>Reads products that this host has changed into the catalogue.</summary>
     public async Task ReadOwnAsync(params string[] ids)
     {
         try

@@ -101,7 +101,7 @@ internal sealed class PostgresProductStore(ModuleContext module, Catalogue catal
     }
 
     public async ValueTask<Product?> ReadAsync(string id, CancellationToken end) =>
-        // PostgreSQL has no text with a zero in it.
+        // PostgreSQL has no text with a NUL.
         id.Contains('\0', StringComparison.Ordinal) ? null : (await _database.RowsAsync(
             ProductTable.SelectById, ProductTable.Read, end, PostgresTransaction.Parameter(id))).SingleOrDefault();
 

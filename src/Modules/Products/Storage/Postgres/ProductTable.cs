@@ -42,7 +42,7 @@ internal static class ProductTable
 
             if (wanted.Id is not null) return null;
 
-            // A client has used this number in an id of its own: on to the next.
+            // A client has used this number in an id of its own: try the next.
         }
     }
 
@@ -67,7 +67,7 @@ internal static class ProductTable
         "UPDATE products SET deleted_at = $2 WHERE id = $1", PostgresTransaction.Parameter(id),
         PostgresTransaction.Parameter(now));
 
-    // Not a sequence: a number that was taken by a change that was not made is given to the next.
+    // Not a sequence, so that a rolled-back change leaves no gap.
     private static async Task<long> NextNumberAsync(PostgresTransaction transaction, CancellationToken end)
     {
         transaction.Add("UPDATE product_number SET next = next + 1 WHERE id = 1 RETURNING next - 1");

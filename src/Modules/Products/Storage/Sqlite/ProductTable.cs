@@ -42,7 +42,7 @@ internal sealed class ProductTable(GroupCommitWriter writes)
             if (isInserted) return Product.New(id, details, now);
             if (wanted.Id is not null) return null;
 
-            // A client has used this number in an id of its own: on to the next.
+            // A client has used this number in an id of its own: try the next.
         }
     }
 

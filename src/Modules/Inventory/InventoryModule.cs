@@ -31,7 +31,7 @@ public sealed class InventoryModule : IShopModule
         NeedsPostgres = true,
     };
 
-    /// <summary>A start after a crash reads the movements of two such times at most.</summary>
+    /// <summary>A start after a crash reads the movements of at most two such periods.</summary>
     private static readonly TimeSpan MaintenancePeriod = TimeSpan.FromSeconds(3);
 
     private IStockStore? _store;

@@ -13,7 +13,7 @@ public sealed class CommitFaults
     internal CommitFaults(FaultCatalogue all, Fault slow, Fault failing, Fault network) =>
         (_all, _slow, _failing, _network) = (all, slow, failing, network);
 
-    /// <summary>Holds up the commit, on the thread of a writer that has one of its own.</summary>
+    /// <summary>Delays the commit, blocking the writer's own thread.</summary>
     /// <exception cref="FaultException">The commit must fail.</exception>
     public void BeforeCommit()
     {
@@ -22,7 +22,7 @@ public sealed class CommitFaults
         FailIfDue();
     }
 
-    /// <summary>Holds up the commit.</summary>
+    /// <summary>Delays the commit.</summary>
     /// <exception cref="FaultException">The commit must fail.</exception>
     public ValueTask BeforeCommitAsync() => _all.AnyRuns ? HoldAsync() : default;
 

@@ -1,6 +1,6 @@
 namespace Shop.Platform.Faults;
 
-/// <summary>All faults that this shop can make: those of the platform, and those that modules add.</summary>
+/// <summary>All faults that this shop can simulate: those of the platform, and those of the modules.</summary>
 public sealed class FaultCatalogue
 {
     private static readonly FaultDefinition SlowCommits = new("slow_commits",
@@ -92,16 +92,16 @@ public sealed class FaultCatalogue
     /// <summary>What a database looks at before each commit, and each round trip.</summary>
     public CommitFaults Commits { get; }
 
-    /// <summary>What each request to the API looks at.</summary>
+    /// <summary>The faults that each request to the API checks.</summary>
     internal ResponseFaults Responses { get; }
 
-    /// <summary>Whether any fault runs: the one look that a place where faults strike costs while none does.</summary>
+    /// <summary>Whether any fault runs: the only check while none does.</summary>
     internal bool AnyRuns => Volatile.Read(ref _running) != 0;
 
-    /// <summary>The runs of now.</summary>
+    /// <summary>The current runs.</summary>
     public IEnumerable<FaultRun> Runs => AnyRuns ? All.Select(fault => fault.Run).OfType<FaultRun>() : [];
 
-    /// <summary>A fault that there is.</summary>
+    /// <summary>A fault by its name, which must exist.</summary>
     public Fault Of(string name) => _byName[name];
 
     /// <summary>Why this shop can't make a fault; null if it can.</summary>
@@ -111,7 +111,7 @@ public sealed class FaultCatalogue
     /// <summary>A fault by its name; null if there is none.</summary>
     internal Fault? Find(string name) => _byName.GetValueOrDefault(name);
 
-    /// <summary>A fault begins, or it ends if there is no run. To be called by one thread at a time.</summary>
+    /// <summary>Starts a fault, or ends it if there is no run. Call it from one thread at a time.</summary>
     internal void Set(Fault fault, FaultRun? run)
     {
         fault.Run = run;

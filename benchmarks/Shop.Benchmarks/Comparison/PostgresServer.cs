@@ -20,7 +20,8 @@ internal sealed class PostgresServer : IDisposable
 
     public int Port { get; }
 
-    public static async Task<PostgresServer> StartAsync()
+    /// <param name="settings">Of the server, as <c>track_wal_io_timing=on</c>.</param>
+    public static async Task<PostgresServer> StartAsync(params string[] settings)
     {
         string folder = Directory.CreateTempSubdirectory("shop-bench-pg-").FullName;
         string data = Path.Combine(folder, "data");
@@ -32,7 +33,8 @@ internal sealed class PostgresServer : IDisposable
         string address = $"Host=127.0.0.1;Port={port};Username=postgres;";
         string[] command = [.. user, "postgres", "-D", data, "-p", port.ToString(CultureInfo.InvariantCulture),
             "-c", "listen_addresses=127.0.0.1", "-c", $"unix_socket_directories={folder}",
-            "-c", "max_connections=300", "-c", "shared_buffers=256MB"];
+            "-c", "max_connections=300", "-c", "shared_buffers=256MB",
+            .. settings.SelectMany(static setting => new[] { "-c", setting })];
         Server server = await Server.StartAsync("PostgreSQL", () => AnswersAsync(address), command[0], command[1..]);
         return new PostgresServer(server, port, folder, address);
     }
@@ -49,6 +51,16 @@ internal sealed class PostgresServer : IDisposable
         await using var source = NpgsqlDataSource.Create($"{connection};Pooling=false;Command Timeout=0");
         await using NpgsqlCommand command = source.CreateCommand(sql);
         await command.ExecuteNonQueryAsync();
+    }
+
+    /// <summary>The numbers of the only row of a query.</summary>
+    public static async Task<double[]> NumbersAsync(string connection, string sql)
+    {
+        await using var source = NpgsqlDataSource.Create($"{connection};Pooling=false");
+        await using NpgsqlCommand command = source.CreateCommand(sql);
+        await using NpgsqlDataReader reader = await command.ExecuteReaderAsync();
+        await reader.ReadAsync();
+        return [.. Enumerable.Range(0, reader.FieldCount).Select(reader.GetDouble)];
     }
 
     public void Dispose()

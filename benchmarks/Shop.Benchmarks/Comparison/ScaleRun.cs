@@ -158,33 +158,43 @@ internal sealed class ScaleRun(int rounds) : MeasuredRun(rounds)
 
     private async Task BatchesAsync()
     {
-        Report.Section("PostgreSQL: batches", "One host, 4 s each: how many orders share a commit, and how long a commit "
-            + "takes, from its first statement to PostgreSQL's answer. Each order is three writes: its reservation and the "
-            + "reservation's confirmation in Inventory, and the order itself.",
-            "clients", "orders/s", "hosts' CPU, µs each", "database's CPU, µs each",
-            "orders a commit", "commit of orders, ms", "commit in Inventory, ms");
-        ShopServer host = await HostAsync("batches");
-        Subject own = Orders("batches", host);
+        Report.Section("PostgreSQL: batches", "One host, 4 s each, the database's statements counted by pg_stat_statements: "
+            + "how many orders share the transaction that reserves their stock, how long it holds the locks of the products "
+            + "(its statement and the flush of the log), and what of that is for an order.",
+            "clients", "orders/s", "hosts' CPU, µs each", "database's CPU, µs each", "orders a reservation's commit",
+            "orders an order's commit", "statement, ms", "flush, ms", "statement, µs an order");
+        PostgresServer counted = Keep(await PostgresServer.StartAsync(
+            "shared_preload_libraries=pg_stat_statements", "track_wal_io_timing=on"));
+        string connection = await counted.CreateDatabaseAsync("batches");
+        await PostgresServer.ExecuteAsync(connection, "CREATE EXTENSION pg_stat_statements");
+        ShopServer host = await HostOnAsync(connection);
+        Subject own = Orders("batches", host) with { Database = counted.Server };
         await Wrk.RunAsync(own, Clients, 4);
         foreach (int clients in new[] { 1, 16, 64, 256, 1024 })
         {
-            (double[] orders, double[] inventory) = (await CommitsAsync(host.Orders), await CommitsAsync(host.Inventory));
+            double[] before = await StatisticsAsync();
             Sample sample = await Wrk.RunAsync(own, clients, 4);
-            orders = [.. (await CommitsAsync(host.Orders)).Zip(orders, static (after, before) => after - before)];
-            inventory = [.. (await CommitsAsync(host.Inventory)).Zip(inventory, static (after, before) => after - before)];
+            double[] grown = [.. (await StatisticsAsync()).Zip(before, static (after, earlier) => after - earlier)];
+            (double orders, double reserves, double millis, double places) = (grown[0], grown[1], grown[2], grown[3]);
             Report.Row($"{clients}", Text(sample.PerSecond, "N0"), Text(sample.CpuMicros, "0"),
-                Text(sample.DatabaseMicros, "0"), Text(orders[0] / orders[1], "0.0"),
-                Text(orders[2] / orders[1] * 1000, "0.0"), Text(inventory[2] / inventory[1] * 1000, "0.0"));
+                Text(sample.DatabaseMicros, "0"), Text(orders / reserves, "0.0"), Text(orders / places, "0.0"),
+                Text(millis / reserves, "0.00"), Text(grown[5] / grown[4], "0.00"), Text(millis / orders * 1000, "0"));
         }
 
         ReleaseAll();
 
-        // Writes, commits, and their seconds.
-        static async Task<double[]> CommitsAsync(Uri service) =>
+        // Orders; calls and milliseconds of the statement that reserves; calls of the one that inserts orders; flushes of
+        // the log, and their milliseconds.
+        async Task<double[]> StatisticsAsync() =>
         [
-            await ShopServer.MetricAsync(service, "db_commit_batch_size_sum"),
-            await ShopServer.MetricAsync(service, "db_commit_batch_size_count"),
-            await ShopServer.MetricAsync(service, "db_commit_seconds_sum"),
+            await ShopServer.MetricAsync(host.Orders, "orders_created_total"),
+            .. await PostgresServer.NumbersAsync(connection, """
+                SELECT sum(calls) FILTER (WHERE query LIKE 'WITH line AS%')::float8,
+                    sum(total_exec_time) FILTER (WHERE query LIKE 'WITH line AS%')::float8,
+                    sum(calls) FILTER (WHERE query LIKE 'INSERT INTO orders %')::float8,
+                    (SELECT wal_sync::float8 FROM pg_stat_wal), (SELECT wal_sync_time::float8 FROM pg_stat_wal)
+                FROM pg_stat_statements
+                """),
         ];
     }
 

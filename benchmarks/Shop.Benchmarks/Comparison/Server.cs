@@ -28,12 +28,13 @@ internal sealed class Server : IDisposable
     /// <summary>Most resident memory so far, in MB.</summary>
     public double PeakMegabytes => Status("VmHWM:") / 1024.0;
 
-    /// <summary>Time on the processors so far, of it and its children.</summary>
+    /// <summary>Time on the processors so far, of it and its children, those that have ended included.</summary>
     public double CpuSeconds => Tree(Id).Sum(static id =>
     {
-        string text = File.ReadAllText($"/proc/{id}/stat");
+        string text = ReadIfThere($"/proc/{id}/stat");
+        if (text.Length == 0) return 0;
         string[] fields = text[(text.LastIndexOf(')') + 2)..].Split(' ');
-        return (long.Parse(fields[11], CultureInfo.InvariantCulture) + long.Parse(fields[12], CultureInfo.InvariantCulture)) / TicksPerSecond;
+        return fields[11..15].Sum(static ticks => long.Parse(ticks, CultureInfo.InvariantCulture)) / TicksPerSecond;
     });
 
     /// <summary>Starts a program and waits until its address answers.</summary>
@@ -117,12 +118,26 @@ internal sealed class Server : IDisposable
     private static IEnumerable<int> Tree(int id)
     {
         yield return id;
-        foreach (string task in Directory.GetDirectories($"/proc/{id}/task"))
+        string tasks = $"/proc/{id}/task";
+        foreach (string task in Directory.Exists(tasks) ? Directory.GetDirectories(tasks) : [])
         {
-            foreach (string child in File.ReadAllText(Path.Combine(task, "children")).Split(' ', StringSplitOptions.RemoveEmptyEntries))
+            foreach (string child in ReadIfThere(Path.Combine(task, "children")).Split(' ', StringSplitOptions.RemoveEmptyEntries))
             {
                 foreach (int below in Tree(int.Parse(child, CultureInfo.InvariantCulture))) yield return below;
             }
+        }
+    }
+
+    // Children of a database come and go: its sessions.
+    private static string ReadIfThere(string path)
+    {
+        try
+        {
+            return File.ReadAllText(path);
+        }
+        catch (IOException)
+        {
+            return "";
         }
     }
 

@@ -176,6 +176,39 @@ internal sealed class PostgresTests
         }
     }
 
+    [Test]
+    public async Task Given_a_role_for_each_module_that_owns_its_schema_and_may_make_none_then_the_shop_works()
+    {
+        string[] modules = ["products", "orders", "inventory"];
+        string database = new NpgsqlConnectionStringBuilder(_address).Database!;
+        await using var source = NpgsqlDataSource.Create(_address + ";Pooling=false");
+        async Task RunAsync(string sql)
+        {
+            foreach (string module in modules)
+            {
+                await using NpgsqlCommand command = source.CreateCommand(
+                    sql.Replace("{role}", $"{database}_{module}", StringComparison.Ordinal).Replace("{module}", module, StringComparison.Ordinal));
+                await command.ExecuteNonQueryAsync();
+            }
+        }
+
+        await RunAsync("CREATE ROLE {role} LOGIN PASSWORD 'of-a-test'; CREATE SCHEMA {module} AUTHORIZATION {role}");
+        try
+        {
+            await using ShopUnderTest shop = await ShopUnderTest.StartAsync(["Shop:DemoData=false", .. modules.Select(module =>
+                $"ConnectionStrings:{module}=" + new NpgsqlConnectionStringBuilder(_address)
+                {
+                    Username = $"{database}_{module}",
+                    Password = "of-a-test",
+                })]);
+            await PlaceAsync(shop, Http.Order(await shop.ProductAsync(stock: 5)));
+        }
+        finally
+        {
+            await RunAsync("DROP OWNED BY {role} CASCADE; DROP ROLE {role}");
+        }
+    }
+
     private static Task<ShopUnderTest> StartAsync(string address, params string[] settings) => ShopUnderTest.StartAsync(
         ["Shop:DemoData=false", "Shop:RequestTimeout=30", .. settings, $"ConnectionStrings:Shop={address}"]);
 

@@ -60,7 +60,7 @@ internal static class PostgresMigrations
 
     private static void Apply(string schema, NpgsqlDataSource source, Assembly assembly)
     {
-        DatabaseUpgradeResult result = PostgresqlExtensions.PostgresqlDatabase(new Connections(source), schema)
+        DatabaseUpgradeResult result = PostgresqlExtensions.PostgresqlDatabase(new Connections(source))
             .JournalToPostgresqlTable(schema, "schema_versions")
             .WithScriptsEmbeddedInAssembly(assembly, IsOurs)
             .WithVariablesDisabled()

@@ -83,7 +83,7 @@ internal sealed partial class WatchedShop : IAsyncDisposable
         JsonNode answer = JsonNode.Parse(await response.Content.ReadAsStringAsync())!;
         Assert.That((string)answer["status"]!, Is.EqualTo("success"), $"{query}: {answer["error"]}");
         return [.. answer["data"]!["result"]!.AsArray().Select(series => (
-            series!["metric"]!.AsObject().Aggregate(legend, (name, label) => name.Replace($"{{{{{label.Key}}}}}", (string)label.Value!)),
+            Missing().Replace(series!["metric"]!.AsObject().Aggregate(legend, (name, label) => name.Replace($"{{{{{label.Key}}}}}", (string)label.Value!)), "").Trim(),
             (IReadOnlyList<(double, double)>)[.. series["values"]!.AsArray().Select(point => ((double)point![0]!, double.Parse((string)point[1]!, CultureInfo.InvariantCulture)))]))];
     }
 
@@ -212,6 +212,9 @@ internal sealed partial class WatchedShop : IAsyncDisposable
         await app.StartAsync();
         return app;
     }
+
+    [GeneratedRegex(@"\{\{\w+\}\}", RegexOptions.None, 1000)]
+    private static partial Regex Missing();
 
     [GeneratedRegex(@"(?<number>\d+)(?<unit>[smhd])", RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex Duration();

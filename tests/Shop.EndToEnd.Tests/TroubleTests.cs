@@ -341,6 +341,54 @@ internal sealed class TroubleTests(Engine engine) : EngineFixture(engine)
         await AgreeAsync(shop);
     }
 
+    [TestCase("{}")]
+    [TestCase("""{"runs":[{"id":"x"}]}""")]
+    [TestCase("""{"runs":[{"id":"""")]
+    [TestCase(null)]
+    public async Task Given_stock_that_has_run_out_when_the_list_of_faults_is_lost_then_the_next_start_gives_it_back(
+        string? content)
+    {
+        await using ShopUnderTest shop = await ShopUnderTest.StartAsync();
+        Dictionary<string, (long Level, long OnHand)> before = await StocksAsync(shop);
+        await StartAsync(shop, "stock_runs_out", 0.5m);
+        string taken = Path.Combine(shop.DataDirectory, "stock-taken.json");
+        await UntilAsync(async () => File.Exists(taken) && (await StocksAsync(shop)).Values.Count(stock => stock.Level == 0) >= 100);
+        await shop.StopAsync();
+        string list = Path.Combine(shop.DataDirectory, "faults.json");
+        if (content is null) File.Delete(list);
+        else await File.WriteAllTextAsync(list, content);
+        await shop.RestartAsync(isRunning: false);
+        await UntilAsync(() => Task.FromResult(!File.Exists(taken)));
+        Assert.That(await StocksAsync(shop), Is.EquivalentTo(before));
+        Assert.That(await ActiveAsync(shop), Is.Empty);
+    }
+
+    [Test]
+    public async Task Given_commits_that_fail_when_stock_comes_back_then_it_does_once_they_work_again()
+    {
+        await using ShopUnderTest shop = await ShopUnderTest.StartAsync();
+        Dictionary<string, (long Level, long OnHand)> before = await StocksAsync(shop);
+        await StartAsync(shop, "stock_runs_out", 1);
+        await UntilAsync(async () => (await StocksAsync(shop)).Values.All(stock => stock.Level == 0));
+        await StartAsync(shop, "failing_commits", 1);
+        await shop.Orders.DeleteAsync("/faults/stock_runs_out");
+        await UntilAsync(async () => (await Exposition.OfAsync(shop.Inventory))["""db_writes_total{result="failed"}"""] > 0);
+        await shop.Orders.DeleteAsync("/faults");
+        await UntilAsync(() => Task.FromResult(!File.Exists(Path.Combine(shop.DataDirectory, "stock-taken.json"))));
+        Assert.That(await StocksAsync(shop), Is.EquivalentTo(before));
+    }
+
+    [Test]
+    public async Task Given_commits_that_are_slower_than_a_request_may_take_then_they_are_slow_and_do_not_fail()
+    {
+        await using ShopUnderTest shop = await ShopUnderTest.StartAsync("Shop:RequestTimeout=1");
+        string product = await shop.ProductAsync(stock: 5);
+        await StartAsync(shop, "slow_commits", 1.5m);
+        (HttpResponseMessage answer, _) = await shop.Inventory.PostAsync("/inventory/increase", new { product_id = product, quantity = 1 });
+        await shop.Orders.DeleteAsync("/faults");
+        Assert.That((int)answer.StatusCode, Is.EqualTo(200));
+    }
+
     [Test]
     public async Task Given_a_share_of_the_stock_that_runs_out_then_as_many_products_as_it_says_are_out()
     {
@@ -449,6 +497,7 @@ internal sealed class TroubleTests(Engine engine) : EngineFixture(engine)
     [TestCase("[{\"name\":\"x\",\"description\":\"x\",\"steps\":[{\"at\":0,\"fault\":\"slow_commits\",\"intensity\":99,\"seconds\":1}]}]", "an intensity from 0.001 to 10")]
     [TestCase("[{\"name\":\"x\",\"description\":\"x\",\"steps\":[{\"at\":9,\"traffic\":1},{\"at\":0,\"traffic\":1}]}]", "step 2 of x is before step 1")]
     [TestCase("[{\"name\":\"x\",\"description\":\"x\",\"steps\":[]}]", "x has no steps")]
+    [TestCase("[{\"name\":\"x\",\"description\":\"x\",\"steps\":[{\"at\":604801,\"traffic\":1}]}]", "more than a week")]
     [TestCase("{", "can't be read")]
     public async Task Given_a_file_of_scenarios_that_makes_no_sense_when_the_shop_starts_then_a_line_says_why(
         string content, string why)

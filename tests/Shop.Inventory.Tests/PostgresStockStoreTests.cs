@@ -1,3 +1,4 @@
+using Npgsql;
 using Shop.Inventory.Contracts;
 using Shop.Inventory.Storage.Postgres;
 using Shop.Testing;
@@ -49,4 +50,35 @@ internal sealed class PostgresStockStoreTests
         }));
         Assert.That((await _store.FindAsync("few", CancellationToken.None))?.Reserved, Is.EqualTo(3));
     }
+
+    [Test]
+    public async Task Given_a_reservation_that_is_committed_while_it_is_closed_then_its_units_are_not_kept_for_ever()
+    {
+        await _store.InitializeAsync([new OpeningStock("late", 10)]);
+        ReservationId first = new("on time", 1), late = new("too late", 1);
+        await _store.ReserveAsync(first, [new StockLine("late", 2)]);
+        await using NpgsqlConnection other = await _schema.Context.Postgres.Source.OpenConnectionAsync();
+        await using NpgsqlTransaction reserving = await other.BeginTransactionAsync();
+        await RunAsync(other, "UPDATE stock SET reserved = reserved + 3 WHERE product_id = 'late'");
+        Task<CloseResult> closing = _store.CloseAsync([first, late], MovementKind.Released).AsTask();
+        while ((await CountAsync("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")) == 0) await Task.Delay(5);
+        await RunAsync(other, """
+            INSERT INTO reservations (order_id, number, product_ids, quantities) VALUES ('too late', 1, '{late}', '{3}')
+            """);
+        await reserving.CommitAsync();
+        Assert.That((await closing).Reservations, Is.EqualTo(1));
+        Assert.That(await CountAsync("SELECT reserved FROM stock WHERE product_id = 'late'"), Is.EqualTo(3));
+        Assert.That(await CountAsync("SELECT count(*) FROM reservations WHERE order_id = 'too late'"), Is.EqualTo(1));
+        Assert.That((await _store.CloseAsync([late], MovementKind.Released)).Reservations, Is.EqualTo(1));
+        Assert.That(await CountAsync("SELECT reserved FROM stock WHERE product_id = 'late'"), Is.Zero);
+    }
+
+    private static async Task RunAsync(NpgsqlConnection connection, string sql)
+    {
+        await using var command = new NpgsqlCommand(sql, connection);
+        await command.ExecuteNonQueryAsync();
+    }
+
+    private async Task<long> CountAsync(string sql) => (await _schema.Context.Postgres.RowsAsync(
+        sql, row => row.GetInt64(0), CancellationToken.None))[0];
 }

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Net;
+using System.Net.Http.Headers;
 using System.Net.Sockets;
 using System.Text;
 using System.Text.Json.Nodes;
@@ -72,6 +73,24 @@ internal sealed class FormTests
         using HttpResponseMessage answer = await _shop.Products.SendAsync(request);
         Assert.That((int)answer.StatusCode, Is.EqualTo(status), await answer.Content.ReadAsStringAsync());
         if (error is not null) Assert.That((string)JsonNode.Parse(await answer.Content.ReadAsStringAsync())!["error"]!, Does.StartWith(error));
+    }
+
+    [TestCase("")]
+    [TestCase("--x\r\n")]
+    [TestCase("--x\r\nContent-Disposition: form-data; name=\"action\"\r\n\r\nsta")]
+    [TestCase("--x\r\nno header\r\n\r\nremove\r\n--x--")]
+    [TestCase("remove")]
+    public async Task Given_a_form_in_parts_that_is_cut_off_then_it_is_refused_with_the_reason_or_lacks_its_fields(string body)
+    {
+        foreach (string path in new[] { "/basket", "/checkout", "/live/trouble" })
+        {
+            using var request = new HttpRequestMessage(HttpMethod.Post, path) { Content = new StringContent(body) };
+            request.Content.Headers.ContentType = MediaTypeHeaderValue.Parse("multipart/form-data; boundary=x");
+            HttpClient client = path == "/checkout" ? _shop.Orders : _shop.Products;
+            request.Headers.Add("Origin", client.BaseAddress!.GetLeftPart(UriPartial.Authority));
+            using HttpResponseMessage answer = await client.SendAsync(request);
+            Assert.That((int)answer.StatusCode, Is.InRange(300, 499), path);
+        }
     }
 
     [Test]

@@ -20,12 +20,15 @@ internal sealed class StockOutage(
 {
     public static readonly FaultDefinition Definition = new("stock_runs_out",
         "So many of the products are out of stock: what can be sold of them is taken out, and given back at the end.",
-        "share", 0.01m, 1, 0.1m);
+        "share", 0.01m, 1, 0.1m)
+    {
+        LastsUntilUndone = true,
+    };
 
     /// <summary>The most products.</summary>
     private const int MaxProducts = 5000;
 
-    private const int PageSize = 1000, AtOnce = 64, MaxTries = 30;
+    private const int PageSize = 1000, AtOnce = 64;
 
     private static readonly TimeSpan RetryDelay = TimeSpan.FromSeconds(1);
 
@@ -120,13 +123,13 @@ internal sealed class StockOutage(
     private async Task<AdjustResult> AdjustAsync(Outage outage, MovementKind kind, Taken taken)
     {
         string key = $"{Definition.Name}-{outage.Run}-{kind.Name}-{taken.Try}-{taken.ProductId}";
-        for (int tries = 1; ; tries++)
+        while (true)
         {
             try
             {
                 return (await adjust.AdjustAsync(kind, taken.ProductId, taken.Quantity, key)).Result;
             }
-            catch (StoreException) when (tries < MaxTries)
+            catch (StoreException)
             {
                 await Task.Delay(RetryDelay);
             }

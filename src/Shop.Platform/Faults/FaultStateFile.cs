@@ -54,6 +54,7 @@ internal sealed class FaultStateFile(string directory, ILogger log)
     internal sealed record SavedScenario(string Name, UtcTime StartedAt);
 }
 
-[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower)]
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower,
+    RespectNullableAnnotations = true, RespectRequiredConstructorParameters = true)]
 [JsonSerializable(typeof(FaultStateFile.State))]
 internal sealed partial class FaultStateJson : JsonSerializerContext;

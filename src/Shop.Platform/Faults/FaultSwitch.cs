@@ -103,6 +103,10 @@ internal sealed class FaultSwitch(
                 if (Faults.IsOn && endsAt > clock.GetUtcNow()) Begin(run);
                 else Undo(run);
             }
+
+            // The list of runs may be lost, or unreadable.
+            foreach (Fault fault in Faults.All.Where(fault => fault.Definition.LastsUntilUndone && !_work.ContainsKey(fault)))
+                Undo(new FaultRun(fault, Guid.NewGuid().ToString("N"), fault.Definition.Default, clock.GetUtcNow()));
         }
 
         return Task.CompletedTask;

@@ -78,10 +78,13 @@ internal sealed record Scenario(string Name, string Description, IReadOnlyList<S
 internal sealed record ScenarioStep(
     int At, int? Traffic, [property: JsonPropertyName("fault")] string? Name, decimal? Intensity, int? Seconds)
 {
+    private const int MaxSeconds = 7 * 24 * 3600;
+
     /// <summary>The error in it; null if there is none.</summary>
     public string? Fault(FaultCatalogue faults)
     {
         if (At < 0) return "is before the start";
+        if (At > MaxSeconds) return "is more than a week after the start";
         if (Traffic is null == Name is null) return "must have either traffic or a fault";
         if (Traffic is < 0 or > DemoTraffic.MaxRate) return $"must have traffic from 0 to {DemoTraffic.MaxRate}";
         if (Name is null) return null;

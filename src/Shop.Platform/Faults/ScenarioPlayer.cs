@@ -32,6 +32,7 @@ internal sealed class ScenarioPlayer(
         {
             _stop?.Cancel();
             faults.EndAll();
+            if (faults.Scenario is not null) traffic.Stop(); // of the scenario before
             DateTimeOffset start = clock.GetUtcNow();
             faults.Scenario = new FaultStateFile.SavedScenario(scenario.Name, UtcTime.Of(start));
             _log.LogWarning("The scenario {Scenario} begins; it takes {Length}", scenario.Name, scenario.Length);

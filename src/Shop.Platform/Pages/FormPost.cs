@@ -34,7 +34,7 @@ internal static class FormPost
             await http.Request.ReadFormAsync();
             return null;
         }
-        catch (InvalidDataException exception)
+        catch (Exception exception) when (exception is InvalidDataException or IOException) // or it ends too early
         {
             return new Problem(StatusCodes.Status400BadRequest, $"The form can't be read: {exception.Message}");
         }

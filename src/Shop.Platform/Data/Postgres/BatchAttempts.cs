@@ -13,19 +13,12 @@ internal sealed class BatchAttempts : IDisposable
     private static readonly TimeSpan MaxDelay = TimeSpan.FromMilliseconds(200);
 
     private readonly PostgresCommitWriter _writer;
-    private readonly CancellationTokenSource _end;
+    private readonly CancellationTokenSource _end = new();
     private Guid _id = Guid.CreateVersion7();
     private TimeSpan _delay = FirstDelay;
     private int _begun, _conflicts;
 
-    /// <param name="writer">The writer.</param>
-    /// <param name="queuedAt">When the oldest write was queued, by <see cref="Stopwatch"/>.</param>
-    public BatchAttempts(PostgresCommitWriter writer, long queuedAt)
-    {
-        _writer = writer;
-        TimeSpan left = writer.Settings.RequestTimeout - Stopwatch.GetElapsedTime(queuedAt);
-        _end = new CancellationTokenSource(left > TimeSpan.Zero ? left : TimeSpan.Zero);
-    }
+    public BatchAttempts(PostgresCommitWriter writer) => _writer = writer;
 
     /// <summary>Cancelled when the time is up.</summary>
     public CancellationToken End => _end.Token;
@@ -38,6 +31,15 @@ internal sealed class BatchAttempts : IDisposable
 
     // A third, so that an attempt on a dead connection leaves time for another.
     private int SecondsToWait => Math.Max(1, (int)(_writer.Settings.RequestTimeout.TotalSeconds / 3));
+
+    /// <summary>Limits their time.</summary>
+    /// <param name="queuedAt">When the oldest write was queued, by <see cref="Stopwatch"/>.</param>
+    /// <param name="held">For how long a fault held the batch up, which does not count.</param>
+    public void Limit(long queuedAt, TimeSpan held)
+    {
+        TimeSpan left = _writer.Settings.RequestTimeout + held - Stopwatch.GetElapsedTime(queuedAt);
+        _end.CancelAfter(left > TimeSpan.Zero ? left : TimeSpan.Zero);
+    }
 
     /// <summary>Opens a connection.</summary>
     public ValueTask<NpgsqlConnection> OpenAsync() => _writer.Source.OpenConnectionAsync(End);

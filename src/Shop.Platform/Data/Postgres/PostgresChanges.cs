@@ -156,7 +156,7 @@ public sealed class PostgresChanges : IAsyncDisposable
     private async Task<List<(long Transaction, long Host, string[] Ids)>> LookAsync(
         NpgsqlConnection connection, CancellationToken end)
     {
-        await using var command = new NpgsqlCommand(Look, connection);
+        await using var command = new NpgsqlCommand(Look, connection) { CommandTimeout = 2 };
         command.Parameters.Add(PostgresTransaction.Parameter(_oldestUnderWay));
         command.Parameters.Add(PostgresTransaction.Parameter(_told));
         var changes = new List<(long Transaction, long Host, string[] Ids)>();

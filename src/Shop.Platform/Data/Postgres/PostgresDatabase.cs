@@ -15,6 +15,9 @@ public sealed class PostgresDatabase : IModuleDatabase, IAsyncDisposable
     /// <summary>The most connections of one module on one host, unless the connection string says otherwise.</summary>
     private const int DefaultMaxConnections = 10;
 
+    /// <summary>Connections that reads leave to writes, to the feed of changes and to the health check.</summary>
+    private const int KeptForOthers = 6;
+
     private const int OldestVersion = 13;
 
     /// <summary>How often a read is tried if its connection is dead.</summary>
@@ -36,6 +39,7 @@ public sealed class PostgresDatabase : IModuleDatabase, IAsyncDisposable
     private readonly ShopSettings _settings;
     private readonly ILogger _log;
     private readonly string _key;
+    private readonly SemaphoreSlim _reads;
     private NpgsqlDataSource? _source;
     private PostgresCommitWriter? _writes;
     private CommitFaults? _faults;
@@ -46,6 +50,7 @@ public sealed class PostgresDatabase : IModuleDatabase, IAsyncDisposable
         (Schema, _settings, _log) = (module, settings, log);
         (_key, string text) = settings.Connections![module];
         Address = ConnectionStrings.Complete(text, module, settings.RequestTimeout, DefaultMaxConnections);
+        _reads = new SemaphoreSlim(Math.Max(1, new NpgsqlConnectionStringBuilder(Address).MaxPoolSize - KeptForOthers));
     }
 
     /// <summary>Name of the schema: the module's.</summary>
@@ -74,6 +79,21 @@ public sealed class PostgresDatabase : IModuleDatabase, IAsyncDisposable
     /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
     public async Task<T> ReadAsync<T>(
         Func<NpgsqlConnection, CancellationToken, Task<T>> read, CancellationToken end = default)
+    {
+        if (!await _reads.WaitAsync(_settings.RequestTimeout, end))
+            throw new StoreUnreadableException(Schema, new TimeoutException("Too many reads wait for it."));
+        try
+        {
+            return await ReadInTurnAsync(read, end);
+        }
+        finally
+        {
+            _reads.Release();
+        }
+    }
+
+    private async Task<T> ReadInTurnAsync<T>(
+        Func<NpgsqlConnection, CancellationToken, Task<T>> read, CancellationToken end)
     {
         for (int attempt = 1; ; attempt++)
         {
@@ -212,6 +232,7 @@ public sealed class PostgresDatabase : IModuleDatabase, IAsyncDisposable
     {
         if (_writes is not null) await _writes.StopAsync();
         if (_source is not null) await _source.DisposeAsync();
+        _reads.Dispose();
     }
 
     /// <summary>Deletes rows that are no longer needed, some in each transaction, until all are gone.</summary>

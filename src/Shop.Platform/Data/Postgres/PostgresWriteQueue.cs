@@ -98,10 +98,11 @@ public sealed class PostgresWriteQueue<TWrite, TAnswer> : IPostgresQueue
             ? WriteSpans.StartCommit(_writer.Module, Engine, [.. batch.Select(static write => write.Span)])
             : null;
         long start = Stopwatch.GetTimestamp();
-        using var attempts = new BatchAttempts(_writer, batch[0].QueuedAt);
+        using var attempts = new BatchAttempts(_writer);
         try
         {
             await _writer.Faults.BeforeCommitAsync();
+            attempts.Limit(batch[0].QueuedAt, held: Stopwatch.GetElapsedTime(start));
             await MakeAsync(attempts, batch);
         }
         catch (Exception exception) when (batch.Count > 1 && !attempts.IsInDoubt

@@ -44,6 +44,8 @@ internal sealed class CloseWrites(Func<DateTime> now) : PostgresWriteKind<CloseW
             await ledger.ReadAsync(reader, end);
         }
 
+        // Another transaction may make one of the others meanwhile: to delete it would keep its units for ever.
+        (string[] heldIds, long[] heldNumbers) = Columns(held.Keys);
         int closed = 0;
         var released = new List<ReservationId>();
         foreach (CloseWrite write in writes)
@@ -58,7 +60,7 @@ internal sealed class CloseWrites(Func<DateTime> now) : PostgresWriteKind<CloseW
         transaction.Add("""
             DELETE FROM reservations r USING unnest($1, $2) AS id (order_id, number)
             WHERE r.order_id = id.order_id AND r.number = id.number
-            """, PostgresTransaction.Parameter(orderIds), PostgresTransaction.Parameter(numbers));
+            """, PostgresTransaction.Parameter(heldIds), PostgresTransaction.Parameter(heldNumbers));
         StockLedger.AddCount(transaction, -closed);
         if (released.Count == 0) return;
         (orderIds, numbers) = Columns(released.OrderBy(static id => id.OrderId, StringComparer.Ordinal));

@@ -343,7 +343,7 @@ internal sealed class TroubleTests(Engine engine) : EngineFixture(engine)
 
     [TestCase("{}")]
     [TestCase("""{"runs":[{"id":"x"}]}""")]
-    [TestCase("""{"runs":[{"id":"""")]
+    [TestCase("{\"runs\":[{\"id\":\"")]
     [TestCase(null)]
     public async Task Given_stock_that_has_run_out_when_the_list_of_faults_is_lost_then_the_next_start_gives_it_back(
         string? content)

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Net;
 using System.Net.Sockets;
 using Npgsql;
@@ -49,6 +50,12 @@ internal sealed class PostgresProxy : IAsyncDisposable
     /// <summary>The connection string of the way through the proxy.</summary>
     public string Address { get; }
 
+    /// <summary>Changes what a server answers; null if nothing does.</summary>
+    public SpanAction<byte, int>? Answered { get; init; }
+
+    /// <summary>How long each message of a client is on its way.</summary>
+    public TimeSpan Delay { get; init; }
+
     /// <summary>Connections that were cut.</summary>
     public int Cuts => Volatile.Read(ref _cuts);
 
@@ -90,8 +97,12 @@ internal sealed class PostgresProxy : IAsyncDisposable
             using Socket server = await ConnectAsync();
             using CancellationTokenSource end = CancellationTokenSource.CreateLinkedTokenSource(_stop.Token);
             bool answersAreLost = false;
-            Task answers = PumpAsync(server, client, _ => (answersAreLost ? 0 : int.MaxValue, false), end);
-            Task questions = PumpAsync(client, server, message =>
+            Task answers = PumpAsync(server, client, TimeSpan.Zero, message =>
+            {
+                Answered?.Invoke(message, message.Length);
+                return (answersAreLost ? 0 : int.MaxValue, false);
+            }, end);
+            Task questions = PumpAsync(client, server, Delay, message =>
             {
                 if (_next() is not { } cut) return (int.MaxValue, false);
                 Interlocked.Increment(ref _cuts);
@@ -127,10 +138,10 @@ internal sealed class PostgresProxy : IAsyncDisposable
         return local;
     }
 
-    private delegate (int Bytes, bool Ends) Passes(ReadOnlySpan<byte> message);
+    private delegate (int Bytes, bool Ends) Passes(Span<byte> message);
 
     // How many bytes of a message pass, and whether the connection ends with them. Answers that are lost end it, too.
-    private static async Task PumpAsync(Socket from, Socket to, Passes passes, CancellationTokenSource end)
+    private static async Task PumpAsync(Socket from, Socket to, TimeSpan delay, Passes passes, CancellationTokenSource end)
     {
         byte[] buffer = new byte[64 * 1024];
         try
@@ -141,6 +152,7 @@ internal sealed class PostgresProxy : IAsyncDisposable
                 if (length == 0) return;
                 (int bytes, bool ends) = passes(buffer.AsSpan(0, length));
                 if (bytes == 0) return;
+                if (delay > TimeSpan.Zero) await Task.Delay(delay, end.Token);
                 await to.SendAsync(buffer.AsMemory(0, Math.Min(bytes, length)), end.Token);
                 if (ends) return;
             }

@@ -39,7 +39,43 @@ internal sealed class PostgresCluster : IDisposable
 
     /// <summary>Starts a cluster of this machine's own programs.</summary>
     /// <param name="settings">Of the server, as <c>max_connections=50</c>.</param>
-    public static PostgresCluster StartOwn(params string[] settings)
+    public static PostgresCluster StartOwn(params string[] settings) => StartOwn([], settings);
+
+    /// <summary>Starts a cluster with files in its data directory.</summary>
+    public static PostgresCluster StartOwn((string Name, string Text)[] files, params string[] settings) =>
+        StartOwn((programs, user, folder, data) =>
+        {
+            Run(As(user, [Path.Combine(programs, "initdb"), "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8",
+                "--locale=C", "--no-sync"]));
+            foreach ((string name, string text) in files)
+            {
+                string file = Path.Combine(data, name);
+                File.WriteAllText(file, text);
+                File.SetUnixFileMode(file, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+                if (user is not null) Run("chown", [user, file]);
+            }
+        }, settings);
+
+    /// <summary>Starts a standby of this cluster. From then on a commit here waits for it.</summary>
+    public PostgresCluster StartStandby()
+    {
+        PostgresCluster standby = StartOwn((programs, user, _, data) => Run(As(user,
+            [Path.Combine(programs, "pg_basebackup"), "-h", _folder!, "-U", "postgres", "-D", data, "-R", "-X", "stream",
+                "-c", "fast", "--no-sync"])));
+        Execute("ALTER SYSTEM SET synchronous_standby_names = '*'");
+        Execute("SELECT pg_reload_conf()");
+        return standby;
+    }
+
+    /// <summary>The connection string of one of this cluster's databases by way of this server and another: whichever
+    /// is the primary.</summary>
+    public static string WithStandby(string address, PostgresCluster standby)
+    {
+        var both = new NpgsqlConnectionStringBuilder(address);
+        return $"{address};Host={both.Host},{standby._folder};Target Session Attributes=primary";
+    }
+
+    private static PostgresCluster StartOwn(Action<string, string?, string, string> make, params string[] settings)
     {
         if (Programs() is not { } programs)
         {
@@ -54,8 +90,7 @@ internal sealed class PostgresCluster : IDisposable
         string? user = Environment.IsPrivilegedProcess ? UserBeside() : null;
         if (user is not null) Run("chown", [user, folder]);
         string data = Path.Combine(folder, "data");
-        Run(As(user, [Path.Combine(programs, "initdb"), "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8",
-            "--locale=C", "--no-sync"]));
+        make(programs, user, folder, data);
         var cluster = new PostgresCluster(folder, $"Host={folder};Username=postgres;Database=postgres");
         // What a killed server has written is in the system's memory: nothing is lost without waiting for the disk.
         string[] all = ["listen_addresses=", $"unix_socket_directories={folder}", "fsync=off", "max_connections=200",
@@ -109,6 +144,18 @@ internal sealed class PostgresCluster : IDisposable
         _server = null;
     }
 
+    /// <summary>Kills the server: all of its processes, none of which can end anything.</summary>
+    public void Kill()
+    {
+        Signal("STOP"); // so that it starts no other
+        string[] children = [.. Directory.EnumerateDirectories("/proc").Select(Path.GetFileName)
+            .Where(name => int.TryParse(name, out _) && ParentOf(name!) == _server!.Id).Select(name => name!)];
+        Run("kill", ["-KILL", $"{_server!.Id}", .. children]);
+        _server.WaitForExit();
+        _server.Dispose();
+        _server = null;
+    }
+
     /// <summary>Starts the server that was stopped.</summary>
     public void StartAgain() => _server = StartServer(_command);
 
@@ -144,8 +191,8 @@ internal sealed class PostgresCluster : IDisposable
                 .Select(version => Path.Combine(version, "bin"))
             : [];
         return (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator).Concat(installed)
-            .FirstOrDefault(folder => File.Exists(Path.Combine(folder, "initdb"))
-                && File.Exists(Path.Combine(folder, "postgres")));
+            .FirstOrDefault(folder => new[] { "initdb", "postgres", "pg_basebackup" }
+                .All(program => File.Exists(Path.Combine(folder, program))));
     }
 
     private static string UserBeside() =>
@@ -199,6 +246,19 @@ internal sealed class PostgresCluster : IDisposable
             {
                 Thread.Sleep(20); // until it takes connections
             }
+        }
+    }
+
+    private static int? ParentOf(string process)
+    {
+        try
+        {
+            string status = File.ReadAllText($"/proc/{process}/stat");
+            return int.Parse(status[(status.LastIndexOf(')') + 4)..].Split(' ')[0]);
+        }
+        catch (IOException)
+        {
+            return null; // it has ended
         }
     }
 

@@ -116,7 +116,8 @@ internal sealed partial class ShopProcess : IDisposable
         return (ulong.Parse(signals.AsSpan(Ignored.Length).Trim(), NumberStyles.HexNumber, CultureInfo.InvariantCulture) & (1 << (2 - 1))) != 0;
     }
 
-    private async Task<bool> HasStartedAsync() => await Task.WhenAny(_ready.Task, _process.WaitForExitAsync()) == _ready.Task;
+    /// <summary>Waits until it is ready; false if it ends instead.</summary>
+    public async Task<bool> HasStartedAsync() => await Task.WhenAny(_ready.Task, _process.WaitForExitAsync()) == _ready.Task;
 
     private void Read(string? line)
     {

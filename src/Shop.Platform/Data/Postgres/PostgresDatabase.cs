@@ -176,7 +176,9 @@ public sealed class PostgresDatabase : IModuleDatabase, IAsyncDisposable
         var builder = new NpgsqlSlimDataSourceBuilder(Address);
         builder.EnableArrays();
         builder.EnableTransportSecurity();
-        _source = builder.Build();
+        _source = builder.ConnectionStringBuilder.Host!.Contains(',', StringComparison.Ordinal)
+            ? builder.BuildMultiHost().WithTargetSession(TargetSessionAttributes.Primary)
+            : builder.Build();
         try
         {
             NpgsqlConnection connection = await WaitForServerAsync(end);
@@ -296,7 +298,8 @@ public sealed class PostgresDatabase : IModuleDatabase, IAsyncDisposable
         }
     }
 
-    private static string OneLine(Exception exception) => exception.Message.ReplaceLineEndings(" ");
+    private static string OneLine(Exception exception) => (exception.InnerException is { } inner
+        ? $"{exception.Message} ({inner.Message})" : exception.Message).ReplaceLineEndings(" ");
 
     private InvalidOperationException NotOpen() => new(
         $"The database of {Schema} is not open: what needs it must not be resolved before the module starts.");

@@ -1,3 +1,4 @@
+using System.Security.Authentication;
 using Npgsql;
 
 namespace Shop.Platform.Data.Postgres;
@@ -42,6 +43,7 @@ internal static class PostgresError
         PostgresException postgres => postgres.SqlState
             is PostgresErrorCodes.CannotConnectNow or PostgresErrorCodes.AdminShutdown
             or PostgresErrorCodes.CrashShutdown or PostgresErrorCodes.TooManyConnections,
+        NpgsqlException { InnerException: AuthenticationException } => false, // its certificate
         NpgsqlException or TimeoutException or System.Net.Sockets.SocketException => true,
         _ => false,
     };

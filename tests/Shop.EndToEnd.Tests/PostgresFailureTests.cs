@@ -10,6 +10,8 @@ namespace Shop.EndToEnd.Tests;
 [NonParallelizable]
 internal sealed class PostgresFailureTests
 {
+    private const int MaxConnections = 60;
+
     private PostgresCluster _cluster = null!;
     private string _address = null!;
     private string _directory = null!;
@@ -18,7 +20,7 @@ internal sealed class PostgresFailureTests
     public void StartCluster()
     {
         _directory = Directory.CreateTempSubdirectory("shop-failure-").FullName;
-        _cluster = PostgresCluster.StartOwn("max_connections=60");
+        _cluster = PostgresCluster.StartOwn($"max_connections={MaxConnections}");
     }
 
     [OneTimeTearDown]
@@ -98,7 +100,7 @@ internal sealed class PostgresFailureTests
         await using ShopUnderTest shop = await StartAsync(_address, "Shop:RequestTimeout=1");
         string product = await shop.ProductAsync(5);
         await EventuallyAsync(() => shop.Inventory.CodeAsync($"/inventory/{product}"), 200);
-        await using (var somebody = new NpgsqlConnection(_address))
+        await using (var somebody = new NpgsqlConnection($"{_address};Pooling=false"))
         {
             await somebody.OpenAsync();
             await RunAsync(somebody, "BEGIN; LOCK TABLE inventory.stock IN ACCESS EXCLUSIVE MODE");
@@ -123,13 +125,13 @@ internal sealed class PostgresFailureTests
         try
         {
             await TakeConnectionsAsync(somebody);
-            // Those of the shop end, and it gets no others.
+            // Those of the shop end, until it gets no others.
             await EventuallyAsync(async () =>
             {
                 await RunAsync(somebody[0], "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'shop-%'");
                 await TakeConnectionsAsync(somebody);
-                return await RunAsync(somebody[0], "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'shop-%'");
-            }, 0L);
+                return somebody.Count;
+            }, MaxConnections);
             Assert.That((int)(await shop.Orders.PostAsync("/orders", Http.Order(product))).Response.StatusCode, Is.EqualTo(503));
             Assert.That(await shop.Orders.CodeAsync("/health/ready"), Is.EqualTo(503));
             Assert.That(await shop.Orders.CodeAsync("/health/live"), Is.EqualTo(200));

@@ -135,7 +135,7 @@ export class Chart {
   #draw() {
     if (!this.#shown || this.#plot.clientWidth === 0) return;
     const { points, minutes, from, to, marks, bands } = this.#shown;
-    const width = this.#width, bottom = HEIGHT - BOTTOM, x = this.#x;
+    const width = this.#width, bottom = HEIGHT - BOTTOM;
     const { ticks, y } = this.#scale(points);
     this.#drawing.setAttribute('viewBox', `0 0 ${width} ${HEIGHT}`);
     const label = (tick, isTop) => (this.#form === 'Logarithmic' || isTop ? withUnit(tick, this.#unit) : short(tick));
@@ -145,11 +145,7 @@ export class Chart {
         label(tick, i === ticks.length - 1)),
     ]);
     this.#drawing.replaceChildren(
-      ...bands.filter((band) => (band.until ?? to) >= from && band.from <= to).flatMap((band) => {
-        const [start, end] = [x(Math.max(band.from, from)), x(Math.min(band.until ?? to, to))];
-        return [svg('rect', { class: 'band', x: start, y: TOP, width: Math.max(2, end - start), height: bottom - TOP }),
-          svg('text', { class: 'mark', x: Math.min(start + 3, width - 90), y: TOP + 11 }, band.label)];
-      }),
+      ...this.#bands(bands.filter((band) => (band.until ?? to) >= from && band.from <= to), from, to, bottom),
       ...grid, ...this.#times(from, to, minutes), ...this.#paths(points, y, bottom),
       ...this.#markers(marks.filter(({ at }) => at >= from && at <= to), bottom),
       this.#cursor);
@@ -168,6 +164,19 @@ export class Chart {
         'text-anchor': 'middle',
       }, minutes === 1 ? clock(at) : clock(at).slice(0, 5)),
     ]);
+  }
+
+  // A label that would lie on another goes a line lower.
+  #bands(bands, from, to, bottom) {
+    const ends = [];
+    return bands.flatMap((band) => {
+      const [start, end] = [this.#x(Math.max(band.from, from)), this.#x(Math.min(band.until ?? to, to))];
+      const left = Math.min(start + 3, this.#width - LABEL), free = ends.findIndex((each) => each <= left);
+      const line = free < 0 ? ends.length : free;
+      ends[line] = left + LABEL;
+      return [svg('rect', { class: 'band', x: start, y: TOP, width: Math.max(2, end - start), height: bottom - TOP }),
+        svg('text', { class: 'mark', x: left, y: TOP + 11 + (13 * line) }, band.label)];
+    });
   }
 
   // Where two are close, the later has its label, and the earlier its line alone.

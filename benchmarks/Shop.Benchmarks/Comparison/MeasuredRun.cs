@@ -27,6 +27,9 @@ internal abstract class MeasuredRun(int rounds) : IDisposable
 
     protected int Rounds => rounds;
 
+    /// <summary>Turns before the first that counts.</summary>
+    protected virtual int WarmTurns => 1;
+
     protected Report Report { get; } = new();
 
     /// <summary>A folder with answers of a real shop.</summary>
@@ -52,12 +55,12 @@ internal abstract class MeasuredRun(int rounds) : IDisposable
     protected async Task<Dictionary<Subject, List<Sample>>> RoundsAsync(int connections, int seconds, params Subject[] subjects)
     {
         var samples = subjects.ToDictionary(static subject => subject, static _ => new List<Sample>());
-        for (int round = -1; round < rounds; round++)
+        for (int round = -WarmTurns; round < rounds; round++)
         {
             foreach (Subject subject in subjects)
             {
                 Sample sample = await Wrk.RunAsync(subject, connections, seconds);
-                if (round >= 0) samples[subject].Add(sample); // the first turn warms up
+                if (round >= 0) samples[subject].Add(sample);
             }
         }
 

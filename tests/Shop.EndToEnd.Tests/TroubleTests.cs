@@ -144,6 +144,20 @@ internal sealed class TroubleTests(Engine engine) : EngineFixture(engine)
         Assert.That(await ActiveAsync(SharedShop.Shop), Is.Empty);
     }
 
+    [TestCase("slow_answers", """{"route":"/nope"}""", "route")]
+    [TestCase("failing_answers", """{"route":"/"}""", "route")]
+    [TestCase("flash_crowd", """{"intensity":1.5}""", "intensity")]
+    [TestCase("hostile_client", """{"intensity":2.5}""", "intensity")]
+    [TestCase("starved_threads", """{"intensity":1.5}""", "intensity")]
+    public async Task Given_a_route_that_is_none_or_half_of_what_is_counted_when_a_fault_is_started_then_400_names_it(
+        string fault, string body, string named)
+    {
+        (HttpResponseMessage answer, JsonNode? problem) =
+            await SharedShop.Shop.Orders.SendJsonAsync(HttpMethod.Put, $"/faults/{fault}", body);
+        Assert.That((int)answer.StatusCode, Is.EqualTo(400), problem?.ToJsonString());
+        Assert.That(problem!["errors"]!.AsObject().Select(error => error.Key), Is.EqualTo(new[] { named }));
+    }
+
     [Test]
     public async Task Given_an_unknown_fault_or_scenario_then_404()
     {
@@ -494,7 +508,7 @@ internal sealed class TroubleTests(Engine engine) : EngineFixture(engine)
     }
 
     [TestCase("[{\"name\":\"x\",\"description\":\"x\",\"steps\":[{\"at\":0,\"fault\":\"none\",\"seconds\":1}]}]", "which is no fault")]
-    [TestCase("[{\"name\":\"x\",\"description\":\"x\",\"steps\":[{\"at\":0,\"fault\":\"slow_commits\",\"intensity\":99,\"seconds\":1}]}]", "an intensity from 0.001 to 10")]
+    [TestCase("[{\"name\":\"x\",\"description\":\"x\",\"steps\":[{\"at\":0,\"fault\":\"slow_commits\",\"intensity\":99,\"seconds\":1}]}]", "an intensity that is from 0.001 to 10")]
     [TestCase("[{\"name\":\"x\",\"description\":\"x\",\"steps\":[{\"at\":9,\"traffic\":1},{\"at\":0,\"traffic\":1}]}]", "step 2 of x is before step 1")]
     [TestCase("[{\"name\":\"x\",\"description\":\"x\",\"steps\":[]}]", "x has no steps")]
     [TestCase("[{\"name\":\"x\",\"description\":\"x\",\"steps\":[{\"at\":604801,\"traffic\":1}]}]", "more than a week")]

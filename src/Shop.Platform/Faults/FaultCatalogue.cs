@@ -43,16 +43,25 @@ public sealed class FaultCatalogue
     private static readonly FaultDefinition ThreadPoolStarvation = new("starved_threads",
         "So many pieces of work wait on threads of the thread pool, which may not grow meanwhile: requests wait for a "
         + "thread while processors are free.",
-        "threads", 1, 500, 64);
+        "threads", 1, 500, 64)
+    {
+        IsWhole = true,
+    };
 
     internal static readonly FaultDefinition FlashCrowd = new("flash_crowd",
         "So many more requests a second, as many customers would send them, to all services together.",
-        "requests a second", 1, 1000, 300);
+        "requests a second", 1, 1000, 300)
+    {
+        IsWhole = true,
+    };
 
     internal static readonly FaultDefinition HostileClient = new("hostile_client",
         "One client sends so many requests a second to paths, methods and ids that it makes up, so that metrics get "
         + "ever more series. They do not.",
-        "requests a second", 1, 1000, 100);
+        "requests a second", 1, 1000, 100)
+    {
+        IsWhole = true,
+    };
 
     private static readonly FaultDefinition Crash = new("crash",
         "The process kills itself, as SIGKILL does, a moment after the answer. Whatever restarts it, if anything does, "

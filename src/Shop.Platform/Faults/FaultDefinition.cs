@@ -13,6 +13,13 @@ public sealed record FaultDefinition(
     /// <summary>The unit of faults without an intensity.</summary>
     public const string NoUnit = "none";
 
+    /// <summary>Whether it is counted: half of one makes no sense.</summary>
+    public bool IsWhole { get; init; }
+
+    /// <summary>Its intensities, for an error message.</summary>
+    public string Range =>
+        FormattableString.Invariant($"{(IsWhole ? "a whole number " : "")}from {Min} to {Max}");
+
     /// <summary>Whether it continues after a restart, until its end.</summary>
     public bool OutlivesRestart { get; init; } = true;
 
@@ -24,4 +31,8 @@ public sealed record FaultDefinition(
 
     /// <summary>Whether it can be limited to one route.</summary>
     public bool HasRoute { get; init; }
+
+    /// <summary>Whether this is one of its intensities.</summary>
+    public bool Allows(decimal intensity) =>
+        intensity >= Min && intensity <= Max && (!IsWhole || decimal.IsInteger(intensity));
 }

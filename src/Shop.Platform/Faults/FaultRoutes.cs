@@ -93,14 +93,16 @@ internal sealed class FaultRoutes(FaultSwitch faults, ShopSettings settings)
         FaultDefinition definition = fault.Definition;
         if (faults.Faults.RefusalReason(definition) is { } why)
             return new Problem(StatusCodes.Status400BadRequest, why);
-        if (intensity < definition.Min || intensity > definition.Max)
+        if (intensity is { } wanted && !definition.Allows(wanted))
         {
-            body!.Errors.Add(Intensity.Name, FormattableString.Invariant(
-                $"must be from {definition.Min} to {definition.Max} for {definition.Name} ({definition.Unit})"));
+            body!.Errors.Add(Intensity.Name,
+                $"must be {definition.Range} for {definition.Name} ({definition.Unit})");
         }
 
         if (route is not null && !definition.HasRoute)
             body!.Errors.Add(Route.Name, $"is not for {definition.Name}: it strikes no route");
+        else if (route is not null && !faults.Faults.Responses.HasRoute(route))
+            body!.Errors.Add(Route.Name, "must be a route of the API as the documents name it, such as /orders/{id}");
         if (body?.Error is { } outside) return outside;
 
         FaultRun run = faults.Start(fault, intensity ?? definition.Default, TimeSpan.FromSeconds(seconds), route,

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Microsoft.AspNetCore.Http;
 using Shop.Platform.Http;
 
@@ -12,8 +13,16 @@ internal sealed class ResponseFaults(FaultCatalogue all, Fault slow, Fault faili
     private static readonly Problem Failure = new(StatusCodes.Status500InternalServerError,
         "Something went wrong inside the shop: trouble on demand (failing_answers).", "trouble-on-demand");
 
+    private readonly ConcurrentDictionary<string, bool> _routes = new(StringComparer.Ordinal);
+
     /// <summary>Whether requests must pass through here.</summary>
     public bool AnyRuns => all.AnyRuns;
+
+    /// <summary>Adds a route that can be affected.</summary>
+    public void AddRoute(string template) => _routes[template] = true;
+
+    /// <summary>Whether there is such a route.</summary>
+    public bool HasRoute(string template) => _routes.ContainsKey(template);
 
     /// <summary>Answers a request, perhaps late or with a failure.</summary>
     /// <param name="http">The request.</param>

@@ -91,8 +91,8 @@ internal sealed record ScenarioStep(
         if (faults.Find(Name)?.Definition is not { } definition) return $"names '{Name}', which is no fault";
         if (faults.RefusalReason(definition) is { } why) return $"can't be played: {why}";
         if (Seconds is not (>= 1 and <= 3600)) return "must have seconds from 1 to 3600";
-        return Intensity < definition.Min || Intensity > definition.Max
-            ? FormattableString.Invariant($"must have an intensity from {definition.Min} to {definition.Max}") : null;
+        return Intensity is { } intensity && !definition.Allows(intensity)
+            ? $"must have an intensity that is {definition.Range}" : null;
     }
 }
 

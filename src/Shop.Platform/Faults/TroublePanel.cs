@@ -59,9 +59,8 @@ internal sealed class TroublePanel(FaultSwitch faults, ScenarioPlayer player, Sh
         (decimal? intensity, long? seconds) = (definition.Default, FaultRoutes.Duration.Default);
         if (form.TryGetValue("intensity", out var amount)
             && (FaultRoutes.Intensity.Read(amount.ToString(), out intensity) is not null
-                || intensity < definition.Min || intensity > definition.Max))
-            return Invalid(FormattableString.Invariant(
-                $"The intensity must be from {definition.Min} to {definition.Max} ({definition.Unit})."));
+                || !definition.Allows(intensity!.Value)))
+            return Invalid($"The intensity must be {definition.Range} ({definition.Unit}).");
         if (form.TryGetValue("duration_seconds", out var time)
             && FaultRoutes.Duration.Read(time.ToString(), out seconds) is { } wrong)
             return Invalid($"The duration {wrong}.");

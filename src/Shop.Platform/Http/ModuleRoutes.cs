@@ -142,13 +142,14 @@ public sealed class ModuleRoutes
     private ModuleRouteBuilder Complete(ModuleRouteBuilder route, string template,
         Func<IList<object>, RequestDelegate> answer, ResponseFaults? faults)
     {
+        if (template == "/") faults = null;
+        faults?.AddRoute(template);
         route.Finally(endpoint =>
         {
             _listener.Metrics.Expect(StandardResponses.Responses(endpoint.Metadata)
                 .Select(response => response.StatusCode));
             endpoint.RequestDelegate = new RequestCheck(template, StandardResponses.ProducesJson(endpoint),
-                endpoint.Metadata.OfType<QueryParameters>().Any(), answer(endpoint.Metadata),
-                template == "/" ? null : faults).Answer;
+                endpoint.Metadata.OfType<QueryParameters>().Any(), answer(endpoint.Metadata), faults).Answer;
         });
         return route;
     }

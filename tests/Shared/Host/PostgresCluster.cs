@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
+using System.Globalization;
 using System.Text;
 using Npgsql;
 
@@ -149,7 +150,7 @@ internal sealed class PostgresCluster : IDisposable
     {
         Signal("STOP"); // so that it starts no other
         string[] children = [.. Directory.EnumerateDirectories("/proc").Select(Path.GetFileName)
-            .Where(name => int.TryParse(name, out _) && ParentOf(name!) == _server!.Id).Select(name => name!)];
+            .OfType<string>().Where(name => name.All(char.IsAsciiDigit) && ParentOf(name) == _server!.Id)];
         Run("kill", ["-KILL", $"{_server!.Id}", .. children]);
         _server.WaitForExit();
         _server.Dispose();
@@ -254,7 +255,7 @@ internal sealed class PostgresCluster : IDisposable
         try
         {
             string status = File.ReadAllText($"/proc/{process}/stat");
-            return int.Parse(status[(status.LastIndexOf(')') + 4)..].Split(' ')[0]);
+            return int.Parse(status[(status.LastIndexOf(')') + 4)..].Split(' ')[0], CultureInfo.InvariantCulture);
         }
         catch (IOException)
         {

@@ -1,4 +1,3 @@
-using System.Globalization;
 using AspNetCoreGeneratedDocument;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
@@ -90,7 +89,7 @@ internal sealed class OrderPages(
     {
         IFormCollection form = await http.Request.ReadFormAsync();
         string customer = form["customer_id"].ToString(), key = form["key"].ToString();
-        long?[] seen = [.. form["unit_price_cents"].Select(Cents)];
+        long?[] seen = [.. form["unit_price_cents"].Select(WholeNumberField.ParseDigits)];
         (string ProductId, string Quantity)[] typed =
         [
             .. form["product_id"].Zip(
@@ -129,9 +128,6 @@ internal sealed class OrderPages(
             errors.Of("customer_id"), errors.Of("items", exactly: true), Site.Of(http), _currency);
         return new Page("Checkout", new Pages_Checkout { Model = model }) { Status = StatusCodes.Status409Conflict };
     }
-
-    private static long? Cents(string? text) =>
-        long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out long cents) ? cents : null;
 
     private static string? TooFew(IReadOnlyList<Shortage> shortages, string productId, ProductOnSale? product)
     {

@@ -1,5 +1,5 @@
-using System.Globalization;
 using Microsoft.AspNetCore.Http;
+using Shop.Platform.Requests;
 
 namespace Shop.Products;
 
@@ -27,16 +27,12 @@ internal sealed class Basket
         var basket = new Basket();
         foreach (string line in (http.Request.Cookies[Cookie] ?? "").Split('~').Take(MaxLines))
         {
-            if (line.Split('.') is [var product, var quantity] && Whole(quantity) is { } units)
+            if (line.Split('.') is [var product, var quantity] && WholeNumberField.ParseDigits(quantity) is { } units)
                 basket.Set(product, units);
         }
 
         return basket;
     }
-
-    /// <summary>A whole number as a form or a cookie has it.</summary>
-    public static long? Whole(string? text) =>
-        long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out long number) ? number : null;
 
     /// <summary>Units of a product.</summary>
     public long UnitsOf(string productId) => _lines.GetValueOrDefault(productId);

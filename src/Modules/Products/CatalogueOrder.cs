@@ -1,5 +1,5 @@
-using System.Globalization;
 using Shop.Platform;
+using Shop.Platform.Requests;
 
 namespace Shop.Products;
 
@@ -26,11 +26,14 @@ internal sealed class CatalogueOrder(
             static (product, key) => product with { Name = key }),
         new("price", static product => product.PriceCents.ToString(),
             static (one, other) => one.PriceCents.CompareTo(other.PriceCents),
-            static (product, key) => Whole(key) is { } cents ? product with { PriceCents = cents } : null),
+            static (product, key) =>
+                WholeNumberField.ParseDigits(key) is { } cents ? product with { PriceCents = cents } : null),
         new("created_at", static product => product.CreatedAt.ToString(),
             static (one, other) => one.CreatedAt.CompareTo(other.CreatedAt),
             static (product, key) =>
-                Whole(key) is { } time && Timestamp.IsTime(time) ? product with { CreatedAt = time } : null),
+                WholeNumberField.ParseDigits(key) is { } time && Timestamp.IsTime(time)
+                    ? product with { CreatedAt = time }
+                    : null),
     ];
 
     private static readonly Product Nothing = new("", "", "", 0, "", 0, 0, 0);
@@ -53,7 +56,4 @@ internal sealed class CatalogueOrder(
             && withKey(Nothing with { Id = place[2] }, place[1]) is { } product
             ? new CatalogueEntry(product)
             : null;
-
-    private static long? Whole(string key) =>
-        long.TryParse(key, NumberStyles.None, CultureInfo.InvariantCulture, out long number) ? number : null;
 }

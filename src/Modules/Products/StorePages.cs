@@ -39,7 +39,8 @@ internal sealed class StorePages(
         IQueryCollection query = http.Request.Query;
         var wanted = new Search(Value(query["q"]), Value(query["category"]),
             Cents(ListProducts.MinPrice, query["min_price"]), Cents(ListProducts.MaxPrice, query["max_price"]),
-            Value(query["sort"]), Basket.Whole(query["page"]) is { } page ? (int)Math.Clamp(page, 1, int.MaxValue) : 1);
+            Value(query["sort"]),
+            WholeNumberField.ParseDigits(query["page"]) is { } page ? (int)Math.Clamp(page, 1, int.MaxValue) : 1);
         (Search search, IReadOnlyList<CatalogueEntry> entries, int total) = await module.QueryAsync(http,
             end => listProducts.SearchAsync(wanted, PageSize, end));
         var model = new StoreModel(search, await CardsAsync(http, entries), total, catalogue.View.Categories,
@@ -66,7 +67,7 @@ internal sealed class StorePages(
             await findProduct.FindAsync([.. form["product_id"].Select(id => id ?? "")]);
         foreach ((ProductOnSale? product, string? quantity) in products.Zip(form["quantity"]))
         {
-            if (product is null || Basket.Whole(quantity) is not { } units) continue;
+            if (product is null || WholeNumberField.ParseDigits(quantity) is not { } units) continue;
             long before = isAddition ? basket.UnitsOf(product.Id) : 0;
             basket.Set(product.Id, before + Math.Min(units, int.MaxValue));
         }

@@ -1,5 +1,4 @@
 using System.Buffers.Text;
-using System.Globalization;
 using System.Text;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Extensions;
@@ -64,7 +63,7 @@ public static class Paging
     public static long? ReadRowCursor(this Query query)
     {
         if (query.ReadCursor(1) is not [var text]) return null;
-        if (long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out long row) && row > 0) return row;
+        if (WholeNumberField.ParseDigits(text) is > 0 and { } row) return row;
         query.NoCursor();
         return null;
     }
@@ -88,18 +87,6 @@ public static class Paging
         if (areAll) return new RowTotal(rows);
         long counted = count(MaxCounted + 1);
         return counted > MaxCounted ? new RowTotal(MaxCounted, IsExact: false) : new RowTotal(counted);
-    }
-
-    /// <summary>
-    /// Adds the headers of a page, and returns its rows. One row more than the page must have been read, to know
-    /// whether there is a next page.
-    /// </summary>
-    public static IEnumerable<TRow> Page<TRow>(HttpContext http, IReadOnlyList<TRow> rows, long limit, RowTotal total,
-        Func<TRow, string> cursorOf)
-    {
-        bool hasMore = rows.Count > limit;
-        Announce(http, total, hasMore ? Cursor(cursorOf(rows[(int)limit - 1])) : null);
-        return hasMore ? rows.Take((int)limit) : rows;
     }
 
     /// <summary>Adds the headers of a page, and returns its rows.</summary>
@@ -143,7 +130,15 @@ public static class Paging
 /// </summary>
 /// <param name="Rows">The rows.</param>
 /// <param name="HasMore">Whether the list goes on.</param>
-public sealed record PageOf<TRow>(IReadOnlyList<TRow> Rows, bool HasMore);
+public sealed record PageOf<TRow>(IReadOnlyList<TRow> Rows, bool HasMore)
+{
+    /// <summary>
+    /// The page with the first of these rows. One row more than the limit must have been read, to know whether there
+    /// are more.
+    /// </summary>
+    public static PageOf<TRow> Of(IReadOnlyList<TRow> rows, int limit) =>
+        rows.Count > limit ? new([.. rows.Take(limit)], HasMore: true) : new(rows, HasMore: false);
+}
 
 /// <summary>How many rows a list has in all.</summary>
 /// <param name="Rows">The number of rows.</param>

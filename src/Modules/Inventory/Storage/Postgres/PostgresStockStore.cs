@@ -187,7 +187,7 @@ internal sealed class PostgresStockStore : IStockStore
             PostgresTransaction.Parameter(limit + 1));
         long total = await ScalarAsync($"SELECT count(*) FROM stock WHERE {IsWanted}", end,
             PostgresTransaction.Parameter(maxLevel ?? -1));
-        return (Page(rows, limit), new RowTotal(total));
+        return (PageOf<StockLevel>.Of(rows, limit), new RowTotal(total));
     }
 
     public async ValueTask<IReadOnlyList<StockLevel>> LowestAsync(int limit, CancellationToken end) =>
@@ -217,7 +217,7 @@ internal sealed class PostgresStockStore : IStockStore
             SELECT (SELECT count(*) FROM (SELECT FROM movements WHERE product_id = $1 LIMIT $2) AS counted)
                 + (SELECT count(*) FROM opening_balances WHERE product_id = $1)
             """, end, PostgresTransaction.Parameter(productId), PostgresTransaction.Parameter(Paging.MaxCounted + 1));
-        return (Page(rows, limit), Paging.Count(rows.Count, areAll: false, _ => count));
+        return (PageOf<Movement>.Of(rows, limit), Paging.Count(rows.Count, areAll: false, _ => count));
     }
 
     public async ValueTask<IReadOnlyList<Movement>> NewestMovementsAsync(
@@ -268,7 +268,4 @@ internal sealed class PostgresStockStore : IStockStore
 
     private static string? Text(NpgsqlDataReader row, int column) =>
         row.IsDBNull(column) ? null : row.GetString(column);
-
-    private static PageOf<T> Page<T>(IReadOnlyList<T> rows, int limit) =>
-        rows.Count > limit ? new PageOf<T>([.. rows.Take(limit)], HasMore: true) : new PageOf<T>(rows, HasMore: false);
 }

@@ -23,7 +23,7 @@ public sealed record FaultDefinition(
     /// <summary>Whether it continues after a restart, until its end.</summary>
     public bool OutlivesRestart { get; init; } = true;
 
-    /// <summary>Whether its effect is in a database, from which each start removes it if it does not continue.</summary>
+    /// <summary>Whether its effect is in a database, from which a start removes it if it does not go on.</summary>
     public bool LastsUntilUndone { get; init; }
 
     /// <summary>Whether it is trouble of PostgreSQL, which a shop on files does not have.</summary>

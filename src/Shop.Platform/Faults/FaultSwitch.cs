@@ -105,8 +105,11 @@ internal sealed class FaultSwitch(
             }
 
             // The list of runs may be lost, or unreadable.
-            foreach (Fault fault in Faults.All.Where(fault => fault.Definition.LastsUntilUndone && !_work.ContainsKey(fault)))
+            foreach (Fault fault in Faults.All.Where(each => each.Definition.LastsUntilUndone))
+            {
+                if (_work.ContainsKey(fault)) continue;
                 Undo(new FaultRun(fault, Guid.NewGuid().ToString("N"), fault.Definition.Default, clock.GetUtcNow()));
+            }
         }
 
         return Task.CompletedTask;

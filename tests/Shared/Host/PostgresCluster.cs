@@ -52,7 +52,8 @@ internal sealed class PostgresCluster : IDisposable
             {
                 string file = Path.Combine(data, name);
                 File.WriteAllText(file, text);
-                File.SetUnixFileMode(file, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+                if (!OperatingSystem.IsWindows())
+                    File.SetUnixFileMode(file, UnixFileMode.UserRead | UnixFileMode.UserWrite);
                 if (user is not null) Run("chown", [user, file]);
             }
         }, settings);

@@ -57,7 +57,7 @@ internal sealed class EdgeTests
         var http = new DefaultHttpContext();
         http.Request.Path = "/things";
         int[] all = [.. Enumerable.Range(1, rows)];
-        int[] page = [.. Paging.Page(http, PageOf<int>.Of(all, 3), new RowTotal(rows), row => $"{row}")];
+        int[] page = [.. Paging.Page(http, Paging.TakePage(all, 3), new RowTotal(rows), row => $"{row}")];
         Assert.That(page, Is.EqualTo(Enumerable.Range(1, Math.Min(3, rows))));
         Assert.That(http.Response.Headers.Link.Count, Is.EqualTo(hasNext ? 1 : 0));
         if (hasNext) Assert.That(http.Response.Headers.Link.ToString(), Does.Contain($"after={Paging.Cursor("3")}"));

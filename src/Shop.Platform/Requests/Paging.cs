@@ -89,6 +89,13 @@ public static class Paging
         return counted > MaxCounted ? new RowTotal(MaxCounted, IsExact: false) : new RowTotal(counted);
     }
 
+    /// <summary>
+    /// The page with the first of these rows. One row more than the limit must have been read, to know whether there
+    /// are more.
+    /// </summary>
+    public static PageOf<TRow> TakePage<TRow>(IReadOnlyList<TRow> rows, int limit) =>
+        rows.Count > limit ? new([.. rows.Take(limit)], HasMore: true) : new(rows, HasMore: false);
+
     /// <summary>Adds the headers of a page, and returns its rows.</summary>
     public static IReadOnlyList<TRow> Page<TRow>(HttpContext http, PageOf<TRow> page, RowTotal total,
         Func<TRow, string> cursorOf)
@@ -130,15 +137,7 @@ public static class Paging
 /// </summary>
 /// <param name="Rows">The rows.</param>
 /// <param name="HasMore">Whether the list goes on.</param>
-public sealed record PageOf<TRow>(IReadOnlyList<TRow> Rows, bool HasMore)
-{
-    /// <summary>
-    /// The page with the first of these rows. One row more than the limit must have been read, to know whether there
-    /// are more.
-    /// </summary>
-    public static PageOf<TRow> Of(IReadOnlyList<TRow> rows, int limit) =>
-        rows.Count > limit ? new([.. rows.Take(limit)], HasMore: true) : new(rows, HasMore: false);
-}
+public sealed record PageOf<TRow>(IReadOnlyList<TRow> Rows, bool HasMore);
 
 /// <summary>How many rows a list has in all.</summary>
 /// <param name="Rows">The number of rows.</param>

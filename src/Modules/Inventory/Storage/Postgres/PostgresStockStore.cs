@@ -187,7 +187,7 @@ internal sealed class PostgresStockStore : IStockStore
             PostgresTransaction.Parameter(limit + 1));
         long total = await ScalarAsync($"SELECT count(*) FROM stock WHERE {IsWanted}", end,
             PostgresTransaction.Parameter(maxLevel ?? -1));
-        return (PageOf<StockLevel>.Of(rows, limit), new RowTotal(total));
+        return (Paging.TakePage(rows, limit), new RowTotal(total));
     }
 
     public async ValueTask<IReadOnlyList<StockLevel>> LowestAsync(int limit, CancellationToken end) =>
@@ -217,7 +217,7 @@ internal sealed class PostgresStockStore : IStockStore
             SELECT (SELECT count(*) FROM (SELECT FROM movements WHERE product_id = $1 LIMIT $2) AS counted)
                 + (SELECT count(*) FROM opening_balances WHERE product_id = $1)
             """, end, PostgresTransaction.Parameter(productId), PostgresTransaction.Parameter(Paging.MaxCounted + 1));
-        return (PageOf<Movement>.Of(rows, limit), Paging.Count(rows.Count, areAll: false, _ => count));
+        return (Paging.TakePage(rows, limit), Paging.Count(rows.Count, areAll: false, _ => count));
     }
 
     public async ValueTask<IReadOnlyList<Movement>> NewestMovementsAsync(

@@ -104,7 +104,7 @@ internal sealed class SqliteStockStore : IStockStore
             "SELECT product_id FROM stock WHERE product_id > @after ORDER BY product_id",
             new { after = after ?? "" }, buffered: false);
         StockLevel[] rows = [.. ids.Select(Levels.Find).OfType<StockLevel>().Where(IsWanted).Take(limit + 1)];
-        return (PageOf<StockLevel>.Of(rows, limit), new RowTotal(Levels.All.Count(IsWanted)));
+        return (Paging.TakePage(rows, limit), new RowTotal(Levels.All.Count(IsWanted)));
     }, end);
 
     public ValueTask<IReadOnlyList<StockLevel>> LowestAsync(int limit, CancellationToken end) =>
@@ -129,7 +129,7 @@ internal sealed class SqliteStockStore : IStockStore
         Movement[] rows = Movements(connection, productId, cursor, limit + 1);
         RowTotal total = Paging.Count(rows.Length, areAll: cursor is null && rows.Length <= limit,
             atMost => CountMovements(connection, productId, atMost));
-        return (PageOf<Movement>.Of(rows, limit), total);
+        return (Paging.TakePage(rows, limit), total);
     }, end);
 
     public ValueTask<IReadOnlyList<Movement>> NewestMovementsAsync(

@@ -98,18 +98,19 @@ internal sealed partial class CitusTests
         foreach (string table in spread)
         {
             string column = Distributed[table];
-            if (Regex.IsMatch(sql, $@"UPDATE {table}( AS \w+)? SET (?:(?!\bWHERE\b|\bFROM\b).)*\b{column} =", Options))
+            if (Regex.IsMatch(sql, $@"UPDATE {table}( AS \w+)? SET (?:(?!\bWHERE\b|\bFROM\b).)*\b{column} =", Options, Limit))
                 yield return $"changes {table}.{column}";
-            if (Regex.IsMatch(sql, $@"INSERT INTO {table}\b.*ON CONFLICT \((?!.*\b{column}\b.*?\))", Options))
+            if (Regex.IsMatch(sql, $@"INSERT INTO {table}\b.*ON CONFLICT \((?!.*\b{column}\b.*?\))", Options, Limit))
                 yield return $"conflict without {column}";
             if (spread.Distinct(StringComparer.Ordinal).Count() == 1) continue;
             // Of the tables of a statement each but the first is joined by the column that all are distributed by.
             foreach (Match joined in (IEnumerable<Match>)Regex.Matches(
-                sql, $@"(?:JOIN|\(SELECT [^()]*(?:\([^()]*\))?[^()]* FROM) {table} (?<alias>\w+) (?<rest>[^;]*)", Options))
+                sql, $@"(?:JOIN|\(SELECT [^()]*(?:\([^()]*\))?[^()]* FROM) {table} (?<alias>\w+) (?<rest>[^;]*)", Options, Limit))
             {
                 if (joined.Value.StartsWith("(SELECT *", StringComparison.Ordinal)) continue; // a page, joined outside
                 string alias = joined.Groups["alias"].Value;
-                if (!Regex.IsMatch(joined.Groups["rest"].Value, $@"^(ON|WHERE|USING).*?(\b{alias}\.{column} = |\({column}\b)"))
+                if (!Regex.IsMatch(joined.Groups["rest"].Value,
+                    $@"^(ON|WHERE|USING).*?(\b{alias}\.{column} = |\({column}\b)", Options, Limit))
                     yield return $"joins {table} without {column}";
             }
         }
@@ -133,6 +134,7 @@ internal sealed partial class CitusTests
 
     private const RegexOptions Options = RegexOptions.ExplicitCapture | RegexOptions.Singleline;
     private const int Patience = 1000;
+    private static readonly TimeSpan Limit = TimeSpan.FromMilliseconds(Patience);
 
     [GeneratedRegex(@"create_distributed_table\('(?<table>\w+)', '(?<column>\w+)'", RegexOptions.ExplicitCapture, Patience)]
     private static partial Regex Calls();

@@ -33,7 +33,7 @@ internal sealed class HistoryTests(Engine engine) : EngineFixture(engine)
             var model = await Model.BeginAsync(shop, history.Stock);
             foreach (Step step in history.Steps) await model.DoAsync(step);
             await model.CheckAsync();
-        }, iter: Current == Engine.Sqlite ? 2500 : 200, threads: 1);
+        }, iter: Current == Engine.Sqlite ? 600 : 100, threads: 1);
     }
 
     [Test]
@@ -43,7 +43,7 @@ internal sealed class HistoryTests(Engine engine) : EngineFixture(engine)
         string directory = Directory.CreateTempSubdirectory("shop-test-").FullName;
         // Where other hosts may be at work, only what no request can be about to finish is settled: two seconds later here.
         (int histories, string[] settings) = Current == Engine.Sqlite
-            ? (150, new[] { "Shop:DemoData=false" })
+            ? (100, new[] { "Shop:DemoData=false" })
             : (15, ["Shop:DemoData=false", "Shop:RequestTimeout=1"]);
         ShopUnderTest? shop = null;
         int crashes = 0;

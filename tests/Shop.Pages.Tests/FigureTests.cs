@@ -47,8 +47,9 @@ internal sealed partial class FigureTests
         Assert.That(status, Is.EqualTo(HttpStatusCode.SeeOther));
         Assert.That(Numbers(await HtmlAsync(_shop.Orders, $"{location}")),
             Is.EqualTo(new[] { "7", "19.99 CHF", "139.93 CHF", "13", "0.07 CHF", "0.91 CHF", "140.84 CHF" }));
-        Assert.That(Numbers(await HtmlAsync(_shop.Orders, $"/?customer_id={customer}")),
-            Is.EqualTo(new[] { "2", "140.84 CHF" }));
+        string board = await HtmlAsync(_shop.Orders, $"/?customer_id={customer}");
+        Assert.That(Numbers(board), Is.EqualTo(new[] { "2", "140.84" }));
+        Assert.That(board, Does.Match("<th[^>]*>[^<]*CHF"), "the currency stands in the head of the column");
         // As it was told when it was placed, and as it is told to those who were not there.
         foreach (string since in new[] { position, "long-ago" })
         {

@@ -33,7 +33,7 @@ internal static class CopyVerb
             if (IsConnection(to)) await copy.ToPostgresAsync(FileVerbs.Differences);
             else await copy.ToFilesAsync(FileVerbs.Differences);
             Console.WriteLine($"Copied in {Stopwatch.GetElapsedTime(start).TotalSeconds:0.0} s. "
-                + "What was copied from is as it was.");
+                + "The source is unchanged.");
             return 0;
         }
         catch (ShopStartException exception)

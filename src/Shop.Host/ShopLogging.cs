@@ -57,8 +57,9 @@ internal static class ShopLogging
             shop.Services.GetRequiredService<BuildInfo>());
         using var process = Process.GetCurrentProcess();
         double seconds = (DateTime.Now - process.StartTime).TotalSeconds;
-        log.LogInformation("Shop {Version} is ready after {Seconds:0.00} s; its data is in {DataDirectory}",
-            build.Version, seconds, Path.GetFullPath(settings.DataDirectory));
+        log.LogInformation("Shop {Version} is ready after {Seconds:0.00} s; its data is in {Data}",
+            build.Version, seconds,
+            settings.Connections is null ? Path.GetFullPath(settings.DataDirectory) : "PostgreSQL");
         foreach ((ModuleIdentity module, Uri address) in shop.ModuleAddresses()
             .OrderBy(module => module.Module.DefaultPort))
             log.LogInformation("{Page,-10} {Service,-17} {Address}  console {Console}  docs {Docs}  metrics {Metrics}",

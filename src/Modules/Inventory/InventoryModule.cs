@@ -18,14 +18,14 @@ public sealed class InventoryModule : IShopModule
 
     /// <summary>The fault by which calls of other services fail.</summary>
     internal static readonly FaultDefinition Down = new("inventory_down",
-        "So many of the calls of other services to Inventory fail: orders are answered 503, and what they did to the "
-        + "stock follows later.",
+        "A share of the other services' calls to Inventory fails: new orders are answered 503, and the stock follows "
+        + "shipped and cancelled orders later.",
         "share", 0.01m, 1, 1);
 
     /// <summary>The fault by which a transaction that nobody ends holds the stock.</summary>
     internal static readonly FaultDefinition LockedTable = new("locked_table",
-        "A transaction that nobody ends holds a lock on the table of the stock in PostgreSQL: whatever would change "
-        + "the stock waits, and is answered 503 in the end.",
+        "A transaction that nobody ends holds a lock on the table of the stock in PostgreSQL: a request that "
+        + "changes the stock waits, and is answered 503 in the end.",
         FaultDefinition.NoUnit, 1, 1, 1)
     {
         NeedsPostgres = true,

@@ -19,7 +19,7 @@ internal sealed class StockOutage(
     IStockStore store, AdjustStock adjust, [FromKeyedServices(InventoryModule.Name)] ModuleContext module)
 {
     public static readonly FaultDefinition Definition = new("stock_runs_out",
-        "So many of the products are out of stock: what can be sold of them is taken out, and given back at the end.",
+        "A share of the products is out of stock: all units that can be sold are taken out, and given back at the end.",
         "share", 0.01m, 1, 0.1m)
     {
         LastsUntilUndone = true,

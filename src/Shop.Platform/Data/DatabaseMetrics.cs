@@ -16,7 +16,7 @@ internal sealed class DatabaseMetrics
     public DatabaseMetrics(IMetricFactory metrics, int queueLimit)
     {
         _depth = metrics.CreateGauge("db_write_queue_depth", "Writes waiting for the database.");
-        metrics.CreateGauge("db_write_queue_limit", "Writes that may wait for the database; one more is refused.")
+        metrics.CreateGauge("db_write_queue_limit", "Writes that may wait for the database; others are refused.")
             .Set(queueLimit);
         _commitSeconds = metrics.CreateHistogram(
             "db_commit_seconds", "Time of one group commit, fsync included, in seconds.",

@@ -4,44 +4,44 @@ namespace Shop.Platform.Faults;
 public sealed class FaultCatalogue
 {
     private static readonly FaultDefinition SlowCommits = new("slow_commits",
-        "Each group commit takes so much longer, in every service: writes wait, and their queues fill.",
+        "Each group commit takes longer by the intensity, in every service: writes wait, and their queues fill.",
         "seconds", 0.001m, 10, 0.5m);
 
     private static readonly FaultDefinition FailingCommits = new("failing_commits",
-        "So many of the group commits fail before they reach the disk: their writes are undone and answered 503.",
+        "A share of the group commits fails before the disk is reached: their writes are undone and answered 503.",
         "share", 0.01m, 1, 0.5m);
 
     private static readonly FaultDefinition SlowAnswers = new("slow_answers",
-        "Each answer of the API, or of one route, is held back for so long.", "seconds", 0.001m, 10, 0.5m)
+        "Each answer of the API, or of one route, comes later by the intensity.", "seconds", 0.001m, 10, 0.5m)
     {
         HasRoute = true,
     };
 
     private static readonly FaultDefinition FailingAnswers = new("failing_answers",
-        "So many of the requests to the API, or to one route, are answered 500 before anything is done for them.",
+        "A share of the requests to the API, or to one route, is answered 500 before anything is done for them.",
         "share", 0.01m, 1, 0.1m)
     {
         HasRoute = true,
     };
 
     private static readonly FaultDefinition SlowNetwork = new("slow_network",
-        "Each round trip to PostgreSQL takes so much longer: reads of orders and of the stock, and all writes.",
+        "Each round trip to PostgreSQL takes longer by the intensity: reads of orders and of stock, and all writes.",
         "seconds", 0.001m, 1, 0.2m)
     {
         NeedsPostgres = true,
     };
 
     private static readonly FaultDefinition BusyProcessor = new("busy_processor",
-        "So many processors are kept busy by work that is no use to anybody.",
+        "A number of processors is kept busy with useless work.",
         "cores", 0.1m, Environment.ProcessorCount, Environment.ProcessorCount);
 
     private static readonly FaultDefinition MemoryLeak = new("memory_leak",
-        $"The shop takes so much more memory each second, to {Faults.MemoryLeak.MaxMegabytes} MB or two fifths of what "
-        + "it may have, and frees it at the end.",
+        $"The shop takes more memory each second, up to {Faults.MemoryLeak.MaxMegabytes} MB or two fifths of what it "
+        + "may have, and frees it at the end.",
         "MB a second", 0.1m, 100, 1);
 
     private static readonly FaultDefinition ThreadPoolStarvation = new("starved_threads",
-        "So many pieces of work wait on threads of the thread pool, which may not grow meanwhile: requests wait for a "
+        "A number of threads of the thread pool is blocked, and it may not grow meanwhile: requests wait for a "
         + "thread while processors are free.",
         "threads", 1, 500, 64)
     {
@@ -49,23 +49,23 @@ public sealed class FaultCatalogue
     };
 
     internal static readonly FaultDefinition FlashCrowd = new("flash_crowd",
-        "So many more requests a second, as many customers would send them, to all services together.",
+        "A crowd of customers sends more requests a second, to all services together.",
         "requests a second", 1, 1000, 300)
     {
         IsWhole = true,
     };
 
     internal static readonly FaultDefinition HostileClient = new("hostile_client",
-        "One client sends so many requests a second to paths, methods and ids that it makes up, so that metrics get "
-        + "ever more series. They do not.",
+        "One client sends requests with paths, methods and ids that it makes up, to give the metrics ever more series. "
+        + "They get none.",
         "requests a second", 1, 1000, 100)
     {
         IsWhole = true,
     };
 
     private static readonly FaultDefinition Crash = new("crash",
-        "The process kills itself, as SIGKILL does, a moment after the answer. Whatever restarts it, if anything does, "
-        + "shows what a crash costs.",
+        "The process is killed, as by SIGKILL, half a second after the answer. Use it only if something restarts the "
+        + "shop.",
         FaultDefinition.NoUnit, 1, 1, 1)
     {
         OutlivesRestart = false,

@@ -14,7 +14,7 @@ internal sealed class FaultRoutes(FaultSwitch faults, ShopSettings settings)
     private const string Tag = "Service";
 
     private const string Example = """
-        {"name":"slow_answers","description":"Each answer is held back for so long.","unit":"seconds",
+        {"name":"slow_answers","description":"Each answer comes later by the intensity.","unit":"seconds",
         "min":0.001,"max":10,"default":0.5,"active":true,"intensity":0.01,"ends_at":"2026-01-31T12:05:00.000Z",
         "route":null}
         """;
@@ -55,14 +55,14 @@ internal sealed class FaultRoutes(FaultSwitch faults, ShopSettings settings)
     {
         routes.OfService(HttpMethods.Get, "/faults", _ => ValueTask.FromResult(List()))
             .WithName("listFaults").WithTags(Tag).WithSummary("List the faults")
-            .WithDescription("What this shop can do wrong on demand, and what of it runs. The list is the same on each "
-                + "port.")
+            .WithDescription("The faults that this shop can have on demand, and which of them run. The list is the "
+                + "same on each port.")
             .Produces<FaultBody[]>(200, "All of them.", $"[{Example}]");
         routes.OfService(HttpMethods.Put, "/faults/{name}", http => ValueTask.FromResult(Start(http)))
             .WithBody("StartFaultRequest", Body).WithPathExample("slow_answers")
             .WithName("startFault").WithTags(Tag).WithSummary("Start a fault")
-            .WithDescription("It begins anew if it runs already. No body is the same as {}. Without keys, only the "
-                + "shop's own machine may.")
+            .WithDescription("It begins anew if it runs already. A request without a body is the same as {}. If the "
+                + "shop has no keys, only a client on its own machine may start a fault.")
             .Produces<FaultBody>(200, "It runs.", Example)
             .ProducesProblem(404, "There is no such fault.");
         routes.OfService(HttpMethods.Delete, "/faults/{name}", http => ValueTask.FromResult(End(http)))
@@ -100,7 +100,7 @@ internal sealed class FaultRoutes(FaultSwitch faults, ShopSettings settings)
         }
 
         if (route is not null && !definition.HasRoute)
-            body!.Errors.Add(Route.Name, $"is not for {definition.Name}: it strikes no route");
+            body!.Errors.Add(Route.Name, $"must be left out: {definition.Name} can't be limited to a route");
         else if (route is not null && !faults.Faults.Responses.HasRoute(route))
             body!.Errors.Add(Route.Name, "must be a route of the API as the documents name it, such as /orders/{id}");
         if (body?.Error is { } outside) return outside;

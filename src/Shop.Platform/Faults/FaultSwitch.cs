@@ -212,7 +212,7 @@ internal sealed class FaultSwitch(
         }
         catch (Exception exception)
         {
-            _log.LogError(exception, "Trouble on demand failed by itself: {Fault}", run.Fault.Definition.Name);
+            _log.LogError(exception, "The fault {Fault} could not be made or undone", run.Fault.Definition.Name);
             return false;
         }
     }

@@ -22,13 +22,13 @@ internal sealed class ScenarioRoutes(ScenarioPlayer player, ShopSettings setting
     {
         routes.OfService(HttpMethods.Get, "/scenarios", _ => ValueTask.FromResult(List()))
             .WithName("listScenarios").WithTags(Tag).WithSummary("List the scenarios")
-            .WithDescription("Scripts of faults and traffic by time. The list is the same on each port.")
+            .WithDescription("Timetables of faults and traffic. The list is the same on each port.")
             .Produces<ScenarioBody[]>(200, "All of them.", $"[{Example}]");
         routes.OfService(HttpMethods.Put, "/scenarios/{name}", http => ValueTask.FromResult(Play(http)))
             .WithPathExample("presentation")
             .WithName("playScenario").WithTags(Tag).WithSummary("Play a scenario")
-            .WithDescription("From its beginning, in place of any other; faults that run end. Without keys, only the "
-                + "shop's own machine may.")
+            .WithDescription("From its beginning, in place of any other; faults that run end. If the shop has no "
+                + "keys, only a client on its own machine may play it.")
             .Produces<ScenarioBody>(200, "It is being played.", Example)
             .ProducesProblem(404, "There is no such scenario.");
         routes.OfService(HttpMethods.Delete, "/scenarios", http => ValueTask.FromResult(End(http)))

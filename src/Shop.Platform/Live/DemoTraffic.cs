@@ -73,7 +73,7 @@ internal sealed class DemoTraffic(IEnumerable<ModuleListener> listeners, TimePro
             _plan = new Plan(rate, shape ?? TrafficShape.Constant, clock.GetTimestamp(), lasts,
                 clock.GetUtcNow() + lasts);
             if (_stop is not null) return;
-            _log.LogInformation("Demo traffic has begun; what is refused to it has no line here");
+            _log.LogInformation("Demo traffic has begun; its refused requests are not logged");
             _stop = new CancellationTokenSource();
             CancellationToken stop = _stop.Token;
             Task run = Task.Run(() => RunAsync(authorization, stop), CancellationToken.None);
@@ -160,7 +160,7 @@ internal sealed class DemoTraffic(IEnumerable<ModuleListener> listeners, TimePro
             Stop();
         }
 
-        _log.LogInformation("Demo traffic has ended after {Duration}, as it was to.", plan.Lasts);
+        _log.LogInformation("Demo traffic has ended by itself after {Duration}", plan.Lasts);
         return true;
     }
 

@@ -45,7 +45,8 @@ internal sealed class FaultRoutes(FaultSwitch faults, ShopSettings settings)
     /// <summary>Why a client may not start faults; null if it may. Its key has been checked before.</summary>
     public static string? RefusalReason(HttpContext http, ShopSettings settings) =>
         settings.ApiKeys.Any || LocalRequest.IsLocal(http, settings) ? null
-            : "Trouble is made from the shop's own machine alone, or with a key that may write (Shop:ApiKeys).";
+            : "Trouble on demand needs a key that may write (Shop:ApiKeys); without keys, a client on the shop's own "
+                + "machine, and neither Shop:TrustedProxies nor a PublicUrl in the settings.";
 
     /// <summary>The answer to a client that may not start faults; null if it may.</summary>
     public static Problem? Refusal(HttpContext http, ShopSettings settings) => RefusalReason(http, settings) is { } why

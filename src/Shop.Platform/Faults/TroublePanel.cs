@@ -22,7 +22,7 @@ internal sealed class TroublePanel(FaultSwitch faults, ScenarioPlayer player, Sh
     };
 
     private string? RefusalReason(HttpContext http) => settings.ApiKeys.Any && !Site.Of(http).AcceptsForms
-        ? "Trouble is made with a key that may write." : FaultRoutes.RefusalReason(http, settings);
+        ? "Trouble on demand needs a key that may write." : FaultRoutes.RefusalReason(http, settings);
 
     private async ValueTask<IResult> ChangeAsync(HttpContext http)
     {

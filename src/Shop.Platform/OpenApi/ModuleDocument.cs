@@ -104,8 +104,8 @@ internal static partial class ModuleDocument
             Version = version,
             Description = module.Summary
                 + " Every path answers under the prefix /api too. Errors are RFC 9457 problem details. "
-                + "HEAD goes with every GET; another method on a known path is a 405 that says in Allow which there "
-                + "are. "
+                + "HEAD goes with every GET; another method on a known path is answered 405, and Allow lists the "
+                + "methods that are possible. "
                 + "A browser, which prefers text/html, gets pages.",
             Contact = new OpenApiContact { Name = "Shop" },
             License = new OpenApiLicense { Name = "MIT", Identifier = "MIT" },

@@ -39,7 +39,7 @@ internal static class StandardResponses
     {
         Access access = endpoint.Metadata.OfType<Access>().Last();
         bool isCounted = !Has<ExcludeFromRequestMetrics>(endpoint);
-        yield return (StatusCodes.Status400BadRequest, "The request is wrong; every fault is named.");
+        yield return (StatusCodes.Status400BadRequest, "The request is invalid; every error in it is named.");
         if (access == Access.Metrics)
             yield return (StatusCodes.Status401Unauthorized, "Shop:MetricsKey is set, and this needs its key.");
         if (access == Access.Read)
@@ -69,9 +69,9 @@ internal static class StandardResponses
         if (isCounted)
             yield return (StatusCodes.Status429TooManyRequests, "Too many requests at once; see Retry-After.");
         yield return (StatusCodes.Status500InternalServerError,
-            "A fault of the shop; its log has it under the trace_id.");
+            "An error of the shop; its log has it under the trace_id.");
         if (isCounted)
-            yield return (StatusCodes.Status503ServiceUnavailable, "The shop can't do it now; see Retry-After.");
+            yield return (StatusCodes.Status503ServiceUnavailable, "The shop can't answer it now; see Retry-After.");
     }
 
     /// <summary>Whether a successful request is answered with JSON.</summary>

@@ -30,7 +30,7 @@ public static class Paging
     /// <summary>Rows of a page.</summary>
     public static readonly WholeNumberField Limit = new("limit", 1, 1000)
     {
-        Description = "Most rows of a page.",
+        Description = "The most rows that a page has.",
         Example = "20",
         Default = 100,
     };

@@ -9,6 +9,7 @@ using Spectre.Console;
 namespace Shop.EndToEnd.Tests;
 
 /// <summary>Traffic without k6 on a shop that is broken: one that stands before the real shop, and changes what is asked or answered.</summary>
+[Category("CI")]
 internal sealed class BrokenTrafficTests
 {
     /// <param name="Asked">What was asked.</param>

@@ -5,7 +5,7 @@ namespace Shop.EndToEnd.Tests;
 
 /// <summary>What every port has.</summary>
 [TestFixture(Engine.Sqlite)]
-[TestFixture(Engine.Postgres)]
+[TestFixture(Engine.Postgres, Category = "CI")]
 internal sealed class CommonContractTests(Engine engine) : EngineFixture(engine)
 {
     private static readonly string[] Ports = ["products", "orders", "inventory"];

@@ -6,6 +6,7 @@ namespace Shop.EndToEnd.Tests;
 
 /// <summary>The verb <c>copy</c>: a shop moves from files to PostgreSQL and back, with all that it has.</summary>
 [NonParallelizable]
+[Category("CI")]
 internal sealed class CopyTests
 {
     private string _address = null!;

@@ -4,7 +4,7 @@ namespace Shop.EndToEnd.Tests;
 
 /// <summary>What depends on a product follows its deletion; what happened to it stays.</summary>
 [TestFixture(Engine.Sqlite)]
-[TestFixture(Engine.Postgres)]
+[TestFixture(Engine.Postgres, Category = "CI")]
 internal sealed class DeletedProductTests(Engine engine) : EngineFixture(engine)
 {
     private ShopUnderTest _shop = null!;

@@ -5,7 +5,7 @@ namespace Shop.EndToEnd.Tests;
 
 /// <summary>Streams of events, as proxies and browsers that lose their connection need them.</summary>
 [TestFixture(Engine.Sqlite)]
-[TestFixture(Engine.Postgres)]
+[TestFixture(Engine.Postgres, Category = "CI")]
 internal sealed class EventTests(Engine engine) : EngineFixture(engine)
 {
     [TestCase("orders", "/live/events")]

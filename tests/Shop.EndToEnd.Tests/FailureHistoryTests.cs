@@ -11,6 +11,7 @@ namespace Shop.EndToEnd.Tests;
 /// fails, before it took effect or after, and the database of the orders refuses. Afterwards each order holds its units, and nothing else does.
 /// </summary>
 [NonParallelizable]
+[Category("CI")]
 internal sealed class FailureHistoryTests
 {
     private const int Orders = 4;

@@ -11,6 +11,7 @@ namespace Shop.EndToEnd.Tests;
 [NonParallelizable]
 [TestFixture(Engine.Sqlite)]
 [TestFixture(Engine.Postgres)]
+[Category("CI")]
 internal sealed class HistoryTests(Engine engine) : EngineFixture(engine)
 {
     private static readonly string[] Verbs = ["pay", "ship", "deliver", "cancel"];

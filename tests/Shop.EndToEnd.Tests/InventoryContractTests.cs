@@ -3,7 +3,7 @@ using System.Text.Json.Nodes;
 namespace Shop.EndToEnd.Tests;
 
 [TestFixture(Engine.Sqlite)]
-[TestFixture(Engine.Postgres)]
+[TestFixture(Engine.Postgres, Category = "CI")]
 internal sealed class InventoryContractTests(Engine engine) : EngineFixture(engine)
 {
     private static ShopUnderTest Shop => SharedShop.Shop;

@@ -11,6 +11,7 @@ namespace Shop.EndToEnd.Tests;
 /// <c>SHOP_HISTORY_SECONDS</c> says how long it goes on.
 /// </summary>
 [NonParallelizable]
+[Category("CI")]
 internal sealed class ManyHostsHistoryTests
 {
     private const int Clients = 8, Products = 4;

@@ -6,6 +6,7 @@ namespace Shop.EndToEnd.Tests;
 
 /// <summary>What holds for one host holds for several on one database.</summary>
 [NonParallelizable]
+[Category("CI")]
 internal sealed class ManyHostsTests
 {
     private const int Continue = 18;

@@ -5,7 +5,7 @@ namespace Shop.EndToEnd.Tests;
 
 /// <summary>Each metric moves by exactly what clients did. Every test has a shop to itself: nobody else is counted.</summary>
 [TestFixture(Engine.Sqlite)]
-[TestFixture(Engine.Postgres)]
+[TestFixture(Engine.Postgres, Category = "CI")]
 internal sealed class MetricsTests(Engine engine) : EngineFixture(engine)
 {
     private ShopUnderTest _shop = null!;

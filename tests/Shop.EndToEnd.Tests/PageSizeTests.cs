@@ -5,7 +5,7 @@ namespace Shop.EndToEnd.Tests;
 
 /// <summary>A page ends where it is large enough, however many rows were asked for, and the next goes on from there.</summary>
 [TestFixture(Engine.Sqlite)]
-[TestFixture(Engine.Postgres)]
+[TestFixture(Engine.Postgres, Category = "CI")]
 internal sealed class PageSizeTests(Engine engine) : EngineFixture(engine)
 {
     private ShopUnderTest _shop = null!;

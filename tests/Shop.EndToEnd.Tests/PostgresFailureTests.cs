@@ -8,6 +8,7 @@ namespace Shop.EndToEnd.Tests;
 
 /// <summary>PostgreSQL fails under hosts that work: what they answer meanwhile, and that they go on by themselves.</summary>
 [NonParallelizable]
+[Category("CI")]
 internal sealed class PostgresFailureTests
 {
     private const int MaxConnections = 60;

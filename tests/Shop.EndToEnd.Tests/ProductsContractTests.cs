@@ -4,7 +4,7 @@ using System.Text.Json.Nodes;
 namespace Shop.EndToEnd.Tests;
 
 [TestFixture(Engine.Sqlite)]
-[TestFixture(Engine.Postgres)]
+[TestFixture(Engine.Postgres, Category = "CI")]
 internal sealed class ProductsContractTests(Engine engine) : EngineFixture(engine)
 {
     private static HttpClient Products => SharedShop.Shop.Products;

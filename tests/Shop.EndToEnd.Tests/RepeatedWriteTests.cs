@@ -6,7 +6,7 @@ namespace Shop.EndToEnd.Tests;
 
 /// <summary>Every POST, PUT and DELETE that the documents name, under one key: the first answer again, or a 409, and never a second change.</summary>
 [TestFixture(Engine.Sqlite)]
-[TestFixture(Engine.Postgres)]
+[TestFixture(Engine.Postgres, Category = "CI")]
 internal sealed class RepeatedWriteTests(Engine engine) : EngineFixture(engine)
 {
     private static readonly string[] Operations =

@@ -8,7 +8,7 @@ namespace Shop.EndToEnd.Tests;
 
 /// <summary>A shop whose owner lets old orders go, seen from outside.</summary>
 [TestFixture(Engine.Sqlite)]
-[TestFixture(Engine.Postgres)]
+[TestFixture(Engine.Postgres, Category = "CI")]
 internal sealed class RetentionTests(Engine engine) : EngineFixture(engine)
 {
     private const string Setting = "Shop:OrderRetention=3";

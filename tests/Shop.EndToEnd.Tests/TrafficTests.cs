@@ -8,7 +8,7 @@ namespace Shop.EndToEnd.Tests;
 
 /// <summary>Traffic without k6: it counts for itself, and finds out whether the shop counted the same.</summary>
 [TestFixture(Engine.Sqlite)]
-[TestFixture(Engine.Postgres)]
+[TestFixture(Engine.Postgres, Category = "CI")]
 internal sealed class TrafficTests(Engine engine) : EngineFixture(engine)
 {
     [Test]

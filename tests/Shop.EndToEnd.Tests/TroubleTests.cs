@@ -8,7 +8,7 @@ namespace Shop.EndToEnd.Tests;
 
 /// <summary>Trouble on demand, through HTTP: who may make it, where it is seen, what it does, and that it ends.</summary>
 [TestFixture(Engine.Sqlite)]
-[TestFixture(Engine.Postgres)]
+[TestFixture(Engine.Postgres, Category = "CI")]
 internal sealed class TroubleTests(Engine engine) : EngineFixture(engine)
 {
     private static readonly string[] Names =

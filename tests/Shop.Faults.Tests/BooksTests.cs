@@ -7,6 +7,7 @@ namespace Shop.Faults.Tests;
 
 /// <summary>Database files that don't belong together: a start finds out, says so, and changes nothing.</summary>
 [Platform("Linux,MacOsX", Reason = "Signals are sent with kill.")]
+[Category("CI")]
 internal sealed class BooksTests
 {
     private static readonly string[] Files = ["inventory.db", "orders.db", "products.db"];

@@ -7,6 +7,7 @@ namespace Shop.Faults.Tests;
 /// SIGKILL, again and again: 20 times, and as a slow test 50 times or as often as SHOP_CRASH_ROUNDS says; SHOP_CRASH_SEED repeats a run's choices.
 /// </summary>
 [Platform("Linux,MacOsX", Reason = "Signals are sent with kill.")]
+[Category("CI")]
 internal sealed partial class CrashTests
 {
     private static readonly string[] FaultPoints =

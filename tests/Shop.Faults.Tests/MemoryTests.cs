@@ -8,6 +8,7 @@ namespace Shop.Faults.Tests;
 
 /// <summary>Thousands of connections, each within the limits of one, against a shop that has the memory of its container.</summary>
 [NonParallelizable]
+[Category("CI")]
 internal sealed class MemoryTests
 {
     private const string Post = "POST /orders HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n";

@@ -7,6 +7,7 @@ namespace Shop.Faults.Tests;
 /// room for a machine that has other work. Client and shop share the machine's cores either way.
 /// </summary>
 [NonParallelizable]
+[Category("CI")]
 internal sealed class OverloadTests
 {
     private const string Order = """{"customer_id":"someone","items":[{"product_id":"prod_0","quantity":1},{"product_id":"prod_1","quantity":1}]}""";

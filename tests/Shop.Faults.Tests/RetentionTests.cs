@@ -6,6 +6,7 @@ namespace Shop.Faults.Tests;
 
 /// <summary>Old orders are deleted beside orders that come and change, and SIGKILL falls in the middle of it.</summary>
 [Platform("Linux,MacOsX", Reason = "Signals are sent with kill.")]
+[Category("CI")]
 internal sealed class RetentionTests
 {
     private const int Old = 4000;

@@ -7,6 +7,7 @@ namespace Shop.Faults.Tests;
 /// Trouble on demand that a test can't make in its own process: threads, memory, a crash; and what a crash must not
 /// leave behind.
 /// </summary>
+[Category("CI")]
 internal sealed class TroubleTests
 {
     private string _directory = null!;

@@ -6,6 +6,7 @@ namespace Shop.Faults.Tests;
 /// <summary>
 /// Clients that vanish without a word, as a notebook does that is closed: no end of the connection, no reset, no answer.
 /// </summary>
+[Category("CI")]
 internal sealed class VanishedClientTests
 {
     private const int Viewers = 20, Places = 256;

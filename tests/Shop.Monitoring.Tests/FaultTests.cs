@@ -1,6 +1,7 @@
 namespace Shop.Monitoring.Tests;
 
 /// <summary>Real faults, and the alert that is meant for each.</summary>
+[Category("CI")]
 internal sealed class FaultTests
 {
     [Test]

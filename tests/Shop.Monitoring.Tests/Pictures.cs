@@ -97,6 +97,7 @@ internal sealed class Picture(string title)
     private static string Format(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 }
 
+[Category("CI")]
 internal sealed class PictureTests
 {
     [Test]

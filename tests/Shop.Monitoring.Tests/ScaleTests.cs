@@ -7,6 +7,7 @@ using YamlDotNet.RepresentationModel;
 namespace Shop.Monitoring.Tests;
 
 /// <summary>Many hosts on one PostgreSQL behind HAProxy: what scale.compose.yml starts, and what watches it.</summary>
+[Category("CI")]
 internal sealed partial class ScaleTests
 {
     private static readonly string[] Services = ["products", "orders", "inventory"];

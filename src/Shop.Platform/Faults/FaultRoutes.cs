@@ -38,6 +38,7 @@ internal sealed class FaultRoutes(FaultSwitch faults, ShopSettings settings)
         Description = "The one route that slow_answers or failing_answers strikes, as the label endpoint of the "
             + "metrics names it. If it is missing, each route of the API is struck.",
         Example = "\"/example/{id}\"",
+        IsInRequestExample = false,
     };
 
     private static readonly IReadOnlyList<Field> Body = [Intensity, Duration, Route];
@@ -103,7 +104,7 @@ internal sealed class FaultRoutes(FaultSwitch faults, ShopSettings settings)
         if (route is not null && !definition.HasRoute)
             body!.Errors.Add(Route.Name, $"must be left out: {definition.Name} can't be limited to a route");
         else if (route is not null && !faults.Faults.Responses.HasRoute(route))
-            body!.Errors.Add(Route.Name, "must be a route of the API as the documents name it, such as /orders/{id}");
+            body!.Errors.Add(Route.Name, "must be a route of the API, as the label endpoint of the metrics names it");
         if (body?.Error is { } outside) return outside;
 
         FaultRun run = faults.Start(fault, intensity ?? definition.Default, TimeSpan.FromSeconds(seconds), route,

@@ -236,7 +236,8 @@ internal static partial class ModuleDocument
     private static OpenApiRequestBody Body(JsonRequestBody body, OpenApiDocument document)
     {
         var example = new JsonObject();
-        foreach (Field field in body.Fields) example[field.Name] = JsonNode.Parse(field.Example);
+        foreach (Field field in body.Fields.Where(static field => field.IsInRequestExample))
+            example[field.Name] = JsonNode.Parse(field.Example);
         return new OpenApiRequestBody
         {
             Required = true,

@@ -26,6 +26,9 @@ public abstract class Field(string name)
     /// <summary>A value as a client would send it, in JSON.</summary>
     public required string Example { get; init; }
 
+    /// <summary>Whether the example of a request has it. Its own example may not be valid in each shop.</summary>
+    public bool IsInRequestExample { get; init; } = true;
+
     /// <summary>The rule as a JSON Schema.</summary>
     internal IOpenApiSchema DescribedSchema(OpenApiDocument document)
     {

@@ -14,13 +14,13 @@ internal sealed record TrafficOptions(LoadProfile Profile, Uri Products, Uri Ord
         Sends mixed traffic to a shop until Ctrl-C, and then reads back what it did and compares it with the shop's books.
 
           --rate 200                          requests a second, 1 to 50,000
-          --seconds 60                        stop by itself after so long
-          --profile constant                  how the rate goes, as k6's profiles:
+          --seconds 60                        stop by itself after this time
+          --profile constant                  how the rate changes, as k6's profiles:
                                                 constant   the rate all the time
                                                 ramping    up in a third of the time, the rate, and down again
                                                 spike      a tenth of the rate, but all of it in the middle fifth
           --stages 30s:100,2m:500,30s:0       a profile of your own: in 30 s from 0 to 100 a second, in 2 min to 500, …
-          --products http://localhost:5001    where the services are
+          --products http://localhost:5001    addresses of the services
           --orders http://localhost:5002
           --inventory http://localhost:5003
 

@@ -150,7 +150,7 @@ internal sealed class RequestPipeline(ModuleListener listener, RequestDelegate c
             ServiceDownException down => Problem.Unavailable(
                 $"The service {down.Module} does not answer at the moment; try again soon.", "service-down", down),
             StoreUnavailableException or StoreUnreachableException => Problem.Unavailable(
-                "The shop can't write to its disk at the moment; try again soon.", "store-unavailable",
+                "The shop can't use its database at the moment; try again soon.", "store-unavailable",
                 exception),
             TooManyQueriesException => Rejections.TooManyRequests,
             QueryTimeoutException late => Rejections.QueryTimeout(late.Deadline),
@@ -179,7 +179,7 @@ internal sealed class RequestPipeline(ModuleListener listener, RequestDelegate c
     }
 
     private static Problem Unreadable(Exception exception) => Problem.Unavailable(
-        "The shop can't read what was asked for from its disk at the moment; try again soon.", "store-unavailable",
+        "The shop can't read this from its database at the moment; try again soon.", "store-unavailable",
             exception);
 
     private static bool IsBareError(HttpResponse response) =>

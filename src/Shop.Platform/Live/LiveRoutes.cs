@@ -80,5 +80,5 @@ internal static class LiveRoutes
     // Any client that may write may start it: demo traffic is no more than that client could send, and it ends by
     // itself.
     private static string? RefusalReasonOf(HttpContext http) =>
-        Site.Of(http).AcceptsForms ? null : "Demo traffic is started with a key that may write.";
+        Site.Of(http).AcceptsForms ? null : "Demo traffic needs a key that may write.";
 }

@@ -281,11 +281,11 @@ internal static partial class ModuleDocument
                 "Too many writes are waiting; try again in a second."),
             ["error"] = Text("The one line that a person reads.",
                 "Too many writes are waiting; try again in a second."),
-            ["trace_id"] = Text("Where to find it in the log.", "4bf92f3577b34da6a3ce929d0e0e4736"),
+            ["trace_id"] = Text("The id under which the log has the request.", "4bf92f3577b34da6a3ce929d0e0e4736"),
             ["errors"] = new OpenApiSchema
             {
                 Type = JsonSchemaType.Object,
-                Description = "Field path to messages: every fault of the request.",
+                Description = "Field path to messages: every error in the request.",
                 AdditionalProperties = new OpenApiSchema
                 {
                     Type = JsonSchemaType.Array,

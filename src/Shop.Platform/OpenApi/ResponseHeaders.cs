@@ -65,7 +65,7 @@ internal static class ResponseHeaders
             "true if this is the answer to an earlier, equal request; missing otherwise.", Constant("true")),
         "WWW-Authenticate" => Sometimes("Which key is needed, or what is wrong with the key that was sent.",
             Text("Bearer realm=\"shop\"")),
-        "Accept-Encoding" => Sometimes("The encodings that a body may have, if its encoding was the fault.",
+        "Accept-Encoding" => Sometimes("The encodings that a body may have, if it was refused for its encoding.",
             Text("identity")),
         _ => throw new ArgumentOutOfRangeException(nameof(name), name, "The header has no description."),
     };

@@ -23,7 +23,7 @@ function board(table) {
   const isHeld = () => isPaused || isUnderPointer;
   const tell = () => {
     const count = isBehind ? `More than ${most}` : held.size;
-    const why = isPaused ? 'Paused.' : 'No row moves while you are at it.';
+    const why = isPaused ? 'Paused.' : 'Rows stand still while the pointer or the focus is on them.';
     note.textContent = !isHeld() || (!count && !isPaused) ? '' : count ? `${why} ${count} ${count === 1 ? 'change waits' : 'changes wait'}.` : why;
   };
 

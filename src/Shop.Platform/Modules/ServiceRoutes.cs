@@ -44,7 +44,7 @@ internal static class ServiceRoutes
         LiveRoutes.Map(routes, pages.Live, pages.Traffic, pages.Trouble, module.Settings);
 
         Watch(endpoints.MapMetrics("/metrics", module.Registry), module, Access.Metrics, Caching.NoStoreCompressed)
-            .WithName("getMetrics").WithTags(Tag).WithSummary("The module's metrics")
+            .WithName("getMetrics").WithTags(Tag).WithSummary("The service's metrics")
             .WithDescription("Prometheus text format; OpenMetrics if Accept asks for it.")
             .Produces(200, "The metrics.", "text/plain", "application/openmetrics-text");
         Watch(endpoints.MapMetrics("/metrics/process", process.Registry), module, Access.Metrics,
@@ -62,7 +62,7 @@ internal static class ServiceRoutes
         Watch(endpoints.MapHealthChecks("/health/ready", Health(check => check.Tags.Contains(tag))), module,
             Access.Health, Caching.NoStore)
             .WithName("getReady").WithTags(Tag).WithSummary("Whether the service can do its work")
-            .WithDescription("Writes to the module's database, waits for the disk, and reads it back.")
+            .WithDescription("Writes to the service's database, waits for the disk, and reads it back.")
             .Produces<HealthAnswer>(200, "It can.", """
                 {"status":"healthy","checks":{"database":
                 {"status":"healthy","description":"Written and read.","duration_ms":1.4}}}

@@ -82,6 +82,8 @@ internal sealed partial class ScaleTests
         }
 
         Assert.That(Panels.Select(panel => panel.Title), Is.Unique);
+        Assert.That(Dashboard["annotations"]!["list"]!.AsArray().Select(annotation => (string)annotation!["name"]!),
+            Is.EquivalentTo(new[] { "Restarts", "Firing alerts", "Trouble on demand" }));
         string provisioning = Repository.Text("monitoring", "grafana", "provisioning", "scale", "shop.yml");
         Assert.That(provisioning, Does.StartWith(Repository.Text("monitoring", "grafana", "provisioning", "dashboards", "shop.yml")),
             "the other dashboards are provided as ever");

@@ -44,7 +44,8 @@ internal sealed partial class CitusTests
         yield return new TestCaseData("UPDATE orders SET id = $1 WHERE seq = $2", "changes orders.id");
         yield return new TestCaseData(
             "SELECT 1 FROM orders o JOIN order_lines l ON l.line = o.changes", "joins order_lines without order_id");
-        yield return new TestCaseData("SELECT 1 FROM orders o WHERE EXISTS (SELECT 1 FROM order_events e WHERE e.at > 0)",
+        yield return new TestCaseData(
+            "SELECT 1 FROM orders o WHERE EXISTS (SELECT 1 FROM order_events e WHERE e.at > 0)",
             "joins order_events without order_id");
         yield return new TestCaseData(
             "DELETE FROM orders WHERE id IN (SELECT unnest(ids) FROM changes)", "joins orders with changes");
@@ -70,7 +71,8 @@ internal sealed partial class CitusTests
     public void Given_the_tables_of_Orders_then_each_is_distributed_or_stays_on_the_coordinator_and_its_unique_keys_allow_it()
     {
         Match[] tables = CreateTable().Matches(Schema).ToArray();
-        Assert.That(tables.Select(table => table.Groups["name"].Value), Is.EquivalentTo(Distributed.Keys.Concat(Local)));
+        Assert.That(
+            tables.Select(table => table.Groups["name"].Value), Is.EquivalentTo(Distributed.Keys.Concat(Local)));
         Assert.That(Schema, Does.Not.Contain("REFERENCES").And.Not.Contain("TRIGGER").And.Not.Contain("CREATE UNIQUE"));
         foreach (Match table in tables)
         {

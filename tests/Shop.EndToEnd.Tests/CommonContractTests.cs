@@ -109,7 +109,8 @@ internal sealed class CommonContractTests(Engine engine) : EngineFixture(engine)
     [TestCase("inventory", "/?product_id=%00")]
     public async Task Given_a_text_with_a_NUL_when_something_is_searched_by_it_then_it_is_no_fault_of_the_shop(string service, string path)
     {
-        using var request = new HttpRequestMessage(HttpMethod.Get, path) { Headers = { { "Accept", path[1] == '?' ? "text/html" : "application/json" } } };
+        string accept = path[1] == '?' ? "text/html" : "application/json";
+        using var request = new HttpRequestMessage(HttpMethod.Get, path) { Headers = { { "Accept", accept } } };
         using HttpResponseMessage answer = await On(service).SendAsync(request);
         Assert.That((int)answer.StatusCode, Is.LessThan(500));
     }

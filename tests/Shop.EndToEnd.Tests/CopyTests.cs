@@ -40,7 +40,9 @@ internal sealed class CopyTests
             before = await AnswersAsync(moved);
         }
 
-        Assert.That((await RunAsync("--from", _directory, "--to", _address)).Output, Does.Contain("is not empty: it has rows in"));
+        Assert.That(
+            (await RunAsync("--from", _directory, "--to", _address)).Output,
+            Does.Contain("is not empty: it has rows in"));
         await CopyAsync("--from", _address, "--to", _back);
         await using ShopUnderTest back = await OpenFilesAsync(_back);
         Assert.That(await AnswersAsync(back), Is.EqualTo(before));
@@ -57,7 +59,9 @@ internal sealed class CopyTests
     {
         await using (ShopUnderTest shop = await OpenDatabaseAsync())
         {
-            string[] products = [await shop.ProductAsync(10), await shop.ProductAsync(10), await shop.ProductAsync(10), await shop.ProductAsync(10)];
+            string[] products =
+                [await shop.ProductAsync(10), await shop.ProductAsync(10), await shop.ProductAsync(10),
+                await shop.ProductAsync(10)];
             await shop.Orders.PostAsync("/orders", Order(products[0], products[1]));
             await shop.Orders.PostAsync("/orders", Order(products[2], products[3]));
         }
@@ -71,7 +75,9 @@ internal sealed class CopyTests
         await CopyAsync("--from", _address, "--to", _back);
         await using ShopUnderTest back = await OpenFilesAsync(_back);
         foreach (JsonNode? order in (await back.Orders.GetJsonAsync("/orders")).AsArray())
-            Assert.That((await back.Orders.PostAsync($"/orders/{order!["order_id"]}/cancel")).Response.StatusCode, Is.EqualTo(HttpStatusCode.OK));
+            Assert.That(
+                (await back.Orders.PostAsync($"/orders/{order!["order_id"]}/cancel")).Response.StatusCode,
+                Is.EqualTo(HttpStatusCode.OK));
         foreach (JsonNode? stock in (await back.Inventory.GetJsonAsync("/inventory")).AsArray())
             Assert.That((long)stock!["reserved"]!, Is.Zero);
     }
@@ -84,13 +90,15 @@ internal sealed class CopyTests
         {
             product = await killed.ProductAsync(5);
             string id = (string)(await killed.PlaceAsync(product, 2)).Json!["order_id"]!;
-            Assert.That(async () => await killed.Orders.PostAsync($"/orders/{id}/cancel"), Throws.InstanceOf<HttpRequestException>());
+            Assert.That(
+                async () => await killed.Orders.PostAsync($"/orders/{id}/cancel"),
+                Throws.InstanceOf<HttpRequestException>());
             await killed.ExitAsync();
         }
 
         await CopyAsync("--from", _directory, "--to", _address);
         await using ShopUnderTest moved = await OpenDatabaseAsync();
-        await EventuallyAsync(async () => await moved.StockAsync(product) == (5, 5, 0));
+        await Eventually.IsSoAsync(async () => await moved.StockAsync(product) == (5, 5, 0));
     }
 
     [Test]
@@ -113,7 +121,8 @@ internal sealed class CopyTests
         await SqlAsync("UPDATE orders.order_counts SET orders = orders - 1 WHERE status = 'created'");
         await SqlAsync("UPDATE inventory.stock SET on_hand = on_hand + 1 WHERE product_id = 'prod_0'");
         await FailsAsync("the books of the files differ", "--from", _address, "--to", _back);
-        Assert.That(Directory.EnumerateFileSystemEntries(_back).Select(Path.GetFileName), Is.EqualTo(new[] { "shop.lock" }));
+        Assert.That(
+            Directory.EnumerateFileSystemEntries(_back).Select(Path.GetFileName), Is.EqualTo(new[] { "shop.lock" }));
 
         await SqlAsync("TRUNCATE orders.orders, orders.order_lines, orders.order_events, orders.pending_stock, orders.idempotency_keys, orders.reservations, orders.order_counts");
         await SqlAsync("TRUNCATE products.products, products.idempotency_keys, inventory.stock, inventory.opening_balances, inventory.idempotency_keys, inventory.reservation_changes");
@@ -136,21 +145,24 @@ internal sealed class CopyTests
     private async Task<(Dictionary<string, string> Answers, string Product, string Held)> FillAsync()
     {
         await using ShopUnderTest shop = await OpenFilesAsync(_directory);
-        string product = await shop.ProductAsync(5000), other = await shop.ProductAsync(50), gone = await shop.ProductAsync(3);
+        string product = await shop.ProductAsync(5000), other = await shop.ProductAsync(50),
+            gone = await shop.ProductAsync(3);
         var change = new { name = "Größe ’\U0001F600'", price = 12.34m, description = "", category = "Ä" };
         await shop.OrderAsync(other);
         await shop.Products.SendJsonAsync(HttpMethod.Put, $"/products/{other}", change);
         await shop.Products.DeleteAsync($"/products/{gone}");
         string[][] lives = [[], ["pay"], ["pay", "ship"], ["pay", "ship", "deliver"], ["cancel"], ["pay", "cancel"]];
         // More than one segment of orders and of movements.
-        string[] ids = await Task.WhenAll(Enumerable.Range(0, 1100).Select(n => shop.OrderAsync(product, 1 + (n % 3), $"customer {n % 7}")));
+        string[] ids = await Task.WhenAll(
+            Enumerable.Range(0, 1100).Select(n => shop.OrderAsync(product, 1 + (n % 3), $"customer {n % 7}")));
         for (int n = 0; n < 30; n++)
         {
             foreach (string verb in lives[n % lives.Length]) await shop.Orders.PostAsync($"/orders/{ids[n]}/{verb}", null, ("Idempotency-Key", $"{verb}-{n}"));
         }
 
         await shop.Orders.PostAsync("/orders", Order(product, other), ("Idempotency-Key", "placed"));
-        await shop.Inventory.PostAsync("/inventory/increase", new { product_id = product, quantity = 3 }, ("Idempotency-Key", "more"));
+        await shop.Inventory.PostAsync(
+            "/inventory/increase", new { product_id = product, quantity = 3 }, ("Idempotency-Key", "more"));
         await shop.Inventory.PostAsync("/inventory/decrease", new { product_id = product, quantity = 2 });
         return (await AnswersAsync(shop), product, ids[^1]);
     }
@@ -167,7 +179,8 @@ internal sealed class CopyTests
                 (HttpResponseMessage response, JsonNode? json) = await client.SendJsonAsync(HttpMethod.Get, page);
                 Assert.That(response.StatusCode, Is.EqualTo(HttpStatusCode.OK), page);
                 rows.AddRange(json!.AsArray().Select(row => row!));
-                answers[path] = $"{response.Header("X-Total-Count")}: {string.Join('\n', rows.Select(row => row.ToJsonString()))}";
+                answers[path] =
+                    $"{response.Header("X-Total-Count")}: {string.Join('\n', rows.Select(row => row.ToJsonString()))}";
                 page = response.NextPage();
             }
 
@@ -175,8 +188,10 @@ internal sealed class CopyTests
         }
 
         // The stock follows a change of an order soon.
-        await EventuallyAsync(async () => (await AllAsync(shop.Inventory, "/inventory?limit=1000")).Sum(stock => (long)stock["reserved"]!)
-            == (await AllAsync(shop.Orders, "/orders?limit=1000")).Where(order => (string)order["status"]! is "created" or "paid")
+        await Eventually.IsSoAsync(
+            async () => (await AllAsync(shop.Inventory, "/inventory?limit=1000")).Sum(stock => (long)stock["reserved"]!)
+            == (await AllAsync(shop.Orders, "/orders?limit=1000"))
+                .Where(order => (string)order["status"]! is "created" or "paid")
                 .SelectMany(order => order["items"]!.AsArray()).Sum(item => (long)item!["quantity"]!));
         foreach (JsonNode product in await AllAsync(shop.Products, "/products?limit=1000"))
             await AllAsync(shop.Inventory, $"/inventory/{product["id"]}/movements?limit=1000");
@@ -190,19 +205,25 @@ internal sealed class CopyTests
 
     private static async Task GoesOnAsync(ShopUnderTest shop, string product, string held)
     {
-        (HttpResponseMessage replayed, JsonNode? more) = await shop.Inventory.PostAsync("/inventory/increase", new { product_id = product, quantity = 3 }, ("Idempotency-Key", "more"));
+        (HttpResponseMessage replayed, JsonNode? more) = await shop.Inventory.PostAsync(
+            "/inventory/increase", new { product_id = product, quantity = 3 }, ("Idempotency-Key", "more"));
         Assert.That(replayed.Header("Idempotency-Replayed"), Is.EqualTo("true"), more?.ToJsonString());
         string[] placed = await Task.WhenAll(Enumerable.Range(0, 20).Select(_ => shop.OrderAsync(product)));
         foreach (string id in new[] { held, placed[0] })
         {
             foreach (string verb in new[] { "pay", "ship" })
-                Assert.That((await shop.Orders.PostAsync($"/orders/{id}/{verb}")).Response.StatusCode, Is.EqualTo(HttpStatusCode.OK));
+                Assert.That(
+                    (await shop.Orders.PostAsync($"/orders/{id}/{verb}")).Response.StatusCode,
+                    Is.EqualTo(HttpStatusCode.OK));
         }
 
         string next = await shop.ProductAsync(1);
         JsonNode newest = (await shop.Orders.GetJsonAsync("/orders?limit=20"));
-        Assert.That(newest.AsArray().Select(order => (string)order!["order_id"]!), Is.EquivalentTo(placed), "the newest orders");
-        await EventuallyAsync(async () => (await shop.Inventory.GetAsync($"/inventory/{next}")).IsSuccessStatusCode);
+        Assert.That(
+            newest.AsArray().Select(order => (string)order!["order_id"]!), Is.EquivalentTo(placed),
+            "the newest orders");
+        await Eventually.IsSoAsync(
+            async () => (await shop.Inventory.GetAsync($"/inventory/{next}")).IsSuccessStatusCode);
     }
 
     private static object Order(string one, string other) => new
@@ -211,13 +232,8 @@ internal sealed class CopyTests
         items = new[] { new { product_id = one, quantity = 2 }, new { product_id = other, quantity = 1 } },
     };
 
-    private static async Task EventuallyAsync(Func<Task<bool>> holds)
-    {
-        for (var time = System.Diagnostics.Stopwatch.StartNew(); !await holds(); await Task.Delay(20))
-            Assert.That(time.Elapsed, Is.LessThan(TimeSpan.FromMinutes(1)));
-    }
-
-    private static Task<(int Code, string Output)> RunAsync(params string[] arguments) => ShopVerb.RunAsync(["copy", .. arguments]);
+    private static Task<(int Code, string Output)> RunAsync(params string[] arguments) =>
+        ShopVerb.RunAsync(["copy", .. arguments]);
 
     private static async Task CopyAsync(params string[] arguments)
     {

@@ -160,7 +160,7 @@ internal sealed class EdgeTests
         await clock.UntilWaitingAsync(TimeSpan.FromMilliseconds(1), timers: 3);
         Assert.That(Keys(), Is.EqualTo(new[] { 1, 1, 1 }));
         await clock.PassAsync(TimeSpan.FromMilliseconds(1));
-        await UntilAsync(() => Keys().All(keys => keys == 0));
+        await Eventually.IsSoAsync(() => Keys().All(keys => keys == 0));
 
         long[] Keys() => [.. new[] { "products", "orders", "inventory" }
             .Select(file => Number(shop, file, "SELECT count(*) FROM idempotency_keys"))];
@@ -179,7 +179,7 @@ internal sealed class EdgeTests
         await clock.UntilWaitingAsync(TimeSpan.FromMilliseconds(1));
         Assert.That(OnHand(), Is.Not.EqualTo(1_000_001));
         await clock.PassAsync(TimeSpan.FromMilliseconds(1));
-        await UntilAsync(() => OnHand() == 1_000_001);
+        await Eventually.IsSoAsync(() => OnHand() == 1_000_001);
 
         long OnHand() => Number(shop, "inventory", "SELECT on_hand FROM stock WHERE product_id = 'prod_0'");
     }
@@ -198,7 +198,7 @@ internal sealed class EdgeTests
         await clock.UntilWaitingAsync(TimeSpan.FromMilliseconds(1));
         Assert.That(Marks(), Is.EqualTo(before));
         await clock.PassAsync(TimeSpan.FromMilliseconds(1));
-        await UntilAsync(() => Marks().SequenceEqual(before.Select(generation => generation + 1)));
+        await Eventually.IsSoAsync(() => Marks().SequenceEqual(before.Select(generation => generation + 1)));
 
         long[] Marks() => [.. new[] { "products", "orders", "inventory" }
             .Select(file => Number(shop, file, "SELECT generation FROM book_mark"))];
@@ -243,7 +243,7 @@ internal sealed class EdgeTests
         await clock.UntilWaitingAsync(TimeSpan.FromMilliseconds(1));
         Assert.That(Number(shop, "orders", "SELECT count(*) FROM orders"), Is.EqualTo(1));
         await clock.PassAsync(TimeSpan.FromMilliseconds(1));
-        await UntilAsync(() => Number(shop, "orders", "SELECT count(*) FROM orders") == 0);
+        await Eventually.IsSoAsync(() => Number(shop, "orders", "SELECT count(*) FROM orders") == 0);
     }
 
     // The shop has no times before 1970.
@@ -257,12 +257,6 @@ internal sealed class EdgeTests
         using HttpResponseMessage page = await client.SendAsync(request);
         return Regex.Count(await page.Content.ReadAsStringAsync(), Regex.Escape(mark), RegexOptions.None,
             TimeSpan.FromSeconds(1));
-    }
-
-    private static async Task UntilAsync(Func<bool> isSo)
-    {
-        using var patience = new CancellationTokenSource(TimeSpan.FromMinutes(1));
-        while (!isSo()) await Task.Delay(10, patience.Token);
     }
 
     private static long Number(ShopUnderTest shop, string file, string sql)

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json.Nodes;
 
@@ -10,9 +9,6 @@ namespace Shop.EndToEnd.Tests;
 internal sealed class ManyHostsTests
 {
     private const int Continue = 18;
-
-    // Far more than it ever takes, on any machine.
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
     private ShopHosts _hosts = null!;
 
@@ -34,14 +30,14 @@ internal sealed class ManyHostsTests
         Assert.That((int)changed.StatusCode, Is.EqualTo(200));
         foreach (ShopProcess host in _hosts.All)
         {
-            await EventuallyAsync(async () => (string)(await host.Products.GetJsonAsync($"/products/{id}"))["name"]!,
+            await Eventually.IsAsync(async () => (string)(await host.Products.GetJsonAsync($"/products/{id}"))["name"]!,
                 Is.EqualTo(change.name));
         }
 
         using HttpResponseMessage deleted = await _hosts[2].Products.DeleteAsync($"/products/{id}");
         Assert.That((int)deleted.StatusCode, Is.EqualTo(204));
         foreach (ShopProcess host in _hosts.All)
-            await EventuallyAsync(() => host.Products.CodeAsync($"/products/{id}"), Is.EqualTo(404));
+            await Eventually.IsAsync(() => host.Products.CodeAsync($"/products/{id}"), Is.EqualTo(404));
         Assert.That((int)(await _hosts[1].PlaceAsync(id)).Response.StatusCode, Is.EqualTo(422));
     }
 
@@ -69,7 +65,7 @@ internal sealed class ManyHostsTests
                 string.Join('\n', answers.Select(answer => answer.Json?.ToJsonString())));
             Assert.That(answers.Select(answer => answer.Json!.ToJsonString()).Distinct().Count(), Is.EqualTo(1));
             Assert.That(answers.Count(answer => answer.Response.Header("Idempotency-Replayed") is null), Is.EqualTo(1));
-            await EventuallyAsync(() => _hosts[round % 3].StockAsync(product),
+            await Eventually.IsAsync(() => _hosts[round % 3].StockAsync(product),
                 Is.EqualTo((1000L - (2 * round), 1000L, 2L * round)));
         }
     }
@@ -112,7 +108,7 @@ internal sealed class ManyHostsTests
             Assert.That(codes[1..], Is.All.EqualTo(200), "an order that is created or paid can be cancelled");
             Assert.That(string.Join(' ', events.Select(each => (string)each["status"]!)),
                 Is.EqualTo(codes[0] == 200 ? "created paid cancelled" : "created cancelled"));
-            await EventuallyAsync(() => _hosts[1].StockAsync(product), Is.EqualTo((100, 100, 0)));
+            await Eventually.IsAsync(() => _hosts[1].StockAsync(product), Is.EqualTo((100, 100, 0)));
         }
     }
 
@@ -124,7 +120,7 @@ internal sealed class ManyHostsTests
         string id = Guid.NewGuid().ToString("N");
         Assert.ThrowsAsync<HttpRequestException>(() => doomed.PlaceAsync(product, 2, id));
         Assert.That(await _hosts[0].StockAsync(product), Is.EqualTo((1, 3, 2)));
-        await EventuallyAsync(() => _hosts[0].StockAsync(product), Is.EqualTo((3, 3, 0)));
+        await Eventually.IsAsync(() => _hosts[0].StockAsync(product), Is.EqualTo((3, 3, 0)));
         Assert.That((int)(await _hosts[1].PlaceAsync(product, 3, id)).Response.StatusCode, Is.EqualTo(201));
         doomed.Dispose();
     }
@@ -136,16 +132,17 @@ internal sealed class ManyHostsTests
         using ShopProcess slow = await _hosts.StartOneAsync(("SHOP_FAULT_POINT", "reserved:1:stop"));
         string id = Guid.NewGuid().ToString("N");
         Task<(HttpResponseMessage Response, JsonNode? Json)> placing = slow.PlaceAsync(product, 1, id);
-        await EventuallyAsync(() => _hosts[0].StockAsync(product), Is.EqualTo((0, 1, 1)));
-        await EventuallyAsync(() => _hosts[0].StockAsync(product), Is.EqualTo((1, 1, 0)));
+        await Eventually.IsAsync(() => _hosts[0].StockAsync(product), Is.EqualTo((0, 1, 1)));
+        await Eventually.IsAsync(() => _hosts[0].StockAsync(product), Is.EqualTo((1, 1, 0)));
         Assert.That((int)(await _hosts[1].PlaceAsync(product)).Response.StatusCode, Is.EqualTo(201));
         slow.Signal(Continue);
         (HttpResponseMessage response, JsonNode? answer) = await placing;
         Assert.That((int)response.StatusCode, Is.EqualTo(503), answer?.ToJsonString());
         Assert.That(await _hosts[2].Orders.CodeAsync($"/orders/{id}"), Is.EqualTo(404));
-        await EventuallyAsync(() => _hosts[0].StockAsync(product), Is.EqualTo((0, 1, 1)));
+        await Eventually.IsAsync(() => _hosts[0].StockAsync(product), Is.EqualTo((0, 1, 1)));
         // It works on. While it still gives up what it had, the id is under way, which is a 503.
-        await EventuallyAsync(async () => (int)(await slow.PlaceAsync(product, 1, id)).Response.StatusCode, Is.EqualTo(409));
+        await Eventually.IsAsync(
+            async () => (int)(await slow.PlaceAsync(product, 1, id)).Response.StatusCode, Is.EqualTo(409));
     }
 
     [Test]
@@ -155,7 +152,7 @@ internal sealed class ManyHostsTests
         string id = (string)(await _hosts[0].PlaceAsync(product, 2)).Json!["order_id"]!;
         ShopProcess doomed = await _hosts.StartOneAsync(("SHOP_FAULT_POINT", "status-changed:1"));
         Assert.ThrowsAsync<HttpRequestException>(() => doomed.Orders.PostAsync($"/orders/{id}/cancel"));
-        await EventuallyAsync(() => _hosts[1].StockAsync(product), Is.EqualTo((5, 5, 0)));
+        await Eventually.IsAsync(() => _hosts[1].StockAsync(product), Is.EqualTo((5, 5, 0)));
         doomed.Dispose();
     }
 
@@ -167,11 +164,12 @@ internal sealed class ManyHostsTests
         {
             await _hosts.SqlAsync("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()");
             var change = new { name = $"Thing {round}", price = 1m };
-            await EventuallyAsync(async () =>
+            await Eventually.IsAsync(async () =>
                 (int)(await _hosts[round].Products.SendJsonAsync(HttpMethod.Put, $"/products/{id}", change)).Response.StatusCode, Is.EqualTo(200));
             foreach (ShopProcess host in _hosts.All)
             {
-                await EventuallyAsync(async () => (string)(await host.Products.GetJsonAsync($"/products/{id}"))["name"]!,
+                await Eventually.IsAsync(
+                    async () => (string)(await host.Products.GetJsonAsync($"/products/{id}"))["name"]!,
                     Is.EqualTo(change.name));
             }
         }
@@ -187,13 +185,16 @@ internal sealed class ManyHostsTests
         await _hosts[1].Orders.PostAsync($"/orders/{id}/pay");
         foreach ((ShopProcess host, string position) in boards)
         {
-            await EventuallyAsync(async () => (await BoardAsync(host, position)).LastOrDefault(order => (string)order["order_id"]! == id)?["status"]?.ToString(),
+            await Eventually.IsAsync(
+                async () =>
+                (await BoardAsync(host, position))
+                .LastOrDefault(order => (string)order["order_id"]! == id)?["status"]?.ToString(),
                 Is.EqualTo("paid"));
         }
 
         string[] gauges = ["orders_by_status", "product_catalog_size", "inventory_products", "inventory_reservations_open"];
         string[] states = [];
-        await EventuallyAsync(async () =>
+        await Eventually.IsAsync(async () =>
         {
             states = await Task.WhenAll(_hosts.All.Select(async host => string.Join('\n',
                 (await Task.WhenAll(new[] { host.Products, host.Orders, host.Inventory }.Select(client => client.GetStringAsync("/metrics"))))
@@ -228,17 +229,5 @@ internal sealed class ManyHostsTests
         request.Headers.Accept.ParseAdd("application/json");
         using HttpResponseMessage response = await host.Orders.SendAsync(request);
         return JsonNode.Parse(await response.Content.ReadAsStringAsync())!;
-    }
-
-    private static async Task EventuallyAsync<T>(
-        Func<Task<T>> read, NUnit.Framework.Constraints.IResolveConstraint expected, Func<string>? message = null)
-    {
-        NUnit.Framework.Constraints.IConstraint constraint = expected.Resolve();
-        for (long start = Stopwatch.GetTimestamp(); ; await Task.Delay(20))
-        {
-            T found = await read();
-            if (constraint.ApplyTo(found).IsSuccess) return;
-            if (Stopwatch.GetElapsedTime(start) > Patience) Assert.That(found, expected, message?.Invoke() ?? "");
-        }
     }
 }

@@ -141,7 +141,8 @@ internal sealed class PostgresProxy : IAsyncDisposable
     private delegate (int Bytes, bool Ends) Passes(Span<byte> message);
 
     // How many bytes of a message pass, and whether the connection ends with them. Answers that are lost end it, too.
-    private static async Task PumpAsync(Socket from, Socket to, TimeSpan delay, Passes passes, CancellationTokenSource end)
+    private static async Task PumpAsync(
+        Socket from, Socket to, TimeSpan delay, Passes passes, CancellationTokenSource end)
     {
         byte[] buffer = new byte[64 * 1024];
         try

@@ -62,7 +62,8 @@ internal sealed class PostgresTests
         Volatile.Write(ref isCutting, false);
         Assert.That(network.Cuts, Is.GreaterThan(Clients), "connections were cut");
 
-        await Eventually(async () => await CountAsync("SELECT count(*) FROM inventory.reservations WHERE NOT is_confirmed") == 0);
+        await Eventually.IsSoAsync(
+            async () => await CountAsync("SELECT count(*) FROM inventory.reservations WHERE NOT is_confirmed") == 0);
         Assert.Multiple(async () =>
         {
             Assert.That(placed.Distinct().Count(), Is.EqualTo(Clients * Rounds));
@@ -90,7 +91,7 @@ internal sealed class PostgresTests
             Assert.That(ids, Is.All.EqualTo(id));
         }
 
-        await Eventually(async () => (await one.StockAsync(product)).Reserved == 20);
+        await Eventually.IsSoAsync(async () => (await one.StockAsync(product)).Reserved == 20);
         Assert.That(await WrongLevelsAsync(), Is.Zero);
     }
 
@@ -125,7 +126,7 @@ internal sealed class PostgresTests
 
         Assert.That((await survivor.StockAsync(product)).Reserved, Is.EqualTo(2), "what it held is there");
         var time = Stopwatch.StartNew();
-        await Eventually(async () => (await survivor.StockAsync(product)).Reserved == 0);
+        await Eventually.IsSoAsync(async () => (await survivor.StockAsync(product)).Reserved == 0);
         Assert.That(time.Elapsed, Is.LessThan(TimeSpan.FromSeconds(20)));
         Assert.That(await WrongLevelsAsync(), Is.Zero);
     }
@@ -166,7 +167,7 @@ internal sealed class PostgresTests
     public async Task Given_hosts_that_start_together_on_an_empty_database_then_there_is_one_catalogue()
     {
         ShopUnderTest[] hosts = await Task.WhenAll(Enumerable.Range(0, 5).Select(_ => StartAsync(_address, "Shop:DemoData=true")));
-        await Eventually(async () => await CountAsync("SELECT count(*) FROM inventory.stock") == 200);
+        await Eventually.IsSoAsync(async () => await CountAsync("SELECT count(*) FROM inventory.stock") == 200);
         Assert.That(await CountAsync("SELECT count(*) - count(DISTINCT product_id) FROM inventory.movements"), Is.Zero, "each opened once");
         foreach (ShopUnderTest host in hosts)
         {
@@ -187,7 +188,8 @@ internal sealed class PostgresTests
             foreach (string module in modules)
             {
                 await using NpgsqlCommand command = source.CreateCommand(
-                    sql.Replace("{role}", $"{database}_{module}", StringComparison.Ordinal).Replace("{module}", module, StringComparison.Ordinal));
+                    sql.Replace("{role}", $"{database}_{module}", StringComparison.Ordinal)
+                        .Replace("{module}", module, StringComparison.Ordinal));
                 await command.ExecuteNonQueryAsync();
             }
         }
@@ -195,7 +197,8 @@ internal sealed class PostgresTests
         await RunAsync("CREATE ROLE {role} LOGIN PASSWORD 'of-a-test'; CREATE SCHEMA {module} AUTHORIZATION {role}");
         try
         {
-            await using ShopUnderTest shop = await ShopUnderTest.StartAsync(["Shop:DemoData=false", .. modules.Select(module =>
+            await using ShopUnderTest shop = await ShopUnderTest.StartAsync(
+                ["Shop:DemoData=false", .. modules.Select(module =>
                 $"ConnectionStrings:{module}=" + new NpgsqlConnectionStringBuilder(_address)
                 {
                     Username = $"{database}_{module}",
@@ -223,22 +226,12 @@ internal sealed class PostgresTests
         }
     }
 
-    private static Task HasStockAsync(ShopUnderTest host, string product) => Eventually(async () =>
+    private static Task HasStockAsync(ShopUnderTest host, string product) => Eventually.IsSoAsync(async () =>
     {
         (HttpResponseMessage stock, _) = await host.Inventory.SendJsonAsync(HttpMethod.Get, $"/inventory/{product}");
         (HttpResponseMessage sold, _) = await host.Products.SendJsonAsync(HttpMethod.Get, $"/products/{product}");
         return stock.IsSuccessStatusCode && sold.IsSuccessStatusCode;
     });
-
-    private static async Task Eventually(Func<Task<bool>> holds)
-    {
-        var time = Stopwatch.StartNew();
-        while (!await holds())
-        {
-            Assert.That(time.Elapsed, Is.LessThan(TimeSpan.FromMinutes(1)));
-            await Task.Delay(20);
-        }
-    }
 
     private Task<long> WrongLevelsAsync() => CountAsync("""
         SELECT count(*) FROM inventory.stock s LEFT JOIN (

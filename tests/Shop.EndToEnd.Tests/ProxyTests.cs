@@ -40,7 +40,8 @@ internal sealed partial class ProxyTests
         Assert.That((int)order.StatusCode, Is.EqualTo(303), await order.Content.ReadAsStringAsync());
         using HttpResponseMessage traffic = await PostAsync(proxy, "orders.shop.example", "/live/traffic", ("action", "start"), ("rate", "1"));
         Assert.That((int)traffic.StatusCode, Is.EqualTo(303), await traffic.Content.ReadAsStringAsync());
-        using HttpResponseMessage stop = await PostAsync(proxy, "orders.shop.example", "/live/traffic", ("action", "stop"));
+        using HttpResponseMessage stop = await PostAsync(
+            proxy, "orders.shop.example", "/live/traffic", ("action", "stop"));
         Assert.That((int)stop.StatusCode, Is.EqualTo(303), await stop.Content.ReadAsStringAsync());
 
         // Events come at once, are not cut although the proxy waits for 8 seconds here, and go on where they were.

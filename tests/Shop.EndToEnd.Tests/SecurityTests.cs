@@ -280,7 +280,8 @@ internal sealed partial class SecurityTests
             string source = File.ReadAllText(file);
             string[] constants = [.. Constant().Matches(source).Select(constant => constant.Groups["name"].Value),
                 "sql.Indexed", "with", "rows", "columns", "ofItems", "LinesOf(file)", "SegmentedIndex.RowsPerSegment", "Conditions(filter)", "Index(filter)",
-                "table", "number", "index", "indexed", "table.ColumnNames", "table.Name", "id", "condition", "parameters",
+                "table", "number", "index", "indexed", "table.ColumnNames", "table.Name", "id", "condition",
+                    "parameters",
                 "PostgresTransaction.MarkUnapplied", "OrderStatus.Created",
                 "@lock", "schema"]; // these two: of the module's name
             foreach (Match sql in Interpolated().Matches(source).Where(text => SqlWord().IsMatch(text.Value)))

@@ -14,11 +14,13 @@ internal sealed class TroubleTests(Engine engine) : EngineFixture(engine)
     private static readonly string[] Names =
     [
         "slow_commits", "failing_commits", "slow_answers", "failing_answers", "inventory_down", "stock_runs_out",
-        "locked_table", "slow_network", "busy_processor", "memory_leak", "starved_threads", "flash_crowd", "hostile_client", "crash",
+        "locked_table", "slow_network", "busy_processor", "memory_leak", "starved_threads", "flash_crowd",
+            "hostile_client", "crash",
     ];
 
     // Whatever a test can't do to its own process has a process of its own, in Shop.Faults.Tests.
-    private static readonly string[] Harmless = [.. Names.Except(["crash", "starved_threads", "memory_leak", "locked_table", "slow_network"])];
+    private static readonly string[] Harmless =
+        [.. Names.Except(["crash", "starved_threads", "memory_leak", "locked_table", "slow_network"])];
 
     [Test]
     public async Task Given_a_shop_then_each_port_lists_the_same_faults_off_and_within_their_bounds()
@@ -51,7 +53,7 @@ internal sealed class TroubleTests(Engine engine) : EngineFixture(engine)
         Assert.That(left, Is.InRange(TimeSpan.FromSeconds(60), TimeSpan.FromSeconds(90)));
         await SeenAsync(shop, name, (double)intensity);
         clock.Move(TimeSpan.FromSeconds(90));
-        await UntilAsync(async () => !await IsActiveAsync(shop, name));
+        await Eventually.IsSoAsync(async () => !await IsActiveAsync(shop, name));
         await SeenAsync(shop, name, 0);
     }
 
@@ -61,11 +63,14 @@ internal sealed class TroubleTests(Engine engine) : EngineFixture(engine)
     {
         // A write that waits for the lock is refused after so many seconds.
         await using ShopUnderTest shop = await ShopUnderTest.StartAsync("Shop:RequestTimeout=3");
-        (HttpResponseMessage answer, JsonNode? body) = await shop.Products.SendJsonAsync(HttpMethod.Put, $"/faults/{name}", new { });
+        (HttpResponseMessage answer, JsonNode? body) = await shop.Products.SendJsonAsync(
+            HttpMethod.Put, $"/faults/{name}", new { });
         if (EngineFixture.Current == Engine.Sqlite)
         {
             Assert.That((int)answer.StatusCode, Is.EqualTo(400));
-            Assert.That((string)body!["error"]!, Is.EqualTo($"{name} needs PostgreSQL, and this shop keeps its data in files."));
+            Assert.That(
+                (string)body!["error"]!,
+                Is.EqualTo($"{name} needs PostgreSQL, and this shop keeps its data in files."));
             Assert.That(await shop.Products.GetStringAsync("/live"), Does.Not.Contain(name));
             return;
         }
@@ -73,7 +78,9 @@ internal sealed class TroubleTests(Engine engine) : EngineFixture(engine)
         Assert.That((int)answer.StatusCode, Is.EqualTo(200), body?.ToJsonString());
         if (name == "locked_table")
         {
-            await UntilAsync(async () => (int)(await shop.Orders.PostAsync("/orders", Http.Order("prod_0"))).Response.StatusCode == 503);
+            await Eventually.IsSoAsync(
+                async () =>
+                (int)(await shop.Orders.PostAsync("/orders", Http.Order("prod_0"))).Response.StatusCode == 503);
             await shop.Inventory.GetJsonAsync("/inventory/prod_0"); // reads go by
         }
         else
@@ -86,7 +93,8 @@ internal sealed class TroubleTests(Engine engine) : EngineFixture(engine)
         }
 
         await shop.Orders.DeleteAsync("/faults");
-        await UntilAsync(async () => (int)(await shop.Orders.PostAsync("/orders", Http.Order("prod_0"))).Response.StatusCode == 201);
+        await Eventually.IsSoAsync(
+            async () => (int)(await shop.Orders.PostAsync("/orders", Http.Order("prod_0"))).Response.StatusCode == 201);
     }
 
     [Test]
@@ -121,7 +129,7 @@ internal sealed class TroubleTests(Engine engine) : EngineFixture(engine)
         await shop.RestartAsync(isRunning: false);
         Assert.That(await ActiveAsync(shop), Is.EqualTo(new[] { "failing_commits" }));
         clock.Move(TimeSpan.FromSeconds(800));
-        await UntilAsync(async () => (await ActiveAsync(shop)).Length == 0);
+        await Eventually.IsSoAsync(async () => (await ActiveAsync(shop)).Length == 0);
         await shop.OrderAsync("prod_0");
     }
 
@@ -274,7 +282,7 @@ internal sealed class TroubleTests(Engine engine) : EngineFixture(engine)
             .Select(answer => ((int)answer.Response.StatusCode, (string)answer.Json!["type"]!)).Distinct(),
             Is.EqualTo(new[] { (503, "urn:shop:problem:store-unavailable") }));
         foreach (string order in placed) await shop.Orders.GetJsonAsync($"/orders/{order}");
-        await UntilAsync(async () => (await shop.StockAsync(product)).Reserved == placed.Length);
+        await Eventually.IsSoAsync(async () => (await shop.StockAsync(product)).Reserved == placed.Length);
         Assert.That((await Exposition.OfAsync(shop.Orders))["""db_writes_total{result="failed"}"""]
             + (await Exposition.OfAsync(shop.Inventory))["""db_writes_total{result="failed"}"""], Is.Positive);
         await AgreeAsync(shop);
@@ -323,7 +331,7 @@ internal sealed class TroubleTests(Engine engine) : EngineFixture(engine)
         Assert.That((int)cancelled.StatusCode, Is.EqualTo(200));
         Assert.That(await shop.StockAsync(product), Is.EqualTo((3L, 5L, 2L)), "Inventory itself goes on");
         await shop.Orders.DeleteAsync("/faults");
-        await UntilAsync(async () => (await shop.StockAsync(product)).Reserved == 0);
+        await Eventually.IsSoAsync(async () => (await shop.StockAsync(product)).Reserved == 0);
         Assert.That(await shop.StockAsync(product), Is.EqualTo((5L, 5L, 0L)));
     }
 
@@ -335,7 +343,7 @@ internal sealed class TroubleTests(Engine engine) : EngineFixture(engine)
         string held = await shop.OrderAsync("prod_0", 3);
         Dictionary<string, (long Level, long OnHand)> before = await StocksAsync(shop);
         await StartAsync(shop, "stock_runs_out", 1);
-        await UntilAsync(async () => (await StocksAsync(shop)).Values.All(stock => stock.Level == 0));
+        await Eventually.IsSoAsync(async () => (await StocksAsync(shop)).Values.All(stock => stock.Level == 0));
         await shop.RestartAsync();
         Assert.That((await StocksAsync(shop)).Values.Select(stock => stock.Level), Is.All.Zero);
         (HttpResponseMessage refused, _) = await shop.Orders.PostAsync("/orders", Http.Order("prod_1"));
@@ -344,7 +352,7 @@ internal sealed class TroubleTests(Engine engine) : EngineFixture(engine)
         await shop.StopAsync();
         clock.Move(TimeSpan.FromHours(1));
         await shop.RestartAsync(isRunning: false);
-        await UntilAsync(async () => (await shop.StockAsync("prod_0")).Level == before["prod_0"].Level + 3
+        await Eventually.IsSoAsync(async () => (await shop.StockAsync("prod_0")).Level == before["prod_0"].Level + 3
             && !File.Exists(Path.Combine(shop.DataDirectory, "stock-taken.json")));
         foreach ((string product, (long level, long onHand)) in await StocksAsync(shop))
         {
@@ -366,13 +374,14 @@ internal sealed class TroubleTests(Engine engine) : EngineFixture(engine)
         Dictionary<string, (long Level, long OnHand)> before = await StocksAsync(shop);
         await StartAsync(shop, "stock_runs_out", 0.5m);
         string taken = Path.Combine(shop.DataDirectory, "stock-taken.json");
-        await UntilAsync(async () => File.Exists(taken) && (await StocksAsync(shop)).Values.Count(stock => stock.Level == 0) >= 100);
+        await Eventually.IsSoAsync(
+            async () => File.Exists(taken) && (await StocksAsync(shop)).Values.Count(stock => stock.Level == 0) >= 100);
         await shop.StopAsync();
         string list = Path.Combine(shop.DataDirectory, "faults.json");
         if (content is null) File.Delete(list);
         else await File.WriteAllTextAsync(list, content);
         await shop.RestartAsync(isRunning: false);
-        await UntilAsync(() => Task.FromResult(!File.Exists(taken)));
+        await Eventually.IsSoAsync(() => Task.FromResult(!File.Exists(taken)));
         Assert.That(await StocksAsync(shop), Is.EquivalentTo(before));
         Assert.That(await ActiveAsync(shop), Is.Empty);
     }
@@ -383,12 +392,13 @@ internal sealed class TroubleTests(Engine engine) : EngineFixture(engine)
         await using ShopUnderTest shop = await ShopUnderTest.StartAsync();
         Dictionary<string, (long Level, long OnHand)> before = await StocksAsync(shop);
         await StartAsync(shop, "stock_runs_out", 1);
-        await UntilAsync(async () => (await StocksAsync(shop)).Values.All(stock => stock.Level == 0));
+        await Eventually.IsSoAsync(async () => (await StocksAsync(shop)).Values.All(stock => stock.Level == 0));
         await StartAsync(shop, "failing_commits", 1);
         await shop.Orders.DeleteAsync("/faults/stock_runs_out");
-        await UntilAsync(async () => (await Exposition.OfAsync(shop.Inventory))["""db_writes_total{result="failed"}"""] > 0);
+        await Eventually.IsSoAsync(async () => (await Exposition.OfAsync(shop.Inventory))["""db_writes_total{result="failed"}"""] > 0);
         await shop.Orders.DeleteAsync("/faults");
-        await UntilAsync(() => Task.FromResult(!File.Exists(Path.Combine(shop.DataDirectory, "stock-taken.json"))));
+        await Eventually.IsSoAsync(
+            () => Task.FromResult(!File.Exists(Path.Combine(shop.DataDirectory, "stock-taken.json"))));
         Assert.That(await StocksAsync(shop), Is.EquivalentTo(before));
     }
 
@@ -398,7 +408,8 @@ internal sealed class TroubleTests(Engine engine) : EngineFixture(engine)
         await using ShopUnderTest shop = await ShopUnderTest.StartAsync("Shop:RequestTimeout=1");
         string product = await shop.ProductAsync(stock: 5);
         await StartAsync(shop, "slow_commits", 1.5m);
-        (HttpResponseMessage answer, _) = await shop.Inventory.PostAsync("/inventory/increase", new { product_id = product, quantity = 1 });
+        (HttpResponseMessage answer, _) = await shop.Inventory.PostAsync(
+            "/inventory/increase", new { product_id = product, quantity = 1 });
         await shop.Orders.DeleteAsync("/faults");
         Assert.That((int)answer.StatusCode, Is.EqualTo(200));
     }
@@ -408,9 +419,9 @@ internal sealed class TroubleTests(Engine engine) : EngineFixture(engine)
     {
         await using ShopUnderTest shop = await ShopUnderTest.StartAsync();
         await StartAsync(shop, "stock_runs_out", 0.1m);
-        await UntilAsync(async () => (await Exposition.OfAsync(shop.Inventory))["""inventory_products{state="out"}"""] >= 20);
+        await Eventually.IsSoAsync(async () => (await Exposition.OfAsync(shop.Inventory))["""inventory_products{state="out"}"""] >= 20);
         await shop.Orders.DeleteAsync("/faults");
-        await UntilAsync(async () => (await Exposition.OfAsync(shop.Inventory))["""inventory_products{state="out"}"""].Equals(1));
+        await Eventually.IsSoAsync(async () => (await Exposition.OfAsync(shop.Inventory))["""inventory_products{state="out"}"""].Equals(1));
     }
 
     [Test]
@@ -418,10 +429,10 @@ internal sealed class TroubleTests(Engine engine) : EngineFixture(engine)
     {
         await using ShopUnderTest shop = await ShopUnderTest.StartAsync();
         await StartAsync(shop, "flash_crowd", 200);
-        await UntilAsync(async () => (await Exposition.OfAsync(shop.Orders))["orders_created_total"] > 10);
+        await Eventually.IsSoAsync(async () => (await Exposition.OfAsync(shop.Orders))["orders_created_total"] > 10);
         await shop.Orders.DeleteAsync("/faults");
         double requests = 0;
-        await UntilAsync(async () =>
+        await Eventually.IsSoAsync(async () =>
         {
             double now = (await Exposition.OfAsync(shop.Products)).Series.Count;
             JsonNode? _ = await shop.Products.GetJsonAsync("/faults");
@@ -451,7 +462,7 @@ internal sealed class TroubleTests(Engine engine) : EngineFixture(engine)
         const string Unmatched = """app_requests_total{endpoint="unmatched",method="other"}""";
         double unknown = (await Exposition.OfAsync(shop.Inventory))[Unmatched];
         await StartAsync(shop, "hostile_client", 400);
-        await UntilAsync(async () => (await Exposition.OfAsync(shop.Inventory))[Unmatched] > unknown + 30);
+        await Eventually.IsSoAsync(async () => (await Exposition.OfAsync(shop.Inventory))[Unmatched] > unknown + 30);
         await shop.Products.DeleteAsync("/faults");
         Assert.That(await SeriesAsync(), Is.EqualTo(before));
 
@@ -477,20 +488,41 @@ internal sealed class TroubleTests(Engine engine) : EngineFixture(engine)
             await shop.Orders.SendJsonAsync(HttpMethod.Put, "/scenarios/mine");
         Assert.That(((int)played.StatusCode, (bool)scenario!["active"]!, (int)scenario["seconds"]!),
             Is.EqualTo((200, true, 500)));
-        await UntilAsync(async () => (await Exposition.OfAsync(shop.Orders))["orders_created_total"] > 0);
+        await Eventually.IsSoAsync(async () => (await Exposition.OfAsync(shop.Orders))["orders_created_total"] > 0);
         Assert.That(await ActiveAsync(shop), Is.Empty);
         clock.Move(TimeSpan.FromSeconds(100));
-        await UntilAsync(async () => (await ActiveAsync(shop)).SequenceEqual(["slow_answers"]));
+        await Eventually.IsSoAsync(async () => (await ActiveAsync(shop)).SequenceEqual(["slow_answers"]));
         await shop.RestartAsync();
-        await UntilAsync(async () => (await ActiveAsync(shop)).SequenceEqual(["slow_answers"])
+        await Eventually.IsSoAsync(async () => (await ActiveAsync(shop)).SequenceEqual(["slow_answers"])
             && (await Exposition.OfAsync(shop.Orders))["orders_created_total"] > 0);
         clock.Move(TimeSpan.FromSeconds(100));
-        await UntilAsync(async () => (await ActiveAsync(shop)).Length == 0);
+        await Eventually.IsSoAsync(async () => (await ActiveAsync(shop)).Length == 0);
         clock.Move(TimeSpan.FromSeconds(100));
-        await UntilAsync(async () => (await ActiveAsync(shop)).SequenceEqual(["inventory_down"]));
+        await Eventually.IsSoAsync(async () => (await ActiveAsync(shop)).SequenceEqual(["inventory_down"]));
         clock.Move(TimeSpan.FromSeconds(200));
-        await UntilAsync(async () => (await ActiveAsync(shop)).Length == 0
+        await Eventually.IsSoAsync(async () => (await ActiveAsync(shop)).Length == 0
             && (await shop.Orders.GetJsonAsync("/scenarios")).AsArray().All(one => !(bool)one!["active"]!));
+        File.Delete(file);
+    }
+
+    [Test]
+    public async Task Given_a_scenario_with_traffic_when_another_is_played_then_the_traffic_of_the_first_ends()
+    {
+        string file = Path.GetTempFileName();
+        await File.WriteAllTextAsync(file, """
+            [{"name":"busy","description":"x","steps":[{"at":0,"traffic":20},{"at":600,"traffic":0}]},
+             {"name":"quiet","description":"x","steps":[{"at":600,"traffic":20}]}]
+            """);
+        await using (ShopUnderTest shop = await ShopUnderTest.StartAsync($"Shop:ScenarioFile={file}"))
+        {
+            await shop.Orders.SendJsonAsync(HttpMethod.Put, "/scenarios/busy");
+            await Eventually.IsAsync(RateAsync, 20);
+            await shop.Orders.SendJsonAsync(HttpMethod.Put, "/scenarios/quiet");
+            Assert.That(await RateAsync(), Is.Zero);
+
+            async Task<int> RateAsync() => (int)(await shop.Products.GetJsonAsync("/traffic"))["rate"]!;
+        }
+
         File.Delete(file);
     }
 
@@ -501,7 +533,7 @@ internal sealed class TroubleTests(Engine engine) : EngineFixture(engine)
         await using ShopUnderTest shop = await StartAsync(clock);
         await shop.Orders.SendJsonAsync(HttpMethod.Put, "/scenarios/presentation");
         clock.Move(TimeSpan.FromSeconds(60));
-        await UntilAsync(async () => (await ActiveAsync(shop)).SequenceEqual(["slow_commits"]));
+        await Eventually.IsSoAsync(async () => (await ActiveAsync(shop)).SequenceEqual(["slow_commits"]));
         await shop.Products.DeleteAsync("/scenarios");
         Assert.That(await ActiveAsync(shop), Is.Empty);
         Assert.That((await shop.Orders.GetJsonAsync("/scenarios")).AsArray().Select(one => (bool)one!["active"]!), Is.All.False);
@@ -605,11 +637,5 @@ internal sealed class TroubleTests(Engine engine) : EngineFixture(engine)
         using var request = new HttpRequestMessage(HttpMethod.Get, path) { Headers = { { "Accept", "text/html" } } };
         using HttpResponseMessage page = await client.SendAsync(request);
         return await page.Content.ReadAsStringAsync();
-    }
-
-    private static async Task UntilAsync(Func<Task<bool>> isSo)
-    {
-        using var patience = new CancellationTokenSource(TimeSpan.FromMinutes(1));
-        while (!await isSo()) await Task.Delay(20, patience.Token);
     }
 }

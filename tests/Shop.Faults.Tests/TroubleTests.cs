@@ -135,6 +135,14 @@ internal sealed class TroubleTests
     }
 
     [Test]
+    public async Task Given_the_first_process_of_a_container_which_can_not_kill_itself_when_it_crashes_on_demand_then_it_ends_all_the_same()
+    {
+        using ShopProcess shop = await ShopProcess.StartAsFirstProcessAsync(_directory);
+        await StartAsync(shop, "crash", new { });
+        Assert.That(await shop.ExitAsync(), Is.EqualTo(128 + 9), shop.Log);
+    }
+
+    [Test]
     public async Task Given_stock_that_runs_out_when_the_process_is_killed_while_it_is_taken_or_given_back_then_no_unit_is_lost()
     {
         Dictionary<string, long> before;

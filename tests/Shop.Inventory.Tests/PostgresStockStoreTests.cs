@@ -27,7 +27,8 @@ internal sealed class PostgresStockStoreTests
         await _store.InitializeAsync([new OpeningStock("p", 10)]);
         ReservationId[] ids = [new("first", 1), new("second", 2), new("third", 3)];
         foreach (ReservationId id in ids)
-            Assert.That((await _store.ReserveAsync(id, [new StockLine("p", 2)])).Outcome, Is.EqualTo(ReserveOutcome.Reserved));
+            Assert.That(
+                (await _store.ReserveAsync(id, [new StockLine("p", 2)])).Outcome, Is.EqualTo(ReserveOutcome.Reserved));
         for (int repeat = 0; repeat < 2; repeat++)
         {
             await _store.ConfirmAsync(ids[..2]);

@@ -36,7 +36,8 @@ internal sealed partial class LabWalk : IAsyncDisposable
     private Uri Prometheus => new($"http://127.0.0.1:{_ports[9090]}");
 
     private string[] PortSettings =>
-        [$"--Shop:Products:Port={_ports[5001]}", $"--Shop:Orders:Port={_ports[5002]}", $"--Shop:Inventory:Port={_ports[5003]}"];
+        [$"--Shop:Products:Port={_ports[5001]}", $"--Shop:Orders:Port={_ports[5002]}",
+            $"--Shop:Inventory:Port={_ports[5003]}"];
 
     private string ShopProgram => typeof(Shop.Host.ShopHost).Assembly.Location;
 
@@ -195,9 +196,13 @@ internal sealed partial class LabWalk : IAsyncDisposable
     private Task<ShopProcess> StartHostAsync(string command)
     {
         IEnumerable<string> arguments = Arguments(command).Select(argument => SecondPort()
-            .Replace(argument, match => $"{_ports[int.Parse(match.Value)]}").Replace("Directory=data", $"Directory={_directory}/data"));
-        string[] database = command.Contains("ConnectionStrings__Shop=", StringComparison.Ordinal) ? [$"--ConnectionStrings:Shop={_database}"] : [];
-        (string, string)[] environment = [.. Variable().Matches(command).Select(match => (match.Groups["name"].Value, OnFreePorts(match.Groups["value"].Value)))];
+            .Replace(argument, match => $"{_ports[int.Parse(match.Value)]}")
+                .Replace("Directory=data", $"Directory={_directory}/data"));
+        string[] database = command.Contains("ConnectionStrings__Shop=", StringComparison.Ordinal)
+            ? [$"--ConnectionStrings:Shop={_database}"] : [];
+        (string, string)[] environment =
+            [.. Variable().Matches(command)
+            .Select(match => (match.Groups["name"].Value, OnFreePorts(match.Groups["value"].Value)))];
         return ShopProcess.StartAsync(_directory, [.. PortSettings, .. arguments, .. database], environment);
     }
 
@@ -236,14 +241,19 @@ internal sealed partial class LabWalk : IAsyncDisposable
     {
         string rules = Directory.CreateDirectory(Path.Combine(_directory, "rules")).FullName;
         foreach (string rule in Directory.GetFiles(Repository.PathOf("monitoring", "prometheus", "rules")))
-            await File.WriteAllTextAsync(Path.Combine(rules, Path.GetFileName(rule)), Faster(await File.ReadAllTextAsync(rule)));
+            await File.WriteAllTextAsync(
+                Path.Combine(rules, Path.GetFileName(rule)), Faster(await File.ReadAllTextAsync(rule)));
         string configuration = OnFreePorts(Repository.Text("docs", "labs", file))
-            .Replace("../../monitoring/prometheus/rules/*.yml", $"{rules}/*.yml").Replace("interval: 2s", "interval: 1s");
+            .Replace("../../monitoring/prometheus/rules/*.yml", $"{rules}/*.yml")
+                .Replace("interval: 2s", "interval: 1s");
         await File.WriteAllTextAsync(Path.Combine(_directory, "prometheus.yml"), configuration);
-        _prometheus = Start(Tools.Need("prometheus"), $"--config.file={_directory}/prometheus.yml", $"--storage.tsdb.path={_directory}/prometheus",
+        _prometheus = Start(
+            Tools.Need("prometheus"), $"--config.file={_directory}/prometheus.yml",
+            $"--storage.tsdb.path={_directory}/prometheus",
             $"--web.listen-address=127.0.0.1:{_ports[9090]}");
         var patience = Stopwatch.StartNew();
-        int targets = LocalPort().Matches(Repository.Text("docs", "labs", file)).Count(match => match.Groups["port"].Value[0] is '5' or '6');
+        int targets = LocalPort().Matches(Repository.Text("docs", "labs", file))
+            .Count(match => match.Groups["port"].Value[0] is '5' or '6');
         while (!await IsReadyAsync(targets))
         {
             if (patience.Elapsed > Patience) Assert.Fail($"Prometheus does not start:\n{string.Join('\n', _output)}");
@@ -289,7 +299,8 @@ internal sealed partial class LabWalk : IAsyncDisposable
     {
         if (_shop is not null) await File.WriteAllTextAsync(Path.Combine(_directory, "host1.log"), _shop.Log);
         if (_second is not null) await File.WriteAllTextAsync(Path.Combine(_directory, "host2.log"), _second.Log);
-        string script = FaultVerb().Replace(OnFreePorts(commands), $"dotnet {ShopProgram} ${{verb}} {string.Join(' ', PortSettings)}")
+        string script = FaultVerb()
+            .Replace(OnFreePorts(commands), $"dotnet {ShopProgram} ${{verb}} {string.Join(' ', PortSettings)}")
             .Replace("src/Shop.Host/data/", $"{_directory}/")
             .Replace("dotnet run -c Release --project loadtest/Shop.Traffic --", $"dotnet {TrafficProgram} {string.Join(' ', Shops())}");
         script = Seconds().Replace(script, match => $"--seconds {Math.Max(1, int.Parse(match.Groups["seconds"].Value) / Speed)}");
@@ -356,7 +367,8 @@ internal sealed partial class LabWalk : IAsyncDisposable
     [GeneratedRegex("--seconds (?<seconds>[0-9]+)", RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex Seconds();
 
-    [GeneratedRegex("localhost:(?<port>5001|5002|5003|5004|6001|6002|6003|4318|9090|9093)", RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(
+        "localhost:(?<port>5001|5002|5003|5004|6001|6002|6003|4318|9090|9093)", RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex LocalPort();
 
     [GeneratedRegex(@"(?<=Port=)600\d", RegexOptions.None, 1000)]

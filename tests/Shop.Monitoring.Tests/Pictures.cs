@@ -41,7 +41,8 @@ internal sealed class Picture(string title)
             var series = new List<(string, IReadOnlyList<(double, double)>)>();
             foreach (JsonNode? target in panel.Json["targets"]!.AsArray())
             {
-                string query = Dashboards.Filled((string)target!["expr"]!, dashboard == "overview" ? ".*" : "order-service", instance);
+                string query = Dashboards.Filled(
+                    (string)target!["expr"]!, dashboard == "overview" ? ".*" : "order-service", instance);
                 series.AddRange(await watched.RangeAsync(query, (string)target["legendFormat"]!));
             }
 
@@ -106,7 +107,8 @@ internal sealed class PictureTests
         await using WatchedShop watched = await WatchedShop.StartAsync();
         await using var traffic = new Traffic(watched.Shop);
         await UntilScrapedAsync(35);
-        await watched.Shop.Products.SendJsonAsync(HttpMethod.Put, "/faults/slow_commits", new { intensity = 0.05 }); // something to see
+        await watched.Shop.Products.SendJsonAsync(
+            HttpMethod.Put, "/faults/slow_commits", new { intensity = 0.05 }); // something to see
         await UntilScrapedAsync(70);
         string instance = (await watched.QueryAsync("node_uname_info"))[0].Labels["instance"];
         foreach (string name in Dashboards.All.Keys.Where(name => name != Dashboards.LoadTest)) await Picture.DrawAsync(name, watched, instance);

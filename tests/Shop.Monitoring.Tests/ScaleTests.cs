@@ -142,16 +142,19 @@ internal sealed partial class ScaleTests
         await UntilShownAsync("Longest transaction", seconds => seconds > 5);
         await stack.UntilAsync("count(ALERTS{alertname=\"LongTransaction\",alertstate=\"firing\"," + Held + "})", 1);
         await host.DeleteAsync("/faults/locked_table");
-        await stack.UntilAsync("count(ALERTS{alertname=\"LongTransaction\",alertstate=\"firing\"," + Held + "}) or vector(0)", 0);
+        await stack.UntilAsync(
+            "count(ALERTS{alertname=\"LongTransaction\",alertstate=\"firing\"," + Held + "}) or vector(0)", 0);
         await stack.OrderAsync();
 
         await UntilShownAsync("Commit time, 99th percentile", seconds => seconds < 0.25);
         await SwitchAsync("slow_network", 0.5);
         await UntilShownAsync("Commit time, 99th percentile", seconds => seconds > 0.4);
-        await stack.UntilAsync("count(ALERTS{alertname=\"CommitsSlow\",alertstate=\"firing\",service=\"order-service\"})", 1);
+        await stack.UntilAsync(
+            "count(ALERTS{alertname=\"CommitsSlow\",alertstate=\"firing\",service=\"order-service\"})", 1);
         await host.DeleteAsync("/faults/slow_network");
         await UntilShownAsync("Commit time, 99th percentile", seconds => seconds < 0.25);
-        await stack.UntilAsync("count(ALERTS{alertname=\"CommitsSlow\",alertstate=\"firing\",service=\"order-service\"}) or vector(0)", 0);
+        await stack.UntilAsync(
+            "count(ALERTS{alertname=\"CommitsSlow\",alertstate=\"firing\",service=\"order-service\"}) or vector(0)", 0);
 
         async Task SwitchAsync(string fault, double? intensity)
         {
@@ -165,7 +168,8 @@ internal sealed partial class ScaleTests
         {
             IReadOnlyList<double> shown = [];
             string query = Panels.Single(panel => panel.Title == title).Queries.Single();
-            await WatchedShop.UntilAsync(async () => (shown = await stack.QueryAsync(query)).Count > 0 && isSo(shown.Max()),
+            await WatchedShop.UntilAsync(
+                async () => (shown = await stack.QueryAsync(query)).Count > 0 && isSo(shown.Max()),
                 () => Task.FromResult($"{title} is {string.Join(", ", shown)}"));
         }
     }
@@ -270,8 +274,12 @@ internal sealed partial class ScaleTests
             File.WriteAllText(Path.Combine(_directory, "prometheus.yml"), Watching());
             Directory.CreateDirectory(Path.Combine(_directory, "rules"));
             foreach (string rules in Directory.GetFiles(Repository.PathOf("monitoring", "prometheus", "rules")))
-                File.WriteAllText(Path.Combine(_directory, "rules", Path.GetFileName(rules)), WatchedShop.FasterRules(File.ReadAllText(rules), speed: 30));
-            File.WriteAllText(Path.Combine(_directory, "rules", "scale.yml"), WatchedShop.Faster(OfDatabase(Repository.Text("monitoring", "prometheus", "scale", "alerts.yml"))));
+                File.WriteAllText(
+                    Path.Combine(_directory, "rules", Path.GetFileName(rules)),
+                    WatchedShop.FasterRules(File.ReadAllText(rules), speed: 30));
+            File.WriteAllText(
+                Path.Combine(_directory, "rules", "scale.yml"),
+                WatchedShop.Faster(OfDatabase(Repository.Text("monitoring", "prometheus", "scale", "alerts.yml"))));
             Run("haproxy", [], "-db", "-f", Path.Combine(_directory, "haproxy.cfg"));
             Run("prometheus-postgres-exporter",
                 [("DATA_SOURCE_NAME", $"host={Part(address, "Host")} user={Part(address, "Username")} dbname={_database} sslmode=disable")],
@@ -313,9 +321,12 @@ internal sealed partial class ScaleTests
             string Job(string name, string path, IEnumerable<string> targets) =>
                 $"  - job_name: {name}\n    metrics_path: {path}\n    static_configs:\n      - targets: [{string.Join(", ", targets.Select(target => $"\"{target}\""))}]\n";
             return "global:\n  scrape_interval: 2s\n  scrape_timeout: 2s\n  evaluation_interval: 500ms\nrule_files: [rules/*.yml]\nscrape_configs:\n"
-                + Job("product-service", "/metrics", Addresses("products")) + Job("order-service", "/metrics", Addresses("orders"))
-                + Job("inventory-service", "/metrics", Addresses("inventory")) + Job("shop-process", "/metrics/process", Addresses("products"))
-                + Job("postgres", "/metrics", [$"127.0.0.1:{_ports["exporter"]}"]) + Job("haproxy", "/metrics", [$"127.0.0.1:{_ports["metrics"]}"]);
+                + Job("product-service", "/metrics", Addresses("products"))
+                    + Job("order-service", "/metrics", Addresses("orders"))
+                + Job("inventory-service", "/metrics", Addresses("inventory"))
+                    + Job("shop-process", "/metrics/process", Addresses("products"))
+                + Job("postgres", "/metrics", [$"127.0.0.1:{_ports["exporter"]}"])
+                    + Job("haproxy", "/metrics", [$"127.0.0.1:{_ports["metrics"]}"]);
         }
 
         private void Run(string program, (string Name, string Value)[] environment, params string[] arguments)

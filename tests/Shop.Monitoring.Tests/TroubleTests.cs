@@ -59,7 +59,8 @@ internal sealed class TroubleTests
         await WatchedShop.UntilAsync(async () =>
         {
             instance = (await watched.QueryAsync("node_uname_info")).Select(sample => sample.Labels["instance"]).FirstOrDefault() ?? "";
-            return instance.Length > 0 && (isIdle || (await watched.QueryAsync("rate(orders_created_total[5s]) > 0")).Count > 0);
+            return instance.Length > 0
+                && (isIdle || (await watched.QueryAsync("rate(orders_created_total[5s]) > 0")).Count > 0);
         }, () => Task.FromResult("Nothing is ordered."));
         await WatchedShop.UntilAsync(async () => await ShownAsync() <= above, async () => $"{title} is {await ShownAsync()} before.");
 
@@ -120,7 +121,8 @@ internal sealed class TroubleTests
         ShopProcess shop = await ShopProcess.StartAsync(_directory);
         try
         {
-            ports = [.. new[] { "Products", "Orders", "Inventory" }.Zip(Services(shop), (name, address) => $"--Shop:{name}:Port={address.Port}")];
+            ports = [.. new[] { "Products", "Orders", "Inventory" }.Zip(
+                Services(shop), (name, address) => $"--Shop:{name}:Port={address.Port}")];
             await using WatchedShop watched = await WatchedShop.StartAsync(Services(shop), speed: 10);
             await UntilUpAsync(3);
             await CrashAsync();
@@ -139,12 +141,15 @@ internal sealed class TroubleTests
                 shop = await ShopProcess.StartAsync(_directory, ports);
                 double before = seen;
                 await WatchedShop.UntilAsync(
-                    async () => (await watched.QueryAsync($"{Began} > {before}")) is [var start] && (seen = start.Value) > before,
+                    async () => (await watched.QueryAsync($"{Began} > {before}")) is [var start]
+                        && (seen = start.Value) > before,
                     () => Task.FromResult("The new process is not scraped."), Patience);
             }
 
             // The mark on every dashboard.
-            string[] marks = [.. Dashboards.Annotations.Where(query => query.Contains("process_start_time_seconds", StringComparison.Ordinal)).Distinct()];
+            string[] marks =
+                [.. Dashboards.Annotations.Where(
+                query => query.Contains("process_start_time_seconds", StringComparison.Ordinal)).Distinct()];
             Assert.That(marks, Is.Not.Empty);
             foreach (string mark in marks) Assert.That(await watched.RangeAsync(mark, "restart"), Is.Not.Empty, mark);
 
@@ -184,13 +189,15 @@ internal sealed class TroubleTests
     }
 
     // The most that a panel shows, or the one line of it.
-    private static async Task<double> ShownAsync(WatchedShop watched, string dashboard, string title, string? part, string instance)
+    private static async Task<double> ShownAsync(
+        WatchedShop watched, string dashboard, string title, string? part, string instance)
     {
         Panel panel = Dashboards.Panels.Single(panel => panel.Dashboard == dashboard && panel.Title == title);
         double most = 0;
         foreach (JsonNode? target in panel.Json["targets"]!.AsArray())
         {
-            string query = Dashboards.Filled((string)target!["expr"]!, dashboard == "overview" ? ".*" : "order-service", instance);
+            string query = Dashboards.Filled(
+                (string)target!["expr"]!, dashboard == "overview" ? ".*" : "order-service", instance);
             string legend = (string)target["legendFormat"]!;
             foreach ((IReadOnlyDictionary<string, string> labels, double value) in await watched.QueryAsync(query))
             {
@@ -211,7 +218,9 @@ internal sealed class TroubleTests
     private static async Task StartAsync(HttpClient shop, string name, double? intensity)
     {
         (HttpResponseMessage answer, JsonNode? json) =
-            await shop.SendJsonAsync(HttpMethod.Put, $"/faults/{name}", intensity is null ? new { } : (object)new { intensity, duration_seconds = 900 });
+            await shop.SendJsonAsync(
+                HttpMethod.Put, $"/faults/{name}",
+                intensity is null ? new { } : (object)new { intensity, duration_seconds = 900 });
         Assert.That((int)answer.StatusCode, Is.EqualTo(200), json?.ToJsonString());
     }
 }

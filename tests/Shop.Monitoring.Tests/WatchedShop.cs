@@ -83,7 +83,11 @@ internal sealed partial class WatchedShop : IAsyncDisposable
         JsonNode answer = JsonNode.Parse(await response.Content.ReadAsStringAsync())!;
         Assert.That((string)answer["status"]!, Is.EqualTo("success"), $"{query}: {answer["error"]}");
         return [.. answer["data"]!["result"]!.AsArray().Select(series => (
-            Missing().Replace(series!["metric"]!.AsObject().Aggregate(legend, (name, label) => name.Replace($"{{{{{label.Key}}}}}", (string)label.Value!)), "").Trim(),
+            Missing()
+                .Replace(
+                series!["metric"]!.AsObject()
+                .Aggregate(legend, (name, label) => name.Replace($"{{{{{label.Key}}}}}", (string)label.Value!)), "")
+                .Trim(),
             (IReadOnlyList<(double, double)>)[.. series["values"]!.AsArray().Select(point => ((double)point![0]!, double.Parse((string)point[1]!, CultureInfo.InvariantCulture)))]))];
     }
 
@@ -145,15 +149,19 @@ internal sealed partial class WatchedShop : IAsyncDisposable
         string configuration = targets.Aggregate(Repository.Text("monitoring", "prometheus", "prometheus.yml"), (text, target) => text.Replace($"[{target.Key}]", $"[\"{target.Value}\"]"));
         Assert.That(configuration, Does.Not.Contain("targets: [shop"));
         string interval = $"{Math.Max(500, 15_000 / _speed)}ms";
-        configuration = configuration.Replace("scrape_timeout: 10s", $"scrape_timeout: {interval}").Replace("interval: 15s", $"interval: {interval}");
+        configuration = configuration.Replace("scrape_timeout: 10s", $"scrape_timeout: {interval}")
+            .Replace("interval: 15s", $"interval: {interval}");
         File.WriteAllText(Path.Combine(_directory, "prometheus.yml"), configuration);
         Directory.CreateDirectory(Path.Combine(_directory, "rules"));
         foreach (string rules in Directory.GetFiles(Repository.PathOf("monitoring", "prometheus", "rules")))
-            File.WriteAllText(Path.Combine(_directory, "rules", Path.GetFileName(rules)), FasterRules(File.ReadAllText(rules), _speed));
+            File.WriteAllText(
+                Path.Combine(_directory, "rules", Path.GetFileName(rules)),
+                FasterRules(File.ReadAllText(rules), _speed));
     }
 
     // Windows in brackets and "for": names such as rate5m stay.
-    public static string FasterRules(string rules, int speed) => Window().Replace(rules, match => Faster(match.Value, speed))
+    public static string FasterRules(string rules, int speed) =>
+        Window().Replace(rules, match => Faster(match.Value, speed))
         .Replace("4 * 3600", $"4 * {3600 / speed}").Replace("24 * 3600", $"24 * {3600 / speed}");
 
     // A port that was free a moment ago may be taken by now: then another one.

@@ -21,19 +21,31 @@ internal sealed class IdempotencyRecordTests
             INSERT INTO idempotency_keys VALUES ('key', x'7f9f6e926cd0e3f1b82808fa4032611380ba54dde4d25d0268966deb5b2fcb97', 'o1', 1769860800000);
             """;
         using var files = new ModuleFiles(new OrdersModule(),
-            directory => ModuleFiles.WriteOlder(directory, new OrdersModule(), ["001_orders.sql", "002_runs.sql", "003_events.sql", "004_complete_runs.sql"], Rows));
+            directory =>
+                ModuleFiles.WriteOlder(
+                directory, new OrdersModule(),
+                ["001_orders.sql", "002_runs.sql", "003_events.sql", "004_complete_runs.sql"], Rows));
         var store = new SqliteOrderStore(files.Context.Database, files.Context.Settings);
         IdempotencyKeys keys = files.Context.Database.Keys;
-        static PlaceOrderRequest Request(long quantity, string key) => new("ada", [new StockLine("prod_0", quantity)], null, key);
-        byte[] mine = (Request(2, "key") with { OrderId = "mine" }).Fingerprint, other = (Request(3, "key") with { OrderId = "mine" }).Fingerprint;
-        ReplayResult same = await store.ReplayAsync(null, "mine", mine, Noon), reused = await store.ReplayAsync(null, "mine", other, Noon);
+        static PlaceOrderRequest Request(long quantity, string key) =>
+            new("ada", [new StockLine("prod_0", quantity)], null, key);
+        byte[] mine = (Request(2, "key") with { OrderId = "mine" }).Fingerprint,
+            other = (Request(3, "key") with { OrderId = "mine" }).Fingerprint;
+        ReplayResult same = await store.ReplayAsync(null, "mine", mine, Noon),
+            reused = await store.ReplayAsync(null, "mine", other, Noon);
         Assert.Multiple(() =>
         {
             Assert.That(keys.Find(Request(2, "key").Key!, Noon), Is.EqualTo(new IdempotencyRecord(true, "o1")));
-            Assert.That(keys.Find(Request(2, "ada key").Key!, Noon), Is.EqualTo(new IdempotencyRecord(true, "o1")), "with the API key that the shop has by now");
-            Assert.That(keys.Find(Request(3, "key").Key!, Noon), Is.EqualTo(new IdempotencyRecord(false, "o1")), "other content");
+            Assert.That(
+                keys.Find(Request(2, "ada key").Key!, Noon), Is.EqualTo(new IdempotencyRecord(true, "o1")),
+                "with the API key that the shop has by now");
+            Assert.That(
+                keys.Find(Request(3, "key").Key!, Noon), Is.EqualTo(new IdempotencyRecord(false, "o1")),
+                "other content");
             Assert.That(keys.Find(Request(2, "key").Key!, Noon.AddHours(48.1)), Is.Null, "too old");
-            Assert.That((same.Outcome, same.Order?.Id, reused.Outcome), Is.EqualTo((ReplayOutcome.Replayed, "mine", ReplayOutcome.OrderIdReused)));
+            Assert.That(
+                (same.Outcome, same.Order?.Id, reused.Outcome),
+                Is.EqualTo((ReplayOutcome.Replayed, "mine", ReplayOutcome.OrderIdReused)));
         });
     }
 }

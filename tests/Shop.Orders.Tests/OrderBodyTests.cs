@@ -19,7 +19,9 @@ internal sealed class OrderBodyTests
             {"product_id":"prod_1","name":"Müller's atlas","quantity":1,"unit_price":17.50,"line_total":17.50}],
             "total_amount":43.30,"created_at":"2026-01-31T12:00:00.000Z","updated_at":"2026-01-31T12:00:00.120Z"}
             """;
-        Assert.That(Encoding.UTF8.GetString(JsonResponse.Bytes(Body, OrdersJson.Default.OrderBody)), Is.EqualTo(Expected.ReplaceLineEndings("")));
+        Assert.That(
+            Encoding.UTF8.GetString(JsonResponse.Bytes(Body, OrdersJson.Default.OrderBody)),
+            Is.EqualTo(Expected.ReplaceLineEndings("")));
     }
 
     [Test]

@@ -22,7 +22,8 @@ internal sealed class OrderFeedTests
         feed.Publish(two.WithStatus(OrderStatus.Cancelled, now + 1), two);
         feed.Publish(two);
         feed.Publish(again); // its id was free again
-        feed.Publish(old.WithStatus(OrderStatus.Cancelled, now), old.WithStatus(OrderStatus.Paid, 1)); // of before the start
+        feed.Publish(
+            old.WithStatus(OrderStatus.Cancelled, now), old.WithStatus(OrderStatus.Paid, 1)); // of before the start
         Assert.That(await ToldAsync(feed), Is.EqualTo(new[]
         {
             ("one", "created"), ("one", "paid"), ("one", "shipped"), ("two", "created"), ("two", "cancelled"), ("one", "created"), ("old", "cancelled"),

@@ -80,7 +80,8 @@ internal sealed class OrderListTests
             (long Seq, Order Order)[] wanted = [.. placed.Select((order, index) => (Seq: index + 1L, Order: order)).Reverse().Where(each =>
                 (customer is null || each.Order.CustomerId == customer) && (status is null || each.Order.Status == status)
                 && (product is null || each.Order.Lines.Any(line => line.ProductId == product)))];
-            IReadOnlyList<OrderHeader> newest = store.ListNewestAsync(filter, limit, default).AsTask().GetAwaiter().GetResult();
+            IReadOnlyList<OrderHeader> newest = store.ListNewestAsync(filter, limit, default).AsTask().GetAwaiter()
+                .GetResult();
             return IsPage(store, filter, null, limit, wanted, wanted.Length)
                 && IsPage(store, filter, before, limit, [.. wanted.Where(each => each.Seq < before)], wanted.Length)
                 && newest.SequenceEqual(wanted.Take(limit).Select(each => OrderHeader.Of(each.Order)));

@@ -262,7 +262,8 @@ internal sealed class OrderReconcilerTests
 #pragma warning disable CA2012 // calls of a substitute, which say what it answers
         shared.PendingStockChangesAsync().Returns(_ => _store.PendingStockChangesAsync());
         shared.CompleteStockChangesAsync(default!).ReturnsForAnyArgs(call => _store.CompleteStockChangesAsync(call.Arg<IReadOnlyList<ReservationId>>()));
-        shared.ResolveAsync(default!).ReturnsForAnyArgs(call => _store.ResolveAsync(call.Arg<IReadOnlyList<ReservationId>>()));
+        shared.ResolveAsync(default!)
+            .ReturnsForAnyArgs(call => _store.ResolveAsync(call.Arg<IReadOnlyList<ReservationId>>()));
 #pragma warning restore CA2012
         _inventory.UnconfirmedAsync().Returns([]);
         Calls calls = Calls.To(_inventory);

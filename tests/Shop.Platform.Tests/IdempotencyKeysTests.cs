@@ -74,7 +74,9 @@ internal sealed class IdempotencyKeysTests
         DateTime later = Noon.AddHours(49);
         await SendAsync(database, IdempotencyKey.Of("key", "content")!, Noon, true, () => "first");
         await SendAsync(database, IdempotencyKey.Of("key", "other content")!, later, true, () => "second");
-        Assert.That(database.Database.Keys.Find(IdempotencyKey.Of("key", "other content")!, later.AddHours(48)), Is.EqualTo(new IdempotencyRecord(true, "second")));
+        Assert.That(
+            database.Database.Keys.Find(IdempotencyKey.Of("key", "other content")!, later.AddHours(48)),
+            Is.EqualTo(new IdempotencyRecord(true, "second")));
     }
 
     [Test]

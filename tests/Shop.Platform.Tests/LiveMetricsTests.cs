@@ -51,7 +51,8 @@ internal sealed class LiveMetricsTests
         LiveSample[] points = figures.Points();
         Assert.Multiple(() =>
         {
-            Assert.That(points.Zip(points.Skip(1), (one, next) => (next.At - one.At).TotalSeconds), Is.All.InRange(0.9, 60));
+            Assert.That(
+                points.Zip(points.Skip(1), (one, next) => (next.At - one.At).TotalSeconds), Is.All.InRange(0.9, 60));
             Assert.That(Count(points, point => point.Failed), Is.EqualTo(300).Within(0.01));
             Assert.That(points.Max(point => point.Failed), Is.LessThan(400));
         });
@@ -65,13 +66,16 @@ internal sealed class LiveMetricsTests
         MetricFactory metrics = Metrics.WithCustomRegistry(registry);
         Counter codes = Codes(registry);
         Counter requests = metrics.CreateCounter("app_requests_total", "Requests.", ["method", "endpoint"]);
-        Histogram latency = metrics.CreateHistogram("app_request_latency_seconds", "Latency.", new HistogramConfiguration
-        {
-            LabelNames = ["method", "endpoint"],
-            Buckets = [.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10],
-        });
-        Gauge.Child underWay = metrics.CreateGauge("app_requests_in_progress", "Under way.", ["service"]).WithLabels("x");
-        Histogram commits = metrics.CreateHistogram("db_commit_seconds", "Commits.", new HistogramConfiguration { Buckets = [.01, .02] });
+        Histogram latency = metrics.CreateHistogram(
+            "app_request_latency_seconds", "Latency.", new HistogramConfiguration
+            {
+                LabelNames = ["method", "endpoint"],
+                Buckets = [.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10],
+            });
+        Gauge.Child underWay = metrics.CreateGauge("app_requests_in_progress", "Under way.", ["service"])
+            .WithLabels("x");
+        Histogram commits = metrics.CreateHistogram(
+            "db_commit_seconds", "Commits.", new HistogramConfiguration { Buckets = [.01, .02] });
         Counter sold = metrics.CreateCounter("things_sold_total", "Sold.", ["kind"]);
         metrics.CreateCounter("things_sold_total_of_another_name", "Not sold.").Inc(1000);
         Gauge inStock = metrics.CreateGauge("things_in_stock", "In stock.");
@@ -109,17 +113,25 @@ internal sealed class LiveMetricsTests
         // Requests; failed; p50; p95; p99; refused; 2xx; 3xx; under way; waiting; commit; sold; sales a minute; in stock.
         double?[][] expected =
         [
-            [62.5, 13.12, 14.29, 312.5, 10_000, 24.38, 25, 0, 3, 0, 19.5, 12.5, 750, 7], // 100, 21, 39, 40 in 1.6 seconds
+            // 100, 21, 39, 40 in 1.6 seconds
+            [62.5, 13.12, 14.29, 312.5, 10_000, 24.38, 25, 0, 3, 0, 19.5, 12.5, 750, 7],
             [7, 0, 0.94, 4.71, 4.94, 0, 4, 3, 0, 0, null, 0, 0, 7],
             [0, 0, null, null, null, 0, 0, 0, 0, 0, null, 0, 0, 4],
         ];
         (JsonNode history, JsonNode last) = await TellAsync(figures);
-        Assert.That(history.AsArray().Select(point => point!.AsArray().Skip(1).Select(value => (double?)value)), Is.EqualTo(expected));
-        Assert.That(history.AsArray().Select(point => (long)point![0]!), Is.EqualTo(new long[] { 1600, 2600, 5100 }.Select(at => at + DateTimeOffset.MinValue.ToUnixTimeMilliseconds())));
+        Assert.That(
+            history.AsArray().Select(point => point!.AsArray().Skip(1).Select(value => (double?)value)),
+            Is.EqualTo(expected));
+        Assert.That(
+            history.AsArray().Select(point => (long)point![0]!),
+            Is.EqualTo(new long[] { 1600, 2600, 5100 }
+                .Select(at => at + DateTimeOffset.MinValue.ToUnixTimeMilliseconds())));
         Assert.That(last["point"]!.ToJsonString(), Is.EqualTo(history[2]!.ToJsonString()));
         Assert.That((double)last["requests"]!, Is.EqualTo(1107));
         Assert.That(last["codes"]!.ToJsonString(), Is.EqualTo("""{"2xx: 200 OK":44,"3xx: 304 Not Modified":3,"4xx: 404 Not Found":29,"4xx: 429 Too Many Requests":4,"5xx: 500 Internal Server Error":1002,"5xx: 501 Not Implemented":6,"5xx: 503 Service Unavailable":19}"""));
-        Assert.That(last["routes"]!.AsObject().Select(route => $"{route.Key} {route.Value}"), Is.EquivalentTo(new[] { "GET /before 1000", "GET /a 66", "GET /b 39", "GET /c 2" }));
+        Assert.That(
+            last["routes"]!.AsObject().Select(route => $"{route.Key} {route.Value}"),
+            Is.EquivalentTo(new[] { "GET /before 1000", "GET /a 66", "GET /b 39", "GET /c 2" }));
 
         async Task SecondAsync(double seconds)
         {
@@ -165,11 +177,19 @@ internal sealed class LiveMetricsTests
 
         (_, JsonNode last) = await TellAsync(figures);
         JsonNode[] endpoints = [.. last["endpoints"]!.AsArray().Select(endpoint => endpoint!)];
-        Assert.That(endpoints.Select(endpoint => (string)endpoint["route"]!), Is.EqualTo(new[] { "GET /a", "GET /b" }), "the busiest first");
-        Assert.That(((double)endpoints[0]["requests"]!, (double)endpoints[0]["rate"]!, (double)endpoints[0]["failed"]!), Is.EqualTo((1060d, 1d, 10d)));
+        Assert.That(
+            endpoints.Select(endpoint => (string)endpoint["route"]!), Is.EqualTo(new[] { "GET /a", "GET /b" }),
+            "the busiest first");
+        Assert.That(
+            ((double)endpoints[0]["requests"]!, (double)endpoints[0]["rate"]!, (double)endpoints[0]["failed"]!),
+            Is.EqualTo((1060d, 1d, 10d)));
         Assert.That(((double)endpoints[0]["p50"]!, (double)endpoints[0]["p95"]!), Is.EqualTo((10d, 19d)));
-        Assert.That(endpoints[0]["rates"]!.AsArray().Select(rate => (double)rate!), Is.EqualTo([.. new double[24], 1d, 1d, 1d, 0d, 0d, 3d]));
-        Assert.That(((double)endpoints[1]["rate"]!, endpoints[1]["failed"], endpoints[1]["p95"]), Is.EqualTo((0d, (JsonNode?)null, (JsonNode?)null)));
+        Assert.That(
+            endpoints[0]["rates"]!.AsArray().Select(rate => (double)rate!),
+            Is.EqualTo([.. new double[24], 1d, 1d, 1d, 0d, 0d, 3d]));
+        Assert.That(
+            ((double)endpoints[1]["rate"]!, endpoints[1]["failed"], endpoints[1]["p95"]),
+            Is.EqualTo((0d, (JsonNode?)null, (JsonNode?)null)));
     }
 
     [Test]
@@ -193,8 +213,12 @@ internal sealed class LiveMetricsTests
         (_, JsonNode last) = await TellAsync(figures);
         long start = (long)last["started"]!;
         Assert.That((string)last["version"]!, Is.EqualTo("1.2.3"));
-        Assert.That(last["faults"]!.AsArray().Select(fault => ((string)fault!["name"]!, (long)fault["from"]! - start, (long?)fault["until"] - start)),
-            Is.EqualTo(new[] { ("slow_commits", 1000L, (long?)3000), ("memory_leak", 2000, null), ("slow_commits", 4000, null) }));
+        Assert.That(
+            last["faults"]!.AsArray()
+            .Select(fault => ((string)fault!["name"]!, (long)fault["from"]! - start, (long?)fault["until"] - start)),
+            Is.EqualTo(
+                new[] { ("slow_commits", 1000L, (long?)3000), ("memory_leak", 2000, null),
+                ("slow_commits", 4000, null) }));
     }
 
     [Test]
@@ -219,7 +243,8 @@ internal sealed class LiveMetricsTests
     private static async Task<(JsonNode History, JsonNode Last)> TellAsync(LiveMetrics figures)
     {
         EventFeed.Batch batch = await figures.Feed.OpenAsync(null);
-        JsonNode[] events = await Task.WhenAll(batch.Events.Select(async happened => JsonNode.Parse(Encoding.UTF8.GetString(await happened.DataAsync()))!));
+        JsonNode[] events = await Task.WhenAll(batch.Events.Select(
+            async happened => JsonNode.Parse(Encoding.UTF8.GetString(await happened.DataAsync()))!));
         return (events[0], events[1]);
     }
 
@@ -230,7 +255,11 @@ internal sealed class LiveMetricsTests
             BusinessMetrics =
             [
                 new("Sold", "things_sold_total", MetricType.Counter, "Sold.") { Label = "kind=\"sold\"" },
-                new("Sold a minute", "things_sold_total", MetricType.Counter, "Sold.") { Label = "kind=\"sold\"", Seconds = 60 },
+                new("Sold a minute", "things_sold_total", MetricType.Counter, "Sold.")
+                {
+                    Label = "kind=\"sold\"",
+                    Seconds = 60,
+                },
                 new("In stock", "things_in_stock", MetricType.Gauge, "In stock."),
             ],
         };

@@ -38,6 +38,23 @@ internal sealed class SharedGaugeRefreshTests
     }
 
     [Test]
+    public async Task Given_a_reading_that_fails_when_scrapes_wait_for_the_next_one_then_they_get_it_then_and_later()
+    {
+        for (int failures = 1; failures <= 2; failures++)
+        {
+            Task failing = _refresh.RefreshAsync(default);
+            _commits++;
+            Task after = _refresh.RefreshAsync(default);
+            _reads[^1].SetException(new InvalidOperationException());
+            Assert.That(async () => await failing, Throws.InvalidOperationException);
+            while (_reads.Count < 2 * failures) await Task.Yield();
+            _reads[^1].SetResult();
+            await after;
+            _commits++;
+        }
+    }
+
+    [Test]
     public async Task Given_no_commit_when_scrapes_follow_each_other_then_they_read_once_a_second()
     {
         Task first = _refresh.RefreshAsync(default), beside = _refresh.RefreshAsync(default);

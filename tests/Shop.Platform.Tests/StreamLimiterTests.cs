@@ -12,9 +12,14 @@ internal sealed class StreamLimiterTests
         StreamLimiter.Lease[] greedy = [.. Enumerable.Range(0, 4).Select(_ => places.TryAcquire("greedy")!)];
         Assert.That((places.Free, places.TryAcquire("greedy")), Is.EqualTo((0, (StreamLimiter.Lease?)null)));
 
-        StreamLimiter.Lease?[] modest = [places.TryAcquire("modest"), places.TryAcquire("modest"), places.TryAcquire("modest")];
-        Assert.That(modest.Select(lease => lease is not null), Is.EqualTo(new[] { true, true, false }), "as many as the other, and no more");
-        Assert.That(greedy.Select(lease => lease.Evicted.IsCancellationRequested), Is.EqualTo(new[] { true, true, false, false }));
+        StreamLimiter.Lease?[] modest =
+            [places.TryAcquire("modest"), places.TryAcquire("modest"), places.TryAcquire("modest")];
+        Assert.That(
+            modest.Select(lease => lease is not null), Is.EqualTo(new[] { true, true, false }),
+            "as many as the other, and no more");
+        Assert.That(
+            greedy.Select(lease => lease.Evicted.IsCancellationRequested),
+            Is.EqualTo(new[] { true, true, false, false }));
     }
 
     [Test]

@@ -46,7 +46,8 @@ internal sealed class ComparisonRun(int rounds) : MeasuredRun(rounds)
         for (int round = 0; round < Rounds; round++)
         {
             idle = await StartAsync(() => ShopServer.StartAsync("shop"), onRuntime, isLast: round == Rounds - 1);
-            nativeIdle = await StartAsync(() => ShopServer.StartNativeAsync("native shop"), native, isLast: round == Rounds - 1);
+            nativeIdle = await StartAsync(
+                () => ShopServer.StartNativeAsync("native shop"), native, isLast: round == Rounds - 1);
         }
 
         (Figures seconds, Figures nativeSeconds) = (Figures.Of(onRuntime), Figures.Of(native));
@@ -96,7 +97,9 @@ internal sealed class ComparisonRun(int rounds) : MeasuredRun(rounds)
 
     private async Task ScrapesAsync(ShopServer shop)
     {
-        Report.Section("Scrapes", $"Of the products service: {Rounds * 4} scrapes one after the other.", "", "time, ms", "size, KB", "series");
+        Report.Section(
+            "Scrapes", $"Of the products service: {Rounds * 4} scrapes one after the other.", "", "time, ms",
+            "size, KB", "series");
         using var client = new HttpClient();
         await Task.Delay(TimeSpan.FromSeconds(1));
         await ScrapeAsync(client, shop, "idle");
@@ -118,7 +121,9 @@ internal sealed class ComparisonRun(int rounds) : MeasuredRun(rounds)
             times.Add(Stopwatch.GetElapsedTime(start).TotalMilliseconds);
         }
 
-        Report.Row(name, Figures.Of(times).In("0.00"), Text(text.Length / 1024.0, "0"), Text(text.Split('\n').Count(line => line.Length > 0 && line[0] != '#'), "0"));
+        Report.Row(
+            name, Figures.Of(times).In("0.00"), Text(text.Length / 1024.0, "0"),
+            Text(text.Split('\n').Count(line => line.Length > 0 && line[0] != '#'), "0"));
     }
 
     private async Task ReadsAsync(ShopServer shop, Server bare)
@@ -154,7 +159,9 @@ internal sealed class ComparisonRun(int rounds) : MeasuredRun(rounds)
             if (clients != 64) continue;
             OrderRow(samples, single, baseline, null);
             Figures gain = Ratio(samples, own, single, static sample => sample.PerSecond);
-            Report.Row("shop against a commit for each write", "", "", "", "", $"{gain.In("0.0")} times", Goal.AtLeast(5).Verdict(gain.Median));
+            Report.Row(
+                "shop against a commit for each write", "", "", "", "", $"{gain.In("0.0")} times",
+                Goal.AtLeast(5).Verdict(gain.Median));
         }
 
         double peak = shop.Server.PeakMegabytes;
@@ -176,7 +183,9 @@ internal sealed class ComparisonRun(int rounds) : MeasuredRun(rounds)
         double[] commits = [.. (await CommitsAsync(shop)).Zip(before, static (after, earlier) => after - earlier)];
         using (Process.Start("kill", ["-INT", strace.Id.ToString(CultureInfo.InvariantCulture)])!) await strace.WaitForExitAsync();
         int synced = File.ReadLines(log).Count(static line => line.Contains("sync(", StringComparison.Ordinal));
-        Report.Row("commits (`db_commit_seconds_count`)", Text(commits[0], "0"), Text(commits[1], "0"), Text(commits.Sum(), "0"));
+        Report.Row(
+            "commits (`db_commit_seconds_count`)", Text(commits[0], "0"), Text(commits[1], "0"),
+            Text(commits.Sum(), "0"));
         Report.Row("fsync and fdatasync", "", "", $"{synced} {(synced >= commits.Sum() ? "(one for each commit, and those of checkpoints)" : "(**fewer than commits**)")}");
     }
 
@@ -201,7 +210,9 @@ internal sealed class ComparisonRun(int rounds) : MeasuredRun(rounds)
         var garbage = new List<string>();
         foreach ((string name, Func<ShopServer, Uri> address, string? script) in loads)
         {
-            Subject[] subjects = [.. shops.Select(shop => new Subject($"{shop.Server.Name}, {name}", shop.Server, address(shop), script))];
+            Subject[] subjects =
+                [.. shops.Select(
+                shop => new Subject($"{shop.Server.Name}, {name}", shop.Server, address(shop), script))];
             (double Bytes, double Requests)[] before = await AllocatedAsync(shops, address);
             Dictionary<Subject, List<Sample>> samples = await RoundsAsync(ReadConnections, Seconds, subjects);
             (double Bytes, double Requests)[] after = await AllocatedAsync(shops, address);
@@ -219,7 +230,8 @@ internal sealed class ComparisonRun(int rounds) : MeasuredRun(rounds)
     }
 
     /// <summary>Bytes that each shop has allocated so far, and requests that one of its services has answered.</summary>
-    private static Task<(double Bytes, double Requests)[]> AllocatedAsync(ShopServer[] shops, Func<ShopServer, Uri> service) =>
+    private static Task<(double Bytes, double Requests)[]> AllocatedAsync(
+        ShopServer[] shops, Func<ShopServer, Uri> service) =>
         Task.WhenAll(shops.Select(async shop => (
             await ShopServer.MetricAsync(shop.Products, "dotnet_gc_allocated_bytes_total", "/metrics/process"),
             await ShopServer.MetricAsync(service(shop), "app_requests_total"))));
@@ -244,7 +256,8 @@ internal sealed class ComparisonRun(int rounds) : MeasuredRun(rounds)
             foreach ((Subject other, double goal) in others.Zip(peers, static (other, peer) => (other, peer.Goal)))
             {
                 Figures ratio = Ratio(samples, own, other, static sample => sample.PerSecond);
-                Report.Row([other.Name, .. Speed(samples[other]), ratio.In("0.0#"), Goal.AtLeast(goal).Verdict(ratio.Median),
+                Report.Row(
+                    [other.Name, .. Speed(samples[other]), ratio.In("0.0#"), Goal.AtLeast(goal).Verdict(ratio.Median),
                     Ratio(samples, other, own, static sample => sample.CpuMicros).In("0.0#")]);
             }
         }
@@ -253,7 +266,9 @@ internal sealed class ComparisonRun(int rounds) : MeasuredRun(rounds)
         {
             int port = Server.FreePort();
             return Keep(await Server.StartAsync(name, new Uri($"http://127.0.0.1:{port}/products/prod_0"), program, arguments(port), Repository.PathOf("benchmarks", "peers", folder),
-                ("PRODUCTS", products), ("PORT", $"{port}"), ("PROMETHEUS_MULTIPROC_DIR", Directory.CreateDirectory(Path.Combine(Answers, folder)).FullName), ("PYTHONDONTWRITEBYTECODE", "1")), port);
+                ("PRODUCTS", products), ("PORT", $"{port}"),
+                    ("PROMETHEUS_MULTIPROC_DIR", Directory.CreateDirectory(Path.Combine(Answers, folder)).FullName),
+                    ("PYTHONDONTWRITEBYTECODE", "1")), port);
         }
     }
 
@@ -322,7 +337,9 @@ internal sealed class ComparisonRun(int rounds) : MeasuredRun(rounds)
     {
         Figures ratio = Ratio(samples, subject, baseline, static sample => sample.PerSecond);
         string[] speed = Speed(samples[subject]);
-        Report.Row(subject.Name, speed[0], speed[1], Figures.Of(samples[subject].Select(static sample => sample.P50Millis)).In("0.00"), speed[2],
+        Report.Row(
+            subject.Name, speed[0], speed[1],
+            Figures.Of(samples[subject].Select(static sample => sample.P50Millis)).In("0.00"), speed[2],
             subject == baseline ? "" : ratio.In("0.000"), goal?.Verdict(ratio.Median) ?? "");
     }
 

@@ -5,7 +5,8 @@ using System.Runtime.InteropServices;
 namespace Shop.Benchmarks.Comparison;
 
 /// <summary>Servers with one kind of load on them.</summary>
-internal sealed record Subject(string Name, Server Server, Uri Address, string? Script = null, params string[] Arguments)
+internal sealed record Subject(
+    string Name, Server Server, Uri Address, string? Script = null, params string[] Arguments)
 {
     /// <summary>A second host of the same shop, which half of the clients ask.</summary>
     public (Server Server, Uri Address)? Second { get; init; }
@@ -48,11 +49,13 @@ internal abstract class MeasuredRun(int rounds) : IDisposable
         string now = DateTime.UtcNow.ToString("yyyy-MM-dd HH:mm", CultureInfo.InvariantCulture);
         double memory = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 1024 / 1024 / 1024.0;
         Report.Line($"- {now} UTC, commit {await Says("git", "-C", Repository.Root, "rev-parse", "--short", "HEAD")}");
-        Report.Line($"- {Environment.ProcessorCount} cores of {cpu}, {memory:0.#} GB, {RuntimeInformation.OSDescription}; "
+        Report.Line(
+            $"- {Environment.ProcessorCount} cores of {cpu}, {memory:0.#} GB, {RuntimeInformation.OSDescription}; "
             + "the load's own processes run on the same cores");
     }
 
-    protected async Task<Dictionary<Subject, List<Sample>>> RoundsAsync(int connections, int seconds, params Subject[] subjects)
+    protected async Task<Dictionary<Subject,
+        List<Sample>>> RoundsAsync(int connections, int seconds, params Subject[] subjects)
     {
         var samples = subjects.ToDictionary(static subject => subject, static _ => new List<Sample>());
         for (int round = -WarmTurns; round < rounds; round++)
@@ -71,7 +74,9 @@ internal abstract class MeasuredRun(int rounds) : IDisposable
     {
         Figures rate = Ratio(samples, subject, baseline, static sample => sample.PerSecond);
         bool isBaseline = subject == baseline;
-        Report.Row([subject.Name, .. Speed(samples[subject]), isBaseline ? "" : rate.In("0.00"), goal?.Verdict(rate.Median) ?? "",
+        Report.Row(
+            [subject.Name, .. Speed(samples[subject]), isBaseline ? "" : rate.In("0.00"),
+            goal?.Verdict(rate.Median) ?? "",
             isBaseline ? "" : Ratio(samples, baseline, subject, static sample => sample.CpuMicros).In("0.00")]);
     }
 
@@ -82,22 +87,30 @@ internal abstract class MeasuredRun(int rounds) : IDisposable
         Figures.Of(samples.Select(static sample => sample.P99Millis)).In("0.0"),
     ];
 
-    protected static Figures Ratio(Dictionary<Subject, List<Sample>> samples, Subject over, Subject under, Func<Sample, double> figure) =>
+    protected static Figures Ratio(
+        Dictionary<Subject, List<Sample>> samples, Subject over, Subject under, Func<Sample, double> figure) =>
         Figures.Of(samples[over].Zip(samples[under], (one, other) => figure(one) / figure(other)));
 
     protected async Task<Server> BaselineAsync(string name, params string[] arguments)
     {
         int port = Server.FreePort();
         return Keep(await Server.StartAsync(name, new Uri($"http://127.0.0.1:{port}/products/prod_0"), "dotnet",
-            [Repository.Program("benchmarks", "Shop.Baseline"), Answers, .. arguments], null, ("PORT", $"{port}")), port);
+            [Repository.Program("benchmarks", "Shop.Baseline"), Answers, .. arguments], null, ("PORT", $"{port}")),
+                port);
     }
 
     protected async Task SaveAnswersAsync(ShopServer shop)
     {
         using var client = new HttpClient();
-        await File.WriteAllBytesAsync(Path.Combine(Answers, "product.json"), await client.GetByteArrayAsync(new Uri(shop.Products, "/products/prod_0")));
-        await File.WriteAllBytesAsync(Path.Combine(Answers, "list.json"), await client.GetByteArrayAsync(new Uri(shop.Products, "/products?limit=20")));
-        await File.WriteAllBytesAsync(Path.Combine(Answers, "products.json"), await client.GetByteArrayAsync(new Uri(shop.Products, "/products?limit=1000")));
+        await File.WriteAllBytesAsync(
+            Path.Combine(Answers, "product.json"),
+            await client.GetByteArrayAsync(new Uri(shop.Products, "/products/prod_0")));
+        await File.WriteAllBytesAsync(
+            Path.Combine(Answers, "list.json"),
+            await client.GetByteArrayAsync(new Uri(shop.Products, "/products?limit=20")));
+        await File.WriteAllBytesAsync(
+            Path.Combine(Answers, "products.json"),
+            await client.GetByteArrayAsync(new Uri(shop.Products, "/products?limit=1000")));
         HttpResponseMessage order = await client.PostAsJsonAsync(new Uri(shop.Orders, "/orders"), Fill.Order(0));
         await File.WriteAllBytesAsync(Path.Combine(Answers, "order.json"), await order.Content.ReadAsByteArrayAsync());
     }

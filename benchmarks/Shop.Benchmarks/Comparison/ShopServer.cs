@@ -44,7 +44,8 @@ internal sealed partial class ShopServer : IDisposable
         string data = Directory.CreateTempSubdirectory("shop-bench-").FullName;
         Server server = await Server.StartAsync(name, new Uri(Address(ports[1]), "/health/live"), program[0],
             [.. program[1..], $"--Shop:DataDirectory={data}", $"--Shop:Products:Port={ports[0]}", $"--Shop:Orders:Port={ports[1]}",
-                $"--Shop:Inventory:Port={ports[2]}", .. settings.Select(setting => $"--{setting}")], environment: environment);
+                $"--Shop:Inventory:Port={ports[2]}", .. settings.Select(setting => $"--{setting}")],
+                    environment: environment);
         return new ShopServer(server, data, ports);
     }
 

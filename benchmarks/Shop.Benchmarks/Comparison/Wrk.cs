@@ -23,7 +23,8 @@ internal static partial class Wrk
             .. subject.Arguments.Length == 0 ? [] : subject.Arguments.Prepend("--")]);
         (hosts, database) = (Hosts() - hosts, Database() - database);
         if (text.Contains("Non-2xx", StringComparison.Ordinal) || text.Contains("Socket errors", StringComparison.Ordinal))
-            throw new InvalidOperationException($"{subject.Name} did not answer all of {subject.Address} as it should:\n{text}");
+            throw new InvalidOperationException(
+                $"{subject.Name} did not answer all of {subject.Address} as it should:\n{text}");
         double requests = double.Parse(Requests().Match(text).Groups["value"].Value, CultureInfo.InvariantCulture);
         return new Sample(double.Parse(Rate().Match(text).Groups["value"].Value, CultureInfo.InvariantCulture),
             hosts / requests * 1e6, database / requests * 1e6, Millis(text, "50%"), Millis(text, "99%"));

@@ -1,3 +1,5 @@
+using System.Data.Common;
+
 namespace Shop.Platform.Data;
 
 /// <summary>What a module keeps, as rows that both engines have: the verb <c>copy</c> takes them from one to the
@@ -29,6 +31,25 @@ public sealed record CopiedTable(string Name, string Columns)
 
     internal string ColumnNames { get; } =
         string.Join(", ", Columns.Split(", ").Select(static column => column.Split(' ')[0]));
+
+    /// <summary>The values of a row that a reader of either engine is at.</summary>
+    internal object?[] Values(DbDataReader row)
+    {
+        var values = new object?[Types.Count];
+        for (int i = 0; i < values.Length; i++)
+        {
+            values[i] = row.IsDBNull(i) ? null : Types[i] switch
+            {
+                ColumnType.Text => row.GetString(i),
+                ColumnType.Boolean => row.GetBoolean(i),
+                ColumnType.Bytea => row.GetFieldValue<byte[]>(i),
+                ColumnType.Int => (long)row.GetInt32(i),
+                _ => row.GetInt64(i),
+            };
+        }
+
+        return values;
+    }
 }
 
 /// <summary>How an engine has the rows of a <see cref="CopiedTable"/>.</summary>

@@ -30,8 +30,7 @@ internal sealed class SharedGaugeRefresh(
         lock (_lock)
         {
             if (_reading.IsCompleted && !IsFresh()) _reading = ReadAsync();
-            // What is being read may be of before the last commit.
-            reading = _reading.IsCompleted || IsFresh() ? _reading : _nextReading ??= ReadNextAsync(_reading);
+            reading = _reading.IsCompleted || KnowsLastCommit() ? _reading : _nextReading ??= ReadNextAsync(_reading);
         }
 
         return WaitAsync(reading, end);
@@ -49,12 +48,14 @@ internal sealed class SharedGaugeRefresh(
         }
     }
 
-    private bool IsFresh() => _readAt is { } readAt && clock.GetElapsedTime(readAt) < MaxAge
-        && _commitsAtReading == commits();
+    private bool IsFresh() =>
+        _readAt is { } readAt && clock.GetElapsedTime(readAt) < MaxAge && KnowsLastCommit();
+
+    private bool KnowsLastCommit() => _commitsAtReading == commits();
 
     private async Task ReadNextAsync(Task reading)
     {
-        await reading;
+        await reading.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing); // the next one may succeed
         lock (_lock)
         {
             _nextReading = null;

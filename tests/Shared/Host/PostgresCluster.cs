@@ -62,7 +62,8 @@ internal sealed class PostgresCluster : IDisposable
     public PostgresCluster StartStandby()
     {
         PostgresCluster standby = StartOwn((programs, user, _, data) => Run(As(user,
-            [Path.Combine(programs, "pg_basebackup"), "-h", _folder!, "-U", "postgres", "-D", data, "-R", "-X", "stream",
+            [Path.Combine(programs, "pg_basebackup"), "-h", _folder!, "-U", "postgres", "-D", data, "-R", "-X",
+                "stream",
                 "-c", "fast", "--no-sync"])));
         Execute("ALTER SYSTEM SET synchronous_standby_names = '*'");
         Execute("SELECT pg_reload_conf()");

@@ -21,12 +21,14 @@ internal sealed partial class ShopProcess : IDisposable
     {
     }
 
-    private ShopProcess(string directory, string[] arguments, (string Name, string Value)[] environment)
+    private ShopProcess(
+        string directory, string[] arguments, (string Name, string Value)[] environment, params string[] wrapper)
     {
         // A shell starts with SIGINT ignored what it starts with &, tests too, and each process hands that on.
         string[] command = ShopProgram.Command([
             $"--Shop:DataDirectory={directory}", "--Shop:Products:Port=0", "--Shop:Orders:Port=0", "--Shop:Inventory:Port=0", .. arguments]);
-        ProcessStartInfo start = ShopProgram.Piped(IgnoresInterrupt() ? ["env", "--default-signal=INT", .. command] : command);
+        ProcessStartInfo start = ShopProgram.Piped(
+            IgnoresInterrupt() ? [.. wrapper, "env", "--default-signal=INT", .. command] : [.. wrapper, .. command]);
         start.WorkingDirectory = directory;
         start.Environment["DOTNET_RUNNING_IN_CONTAINER"] = "false";
         foreach ((string name, string value) in environment) start.Environment[name] = value;
@@ -60,6 +62,20 @@ internal sealed partial class ShopProcess : IDisposable
     public static async Task<ShopProcess> StartAsync(string directory, string[] arguments, params (string Name, string Value)[] environment)
     {
         var shop = new ShopProcess(directory, arguments, environment);
+        if (!await shop.HasStartedAsync()) Assert.Fail($"It ended instead of starting: {shop.Log}");
+        return shop;
+    }
+
+    /// <summary>
+    /// Starts it as the first process of a namespace, as in a container. That takes Linux and root; elsewhere the test
+    /// says so and is skipped.
+    /// </summary>
+    public static async Task<ShopProcess> StartAsFirstProcessAsync(string directory)
+    {
+        string[] unshare = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"];
+        if (!OperatingSystem.IsLinux() || !Environment.IsPrivilegedProcess)
+            Assert.Ignore("A namespace of processes can't be made here: that takes Linux and root.");
+        var shop = new ShopProcess(directory, [], [], unshare);
         if (!await shop.HasStartedAsync()) Assert.Fail($"It ended instead of starting: {shop.Log}");
         return shop;
     }
@@ -117,7 +133,8 @@ internal sealed partial class ShopProcess : IDisposable
     }
 
     /// <summary>Waits until it is ready; false if it ends instead.</summary>
-    public async Task<bool> HasStartedAsync() => await Task.WhenAny(_ready.Task, _process.WaitForExitAsync()) == _ready.Task;
+    public async Task<bool> HasStartedAsync() =>
+        await Task.WhenAny(_ready.Task, _process.WaitForExitAsync()) == _ready.Task;
 
     private void Read(string? line)
     {

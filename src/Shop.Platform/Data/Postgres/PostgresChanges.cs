@@ -20,11 +20,9 @@ public sealed class PostgresChanges : IAsyncDisposable
         ORDER BY c.transaction
         """;
 
-    private const int RowsPerDeletion = 10_000;
-
     private static readonly string DeleteOld = $"""
         DELETE FROM changes WHERE ctid = ANY (ARRAY(
-            SELECT ctid FROM changes WHERE at < now() - interval '10 minutes' LIMIT {RowsPerDeletion}
+            SELECT ctid FROM changes WHERE at < now() - interval '10 minutes' LIMIT {PostgresDatabase.RowsPerDeletion}
             FOR UPDATE SKIP LOCKED))
         """;
 
@@ -106,8 +104,9 @@ public sealed class PostgresChanges : IAsyncDisposable
                     isTold = false;
                     if (Environment.TickCount64 - deletedAt > DeletePeriod.TotalMilliseconds)
                     {
-                        deletedAt = Environment.TickCount64;
-                        while (await RunAsync(connection, DeleteOld) == RowsPerDeletion) continue;
+                        // If there are more, after the next look: changes are told of without delay.
+                        if (await RunAsync(connection, DeleteOld) < PostgresDatabase.RowsPerDeletion)
+                            deletedAt = Environment.TickCount64;
                     }
 
                     await connection.WaitAsync(LookPeriod, _stop.Token);

@@ -16,7 +16,7 @@ public sealed class PostgresDatabase : IModuleDatabase, IAsyncDisposable
     private const int DefaultMaxConnections = 10;
 
     /// <summary>Connections that reads leave to writes, to the feed of changes and to the health check.</summary>
-    private const int KeptForOthers = 6;
+    private const int ReservedConnections = 6;
 
     private const int OldestVersion = 13;
 
@@ -28,7 +28,7 @@ public sealed class PostgresDatabase : IModuleDatabase, IAsyncDisposable
     private static readonly TimeSpan ProbeTimeout = TimeSpan.FromSeconds(2);
 
     /// <summary>Rows that one transaction deletes, so that it holds no lock for long.</summary>
-    private const int RowsPerDeletion = 10_000;
+    internal const int RowsPerDeletion = 10_000;
 
     /// <summary>Bytes of the schema's tables and their indexes.</summary>
     private const string Size = """
@@ -50,7 +50,8 @@ public sealed class PostgresDatabase : IModuleDatabase, IAsyncDisposable
         (Schema, _settings, _log) = (module, settings, log);
         (_key, string text) = settings.Connections![module];
         Address = ConnectionStrings.Complete(text, module, settings.RequestTimeout, DefaultMaxConnections);
-        _reads = new SemaphoreSlim(Math.Max(1, new NpgsqlConnectionStringBuilder(Address).MaxPoolSize - KeptForOthers));
+        int connections = new NpgsqlConnectionStringBuilder(Address).MaxPoolSize;
+        _reads = new SemaphoreSlim(Math.Max(1, connections - ReservedConnections));
     }
 
     /// <summary>Name of the schema: the module's.</summary>
@@ -81,37 +82,18 @@ public sealed class PostgresDatabase : IModuleDatabase, IAsyncDisposable
         Func<NpgsqlConnection, CancellationToken, Task<T>> read, CancellationToken end = default)
     {
         if (!await _reads.WaitAsync(_settings.RequestTimeout, end))
-            throw new StoreUnreadableException(Schema, new TimeoutException("Too many reads wait for it."));
+        {
+            throw new StoreUnreadableException(
+                Schema, new TimeoutException("Too many reads are waiting for a connection."));
+        }
+
         try
         {
-            return await ReadInTurnAsync(read, end);
+            return await TryReadAsync(read, end);
         }
         finally
         {
             _reads.Release();
-        }
-    }
-
-    private async Task<T> ReadInTurnAsync<T>(
-        Func<NpgsqlConnection, CancellationToken, Task<T>> read, CancellationToken end)
-    {
-        for (int attempt = 1; ; attempt++)
-        {
-            try
-            {
-                await using NpgsqlConnection connection = await Source.OpenConnectionAsync(end);
-                await _faults!.BeforeRoundTripAsync(end);
-                return await read(connection, end);
-            }
-            catch (Exception exception) when (exception is NpgsqlException or TimeoutException)
-            {
-                end.ThrowIfCancellationRequested();
-                // If one connection is dead, the idle ones most likely are, too.
-                if (PostgresError.IsConnectionLost(exception)) Source.Clear();
-                if (attempt < MaxReads && exception is not PostgresException { IsTransient: false }
-                    && exception.InnerException is not TimeoutException) continue;
-                throw new StoreUnreadableException(Schema, exception);
-            }
         }
     }
 
@@ -249,9 +231,7 @@ public sealed class PostgresDatabase : IModuleDatabase, IAsyncDisposable
                 RETURNING 1)
             SELECT count(*) FROM gone
             """;
-        while (await Writes.RunAsync(DeleteAsync) == RowsPerDeletion)
-        {
-        }
+        while (await Writes.RunAsync(DeleteAsync) == RowsPerDeletion) continue;
 
         async Task<long> DeleteAsync(PostgresTransaction transaction, CancellationToken end)
         {
@@ -259,6 +239,29 @@ public sealed class PostgresDatabase : IModuleDatabase, IAsyncDisposable
             await using NpgsqlDataReader reader = await transaction.ReadAsync(end);
             await reader.ReadAsync(end);
             return reader.GetInt64(0);
+        }
+    }
+
+    private async Task<T> TryReadAsync<T>(
+        Func<NpgsqlConnection, CancellationToken, Task<T>> read, CancellationToken end)
+    {
+        for (int attempt = 1; ; attempt++)
+        {
+            try
+            {
+                await using NpgsqlConnection connection = await Source.OpenConnectionAsync(end);
+                await _faults!.BeforeRoundTripAsync(end);
+                return await read(connection, end);
+            }
+            catch (Exception exception) when (exception is NpgsqlException or TimeoutException)
+            {
+                end.ThrowIfCancellationRequested();
+                // If one connection is dead, the idle ones most likely are, too.
+                if (PostgresError.IsConnectionLost(exception)) Source.Clear();
+                if (attempt < MaxReads && exception is not PostgresException { IsTransient: false }
+                    && exception.InnerException is not TimeoutException) continue;
+                throw new StoreUnreadableException(Schema, exception);
+            }
         }
     }
 

@@ -59,7 +59,7 @@ internal sealed class PostgresRows : IModuleRows
         await using NpgsqlCommand command = Command(
             table.Postgres.Select ?? $"SELECT {table.ColumnNames} FROM {table.Name}");
         await using NpgsqlDataReader reader = await TryAsync(() => command.ExecuteReaderAsync());
-        while (await TryAsync(() => reader.ReadAsync())) yield return Row(table, reader);
+        while (await TryAsync(() => reader.ReadAsync())) yield return table.Values(reader);
     }
 
     public Task WriteAsync(CopiedTable table, IAsyncEnumerable<object?[]> rows) => TryAsync(async () =>
@@ -81,24 +81,6 @@ internal sealed class PostgresRows : IModuleRows
     {
         await _connection.DisposeAsync();
         await _database.DisposeAsync();
-    }
-
-    private static object?[] Row(CopiedTable table, NpgsqlDataReader row)
-    {
-        var values = new object?[table.Types.Count];
-        for (int i = 0; i < values.Length; i++)
-        {
-            values[i] = row.IsDBNull(i) ? null : table.Types[i] switch
-            {
-                ColumnType.Text => row.GetString(i),
-                ColumnType.Boolean => row.GetBoolean(i),
-                ColumnType.Bytea => row.GetFieldValue<byte[]>(i),
-                ColumnType.Int => (long)row.GetInt32(i),
-                _ => row.GetInt64(i),
-            };
-        }
-
-        return values;
     }
 
     private static NpgsqlParameter Parameter(object? value, ColumnType type) => value switch
@@ -148,7 +130,7 @@ internal sealed class PostgresRows : IModuleRows
     private async Task RunForEachAsync(
         IReadOnlyList<string> statements, CopiedTable table, IAsyncEnumerable<object?[]> rows)
     {
-        var batch = new NpgsqlBatch(_connection) { Timeout = 0 };
+        await using var batch = new NpgsqlBatch(_connection) { Timeout = 0 };
         await foreach (object?[] row in rows)
         {
             foreach (string sql in statements)
@@ -166,7 +148,6 @@ internal sealed class PostgresRows : IModuleRows
         }
 
         if (batch.BatchCommands.Count > 0) await batch.ExecuteNonQueryAsync();
-        await batch.DisposeAsync();
     }
 
     private NpgsqlCommand Command(string sql)

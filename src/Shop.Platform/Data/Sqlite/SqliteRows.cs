@@ -29,7 +29,7 @@ internal sealed class SqliteRows : IModuleRows
     public async IAsyncEnumerable<object?[]> ReadAsync(CopiedTable table)
     {
         using IEnumerator<object?[]> rows = _file.Rows(
-            table.Sqlite.Select ?? $"SELECT {table.ColumnNames} FROM {table.Name}", row => Row(table, row))
+            table.Sqlite.Select ?? $"SELECT {table.ColumnNames} FROM {table.Name}", table.Values)
             .GetEnumerator();
         while (Try(rows.MoveNext)) yield return rows.Current;
         await Task.CompletedTask;
@@ -41,16 +41,21 @@ internal sealed class SqliteRows : IModuleRows
         IReadOnlyList<string> sql = table.Sqlite.Insert
             ?? [$"INSERT INTO {table.Name} ({table.ColumnNames}) VALUES ({parameters})"];
         Statement[] statements = Try(() => sql.Select(each => new Statement(_file.Connection.Handle!, each)).ToArray());
-        await foreach (object?[] row in rows)
+        try
         {
-            Try(() =>
+            await foreach (object?[] row in rows)
             {
-                foreach (Statement statement in statements) Run(statement, row);
-                return true;
-            });
+                Try(() =>
+                {
+                    foreach (Statement statement in statements) Run(statement, row);
+                    return true;
+                });
+            }
         }
-
-        foreach (Statement statement in statements) statement.Dispose();
+        finally
+        {
+            foreach (Statement statement in statements) statement.Dispose();
+        }
     }
 
     public Task EndAsync(ModuleTables tables)
@@ -71,23 +76,6 @@ internal sealed class SqliteRows : IModuleRows
     {
         _file.Dispose();
         return ValueTask.CompletedTask;
-    }
-
-    private static object?[] Row(CopiedTable table, SqliteDataReader row)
-    {
-        var values = new object?[table.Types.Count];
-        for (int i = 0; i < values.Length; i++)
-        {
-            values[i] = row.IsDBNull(i) ? null : table.Types[i] switch
-            {
-                ColumnType.Text => row.GetString(i),
-                ColumnType.Boolean => row.GetBoolean(i),
-                ColumnType.Bytea => row.GetFieldValue<byte[]>(i),
-                _ => row.GetInt64(i),
-            };
-        }
-
-        return values;
     }
 
     private static void Run(Statement statement, object?[] row)

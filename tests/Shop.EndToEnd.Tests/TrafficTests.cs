@@ -61,7 +61,7 @@ internal sealed class TrafficTests(Engine engine) : EngineFixture(engine)
         await liar.StartAsync();
         (int code, string text) = await RunUntilAsync(shop, new Uri(liar.Urls.First()), async () =>
         {
-            while (Volatile.Read(ref acknowledged) == 0) await Task.Yield();
+            await Eventually.IsSoAsync(() => Volatile.Read(ref acknowledged) > 0);
         });
         Assert.That(code, Is.EqualTo(1), text);
         Assert.That(text, Does.Match(@"differs +Orders: \d+ acknowledged here, [1-9]\d* of them not there"));
@@ -180,7 +180,12 @@ internal sealed class TrafficTests(Engine engine) : EngineFixture(engine)
         var options = new TrafficOptions(LoadProfile.Constant(100, null), shop.Products.BaseAddress!, orders, shop.Inventory.BaseAddress!);
         var text = new StringWriter();
         Task<int> running = new TrafficRun(options, Console(text)).RunAsync(stop.Token);
-        while (orders == shop.Orders.BaseAddress && (await shop.Orders.GetJsonAsync("/orders?limit=1")).AsArray().Count == 0) await Task.Yield();
+        if (orders == shop.Orders.BaseAddress)
+        {
+            await Eventually.IsSoAsync(
+                async () => (await shop.Orders.GetJsonAsync("/orders?limit=1")).AsArray().Count > 0);
+        }
+
         await meanwhile();
         await stop.CancelAsync();
         return (await running, text.ToString());

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 
 namespace Shop.Faults.Tests;
@@ -45,9 +46,22 @@ internal sealed class SmallMemory : IDisposable
         return line is null ? 0 : 1024 * long.Parse(line[Anonymous.Length..^2], CultureInfo.InvariantCulture);
     }
 
-    /// <summary>The process must have ended.</summary>
+    /// <summary>
+    /// The process must have ended. The kernel may count it in its group for a moment longer: the group is busy until then.
+    /// </summary>
     public void Dispose()
     {
-        if (_group is not null) Directory.Delete(_group);
+        if (_group is null) return;
+        for (long start = Stopwatch.GetTimestamp(); ; Thread.Sleep(20))
+        {
+            try
+            {
+                Directory.Delete(_group);
+                return;
+            }
+            catch (IOException) when (Stopwatch.GetElapsedTime(start) < Eventually.Patience)
+            {
+            }
+        }
     }
 }

@@ -62,7 +62,8 @@ internal sealed class PostgresStockStoreTests
         await using NpgsqlTransaction reserving = await other.BeginTransactionAsync();
         await RunAsync(other, "UPDATE stock SET reserved = reserved + 3 WHERE product_id = 'late'");
         Task<CloseResult> closing = _store.CloseAsync([first, late], MovementKind.Released).AsTask();
-        while ((await CountAsync("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")) == 0) await Task.Delay(5);
+        await Eventually.IsAsync(
+            () => CountAsync("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"), Is.Positive);
         await RunAsync(other, """
             INSERT INTO reservations (order_id, number, product_ids, quantities) VALUES ('too late', 1, '{late}', '{3}')
             """);

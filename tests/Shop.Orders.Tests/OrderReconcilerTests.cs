@@ -272,8 +272,9 @@ internal sealed class OrderReconcilerTests
         reconciler.Start();
         await ChangedAsync(("cancelled", OrderStatus.Cancelled));
         _inventory.UnconfirmedAsync().Returns([new("orphan", 2)]);
-        while (!calls.Released.Contains(new("cancelled", 1)) || !calls.Released.Contains(new("orphan", 2))) await Task.Yield();
-        while ((await _store.PendingStockChangesAsync()).Count > 0) await Task.Yield();
+        await Eventually.IsSoAsync(
+            () => calls.Released.Contains(new("cancelled", 1)) && calls.Released.Contains(new("orphan", 2)));
+        await Eventually.IsSoAsync(async () => (await _store.PendingStockChangesAsync()).Count == 0);
     }
 
     private async Task PlacedAsync(params ReservationId[] orders)

@@ -348,7 +348,7 @@ internal sealed class FormTests
         await using ShopUnderTest shop = await ShopUnderTest.StartAsync([.. settings.Select(setting => setting.Replace("{0}", hash, StringComparison.Ordinal))]);
         using HttpResponseMessage started = await StartTrafficAsync(shop, 200, ("Authorization", $"Bearer {key}"));
         Assert.That((int)started.StatusCode, Is.EqualTo(303), await started.Content.ReadAsStringAsync());
-        while ((await Exposition.OfAsync(shop.Orders))["orders_created_total"] < 20) await Task.Delay(20);
+        await Eventually.IsSoAsync(async () => (await Exposition.OfAsync(shop.Orders))["orders_created_total"] >= 20);
         foreach (HttpClient client in shop.ByName.Values)
         {
             Exposition metrics = await Exposition.OfAsync(client);
@@ -378,7 +378,7 @@ internal sealed class FormTests
             HttpResponseMessage[] started = await Task.WhenAll(Enumerable.Range(0, 60).Select(_ => StartTrafficAsync(shop, 100)));
             Assert.That(started.Select(answer => (int)answer.StatusCode), Is.All.EqualTo(303));
             double before = await RequestsAsync(shop);
-            while (await RequestsAsync(shop) < before + 50) await Task.Delay(20);
+            await Eventually.IsSoAsync(async () => await RequestsAsync(shop) >= before + 50);
             using HttpResponseMessage stopped = await PostAsync(shop.Products, "/live/traffic", OriginOf(shop), [("action", "stop")]);
             Assert.That((int)stopped.StatusCode, Is.EqualTo(303));
             using EventReader live = await EventReader.OpenAsync(shop.Orders, "/live/events");
@@ -400,9 +400,9 @@ internal sealed class FormTests
         using HttpResponseMessage started = await StartTrafficAsync(shop, rate);
         Assert.That((int)started.StatusCode, Is.EqualTo(303));
         // The first orders are over, so that their later steps come in as well.
-        while (await RequestsAsync(shop) < rate) await Task.Delay(20);
+        await Eventually.IsSoAsync(async () => await RequestsAsync(shop) >= rate);
         (double before, long start) = (await RequestsAsync(shop), Stopwatch.GetTimestamp());
-        while (await RequestsAsync(shop) < before + (10 * rate)) await Task.Delay(20);
+        await Eventually.IsSoAsync(async () => await RequestsAsync(shop) >= before + (10 * rate));
         double measured = (await RequestsAsync(shop) - before) / Stopwatch.GetElapsedTime(start).TotalSeconds;
         TestContext.Out.WriteLine($"{measured:0.0} requests a second of {rate}");
         Assert.That(measured, Is.EqualTo(rate).Within(8).Percent);

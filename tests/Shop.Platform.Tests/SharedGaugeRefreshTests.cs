@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Logging.Abstractions;
 using Shop.Platform.Data;
+using Shop.Testing;
 
 namespace Shop.Platform.Tests;
 
@@ -30,7 +31,7 @@ internal sealed class SharedGaugeRefreshTests
         Assert.That(_reads, Has.Count.EqualTo(1), "one after the other");
         _reads[0].SetResult();
         await before;
-        while (_reads.Count < 2) await Task.Yield();
+        await Eventually.IsSoAsync(() => _reads.Count == 2);
         Assert.That(after.Select(scrape => scrape.IsCompleted), Is.All.False);
         _reads[1].SetResult();
         await Task.WhenAll(after);
@@ -47,7 +48,7 @@ internal sealed class SharedGaugeRefreshTests
             Task after = _refresh.RefreshAsync(default);
             _reads[^1].SetException(new InvalidOperationException());
             Assert.That(async () => await failing, Throws.InvalidOperationException);
-            while (_reads.Count < 2 * failures) await Task.Yield();
+            await Eventually.IsSoAsync(() => _reads.Count == 2 * failures);
             _reads[^1].SetResult();
             await after;
             _commits++;

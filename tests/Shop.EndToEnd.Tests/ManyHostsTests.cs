@@ -42,6 +42,26 @@ internal sealed class ManyHostsTests
     }
 
     [Test]
+    public async Task Given_a_product_that_all_hosts_change_at_once_on_one_condition_then_one_change_is_made()
+    {
+        string id = await _hosts[0].ProductAsync(5);
+        foreach (ShopProcess host in _hosts.All)
+            await Eventually.IsAsync(() => host.Products.CodeAsync($"/products/{id}"), Is.EqualTo(200));
+        for (int round = 0; round < 10; round++)
+        {
+            using HttpResponseMessage current = await _hosts[0].Products.GetAsync($"/products/{id}");
+            string tag = current.Header("ETag")!;
+            int[] codes = await Task.WhenAll(_hosts.All.SelectMany((host, n) => new[] { (6 * round) + n + 1, (6 * round) + n + 4 }
+                .Select(async price => (int)(await host.Products.SendJsonAsync(
+                    HttpMethod.Put, $"/products/{id}", new { name = "A thing", price }, ("If-Match", tag)))
+                    .Response.StatusCode)));
+            Assert.That(codes.Order(), Is.EqualTo(new[] { 200, 412, 412, 412, 412, 412 }));
+            await Eventually.IsSoAsync(
+                async () => (await _hosts[0].Products.GetAsync($"/products/{id}")).Header("ETag") != tag);
+        }
+    }
+
+    [Test]
     public async Task Given_products_made_on_all_hosts_at_once_then_their_ids_count_up_and_none_is_given_twice()
     {
         string first = await _hosts[0].ProductAsync(0);

@@ -10,38 +10,30 @@ internal static class CopyVerb
 {
     public const string Arguments = "--from X --to Y [settings]";
 
-    public static async Task<int> RunAsync(string[] args)
+    public static Task<int> RunAsync(string[] args) => FileVerbs.RunAsync("copy", async () =>
     {
-        try
+        (string from, string to, string[] settingsGiven) = Read(args);
+        if (IsConnection(from) == IsConnection(to))
         {
-            (string from, string to, string[] settingsGiven) = Read(args);
-            if (IsConnection(from) == IsConnection(to))
-            {
-                throw new ShopStartException("one of --from and --to is a data directory, and the other a connection "
-                    + "string as 'Host=…': backup copies files, and pg_dump a database");
-            }
+            throw new ShopStartException("one of --from and --to is a data directory, and the other a connection "
+                + "string as 'Host=…': backup copies files, and pg_dump a database");
+        }
 
-            (string directory, string connection) = IsConnection(to) ? (from, to) : (to, from);
-            ShopSettings settings = ShopHost.SettingsOf(
-            [
-                $"--Shop:DataDirectory={directory}", $"--{ShopSettings.ConnectionKey}={connection}", .. settingsGiven,
-            ]);
-            using ILoggerFactory logs = LoggerFactory.Create(static logging =>
-                logging.AddSimpleConsole(static options => options.SingleLine = true));
-            var copy = new DataCopy(settings, ShopHost.Modules(), logs.CreateLogger("Shop.copy"), Console.WriteLine);
-            long start = Stopwatch.GetTimestamp();
-            if (IsConnection(to)) await copy.ToPostgresAsync(FileVerbs.Differences);
-            else await copy.ToFilesAsync(FileVerbs.Differences);
-            Console.WriteLine($"Copied in {Stopwatch.GetElapsedTime(start).TotalSeconds:0.0} s. "
-                + "The source is unchanged.");
-            return 0;
-        }
-        catch (ShopStartException exception)
-        {
-            await Console.Error.WriteLineAsync($"Shop.Host copy: {exception.Message}");
-            return 1;
-        }
-    }
+        (string directory, string connection) = IsConnection(to) ? (from, to) : (to, from);
+        ShopSettings settings = ShopHost.SettingsOf(
+        [
+            $"--Shop:DataDirectory={directory}", $"--{ShopSettings.ConnectionKey}={connection}", .. settingsGiven,
+        ]);
+        using ILoggerFactory logs = LoggerFactory.Create(static logging =>
+            logging.AddSimpleConsole(static options => options.SingleLine = true));
+        var copy = new DataCopy(settings, ShopHost.Modules(), logs.CreateLogger("Shop.copy"), Console.WriteLine);
+        long start = Stopwatch.GetTimestamp();
+        if (IsConnection(to)) await copy.ToPostgresAsync(FileVerbs.Differences);
+        else await copy.ToFilesAsync(FileVerbs.Differences);
+        Console.WriteLine($"Copied in {Stopwatch.GetElapsedTime(start).TotalSeconds:0.0} s. "
+            + "The source is unchanged.");
+        return 0;
+    });
 
     // Each has parts as Host=…; a path with an equals sign can be written as it is from another directory.
     private static bool IsConnection(string text) => text.Contains('=', StringComparison.Ordinal);

@@ -20,8 +20,7 @@ internal static class FaultVerb
         ModuleIdentity module = ShopHost.Modules()[0].Identity; // the faults are the same on each port
         if (settings.Ports[module.Name] is not (> 0 and int port))
             throw new ShopStartException($"{ShopSettings.PortKey(module)} is 0, so the shop's port is not known here");
-        string host = settings.BindsEveryAddress ? "localhost" : settings.BindAddress;
-        Uri Address(string path) => new(new UriBuilder("http", host, port).Uri, path);
+        Uri Address(string path) => new(new UriBuilder("http", settings.LocalHost, port).Uri, path);
         using var client = new HttpClient();
         try
         {

@@ -115,11 +115,14 @@ internal static class FileVerbs
             + "the data is in PostgreSQL: use PostgreSQL's own programs, as pg_dump and pg_restore");
     }
 
-    private static async Task<int> RunAsync(string verb, Func<int> run)
+    private static Task<int> RunAsync(string verb, Func<int> run) => RunAsync(verb, () => Task.FromResult(run()));
+
+    /// <summary>Runs a verb whose errors are its own, and not those of a start of the shop.</summary>
+    internal static async Task<int> RunAsync(string verb, Func<Task<int>> run)
     {
         try
         {
-            return run();
+            return await run();
         }
         catch (ShopStartException exception)
         {

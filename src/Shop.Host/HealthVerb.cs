@@ -27,15 +27,14 @@ internal static class HealthVerb
     {
         using var client = new HttpClient { Timeout = TimeSpan.FromSeconds(5) };
         string[] answers = await Task.WhenAll(
-            asked.Select(one => AskAsync(client, one.Service, one.Key, one.Port, settings.BindAddress)));
+            asked.Select(one => AskAsync(client, one.Service, one.Key, one.Port, settings.LocalHost)));
         foreach (string answer in answers) Console.WriteLine(answer);
         return answers.All(answer => answer.EndsWith("ready", StringComparison.Ordinal)) ? 0 : 1;
     }
 
-    private static async Task<string> AskAsync(HttpClient client, string service, string key, int port, string bind)
+    private static async Task<string> AskAsync(HttpClient client, string service, string key, int port, string host)
     {
         if (port == 0) return $"{service}: {key} is 0, so its port is not known here";
-        string host = bind is "*" or "0.0.0.0" or "::" ? "localhost" : bind;
         try
         {
             using HttpResponseMessage response = await client.GetAsync(

@@ -105,6 +105,9 @@ public sealed record ShopSettings
         || (IPAddress.TryParse(BindAddress, out IPAddress? address)
         && (address.Equals(IPAddress.Any) || address.Equals(IPAddress.IPv6Any)));
 
+    /// <summary>A host name that leads to the shop from its own machine.</summary>
+    public string LocalHost => BindsEveryAddress ? "localhost" : BindAddress;
+
     /// <summary>The key of a module's port: <c>Shop:Orders:Port</c>.</summary>
     public static string PortKey(ModuleIdentity module) => Key(module, "Port");
 

@@ -88,7 +88,7 @@ internal sealed class MovementCompactionTests : StockFixture
         Restart();
         AppendedMovement? next = await Writes.WriteAsync(() =>
             WriteResult.Commit(Store.Ledger.Append(MovementKind.Received, "a", 5, null, DateTime.UtcNow)));
-        Assert.That((next!.Value.Id, next.Value.OnHand, next.Value.Reserved), Is.EqualTo((8, 10, 2)));
+        Assert.That((next!.Value.Id, next.Value.After.OnHand, next.Value.After.Reserved), Is.EqualTo((8, 10, 2)));
         Assert.That((await Files.MetricsAsync())["""inventory_movements_deleted_total{service="inventory-service"}"""],
             Is.EqualTo(4));
         Agrees(["a"]);
@@ -159,8 +159,8 @@ internal sealed class MovementCompactionTests : StockFixture
             foreach (Movement row in Newest(product, 1000))
             {
                 bool isOpening = row.Kind == Movement.OpeningBalance;
-                onHand += isOpening ? row.OnHand : MovementKind.Of(row.Kind).OnHandSign * row.Quantity;
-                reserved += isOpening ? row.Reserved : MovementKind.Of(row.Kind).ReservedSign * row.Quantity;
+                onHand += isOpening ? row.OnHand : MovementKind.Find(row.Kind)!.OnHandSign * row.Quantity;
+                reserved += isOpening ? row.Reserved : MovementKind.Find(row.Kind)!.ReservedSign * row.Quantity;
             }
 
             StockLevel stock = Store.Levels.Find(product)!.Value;

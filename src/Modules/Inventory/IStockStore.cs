@@ -1,5 +1,7 @@
+using System.Globalization;
 using System.Runtime.InteropServices;
 using Shop.Inventory.Contracts;
+using Shop.Platform.Data;
 using Shop.Platform.Requests;
 
 namespace Shop.Inventory;
@@ -100,6 +102,9 @@ internal readonly record struct MovementTotals(int Movements, long Units)
 {
     /// <summary>These movements and another.</summary>
     public MovementTotals Plus(long units) => new(Movements + 1, Units + units);
+
+    /// <summary>These movements and others.</summary>
+    public MovementTotals Plus(MovementTotals others) => new(Movements + others.Movements, Units + others.Units);
 }
 
 /// <summary>How <see cref="IStockStore.ReserveAsync"/> went.</summary>
@@ -134,7 +139,16 @@ internal readonly record struct CloseResult(int Reservations, MovementTotals Mov
 /// <param name="Available">Available units: after the change, at that time if it is a replay, or now if they are too
 /// few.</param>
 [StructLayout(LayoutKind.Auto)]
-internal readonly record struct AdjustResult(AdjustOutcome Outcome, long Available = 0);
+internal readonly record struct AdjustResult(AdjustOutcome Outcome, long Available = 0)
+{
+    /// <summary>The answer that is kept for the key of the request.</summary>
+    public string Answer => Available.ToString(CultureInfo.InvariantCulture);
+
+    /// <summary>The result for a request whose key has a record.</summary>
+    public static AdjustResult Of(IdempotencyRecord kept) => kept.IsSame
+        ? new AdjustResult(AdjustOutcome.Replayed, long.Parse(kept.Answer, CultureInfo.InvariantCulture))
+        : new AdjustResult(AdjustOutcome.KeyReused);
+}
 
 /// <summary>How <see cref="IStockStore.AdjustAsync"/> went.</summary>
 internal enum AdjustOutcome

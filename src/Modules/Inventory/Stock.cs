@@ -18,8 +18,8 @@ internal sealed record MovementKind(string Name, int OnHandSign, int ReservedSig
     private static readonly Dictionary<string, MovementKind> ByName =
         All.ToDictionary(kind => kind.Name, StringComparer.Ordinal);
 
-    /// <summary>The kind of a name.</summary>
-    public static MovementKind Of(string name) => ByName[name];
+    /// <summary>The kind of a name; null if there is none.</summary>
+    public static MovementKind? Find(string name) => ByName.GetValueOrDefault(name);
 
     static IReadOnlyList<string> IChoices.Names => [.. All.Select(kind => kind.Name)];
 }
@@ -46,6 +46,18 @@ internal readonly record struct StockLevel(
 {
     /// <summary>Units that can be sold.</summary>
     public long Available => OnHand - Reserved;
+
+    /// <summary>The stock after a movement; null if there is too little.</summary>
+    public StockLevel? After(MovementKind kind, long quantity, DateTime now)
+    {
+        StockLevel after = this with
+        {
+            OnHand = OnHand + (kind.OnHandSign * quantity),
+            Reserved = Reserved + (kind.ReservedSign * quantity),
+            LastUpdated = now.ToMilliseconds(notBefore: LastUpdated),
+        };
+        return after.Reserved < 0 || after.OnHand < after.Reserved ? null : after;
+    }
 
     public StockBody ToBody() => new(ProductId, Available, OnHand, Reserved, new UtcTime(LastUpdated));
 }

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Runtime.InteropServices;
 using Shop.Inventory.Contracts;
 using Shop.Platform.Requests;
@@ -153,7 +154,12 @@ internal enum ReplayOutcome
 /// <param name="Before">The order before the change, if there was one.</param>
 /// <param name="Reservation">The reservation that the order holds, if its status was changed.</param>
 internal readonly record struct ChangeStatusResult(
-    ChangeStatusOutcome Outcome, Order? Order = null, Order? Before = null, ReservationId Reservation = default);
+    ChangeStatusOutcome Outcome, Order? Order = null, Order? Before = null, ReservationId Reservation = default)
+{
+    /// <summary>The answer that is kept for the key of the request: the time alone, since the status is that of the
+    /// request, and the rest of an order never changes.</summary>
+    public string Answer => Order!.UpdatedAt.ToString(CultureInfo.InvariantCulture);
+}
 
 /// <summary>The result of a change of status.</summary>
 internal enum ChangeStatusOutcome

@@ -1,5 +1,8 @@
+using System.Globalization;
 using System.Text.Json.Serialization;
+using Shop.Inventory.Contracts;
 using Shop.Platform;
+using Shop.Platform.Data;
 using Shop.Platform.OpenApi;
 using Shop.Platform.Requests;
 
@@ -37,6 +40,28 @@ internal sealed record Order(
 
     /// <summary>The order as a change of its status left it.</summary>
     public Order WithStatus(string status, long at) => this with { Status = status, UpdatedAt = at };
+
+    /// <summary>Decides a change of status.</summary>
+    /// <param name="status">The new status.</param>
+    /// <param name="kept">The record of the request's idempotency key; null if there is none.</param>
+    /// <param name="now">The time.</param>
+    /// <param name="reservation">The reservation that the order holds.</param>
+    public ChangeStatusResult Change(
+        string status, IdempotencyRecord? kept, DateTime now, ReservationId reservation)
+    {
+        if (kept is { IsSame: false }) return new ChangeStatusResult(ChangeStatusOutcome.KeyReused);
+        if (kept is not null)
+        {
+            return new ChangeStatusResult(ChangeStatusOutcome.Replayed,
+                WithStatus(status, long.Parse(kept.Answer, CultureInfo.InvariantCulture)));
+        }
+
+        if (Status == status) return new ChangeStatusResult(ChangeStatusOutcome.Unchanged, this);
+        if (!OrderStatus.Changes.Contains((Status, status)))
+            return new ChangeStatusResult(ChangeStatusOutcome.NotAllowed, this);
+        Order changed = WithStatus(status, now.ToMilliseconds(notBefore: UpdatedAt));
+        return new ChangeStatusResult(ChangeStatusOutcome.Changed, changed, this, reservation);
+    }
 
     public OrderBody ToBody()
     {

@@ -9,7 +9,17 @@ namespace Shop.Products;
 /// <param name="memory">The memory that the catalogue needs after the change; null if it needs none.</param>
 internal sealed class ChangeConditions(Preconditions preconditions, MemoryReservation? memory = null)
 {
-    public bool Hold(CatalogueEntry found) => ProblemOf(found) is null;
+    /// <summary>Changes a product if they hold.</summary>
+    /// <param name="product">The product; null if there is none.</param>
+    /// <param name="change">Makes the change.</param>
+    public ProductResult Change(Product? product, Func<Product, CatalogueEntry?> change)
+    {
+        if (product is null) return new ProductResult(ProductOutcome.Unknown);
+        var found = new CatalogueEntry(product);
+        return ProblemOf(found) is null
+            ? new ProductResult(ProductOutcome.Done, change(product))
+            : new ProductResult(ProductOutcome.ConditionsFailed, found);
+    }
 
     /// <returns>Why the change may not be made; null if it may.</returns>
     public Problem? ProblemOf(CatalogueEntry found)

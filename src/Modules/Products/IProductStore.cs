@@ -1,4 +1,6 @@
+using System.Text;
 using Shop.Inventory.Contracts;
+using Shop.Platform.Data;
 using Shop.Platform.Requests;
 
 namespace Shop.Products;
@@ -63,7 +65,16 @@ internal sealed record NewProduct(string? Id, ProductDetails Details, long Initi
 /// <param name="Outcome">What happened.</param>
 /// <param name="Entry">The product: as the change made it, now or the first time, or as it was found if conditions did
 /// not hold.</param>
-internal readonly record struct ProductResult(ProductOutcome Outcome, CatalogueEntry? Entry = null);
+internal readonly record struct ProductResult(ProductOutcome Outcome, CatalogueEntry? Entry = null)
+{
+    /// <summary>The answer that is kept for the key of the request: the JSON of the product, if there is one.</summary>
+    public string Answer => Entry is { } entry ? Encoding.UTF8.GetString(entry.Json) : "";
+
+    /// <summary>The result for a request whose key has a record.</summary>
+    public static ProductResult Of(IdempotencyRecord kept) => kept.IsSame
+        ? new(ProductOutcome.Replayed, kept.Answer.Length > 0 ? CatalogueEntry.Of(kept.Answer) : null)
+        : new(ProductOutcome.KeyReused);
+}
 
 /// <summary>The result of a change of a product.</summary>
 internal enum ProductOutcome

@@ -1,4 +1,3 @@
-using System.Net;
 using System.Text.Json;
 using AspNetCoreGeneratedDocument;
 using Microsoft.AspNetCore.Builder;
@@ -40,8 +39,7 @@ public static class AlertsPage
             kestrel.Limits.MaxConcurrentConnections = MaxConnections;
             kestrel.Limits.MaxRequestBodySize = MaxBody;
             kestrel.Limits.RequestHeadersTimeout = settings.RequestTimeout;
-            kestrel.Limits.MinRequestBodyDataRate =
-                new MinDataRate(bytesPerSecond: 240, gracePeriod: TimeSpan.FromSeconds(5));
+            kestrel.Limits.MinRequestBodyDataRate = ServerLimits.SlowestClient;
             ModuleListener.Listen(kestrel, settings.BindAddress, settings.AlertsPort,
                 static listening => listening.Protocols = HttpProtocols.Http1);
         });
@@ -78,7 +76,7 @@ public static class AlertsPage
     // A name can be pointed at this address, but an IP address can't; "alerts" is the name of this container, for
     // Alertmanager.
     private static bool IsOurs(string host, ShopSettings settings) =>
-        host is "localhost" or "alerts" || IPAddress.TryParse(host.Trim('[', ']'), out _)
+        host is "localhost" or "alerts" || HostName.Address(host) is not null
             || settings.AllowedHosts.Contains(host) || settings.AllowedHosts.Contains("*");
 
     private static async Task TakeAsync(HttpContext http, NotificationLog log, TimeProvider clock)
@@ -181,7 +179,5 @@ internal sealed record AlertsModel(long Count, IReadOnlyList<ReceivedNotificatio
 
     /// <summary>A time, to the second.</summary>
     public static string Time(DateTimeOffset? at) =>
-        at is { } time
-            ? time.UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss", System.Globalization.CultureInfo.InvariantCulture)
-            : "";
+        at is { } time ? Timestamp.Text(time.ToUnixTimeMilliseconds()) : "";
 }

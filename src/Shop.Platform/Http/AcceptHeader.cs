@@ -34,6 +34,10 @@ internal static class AcceptHeader
         return html.Quality > 0 && html.Closeness > 0 && html.Closeness >= json.Closeness;
     }
 
+    /// <summary>Whether a client names a coding in <c>Accept-Encoding</c>.</summary>
+    public static bool NamesEncoding(IHeaderDictionary headers, string coding) =>
+        headers.AcceptEncoding.ToString().Split(',').Any(named => named.Trim() == coding);
+
     /// <summary>Adds to <c>Vary</c> that the answer depends on <c>Accept</c>.</summary>
     public static void Vary(IHeaderDictionary headers)
     {

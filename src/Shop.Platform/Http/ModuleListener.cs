@@ -44,10 +44,9 @@ public sealed class ModuleListener(ModuleContext module)
     {
         get
         {
-            string bind = Module.Settings.BindAddress;
             int port = _listening?.IPEndPoint?.Port is { } bound and > 0 ? bound : Port;
-            string host = Module.Settings.BindsEveryAddress ? "localhost" : bind;
-            if (port != Port) host = bind == "localhost" ? "127.0.0.1" : host;
+            string host = Module.Settings.LocalHost;
+            if (port != Port && Module.Settings.BindAddress == "localhost") host = "127.0.0.1";
             if (IPAddress.TryParse(host, out IPAddress? address)
                 && address.AddressFamily == System.Net.Sockets.AddressFamily.InterNetworkV6)
                 host = $"[{address}]";

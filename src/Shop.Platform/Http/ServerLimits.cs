@@ -11,7 +11,8 @@ namespace Shop.Platform.Http;
 /// </summary>
 internal static class ServerLimits
 {
-    private static readonly MinDataRate SlowestClient = new(bytesPerSecond: 240, gracePeriod: TimeSpan.FromSeconds(5));
+    /// <summary>The rate at which a client must at least send and read.</summary>
+    public static readonly MinDataRate SlowestClient = new(bytesPerSecond: 240, gracePeriod: TimeSpan.FromSeconds(5));
 
     /// <summary>Sets the limits, and opens the listener of each module.</summary>
     public static void ConfigureListeners(this IWebHostBuilder server, ShopSettings settings) =>

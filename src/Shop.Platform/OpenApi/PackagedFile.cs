@@ -1,6 +1,7 @@
 using System.IO.Compression;
 using Microsoft.AspNetCore.Http;
 using Scalar.AspNetCore;
+using Shop.Platform.Http;
 
 namespace Shop.Platform.OpenApi;
 
@@ -23,8 +24,7 @@ internal sealed class PackagedFile(string name)
     /// <summary>Answers a request for it.</summary>
     public async Task SendAsync(HttpContext http)
     {
-        bool isPackedTaken = http.Request.Headers.AcceptEncoding.ToString().Split(',')
-            .Any(static coding => coding.Trim() == "gzip");
+        bool isPackedTaken = AcceptHeader.NamesEncoding(http.Request.Headers, "gzip");
         byte[] file = (isPackedTaken ? _packed : _plain).Value;
         HttpResponse response = http.Response;
         response.ContentType = _type;

@@ -74,8 +74,7 @@ internal sealed class Assets
         public Task ExecuteAsync(HttpContext httpContext)
         {
             HttpResponse response = httpContext.Response;
-            bool isCompressed = httpContext.Request.Headers.AcceptEncoding.ToString().Split(',')
-                .Any(coding => coding.Trim() == "br");
+            bool isCompressed = AcceptHeader.NamesEncoding(httpContext.Request.Headers, "br");
             byte[] body = isCompressed ? _brotli.Value : bytes;
             response.ContentType = contentType;
             response.ContentLength = body.Length;

@@ -26,6 +26,9 @@ public sealed record IdempotencyKey(string Text, byte[] Fingerprint)
     /// <summary>How long an answer is kept.</summary>
     public static readonly TimeSpan Retention = TimeSpan.FromHours(48);
 
+    /// <summary>The oldest time of a key that is kept now.</summary>
+    internal static long Oldest(DateTime now) => (now - Retention).ToMilliseconds();
+
     /// <summary>The header as a parameter of the OpenAPI document.</summary>
     public static readonly TextField Field = new(Header, 1, 255)
     {

@@ -82,12 +82,11 @@ public static class Paging
     /// <param name="rows">Rows that were read.</param>
     /// <param name="areAll">Whether the list has no others.</param>
     /// <param name="count">Counts the rows, up to a bound that it is given.</param>
-    public static RowTotal Count(int rows, bool areAll, Func<long, long> count)
-    {
-        if (areAll) return new RowTotal(rows);
-        long counted = count(MaxCounted + 1);
-        return counted > MaxCounted ? new RowTotal(MaxCounted, IsExact: false) : new RowTotal(counted);
-    }
+    public static RowTotal Count(int rows, bool areAll, Func<long, long> count) =>
+        areAll ? new RowTotal(rows) : Counted(count(MaxCounted + 1));
+
+    /// <summary>The total of a count that went up to one row more than <see cref="MaxCounted"/>.</summary>
+    public static RowTotal Counted(long rows) => new(Math.Min(rows, MaxCounted), IsExact: rows <= MaxCounted);
 
     /// <summary>
     /// The page with the first of these rows. One row more than the limit must have been read, to know whether there

@@ -26,5 +26,5 @@ internal static class LocalRequest
 
     private static bool IsThisMachine(string host) =>
         host.Equals("localhost", StringComparison.OrdinalIgnoreCase)
-        || (IPAddress.TryParse(host.Trim('[', ']'), out IPAddress? address) && IPAddress.IsLoopback(address));
+        || (HostName.Address(host) is { } address && IPAddress.IsLoopback(address));
 }

@@ -15,21 +15,19 @@ namespace Shop.Platform.Telemetry;
 /// <param name="down">The fault by which calls fail before they are made; null if there is none.</param>
 public sealed class ContractCalls(ModuleContext callee, string contract, Fault? down = null)
 {
-    private static bool IsTraced => Activity.Current?.IsAllDataRequested == true;
-
     /// <summary>Makes a call.</summary>
     /// <param name="method">The method's name.</param>
     /// <param name="arguments">The arguments of <paramref name="call"/>, which so needs no closure.</param>
     /// <param name="call">Makes the call.</param>
     public ValueTask<TAnswer> MakeAsync<TArguments, TAnswer>(
         string method, TArguments arguments, Func<TArguments, ValueTask<TAnswer>> call) =>
-        IsTraced ? TraceAsync(method, arguments, call)
+        Spans.IsTraced ? TraceAsync(method, arguments, call)
             : IsDown ? ValueTask.FromException<TAnswer>(new ServiceDownException(callee.Identity.Name))
             : call(arguments);
 
     /// <inheritdoc cref="MakeAsync{TArguments,TAnswer}"/>
     public Task MakeAsync<TArguments>(string method, TArguments arguments, Func<TArguments, Task> call) =>
-        IsTraced ? TraceAsync(method, arguments, async given =>
+        Spans.IsTraced ? TraceAsync(method, arguments, async given =>
         {
             await call(given);
             return true;

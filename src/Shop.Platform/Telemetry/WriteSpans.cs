@@ -9,11 +9,27 @@ namespace Shop.Platform.Telemetry;
 /// </summary>
 internal static class WriteSpans
 {
-    /// <summary>Whether a write that is made now belongs to a trace.</summary>
-    public static bool IsTraced => Activity.Current?.IsAllDataRequested == true;
+    /// <summary>Makes a write in a span of its own, in the current trace.</summary>
+    /// <param name="database">Name of the database.</param>
+    /// <param name="system">Its engine, as the semantic conventions name it.</param>
+    /// <param name="operation">The method that writes.</param>
+    /// <param name="queue">Queues the write with this span.</param>
+    public static async ValueTask<T> TraceAsync<T>(
+        string database, string system, string operation, Func<Activity?, ValueTask<T>> queue)
+    {
+        using Activity? span = StartWrite(database, system, operation);
+        try
+        {
+            return await queue(span);
+        }
+        catch (Exception exception)
+        {
+            Spans.Fail(span, exception);
+            throw;
+        }
+    }
 
-    /// <summary>Begins the span of a write, in the current trace.</summary>
-    public static Activity? StartWrite(string database, string system, string operation)
+    private static Activity? StartWrite(string database, string system, string operation)
     {
         const string Suffix = "Async";
         if (operation.EndsWith(Suffix, StringComparison.Ordinal)) operation = operation[..^Suffix.Length];
@@ -24,19 +40,22 @@ internal static class WriteSpans
     /// <summary>Begins the span of a group commit.</summary>
     /// <param name="database">Name of the database.</param>
     /// <param name="system">Its engine, as the semantic conventions name it.</param>
-    /// <param name="batch">The spans of the writes; null for those that are in no trace.</param>
+    /// <param name="batch">The writes.</param>
+    /// <param name="spanOf">The span of a write; null if it is in no trace.</param>
     /// <returns>Null if none of the writes is in a trace.</returns>
-    public static Activity? StartCommit(string database, string system, IReadOnlyList<Activity?> batch)
+    public static Activity? StartCommit<TWrite>(
+        string database, string system, IReadOnlyList<TWrite> batch, Func<TWrite, Activity?> spanOf)
     {
         Activity? first = null;
-        for (int i = 0; i < batch.Count && first is null; i++) first = batch[i];
+        for (int i = 0; i < batch.Count && first is null; i++) first = spanOf(batch[i]);
         if (first is null) return null;
-        IEnumerable<ActivityLink> carried = batch.OfType<Activity>().Select(write => new ActivityLink(write.Context));
+        Activity[] spans = [.. batch.Select(spanOf).OfType<Activity>()];
+        IEnumerable<ActivityLink> carried = spans.Select(static span => new ActivityLink(span.Context));
         Activity? commit = first.Source.StartActivity(
             $"COMMIT {database}", ActivityKind.Client, first.Context, links: carried);
         if (Describe(commit, database, system, "COMMIT") is null) return null;
         commit!.SetTag("db.operation.batch.size", batch.Count);
-        foreach (Activity? write in batch) write?.AddLink(new ActivityLink(commit.Context));
+        foreach (Activity span in spans) span.AddLink(new ActivityLink(commit.Context));
         return commit;
     }
 

@@ -97,6 +97,9 @@ public sealed class PostgresDatabase : IModuleDatabase, IAsyncDisposable
         }
     }
 
+    /// <summary>Whether the database may have this text: PostgreSQL has no text with a NUL.</summary>
+    public static bool MayHave(string text) => !text.Contains('\0', StringComparison.Ordinal);
+
     /// <summary>Reads the rows of a query; see <see cref="ReadAsync"/>.</summary>
     /// <param name="sql">The query.</param>
     /// <param name="read">Maps a row; columns are numbered from 0.</param>
@@ -104,7 +107,19 @@ public sealed class PostgresDatabase : IModuleDatabase, IAsyncDisposable
     /// <param name="parameters">Its parameters: <c>$1</c>, <c>$2</c>, … in their order.</param>
     public Task<IReadOnlyList<T>> RowsAsync<T>(
         string sql, Func<NpgsqlDataReader, T> read, CancellationToken end, params NpgsqlParameter[] parameters) =>
-        ReadAsync<IReadOnlyList<T>>(async (connection, token) =>
+        QueryAsync<IReadOnlyList<T>>(sql, async (reader, token) =>
+        {
+            var rows = new List<T>();
+            while (await reader.ReadAsync(token)) rows.Add(read(reader));
+            return rows;
+        }, end, parameters);
+
+    /// <summary>Reads the result of a query as a whole; see <see cref="ReadAsync"/>.</summary>
+    /// <inheritdoc cref="RowsAsync" path="/param"/>
+    public Task<T> QueryAsync<T>(
+        string sql, Func<NpgsqlDataReader, CancellationToken, Task<T>> read, CancellationToken end,
+        params NpgsqlParameter[] parameters) =>
+        ReadAsync(async (connection, token) =>
         {
 #pragma warning disable CA2100 // a constant of the caller's
             await using var command = new NpgsqlCommand(sql, connection);
@@ -112,10 +127,8 @@ public sealed class PostgresDatabase : IModuleDatabase, IAsyncDisposable
             command.Parameters.AddRange(parameters);
             try
             {
-                var rows = new List<T>();
                 await using NpgsqlDataReader reader = await command.ExecuteReaderAsync(token);
-                while (await reader.ReadAsync(token)) rows.Add(read(reader));
-                return rows;
+                return await read(reader, token);
             }
             finally
             {

@@ -24,7 +24,8 @@ public sealed class PostgresIdempotencyKeys
     public void AddFind(PostgresTransaction transaction, IEnumerable<IdempotencyKey?> keys, DateTime now)
     {
         string[] texts = [.. keys.OfType<IdempotencyKey>().SelectMany(static key => key.Texts)];
-        transaction.Add(FindRecords, PostgresTransaction.Parameter(texts), PostgresTransaction.Parameter(Oldest(now)));
+        transaction.Add(FindRecords, PostgresTransaction.Parameter(texts),
+            PostgresTransaction.Parameter(IdempotencyKey.Oldest(now)));
     }
 
     /// <summary>Reads the result of <see cref="AddFind"/>, which must be the reader's current result.</summary>
@@ -44,17 +45,17 @@ public sealed class PostgresIdempotencyKeys
         PostgresTransaction transaction, IReadOnlyList<(IdempotencyKey Key, string Answer)> answers, DateTime now)
     {
         if (answers.Count == 0) return;
-        string[] keys = [.. answers.Select(static kept => kept.Key.Text)];
         // The purge runs once an hour, so an expired key may still be there.
         transaction.Add("DELETE FROM idempotency_keys WHERE key = ANY ($1) AND at < $2",
-            PostgresTransaction.Parameter(keys), PostgresTransaction.Parameter(Oldest(now)));
+            PostgresTransaction.Column(answers, static kept => kept.Key.Text),
+            PostgresTransaction.Parameter(IdempotencyKey.Oldest(now)));
         transaction.Add("""
             INSERT INTO idempotency_keys (key, fingerprint, answer, at)
             SELECT key, fingerprint, answer, $4 FROM unnest($1, $2, $3) AS kept (key, fingerprint, answer)
             """,
-            PostgresTransaction.Parameter(keys),
-            PostgresTransaction.Parameter(answers.Select(static kept => kept.Key.Fingerprint).ToArray()),
-            PostgresTransaction.Parameter(answers.Select(static kept => kept.Answer).ToArray()),
+            PostgresTransaction.Column(answers, static kept => kept.Key.Text),
+            PostgresTransaction.Column(answers, static kept => kept.Key.Fingerprint),
+            PostgresTransaction.Column(answers, static kept => kept.Answer),
             PostgresTransaction.Parameter(now.ToMilliseconds()));
     }
 
@@ -62,25 +63,14 @@ public sealed class PostgresIdempotencyKeys
     // Reads.
 
     /// <summary>The record of a key; null if there is none.</summary>
-    public async Task<IdempotencyRecord?> FindAsync(IdempotencyKey key, DateTime now)
-    {
-        string[] texts = [.. key.Texts];
-        IdempotencyRecords kept = await _database.ReadAsync(async (connection, end) =>
-        {
-            await using var command = new NpgsqlCommand(FindRecords, connection);
-            command.Parameters.Add(PostgresTransaction.Parameter(texts));
-            command.Parameters.Add(PostgresTransaction.Parameter(Oldest(now)));
-            await using NpgsqlDataReader reader = await command.ExecuteReaderAsync(end);
-            return await ReadRecordsAsync(reader, end);
-        });
-        return kept.Of(key);
-    }
+    public async Task<IdempotencyRecord?> FindAsync(IdempotencyKey key, DateTime now) =>
+        (await _database.QueryAsync(FindRecords, ReadRecordsAsync, CancellationToken.None,
+            PostgresTransaction.Parameter(key.Texts.ToArray()),
+            PostgresTransaction.Parameter(IdempotencyKey.Oldest(now)))).Of(key);
 
     /// <summary>Deletes the keys that are too old.</summary>
     internal Task PurgeAsync(DateTime now) => _database.DeleteOldAsync(
-        "idempotency_keys", "key", "at < $1", PostgresTransaction.Parameter(Oldest(now)));
-
-    private static long Oldest(DateTime now) => (now - IdempotencyKey.Retention).ToMilliseconds();
+        "idempotency_keys", "key", "at < $1", PostgresTransaction.Parameter(IdempotencyKey.Oldest(now)));
 }
 
 /// <summary>

@@ -41,6 +41,10 @@ public sealed class PostgresTransaction
     /// <summary>A parameter: <c>$1</c>, <c>$2</c>, … in their order.</summary>
     public static NpgsqlParameter Parameter<T>(T value) => new NpgsqlParameter<T> { TypedValue = value };
 
+    /// <summary>A part of each row, as an array for <c>unnest</c>.</summary>
+    public static NpgsqlParameter Column<TRow, T>(IEnumerable<TRow> rows, Func<TRow, T> part) =>
+        Parameter(rows.Select(part).ToArray());
+
     /// <summary>Adds a statement to those that are sent next.</summary>
     public void Add(string sql, params ReadOnlySpan<NpgsqlParameter> parameters) => AddCommand(sql, parameters);
 

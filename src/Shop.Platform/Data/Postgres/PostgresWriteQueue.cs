@@ -38,7 +38,7 @@ public sealed class PostgresWriteQueue<TWrite, TAnswer> : IPostgresQueue
     /// <param name="write">The write.</param>
     /// <param name="operation">Its name in a trace: the calling method.</param>
     public Task<TAnswer> WriteAsync(TWrite write, [CallerMemberName] string operation = "") =>
-        WriteSpans.IsTraced ? TraceAsync(write, operation) : QueueAsync(write);
+        Spans.IsTraced ? TraceAsync(write, operation) : QueueAsync(write);
 
     Task IPostgresQueue.StopAsync()
     {
@@ -54,20 +54,12 @@ public sealed class PostgresWriteQueue<TWrite, TAnswer> : IPostgresQueue
         throw new ObjectDisposedException(_writer.Module, "The database is closed.");
     }
 
-    private async Task<TAnswer> TraceAsync(TWrite write, string operation)
-    {
-        using Activity? span = WriteSpans.StartWrite(_writer.Module, Engine, operation);
-        write.Span = span;
-        try
+    private Task<TAnswer> TraceAsync(TWrite write, string operation) =>
+        WriteSpans.TraceAsync(_writer.Module, Engine, operation, span =>
         {
-            return await QueueAsync(write);
-        }
-        catch (Exception exception)
-        {
-            Spans.Fail(span, exception);
-            throw;
-        }
-    }
+            write.Span = span;
+            return new ValueTask<TAnswer>(QueueAsync(write));
+        }).AsTask();
 
     private async Task WriteUntilStoppedAsync()
     {
@@ -94,9 +86,7 @@ public sealed class PostgresWriteQueue<TWrite, TAnswer> : IPostgresQueue
 
     private async Task CommitAsync(List<TWrite> batch)
     {
-        using Activity? span = batch.Any(static write => write.Span is not null)
-            ? WriteSpans.StartCommit(_writer.Module, Engine, [.. batch.Select(static write => write.Span)])
-            : null;
+        using Activity? span = WriteSpans.StartCommit(_writer.Module, Engine, batch, static write => write.Span);
         long start = Stopwatch.GetTimestamp();
         using var attempts = new BatchAttempts(_writer);
         try

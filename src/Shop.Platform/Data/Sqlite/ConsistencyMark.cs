@@ -54,12 +54,7 @@ internal sealed record ConsistencyMark(string Shop, long Generation, string Mark
         new(NewId(), 2, NewId(), "", IsOpening: false, DatabaseConsistency.AcceptNext, now);
 
     /// <summary>Creates its table if there is none.</summary>
-    public static void CreateTable(SqliteConnection connection)
-    {
-        using SqliteCommand command = connection.CreateCommand();
-        command.CommandText = Schema;
-        command.ExecuteNonQuery();
-    }
+    public static void CreateTable(SqliteConnection connection) => DatabaseFile.Run(connection, Schema);
 
     /// <summary>The mark of a file; null if it has none.</summary>
     public static ConsistencyMark? Of(SqliteConnection connection)

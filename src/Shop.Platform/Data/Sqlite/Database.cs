@@ -136,7 +136,7 @@ public sealed class Database : IModuleDatabase, IDisposable
             Found = new MarkedFile(System.IO.Path.GetFileName(Path), existed, hadLog,
                 ConsistencyMark.Of(_writeConnection));
             // What was just written must not be taken for the missing log.
-            if (Found.LacksLog) Run(_writeConnection, "PRAGMA wal_checkpoint(TRUNCATE)");
+            if (Found.LacksLog) DatabaseFile.Run(_writeConnection, "PRAGMA wal_checkpoint(TRUNCATE)");
         }
         catch (SqliteException exception)
         {
@@ -178,7 +178,7 @@ public sealed class Database : IModuleDatabase, IDisposable
         {
             using var connection = new SqliteConnection(ConnectionString(SqliteOpenMode.ReadWrite, pooling: false));
             connection.Open();
-            Run(connection, "PRAGMA wal_checkpoint(PASSIVE)");
+            DatabaseFile.Run(connection, "PRAGMA wal_checkpoint(PASSIVE)");
         }
         catch (SqliteException exception)
         {
@@ -262,8 +262,8 @@ public sealed class Database : IModuleDatabase, IDisposable
         using (SqliteConnection readers = new(_readConnection)) SqliteConnection.ClearPool(readers);
         try
         {
-            Run(_writeConnection, "PRAGMA busy_timeout=500"); // another program may be reading
-            Run(_writeConnection, "PRAGMA wal_checkpoint(TRUNCATE)");
+            DatabaseFile.Run(_writeConnection, "PRAGMA busy_timeout=500"); // another program may be reading
+            DatabaseFile.Run(_writeConnection, "PRAGMA wal_checkpoint(TRUNCATE)");
         }
         catch (SqliteException exception)
         {
@@ -310,8 +310,9 @@ public sealed class Database : IModuleDatabase, IDisposable
         connection.Open();
         Configure(connection);
         Migrations.Apply(module, connection, migrations);
-        Run(connection, "CREATE TABLE IF NOT EXISTS health_probe (id INTEGER PRIMARY KEY, probe INTEGER NOT NULL)");
-        Run(connection, IdempotencyKeys.Schema);
+        DatabaseFile.Run(
+            connection, "CREATE TABLE IF NOT EXISTS health_probe (id INTEGER PRIMARY KEY, probe INTEGER NOT NULL)");
+        DatabaseFile.Run(connection, IdempotencyKeys.Schema);
         ConsistencyMark.CreateTable(connection);
     }
 
@@ -319,24 +320,15 @@ public sealed class Database : IModuleDatabase, IDisposable
     {
         // Most writes change single rows, and each changed page is written to the WAL in full. An existing file keeps
         // its page size.
-        Run(connection, "PRAGMA page_size=2048");
-        Run(connection, "PRAGMA auto_vacuum=INCREMENTAL");
-        Run(connection, "PRAGMA journal_mode=WAL");
-        Run(connection, "PRAGMA wal_autocheckpoint=2000"); // 4 MB
-        Run(connection, "PRAGMA synchronous=FULL");
-        Run(connection, "PRAGMA foreign_keys=ON");
-        Run(connection, "PRAGMA busy_timeout=5000");
-        Run(connection, "PRAGMA cache_size=-8000");
-        Run(connection, "PRAGMA temp_store=MEMORY"); // the root file system may be read-only
-    }
-
-    private static void Run(SqliteConnection connection, string sql)
-    {
-        using SqliteCommand command = connection.CreateCommand();
-#pragma warning disable CA2100 // a constant of this class
-        command.CommandText = sql;
-#pragma warning restore CA2100
-        command.ExecuteNonQuery();
+        DatabaseFile.Run(connection, "PRAGMA page_size=2048");
+        DatabaseFile.Run(connection, "PRAGMA auto_vacuum=INCREMENTAL");
+        DatabaseFile.Run(connection, "PRAGMA journal_mode=WAL");
+        DatabaseFile.Run(connection, "PRAGMA wal_autocheckpoint=2000"); // 4 MB
+        DatabaseFile.Run(connection, "PRAGMA synchronous=FULL");
+        DatabaseFile.Run(connection, "PRAGMA foreign_keys=ON");
+        DatabaseFile.Run(connection, "PRAGMA busy_timeout=5000");
+        DatabaseFile.Run(connection, "PRAGMA cache_size=-8000");
+        DatabaseFile.Run(connection, "PRAGMA temp_store=MEMORY"); // the root file system may be read-only
     }
 
     private static long FileSize(string path)

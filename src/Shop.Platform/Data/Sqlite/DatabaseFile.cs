@@ -54,11 +54,8 @@ public sealed class DatabaseFile : IDisposable
             connection.Open();
             if (mode != SqliteOpenMode.ReadOnly)
                 _ = raw.sqlite3_db_config(connection.Handle, NoCheckpointOnClose, 1, out _);
-            using SqliteCommand command = connection.CreateCommand();
-            command.CommandText = "PRAGMA cache_size=-32000";
-            command.ExecuteNonQuery();
-            command.CommandText = "SELECT count(*) FROM sqlite_master";
-            command.ExecuteScalar();
+            Run(connection, "PRAGMA cache_size=-32000");
+            Run(connection, "SELECT count(*) FROM sqlite_master");
         }
         catch (SqliteException exception)
         {
@@ -74,9 +71,11 @@ public sealed class DatabaseFile : IDisposable
 
     internal MarkedFile Marked() => new(Name, Existed: true, _hadLog, ConsistencyMark.Of(Connection));
 
-    internal void Run(string sql)
+    internal void Run(string sql) => Run(Connection, sql);
+
+    internal static void Run(SqliteConnection connection, string sql)
     {
-        using SqliteCommand command = Connection.CreateCommand();
+        using SqliteCommand command = connection.CreateCommand();
 #pragma warning disable CA2100 // a constant of the caller's
         command.CommandText = sql;
 #pragma warning restore CA2100

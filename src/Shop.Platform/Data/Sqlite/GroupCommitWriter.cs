@@ -132,7 +132,7 @@ public sealed class GroupCommitWriter
     /// <param name="write">The write.</param>
     /// <param name="operation">Its name in a trace: the calling method.</param>
     public ValueTask<T> WriteAsync<T>(WriteCommand<T> write, [CallerMemberName] string operation = "") =>
-        WriteSpans.IsTraced ? TraceAsync(write, operation) : QueueAsync(write);
+        Spans.IsTraced ? TraceAsync(write, operation) : QueueAsync(write);
 
     /// <summary>
     /// Queues a write that is made of delegates; see <see cref="WriteAsync{T}(WriteCommand{T}, string)"/>.
@@ -169,20 +169,12 @@ public sealed class GroupCommitWriter
         throw new WriteQueueFullException(_module);
     }
 
-    private async ValueTask<T> TraceAsync<T>(WriteCommand<T> write, string operation)
-    {
-        using Activity? span = WriteSpans.StartWrite(_module, Engine, operation);
-        write.Span = span;
-        try
+    private ValueTask<T> TraceAsync<T>(WriteCommand<T> write, string operation) =>
+        WriteSpans.TraceAsync(_module, Engine, operation, span =>
         {
-            return await QueueAsync(write);
-        }
-        catch (Exception exception)
-        {
-            Spans.Fail(span, exception);
-            throw;
-        }
-    }
+            write.Span = span;
+            return QueueAsync(write);
+        });
 
     private void WriteUntilStopped()
     {
@@ -220,7 +212,7 @@ public sealed class GroupCommitWriter
 
     private void Commit(List<WriteCommand> batch)
     {
-        using Activity? span = StartSpan(batch);
+        using Activity? span = WriteSpans.StartCommit(_module, Engine, batch, static write => write.Span);
         long start = Stopwatch.GetTimestamp();
         int committed;
         try
@@ -260,10 +252,6 @@ public sealed class GroupCommitWriter
             else write.Fail(write.Error is SqliteException sqlite ? Unavailable(sqlite) : write.Error);
         }
     }
-
-    private Activity? StartSpan(List<WriteCommand> batch) => batch.Exists(static write => write.Span is not null)
-        ? WriteSpans.StartCommit(_module, Engine, [.. batch.Select(static write => write.Span)])
-        : null;
 
     private void Follow(WriteCommand write)
     {

@@ -63,7 +63,7 @@ public sealed class IdempotencyKeys
         {
             // The purge runs once an hour, so an expired key may still be there. Looking for it first, or an upsert,
             // would cost time in each order.
-            if (_forget.Set(1, key.Text).Set(2, Oldest(now)).Run() == 0) return false;
+            if (_forget.Set(1, key.Text).Set(2, IdempotencyKey.Oldest(now)).Run() == 0) return false;
             Insert(key, answer, now);
         }
 
@@ -76,7 +76,7 @@ public sealed class IdempotencyKeys
         if (key is null) return null;
         foreach (string text in key.Texts)
         {
-            IdempotencyRecord? kept = _find.Set(1, text).Set(2, Oldest(now))
+            IdempotencyRecord? kept = _find.Set(1, text).Set(2, IdempotencyKey.Oldest(now))
                 .First(row => new IdempotencyRecord(key.IsBoundTo(row.Bytes(0)), row.Text(1)));
             if (kept is not null) return kept;
         }
@@ -94,7 +94,7 @@ public sealed class IdempotencyKeys
             RecordRow? row = connection.QuerySingleOrDefault<RecordRow>("""
                 SELECT fingerprint AS Fingerprint, answer AS Answer FROM idempotency_keys
                 WHERE key = @text AND at >= @oldest
-                """, new { text, oldest = Oldest(now) });
+                """, new { text, oldest = IdempotencyKey.Oldest(now) });
             if (row is not null) return new IdempotencyRecord(key.IsBoundTo(row.Fingerprint), row.Answer);
         }
 
@@ -104,7 +104,7 @@ public sealed class IdempotencyKeys
     /// <summary>Deletes the keys that are too old, a few in each write.</summary>
     public async Task PurgeAsync(DateTime now)
     {
-        long oldest = Oldest(now);
+        long oldest = IdempotencyKey.Oldest(now);
         int purged;
         do
         {
@@ -114,8 +114,6 @@ public sealed class IdempotencyKeys
         }
         while (purged == MaxPurgedAtOnce);
     }
-
-    private static long Oldest(DateTime now) => (now - IdempotencyKey.Retention).ToMilliseconds();
 
     private void Insert(IdempotencyKey key, string answer, DateTime now) =>
         _add.Set(1, key.Text).Set(2, key.Fingerprint).Set(3, answer).Set(4, now.ToMilliseconds()).Run();

@@ -1,4 +1,3 @@
-using System.Globalization;
 using Npgsql;
 using Shop.Platform.Data.Postgres;
 using Shop.Platform.Requests;
@@ -13,31 +12,14 @@ internal sealed class AdjustWrite(MovementKind kind, string productId, long quan
 
     public IdempotencyKey? Key => key;
 
-    /// <returns>The answer that is to be kept for the key; null if nothing was changed.</returns>
-    public string? Decide(StockLedger ledger, IdempotencyRecords kept, DateTime now)
+    public AdjustResult Decide(StockLedger ledger, IdempotencyRecords kept, DateTime now)
     {
-        if (kept.Of(key) is { } answer)
-        {
-            Refuse(answer.IsSame
-                ? new AdjustResult(AdjustOutcome.Replayed, long.Parse(answer.Answer, CultureInfo.InvariantCulture))
-                : new AdjustResult(AdjustOutcome.KeyReused));
-            return null;
-        }
-
-        if (ledger.AvailableOf(productId) is not { } before)
-        {
-            Refuse(new AdjustResult(AdjustOutcome.UnknownProduct));
-            return null;
-        }
-
-        if (ledger.Append(kind, productId, quantity, null, now) is not { } after)
-        {
-            Refuse(new AdjustResult(AdjustOutcome.TooLittleStock, before));
-            return null;
-        }
-
-        Commit(new AdjustResult(AdjustOutcome.Adjusted, after.Available));
-        return after.Available.ToString(CultureInfo.InvariantCulture);
+        AdjustResult result = kept.Of(key) is { } record
+            ? AdjustResult.Of(record)
+            : ledger.Adjust(kind, productId, quantity, now);
+        if (result.Outcome == AdjustOutcome.Adjusted) Commit(result);
+        else Refuse(result);
+        return result;
     }
 }
 
@@ -63,9 +45,10 @@ internal sealed class AdjustWrites(PostgresIdempotencyKeys keys, Func<DateTime> 
         var answers = new List<(IdempotencyKey Key, string Answer)>();
         foreach (AdjustWrite write in writes)
         {
-            if (write.Decide(ledger, kept, time) is not { } answer || write.Key is not { } key) continue;
-            kept.Add(key, answer);
-            answers.Add((key, answer));
+            AdjustResult result = write.Decide(ledger, kept, time);
+            if (result.Outcome != AdjustOutcome.Adjusted || write.Key is not { } key) continue;
+            kept.Add(key, result.Answer);
+            answers.Add((key, result.Answer));
         }
 
         ledger.AddChanges(transaction);

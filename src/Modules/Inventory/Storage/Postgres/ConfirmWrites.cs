@@ -20,8 +20,8 @@ internal sealed class ConfirmWrites : PostgresWriteKind<ConfirmWrite, int>
             FROM unnest($1, $2) AS id (order_id, number)
             WHERE r.order_id = id.order_id AND r.number = id.number AND NOT r.is_confirmed
             """,
-            PostgresTransaction.Parameter(Array.ConvertAll(ids, static id => id.OrderId)),
-            PostgresTransaction.Parameter(Array.ConvertAll(ids, static id => id.Number)));
+            PostgresTransaction.Column(ids, static id => id.OrderId),
+            PostgresTransaction.Column(ids, static id => id.Number));
         foreach (ConfirmWrite write in writes) write.Commit(write.Ids.Count);
         return true;
     }

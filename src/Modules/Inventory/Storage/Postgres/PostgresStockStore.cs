@@ -95,8 +95,8 @@ internal sealed class PostgresStockStore : IStockStore
                 SELECT product_id, 'received', on_hand, $3, on_hand, 0 FROM opened WHERE on_hand > 0
                 RETURNING quantity
                 """,
-                PostgresTransaction.Parameter(Array.ConvertAll(ordered, static product => product.ProductId)),
-                PostgresTransaction.Parameter(Array.ConvertAll(ordered, static product => product.Quantity)),
+                PostgresTransaction.Column(ordered, static product => product.ProductId),
+                PostgresTransaction.Column(ordered, static product => product.Quantity),
                 PostgresTransaction.Parameter(_module.Now().ToMilliseconds()));
             await using NpgsqlDataReader reader = await transaction.ReadAsync(end);
             MovementTotals received = default;
@@ -122,14 +122,12 @@ internal sealed class PostgresStockStore : IStockStore
         new(_closes.WriteAsync(new CloseWrite(ids, kind)));
 
     public ValueTask<AdjustResult> AdjustAsync(
-        MovementKind kind, string productId, long quantity, IdempotencyKey? key) => !IsText(productId)
-        ? ValueTask.FromResult(new AdjustResult(AdjustOutcome.UnknownProduct))
-        : new(_adjusts.WriteAsync(new AdjustWrite(kind, productId, quantity, key)));
+        MovementKind kind, string productId, long quantity, IdempotencyKey? key) => PostgresDatabase.MayHave(productId)
+        ? new(_adjusts.WriteAsync(new AdjustWrite(kind, productId, quantity, key)))
+        : ValueTask.FromResult(new AdjustResult(AdjustOutcome.UnknownProduct));
 
-    public ValueTask<int> CompactAsync(IReadOnlyList<OldMovement> movements)
-    {
-        long[] ids = [.. movements.Select(static movement => movement.Id)];
-        return new ValueTask<int>(_database.Writes.RunAsync(async (transaction, end) =>
+    public ValueTask<int> CompactAsync(IReadOnlyList<OldMovement> movements) =>
+        new(_database.Writes.RunAsync(async (transaction, end) =>
         {
             transaction.Add("""
                 WITH gone AS (DELETE FROM movements WHERE id = ANY ($1) RETURNING id, product_id, kind, quantity, at),
@@ -148,19 +146,18 @@ internal sealed class PostgresStockStore : IStockStore
                         last_movement = greatest(o.last_movement, excluded.last_movement),
                         at = greatest(o.at, excluded.at))
                 SELECT count(*) FROM gone
-                """, PostgresTransaction.Parameter(ids));
+                """, PostgresTransaction.Column(movements, static movement => movement.Id));
             await using NpgsqlDataReader reader = await transaction.ReadAsync(end);
             await reader.ReadAsync(end);
             return (int)reader.GetInt64(0);
         }));
-    }
 
     /// <summary>PostgreSQL does so by itself.</summary>
     public ValueTask ReclaimSpaceAsync(CancellationToken end) => ValueTask.CompletedTask;
 
     public async ValueTask<StockLevel?> FindAsync(string productId, CancellationToken end)
     {
-        if (!IsText(productId)) return null;
+        if (!PostgresDatabase.MayHave(productId)) return null;
         IReadOnlyList<StockLevel> rows = await _database.RowsAsync(
             $"{Levels} WHERE product_id = $1", StockLedger.Level, end, PostgresTransaction.Parameter(productId));
         return rows.Count == 0 ? null : rows[0];
@@ -171,7 +168,7 @@ internal sealed class PostgresStockStore : IStockStore
     {
         IReadOnlyList<StockLevel> rows = await _database.RowsAsync(
             $"{Levels} WHERE product_id = ANY($1)", StockLedger.Level, end,
-            PostgresTransaction.Parameter(productIds.Where(IsText).ToArray()));
+            PostgresTransaction.Parameter(productIds.Where(PostgresDatabase.MayHave).ToArray()));
         var found = rows.ToDictionary(stock => stock.ProductId, StringComparer.Ordinal);
         return [.. productIds.Select(id => found.TryGetValue(id, out StockLevel stock) ? stock : (StockLevel?)null)];
     }
@@ -217,7 +214,7 @@ internal sealed class PostgresStockStore : IStockStore
             SELECT (SELECT count(*) FROM (SELECT FROM movements WHERE product_id = $1 LIMIT $2) AS counted)
                 + (SELECT count(*) FROM opening_balances WHERE product_id = $1)
             """, end, PostgresTransaction.Parameter(productId), PostgresTransaction.Parameter(Paging.MaxCounted + 1));
-        return (Paging.TakePage(rows, limit), Paging.Count(rows.Count, areAll: false, _ => count));
+        return (Paging.TakePage(rows, limit), Paging.Counted(count));
     }
 
     public async ValueTask<IReadOnlyList<Movement>> NewestMovementsAsync(
@@ -262,9 +259,6 @@ internal sealed class PostgresStockStore : IStockStore
             row.GetInt64(5), row.GetInt64(6)), end,
         PostgresTransaction.Parameter(productId), PostgresTransaction.Parameter(before ?? long.MaxValue),
         PostgresTransaction.Parameter((long)limit), PostgresTransaction.Parameter(Movement.OpeningBalance));
-
-    // PostgreSQL has no text with a NUL, so no product has such an id.
-    private static bool IsText(string productId) => !productId.Contains('\0', StringComparison.Ordinal);
 
     private static string? Text(NpgsqlDataReader row, int column) =>
         row.IsDBNull(column) ? null : row.GetString(column);

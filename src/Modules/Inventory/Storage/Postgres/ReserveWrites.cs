@@ -49,14 +49,15 @@ internal sealed class ReserveWrites(Func<DateTime> now) : PostgresWriteKind<Rese
 
     public override bool TryAddAll(PostgresTransaction transaction, IReadOnlyList<ReserveWrite> writes)
     {
-        var lines = new ReservedLines(writes);
-        if (lines.Orders < writes.Count) return false; // the same order twice
-        StockLedger.AddLock(transaction, lines.ProductIds);
+        // The same order twice?
+        if (writes.DistinctBy(static write => write.Id.OrderId, StringComparer.Ordinal).Count() < writes.Count)
+            return false;
+        StockLedger.AddLock(transaction, ProductIds(writes));
         transaction.AddCheck(ReserveAll,
-            PostgresTransaction.Parameter(transaction.BatchId), PostgresTransaction.Parameter(lines.OrderIds),
-            PostgresTransaction.Parameter(lines.Numbers), PostgresTransaction.Parameter(lines.ProductIds),
-            PostgresTransaction.Parameter(lines.Quantities), PostgresTransaction.Parameter(now().ToMilliseconds()),
-            PostgresTransaction.Parameter((long)writes.Count));
+        [
+            PostgresTransaction.Parameter(transaction.BatchId), .. Columns(writes),
+            PostgresTransaction.Parameter(now().ToMilliseconds()), PostgresTransaction.Parameter((long)writes.Count),
+        ]);
         foreach (ReserveWrite write in writes) write.Commit(new ReserveResult(ReserveOutcome.Reserved));
         return true;
     }
@@ -64,13 +65,12 @@ internal sealed class ReserveWrites(Func<DateTime> now) : PostgresWriteKind<Rese
     public override async Task DecideAsync(
         PostgresTransaction transaction, IReadOnlyList<ReserveWrite> writes, CancellationToken end)
     {
-        var all = new ReservedLines(writes);
-        StockLedger.AddLock(transaction, all.ProductIds);
+        StockLedger.AddLock(transaction, ProductIds(writes));
         transaction.Add("""
             SELECT order_id, number, true FROM reservations WHERE order_id = ANY ($1)
             UNION ALL
             SELECT order_id, number, false FROM released_reservations WHERE order_id = ANY ($1)
-            """, PostgresTransaction.Parameter(all.OrderIds));
+            """, PostgresTransaction.Column(writes, static write => write.Id.OrderId));
         var ledger = new StockLedger();
         var held = new Dictionary<string, long>(StringComparer.Ordinal);
         var released = new HashSet<ReservationId>();
@@ -98,14 +98,14 @@ internal sealed class ReserveWrites(Func<DateTime> now) : PostgresWriteKind<Rese
             {
                 write.Refuse(new ReserveResult(ReserveOutcome.HeldByAnother));
             }
-            else if (Shortages(ledger, write.Lines) is { } shortages)
+            else if (ledger.ShortagesOf(write.Lines) is { } shortages)
             {
                 write.Refuse(new ReserveResult(ReserveOutcome.TooLittleStock, shortages));
             }
             else
             {
                 foreach (StockLine line in write.Lines)
-                    ledger.Append(MovementKind.Reserved, line.ProductId, line.Quantity, write.Id.OrderId, now());
+                    ledger.Move(MovementKind.Reserved, line.ProductId, line.Quantity, write.Id.OrderId, now());
                 held[write.Id.OrderId] = write.Id.Number;
                 made.Add(write);
                 write.Commit(new ReserveResult(ReserveOutcome.Reserved));
@@ -119,65 +119,29 @@ internal sealed class ReserveWrites(Func<DateTime> now) : PostgresWriteKind<Rese
 
     private static void AddReservations(PostgresTransaction transaction, List<ReserveWrite> made)
     {
-        var lines = new ReservedLines(made);
         transaction.Add("""
             INSERT INTO reservations (order_id, number, product_ids, quantities)
             SELECT order_id, number, array_agg(product_id ORDER BY n), array_agg(quantity ORDER BY n)
             FROM unnest($1, $2, $3, $4) WITH ORDINALITY AS l (order_id, number, product_id, quantity, n)
             GROUP BY order_id, number
-            """,
-            PostgresTransaction.Parameter(lines.OrderIds), PostgresTransaction.Parameter(lines.Numbers),
-            PostgresTransaction.Parameter(lines.ProductIds), PostgresTransaction.Parameter(lines.Quantities));
+            """, Columns(made));
         StockLedger.AddCount(transaction, made.Count);
     }
 
-    private static List<Shortage>? Shortages(StockLedger ledger, IReadOnlyList<StockLine> lines)
+    // The lines of all orders as columns: order, number of the reservation, product, units.
+    private static NpgsqlParameter[] Columns(IReadOnlyList<ReserveWrite> writes)
     {
-        List<Shortage>? shortages = null;
-        foreach (StockLine line in lines)
-        {
-            long available = ledger.AvailableOf(line.ProductId) ?? 0;
-            if (available < line.Quantity)
-                (shortages ??= []).Add(new Shortage(line.ProductId, line.Quantity, available));
-        }
-
-        return shortages;
+        (ReservationId Id, StockLine Line)[] lines =
+            [.. writes.SelectMany(static write => write.Lines, static (write, line) => (write.Id, line))];
+        return
+        [
+            PostgresTransaction.Column(lines, static line => line.Id.OrderId),
+            PostgresTransaction.Column(lines, static line => line.Id.Number),
+            PostgresTransaction.Column(lines, static line => line.Line.ProductId),
+            PostgresTransaction.Column(lines, static line => line.Line.Quantity),
+        ];
     }
 
-    /// <summary>The lines of all orders as columns.</summary>
-    private sealed class ReservedLines
-    {
-        public ReservedLines(IReadOnlyList<ReserveWrite> writes)
-        {
-            int count = writes.Sum(static write => write.Lines.Count);
-            OrderIds = new string[count];
-            Numbers = new long[count];
-            ProductIds = new string[count];
-            Quantities = new long[count];
-            var orders = new HashSet<string>(StringComparer.Ordinal);
-            int i = 0;
-            foreach (ReserveWrite write in writes)
-            {
-                orders.Add(write.Id.OrderId);
-                foreach (StockLine line in write.Lines)
-                {
-                    (OrderIds[i], Numbers[i]) = (write.Id.OrderId, write.Id.Number);
-                    (ProductIds[i], Quantities[i]) = (line.ProductId, line.Quantity);
-                    i++;
-                }
-            }
-
-            Orders = orders.Count;
-        }
-
-        public int Orders { get; }
-
-        public string[] OrderIds { get; }
-
-        public long[] Numbers { get; }
-
-        public string[] ProductIds { get; }
-
-        public long[] Quantities { get; }
-    }
+    private static IEnumerable<string> ProductIds(IReadOnlyList<ReserveWrite> writes) =>
+        writes.SelectMany(static write => write.Lines, static (_, line) => line.ProductId);
 }

@@ -1,5 +1,4 @@
 using Npgsql;
-using Shop.Platform;
 using Shop.Platform.Data.Postgres;
 
 namespace Shop.Inventory.Storage.Postgres;
@@ -8,7 +7,7 @@ namespace Shop.Inventory.Storage.Postgres;
 /// The stock in one transaction: rows are locked in the order of their ids, changed here as movements are appended, and
 /// written with the commit.
 /// </summary>
-internal sealed class StockLedger
+internal sealed class StockLedger : Ledger
 {
     private readonly Dictionary<string, StockLevel> _levels = new(StringComparer.Ordinal);
     private readonly HashSet<string> _changed = new(StringComparer.Ordinal);
@@ -35,22 +34,10 @@ internal sealed class StockLedger
     public static StockLevel Level(NpgsqlDataReader row) =>
         new(row.GetString(0), row.GetInt64(1), row.GetInt64(2), row.GetInt64(3), row.GetBoolean(4));
 
-    /// <summary>Available units; null if the product is unknown.</summary>
-    public long? AvailableOf(string productId) =>
-        _levels.TryGetValue(productId, out StockLevel level) ? level.Available : null;
-
-    /// <returns>The level after the movement; null if the product is unknown or has too little, and then nothing was
-    /// changed.</returns>
-    public StockLevel? Append(MovementKind kind, string productId, long quantity, string? orderId, DateTime now)
+    public override StockLevel? Move(
+        MovementKind kind, string productId, long quantity, string? orderId, DateTime now)
     {
-        if (!_levels.TryGetValue(productId, out StockLevel before)) return null;
-        StockLevel after = before with
-        {
-            OnHand = before.OnHand + (kind.OnHandSign * quantity),
-            Reserved = before.Reserved + (kind.ReservedSign * quantity),
-            LastUpdated = now.ToMilliseconds(notBefore: before.LastUpdated),
-        };
-        if (after.Reserved < 0 || after.OnHand < after.Reserved) return null;
+        if (Find(productId)?.After(kind, quantity, now) is not { } after) return null;
         _levels[productId] = after;
         _changed.Add(productId);
         _movements.Add((productId, kind, quantity, orderId, after));
@@ -67,10 +54,10 @@ internal sealed class StockLedger
             FROM unnest($1, $2, $3, $4) AS l (product_id, on_hand, reserved, last_updated)
             WHERE stock.product_id = l.product_id
             """,
-            PostgresTransaction.Parameter(Column(levels, static level => level.ProductId)),
-            PostgresTransaction.Parameter(Column(levels, static level => level.OnHand)),
-            PostgresTransaction.Parameter(Column(levels, static level => level.Reserved)),
-            PostgresTransaction.Parameter(Column(levels, static level => level.LastUpdated)));
+            PostgresTransaction.Column(levels, static level => level.ProductId),
+            PostgresTransaction.Column(levels, static level => level.OnHand),
+            PostgresTransaction.Column(levels, static level => level.Reserved),
+            PostgresTransaction.Column(levels, static level => level.LastUpdated));
         transaction.Add("""
             INSERT INTO movements (product_id, kind, quantity, order_id, at, on_hand, reserved)
             SELECT product_id, kind, quantity, order_id, at, on_hand, reserved
@@ -78,13 +65,13 @@ internal sealed class StockLedger
                 AS m (product_id, kind, quantity, order_id, at, on_hand, reserved, n)
             ORDER BY n
             """,
-            PostgresTransaction.Parameter(Column(_movements, static movement => movement.ProductId)),
-            PostgresTransaction.Parameter(Column(_movements, static movement => movement.Kind.Name)),
-            PostgresTransaction.Parameter(Column(_movements, static movement => movement.Quantity)),
-            PostgresTransaction.Parameter(Column(_movements, static movement => movement.OrderId)),
-            PostgresTransaction.Parameter(Column(_movements, static movement => movement.After.LastUpdated)),
-            PostgresTransaction.Parameter(Column(_movements, static movement => movement.After.OnHand)),
-            PostgresTransaction.Parameter(Column(_movements, static movement => movement.After.Reserved)));
+            PostgresTransaction.Column(_movements, static movement => movement.ProductId),
+            PostgresTransaction.Column(_movements, static movement => movement.Kind.Name),
+            PostgresTransaction.Column(_movements, static movement => movement.Quantity),
+            PostgresTransaction.Column(_movements, static movement => movement.OrderId),
+            PostgresTransaction.Column(_movements, static movement => movement.After.LastUpdated),
+            PostgresTransaction.Column(_movements, static movement => movement.After.OnHand),
+            PostgresTransaction.Column(_movements, static movement => movement.After.Reserved));
     }
 
     /// <summary>Adds the statement that notes how many reservations were opened, or ended if negative.</summary>
@@ -94,10 +81,6 @@ internal sealed class StockLedger
         transaction.Add("INSERT INTO reservation_changes (change) VALUES ($1)", PostgresTransaction.Parameter(opened));
     }
 
-    private static TColumn[] Column<TRow, TColumn>(IReadOnlyList<TRow> rows, Func<TRow, TColumn> of)
-    {
-        var column = new TColumn[rows.Count];
-        for (int i = 0; i < column.Length; i++) column[i] = of(rows[i]);
-        return column;
-    }
+    protected override StockLevel? Find(string productId) =>
+        _levels.TryGetValue(productId, out StockLevel level) ? level : null;
 }

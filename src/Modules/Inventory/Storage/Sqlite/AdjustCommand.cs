@@ -1,4 +1,3 @@
-using System.Globalization;
 using Shop.Platform.Data.Sqlite;
 using Shop.Platform.Requests;
 
@@ -12,20 +11,10 @@ internal sealed class AdjustCommand(
     protected override WriteResult<AdjustResult> Run()
     {
         DateTime now = store.Now();
-        if (store.Keys.FindUncommitted(key, now) is { } kept)
-        {
-            return WriteResult.Rollback(kept.IsSame
-                ? new AdjustResult(AdjustOutcome.Replayed, long.Parse(kept.Answer, CultureInfo.InvariantCulture))
-                : new AdjustResult(AdjustOutcome.KeyReused));
-        }
-
-        if (store.Ledger.AvailableOf(productId) is not { } before)
-            return WriteResult.Rollback(new AdjustResult(AdjustOutcome.UnknownProduct));
-        if (store.Ledger.Append(kind, productId, quantity, null, now) is not { } movement)
-            return WriteResult.Rollback(new AdjustResult(AdjustOutcome.TooLittleStock, before));
-
-        long available = movement.OnHand - movement.Reserved;
-        store.Keys.Add(key, available.ToString(CultureInfo.InvariantCulture), now);
-        return WriteResult.Commit(new AdjustResult(AdjustOutcome.Adjusted, available));
+        if (store.Keys.FindUncommitted(key, now) is { } kept) return WriteResult.Rollback(AdjustResult.Of(kept));
+        AdjustResult result = store.Ledger.Adjust(kind, productId, quantity, now);
+        if (result.Outcome != AdjustOutcome.Adjusted) return WriteResult.Rollback(result);
+        store.Keys.Add(key, result.Answer, now);
+        return WriteResult.Commit(result);
     }
 }

@@ -17,14 +17,7 @@ internal sealed class CloseReservationsCommand(
         {
             IReadOnlyList<StockLine> lines = ledger.ReservedLines(id);
             if (lines.Count == 0) continue;
-            foreach (StockLine line in lines)
-            {
-                if (ledger.Append(kind, line.ProductId, line.Quantity, id.OrderId, now) is null)
-                    throw new InvalidOperationException(
-                        $"Order {id.OrderId} holds more of {line.ProductId} than is reserved.");
-                moved = moved.Plus(line.Quantity);
-            }
-
+            moved = moved.Plus(ledger.Close(kind, lines, id.OrderId, now));
             ledger.RemoveReservation(id);
             closed++;
         }

@@ -13,15 +13,7 @@ internal sealed class ReserveCommand(SqliteStockStore store, ReservationId id, I
     protected override WriteResult<ReserveResult> Run()
     {
         StockLedger ledger = store.Ledger;
-        List<Shortage>? shortages = null;
-        for (int i = 0; i < lines.Count; i++)
-        {
-            long available = ledger.AvailableOf(lines[i].ProductId) ?? 0;
-            if (available < lines[i].Quantity)
-                (shortages ??= []).Add(new Shortage(lines[i].ProductId, lines[i].Quantity, available));
-        }
-
-        if (shortages is not null)
+        if (ledger.ShortagesOf(lines) is { } shortages)
             return WriteResult.Rollback(HeldBefore() ?? new ReserveResult(ReserveOutcome.TooLittleStock, shortages));
 
         DateTime now = store.Now();

@@ -50,13 +50,12 @@ internal static class StockConsistencyQueries
     // them.
     private static IEnumerable<string> Movements(DatabaseFile file, Dictionary<string, Product> products)
     {
-        var kinds = MovementKind.All.ToDictionary(kind => kind.Name, StringComparer.Ordinal);
         foreach ((long id, string productId, string kindName, long quantity, long onHand, long reserved) in file.Rows(
             "SELECT id, product_id, kind, quantity, on_hand, reserved FROM movements ORDER BY id",
             static row => (row.GetInt64(0), row.GetString(1), row.GetString(2), row.GetInt64(3), row.GetInt64(4),
                 row.GetInt64(5))))
         {
-            if (!kinds.TryGetValue(kindName, out MovementKind? kind))
+            if (MovementKind.Find(kindName) is not { } kind)
             {
                 yield return $"movement {id} of {productId} has an unknown kind: {kindName}";
                 continue;

@@ -9,7 +9,7 @@ namespace Shop.Inventory.Storage.Sqlite;
 /// The stock as the writer changes it: movements are appended, and the levels in memory follow them. Everything here
 /// runs inside a write, on the writer's thread.
 /// </summary>
-internal sealed class StockLedger
+internal sealed class StockLedger : Ledger
 {
     private readonly Statement _insertStock, _retire, _updateStock, _newestMovement, _updateCheckpoint;
     private readonly Statement _insertMovement, _indexSegment;
@@ -76,9 +76,6 @@ internal sealed class StockLedger
     public long NewestMovement =>
         Math.Max(_newestMovement.First(static row => row.Number(0)), Movements.NewestDeleted);
 
-    /// <summary>Available units; null if the product is unknown.</summary>
-    public long? AvailableOf(string productId) => Levels.FindUncommitted(productId)?.Available;
-
     /// <returns>Whether the product is new.</returns>
     public bool AddProduct(string productId, DateTime now)
     {
@@ -99,17 +96,17 @@ internal sealed class StockLedger
     /// <returns>The movement; null if the product is unknown or has too little, and then nothing was changed.</returns>
     public AppendedMovement? Append(MovementKind kind, string productId, long quantity, string? orderId, DateTime now)
     {
-        if (Levels.FindUncommitted(productId) is not { } stock) return null;
-        long onHand = stock.OnHand + (kind.OnHandSign * quantity);
-        long reserved = stock.Reserved + (kind.ReservedSign * quantity);
-        long at = now.ToMilliseconds(notBefore: stock.LastUpdated);
-        if (reserved < 0 || onHand < reserved) return null;
+        if (Find(productId)?.After(kind, quantity, now) is not { } after) return null;
         long id = Movements.Insert(_insertMovement.Set(1, productId).Set(2, kind.Name).Set(3, quantity).Set(4, orderId)
-            .Set(5, at).Set(6, onHand).Set(7, reserved));
+            .Set(5, after.LastUpdated).Set(6, after.OnHand).Set(7, after.Reserved));
         if (SegmentedIndex.StartsSegment(id)) _indexSegment.Set(1, id).Run();
-        Levels.Set(stock with { OnHand = onHand, Reserved = reserved, LastUpdated = at });
-        return new AppendedMovement(id, onHand, reserved);
+        Levels.Set(after);
+        return new AppendedMovement(id, after);
     }
+
+    public override StockLevel? Move(
+        MovementKind kind, string productId, long quantity, string? orderId, DateTime now) =>
+        Append(kind, productId, quantity, orderId, now)?.After;
 
     /// <summary>Notes what an order holds: movements that were appended one after the other.</summary>
     /// <returns>Whether the order held nothing before.</returns>
@@ -137,7 +134,7 @@ internal sealed class StockLedger
         {
             if (_deleteMovement.Set(1, movement.Id).Run() == 0) continue;
             _deleteFromIndex.Set(1, movement.Id).Set(2, movement.ProductId).Run();
-            MovementKind kind = MovementKind.Of(movement.Kind);
+            MovementKind kind = MovementKind.Find(movement.Kind)!;
             _addToOpeningBalance.Set(1, movement.ProductId).Set(2, kind.OnHandSign * movement.Quantity)
                 .Set(3, kind.ReservedSign * movement.Quantity).Set(4, movement.Id).Set(5, movement.At).Run();
             Movements.NoteDeleted(movement.Id);
@@ -155,8 +152,10 @@ internal sealed class StockLedger
     }
 
     public void WriteCheckpoint(long newestMovement) => _updateCheckpoint.Set(1, newestMovement).Run();
+
+    protected override StockLevel? Find(string productId) => Levels.FindUncommitted(productId);
 }
 
-/// <summary>A movement that was appended, with the figures of its product after it.</summary>
+/// <summary>A movement that was appended, and the stock of its product after it.</summary>
 [StructLayout(LayoutKind.Auto)]
-internal readonly record struct AppendedMovement(long Id, long OnHand, long Reserved);
+internal readonly record struct AppendedMovement(long Id, StockLevel After);

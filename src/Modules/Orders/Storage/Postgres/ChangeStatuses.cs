@@ -1,7 +1,5 @@
-using System.Globalization;
 using Npgsql;
 using Shop.Inventory.Contracts;
-using Shop.Platform;
 using Shop.Platform.Data.Postgres;
 using Shop.Platform.Requests;
 
@@ -71,39 +69,23 @@ internal sealed class ChangeStatuses(PostgresIdempotencyKeys keys)
             }
 
             Order order = stored.Order;
-            if (kept.Of(write.Key) is { } answer)
+            ChangeStatusResult result = order.Change(
+                write.Status, kept.Of(write.Key), write.Now, new ReservationId(order.Id, stored.Reservation));
+            if (result.Outcome is not (ChangeStatusOutcome.Changed or ChangeStatusOutcome.Unchanged))
             {
-                // The status is that of the request, and the rest of an order never changes: only the time is kept.
-                write.Refuse(answer.IsSame
-                    ? new ChangeStatusResult(ChangeStatusOutcome.Replayed,
-                        order.WithStatus(write.Status, long.Parse(answer.Answer, CultureInfo.InvariantCulture)))
-                    : new ChangeStatusResult(ChangeStatusOutcome.KeyReused));
+                write.Refuse(result);
+                return;
             }
-            else if (order.Status == write.Status)
-            {
-                if (write.Key is not null) _keptForKeys[order.Id] = write.Now;
-                Commit(write, new ChangeStatusResult(ChangeStatusOutcome.Unchanged, order));
-            }
-            else if (OrderStatus.Changes.Contains((order.Status, write.Status)))
-            {
-                Order after = order.WithStatus(write.Status, write.Now.ToMilliseconds(notBefore: order.UpdatedAt));
-                StoredOrder changed = stored with { Order = after, Changes = stored.Changes + 1 };
-                orders[order.Id] = changed;
-                _changes.Add(changed);
-                _counts[order.Status] = _counts.GetValueOrDefault(order.Status) - 1;
-                _counts[after.Status] = _counts.GetValueOrDefault(after.Status) + 1;
-                Commit(write, new ChangeStatusResult(ChangeStatusOutcome.Changed, after, order,
-                    new ReservationId(order.Id, stored.Reservation)));
-            }
-            else
-            {
-                write.Refuse(new ChangeStatusResult(ChangeStatusOutcome.NotAllowed, order));
-            }
+
+            if (result.Outcome == ChangeStatusOutcome.Unchanged && write.Key is not null)
+                _keptForKeys[order.Id] = write.Now;
+            if (result.Outcome == ChangeStatusOutcome.Changed) Change(stored, result.Order!);
+            Commit(write, result);
         }
 
         public void AddTo(PostgresTransaction transaction, OrderCounts counts)
         {
-            foreach ((string id, DateTime now) in _keptForKeys) OrderKeys.AddKeep(transaction, id, now);
+            foreach ((string id, DateTime now) in _keptForKeys) PostgresOrderStore.AddKeep(transaction, id, now);
             if (_changes.Count == 0) return;
             // In the order of their ids, so that two batches at once can't deadlock.
             StoredOrder[] changes = [.. _changes.OrderBy(static change => change.Order.Id, StringComparer.Ordinal)];
@@ -113,33 +95,39 @@ internal sealed class ChangeStatuses(PostgresIdempotencyKeys keys)
                 UPDATE orders AS o SET status = n.status, updated_at = n.updated_at, changes = n.changes
                 FROM unnest($1, $2, $3, $4) AS n (id, status, updated_at, changes) WHERE o.id = n.id
                 """,
-                PostgresTransaction.Parameter(Of(last, static change => change.Order.Id)),
-                PostgresTransaction.Parameter(Of(last, static change => change.Order.Status)),
-                PostgresTransaction.Parameter(Of(last, static change => change.Order.UpdatedAt)),
-                PostgresTransaction.Parameter(Of(last, static change => change.Changes)));
+                PostgresTransaction.Column(last, static change => change.Order.Id),
+                PostgresTransaction.Column(last, static change => change.Order.Status),
+                PostgresTransaction.Column(last, static change => change.Order.UpdatedAt),
+                PostgresTransaction.Column(last, static change => change.Changes));
             StoredOrder[] moving = [.. changes.Where(static change => OrderStatus.MovesStock(change.Order.Status))];
             if (moving.Length > 0) StockOutbox.Add(transaction, moving);
-            PostgresChanges.AddChange(transaction, Of(last, static change => change.Order.Id));
+            PostgresChanges.AddChange(transaction, [.. last.Select(static change => change.Order.Id)]);
             counts.Add(transaction, _counts);
         }
 
         private static void AddEvents(PostgresTransaction transaction, StoredOrder[] changes) => transaction.Add("""
             INSERT INTO order_events (order_id, number, status, at) SELECT * FROM unnest($1, $2, $3, $4)
             """,
-            PostgresTransaction.Parameter(Of(changes, static change => change.Order.Id)),
-            PostgresTransaction.Parameter(Of(changes, static change => change.Changes)),
-            PostgresTransaction.Parameter(Of(changes, static change => change.Order.Status)),
-            PostgresTransaction.Parameter(Of(changes, static change => change.Order.UpdatedAt)));
+            PostgresTransaction.Column(changes, static change => change.Order.Id),
+            PostgresTransaction.Column(changes, static change => change.Changes),
+            PostgresTransaction.Column(changes, static change => change.Order.Status),
+            PostgresTransaction.Column(changes, static change => change.Order.UpdatedAt));
 
-        private static T[] Of<T>(StoredOrder[] changes, Func<StoredOrder, T> part) => [.. changes.Select(part)];
+        private void Change(StoredOrder stored, Order after)
+        {
+            StoredOrder changed = stored with { Order = after, Changes = stored.Changes + 1 };
+            orders[after.Id] = changed;
+            _changes.Add(changed);
+            _counts[stored.Order.Status] = _counts.GetValueOrDefault(stored.Order.Status) - 1;
+            _counts[after.Status] = _counts.GetValueOrDefault(after.Status) + 1;
+        }
 
         private void Commit(ChangeStatusWrite write, ChangeStatusResult result)
         {
             if (write.Key is { } key)
             {
-                string answer = result.Order!.UpdatedAt.ToString(CultureInfo.InvariantCulture);
-                Answers.Add((key, answer));
-                kept.Add(key, answer);
+                Answers.Add((key, result.Answer));
+                kept.Add(key, result.Answer);
             }
 
             write.Commit(result);

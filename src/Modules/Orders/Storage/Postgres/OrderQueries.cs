@@ -37,7 +37,7 @@ internal sealed class OrderQueries(PostgresDatabase database)
         PostgresTransaction.Parameter(id));
 
     /// <summary>The fingerprint of an order; null if the client did not choose its id.</summary>
-    public async Task<(bool Exists, byte[]? Fingerprint)> FindFingerprintAsync(string id)
+    public async ValueTask<(bool Exists, byte[]? Fingerprint)> FindFingerprintAsync(string id)
     {
         IReadOnlyList<byte[]?> found = await database.RowsAsync("SELECT fingerprint FROM orders WHERE id = $1",
             static row => row.IsDBNull(0) ? null : row.GetFieldValue<byte[]>(0), CancellationToken.None,
@@ -145,21 +145,13 @@ internal sealed class OrderQueries(PostgresDatabase database)
         PostgresTransaction.Parameter(limit),
     ];
 
-    // PostgreSQL has no text with a NUL, so nothing is found by such a text.
-    private static NpgsqlParameter Text(string? text) => PostgresTransaction.Parameter(
-        text is null || text.Contains('\0', StringComparison.Ordinal) ? null : text);
+    // Nothing is found by a text that the database can't have.
+    private static NpgsqlParameter Text(string? text) =>
+        PostgresTransaction.Parameter(text is not null && PostgresDatabase.MayHave(text) ? text : null);
 
-    private async Task<List<StoredOrder>> OrdersAsync(
+    private Task<List<StoredOrder>> OrdersAsync(
         string sql, CancellationToken end, params NpgsqlParameter[] parameters) =>
-        await database.ReadAsync(async (connection, end) =>
-        {
-#pragma warning disable CA2100 // of constants
-            await using var command = new NpgsqlCommand(sql, connection);
-#pragma warning restore CA2100
-            foreach (NpgsqlParameter parameter in parameters) command.Parameters.Add(parameter.Clone());
-            await using NpgsqlDataReader reader = await command.ExecuteReaderAsync(end);
-            return await ReadOrdersAsync(reader, end);
-        }, end);
+        database.QueryAsync(sql, ReadOrdersAsync, end, parameters);
 
     private async Task<RowTotal> CountAsync(OrderFilter filter, int rows, bool areAll, CancellationToken end)
     {
@@ -173,9 +165,7 @@ internal sealed class OrderQueries(PostgresDatabase database)
         IReadOnlyList<long> counted = await database.RowsAsync($"""
             SELECT count(*) FROM (SELECT 1 FROM orders o WHERE o.seq < $4 {Conditions(filter)} LIMIT $5) AS counted
             """, static row => row.GetInt64(0), end, Parameters(filter, long.MaxValue, Paging.MaxCounted + 1));
-        return counted[0] > Paging.MaxCounted
-            ? new RowTotal(Paging.MaxCounted, IsExact: false)
-            : new RowTotal(counted[0]);
+        return Paging.Counted(counted[0]);
     }
 }
 
@@ -185,6 +175,3 @@ internal sealed class OrderQueries(PostgresDatabase database)
 /// <param name="Changes">How often its status has changed.</param>
 /// <param name="Order">The order.</param>
 internal sealed record StoredOrder(long Seq, long Reservation, int Changes, Order Order);
-
-/// <summary>When an order was created and when it last changed, in milliseconds since 1970.</summary>
-internal sealed record OrderAge(string Id, long Seq, long CreatedAt, long UpdatedAt);

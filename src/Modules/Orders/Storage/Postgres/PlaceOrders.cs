@@ -82,62 +82,46 @@ internal sealed class PlaceOrders(PostgresIdempotencyKeys keys) : PostgresWriteK
 
     private void AddOrders(PostgresTransaction transaction, IReadOnlyList<PlaceWrite> writes)
     {
-        int count = writes.Count;
-        string[] ids = new string[count], customers = new string[count], statuses = new string[count];
-        long[] totals = new long[count], created = new long[count], updated = new long[count];
-        long[] reservations = new long[count];
-        byte[]?[] fingerprints = new byte[count][];
-        for (int i = 0; i < ids.Length; i++)
-        {
-            Order order = writes[i].Order;
-            (ids[i], customers[i], statuses[i]) = (order.Id, order.CustomerId, order.Status);
-            (totals[i], created[i], updated[i]) = (order.TotalCents, order.CreatedAt, order.UpdatedAt);
-            (reservations[i], fingerprints[i]) = (writes[i].Reservation.Number, writes[i].Fingerprint);
-        }
-
         transaction.Add("""
             INSERT INTO reservations (order_id, number, has_order)
             SELECT order_id, number, true FROM unnest($1, $2) AS placed (order_id, number)
-            """, PostgresTransaction.Parameter(ids), PostgresTransaction.Parameter(reservations));
+            """,
+            PostgresTransaction.Column(writes, static write => write.Order.Id),
+            PostgresTransaction.Column(writes, static write => write.Reservation.Number));
         transaction.Add("""
             INSERT INTO orders (id, customer_id, status, total_cents, created_at, updated_at, reservation, fingerprint)
             SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8)
             """,
-            PostgresTransaction.Parameter(ids), PostgresTransaction.Parameter(customers),
-            PostgresTransaction.Parameter(statuses), PostgresTransaction.Parameter(totals),
-            PostgresTransaction.Parameter(created), PostgresTransaction.Parameter(updated),
-            PostgresTransaction.Parameter(reservations), PostgresTransaction.Parameter(fingerprints));
+            PostgresTransaction.Column(writes, static write => write.Order.Id),
+            PostgresTransaction.Column(writes, static write => write.Order.CustomerId),
+            PostgresTransaction.Column(writes, static write => write.Order.Status),
+            PostgresTransaction.Column(writes, static write => write.Order.TotalCents),
+            PostgresTransaction.Column(writes, static write => write.Order.CreatedAt),
+            PostgresTransaction.Column(writes, static write => write.Order.UpdatedAt),
+            PostgresTransaction.Column(writes, static write => write.Reservation.Number),
+            PostgresTransaction.Column(writes, static write => write.Fingerprint));
         AddLines(transaction, writes);
         keys.AddRecords(transaction,
             [.. writes.Where(static write => write.Key is not null).Select(write => (write.Key!, write.Order.Id))],
             Now(writes));
-        PostgresChanges.AddChange(transaction, ids);
-        _counts.Add(transaction, statuses.CountBy(static status => status, StringComparer.Ordinal)
+        PostgresChanges.AddChange(transaction, [.. writes.Select(static write => write.Order.Id)]);
+        _counts.Add(transaction, writes.CountBy(static write => write.Order.Status, StringComparer.Ordinal)
             .ToDictionary(static count => count.Key, static count => (long)count.Value, StringComparer.Ordinal));
     }
 
     private static void AddLines(PostgresTransaction transaction, IReadOnlyList<PlaceWrite> writes)
     {
-        int count = writes.Sum(static write => write.Order.Lines.Count), next = 0;
-        string[] orders = new string[count], products = new string[count], names = new string[count];
-        int[] numbers = new int[count];
-        long[] quantities = new long[count], prices = new long[count];
-        foreach (PlaceWrite write in writes)
-        {
-            for (int i = 0; i < write.Order.Lines.Count; i++, next++)
-            {
-                OrderLine line = write.Order.Lines[i];
-                (orders[next], numbers[next], products[next]) = (write.Order.Id, i, line.ProductId);
-                (names[next], quantities[next], prices[next]) = (line.Name, line.Quantity, line.UnitPriceCents);
-            }
-        }
-
+        (string OrderId, int Number, OrderLine Line)[] lines =
+            [.. writes.SelectMany(static write => write.Order.Lines.Select((line, i) => (write.Order.Id, i, line)))];
         transaction.Add("""
             INSERT INTO order_lines (order_id, line, product_id, name, quantity, unit_price_cents)
             SELECT * FROM unnest($1, $2, $3, $4, $5, $6)
             """,
-            PostgresTransaction.Parameter(orders), PostgresTransaction.Parameter(numbers),
-            PostgresTransaction.Parameter(products), PostgresTransaction.Parameter(names),
-            PostgresTransaction.Parameter(quantities), PostgresTransaction.Parameter(prices));
+            PostgresTransaction.Column(lines, static line => line.OrderId),
+            PostgresTransaction.Column(lines, static line => line.Number),
+            PostgresTransaction.Column(lines, static line => line.Line.ProductId),
+            PostgresTransaction.Column(lines, static line => line.Line.Name),
+            PostgresTransaction.Column(lines, static line => line.Line.Quantity),
+            PostgresTransaction.Column(lines, static line => line.Line.UnitPriceCents));
     }
 }

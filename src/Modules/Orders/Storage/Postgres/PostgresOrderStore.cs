@@ -2,19 +2,17 @@ using Microsoft.Extensions.Logging;
 using Npgsql;
 using Shop.Inventory.Contracts;
 using Shop.Platform;
+using Shop.Platform.Data;
 using Shop.Platform.Data.Postgres;
 using Shop.Platform.Requests;
 
 namespace Shop.Orders.Storage.Postgres;
 
 /// <summary>The orders in PostgreSQL, which any number of hosts share.</summary>
-internal sealed class PostgresOrderStore : IOrderStore, IAsyncDisposable
+internal sealed class PostgresOrderStore : OrderStore, IOrderStore, IAsyncDisposable
 {
     /// <summary>The most orders of other hosts that are published at once: the newest.</summary>
     private const int MaxTold = OrderFeed.Kept;
-
-    /// <summary>Orders that one transaction deletes, so that it holds no lock for long.</summary>
-    private const int OrdersPerDeletion = 100;
 
     /// <summary>Deletes the rows that belong to deleted orders.</summary>
     private static readonly string[] Deletions =
@@ -27,7 +25,6 @@ internal sealed class PostgresOrderStore : IOrderStore, IAsyncDisposable
     private readonly PostgresDatabase _database;
     private readonly PostgresChanges _changes;
     private readonly OrderQueries _queries;
-    private readonly OrderKeys _keys;
     private readonly StockOutbox _outbox;
     private readonly OrderCounts _counts = new();
     private readonly PostgresWriteQueue<PlaceWrite, PlaceResult> _placing;
@@ -38,7 +35,6 @@ internal sealed class PostgresOrderStore : IOrderStore, IAsyncDisposable
         _database = database;
         _changes = new PostgresChanges(database, log);
         _queries = new OrderQueries(database);
-        _keys = new OrderKeys(database, _queries);
         _outbox = new StockOutbox(database);
         _placing = database.Writes.Open(new PlaceOrders(database.Keys));
         _changing = database.Writes.Open(new ChangeStatuses(database.Keys));
@@ -50,15 +46,11 @@ internal sealed class PostgresOrderStore : IOrderStore, IAsyncDisposable
         Order order, ReservationId reservation, byte[]? fingerprint, IdempotencyKey? key) =>
         new(_placing.WriteAsync(new PlaceWrite(order, reservation, fingerprint, key)));
 
-    public ValueTask<ReplayResult> ReplayAsync(
-        IdempotencyKey? key, string? orderId, byte[] fingerprint, DateTime now) =>
-        _keys.ReplayAsync(key, orderId, fingerprint, now);
-
     public ValueTask<ChangeStatusResult> ChangeStatusAsync(
         string id, string status, IdempotencyKey? key, DateTime now) =>
         new(_changing.WriteAsync(new ChangeStatusWrite(id, status, key, now)));
 
-    public ValueTask<Order?> FindAsync(string id) => _queries.FindAsync(id);
+    public override ValueTask<Order?> FindAsync(string id) => _queries.FindAsync(id);
 
     public ValueTask<IReadOnlyList<OrderEvent>> EventsAsync(string id) => _queries.EventsAsync(id);
 
@@ -88,8 +80,8 @@ internal sealed class PostgresOrderStore : IOrderStore, IAsyncDisposable
     {
         // In the order of their ids, so that two hosts at once can't deadlock.
         ReservationId[] ordered = [.. reservations.OrderBy(static id => id.OrderId, StringComparer.Ordinal)];
-        NpgsqlParameter Ids() => PostgresTransaction.Parameter(ordered.Select(static id => id.OrderId).ToArray());
-        NpgsqlParameter Numbers() => PostgresTransaction.Parameter(ordered.Select(static id => id.Number).ToArray());
+        NpgsqlParameter Ids() => PostgresTransaction.Column(ordered, static id => id.OrderId);
+        NpgsqlParameter Numbers() => PostgresTransaction.Column(ordered, static id => id.Number);
         return await _database.Writes.RunAsync(async (transaction, end) =>
         {
             // This waits for orders that are being written. A mark is kept longer than any host may be slow.
@@ -119,29 +111,56 @@ internal sealed class PostgresOrderStore : IOrderStore, IAsyncDisposable
     public ValueTask<IReadOnlySet<string>> FindExistingAsync(IReadOnlyCollection<string> ids) =>
         _queries.FindExistingAsync(ids);
 
-    public async ValueTask<DeletedOrders> DeleteAsync(string status, DateTime endedBy, long cursor, DateTime now)
-    {
-        long latestEnd = endedBy.ToMilliseconds();
-        IReadOnlyList<OrderAge> next = await _queries.ListByAgeAsync(status, cursor, OrdersPerDeletion);
-        // No order ends before it is created, so all the others are too young as well.
-        if (next.All(order => order.CreatedAt > latestEnd)) return new DeletedOrders(0, Next: null);
-        string[] old = [.. next.Where(order => order.UpdatedAt <= latestEnd).Select(static order => order.Id)];
-        int deleted = old.Length == 0 ? 0 : await DeleteAsync(status, old, now);
-        return new DeletedOrders(deleted, next[^1].Seq);
-    }
-
     public ValueTask DisposeAsync() => _changes.DisposeAsync();
 
     // PostgreSQL uses space again by itself.
     public ValueTask ReclaimSpaceAsync(CancellationToken end) => ValueTask.CompletedTask;
 
-    private Task<int> DeleteAsync(string status, string[] ids, DateTime now) => _database.Writes.RunAsync(
+    /// <summary>Keeps an order for as long as a key that is bound to it now.</summary>
+    internal static void AddKeep(PostgresTransaction transaction, string id, DateTime now) =>
+        transaction.Add("UPDATE orders SET kept_until = greatest(kept_until, $2) WHERE id = $1",
+            PostgresTransaction.Parameter(id),
+            PostgresTransaction.Parameter((now + IdempotencyKey.Retention).ToMilliseconds()));
+
+    protected override async ValueTask<IdempotencyRecord?> FindKeyAsync(IdempotencyKey key, DateTime now) =>
+        await _database.Keys.FindAsync(key, now);
+
+    protected override ValueTask<(bool Exists, byte[]? Fingerprint)> FindFingerprintAsync(string id) =>
+        _queries.FindFingerprintAsync(id);
+
+    protected override ValueTask<bool?> BindAsync(IdempotencyKey key, string orderId, DateTime now) =>
+        new(_database.Writes.RunAsync<bool?>(async (transaction, end) =>
+        {
+            _database.Keys.AddFind(transaction, [key], now);
+            transaction.Add("SELECT 1 FROM orders WHERE id = $1", PostgresTransaction.Parameter(orderId));
+            IdempotencyRecords kept;
+            bool exists;
+            await using (NpgsqlDataReader reader = await transaction.ReadAsync(end))
+            {
+                kept = await _database.Keys.ReadRecordsAsync(reader, end);
+                await reader.NextResultAsync(end);
+                exists = await reader.ReadAsync(end);
+            }
+
+            if (!exists) return null;
+            if (kept.Of(key) is not null) return false;
+            AddKeep(transaction, orderId, now);
+            _database.Keys.AddRecords(transaction, [(key, orderId)], now);
+            return true;
+        }));
+
+    protected override ValueTask<IReadOnlyList<OrderAge>> ListByAgeAsync(string status, long after, int limit) =>
+        new(_queries.ListByAgeAsync(status, after, limit));
+
+    protected override ValueTask<int> DeleteAsync(string status, OrderAge[] orders, DateTime now) =>
+        new(_database.Writes.RunAsync(
         async (transaction, end) =>
         {
             transaction.Add("""
                 DELETE FROM orders o WHERE o.id = ANY ($1) AND o.status = $2 AND o.kept_until < $3
                 AND NOT EXISTS (SELECT 1 FROM pending_stock p WHERE p.order_id = o.id) RETURNING o.id
-                """, PostgresTransaction.Parameter(ids), PostgresTransaction.Parameter(status),
+                """, PostgresTransaction.Column(orders, static order => order.Id),
+                PostgresTransaction.Parameter(status),
                 PostgresTransaction.Parameter(now.ToMilliseconds()));
             var gone = new List<string>();
             await using (NpgsqlDataReader reader = await transaction.ReadAsync(end))
@@ -154,5 +173,5 @@ internal sealed class PostgresOrderStore : IOrderStore, IAsyncDisposable
                 transaction.Add(deletion, PostgresTransaction.Parameter(gone.ToArray()));
             _counts.Add(transaction, new Dictionary<string, long>(StringComparer.Ordinal) { [status] = -gone.Count });
             return gone.Count;
-        });
+        }));
 }

@@ -18,9 +18,9 @@ internal sealed class StockOutbox(PostgresDatabase database)
         SELECT order_id, reservation, status, {Turn}
         FROM unnest($1, $2, $3) AS changed (order_id, reservation, status)
         """,
-        PostgresTransaction.Parameter(changes.Select(static change => change.Order.Id).ToArray()),
-        PostgresTransaction.Parameter(changes.Select(static change => change.Reservation).ToArray()),
-        PostgresTransaction.Parameter(changes.Select(static change => change.Order.Status).ToArray()));
+        PostgresTransaction.Column(changes, static change => change.Order.Id),
+        PostgresTransaction.Column(changes, static change => change.Reservation),
+        PostgresTransaction.Column(changes, static change => change.Order.Status));
 
     /// <summary>Claims the changes that are due.</summary>
     public Task<IReadOnlyList<StockChange>> ClaimDueAsync() => database.Writes.RunAsync(async (transaction, end) =>

@@ -1,6 +1,3 @@
-using System.Globalization;
-using Shop.Inventory.Contracts;
-using Shop.Platform;
 using Shop.Platform.Data.Sqlite;
 using Shop.Platform.Requests;
 
@@ -14,28 +11,25 @@ internal sealed class ChangeStatusCommand(
     protected override WriteResult<ChangeStatusResult> Run()
     {
         // Whatever the key is bound to, the order was deleted.
-        if (writes.Find(id) is not { } found) return Refuse(ChangeStatusOutcome.NotFound);
-        (long seq, Order order, ReservationId reservation) = found;
-        if (writes.Keys.FindUncommitted(key, now) is { } kept)
+        if (writes.Find(id) is not { } found)
+            return WriteResult.Rollback(new ChangeStatusResult(ChangeStatusOutcome.NotFound));
+        ChangeStatusResult result =
+            found.Order.Change(status, writes.Keys.FindUncommitted(key, now), now, found.Reservation);
+        switch (result.Outcome)
         {
-            if (!kept.IsSame) return Refuse(ChangeStatusOutcome.KeyReused);
-            // The status is that of the request, and the rest of an order never changes: only the time is kept.
-            long then = long.Parse(kept.Answer, CultureInfo.InvariantCulture);
-            return Refuse(ChangeStatusOutcome.Replayed, order.WithStatus(status, then));
+            case ChangeStatusOutcome.Changed:
+                writes.SetStatus(found.Seq, status, result.Order!.UpdatedAt);
+                if (OrderStatus.MovesStock(status)) writes.AddStockChange(id, status);
+                break;
+            case ChangeStatusOutcome.Unchanged:
+                if (key is not null) writes.KeepForKey(id, now);
+                break;
+            default:
+                return WriteResult.Rollback(result);
         }
 
-        if (order.Status == status)
-        {
-            if (key is not null) writes.KeepForKey(id, now);
-            return Commit(new ChangeStatusResult(ChangeStatusOutcome.Unchanged, order));
-        }
-
-        if (!OrderStatus.Changes.Contains((order.Status, status))) return Refuse(ChangeStatusOutcome.NotAllowed, order);
-
-        Order changed = order.WithStatus(status, now.ToMilliseconds(notBefore: order.UpdatedAt));
-        writes.SetStatus(seq, status, changed.UpdatedAt);
-        if (OrderStatus.MovesStock(status)) writes.AddStockChange(id, status);
-        return Commit(new ChangeStatusResult(ChangeStatusOutcome.Changed, changed, order, reservation));
+        writes.Keys.Add(key, result.Answer, now);
+        return WriteResult.Commit(result);
     }
 
     protected override void Committed(ChangeStatusResult answer)
@@ -43,14 +37,5 @@ internal sealed class ChangeStatusCommand(
         if (answer.Before is not { } before) return;
         counts.Add(status, 1);
         counts.Add(before.Status, -1);
-    }
-
-    private static WriteResult<ChangeStatusResult> Refuse(ChangeStatusOutcome outcome, Order? order = null) =>
-        WriteResult.Rollback(new ChangeStatusResult(outcome, order));
-
-    private WriteResult<ChangeStatusResult> Commit(ChangeStatusResult result)
-    {
-        writes.Keys.Add(key, result.Order!.UpdatedAt.ToString(CultureInfo.InvariantCulture), now);
-        return WriteResult.Commit(result);
     }
 }

@@ -94,7 +94,7 @@ internal sealed class OrderQueries(Database database, SegmentedTable table, Orde
     /// <summary>Orders in a status with numbers after this one, in the order of their numbers.</summary>
     public IReadOnlyList<OrderAge> ListByAge(string status, long after, int limit) => database.Read(
         connection => connection.Query<OrderAge>("""
-            SELECT seq AS Seq, created_at AS CreatedAt, updated_at AS UpdatedAt FROM orders
+            SELECT id AS Id, seq AS Seq, created_at AS CreatedAt, updated_at AS UpdatedAt FROM orders
             WHERE status = @status AND seq > @after ORDER BY seq LIMIT @limit
             """, new { status, after, limit }).ToArray());
 
@@ -229,6 +229,3 @@ internal sealed class OrderQueries(Database database, SegmentedTable table, Orde
 
     internal sealed record LineRow(long Seq, string ProductId, string Name, long Quantity, long UnitPriceCents);
 }
-
-/// <summary>When an order was created and when it last changed, in milliseconds since 1970.</summary>
-internal sealed record OrderAge(long Seq, long CreatedAt, long UpdatedAt);

@@ -144,10 +144,10 @@ internal sealed class OrderWrites
 
     /// <summary>Deletes orders, but none that is in the stock outbox, and none that is kept for a key.</summary>
     /// <returns>How many were deleted.</returns>
-    public int Delete(IReadOnlyList<long> seqs, DateTime now)
+    public int Delete(OrderAge[] orders, DateTime now)
     {
         int deleted = 0;
-        foreach (long seq in seqs)
+        foreach (long seq in orders.Select(static order => order.Seq))
         {
             if (!_mayBeDeleted.Set(1, seq).Set(2, now.ToMilliseconds()).First(static _ => true)) continue;
             foreach (Statement deletion in _deletions) deletion.Set(1, seq).Run();

@@ -74,9 +74,8 @@ internal sealed class CatalogueFeed(PostgresDatabase database, Catalogue catalog
         _reading.Dispose();
     }
 
-    private static (Product Product, bool IsOnSale) Row(NpgsqlDataReader row) => (new Product(
-        row.GetString(0), row.GetString(1), row.GetString(2), row.GetInt64(3), row.GetString(4), row.GetInt64(5),
-        row.GetInt64(6), row.GetInt64(7)), row.GetBoolean(8));
+    private static (Product Product, bool IsOnSale) Row(NpgsqlDataReader row) =>
+        (ProductTable.Read(row), row.GetBoolean(8));
 
     private async Task ReadAllAsync()
     {

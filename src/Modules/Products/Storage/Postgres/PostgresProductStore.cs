@@ -1,4 +1,3 @@
-using System.Text;
 using Npgsql;
 using Shop.Inventory.Contracts;
 using Shop.Platform;
@@ -101,9 +100,10 @@ internal sealed class PostgresProductStore(ModuleContext module, Catalogue catal
     }
 
     public async ValueTask<Product?> ReadAsync(string id, CancellationToken end) =>
-        // PostgreSQL has no text with a NUL.
-        id.Contains('\0', StringComparison.Ordinal) ? null : (await _database.RowsAsync(
-            ProductTable.SelectById, ProductTable.Read, end, PostgresTransaction.Parameter(id))).SingleOrDefault();
+        PostgresDatabase.MayHave(id)
+            ? (await _database.RowsAsync(ProductTable.SelectById, ProductTable.Read, end,
+                PostgresTransaction.Parameter(id))).SingleOrDefault()
+            : null;
 
     public async ValueTask<IReadOnlySet<string>> SearchDescriptionsAsync(string text, CancellationToken end)
     {
@@ -121,14 +121,8 @@ internal sealed class PostgresProductStore(ModuleContext module, Catalogue catal
     private ValueTask<ProductResult> ChangeIfAsync(
         string id, ChangeConditions conditions, IdempotencyKey? key,
         Func<PostgresTransaction, Product, DateTime, CatalogueEntry?> change) =>
-        ChangeAsync(key, async (transaction, now, end) =>
-        {
-            if (await ProductTable.LockAsync(transaction, id, end) is not { } product)
-                return new ProductResult(ProductOutcome.Unknown);
-            var found = new CatalogueEntry(product);
-            if (!conditions.Hold(found)) return new ProductResult(ProductOutcome.ConditionsFailed, found);
-            return new ProductResult(ProductOutcome.Done, change(transaction, product, now));
-        }, id);
+        ChangeAsync(key, async (transaction, now, end) => conditions.Change(
+            await ProductTable.LockAsync(transaction, id, end), product => change(transaction, product, now)), id);
 
     /// <summary>Makes a change once for each key. The JSON of the product is kept for the key.</summary>
     private async ValueTask<ProductResult> ChangeAsync(
@@ -144,9 +138,7 @@ internal sealed class PostgresProductStore(ModuleContext module, Catalogue catal
             if (changed.Outcome != ProductOutcome.Done)
                 return await ReplayAsync(transaction, key, now, end) ?? changed;
             _feed.AddChange(transaction, id ?? changed.Entry!.Product.Id);
-            if (key is null) return changed;
-            string answer = changed.Entry is { } entry ? Encoding.UTF8.GetString(entry.Json) : "";
-            _database.Keys.AddRecords(transaction, [(key, answer)], now);
+            if (key is not null) _database.Keys.AddRecords(transaction, [(key, changed.Answer)], now);
             return changed;
         });
         // A read after the answer shows the change.
@@ -161,9 +153,6 @@ internal sealed class PostgresProductStore(ModuleContext module, Catalogue catal
         if (key is null) return null;
         _database.Keys.AddFind(transaction, [key], now);
         await using NpgsqlDataReader reader = await transaction.ReadAsync(end);
-        if ((await _database.Keys.ReadRecordsAsync(reader, end)).Of(key) is not { } kept) return null;
-        if (!kept.IsSame) return new ProductResult(ProductOutcome.KeyReused);
-        bool hasEntry = kept.Answer.Length > 0;
-        return new ProductResult(ProductOutcome.Replayed, hasEntry ? CatalogueEntry.Of(kept.Answer) : null);
+        return (await _database.Keys.ReadRecordsAsync(reader, end)).Of(key) is { } kept ? ProductResult.Of(kept) : null;
     }
 }

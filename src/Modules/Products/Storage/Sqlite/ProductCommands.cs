@@ -1,4 +1,3 @@
-using System.Text;
 using Shop.Platform;
 using Shop.Platform.Data.Sqlite;
 using Shop.Platform.Requests;
@@ -13,32 +12,19 @@ internal abstract class ProductCommand(SqliteProductStore store, IdempotencyKey?
     protected override WriteResult<ProductResult> Run()
     {
         DateTime now = store.Now();
-        if (store.Keys.FindUncommitted(key, now) is { } kept)
-        {
-            bool hasEntry = kept is { IsSame: true, Answer.Length: > 0 };
-            return WriteResult.Rollback(new ProductResult(
-                kept.IsSame ? ProductOutcome.Replayed : ProductOutcome.KeyReused,
-                hasEntry ? CatalogueEntry.Of(kept.Answer) : null));
-        }
-
+        if (store.Keys.FindUncommitted(key, now) is { } kept) return WriteResult.Rollback(ProductResult.Of(kept));
         ProductResult result = Change(now);
         if (result.Outcome != ProductOutcome.Done) return WriteResult.Rollback(result);
-        store.Keys.Add(key, result.Entry is { } entry ? Encoding.UTF8.GetString(entry.Json) : "", now);
+        store.Keys.Add(key, result.Answer, now);
         return WriteResult.Commit(result);
     }
 
     protected abstract ProductResult Change(DateTime now);
 
     /// <summary>Changes the product with this id if conditions hold.</summary>
-    protected ProductResult ChangeIf(ChangeConditions conditions, string id, Func<Product, CatalogueEntry?> change)
-    {
+    protected ProductResult ChangeIf(ChangeConditions conditions, string id, Func<Product, CatalogueEntry?> change) =>
         // The row, not the catalogue: an earlier write of this very batch may have changed it.
-        if (store.Table.Find(id) is not { } product) return new ProductResult(ProductOutcome.Unknown);
-        var found = new CatalogueEntry(product);
-        return conditions.Hold(found)
-            ? new ProductResult(ProductOutcome.Done, change(product))
-            : new ProductResult(ProductOutcome.ConditionsFailed, found);
-    }
+        conditions.Change(store.Table.Find(id), change);
 }
 
 /// <summary>Creates a product.</summary>

@@ -91,6 +91,22 @@ internal abstract class MeasuredRun(int rounds) : IDisposable
         Dictionary<Subject, List<Sample>> samples, Subject over, Subject under, Func<Sample, double> figure) =>
         Figures.Of(samples[over].Zip(samples[under], (one, other) => figure(one) / figure(other)));
 
+    protected async Task ScrapeAsync(HttpClient client, Uri service, string name)
+    {
+        var times = new List<double>();
+        string text = "";
+        for (int i = 0; i < Rounds * 4; i++)
+        {
+            long start = Stopwatch.GetTimestamp();
+            text = await client.GetStringAsync(new Uri(service, "/metrics"));
+            times.Add(Stopwatch.GetElapsedTime(start).TotalMilliseconds);
+        }
+
+        Report.Row(
+            name, Figures.Of(times).In("0.00"), Text(text.Length / 1024.0, "0"),
+            Text(text.Split('\n').Count(line => line.Length > 0 && line[0] != '#'), "0"));
+    }
+
     protected async Task<Server> BaselineAsync(string name, params string[] arguments)
     {
         int port = Server.FreePort();

@@ -1,4 +1,7 @@
+using System.Diagnostics;
+using System.Globalization;
 using System.Runtime.InteropServices;
+using System.Text;
 
 namespace Shop.Benchmarks.Comparison;
 
@@ -21,7 +24,7 @@ internal sealed class ScaleRun(int rounds) : MeasuredRun(rounds)
         (string Name, Func<Task> Measure)[] sections =
         [
             ("lone", LoneAsync), ("orders", OrdersAsync), ("many", ManyAsync), ("hosts", HostsAsync),
-            ("reads", ReadsAsync), ("peers", PeersAsync), ("batches", BatchesAsync), ("growth", GrowthAsync),
+            ("reads", ReadsAsync), ("peers", PeersAsync), ("batches", BatchesAsync), ("growth", GrowthAsync), ("scrapes", ScrapesAsync), ("changes", ChangesAsync),
         ];
         string[] known = [.. sections.Select(static section => section.Name)];
         if (only.Except(known, StringComparer.Ordinal).FirstOrDefault() is { } unknown)
@@ -246,6 +249,61 @@ internal sealed class ScaleRun(int rounds) : MeasuredRun(rounds)
         }
 
         ReleaseAll();
+    }
+
+    private async Task ScrapesAsync()
+    {
+        Report.Section("PostgreSQL: scrapes", $"{Rounds * 4} scrapes of each service's `/metrics`, one after the "
+            + "other. The state is read from the database, at most once for all scrapes that wait for it.",
+            "", "time, ms", "size, KB", "series");
+        ShopServer host = await HostAsync("scrapes");
+        await Fill.OrdersAsync(host, 1000);
+        using var client = new HttpClient();
+        (string Name, Uri Address)[] services =
+            [("products", host.Products), ("orders", host.Orders), ("inventory", host.Inventory)];
+        foreach ((string name, Uri address) in services) await ScrapeAsync(client, address, name);
+        ReleaseAll();
+    }
+
+    private async Task ChangesAsync()
+    {
+        int changes = 100 * Rounds;
+        Report.Section("PostgreSQL: changes seen on another host", $"The price of a product is changed on one host, "
+            + $"and read on another until it is the new one: {changes} changes, one after the other. The time is from "
+            + "the answer to the change; it is 0 if the other host was first.",
+            "", "p50, ms", "p99, ms", "most, ms", "goal of p99");
+        string shared = await _postgres.CreateDatabaseAsync("changes");
+        (ShopServer one, ShopServer other) = (await HostOnAsync(shared), await HostOnAsync(shared));
+        await SeenAsync("idle", one, other, changes);
+        Subject load = Orders("load", one) with { Second = (other.Server, other.Orders) };
+        Task<Sample> loaded = Wrk.RunAsync(load, Clients, 10);
+        await SeenAsync($"while {Clients} clients order on both", one, other, changes, loaded);
+        await loaded;
+        ReleaseAll();
+    }
+
+    private async Task SeenAsync(string name, ShopServer one, ShopServer other, int changes, Task? during = null)
+    {
+        using var client = new HttpClient();
+        var times = new List<double>();
+        for (int n = 0; n < changes && during?.IsCompleted != true; n++)
+        {
+            string price = string.Create(CultureInfo.InvariantCulture, $"\"price\":{100 + n}");
+            string content = $"{{\"name\":\"A thing\",\"category\":\"Things\",{price}}}";
+            using HttpResponseMessage changed = await client.PutAsync(new Uri(one.Products, "/products/prod_0"),
+                new StringContent(content, Encoding.UTF8, "application/json"));
+            changed.EnsureSuccessStatusCode();
+            long start = Stopwatch.GetTimestamp();
+            var read = new Uri(other.Products, "/products/prod_0");
+            bool isFirst = true;
+            while (!(await client.GetStringAsync(read)).Contains(price, StringComparison.Ordinal)) isFirst = false;
+            times.Add(isFirst ? 0 : Stopwatch.GetElapsedTime(start).TotalMilliseconds);
+        }
+
+        times.Sort();
+        double p99 = times[(int)(times.Count * 0.99)];
+        Report.Row(name, Text(times[times.Count / 2], "0.0"), Text(p99, "0.0"), Text(times[^1], "0.0"),
+            Goal.AtMost(100).Verdict(p99));
     }
 
     private static double PerSecond(Sample sample) => sample.PerSecond;

@@ -18,6 +18,10 @@ public readonly record struct UtcTime(long Milliseconds)
     /// <summary>A moment, cut to the millisecond.</summary>
     public static UtcTime Of(DateTimeOffset moment) => new(moment.UtcDateTime.ToMilliseconds());
 
+    /// <inheritdoc/>
+    public override string ToString() =>
+        Timestamp.FromMilliseconds(Milliseconds).ToString(Format, CultureInfo.InvariantCulture);
+
     /// <summary>Writes it.</summary>
     public sealed class Converter : JsonConverter<UtcTime>
     {

@@ -142,6 +142,45 @@ internal sealed class PageTests
     }
 
     [Test]
+    public async Task Given_older_orders_that_change_then_the_board_still_has_the_newest_first()
+    {
+        string customer = $"{Guid.NewGuid()}";
+        string[] ids = await Orders(3);
+        await using Window window = await Browser.OpenAsync();
+        IPage page = window.Page;
+        await page.GotoAsync($"{_shop.Orders.BaseAddress}?status=paid&customer_id={customer}");
+        await Expect(page.Locator("[data-board-state]")).ToContainTextAsync("Live");
+        foreach (int paid in new[] { 1, 0, 2 }) await _shop.Orders.PostAsync($"/orders/{ids[paid]}/pay");
+        ILocator rows = page.Locator("tbody tr");
+        await Expect(rows).ToHaveCountAsync(3);
+        foreach (int row in Enumerable.Range(0, 3)) await Expect(rows.Nth(row)).ToHaveAttributeAsync("data-order-id", ids[2 - row]);
+
+        string old = ids[0];
+        ids = await Orders(50);
+        await page.GotoAsync($"{_shop.Orders.BaseAddress}?customer_id={customer}");
+        await Expect(page.Locator("[data-board-state]")).ToContainTextAsync("Live");
+        await _shop.Orders.PostAsync($"/orders/{old}/ship");
+        await _shop.Orders.PostAsync($"/orders/{ids[^1]}/pay"); // once this is told, the one before has been
+        await Expect(rows.First.Locator(".status")).ToHaveTextAsync("paid");
+        await Expect(rows.First).ToHaveAttributeAsync("data-order-id", ids[^1]);
+        await Expect(rows).ToHaveCountAsync(50);
+        await Expect(page.Locator($"[data-order-id='{old}']")).ToHaveCountAsync(0);
+
+        // Each in a millisecond of its own.
+        async Task<string[]> Orders(int count)
+        {
+            var placed = new SortedDictionary<string, string>(StringComparer.Ordinal);
+            while (placed.Count < count)
+            {
+                string id = await _shop.OrderAsync("prod_6", 1, customer);
+                placed[(string)(await _shop.Orders.GetJsonAsync($"/orders/{id}"))["created_at"]!] = id;
+            }
+
+            return [.. placed.Values];
+        }
+    }
+
+    [Test]
     public async Task Given_stock_that_is_plenty_little_none_or_not_known_then_card_and_page_say_so_and_what_is_sold_out_can_t_be_added()
     {
         string category = $"Stock {Guid.NewGuid()}";

@@ -11,7 +11,7 @@ function board(table) {
   let waiting = null, isPaused = false, isUnderPointer = false, isBehind = false;
 
   const statusOf = (order) => html('span', { class: `status ${order.status}` }, order.status);
-  const row = (order) => html('tr', { 'data-order-id': order.order_id, class: 'new' },
+  const row = (order) => html('tr', { 'data-order-id': order.order_id, 'data-placed': order.created_at, class: 'new' },
     html('td', {}, html('a', { href: `/order/${order.order_id}` }, html('strong', {}, shortId(order.order_id)), ' ',
       html('span', { class: 'id minor' }, shortId(order.order_id) === order.order_id ? '' : order.order_id))),
     html('td', {}, order.customer_id),
@@ -33,7 +33,9 @@ function board(table) {
     const fits = (!status || order.status === status) && (!customer || order.customer_id === customer);
     if (fits && old) return old.querySelector('.status').replaceWith(statusOf(order));
     held.delete(order.order_id);
-    if (!fits && !old) return tell();
+    // The rows are by the time of placing: an old order that changes does not come to the top.
+    const next = [...table.tBodies[0].rows].find((each) => each.dataset.placed <= order.created_at);
+    if (!old && (!fits || (!next && table.tBodies[0].rows.length >= 50))) return tell();
     if (isHeld()) {
       held.set(order.order_id, order);
       if (held.size > most) isBehind = true;
@@ -41,7 +43,7 @@ function board(table) {
       return tell();
     }
     if (old) old.remove();
-    else table.tBodies[0].prepend(row(order));
+    else table.tBodies[0].insertBefore(row(order), next ?? null);
     while (table.tBodies[0].rows.length > 50) table.tBodies[0].lastElementChild.remove();
   };
 

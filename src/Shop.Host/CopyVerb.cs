@@ -10,7 +10,7 @@ internal static class CopyVerb
 {
     public const string Arguments = "--from X --to Y [settings]";
 
-    public static Task<int> RunAsync(string[] args) => FileVerbs.RunAsync("copy", async () =>
+    public static async Task<int> RunAsync(string[] args)
     {
         (string from, string to, string[] settingsGiven) = Read(args);
         if (IsConnection(from) == IsConnection(to))
@@ -33,7 +33,7 @@ internal static class CopyVerb
         Console.WriteLine($"Copied in {Stopwatch.GetElapsedTime(start).TotalSeconds:0.0} s. "
             + "The source is unchanged.");
         return 0;
-    });
+    }
 
     // Each has parts as Host=…; a path with an equals sign can be written as it is from another directory.
     private static bool IsConnection(string text) => text.Contains('=', StringComparison.Ordinal);

@@ -17,7 +17,7 @@ internal static class FileVerbs
 
     private static string[] Modules => [.. ShopHost.Modules().Select(module => module.Identity.Name)];
 
-    public static Task<int> BackupAsync(string[] args) => RunAsync("backup", () =>
+    public static int MakeBackup(string[] args)
     {
         (string target, ShopSettings settings) = DirectoryAnd(args, "backup");
         BackupManifest manifest = Backup.Make(settings.DataDirectory, target, Modules,
@@ -26,9 +26,9 @@ internal static class FileVerbs
             $"Backed up {Path.GetFullPath(settings.DataDirectory)} to {Path.GetFullPath(target)}: "
             + $"{Summary(manifest)}.");
         return 0;
-    });
+    }
 
-    public static Task<int> RestoreAsync(string[] args) => RunAsync("restore", () =>
+    public static int RestoreBackup(string[] args)
     {
         (string source, ShopSettings settings) = DirectoryAnd(args, "restore");
         BackupManifest manifest = Backup.Restore(source, settings.DataDirectory);
@@ -36,9 +36,9 @@ internal static class FileVerbs
             $"Restored {Path.GetFullPath(source)} into {Path.GetFullPath(settings.DataDirectory)}: "
             + $"{Summary(manifest)}.");
         return 0;
-    });
+    }
 
-    public static Task<int> CheckAsync(string[] args) => RunAsync("check", () =>
+    public static int CheckBooks(string[] args)
     {
         bool isBackup = args.Length > 0 && !args[0].StartsWith('-');
         ShopSettings settings = FilesOf(isBackup ? args[1..] : args);
@@ -59,9 +59,9 @@ internal static class FileVerbs
             ? $"The books in {directory} agree."
             : $"The books in {directory} differ in {differences} places.");
         return differences == 0 ? 0 : 1;
-    });
+    }
 
-    public static Task<int> AcceptAsync(string[] args) => RunAsync("accept", () =>
+    public static int AcceptFiles(string[] args)
     {
         ShopSettings settings = FilesOf(args);
         Backup.Accept(settings.DataDirectory, Modules);
@@ -69,16 +69,16 @@ internal static class FileVerbs
             $"The files in {Path.GetFullPath(settings.DataDirectory)} are accepted as they are from the next "
             + "start on. Their differences stay.");
         return 0;
-    });
+    }
 
-    public static Task<int> CompactAsync(string[] args) => RunAsync("compact", () =>
+    public static int CompactFiles(string[] args)
     {
         ShopSettings settings = FilesOf(args);
         Database.Compact(settings.DataDirectory, Modules);
         Console.WriteLine($"The files in {Path.GetFullPath(settings.DataDirectory)} have no free space, "
             + "and give back what becomes free from now on.");
         return 0;
-    });
+    }
 
     /// <summary>What differs in the books of a directory, in words.</summary>
     internal static IEnumerable<string> Differences(string directory)
@@ -113,21 +113,5 @@ internal static class FileVerbs
         if (settings.Connections is not { } connections) return settings;
         throw new ShopStartException($"this verb is for database files, but {connections.First().Value.Key} says that "
             + "the data is in PostgreSQL: use PostgreSQL's own programs, as pg_dump and pg_restore");
-    }
-
-    private static Task<int> RunAsync(string verb, Func<int> run) => RunAsync(verb, () => Task.FromResult(run()));
-
-    /// <summary>Runs a verb whose errors are its own, and not those of a start of the shop.</summary>
-    internal static async Task<int> RunAsync(string verb, Func<Task<int>> run)
-    {
-        try
-        {
-            return await run();
-        }
-        catch (ShopStartException exception)
-        {
-            await Console.Error.WriteLineAsync($"Shop.Host {verb}: {exception.Message}");
-            return 1;
-        }
     }
 }

@@ -16,6 +16,8 @@ try
 }
 catch (Exception exception) when (StartFailure.Explain(exception) is { } why)
 {
-    await Console.Error.WriteLineAsync($"Shop can't start: {why}");
+    string failed = Verb.All.FirstOrDefault(verb => verb.Name == args.FirstOrDefault()) is { Name: var name }
+        ? $"Shop.Host {name}" : "Shop can't start";
+    await Console.Error.WriteLineAsync($"{failed}: {why}");
     return 1;
 }

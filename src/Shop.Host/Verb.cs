@@ -10,6 +10,11 @@ namespace Shop.Host;
 /// <param name="RunAsync">Does it with the arguments after its name, and ends with the exit code.</param>
 internal sealed record Verb(string Name, string Arguments, string Does, Func<string[], Task<int>> RunAsync)
 {
+    private Verb(string name, string arguments, string does, Func<string[], int> run)
+        : this(name, arguments, does, args => Task.FromResult(run(args)))
+    {
+    }
+
     /// <summary>All of them.</summary>
     public static IReadOnlyList<Verb> All { get; } =
     [
@@ -19,14 +24,14 @@ internal sealed record Verb(string Name, string Arguments, string Does, Func<str
         new("alerts", "[health] [settings]",
             "runs the page of alerts, which shows what Alertmanager sends; health asks whether it is ready",
             AlertsVerb.RunAsync),
-        new("backup", "DIR [settings]", "copies the data of a running or a stopped shop to DIR", FileVerbs.BackupAsync),
-        new("restore", "DIR [settings]", "puts the backup DIR into an empty data directory", FileVerbs.RestoreAsync),
+        new("backup", "DIR [settings]", "copies the data of a running or a stopped shop to DIR", FileVerbs.MakeBackup),
+        new("restore", "DIR [settings]", "puts the backup DIR into an empty data directory", FileVerbs.RestoreBackup),
         new("check", "[DIR] [settings]",
             "compares all books of a stopped shop, or of the backup DIR; exit code 0 if they agree, else 1",
-            FileVerbs.CheckAsync),
-        new("accept", "[settings]", "accepts data whose files disagree, as it is", FileVerbs.AcceptAsync),
+            FileVerbs.CheckBooks),
+        new("accept", "[settings]", "accepts data whose files disagree, as it is", FileVerbs.AcceptFiles),
         new("compact", "[settings]", "writes the data of a stopped shop anew, so that its files can shrink",
-            FileVerbs.CompactAsync),
+            FileVerbs.CompactFiles),
         new("copy", CopyVerb.Arguments,
             "copies a stopped shop between a data directory and PostgreSQL, whose connection string it takes",
             CopyVerb.RunAsync),

@@ -190,8 +190,10 @@ internal sealed class TroubleTests
             ("failing_answers", 0, "\"active\":true", ["slow_commits", "failing_answers"]),
             ("end slow_commits", 0, "ended", ["failing_answers"]),
             ("slow_commits 99", 1, "must be from 0.001 to 10", ["failing_answers"]),
-            ("nothing", 1, "There is no fault 'nothing'", ["failing_answers"]),
-            ("slow_commits much", 1, "'much' is not a number", ["failing_answers"]),
+            ("nothing", 1, "There is no fault 'nothing'; GET /faults lists what there is.", ["failing_answers"]),
+            ("play nothing", 1, "There is no scenario 'nothing'; GET /scenarios lists what there is.",
+                ["failing_answers"]),
+            ("slow_commits much", 1, "Shop.Host fault: 'much' is not a number", ["failing_answers"]),
             ("play presentation", 0, "\"started_at\":\"2", []),
             ("end", 0, "ended", []),
         ];

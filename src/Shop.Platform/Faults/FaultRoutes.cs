@@ -131,7 +131,7 @@ internal sealed class FaultRoutes(FaultSwitch faults, ShopSettings settings)
     {
         string name = (string)http.GetRouteValue("name")!;
         Fault? fault = faults.Faults.Find(name);
-        unknown = fault is null ? Problem.NotFound("fault", name) : null;
+        unknown = fault is null ? Problem.NotFound("fault", name, "/faults") : null;
         return fault;
     }
 }

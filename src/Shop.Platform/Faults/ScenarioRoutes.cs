@@ -45,7 +45,7 @@ internal sealed class ScenarioRoutes(ScenarioPlayer player, ShopSettings setting
         if (FaultRoutes.Refusal(http, settings) is { } refusal) return refusal;
         string name = (string)http.GetRouteValue("name")!;
         if (player.All.FirstOrDefault(scenario => scenario.Name == name) is not { } scenario)
-            return Problem.NotFound("scenario", name);
+            return Problem.NotFound("scenario", name, "/scenarios");
         player.Play(scenario, http.Request.Headers.Authorization);
         return JsonResponse.Ok(Body(scenario), ScenarioBodiesJson.Default.ScenarioBody);
     }

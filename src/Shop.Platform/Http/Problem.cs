@@ -42,9 +42,9 @@ public sealed class Problem(int status, string error, string? kind = null) : IRe
     public static Problem Invalid(ValidationErrors errors) =>
         new(StatusCodes.Status400BadRequest, errors.Summary, "invalid-request") { Errors = errors };
 
-    /// <summary>404 for something that the client named.</summary>
-    public static Problem NotFound(string what, string id) =>
-        new(StatusCodes.Status404NotFound, $"There is no {what} '{id}'.");
+    /// <summary>404 for something that the client named, and the path that lists what there is.</summary>
+    public static Problem NotFound(string what, string id, string? list = null) => new(StatusCodes.Status404NotFound,
+        $"There is no {what} '{id}'{(list is null ? "." : $"; GET {list} lists what there is.")}");
 
     /// <summary>409.</summary>
     public static Problem Conflict(string error, string kind) => new(StatusCodes.Status409Conflict, error, kind);

@@ -21,7 +21,14 @@ internal sealed partial class ShopClient(TrafficOptions options) : IDisposable
 {
     private const int Tries = 10;
 
-    private readonly HttpClient _http = new(new SocketsHttpHandler { PooledConnectionLifetime = TimeSpan.FromMinutes(5) }) { Timeout = TimeSpan.FromSeconds(5) };
+    private readonly HttpClient _http = new(new SocketsHttpHandler { PooledConnectionLifetime = TimeSpan.FromMinutes(5) }) 
+    {
+        Timeout = TimeSpan.FromSeconds(5),
+        DefaultRequestHeaders = { Authorization = options.Key is { } key ? new("Bearer", key) : null },
+    };
+
+    /// <summary>The first answer that was an error, and to what; null if there was none.</summary>
+    public string? FirstError { get; private set; }
 
     public Task<Ending> ListAsync() => GetAsync(new Uri(options.Products, "/products?limit=20"));
 
@@ -66,6 +73,7 @@ internal sealed partial class ShopClient(TrafficOptions options) : IDisposable
             {
                 using var request = new HttpRequestMessage(HttpMethod.Get, new Uri(address, "/")) { Headers = { Accept = { new MediaTypeWithQualityHeaderValue("application/json") } } };
                 using HttpResponseMessage response = await _http.SendAsync(request);
+                if (IsForbidden(response)) return $"{option} is {address}, and there the shop needs a key that it knows: --key KEY.";
                 JsonNode? card = response.IsSuccessStatusCode ? JsonNode.Parse(await response.Content.ReadAsStringAsync()) : null;
                 string? found = card is JsonObject ? (string?)card["service"] : null;
                 if (found != service) return $"{option} is {address}, but {(found is null ? "what answers there is no service of a shop" : $"there is the {found}")}; it must be the {service}.";
@@ -115,8 +123,18 @@ internal sealed partial class ShopClient(TrafficOptions options) : IDisposable
         return EndingOf(response);
     }
 
-    private static Ending EndingOf(HttpResponseMessage? response) =>
-        response is null ? Ending.NoAnswer : response.IsSuccessStatusCode ? Ending.Done : Ending.Failed;
+    private Ending EndingOf(HttpResponseMessage? response)
+    {
+        if (response is null) return Ending.NoAnswer;
+        if (response.IsSuccessStatusCode) return Ending.Done;
+        string hint = IsForbidden(response) ? ": the shop needs a key that may write (--key)" : "";
+        FirstError ??= $"{(int)response.StatusCode} to {response.RequestMessage!.Method} "
+            + $"{response.RequestMessage.RequestUri!.AbsolutePath}{hint}";
+        return Ending.Failed;
+    }
+
+    private static bool IsForbidden(HttpResponseMessage response) =>
+        response.StatusCode is HttpStatusCode.Unauthorized or HttpStatusCode.Forbidden;
 
     /// <returns>The answer; null if none came.</returns>
     private async Task<HttpResponseMessage?> SendAsync(HttpRequestMessage request)

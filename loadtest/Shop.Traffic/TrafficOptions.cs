@@ -3,7 +3,7 @@ using System.Globalization;
 namespace Shop.Traffic;
 
 /// <summary>What to send, and where.</summary>
-internal sealed record TrafficOptions(LoadProfile Profile, Uri Products, Uri Orders, Uri Inventory)
+internal sealed record TrafficOptions(LoadProfile Profile, Uri Products, Uri Orders, Uri Inventory, string? Key = null)
 {
     /// <summary>Most requests a second.</summary>
     public const double MaxRate = 50_000;
@@ -23,6 +23,7 @@ internal sealed record TrafficOptions(LoadProfile Profile, Uri Products, Uri Ord
           --products http://localhost:5001    addresses of the services
           --orders http://localhost:5002
           --inventory http://localhost:5003
+          --key KEY                           a key that may write, for a shop that needs one
 
         Examples:
 
@@ -40,7 +41,8 @@ internal sealed record TrafficOptions(LoadProfile Profile, Uri Products, Uri Ord
     public static TrafficOptions? Read(IReadOnlyList<string> args, out string problem)
     {
         var arguments = new Arguments(args);
-        var options = new TrafficOptions(arguments.Profile(), arguments.Address("--products"), arguments.Address("--orders"), arguments.Address("--inventory"));
+        var options = new TrafficOptions(arguments.Profile(), arguments.Address("--products"), arguments.Address("--orders"), arguments.Address("--inventory"),
+            arguments.Key());
         problem = string.Join('\n', arguments.Wrong.Append(Usage).Where(line => line.Length > 0));
         return arguments.Wrong.Count == 0 ? options : null;
     }
@@ -59,6 +61,7 @@ internal sealed record TrafficOptions(LoadProfile Profile, Uri Products, Uri Ord
             ["--products"] = "http://localhost:5001",
             ["--orders"] = "http://localhost:5002",
             ["--inventory"] = "http://localhost:5003",
+            ["--key"] = "",
         };
 
         public Arguments(IReadOnlyList<string> args)
@@ -94,6 +97,8 @@ internal sealed record TrafficOptions(LoadProfile Profile, Uri Products, Uri Ord
             Wrong.Add($"--profile is '{_values["--profile"]}', but must be one of {string.Join(", ", LoadProfile.Names)}.");
             return LoadProfile.Constant(rate, length);
         }
+
+        public string? Key() => _values["--key"] is { Length: > 0 } key ? key : null;
 
         public Uri Address(string name)
         {

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using System.Net;
 using System.Text.Json;
 using Spectre.Console;
 
@@ -31,7 +32,9 @@ internal sealed class TrafficRun(TrafficOptions options, IAnsiConsole console)
         }
         catch (Exception exception) when (exception is HttpRequestException or TaskCanceledException or JsonException)
         {
-            console.MarkupLineInterpolated($"[red]The shop's books can't be read:[/] {exception.Message}");
+            string hint = exception is HttpRequestException { StatusCode: HttpStatusCode.Unauthorized }
+                ? " The shop needs a key that it knows: --key KEY." : "";
+            console.MarkupLineInterpolated($"[red]The shop's books can't be read:[/] {exception.Message}{hint}");
             return 1;
         }
 
@@ -42,7 +45,7 @@ internal sealed class TrafficRun(TrafficOptions options, IAnsiConsole console)
         if (profile.Length is { } length) ending.CancelAfter(length);
         long start = Stopwatch.GetTimestamp();
         await Task.WhenAll(SendAsync(new Mix(shop, _ledger, _tally), start, ending.Token), ShowAsync(start, ending.Token));
-        return await CloseBooksAsync(audit, Stopwatch.GetElapsedTime(start));
+        return await CloseBooksAsync(audit, Stopwatch.GetElapsedTime(start), shop.FirstError);
     }
 
     /// <summary>An open model: each request has its time, however slow those before it are.</summary>
@@ -106,7 +109,7 @@ internal sealed class TrafficRun(TrafficOptions options, IAnsiConsole console)
         return true;
     }
 
-    private async Task<int> CloseBooksAsync(Audit audit, TimeSpan time)
+    private async Task<int> CloseBooksAsync(Audit audit, TimeSpan time, string? firstError)
     {
         Latencies all = _tally.All();
         console.WriteLine();
@@ -114,6 +117,7 @@ internal sealed class TrafficRun(TrafficOptions options, IAnsiConsole console)
             $"{all.Count:N0} answers in {time.TotalSeconds:N1} s, {all.Count / time.TotalSeconds:N1} a second; from when each was due: p50 {TrafficView.Number(all.P50)} ms, p95 {TrafficView.Number(all.P95)} ms, p99 {TrafficView.Number(all.P99)} ms."));
         Style errors = _tally.Failed > 0 ? new Style(Color.Red) : Style.Plain;
         console.WriteLine($"{_tally.Failed} errors, of which {_tally.Unanswered} had no answer; {_tally.Refused} orders refused for want of stock, {_tally.Retries} retries, {_tally.Unsent} requests not sent because too many were under way.", errors);
+        if (firstError is not null) console.WriteLine($"The first error was {firstError}.", errors);
         try
         {
             Findings found = await SettledAsync(audit);

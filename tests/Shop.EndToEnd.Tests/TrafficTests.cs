@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
+using Shop.Platform.Security;
 using Shop.Traffic;
 using Spectre.Console;
 
@@ -21,6 +22,25 @@ internal sealed class TrafficTests(Engine engine) : EngineFixture(engine)
             Assert.That(code, Is.Zero, text);
             Assert.That(text, Does.Contain("0 errors").And.Match(@"agrees +Orders: [1-9]\d* acknowledged").And.Match("agrees +Units").And.Not.Contain("Others"));
         });
+    }
+
+    [Test]
+    public async Task Given_a_shop_with_keys_then_traffic_needs_one_and_says_so()
+    {
+        (string writer, string hash) = ApiKeys.Make();
+        string[] keys = [$"Shop:ApiKeys=ada:write:{hash}", "Shop:ReadsNeedKey="];
+        foreach ((string reads, string? key, int code, string said) in new[]
+        {
+            ("false", writer, 0, "0 errors"), ("false", null, 0, "The first error was 401 to POST /"),
+            ("true", writer, 0, "0 errors"), ("true", null, 1, "needs a key that it knows: --key KEY"),
+            ("true", "unknown", 1, "needs a key that it knows: --key KEY"),
+        })
+        {
+            await using ShopUnderTest shop = await ShopUnderTest.StartAsync(keys[0], keys[1] + reads);
+            (int ended, string text) = await RunAsync(shop, 50, TimeSpan.FromSeconds(1), CancellationToken.None, key);
+            Assert.That(ended, Is.EqualTo(code), text);
+            Assert.That(text, Does.Contain(said), $"{reads} {key}");
+        }
     }
 
     [Test]
@@ -191,9 +211,11 @@ internal sealed class TrafficTests(Engine engine) : EngineFixture(engine)
         return (await running, text.ToString());
     }
 
-    private static async Task<(int Code, string Text)> RunAsync(ShopUnderTest shop, double rate, TimeSpan? duration, CancellationToken stop)
+    private static async Task<(int Code, string Text)> RunAsync(ShopUnderTest shop, double rate, TimeSpan? duration, CancellationToken stop,
+        string? key = null)
     {
-        var options = new TrafficOptions(LoadProfile.Constant(rate, duration), shop.Products.BaseAddress!, shop.Orders.BaseAddress!, shop.Inventory.BaseAddress!);
+        var options = new TrafficOptions(LoadProfile.Constant(rate, duration), shop.Products.BaseAddress!,
+            shop.Orders.BaseAddress!, shop.Inventory.BaseAddress!, key);
         var text = new StringWriter();
         int code = await new TrafficRun(options, Console(text)).RunAsync(stop);
         return (code, text.ToString());

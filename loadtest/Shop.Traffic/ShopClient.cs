@@ -21,11 +21,12 @@ internal sealed partial class ShopClient(TrafficOptions options) : IDisposable
 {
     private const int Tries = 10;
 
-    private readonly HttpClient _http = new(new SocketsHttpHandler { PooledConnectionLifetime = TimeSpan.FromMinutes(5) }) 
-    {
-        Timeout = TimeSpan.FromSeconds(5),
-        DefaultRequestHeaders = { Authorization = options.Key is { } key ? new("Bearer", key) : null },
-    };
+    private readonly HttpClient _http =
+        new(new SocketsHttpHandler { PooledConnectionLifetime = TimeSpan.FromMinutes(5) })
+        {
+            Timeout = TimeSpan.FromSeconds(5),
+            DefaultRequestHeaders = { Authorization = options.Key is { } key ? new("Bearer", key) : null },
+        };
 
     /// <summary>The first answer that was an error, and to what; null if there was none.</summary>
     public string? FirstError { get; private set; }

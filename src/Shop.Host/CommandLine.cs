@@ -42,6 +42,10 @@ internal static class CommandLine
         return 0;
     }
 
+    /// <summary>An argument for a message: an address without what may be a password.</summary>
+    public static string Shown(string argument) =>
+        argument.IndexOf("://", StringComparison.Ordinal) is >= 0 and int at ? $"{argument[..at]}://…" : argument;
+
     /// <summary>
     /// Refuses an argument that is not a setting with a value. Names of settings are checked when they are read.
     /// </summary>
@@ -62,7 +66,7 @@ internal static class CommandLine
                 string? meant = NameSuggestion.Nearest(key, known) ?? NameSuggestion.Nearest($"Shop:{key}", known);
                 string hint = meant is null ? "a setting looks like --Shop:Orders:Port=6002"
                     : $"did you mean --{meant}?";
-                throw new ShopStartException($"'{name}' is not a setting; {hint} (--help lists them)");
+                throw new ShopStartException($"'{Shown(name)}' is not a setting; {hint} (--help lists them)");
             }
 
             if (args[i].Contains('=')) continue;

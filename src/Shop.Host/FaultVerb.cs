@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using Shop.Platform;
+using Shop.Platform.Http;
 using Shop.Platform.Modules;
 
 namespace Shop.Host;
@@ -21,7 +22,7 @@ internal static class FaultVerb
         if (settings.Ports[module.Name] is not (> 0 and int port))
             throw new ShopStartException($"{ShopSettings.PortKey(module)} is 0, so the shop's port is not known here");
         Uri Address(string path) => new(new UriBuilder("http", settings.LocalHost, port).Uri, path);
-        using var client = new HttpClient();
+        using HttpClient client = DirectHttpClient.Create();
         try
         {
             bool isDone = true;

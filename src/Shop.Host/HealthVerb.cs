@@ -1,4 +1,5 @@
 using Shop.Platform;
+using Shop.Platform.Http;
 
 namespace Shop.Host;
 
@@ -25,7 +26,8 @@ internal static class HealthVerb
     private static async Task<int> AskAllAsync(ShopSettings settings,
         params (string Service, string Key, int Port)[] asked)
     {
-        using var client = new HttpClient { Timeout = TimeSpan.FromSeconds(5) };
+        using HttpClient client = DirectHttpClient.Create();
+        client.Timeout = TimeSpan.FromSeconds(5);
         string[] answers = await Task.WhenAll(
             asked.Select(one => AskAsync(client, one.Service, one.Key, one.Port, settings.LocalHost)));
         foreach (string answer in answers) Console.WriteLine(answer);

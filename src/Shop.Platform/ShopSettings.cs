@@ -216,7 +216,7 @@ public sealed record ShopSettings
 
     private static bool IsOrigin(string value) => value == "*"
         || (Uri.TryCreate(value, UriKind.Absolute, out Uri? uri) && uri.Scheme is "http" or "https"
-            && uri.GetLeftPart(UriPartial.Authority) == value);
+            && uri.UserInfo.Length == 0 && uri.GetLeftPart(UriPartial.Authority) == value);
 
     private static IPNetwork? Network(string value)
     {

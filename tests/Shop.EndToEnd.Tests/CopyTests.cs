@@ -138,6 +138,8 @@ internal sealed class CopyTests
     [TestCase("one of --from and --to is a data directory", "--from", "data", "--to", "other")]
     [TestCase("does not exist", "--from", "no-such-directory", "--to", "Host=localhost")]
     [TestCase("ConnectionStrings:Shop is no connection string", "--from", "data", "--to", "Nonsense=x")]
+    [TestCase("ConnectionStrings:Shop is no connection string", "--from", "data", "--to", "postgres://shop:secret@db/shop")]
+    [TestCase("ConnectionStrings:Shop is no connection string", "--from", "postgres://shop:secret@db/shop", "--to", "data")]
     public async Task Given_arguments_that_make_no_sense_then_one_line_says_which(string expected, params string[] arguments) =>
         await FailsAsync(expected, arguments);
 
@@ -247,6 +249,7 @@ internal sealed class CopyTests
         (int code, string output) = await RunAsync(arguments);
         Assert.That(code, Is.EqualTo(1), output);
         Assert.That(output.Trim().Split('\n')[^1], Does.StartWith("Shop.Host copy: ").And.Contain(expected));
+        Assert.That(output, Does.Not.Contain("secret"));
     }
 
     private static Task<ShopUnderTest> OpenFilesAsync(string directory) =>

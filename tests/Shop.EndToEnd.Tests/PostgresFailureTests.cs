@@ -40,7 +40,13 @@ internal sealed class PostgresFailureTests : OwnClusterFixture
             }
 
             using (HttpResponseMessage ready = await hosts[0].Inventory.GetAsync("/health/ready"))
-                Assert.That(await ready.Content.ReadAsStringAsync(), Does.Contain("database"));
+            {
+                // Everybody may read it: the server, the role and the database are in the log alone.
+                Assert.That(await ready.Content.ReadAsStringAsync(),
+                    Does.Contain("The database can't be used").And.Not.Contain("shop-pg-").And.Not.Contain("postgres"));
+            }
+
+            Assert.That(hosts[0].Log, Does.Contain("The database can't be used: ").And.Contain("shop-pg-"));
             int before = acknowledged.Count;
             standby.Execute("SELECT pg_promote()");
             await Eventually.IsAsync(() => Task.FromResult(acknowledged.Count > before + 50), true);

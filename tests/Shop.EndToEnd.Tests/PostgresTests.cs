@@ -154,13 +154,19 @@ internal sealed class PostgresTests
     [TestCase("Host=127.0.0.1;Port=1;Keepalives=x", "ConnectionStrings:Shop is no connection string")]
     [TestCase("Database=shop", "names no Host")]
     [TestCase("{server};Database=no_such", "\"no_such\" does not exist")]
+    [TestCase("postgres://shop:secret@db/shop", "write it as Host=…")]
+    [TestCase("postgres://shop:secret@db/shop?sslmode=require", "write it as Host=…")]
+    [TestCase("Host=db;Password=a;secret", "quotes around a value")]
+    [TestCase("Host=db;Password=a;secret=b", "quotes around a value")]
+    [TestCase("Host=db;Password=secret;Port=secret", "port can't have this value")]
+    [TestCase("{server};Password=secret;Minimum Pool Size=5;Maximum Pool Size=1", "'Max Pool Size'")]
     public async Task Given_a_connection_string_that_is_wrong_then_the_start_says_so_in_one_line(string address, string expected)
     {
         string server = new NpgsqlConnectionStringBuilder(_address) { Database = null }.ConnectionString;
         using var shop = new ShopProcess(_directory, $"--ConnectionStrings:Shop={address.Replace("{server}", server, StringComparison.Ordinal)}");
         Assert.That(await shop.ExitAsync(), Is.EqualTo(1));
         Assert.That(shop.Log.Trim().Split('\n'), Has.Length.EqualTo(1), shop.Log);
-        Assert.That(shop.Log, Does.Contain(expected));
+        Assert.That(shop.Log, Does.Contain(expected).And.Not.Contain("secret"));
     }
 
     [Test]

@@ -4,6 +4,7 @@ using System.Net;
 using System.Net.Sockets;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
+using Shop.Platform.Security;
 
 namespace Shop.EndToEnd.Tests;
 
@@ -117,6 +118,7 @@ internal sealed class ProcessTests
     [TestCase("Shop:ReadsNeedKey=true", "Shop:ApiKeys names no key")]
     [TestCase("Shop:AllowedHosts=http://shop", "Shop:AllowedHosts")]
     [TestCase("Shop:CorsOrigins=https://shop.example/path", "Shop:CorsOrigins")]
+    [TestCase("Shop:Orders:PublicUrl=https://ada:secret@shop.example", "Shop:Orders:PublicUrl")]
     [TestCase("Shop:TrustedProxies=10.0.0.0/64", "Shop:TrustedProxies")]
     [TestCase("Shop:DataDirectroy=typo", "did you mean Shop:DataDirectory?")]
     [TestCase("Demo=1", "'--Demo' is not a setting")]
@@ -147,6 +149,8 @@ internal sealed class ProcessTests
     [TestCase("helth", "'helth' is not a verb; the verbs are health, ")]
     [TestCase("key me", "takes no arguments")]
     [TestCase("health --Demo=1", "'--Demo' is not a setting")]
+    [TestCase("health postgres://shop:secret@db/shop", "'postgres://…' is not a setting")]
+    [TestCase("postgres://shop:secret@db/shop", "'postgres://…' is not a verb")]
     public async Task Given_a_verb_that_is_unknown_or_has_wrong_arguments_when_it_is_asked_for_then_one_line_says_so_and_the_exit_code_is_1(string arguments, string said)
     {
         (int code, string text) = await RunAsync(arguments.Split(' '));
@@ -162,6 +166,24 @@ internal sealed class ProcessTests
         (int code, string text) = await RunAsync(["health", $"--Shop:AllowedHosts={allowed}", $"--Shop:Products:Port={shop.Products.BaseAddress!.Port}",
             $"--Shop:Orders:Port={shop.Orders.BaseAddress!.Port}", $"--Shop:Inventory:Port={shop.Inventory.BaseAddress!.Port}"]);
         Assert.That(code, Is.Zero, text);
+    }
+
+    // Nobody listens there: whatever goes by way of it has no answer.
+    [Test]
+    public async Task Given_a_proxy_in_the_environment_when_the_shop_asks_itself_then_the_proxy_is_left_out()
+    {
+        (string, string)[] proxy = [("HTTP_PROXY", "http://127.0.0.1:1"), ("http_proxy", "http://127.0.0.1:1")];
+        (string key, string hash) = ApiKeys.Make();
+        string keys = $"--Shop:ApiKeys=ada:write:{hash}";
+        using ShopProcess shop = await ShopProcess.StartAsync(_directory, [keys], proxy);
+        string[] ports = [$"--Shop:Products:Port={shop.Products.BaseAddress!.Port}",
+            $"--Shop:Orders:Port={shop.Orders.BaseAddress!.Port}", $"--Shop:Inventory:Port={shop.Inventory.BaseAddress!.Port}"];
+        await shop.Products.SendJsonAsync(HttpMethod.Put, "/traffic", new { rate = 20 }, ("Authorization", $"Bearer {key}"));
+        await Eventually.IsSoAsync(async () => (double?)(await shop.Products.GetJsonAsync("/traffic"))["answered"] > 0);
+        (int code, string text) = await RunAsync(["health", .. ports], proxy);
+        Assert.That(code, Is.Zero, text);
+        (_, text) = await RunAsync(["fault", "slow_answers", .. ports], proxy);
+        Assert.That(text, Does.Contain("This needs a key"));
     }
 
     [Test]
@@ -338,9 +360,10 @@ internal sealed class ProcessTests
     }
 
     // The program with these arguments alone, to its end.
-    private async Task<(int Code, string Text)> RunAsync(string[] arguments)
+    private async Task<(int Code, string Text)> RunAsync(string[] arguments, params (string Name, string Value)[] environment)
     {
         ProcessStartInfo start = ShopProgram.Start(arguments);
+        foreach ((string name, string value) in environment) start.Environment[name] = value;
         start.WorkingDirectory = _directory;
         using Process process = Process.Start(start)!;
         string[] texts = await Task.WhenAll(process.StandardOutput.ReadToEndAsync(), process.StandardError.ReadToEndAsync());

@@ -227,6 +227,11 @@ internal sealed class TroubleTests(Engine engine) : EngineFixture(engine)
     [TestCase("X-Forwarded-For", "192.0.2.7")]
     [TestCase("Forwarded", "for=192.0.2.7")]
     [TestCase("Via", "1.1 elsewhere")]
+    [TestCase("X-Real-IP", "192.0.2.7")]
+    [TestCase("X-Client-IP", "192.0.2.7")]
+    [TestCase("X-Envoy-External-Address", "192.0.2.7")]
+    [TestCase("CF-Connecting-IP", "192.0.2.7")]
+    [TestCase("CDN-Loop", "elsewhere")]
     [TestCase("Host", "shop.example")]
     public async Task Given_no_keys_when_a_request_comes_by_a_proxy_then_it_makes_no_trouble(string header, string value)
     {
@@ -240,6 +245,30 @@ internal sealed class TroubleTests(Engine engine) : EngineFixture(engine)
         }
 
         Assert.That(await ActiveAsync(shop), Is.Empty);
+    }
+
+    // The file of the faults is a pipe that nobody reads, as a disk that does not answer.
+    [Test]
+    public async Task Given_many_changes_of_faults_that_wait_for_the_disk_then_health_and_metrics_answer_all_the_same()
+    {
+        if (OperatingSystem.IsWindows()) Assert.Ignore("Pipes are no files here.");
+        const int Changes = 200;
+        string directory = Directory.CreateTempSubdirectory("shop-trouble-").FullName;
+        using (ShopProcess shop = await ShopProcess.StartAsync(directory))
+        {
+            string pipe = Path.Combine(directory, "faults.json.next");
+            using (var make = Process.Start("mkfifo", pipe)) await make.WaitForExitAsync();
+            Task<(HttpResponseMessage Response, JsonNode? Json)>[] changes = [.. Enumerable.Range(0, Changes).Select(_ =>
+                shop.Products.SendJsonAsync(HttpMethod.Put, "/faults/slow_answers", new { intensity = 0.001 }))];
+            await Eventually.IsSoAsync(async () =>
+                (await Exposition.OfAsync(shop.Products))["app_requests_in_progress"] == Changes);
+            Assert.That(await shop.Orders.CodeAsync("/health/live"), Is.EqualTo(200));
+            await File.ReadAllBytesAsync(pipe);
+            foreach ((HttpResponseMessage answer, _) in await Task.WhenAll(changes))
+                Assert.That((int)answer.StatusCode, Is.EqualTo(200));
+        }
+
+        Directory.Delete(directory, recursive: true);
     }
 
     [Test]

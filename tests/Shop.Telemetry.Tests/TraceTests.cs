@@ -156,7 +156,8 @@ internal sealed class TraceTests
     {
         Uri address = _receiver.Address;
         await _receiver.DisposeAsync();
-        using ShopProcess shop = await ShopProcess.StartAsync(_directory, Environment(address));
+        var withUser = new UriBuilder(address) { UserName = "ada", Password = "secret" };
+        using ShopProcess shop = await ShopProcess.StartAsync(_directory, Environment(withUser.Uri));
         if (!ShopProgram.IsNative) Assert.That(MappedOfOpenTelemetry(shop), Is.Not.Empty, "the near miss of the test above");
         for (int i = 0; i < 20; i++)
         {
@@ -168,6 +169,7 @@ internal sealed class TraceTests
         while (!shop.Log.Contains("Traces or logs could not be sent", StringComparison.Ordinal)) await Task.Delay(50, bound.Token);
         shop.Signal(15);
         Assert.That(await shop.ExitAsync(), Is.Zero, shop.Log);
+        Assert.That(shop.Log, Does.Not.Contain("secret"));
     }
 
     [Test]
@@ -185,17 +187,18 @@ internal sealed class TraceTests
 
     [TestCase("OTEL_EXPORTER_OTLP_ENDPOINT", "localhost:4318")]
     [TestCase("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "somewhere")]
+    [TestCase("OTEL_EXPORTER_OTLP_ENDPOINT", "localhost:4318", "ada:secret@")]
     [TestCase("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json")]
     [TestCase("OTEL_TRACES_EXPORTER", "zipkin")]
-    public async Task Given_a_variable_that_is_wrong_when_the_shop_starts_then_it_names_it(string variable, string value)
+    public async Task Given_a_variable_that_is_wrong_when_the_shop_starts_then_it_names_it(string variable, string value, string user = "")
     {
         ProcessStartInfo start = ShopProgram.Start($"--Shop:DataDirectory={_directory}");
-        foreach ((string name, string other) in Environment(_receiver.Address).Append((variable, value))) start.Environment[name] = other;
+        foreach ((string name, string other) in Environment(_receiver.Address).Append((variable, user + value))) start.Environment[name] = other;
         using var shop = Process.Start(start)!;
         Task<string> output = shop.StandardOutput.ReadToEndAsync(), errors = shop.StandardError.ReadToEndAsync();
         await shop.WaitForExitAsync();
         Assert.That((shop.ExitCode, await output), Is.EqualTo((1, "")));
-        Assert.That((await errors).TrimEnd(), Does.StartWith($"Shop can't start: {variable} must be ").And.Contain(value).And.Not.Contain("\n"));
+        Assert.That((await errors).TrimEnd(), Does.StartWith($"Shop can't start: {variable} must be ").And.Contain(value).And.Not.Contain("secret").And.Not.Contain("\n"));
     }
 
     private static (string Name, string Value)[] Environment(Uri receiver) =>

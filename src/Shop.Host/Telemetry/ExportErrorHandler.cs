@@ -49,7 +49,8 @@ internal sealed class ExportErrorHandler() : DelegatingHandler(new SocketsHttpHa
         long now = Stopwatch.GetTimestamp(), last = Volatile.Read(ref _last);
         if (last != 0 && Stopwatch.GetElapsedTime(last, now) < Pause) return;
         if (Interlocked.CompareExchange(ref _last, now, last) != last) return;
-        string to = request.RequestUri!.GetLeftPart(UriPartial.Path);
+        string to = request.RequestUri!.GetComponents( // without a user's name and password
+            UriComponents.SchemeAndServer | UriComponents.Path, UriFormat.UriEscaped);
         Console.Error.WriteLine($"Traces or logs could not be sent to {to}, and may be lost: {why}");
     }
 }

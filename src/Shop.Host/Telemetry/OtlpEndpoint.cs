@@ -43,7 +43,8 @@ internal sealed record OtlpEndpoint(
         if (!Uri.TryCreate(endpoint.Value, UriKind.Absolute, out Uri? address)
             || address.Scheme is not ("http" or "https"))
         {
-            throw Wrong(endpoint, "an http or https address, as http://localhost:4318");
+            string shown = endpoint.Value[(endpoint.Value.LastIndexOf('@') + 1)..]; // without a user's password
+            throw Wrong((endpoint.Key, shown), "an http or https address, as http://localhost:4318");
         }
 
         bool isGrpc = Setting("PROTOCOL") switch

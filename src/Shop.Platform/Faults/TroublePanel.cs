@@ -10,7 +10,8 @@ namespace Shop.Platform.Faults;
 internal sealed class TroublePanel(FaultSwitch faults, ScenarioPlayer player, ShopSettings settings)
 {
     /// <summary>Maps the target of its forms.</summary>
-    public void Map(ModuleRoutes routes) => routes.Form("/live/trouble", ChangeAsync);
+    public void Map(ModuleRoutes routes) => 
+        routes.Form("/live/trouble", http => ModuleRoutes.InTurnAsync(ChangeAsync, http));
 
     /// <summary>The panel as this client sees it; null if the settings allow no faults.</summary>
     public RazorSlice? For(HttpContext http) => !faults.Faults.IsOn ? null : new Pages_Trouble

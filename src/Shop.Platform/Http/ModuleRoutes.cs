@@ -18,6 +18,8 @@ public delegate ValueTask<IResult> Handler(HttpContext http);
 /// </summary>
 public sealed class ModuleRoutes
 {
+    private static readonly SemaphoreSlim SharedChanges = new(1);
+
     private readonly IEndpointRouteBuilder _endpoints;
     private readonly ModuleListener _listener;
 
@@ -53,11 +55,28 @@ public sealed class ModuleRoutes
             return Get(template, handler, verb => EndpointOfService(verb, template, Access.Read), faults: null);
         var route = new ModuleRouteBuilder(DocumentName, EndpointOfService(method, template, Access.Write));
         return Complete(route, template, metadata => metadata.OfType<JsonRequestBody>().Any()
-            ? async http => await (await ArriveAsync(http) ?? await handler(http)).ExecuteAsync(http)
-            : AtOnce(handler), faults: null);
+            ? async http => await (await ArriveAsync(http) ?? await InTurnAsync(handler, http)).ExecuteAsync(http)
+            : AtOnce(http => InTurnAsync(handler, http)), faults: null);
 
         static ValueTask<IResult?> ArriveAsync(HttpContext http) =>
             RequestBody.IsAbsent(http) ? default : RequestBody.ArriveAsync(http);
+    }
+
+    /// <summary>
+    /// Answers a change of what all services share, such as faults. Each waits for the disk, so there is one at a time:
+    /// many at once would hold all threads, and health would not answer.
+    /// </summary>
+    internal static async ValueTask<IResult> InTurnAsync(Handler handler, HttpContext http)
+    {
+        await SharedChanges.WaitAsync(http.RequestAborted);
+        try
+        {
+            return await handler(http);
+        }
+        finally
+        {
+            SharedChanges.Release();
+        }
     }
 
     /// <summary>The page at the root, for clients that prefer HTML to the service's JSON.</summary>

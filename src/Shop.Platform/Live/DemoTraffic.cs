@@ -109,7 +109,7 @@ internal sealed class DemoTraffic(IEnumerable<ModuleListener> listeners, TimePro
     {
         // The request that starts the traffic ends; each request of the traffic begins a trace of its own.
         Activity.Current = null;
-        using var client = new HttpClient();
+        using HttpClient client = DirectHttpClient.Create();
         client.DefaultRequestHeaders.Add(MarkHeader, Mark);
         if (authorization is not null)
             client.DefaultRequestHeaders.TryAddWithoutValidation("Authorization", authorization);

@@ -109,7 +109,7 @@ public static class ModuleHosting
                 context.Log, context.Identity, provider.GetRequiredService<BuildInfo>());
         });
         services.AddKeyedSingleton<IHealthCheck>(name, static (provider, key) => Context(provider, key).UsesPostgres
-            ? new PostgresHealth(Context(provider, key).Postgres)
+            ? new PostgresHealth(Context(provider, key).Postgres, Context(provider, key).Log)
             : new DatabaseHealth(Context(provider, key).Database, provider.GetRequiredService<DatabaseConsistency>()));
         string tag = ServiceRoutes.HealthTag(identity);
         services.AddHealthChecks()

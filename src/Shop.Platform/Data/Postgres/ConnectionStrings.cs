@@ -17,18 +17,39 @@ internal static class ConnectionStrings
     /// <summary>Milliseconds: longer than a busy host ever needs between two round trips.</summary>
     private const long MinIdle = 5000;
 
-    /// <summary>What is wrong with a connection string; null if nothing is. It may hold a password, so its values are
-    /// not repeated.</summary>
+    /// <summary>What is wrong with a connection string; null if nothing is.</summary>
+    /// <remarks>
+    /// Only names that Npgsql knows are repeated: in an address, or behind a <c>;</c> without quotes, what looks like a
+    /// name is part of a password.
+    /// </remarks>
     public static string? Fault(string text)
     {
+        const string Form = "write it as Host=…;Username=…, with quotes around a value that has ; or =";
+        var builder = new NpgsqlConnectionStringBuilder();
+        var given = new DbConnectionStringBuilder();
         try
         {
-            return new NpgsqlConnectionStringBuilder(text) is { Host: { Length: > 0 } } ? null : "it names no Host";
+            given.ConnectionString = text;
         }
-        catch (Exception exception) when (exception is ArgumentException or FormatException or InvalidCastException)
+        catch (ArgumentException)
         {
-            return exception.Message.ReplaceLineEndings(" ");
+            return Form;
         }
+
+        foreach (string name in given.Keys)
+        {
+            try
+            {
+                builder[name] = given[name];
+            }
+            catch (Exception exception) when (exception is ArgumentException or FormatException or InvalidCastException)
+            {
+                return builder.ContainsKey(name) ? $"{name} can't have this value"
+                    : $"not all of its names are known: {Form}";
+            }
+        }
+
+        return builder.Host is { Length: > 0 } ? null : "it names no Host";
     }
 
     /// <summary>Adds the options that the shop needs. Options that the connection string sets are kept.</summary>

@@ -171,17 +171,19 @@ public sealed class PostgresDatabase : IModuleDatabase, IAsyncDisposable
         var builder = new NpgsqlSlimDataSourceBuilder(Address);
         builder.EnableArrays();
         builder.EnableTransportSecurity();
-        _source = builder.ConnectionStringBuilder.Host!.Contains(',', StringComparison.Ordinal)
-            ? builder.BuildMultiHost().WithTargetSession(TargetSessionAttributes.Primary)
-            : builder.Build();
         try
         {
+            _source = builder.ConnectionStringBuilder.Host!.Contains(',', StringComparison.Ordinal)
+                ? builder.BuildMultiHost().WithTargetSession(TargetSessionAttributes.Primary)
+                : builder.Build();
             NpgsqlConnection connection = await WaitForServerAsync(end);
             if (connection.PostgreSqlVersion.Major >= OldestVersion) return connection;
             throw new ShopStartException($"{_key} names PostgreSQL {connection.PostgreSqlVersion}, "
                 + $"which is too old: Shop needs {OldestVersion} or later");
         }
-        catch (NpgsqlException exception)
+        catch (Exception exception) when (exception is NpgsqlException
+            or ArgumentException or NotSupportedException // options that exclude each other
+            or IOException or UnauthorizedAccessException) // a Passfile
         {
             throw Unusable(exception);
         }
@@ -202,7 +204,7 @@ public sealed class PostgresDatabase : IModuleDatabase, IAsyncDisposable
     }
 
     /// <summary>What is said if the database can't be used, in one line.</summary>
-    internal ShopStartException Unusable(NpgsqlException exception) =>
+    internal ShopStartException Unusable(Exception exception) =>
         new($"{_key} can't be used: {OneLine(exception)}", exception);
 
     /// <summary>Really writes, waits for the commit, and reads what was written.</summary>

@@ -48,7 +48,8 @@ internal sealed record Verb(string Name, string Arguments, string Does, Func<str
         if (args is not [var name, ..] || name.StartsWith('-')) return null;
         IEnumerable<string> names = All.Select(verb => verb.Name);
         return All.FirstOrDefault(verb => verb.Name == name)
-            ?? throw new ShopStartException($"'{CommandLine.Shown(name)}' is not a verb; the verbs are {string.Join(", ", names)} "
+            ?? throw new ShopStartException(
+                $"'{CommandLine.Shown(name)}' is not a verb; the verbs are {string.Join(", ", names)} "
                 + $"(--help says more){NameSuggestion.DidYouMean(name, names)}");
     }
 }

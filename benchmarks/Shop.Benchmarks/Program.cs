@@ -2,8 +2,8 @@ using System.Globalization;
 using BenchmarkDotNet.Running;
 using Shop.Benchmarks.Comparison;
 
-// compare: ratios against baselines measured in the same run, into benchmarks/RESULTS.md; scale: those on PostgreSQL. Anything else goes to
-// BenchmarkDotNet.
+// compare: ratios against baselines measured in the same run, into benchmarks/RESULTS.md; scale: those on PostgreSQL.
+// Anything else goes to BenchmarkDotNet.
 CultureInfo.DefaultThreadCurrentCulture = CultureInfo.InvariantCulture;
 if (args is not ["compare" or "scale", ..])
 {

@@ -10,12 +10,14 @@ namespace Shop.Architecture.Tests;
 
 internal sealed class ArchitectureTests
 {
-    private static readonly Rules Shop = Load("Shop", typeof(ProductsModule).Assembly, typeof(OrdersModule).Assembly, typeof(InventoryModule).Assembly, typeof(IShopModule).Assembly, typeof(Host.ShopHost).Assembly);
+    private static readonly Rules Shop = Load("Shop", typeof(ProductsModule).Assembly, typeof(OrdersModule).Assembly,
+        typeof(InventoryModule).Assembly, typeof(IShopModule).Assembly, typeof(Host.ShopHost).Assembly);
     private static readonly Rules Samples = Load("Samples", typeof(ArchitectureTests).Assembly);
 
     [Test]
     public void Given_a_type_that_touches_another_modules_inside_then_the_rule_catches_it_and_the_shop_has_none() =>
-        Check(rules => rules.TouchAnothersInside(), "Samples.Products.TouchesTheInside", "Samples.Inventory.KnowsOrders");
+        Check(rules => rules.TouchAnothersInside(), "Samples.Products.TouchesTheInside",
+            "Samples.Inventory.KnowsOrders");
 
     [Test]
     public void Given_an_inventory_that_knows_someone_then_the_rule_catches_it_and_the_shops_knows_nobody() =>
@@ -35,15 +37,18 @@ internal sealed class ArchitectureTests
 
     [Test]
     public void Given_a_type_of_an_engine_outside_its_storage_then_the_rule_catches_it_and_the_shop_has_none() =>
-        Check(rules => rules.KnowAnEngine(), "Samples.Orders.KnowsSqlite", "Samples.Orders.CatchesAnErrorOfSqlite", "Samples.Platform.KnowsSqlite", "Samples.Platform.KnowsPostgres");
+        Check(rules => rules.KnowAnEngine(), "Samples.Orders.KnowsSqlite", "Samples.Orders.CatchesAnErrorOfSqlite",
+            "Samples.Platform.KnowsSqlite", "Samples.Platform.KnowsPostgres");
 
     [Test]
     public void Given_a_storage_that_knows_the_other_engine_then_the_rule_catches_it_and_the_shop_has_none() =>
-        Check(rules => rules.KnowTheOtherEngine(), "Samples.Orders.Storage.Sqlite.KnowsPostgres", "Samples.Orders.Storage.Postgres.KnowsSqlite");
+        Check(rules => rules.KnowTheOtherEngine(), "Samples.Orders.Storage.Sqlite.KnowsPostgres",
+            "Samples.Orders.Storage.Postgres.KnowsSqlite");
 
     [Test]
     public void Given_a_platform_that_knows_a_module_then_the_rule_catches_it_and_the_shops_knows_none() =>
-        Check(rules => rules.KnowAModuleFromThePlatform(), "Samples.Platform.KnowsAnId", "Samples.Platform.KnowsARoute", "Samples.Platform.KnowsAType");
+        Check(rules => rules.KnowAModuleFromThePlatform(), "Samples.Platform.KnowsAnId", "Samples.Platform.KnowsARoute",
+            "Samples.Platform.KnowsAType");
 
     [Test]
     public void Given_a_metric_declared_outside_a_metrics_file_then_the_rule_catches_it_and_the_shop_has_none() =>
@@ -58,7 +63,8 @@ internal sealed class ArchitectureTests
     {
         // A rule that looks at nothing would catch nothing.
         using AssemblyDefinition orders = AssemblyDefinition.ReadAssembly(typeof(OrdersModule).Assembly.Location);
-        Assert.That(orders.MainModule.GetTypes().Select(type => type.FullName), Is.SupersetOf(new[] { "Shop.Orders.Storage.Sqlite.SqliteOrderStore", "Shop.Orders.OrderMetrics" }));
+        Assert.That(orders.MainModule.GetTypes().Select(type => type.FullName),
+            Is.SupersetOf(new[] { "Shop.Orders.Storage.Sqlite.SqliteOrderStore", "Shop.Orders.OrderMetrics" }));
     }
 
     private static void Check(Func<Rules, IEnumerable<string>> rule, params string[] caught)
@@ -68,5 +74,6 @@ internal sealed class ArchitectureTests
     }
 
     private static Rules Load(string root, params Assembly[] assemblies) => new(
-        new ArchLoader().LoadAssemblies(assemblies).Build(), [.. assemblies.Select(assembly => AssemblyDefinition.ReadAssembly(assembly.Location))], root);
+        new ArchLoader().LoadAssemblies(assemblies).Build(),
+        [.. assemblies.Select(assembly => AssemblyDefinition.ReadAssembly(assembly.Location))], root);
 }

@@ -100,14 +100,19 @@ internal sealed partial class CitusTests
         foreach (string table in spread)
         {
             string column = Distributed[table];
-            if (Regex.IsMatch(sql, $@"UPDATE {table}( AS \w+)? SET (?:(?!\bWHERE\b|\bFROM\b).)*\b{column} =", Options, Limit))
+            if (Regex.IsMatch(
+                sql, $@"UPDATE {table}( AS \w+)? SET (?:(?!\bWHERE\b|\bFROM\b).)*\b{column} =", Options, Limit))
+            {
                 yield return $"changes {table}.{column}";
+            }
+
             if (Regex.IsMatch(sql, $@"INSERT INTO {table}\b.*ON CONFLICT \((?!.*\b{column}\b.*?\))", Options, Limit))
                 yield return $"conflict without {column}";
             if (spread.Distinct(StringComparer.Ordinal).Count() == 1) continue;
             // Of the tables of a statement each but the first is joined by the column that all are distributed by.
             foreach (Match joined in (IEnumerable<Match>)Regex.Matches(
-                sql, $@"(?:JOIN|\(SELECT [^()]*(?:\([^()]*\))?[^()]* FROM) {table} (?<alias>\w+) (?<rest>[^;]*)", Options, Limit))
+                sql, $@"(?:JOIN|\(SELECT [^()]*(?:\([^()]*\))?[^()]* FROM) {table} (?<alias>\w+) (?<rest>[^;]*)",
+                Options, Limit))
             {
                 if (joined.Value.StartsWith("(SELECT *", StringComparison.Ordinal)) continue; // a page, joined outside
                 string alias = joined.Groups["alias"].Value;
@@ -138,10 +143,12 @@ internal sealed partial class CitusTests
     private const int Patience = 1000;
     private static readonly TimeSpan Limit = TimeSpan.FromMilliseconds(Patience);
 
-    [GeneratedRegex(@"create_distributed_table\('(?<table>\w+)', '(?<column>\w+)'", RegexOptions.ExplicitCapture, Patience)]
+    [GeneratedRegex(@"create_distributed_table\('(?<table>\w+)', '(?<column>\w+)'",
+        RegexOptions.ExplicitCapture, Patience)]
     private static partial Regex Calls();
 
-    [GeneratedRegex(@"CREATE TABLE (IF NOT EXISTS )?(?<name>\w+) \(((?<body>[^\n]*)|(?<body>.*?)\n\s*)\);", Options, Patience)]
+    [GeneratedRegex(
+        @"CREATE TABLE (IF NOT EXISTS )?(?<name>\w+) \(((?<body>[^\n]*)|(?<body>.*?)\n\s*)\);", Options, Patience)]
     private static partial Regex CreateTable();
 
     [GeneratedRegex(
@@ -156,7 +163,8 @@ internal sealed partial class CitusTests
     private static partial Regex TableNames();
 
     [GeneratedRegex("""
-        \$?\"{3}\s*(?<sql>(SELECT|INSERT|UPDATE|DELETE|WITH)\b.*?)\"{3}|(?<!")\$?"(?<sql>(SELECT|INSERT|UPDATE|DELETE|WITH)\b[^"]*)"
+        \$?\"{3}\s*(?<sql>(SELECT|INSERT|UPDATE|DELETE|WITH)\b.*?)\"{3}
+        |(?<!")\$?"(?<sql>(SELECT|INSERT|UPDATE|DELETE|WITH)\b[^"]*)"
         """, Options | RegexOptions.IgnorePatternWhitespace, Patience)]
     private static partial Regex Literals();
 

@@ -8,10 +8,16 @@ namespace Shop.EndToEnd.Tests;
 /// <summary>Who may use each route that there is, asked of the application's own table of routes.</summary>
 internal sealed partial class AccessTests
 {
-    private static readonly string[] Methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW"];
+    private static readonly string[] Methods =
+    [
+        "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW",
+    ];
 
     /// <summary>What everybody may read, with any keys set. The root is open as JSON alone.</summary>
-    private static readonly string[] Open = ["/", "/health/live", "/health/ready", "/openapi/v1.json", "/docs", "/docs/start.js", "/assets/{file}"];
+    private static readonly string[] Open =
+    [
+        "/", "/health/live", "/health/ready", "/openapi/v1.json", "/docs", "/docs/start.js", "/assets/{file}",
+    ];
 
     private static readonly string[] Metrics = ["/metrics", "/metrics/process"];
 
@@ -22,20 +28,28 @@ internal sealed partial class AccessTests
     [TestCase(true, false, true)]
     [TestCase(true, true, true)]
     [TestCase(false, false, true)]
-    public async Task Given_keys_when_every_route_is_asked_by_every_method_then_only_what_is_listed_is_open(bool hasKeys, bool readsNeedKey, bool hasMetricsKey)
+    public async Task Given_keys_when_every_route_is_asked_by_every_method_then_only_what_is_listed_is_open(
+        bool hasKeys, bool readsNeedKey, bool hasMetricsKey)
     {
         (string writer, string writerHash) = ApiKeys.Make();
         (string reader, string readerHash) = ApiKeys.Make();
         (string scraper, string scraperHash) = ApiKeys.Make();
         await using ShopUnderTest shop = await ShopUnderTest.StartAsync(
-            [.. hasKeys ? [$"Shop:ApiKeys=ada:write:{writerHash},bob:read:{readerHash}", $"Shop:ReadsNeedKey={readsNeedKey}"] : Array.Empty<string>(),
+            [.. hasKeys
+                ? [$"Shop:ApiKeys=ada:write:{writerHash},bob:read:{readerHash}", $"Shop:ReadsNeedKey={readsNeedKey}"]
+                : Array.Empty<string>(),
                 .. hasMetricsKey ? [$"Shop:MetricsKey={scraperHash}"] : Array.Empty<string>()]);
-        HashSet<(string Template, string Method)> routes = [.. from endpoint in await ShopUnderTest.RoutesAsync()
-                                                               from method in endpoint.Metadata.GetMetadata<IHttpMethodMetadata>()?.HttpMethods ?? ["GET"]
-                                                               select ($"/{endpoint.RoutePattern.RawText!.TrimStart('/')}", method)];
-        string[] templates = [.. routes.Select(route => route.Template).Append("/nowhere").Distinct(StringComparer.Ordinal)];
-        Assert.That(routes, Has.Count.GreaterThan(60).And.Contains(("/board/events", "GET")).And.Contains(("/live/traffic", "POST")).And.Contains(("/orders/{order_id}/cancel", "POST")));
-        (string Who, string? Key)[] clients = [("nobody", null), ("reader", reader), ("writer", writer), ("scraper", scraper)];
+        HashSet<(string Template, string Method)> routes = [.. (await ShopUnderTest.RoutesAsync())
+            .SelectMany(endpoint => endpoint.Metadata.GetMetadata<IHttpMethodMetadata>()?.HttpMethods ?? ["GET"],
+                (endpoint, method) => ($"/{endpoint.RoutePattern.RawText!.TrimStart('/')}", method))];
+        string[] templates = [.. routes.Select(route => route.Template).Append("/nowhere")
+            .Distinct(StringComparer.Ordinal)];
+        Assert.That(routes, Has.Count.GreaterThan(60).And.Contains(("/board/events", "GET"))
+            .And.Contains(("/live/traffic", "POST")).And.Contains(("/orders/{order_id}/cancel", "POST")));
+        (string Who, string? Key)[] clients =
+        [
+            ("nobody", null), ("reader", reader), ("writer", writer), ("scraper", scraper),
+        ];
         string[][] wrong = await Task.WhenAll(shop.ByName.Select(async service =>
         {
             var faults = new List<string>();
@@ -51,9 +65,12 @@ internal sealed partial class AccessTests
                             int status = await AskAsync(service.Value, method, path, key, isBrowser);
                             bool isOpenAsPage = template != "/" || !isBrowser;
                             bool isRoute = routes.Contains((template, method));
-                            int? expected = Refusal(method, template, who, isRoute, isOpenAsPage, (hasKeys, readsNeedKey, hasMetricsKey));
+                            int? expected = Refusal(method, template, who, isRoute, isOpenAsPage,
+                                (hasKeys, readsNeedKey, hasMetricsKey));
                             if (expected is null ? status is 401 or 403 : status != expected)
-                                faults.Add($"{who} {method} {path} on {service.Key}{(isBrowser ? " in a browser" : "")}: {status}, and not {expected?.ToString() ?? "let in"}");
+                                faults.Add(
+                                    $"{who} {method} {path} on {service.Key}{(isBrowser ? " in a browser" : "")}: "
+                                    + $"{status}, and not {expected?.ToString() ?? "let in"}");
                         }
                     }
                 }
@@ -70,25 +87,37 @@ internal sealed partial class AccessTests
     {
         (string key, string hash) = ApiKeys.Make();
         (string scraper, string scraperHash) = ApiKeys.Make();
-        await using ShopUnderTest shop = await ShopUnderTest.StartAsync($"Shop:ApiKeys=ada:write:{hash}", "Shop:ReadsNeedKey=true", $"Shop:MetricsKey={scraperHash}");
+        await using ShopUnderTest shop = await ShopUnderTest.StartAsync($"Shop:ApiKeys=ada:write:{hash}",
+            "Shop:ReadsNeedKey=true", $"Shop:MetricsKey={scraperHash}");
         var wrong = new List<string>();
-        foreach ((string path, string right, string rightHash) in new[] { ("/orders", key, hash), ("/metrics", scraper, scraperHash), ("/live", scraper, scraperHash) })
+        foreach ((string path, string right, string rightHash) in new[]
+        {
+            ("/orders", key, hash), ("/metrics", scraper, scraperHash), ("/live", scraper, scraperHash),
+        })
         {
             string[] near =
             [
-                right[..^1], right[1..], right[..32], $"{right}0", $"0{right}", $"{right}{right}", right.ToUpperInvariant(), rightHash, $"\"{right}\"", $"{right},{right}", $"{right[..32]} {right[32..]}", "",
+                right[..^1], right[1..], right[..32], $"{right}0", $"0{right}", $"{right}{right}",
+                right.ToUpperInvariant(), rightHash, $"\"{right}\"", $"{right},{right}",
+                $"{right[..32]} {right[32..]}", "",
             ];
             foreach ((string[] values, bool isRight) in
                 near.Select(shown => (new[] { $"Bearer {shown}" }, false))
-                    .Concat(new[] { right, $"Basic {right}", $"Bearer{right}", $"Token {right}", $"ApiKey {right}", "" }.Select(value => (new[] { value }, false)))
-                    .Append(([$"Bearer {right}", $"Bearer {right}"], false)).Append(([$"Bearer {right}", "Bearer guess"], false))
+                    .Concat(new[]
+                    {
+                        right, $"Basic {right}", $"Bearer{right}", $"Token {right}", $"ApiKey {right}", "",
+                    }.Select(value => (new[] { value }, false)))
+                    .Append(([$"Bearer {right}", $"Bearer {right}"], false))
+                    .Append(([$"Bearer {right}", "Bearer guess"], false))
                     .Append(([$"Bearer {right}"], true)).Append(([$"bearer {right}"], true)))
             {
                 foreach (string method in path == "/orders" ? new[] { "GET", "HEAD", "POST" } : ["GET", "HEAD"])
                 {
                     string head = string.Concat(values.Select(value => $"Authorization: {value}\r\n"));
-                    string answer = await RawHttp.SendAsync(shop.Orders.BaseAddress!, $"{method} {path} HTTP/1.1\r\nHost: localhost\r\n{head}Content-Length: 0\r\nConnection: close\r\n\r\n");
-                    if (RawHttp.Status(answer) == 401 == isRight) wrong.Add($"{method} {path} with {string.Join(" and ", values)}: {RawHttp.Status(answer)}");
+                    string answer = await RawHttp.SendAsync(shop.Orders.BaseAddress!, $"{method} {path} HTTP/1.1\r\n"
+                        + $"Host: localhost\r\n{head}Content-Length: 0\r\nConnection: close\r\n\r\n");
+                    if (RawHttp.Status(answer) == 401 == isRight)
+                        wrong.Add($"{method} {path} with {string.Join(" and ", values)}: {RawHttp.Status(answer)}");
                 }
             }
         }
@@ -97,12 +126,15 @@ internal sealed partial class AccessTests
     }
 
     /// <returns>The refusal that is due; null for a request that must be let in.</returns>
-    private static int? Refusal(string method, string template, string who, bool isRoute, bool isOpenAsPage, (bool Any, bool Reading, bool Metrics) keys)
+    private static int? Refusal(
+        string method, string template, string who, bool isRoute, bool isOpenAsPage,
+        (bool Any, bool Reading, bool Metrics) keys)
     {
         bool reads = method is "GET" or "HEAD" or "OPTIONS";
         if (isRoute && reads)
         {
-            if (template.StartsWith("/docs/", StringComparison.Ordinal) || (Open.Contains(template) && isOpenAsPage)) return null;
+            if (template.StartsWith("/docs/", StringComparison.Ordinal) || (Open.Contains(template) && isOpenAsPage))
+                return null;
             bool isMetrics = Metrics.Contains(template);
             if (keys.Metrics && (isMetrics || Figures.Contains(template))) return who == "scraper" ? null : 401;
             if (isMetrics) return null;

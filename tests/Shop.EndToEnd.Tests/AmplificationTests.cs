@@ -12,7 +12,8 @@ internal sealed class AmplificationTests
         await using ShopUnderTest shop = await ShopUnderTest.StartAsync();
         const int Parameters = 1500;
         string query = string.Join('&', Enumerable.Range(0, Parameters).Select(n => $"p{n}"));
-        (HttpResponseMessage response, JsonNode? problem) = await shop.Orders.SendJsonAsync(HttpMethod.Get, $"/orders?{query}");
+        (HttpResponseMessage response, JsonNode? problem) = await shop.Orders.SendJsonAsync(
+            HttpMethod.Get, $"/orders?{query}");
         Assert.That(response.StatusCode, Is.EqualTo(HttpStatusCode.BadRequest));
         Assert.That(problem!["errors"]!.AsObject(), Has.Count.EqualTo(16));
         Assert.That((string)problem["detail"]!, Does.EndWith($"and {Parameters - 3} more"));

@@ -94,7 +94,8 @@ internal sealed class BoundsTests
     [TestCase("products")]
     [TestCase("orders")]
     [TestCase("inventory")]
-    public async Task Given_an_input_with_bounds_when_it_is_at_each_then_it_is_taken_and_beyond_each_it_is_400_and_named(string port)
+    public async Task Given_an_input_with_bounds_when_it_is_at_each_then_it_is_taken_and_beyond_each_it_is_400_and_named(
+        string port)
     {
         var wrong = new List<string>();
         int tried = 0;
@@ -113,7 +114,8 @@ internal sealed class BoundsTests
                     string path = input.Path.Replace("body.", "", StringComparison.Ordinal);
                     tried++;
                     if (isTaken != isRight || (!isRight && !named.SequenceEqual([path])))
-                        wrong.Add($"{operation.Id} {input.Path} of {value?.ToJsonString() ?? "nothing"}: {(int)answer.StatusCode} {string.Join(", ", named)}");
+                        wrong.Add($"{operation.Id} {input.Path} of {value?.ToJsonString() ?? "nothing"}: "
+                            + $"{(int)answer.StatusCode} {string.Join(", ", named)}");
                 }
             }
         }
@@ -217,7 +219,8 @@ internal sealed class BoundsTests
             }
             else if (value is not null)
             {
-                path += $"?{input.Path}={Uri.EscapeDataString(value.GetValueKind() == System.Text.Json.JsonValueKind.String ? (string)value! : value.ToJsonString())}";
+                bool isText = value.GetValueKind() == System.Text.Json.JsonValueKind.String;
+                path += $"?{input.Path}={Uri.EscapeDataString(isText ? (string)value! : value.ToJsonString())}";
             }
 
             return await client.SendJsonAsync(new HttpMethod(_verb.ToUpperInvariant()), path, body?.ToJsonString(),
@@ -274,8 +277,10 @@ internal sealed class BoundsTests
                 : type == "string" ? Schema["minLength"] is { } least ? $" {least} to {Schema["maxLength"]}"
                     : $" to {Schema["maxLength"]}"
                 : type == "array" ? $" {Schema["minItems"]} to {Schema["maxItems"]}"
-                : $" {Schema["minimum"]} to {Schema["maximum"]}{(Schema["multipleOf"] is { } step ? $" by {step}" : "")}";
-            return $"{Path}: {type}{bounds}{(IsRequired ? ", required" : "")}{(Default() is { Length: > 0 } value ? $", default {value}" : "")}";
+                : $" {Schema["minimum"]} "
+                    + $"to {Schema["maximum"]}{(Schema["multipleOf"] is { } step ? $" by {step}" : "")}";
+            return $"{Path}: {type}{bounds}{(IsRequired ? ", required" : "")}"
+                + $"{(Default() is { Length: > 0 } value ? $", default {value}" : "")}";
         }
 
         // Of a member of a body it stands in the words.

@@ -8,7 +8,10 @@ using Spectre.Console;
 
 namespace Shop.EndToEnd.Tests;
 
-/// <summary>Traffic without k6 on a shop that is broken: one that stands before the real shop, and changes what is asked or answered.</summary>
+/// <summary>
+/// Traffic without k6 on a shop that is broken: one that stands before the real shop, and
+/// changes what is asked or answered.
+/// </summary>
 [Category("CI")]
 internal sealed class BrokenTrafficTests
 {
@@ -17,7 +20,8 @@ internal sealed class BrokenTrafficTests
     /// <param name="Forward">Asks the real shop.</param>
     private sealed record Call(HttpRequest Asked, string Body, Func<string, Task<(int Status, string Body)>> Forward)
     {
-        public bool Is(string method, string end) => Asked.Method == method && Asked.Path.Value!.EndsWith(end, StringComparison.Ordinal);
+        public bool Is(string method, string end) =>
+            Asked.Method == method && Asked.Path.Value!.EndsWith(end, StringComparison.Ordinal);
     }
 
     [Test]
@@ -27,12 +31,15 @@ internal sealed class BrokenTrafficTests
         (int code, string text) = await RunAsync(async call =>
         {
             (int status, string body) = await call.Forward(call.Body);
-            bool dies = call.Is("POST", "/orders") && seen.TryAdd(call.Asked.Headers["Idempotency-Key"].ToString(), true);
+            bool dies = call.Is("POST", "/orders")
+                && seen.TryAdd(call.Asked.Headers["Idempotency-Key"].ToString(), true);
             return dies ? null : (status, body);
         }, isEnough: () => seen.Count > 20);
         Assert.That(code, Is.Zero, text);
-        Assert.That(text, Does.Match(@"agrees +Orders: [1-9]\d* acknowledged here, each is there\.").And.Match(@"\b[1-9]\d* retries"));
-        Assert.That(text, Does.Not.Contain("more are there"), "an order whose first answer died was placed a second time");
+        Assert.That(text, Does.Match(@"agrees +Orders: [1-9]\d* acknowledged here, each is there\.")
+            .And.Match(@"\b[1-9]\d* retries"));
+        Assert.That(text, Does.Not.Contain("more are there"),
+            "an order whose first answer died was placed a second time");
     }
 
     [Test]
@@ -48,33 +55,41 @@ internal sealed class BrokenTrafficTests
             return (429, "{}");
         }, isEnough: () => placed > 20);
         Assert.That(code, Is.Zero, text);
-        Assert.That(text, Does.Match(@"Orders: 0 acknowledged here, each is there; [1-9]\d* more are there, whose answers never came").And.Match(@"\b[1-9]\d* errors"));
+        Assert.That(text,
+            Does.Match(@"Orders: 0 acknowledged here, each is there; [1-9]\d* more are there, whose answers never came")
+                .And.Match(@"\b[1-9]\d* errors"));
     }
 
     private static IEnumerable<TestCaseData> Faults()
     {
-        yield return Case("an order that holds a unit more than was ordered", "POST /orders", "Units: the stock's movements do not show those of",
+        yield return Case("an order that holds a unit more than was ordered", "POST /orders",
+            "Units: the stock's movements do not show those of",
             (call, isMeant) => call.Forward(isMeant ? OneMore(call.Body) : call.Body));
-        yield return Case("a receipt that is acknowledged and forgotten", "POST /inventory/increase", @"not [1-9]\d* receipts that were acknowledged",
+        yield return Case("a receipt that is acknowledged and forgotten", "POST /inventory/increase",
+            @"not [1-9]\d* receipts that were acknowledged",
             (call, isMeant) => isMeant ? Task.FromResult((200, "{}")) : call.Forward(call.Body));
-        yield return Case("a receipt of a unit too few", "POST /inventory/increase", @"not [1-9]\d* receipts that were acknowledged",
+        yield return Case("a receipt of a unit too few", "POST /inventory/increase",
+            @"not [1-9]\d* receipts that were acknowledged",
             (call, isMeant) => call.Forward(isMeant ? OneFewer(call.Body) : call.Body));
-        yield return Case("a cancellation that is acknowledged and forgotten", "POST /cancel", "Units: the stock's movements do not show those of",
+        yield return Case("a cancellation that is acknowledged and forgotten", "POST /cancel",
+            "Units: the stock's movements do not show those of",
             (call, isMeant) => isMeant ? Task.FromResult((200, "{}")) : call.Forward(call.Body));
-        yield return Case("an order that is gone from its customer's list", "POST /orders", @"[1-9]\d* of them not there", async (call, _) =>
-        {
-            (int status, string body) = await call.Forward(call.Body);
-            return call.Is("GET", "/orders") && JsonNode.Parse(body) is JsonArray { Count: > 0 } orders
-                ? (status, new JsonArray([.. orders.Skip(1).Select(order => order!.DeepClone())]).ToJsonString())
-                : (status, body);
-        });
+        yield return Case("an order that is gone from its customer's list", "POST /orders",
+            @"[1-9]\d* of them not there", async (call, _) =>
+            {
+                (int status, string body) = await call.Forward(call.Body);
+                return call.Is("GET", "/orders") && JsonNode.Parse(body) is JsonArray { Count: > 0 } orders
+                    ? (status, new JsonArray([.. orders.Skip(1).Select(order => order!.DeepClone())]).ToJsonString())
+                    : (status, body);
+            });
 
         static TestCaseData Case(string what, string meant, string said, Func<Call, bool, Task<(int, string)>> fault) =>
             new TestCaseData(meant, fault, said).SetArgDisplayNames(what);
     }
 
     [TestCaseSource(nameof(Faults))]
-    public async Task Given_a_shop_whose_books_are_wrong_when_traffic_has_run_then_it_fails_and_says_what_differs(string meant, object fault, string said)
+    public async Task Given_a_shop_whose_books_are_wrong_when_traffic_has_run_then_it_fails_and_says_what_differs(
+        string meant, object fault, string said)
     {
         int times = 0;
         var faulty = (Func<Call, bool, Task<(int, string)>>)fault;
@@ -120,7 +135,8 @@ internal sealed class BrokenTrafficTests
     }
 
     // Null is an answer that dies. The run ends once there is enough to see.
-    private static async Task<(int Code, string Text)> RunAsync(Func<Call, Task<(int Status, string Body)?>> fault, Func<bool> isEnough)
+    private static async Task<(int Code, string Text)> RunAsync(
+        Func<Call, Task<(int Status, string Body)?>> fault, Func<bool> isEnough)
     {
         await using ShopUnderTest shop = await ShopUnderTest.StartAsync();
         await using WebApplication products = await StandBeforeAsync(shop.Products, fault);
@@ -136,28 +152,36 @@ internal sealed class BrokenTrafficTests
         });
         console.Profile.Width = 250;
         using var stop = new CancellationTokenSource();
-        var options = new TrafficOptions(LoadProfile.Constant(200, null), new Uri(products.Urls.First()), new Uri(orders.Urls.First()), new Uri(inventory.Urls.First()));
+        var options = new TrafficOptions(LoadProfile.Constant(200, null), new Uri(products.Urls.First()),
+            new Uri(orders.Urls.First()), new Uri(inventory.Urls.First()));
         Task<int> running = new TrafficRun(options, console).RunAsync(stop.Token);
         while (!isEnough() && !running.IsCompleted) await Task.Delay(20);
         await stop.CancelAsync();
         return (await running, text.ToString());
     }
 
-    private static async Task<WebApplication> StandBeforeAsync(HttpClient shop, Func<Call, Task<(int Status, string Body)?>> fault)
+    private static async Task<WebApplication> StandBeforeAsync(
+        HttpClient shop, Func<Call, Task<(int Status, string Body)?>> fault)
     {
-        WebApplicationBuilder builder = WebApplication.CreateSlimBuilder(["--urls=http://127.0.0.1:0", "--Logging:LogLevel:Default=None"]);
+        WebApplicationBuilder builder =
+            WebApplication.CreateSlimBuilder(["--urls=http://127.0.0.1:0", "--Logging:LogLevel:Default=None"]);
         WebApplication broken = builder.Build();
         broken.Run(async http =>
         {
             string body = await new StreamReader(http.Request.Body).ReadToEndAsync();
             async Task<(int, string)> ForwardAsync(string asked)
             {
-                using var request = new HttpRequestMessage(new HttpMethod(http.Request.Method), http.Request.Path + http.Request.QueryString);
-                if (asked.Length > 0) request.Content = new StringContent(asked, MediaTypeHeaderValue.Parse("application/json"));
-                if (http.Request.Headers.TryGetValue("Idempotency-Key", out var key)) request.Headers.Add("Idempotency-Key", key.ToString());
-                if (http.Request.Headers.Accept.Count > 0) request.Headers.Add("Accept", http.Request.Headers.Accept.ToString());
+                using var request = new HttpRequestMessage(new HttpMethod(http.Request.Method),
+                    http.Request.Path + http.Request.QueryString);
+                if (asked.Length > 0)
+                    request.Content = new StringContent(asked, MediaTypeHeaderValue.Parse("application/json"));
+                if (http.Request.Headers.TryGetValue("Idempotency-Key", out var key))
+                    request.Headers.Add("Idempotency-Key", key.ToString());
+                if (http.Request.Headers.Accept.Count > 0)
+                    request.Headers.Add("Accept", http.Request.Headers.Accept.ToString());
                 using HttpResponseMessage response = await shop.SendAsync(request);
-                if (response.Headers.TryGetValues("Link", out IEnumerable<string>? links)) http.Response.Headers.Link = links.Single();
+                if (response.Headers.TryGetValues("Link", out IEnumerable<string>? links))
+                    http.Response.Headers.Link = links.Single();
                 return ((int)response.StatusCode, await response.Content.ReadAsStringAsync());
             }
 

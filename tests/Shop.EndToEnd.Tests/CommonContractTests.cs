@@ -37,7 +37,8 @@ internal sealed class CommonContractTests(Engine engine) : EngineFixture(engine)
     [TestCase("inventory", "/health/ready")]
     [TestCase("inventory", "/openapi/v1.json")]
     [TestCase("inventory", "/docs")]
-    public async Task Given_a_route_for_GET_when_asked_with_HEAD_then_the_same_head_without_a_body(string port, string path)
+    public async Task Given_a_route_for_GET_when_asked_with_HEAD_then_the_same_head_without_a_body(
+        string port, string path)
     {
         foreach (string prefix in new[] { "", "/api" })
         {
@@ -61,11 +62,13 @@ internal sealed class CommonContractTests(Engine engine) : EngineFixture(engine)
     [TestCase("orders", "/orders/x/pay", "POST", "GET")]
     [TestCase("inventory", "/inventory/prod_0/movements", "GET, HEAD", "OPTIONS")]
     [TestCase("inventory", "/api/inventory", "GET, HEAD", "PATCH")]
-    public async Task Given_a_known_path_when_the_method_is_wrong_then_405_with_Allow(string port, string path, string allowed, string method)
+    public async Task Given_a_known_path_when_the_method_is_wrong_then_405_with_Allow(
+        string port, string path, string allowed, string method)
     {
         (HttpResponseMessage response, JsonNode? problem) = await On(port).SendJsonAsync(new HttpMethod(method), path);
         Assert.That((int)response.StatusCode, Is.EqualTo(405));
-        Assert.That(response.Header("Allow")!.Split(", ").Order(StringComparer.Ordinal), Is.EqualTo(allowed.Split(", ")));
+        Assert.That(response.Header("Allow")!.Split(", ").Order(StringComparer.Ordinal),
+            Is.EqualTo(allowed.Split(", ")));
         Assert.That((int)problem!["status"]!, Is.EqualTo(405));
     }
 
@@ -93,7 +96,10 @@ internal sealed class CommonContractTests(Engine engine) : EngineFixture(engine)
     [TestCase("APPLICATION/JSON; charset=\"UTF-8\"", 201)]
     public async Task Given_a_content_type_then_415_unless_it_is_JSON_in_UTF_8(string? type, int expected)
     {
-        using var request = new HttpRequestMessage(HttpMethod.Post, "/products") { Content = new ByteArrayContent("""{"name":"n","price":1}"""u8.ToArray()) };
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/products")
+        {
+            Content = new ByteArrayContent("""{"name":"n","price":1}"""u8.ToArray()),
+        };
         if (type is not null) request.Content.Headers.TryAddWithoutValidation("Content-Type", type);
         using HttpResponseMessage response = await On("products").SendAsync(request);
         Assert.That((int)response.StatusCode, Is.EqualTo(expected));
@@ -107,7 +113,8 @@ internal sealed class CommonContractTests(Engine engine) : EngineFixture(engine)
     [TestCase("orders", "/orders?product_id=%00")]
     [TestCase("orders", "/?customer_id=%00")]
     [TestCase("inventory", "/?product_id=%00")]
-    public async Task Given_a_text_with_a_NUL_when_something_is_searched_by_it_then_it_is_no_fault_of_the_shop(string service, string path)
+    public async Task Given_a_text_with_a_NUL_when_something_is_searched_by_it_then_it_is_no_fault_of_the_shop(
+        string service, string path)
     {
         string accept = path[1] == '?' ? "text/html" : "application/json";
         using var request = new HttpRequestMessage(HttpMethod.Get, path) { Headers = { { "Accept", accept } } };
@@ -116,12 +123,16 @@ internal sealed class CommonContractTests(Engine engine) : EngineFixture(engine)
     }
 
     [Test]
-    public async Task Given_a_body_when_it_is_over_64_KiB_then_413_known_length_or_not_and_the_limit_itself_is_read([Values] bool isChunked)
+    public async Task Given_a_body_when_it_is_over_64_KiB_then_413_known_length_or_not_and_the_limit_itself_is_read(
+        [Values] bool isChunked)
     {
         async Task<int> Send(int size)
         {
             string json = $$"""{"name":"n","price":1,"pad":"{{new string('x', size - 32)}}"}""";
-            using var request = new HttpRequestMessage(HttpMethod.Post, "/products") { Content = new StringContent(json.PadRight(size), System.Text.Encoding.UTF8, "application/json") };
+            using var request = new HttpRequestMessage(HttpMethod.Post, "/products")
+            {
+                Content = new StringContent(json.PadRight(size), System.Text.Encoding.UTF8, "application/json"),
+            };
             request.Headers.TransferEncodingChunked = isChunked;
             using HttpResponseMessage response = await On("products").SendAsync(request);
             return (int)response.StatusCode;
@@ -134,7 +145,8 @@ internal sealed class CommonContractTests(Engine engine) : EngineFixture(engine)
     public async Task Given_headers_over_the_limit_then_431()
     {
         Uri address = On("orders").BaseAddress!;
-        string answer = await RawHttp.SendAsync(address, $"GET / HTTP/1.1\r\nHost: {address.Authority}\r\nX-Large: {new string('x', 40_000)}\r\n\r\n");
+        string answer = await RawHttp.SendAsync(address,
+            $"GET / HTTP/1.1\r\nHost: {address.Authority}\r\nX-Large: {new string('x', 40_000)}\r\n\r\n");
         Assert.That(RawHttp.Status(answer), Is.EqualTo(431));
     }
 
@@ -145,7 +157,8 @@ internal sealed class CommonContractTests(Engine engine) : EngineFixture(engine)
         Uri address = On("orders").BaseAddress!;
         const string Body = """{"customer_id":"c","items":[{"product_id":"prod_0","quantity":1}]}""";
         string answer = await RawHttp.SendAsync(address,
-            $"POST /orders HTTP/1.1\r\nHost: {address.Authority}\r\nContent-Type: application/json\r\nContent-Length: {Body.Length}\r\n{header}\r\nConnection: close\r\n\r\n{Body}");
+            $"POST /orders HTTP/1.1\r\nHost: {address.Authority}\r\nContent-Type: application/json\r\n"
+            + $"Content-Length: {Body.Length}\r\n{header}\r\nConnection: close\r\n\r\n{Body}");
         Assert.That(RawHttp.Status(answer), Is.EqualTo(expected), answer);
     }
 
@@ -159,7 +172,8 @@ internal sealed class CommonContractTests(Engine engine) : EngineFixture(engine)
         {
             Assert.That((int)response.StatusCode, Is.EqualTo(404));
             Assert.That(response.Content.Headers.ContentType!.MediaType, Is.EqualTo("application/problem+json"));
-            Assert.That(problem!.AsObject().Select(member => member.Key), Is.SupersetOf(new[] { "type", "title", "status", "detail", "error", "trace_id" }));
+            Assert.That(problem!.AsObject().Select(member => member.Key),
+                Is.SupersetOf(new[] { "type", "title", "status", "detail", "error", "trace_id" }));
             Assert.That((string)problem["trace_id"]!, Is.EqualTo(TraceId));
         });
     }
@@ -179,7 +193,9 @@ internal sealed class CommonContractTests(Engine engine) : EngineFixture(engine)
     {
         JsonNode live = await On(port).GetJsonAsync("/health/live");
         JsonNode ready = await On(port).GetJsonAsync("/health/ready");
-        Assert.That(((string)live["status"]!, (string)ready["status"]!, (string)ready["checks"]!["database"]!["status"]!), Is.EqualTo(("healthy", "healthy", "healthy")));
+        Assert.That(
+            ((string)live["status"]!, (string)ready["status"]!, (string)ready["checks"]!["database"]!["status"]!),
+            Is.EqualTo(("healthy", "healthy", "healthy")));
         Assert.That(ready["checks"]!.AsObject(), Has.Count.EqualTo(3));
     }
 

@@ -86,7 +86,8 @@ internal sealed class CopyTests
     public async Task Given_a_shop_that_was_killed_between_a_change_and_its_stock_then_the_stock_follows_where_it_was_copied_to()
     {
         string product;
-        using (ShopProcess killed = await ShopProcess.StartAsync(_directory, ["--Shop:DemoData=false"], ("SHOP_FAULT_POINT", "status-changed:1")))
+        using (ShopProcess killed = await ShopProcess.StartAsync(_directory, ["--Shop:DemoData=false"],
+            ("SHOP_FAULT_POINT", "status-changed:1")))
         {
             product = await killed.ProductAsync(5);
             string id = (string)(await killed.PlaceAsync(product, 2)).Json!["order_id"]!;
@@ -124,23 +125,33 @@ internal sealed class CopyTests
         Assert.That(
             Directory.EnumerateFileSystemEntries(_back).Select(Path.GetFileName), Is.EqualTo(new[] { "shop.lock" }));
 
-        await SqlAsync("TRUNCATE orders.orders, orders.order_lines, orders.order_events, orders.pending_stock, orders.idempotency_keys, orders.reservations, orders.order_counts");
-        await SqlAsync("TRUNCATE products.products, products.idempotency_keys, inventory.stock, inventory.opening_balances, inventory.idempotency_keys, inventory.reservation_changes");
+        await SqlAsync("TRUNCATE orders.orders, orders.order_lines, orders.order_events, orders.pending_stock, "
+            + "orders.idempotency_keys, orders.reservations, orders.order_counts");
+        await SqlAsync("TRUNCATE products.products, products.idempotency_keys, inventory.stock, "
+            + "inventory.opening_balances, inventory.idempotency_keys, inventory.reservation_changes");
         await FailsAsync("it has rows in movements", "--from", _directory, "--to", _address);
         await SqlAsync("TRUNCATE inventory.movements, inventory.reservations");
         await SqlAsync("ALTER TABLE orders.order_events ADD CHECK (status <> 'shipped')");
         await FailsAsync("violates check constraint", "--from", _directory, "--to", _address);
-        foreach (string table in new[] { "products.products", "inventory.stock", "inventory.movements", "orders.orders", "orders.order_counts" })
+        foreach (string table in new[]
+        {
+            "products.products", "inventory.stock", "inventory.movements", "orders.orders", "orders.order_counts",
+        })
+        {
             Assert.That(await SqlAsync($"SELECT count(*) FROM {table}"), Is.Zero, table);
+        }
     }
 
     [TestCase("from where and to where", "--from", "data")]
     [TestCase("one of --from and --to is a data directory", "--from", "data", "--to", "other")]
     [TestCase("does not exist", "--from", "no-such-directory", "--to", "Host=localhost")]
     [TestCase("ConnectionStrings:Shop is no connection string", "--from", "data", "--to", "Nonsense=x")]
-    [TestCase("ConnectionStrings:Shop is no connection string", "--from", "data", "--to", "postgres://shop:secret@db/shop")]
-    [TestCase("ConnectionStrings:Shop is no connection string", "--from", "postgres://shop:secret@db/shop", "--to", "data")]
-    public async Task Given_arguments_that_make_no_sense_then_one_line_says_which(string expected, params string[] arguments) =>
+    [TestCase("ConnectionStrings:Shop is no connection string", "--from", "data", "--to",
+        "postgres://shop:secret@db/shop")]
+    [TestCase("ConnectionStrings:Shop is no connection string", "--from",
+        "postgres://shop:secret@db/shop", "--to", "data")]
+    public async Task Given_arguments_that_make_no_sense_then_one_line_says_which(
+        string expected, params string[] arguments) =>
         await FailsAsync(expected, arguments);
 
     /// <summary>A shop in files with orders in every state, products that were changed and deleted, and keys.</summary>
@@ -159,7 +170,8 @@ internal sealed class CopyTests
             Enumerable.Range(0, 1100).Select(n => shop.OrderAsync(product, 1 + (n % 3), $"customer {n % 7}")));
         for (int n = 0; n < 30; n++)
         {
-            foreach (string verb in lives[n % lives.Length]) await shop.Orders.PostAsync($"/orders/{ids[n]}/{verb}", null, ("Idempotency-Key", $"{verb}-{n}"));
+            foreach (string verb in lives[n % lives.Length])
+                await shop.Orders.PostAsync($"/orders/{ids[n]}/{verb}", null, ("Idempotency-Key", $"{verb}-{n}"));
         }
 
         await shop.Orders.PostAsync("/orders", Order(product, other), ("Idempotency-Key", "placed"));
@@ -201,7 +213,8 @@ internal sealed class CopyTests
         foreach (JsonNode order in orders.Where(order => (string)order["status"]! != "created").Take(40))
             await AllAsync(shop.Orders, $"/orders/{order["order_id"]}/events");
         for (int n = 0; n < 7; n++) await AllAsync(shop.Orders, $"/orders?customer_id=customer {n}&limit=1000");
-        foreach (string status in new[] { "created", "paid", "shipped", "delivered", "cancelled" }) await AllAsync(shop.Orders, $"/orders?status={status}&limit=1000");
+        foreach (string status in new[] { "created", "paid", "shipped", "delivered", "cancelled" })
+            await AllAsync(shop.Orders, $"/orders?status={status}&limit=1000");
         return answers;
     }
 

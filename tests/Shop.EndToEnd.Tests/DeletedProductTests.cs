@@ -20,7 +20,8 @@ internal sealed class DeletedProductTests(Engine engine) : EngineFixture(engine)
     {
         Exposition before = await Exposition.OfAsync(_shop.Inventory);
         string[] products = await Task.WhenAll(Enumerable.Range(0, 12).Select(_ => _shop.ProductAsync(stock: 0)));
-        Assert.That((await Exposition.OfAsync(_shop.Inventory)).Since(before)["""inventory_products{state="out"}"""], Is.EqualTo(12));
+        Assert.That((await Exposition.OfAsync(_shop.Inventory)).Since(before)["""inventory_products{state="out"}"""],
+            Is.EqualTo(12));
         foreach (string product in products) (await _shop.Products.DeleteAsync($"/products/{product}")).Dispose();
         await ShowsNothingAsync(products, before);
         await _shop.RestartAsync();
@@ -33,7 +34,8 @@ internal sealed class DeletedProductTests(Engine engine) : EngineFixture(engine)
         Exposition before = await Exposition.OfAsync(_shop.Inventory);
         string product = await _shop.ProductAsync(stock: 9);
         string shipped = await _shop.OrderAsync(product, 4), cancelled = await _shop.OrderAsync(product, 5);
-        Task[] meanwhile = [.. Enumerable.Range(0, 20).Select(_ => _shop.Inventory.PostAsync("/inventory/increase", new { product_id = product, quantity = 1 }))];
+        Task[] meanwhile = [.. Enumerable.Range(0, 20)
+            .Select(_ => _shop.Inventory.PostAsync("/inventory/increase", new { product_id = product, quantity = 1 }))];
         (await _shop.Products.DeleteAsync($"/products/{product}")).Dispose();
         await Task.WhenAll(meanwhile);
         await _shop.Orders.PostAsync($"/orders/{cancelled}/cancel");
@@ -51,7 +53,8 @@ internal sealed class DeletedProductTests(Engine engine) : EngineFixture(engine)
 
     [TestCase(0)]
     [TestCase(1)]
-    public async Task Given_a_crash_around_the_call_to_inventory_when_the_shop_starts_again_then_the_deletion_gets_there(int passes)
+    public async Task Given_a_crash_around_the_call_to_inventory_when_the_shop_starts_again_then_the_deletion_gets_there(
+        int passes)
     {
         Exposition before = await Exposition.OfAsync(_shop.Inventory);
         string directory = _shop.DataDirectory;
@@ -72,9 +75,11 @@ internal sealed class DeletedProductTests(Engine engine) : EngineFixture(engine)
 
     private static async Task ShowsNothingAsync(ShopUnderTest shop, string[] products, Exposition before)
     {
-        Exposition after = await UntilAsync(shop, metrics => metrics.Series.Count(series => series.StartsWith("inventory_products", StringComparison.Ordinal)
-            && metrics[series] == before[series]) == 3);
-        foreach (string product in products) Assert.That(after.Has($$"""inventory_stock_level{product_id="{{product}}"}"""), Is.False);
+        Exposition after = await UntilAsync(shop,
+            metrics => metrics.Series.Count(series => series.StartsWith("inventory_products", StringComparison.Ordinal)
+                && metrics[series] == before[series]) == 3);
+        foreach (string product in products)
+            Assert.That(after.Has($$"""inventory_stock_level{product_id="{{product}}"}"""), Is.False);
         JsonNode low = await shop.Inventory.GetJsonAsync("/inventory?max_level=1000");
         Assert.That(low.AsArray().Select(stock => (string)stock!["product_id"]!).Intersect(products), Is.Empty);
         using var page = new HttpRequestMessage(HttpMethod.Get, "/") { Headers = { { "Accept", "text/html" } } };

@@ -30,7 +30,8 @@ internal sealed class DemoTrafficTests
             JsonNode state = await client.GetJsonAsync("/traffic");
             Assert.That((double)state["wanted"]!, Is.EqualTo(wanted).Within(5).Percent);
             Assert.That((double)state["answered"]!, Is.EqualTo(wanted).Within(25).Percent);
-            Assert.That(DateTimeOffset.Parse((string)state["ends_at"]!, CultureInfo.InvariantCulture) - DateTimeOffset.UtcNow,
+            Assert.That(
+                DateTimeOffset.Parse((string)state["ends_at"]!, CultureInfo.InvariantCulture) - DateTimeOffset.UtcNow,
                 Is.InRange(TimeSpan.FromMinutes(55), TimeSpan.FromHours(1)));
         }
     }
@@ -52,7 +53,8 @@ internal sealed class DemoTrafficTests
         }
 
         JsonNode state = await shop.Orders.GetJsonAsync("/traffic");
-        Assert.That(state.ToJsonString(), Is.EqualTo("""{"rate":0,"shape":null,"wanted":null,"answered":null,"ends_at":null}"""));
+        Assert.That(state.ToJsonString(),
+            Is.EqualTo("""{"rate":0,"shape":null,"wanted":null,"answered":null,"ends_at":null}"""));
     }
 
     [TestCase("""{"rate":0}""", "rate")]
@@ -63,7 +65,8 @@ internal sealed class DemoTrafficTests
     [TestCase("""{"rate":5,"shape":"zigzag"}""", "shape")]
     [TestCase("""{"rate":5,"duration_seconds":0}""", "duration_seconds")]
     [TestCase("""{"rate":5,"duration_seconds":86401}""", "duration_seconds")]
-    public async Task Given_demo_traffic_that_can_t_be_then_400_names_the_field_and_none_runs(string? body, string field)
+    public async Task Given_demo_traffic_that_can_t_be_then_400_names_the_field_and_none_runs(
+        string? body, string field)
     {
         await using ShopUnderTest shop = await ShopUnderTest.StartAsync();
         using var request = new HttpRequestMessage(HttpMethod.Put, "/traffic");
@@ -83,22 +86,27 @@ internal sealed class DemoTrafficTests
         string own = shop.Products.BaseAddress!.GetLeftPart(UriPartial.Authority);
         foreach ((string origin, string path, bool isAllowed) in new[]
         {
-            (own, "/live/events", true), ($"{own}0", "/live/events", false), ("https://evil.example", "/live/events", false),
-            ("null", "/live/events", false), (own, "/board/events", false), (own, "/orders", false), (own, "/metrics", false),
+            (own, "/live/events", true), ($"{own}0", "/live/events", false),
+            ("https://evil.example", "/live/events", false),
+            ("null", "/live/events", false), (own, "/board/events", false), (own, "/orders", false),
+            (own, "/metrics", false),
         })
         {
             using var request = new HttpRequestMessage(HttpMethod.Get, path);
             request.Headers.Add("Origin", origin);
             request.Headers.Add("Accept", path == "/metrics" ? "text/plain" : "application/json");
             using HttpResponseMessage answer = await shop.Orders.SendAsync(request);
-            Assert.That(answer.Header("Access-Control-Allow-Origin"), Is.EqualTo(isAllowed ? origin : null), $"{origin} {path}");
+            Assert.That(answer.Header("Access-Control-Allow-Origin"),
+                Is.EqualTo(isAllowed ? origin : null), $"{origin} {path}");
         }
 
         foreach ((string page, bool isAll) in new[] { ("/live/shop", true), ("/live", false), ("/", false) })
         {
-            using var request = new HttpRequestMessage(HttpMethod.Get, page) { Headers = { { "Accept", "text/html" } } };
+            using var request =
+                new HttpRequestMessage(HttpMethod.Get, page) { Headers = { { "Accept", "text/html" } } };
             using HttpResponseMessage answer = await shop.Orders.SendAsync(request);
-            string connect = answer.Header("Content-Security-Policy")!.Split(';').Single(part => part.Contains("connect-src", StringComparison.Ordinal));
+            string connect = answer.Header("Content-Security-Policy")!.Split(';')
+                .Single(part => part.Contains("connect-src", StringComparison.Ordinal));
             Assert.That(connect.Contains(own, StringComparison.Ordinal), Is.EqualTo(isAll), page);
         }
     }
@@ -107,7 +115,8 @@ internal sealed class DemoTrafficTests
     {
         Exposition[] metrics = await Task.WhenAll(shop.ByName.Values.Select(client => Exposition.OfAsync(client)));
         return metrics.Sum(service => service.Series
-            .Where(series => series.StartsWith("app_requests_total", StringComparison.Ordinal) && !series.Contains("/traffic", StringComparison.Ordinal))
+            .Where(series => series.StartsWith("app_requests_total", StringComparison.Ordinal)
+                && !series.Contains("/traffic", StringComparison.Ordinal))
             .Sum(series => service[series]));
     }
 }

@@ -106,7 +106,8 @@ internal sealed class EdgeTests
             Is.EqualTo(50), "lines of the basket");
         foreach ((string typed, string kept) in new[] { ("9999", "9999"), ("10000", "10000"), ("10001", "10000") })
         {
-            Assert.That(await CountAsync(shop.Products, "/basket", $"value=\"{kept}\"", ("Cookie", $"basket=prod_0.{typed}")),
+            Assert.That(
+                await CountAsync(shop.Products, "/basket", $"value=\"{kept}\"", ("Cookie", $"basket=prod_0.{typed}")),
                 Is.EqualTo(1), $"{typed} units");
         }
 
@@ -133,7 +134,8 @@ internal sealed class EdgeTests
 
         (int code, string output) = await ShopVerb.RunAsync("check", $"--Shop:DataDirectory={shop.DataDirectory}");
         string[] named = [.. output.Split('\n').Where(line => line.StartsWith("differs: ", StringComparison.Ordinal))];
-        Assert.That((code, named.Count(line => line.Contains("lost_", StringComparison.Ordinal))), Is.EqualTo((1, 1000)), output);
+        Assert.That((code, named.Count(line => line.Contains("lost_", StringComparison.Ordinal))),
+            Is.EqualTo((1, 1000)), output);
         Assert.That(named.Skip(1000), Is.EqualTo(differences == 1000 ? [] : new[] { "differs: 1 more" }));
         Assert.That(output, Does.Contain($"differ in {differences} places"));
     }
@@ -211,8 +213,9 @@ internal sealed class EdgeTests
         for (int products = 200; products <= 201; products++)
         {
             Exposition scraped = await Exposition.OfAsync(shop.Products);
-            Assert.That(scraped.Series.Count(series => series.StartsWith("products_viewed_total", StringComparison.Ordinal)
-                && series != """products_viewed_total{product_id="other"}"""), Is.EqualTo(200));
+            Assert.That(
+                scraped.Series.Count(series => series.StartsWith("products_viewed_total", StringComparison.Ordinal)
+                    && series != """products_viewed_total{product_id="other"}"""), Is.EqualTo(200));
             await shop.ProductAsync(stock: 0);
             await shop.RestartAsync();
         }

@@ -12,7 +12,8 @@ internal sealed class EventTests(Engine engine) : EngineFixture(engine)
     [TestCase("orders", "/board/events")]
     [TestCase("products", "/live/events")]
     [TestCase("inventory", "/live/events")]
-    public async Task Given_a_stream_on_which_nothing_happens_then_it_is_never_silent_for_15_seconds_and_no_proxy_is_to_collect_it(string module, string path)
+    public async Task Given_a_stream_on_which_nothing_happens_then_it_is_never_silent_for_15_seconds_and_no_proxy_is_to_collect_it(
+        string module, string path)
     {
         using EventReader stream = await EventReader.OpenAsync(SharedShop.Shop.ByName[module], path);
         Assert.Multiple(() =>
@@ -70,9 +71,13 @@ internal sealed class EventTests(Engine engine) : EngineFixture(engine)
         string[] missed = [await shop.OrderAsync("prod_1"), await shop.OrderAsync("prod_2")];
         await shop.RestartAsync();
         using EventReader again = await EventReader.OpenAsync(shop.Orders, "/board/events", lastId);
-        ServerEvent[] events = [await again.NextAsync(), await again.NextAsync(), await again.NextAsync(), await again.NextAsync()];
+        ServerEvent[] events =
+        [
+            await again.NextAsync(), await again.NextAsync(), await again.NextAsync(), await again.NextAsync(),
+        ];
         Assert.That(events.Select(happened => happened.Name), Is.EqualTo(new[] { "reset", "order", "order", "order" }));
-        Assert.That(events[2..].Select(happened => (string)JsonNode.Parse(happened.Data)!["order_id"]!), Is.EqualTo(missed));
+        Assert.That(events[2..].Select(happened => (string)JsonNode.Parse(happened.Data)!["order_id"]!),
+            Is.EqualTo(missed));
         string next = await shop.OrderAsync("prod_3");
         Assert.That((string)JsonNode.Parse((await again.NextAsync("order")).Data)!["order_id"]!, Is.EqualTo(next));
     }
@@ -83,13 +88,17 @@ internal sealed class EventTests(Engine engine) : EngineFixture(engine)
         await using ShopUnderTest shop = await ShopUnderTest.StartAsync();
         JsonNode start = await AskAsync(shop, null);
         string order = await shop.OrderAsync("prod_0");
-        JsonNode then = await AskAsync(shop, (string)start["id"]!), nothing = await AskAsync(shop, (string)then["id"]!), lost = await AskAsync(shop, "of-another-start");
+        JsonNode then = await AskAsync(shop, (string)start["id"]!), nothing = await AskAsync(shop, (string)then["id"]!),
+            lost = await AskAsync(shop, "of-another-start");
         Assert.Multiple(() =>
         {
             Assert.That((start["events"]!.AsArray().Count, (int)start["places"]!), Is.EqualTo((0, 256)));
-            Assert.That(then["events"]!.AsArray().Select(happened => ((string)happened!["event"]!, (string)happened["data"]!["order_id"]!)), Is.EqualTo(new[] { ("order", order) }));
+            Assert.That(then["events"]!.AsArray()
+                    .Select(happened => ((string)happened!["event"]!, (string)happened["data"]!["order_id"]!)),
+                Is.EqualTo(new[] { ("order", order) }));
             Assert.That(nothing["events"]!.AsArray(), Is.Empty);
-            Assert.That(lost["events"]!.AsArray().Select(happened => (string)happened!["event"]!), Is.EqualTo(new[] { "reset", "order" }));
+            Assert.That(lost["events"]!.AsArray().Select(happened => (string)happened!["event"]!),
+                Is.EqualTo(new[] { "reset", "order" }));
         });
     }
 
@@ -99,7 +108,8 @@ internal sealed class EventTests(Engine engine) : EngineFixture(engine)
         await using ShopUnderTest shop = await ShopUnderTest.StartAsync();
         for (int i = 0; i < 3; i++)
         {
-            using HttpResponseMessage answer = await shop.Orders.SendAsync(new HttpRequestMessage(HttpMethod.Head, "/board/events"));
+            using HttpResponseMessage answer =
+                await shop.Orders.SendAsync(new HttpRequestMessage(HttpMethod.Head, "/board/events"));
             Assert.That((int)answer.StatusCode, Is.EqualTo(200));
             Assert.That(answer.Content.Headers.ContentType!.MediaType, Is.EqualTo("text/event-stream"));
         }
@@ -111,13 +121,16 @@ internal sealed class EventTests(Engine engine) : EngineFixture(engine)
     public async Task Given_as_many_viewers_as_there_may_be_then_each_gets_every_second_and_they_share_one_reading()
     {
         await using ShopUnderTest shop = await ShopUnderTest.StartAsync();
-        EventReader[] viewers = await Task.WhenAll(Enumerable.Range(0, 256).Select(_ => EventReader.OpenAsync(shop.Products, "/live/events")));
+        EventReader[] viewers = await Task.WhenAll(
+            Enumerable.Range(0, 256).Select(_ => EventReader.OpenAsync(shop.Products, "/live/events")));
         try
         {
             // The first second of each belongs to what it gets when it comes.
             await Task.WhenAll(viewers.Select(viewer => viewer.NextAsync("second")));
-            ILookup<string, string> seconds = (await Task.WhenAll(viewers.Select(async viewer => new[] { await viewer.NextAsync("second"), await viewer.NextAsync("second") })))
-                .SelectMany(events => events).DistinctBy(second => (second.Id, second.Data)).ToLookup(second => second.Id!, second => second.Data);
+            ILookup<string, string> seconds = (await Task.WhenAll(viewers.Select(
+                async viewer => new[] { await viewer.NextAsync("second"), await viewer.NextAsync("second") })))
+                .SelectMany(events => events).DistinctBy(second => (second.Id, second.Data))
+                .ToLookup(second => second.Id!, second => second.Data);
             Assert.That(seconds.Select(second => second.Count()), Is.All.EqualTo(1), "the same bytes for all");
         }
         finally
@@ -128,8 +141,10 @@ internal sealed class EventTests(Engine engine) : EngineFixture(engine)
 
     private static async Task<JsonNode> AskAsync(ShopUnderTest shop, string? lastEventId)
     {
-        (HttpResponseMessage answer, JsonNode? json) = await shop.Orders.SendJsonAsync(HttpMethod.Get, "/board/events", null,
-            [("Accept", "application/json"), .. lastEventId is null ? Array.Empty<(string, string)>() : [("Last-Event-ID", lastEventId)]]);
+        (HttpResponseMessage answer, JsonNode? json) = await shop.Orders.SendJsonAsync(
+            HttpMethod.Get, "/board/events", null,
+            [("Accept", "application/json"),
+                .. lastEventId is null ? Array.Empty<(string, string)>() : [("Last-Event-ID", lastEventId)]]);
         Assert.That((int)answer.StatusCode, Is.EqualTo(200));
         return json!;
     }

@@ -25,7 +25,8 @@ internal sealed partial class EveryAnswerTests
             .Replace("{file}", asset, StringComparison.Ordinal).Replace("{id}", "prod_0", StringComparison.Ordinal)
             .Replace("{product_id}", "prod_0", StringComparison.Ordinal);
         string[] templates = [.. (await ShopUnderTest.RoutesAsync())
-            .Select(endpoint => $"/{endpoint.RoutePattern.RawText!.TrimStart('/')}").Append("/nowhere").Distinct(StringComparer.Ordinal)];
+            .Select(endpoint => $"/{endpoint.RoutePattern.RawText!.TrimStart('/')}").Append("/nowhere")
+            .Distinct(StringComparer.Ordinal)];
         Assert.That(templates, Has.Length.GreaterThan(35).And.Contains("/assets/{file}").And.Contains("/board/events"));
         var faults = new List<string>();
         var statuses = new HashSet<int>();
@@ -140,7 +141,8 @@ internal sealed partial class EveryAnswerTests
         413)]
     [TestCase("get /orders HTTP/1.1\r\nHost: localhost", 405)]
     [TestCase("GET /orders HTTP/1.1\r\nHost: localhost", 429)]
-    public async Task Given_an_answer_that_no_client_library_provokes_then_it_keeps_what_every_answer_promises(string head, int status)
+    public async Task Given_an_answer_that_no_client_library_provokes_then_it_keeps_what_every_answer_promises(
+        string head, int status)
     {
         string setting = status switch
         {
@@ -185,7 +187,9 @@ internal sealed partial class EveryAnswerTests
     {
         var client = new TcpClient();
         await client.ConnectAsync(shop.Orders.BaseAddress!.Host, shop.Orders.BaseAddress.Port);
-        await client.GetStream().WriteAsync("POST /orders HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n"u8.ToArray());
+        await client.GetStream().WriteAsync(
+            ("POST /orders HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"u8
+                + "Content-Length: 9\r\n\r\n"u8).ToArray());
         while ((await Exposition.OfAsync(shop.Orders))["app_requests_in_progress"] < 1) await Task.Yield();
         return client;
     }

@@ -7,8 +7,9 @@ using Microsoft.Data.Sqlite;
 namespace Shop.EndToEnd.Tests;
 
 /// <summary>
-/// Clients that try the same few orders at once, repeat their ids as soon as something fails, and change what is there, while any call of any contract
-/// fails, before it took effect or after, and the database of the orders refuses. Afterwards each order holds its units, and nothing else does.
+/// Clients that try the same few orders at once, repeat their ids as soon as something fails, and change what is there,
+/// while any call of any contract fails, before it took effect or after, and the database of the orders refuses.
+/// Afterwards each order holds its units, and nothing else does.
 /// </summary>
 [NonParallelizable]
 [Category("CI")]
@@ -20,28 +21,31 @@ internal sealed class FailureHistoryTests
 
     private static readonly Gen<Step> AnyStep = Gen.Frequency(
         (6, Gen.Int[0, Orders - 1].Select(order => new Step(order, null))),
-        (4, Gen.Select(Gen.Int[0, Orders - 1], Gen.Int[0, Verbs.Length - 1], (order, verb) => new Step(order, Verbs[verb]))),
+        (4, Gen.Select(Gen.Int[0, Orders - 1], Gen.Int[0, Verbs.Length - 1],
+            (order, verb) => new Step(order, Verbs[verb]))),
         (1, Gen.Bool.Select(isRefusing => new Step(-1, isRefusing ? "refuse" : "take"))));
 
     [Test]
     public async Task Given_calls_that_fail_before_or_after_they_took_effect_when_clients_repeat_their_ids_at_once_then_each_order_holds_its_units_and_nothing_else_does()
     {
         var failures = new Failures();
-        await using ShopUnderTest shop = await ShopUnderTest.StartAsync(failures.Contracts, null, "Shop:DemoData=false");
+        await using ShopUnderTest shop = await ShopUnderTest.StartAsync(failures.Contracts,
+            null, "Shop:DemoData=false");
         using var disk = new RefusingOrders(shop.DataDirectory);
-        await Gen.Select(Gen.Long[3, 12].Array[2], AnyStep.Array[3, 8].Array[3], Gen.Int[10, 50], Gen.Int).SampleAsync(async (stock, clients, percent, seed) =>
-        {
-            string[] products = [await shop.ProductAsync(stock[0]), await shop.ProductAsync(stock[1])];
-            var history = new History(shop, products, stock, disk);
-            failures.Begin(percent, seed);
-            await Task.WhenAll(clients.Select(history.RunAsync));
-            failures.End();
-            disk.Take();
-            await history.BalancesAsync();
-            await history.AcknowledgedIsThereAsync();
-            for (int order = 0; order < Orders; order++) await history.DoAsync(new Step(order, null));
-            await history.BalancesAsync();
-        }, iter: 60, threads: 1);
+        await Gen.Select(Gen.Long[3, 12].Array[2], AnyStep.Array[3, 8].Array[3], Gen.Int[10, 50], Gen.Int)
+            .SampleAsync(async (stock, clients, percent, seed) =>
+            {
+                string[] products = [await shop.ProductAsync(stock[0]), await shop.ProductAsync(stock[1])];
+                var history = new History(shop, products, stock, disk);
+                failures.Begin(percent, seed);
+                await Task.WhenAll(clients.Select(history.RunAsync));
+                failures.End();
+                disk.Take();
+                await history.BalancesAsync();
+                await history.AcknowledgedIsThereAsync();
+                for (int order = 0; order < Orders; order++) await history.DoAsync(new Step(order, null));
+                await history.BalancesAsync();
+            }, iter: 60, threads: 1);
         Assert.That(failures.Made, Is.GreaterThan(100), "the failures were hit");
     }
 
@@ -71,13 +75,24 @@ internal sealed class FailureHistoryTests
             for (int tries = 0; tries < 20; tries++)
             {
                 (HttpResponseMessage response, JsonNode? answer) = step.Verb is null
-                    ? await shop.Orders.PostAsync("/orders", new { customer_id = _name, order_id = id, items = Items(step.Order) })
+                    ? await shop.Orders.PostAsync("/orders",
+                        new { customer_id = _name, order_id = id, items = Items(step.Order) })
                     : await shop.Orders.PostAsync($"/orders/{id}/{step.Verb}");
                 int code = (int)response.StatusCode;
                 if (code >= 500) continue;
                 Assert.That(code, Is.AnyOf(200, 201, 404, 409), answer?.ToJsonString());
-                if (code == 409) Assert.That((string)answer!["type"]!, Is.AnyOf("urn:shop:problem:insufficient-stock", "urn:shop:problem:status-change-not-allowed"));
-                if (code is 200 or 201) _acknowledged.AddOrUpdate(id, (string)answer!["status"]!, (_, before) => Later(before, (string)answer["status"]!));
+                if (code == 409)
+                {
+                    Assert.That((string)answer!["type"]!,
+                        Is.AnyOf("urn:shop:problem:insufficient-stock", "urn:shop:problem:status-change-not-allowed"));
+                }
+
+                if (code is 200 or 201)
+                {
+                    _acknowledged.AddOrUpdate(id, (string)answer!["status"]!,
+                        (_, before) => Later(before, (string)answer["status"]!));
+                }
+
                 return;
             }
         }
@@ -95,20 +110,32 @@ internal sealed class FailureHistoryTests
         {
             for (long start = Stopwatch.GetTimestamp(); ; await Task.Yield())
             {
-                JsonArray orders = (await shop.Orders.GetJsonAsync($"/orders?customer_id={_name}&limit=1000")).AsArray();
-                var expected = products.Select((product, n) => (stock[n] - Units(orders, product, "shipped"), Units(orders, product, "created", "paid"))).ToArray();
+                JsonArray orders =
+                    (await shop.Orders.GetJsonAsync($"/orders?customer_id={_name}&limit=1000")).AsArray();
+                var expected = products.Select((product, n) => (stock[n] - Units(orders, product, "shipped"),
+                    Units(orders, product, "created", "paid"))).ToArray();
                 var found = new List<(long, long)>();
-                foreach (string product in products) found.Add(await shop.StockAsync(product) is var (_, onHand, reserved) ? (onHand, reserved) : default);
+                foreach (string product in products)
+                {
+                    found.Add(
+                        await shop.StockAsync(product) is var (_, onHand, reserved) ? (onHand, reserved) : default);
+                }
+
                 if (found.SequenceEqual(expected)) return;
-                if (Stopwatch.GetElapsedTime(start) > TimeSpan.FromSeconds(30)) Assert.That(found, Is.EqualTo(expected), "(on hand, reserved) of each product");
+                if (Stopwatch.GetElapsedTime(start) > TimeSpan.FromSeconds(30))
+                    Assert.That(found, Is.EqualTo(expected), "(on hand, reserved) of each product");
             }
         }
 
-        private static long Units(JsonArray orders, string product, params string[] statuses) => orders.Where(order => statuses.Contains((string)order!["status"]!))
-            .SelectMany(order => order!["items"]!.AsArray()).Where(item => (string)item!["product_id"]! == product).Sum(item => (long)item!["quantity"]!);
+        private static long Units(JsonArray orders, string product, params string[] statuses) =>
+            orders.Where(order => statuses.Contains((string)order!["status"]!))
+                .SelectMany(order => order!["items"]!.AsArray()).Where(item => (string)item!["product_id"]! == product)
+                .Sum(item => (long)item!["quantity"]!);
 
         private static string Later(string one, string other) =>
-            one == "cancelled" || other == "cancelled" ? "cancelled" : Life[Math.Max(Array.IndexOf(Life, one), Array.IndexOf(Life, other))];
+            one == "cancelled" || other == "cancelled"
+                ? "cancelled"
+                : Life[Math.Max(Array.IndexOf(Life, one), Array.IndexOf(Life, other))];
 
         private object[] Items(int order) => order % 2 == 0
             ? [new { product_id = products[0], quantity = order + 1 }, new { product_id = products[1], quantity = 1 }]
@@ -128,9 +155,12 @@ internal sealed class FailureHistoryTests
             Run("""
                 CREATE TABLE refusing (is_on INTEGER NOT NULL);
                 INSERT INTO refusing VALUES (0);
-                CREATE TRIGGER refuse_orders BEFORE INSERT ON orders WHEN (SELECT is_on FROM refusing) BEGIN SELECT raise(ABORT, 'refused'); END;
-                CREATE TRIGGER refuse_changes BEFORE UPDATE ON orders WHEN (SELECT is_on FROM refusing) BEGIN SELECT raise(ABORT, 'refused'); END;
-                CREATE TRIGGER refuse_notes BEFORE DELETE ON pending_stock WHEN (SELECT is_on FROM refusing) BEGIN SELECT raise(ABORT, 'refused'); END;
+                CREATE TRIGGER refuse_orders BEFORE INSERT ON orders WHEN (SELECT is_on FROM refusing)
+                    BEGIN SELECT raise(ABORT, 'refused'); END;
+                CREATE TRIGGER refuse_changes BEFORE UPDATE ON orders WHEN (SELECT is_on FROM refusing)
+                    BEGIN SELECT raise(ABORT, 'refused'); END;
+                CREATE TRIGGER refuse_notes BEFORE DELETE ON pending_stock WHEN (SELECT is_on FROM refusing)
+                    BEGIN SELECT raise(ABORT, 'refused'); END;
                 """);
         }
 

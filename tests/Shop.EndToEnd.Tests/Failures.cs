@@ -11,7 +11,9 @@ internal sealed class Failures
     private Random _random = new(0);
     private int _percent;
 
-    /// <summary>The real modules behind contracts whose calls fail by chance, before they take effect or after.</summary>
+    /// <summary>
+    /// The real modules behind contracts whose calls fail by chance, before they take effect or after.
+    /// </summary>
     public Action<IServiceCollection> Contracts =>
         InterceptedContracts.By((_, _, call) => PassAsync(call), inventory => Inventory = inventory);
 

@@ -14,12 +14,14 @@ internal sealed class FaultTests
         var crash = new CrashSwitch();
         await using ShopUnderTest shop = await ShopUnderTest.StartAsync(crash.Contracts, null);
         crash.CrashAfter(0);
-        (HttpResponseMessage response, JsonNode? problem) = await shop.Orders.PostAsync("/orders", Http.Order("prod_0"));
+        (HttpResponseMessage response, JsonNode? problem) = await shop.Orders.PostAsync(
+            "/orders", Http.Order("prod_0"));
         Assert.Multiple(() =>
         {
             Assert.That((int)response.StatusCode, Is.EqualTo(500));
             Assert.That((string)problem!["trace_id"]!, Does.Match("^[0-9a-f]{32}$"));
-            Assert.That(problem.ToJsonString(), Does.Not.Contain("Exception").And.Not.Contain("The process is gone").And.Not.Contain(" at "));
+            Assert.That(problem.ToJsonString(),
+                Does.Not.Contain("Exception").And.Not.Contain("The process is gone").And.Not.Contain(" at "));
         });
         crash.Reset();
     }
@@ -31,11 +33,13 @@ internal sealed class FaultTests
         string directory = Directory.CreateTempSubdirectory("shop-test-").FullName;
         await using (ShopUnderTest shop = await ShopUnderTest.StartAsync(failures.Contracts, directory))
         {
-            for (int n = 0; n < 40; n++) await failures.Inventory.ReserveAsync(new($"orphan-{n}", n), [new("prod_0", 1)]);
+            for (int n = 0; n < 40; n++)
+                await failures.Inventory.ReserveAsync(new($"orphan-{n}", n), [new("prod_0", 1)]);
             Assert.That((await shop.StockAsync("prod_0")).Reserved, Is.EqualTo(40));
         }
 
-        await using (ShopUnderTest shop = await ShopUnderTest.StartAsync(failures.Contracts, directory, "Shop:WriteQueueLimit=8"))
+        await using (ShopUnderTest shop = await ShopUnderTest.StartAsync(failures.Contracts, directory,
+            "Shop:WriteQueueLimit=8"))
         {
             Assert.That((await shop.StockAsync("prod_0")).Reserved, Is.Zero);
             await failures.Inventory.ReserveAsync(new("orphan", 1), [new("prod_0", 1)]);
@@ -53,7 +57,8 @@ internal sealed class FaultTests
 
         static void Run(string directory, string sql)
         {
-            using var connection = new SqliteConnection($"Data Source={Path.Combine(directory, "inventory.db")};Pooling=false");
+            using var connection =
+                new SqliteConnection($"Data Source={Path.Combine(directory, "inventory.db")};Pooling=false");
             connection.Open();
             connection.Execute(sql);
         }
@@ -67,7 +72,9 @@ internal sealed class FaultTests
         {
             using var hung = new TcpClient();
             await hung.ConnectAsync(shop.Orders.BaseAddress!.Host, shop.Orders.BaseAddress.Port);
-            await hung.GetStream().WriteAsync("POST /orders HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"u8.ToArray());
+            await hung.GetStream().WriteAsync(
+                ("POST /orders HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"u8
+                    + "Content-Length: 100\r\n\r\n{"u8).ToArray());
             (await shop.Orders.GetAsync("/orders")).Dispose();
             shop.Signal(15);
             Assert.That(await shop.ExitAsync(), Is.Zero, shop.Log);

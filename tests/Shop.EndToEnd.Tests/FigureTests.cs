@@ -101,7 +101,8 @@ internal sealed class FigureTests
         {
             await client.ConnectAsync(address.Host, address.Port);
             await client.GetStream().WriteAsync(System.Text.Encoding.ASCII.GetBytes(
-                $"POST /inventory/increase HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {Body.Length}\r\nConnection: close\r\n\r\n"));
+                $"POST /inventory/increase HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+                + $"Content-Length: {Body.Length}\r\nConnection: close\r\n\r\n"));
         }
 
         while ((await Exposition.OfAsync(_shop.Inventory))["app_requests_in_progress"] < 2) await Task.Yield();
@@ -124,9 +125,14 @@ internal sealed class FigureTests
             Assert.That((during["app_requests_in_progress"], after["app_requests_in_progress"]), Is.EqualTo((2d, 0d)));
             Assert.That(after[Series.Replace("{0}", "count", StringComparison.Ordinal)], Is.EqualTo(2));
             Assert.That(after[Series.Replace("{0}", "sum", StringComparison.Ordinal)], Is.InRange(2 * least, 2 * most));
-            Assert.That(after["""app_request_latency_seconds_bucket{endpoint="/inventory/increase",le="0.25",method="POST"}"""], Is.Zero);
-            Assert.That(after["""app_request_latency_seconds_bucket{endpoint="/inventory/increase",le="+Inf",method="POST"}"""], Is.EqualTo(2));
-            Assert.That(after["""inventory_units_moved_total{kind="received"}"""] - during["""inventory_units_moved_total{kind="received"}"""], Is.EqualTo(6));
+            Assert.That(
+                after["""app_request_latency_seconds_bucket{endpoint="/inventory/increase",le="0.25",method="POST"}"""],
+                Is.Zero);
+            Assert.That(
+                after["""app_request_latency_seconds_bucket{endpoint="/inventory/increase",le="+Inf",method="POST"}"""],
+                Is.EqualTo(2));
+            Assert.That(after["""inventory_units_moved_total{kind="received"}"""]
+                - during["""inventory_units_moved_total{kind="received"}"""], Is.EqualTo(6));
         });
     }
 
@@ -187,7 +193,8 @@ internal sealed class FigureTests
 
         Exposition after = await Exposition.OfAsync(_shop.Inventory);
         Assert.That(new[] { "out", "low", "in_stock" }.Select(state =>
-            after[$$"""inventory_products{state="{{state}}"}"""] - before[$$"""inventory_products{state="{{state}}"}"""]), Is.EqualTo([2d, 4, 3]));
+            after[$$"""inventory_products{state="{{state}}"}"""]
+                - before[$$"""inventory_products{state="{{state}}"}"""]), Is.EqualTo([2d, 4, 3]));
         Assert.That(levels.Keys.Select(product => after[$$"""inventory_stock_level{product_id="{{product}}"}"""]),
             Is.EqualTo(levels.Values));
         Assert.That(after.Series.Count(series => series.StartsWith("inventory_stock_level{", StringComparison.Ordinal)),
@@ -208,7 +215,8 @@ internal sealed class FigureTests
         }
 
         for (int i = 0; i < 11; i++) await _shop.OrderAsync(ids[i % 3], 1 + i, i % 4 == 0 ? "ada" : "bob");
-        foreach (JsonNode? order in (await _shop.Orders.GetJsonAsync("/orders?customer_id=ada")).AsArray()) await _shop.Orders.PostAsync($"/orders/{order!["order_id"]}/pay");
+        foreach (JsonNode? order in (await _shop.Orders.GetJsonAsync("/orders?customer_id=ada")).AsArray())
+            await _shop.Orders.PostAsync($"/orders/{order!["order_id"]}/pay");
         (HttpClient Client, string Path, int Total)[] cases =
         [
             (_shop.Products, "/products?category=Odd", 7),
@@ -235,7 +243,8 @@ internal sealed class FigureTests
             foreach (int limit in new[] { 2, 1000 })
             {
                 using HttpResponseMessage answer =
-                    await client.GetAsync($"{path}{(path.Contains('?', StringComparison.Ordinal) ? '&' : '?')}limit={limit}");
+                    await client.GetAsync(
+                        $"{path}{(path.Contains('?', StringComparison.Ordinal) ? '&' : '?')}limit={limit}");
                 int rows = JsonNode.Parse(await answer.Content.ReadAsStringAsync())!.AsArray().Count;
                 Assert.That((answer.Header("X-Total-Count"), rows, answer.Header("X-Total-Count-Relation")),
                     Is.EqualTo((total.ToString(CultureInfo.InvariantCulture), Math.Min(limit, total), (string?)null)),

@@ -5,8 +5,9 @@ using CsCheck;
 namespace Shop.EndToEnd.Tests;
 
 /// <summary>
-/// Random histories of the shop against a model that fits on a page. After each: the level is on_hand less reserved and not
-/// negative, the figures are the sum of the movements, what is reserved is what unshipped orders hold, and no order is lost.
+/// Random histories of the shop against a model that fits on a page. After each: the level is on_hand less
+/// reserved and not negative, the figures are the sum of the movements, what is reserved is what unshipped
+/// orders hold, and no order is lost.
 /// </summary>
 [NonParallelizable]
 [TestFixture(Engine.Sqlite)]
@@ -17,13 +18,17 @@ internal sealed class HistoryTests(Engine engine) : EngineFixture(engine)
     private static readonly string[] Verbs = ["pay", "ship", "deliver", "cancel"];
 
     private static readonly Gen<Step> AnyStep = Gen.Frequency(
-        (8, Gen.Select(Gen.Int[0, 2], Gen.Long[1, 6], Gen.Int[0, 2], Gen.Long[0, 6], Step (one, quantity, other, more) => new Place(one, quantity, other, more))),
-        (10, Gen.Select(Gen.Int[0, 5], Gen.Int[0, 3].Select(verb => Verbs[verb]), Step (order, verb) => new Change(order, verb))),
-        (3, Gen.Select(Gen.Int[0, 2], Gen.Long[1, 9], Gen.Bool, Step (product, quantity, isIncrease) => new Restock(product, quantity, isIncrease))),
+        (8, Gen.Select(Gen.Int[0, 2], Gen.Long[1, 6], Gen.Int[0, 2], Gen.Long[0, 6],
+            Step (one, quantity, other, more) => new Place(one, quantity, other, more))),
+        (10, Gen.Select(Gen.Int[0, 5], Gen.Int[0, 3].Select(verb => Verbs[verb]),
+            Step (order, verb) => new Change(order, verb))),
+        (3, Gen.Select(Gen.Int[0, 2], Gen.Long[1, 9], Gen.Bool,
+            Step (product, quantity, isIncrease) => new Restock(product, quantity, isIncrease))),
         (2, Gen.Int[0, 5].Select(Step (order) => new Repeat(order))),
         (1, Gen.Int[0, 2].Select(Step (product) => new Delete(product))));
 
-    private static readonly Gen<(long[] Stock, Step[] Steps)> AnyHistory = Gen.Select(Gen.Long[0, 12].Array[3], AnyStep.Array[1, 18]);
+    private static readonly Gen<(long[] Stock, Step[] Steps)> AnyHistory =
+        Gen.Select(Gen.Long[0, 12].Array[3], AnyStep.Array[1, 18]);
 
     [Test]
     public async Task Given_any_history_of_steps_then_the_shop_is_as_the_model_says()
@@ -42,7 +47,8 @@ internal sealed class HistoryTests(Engine engine) : EngineFixture(engine)
     {
         var crash = new CrashSwitch();
         string directory = Directory.CreateTempSubdirectory("shop-test-").FullName;
-        // Where other hosts may be at work, only what no request can be about to finish is settled: two seconds later here.
+        // Where other hosts may be at work, only what no request can be about to finish is
+        // settled: two seconds later here.
         (int histories, string[] settings) = Current == Engine.Sqlite
             ? (100, new[] { "Shop:DemoData=false" })
             : (15, ["Shop:DemoData=false", "Shop:RequestTimeout=1"]);
@@ -99,7 +105,15 @@ internal sealed class HistoryTests(Engine engine) : EngineFixture(engine)
         private (Step Step, ModelOrder? Order)? _unknown;
 
         public static async Task<Model> BeginAsync(ShopUnderTest shop, long[] stock) =>
-            new([await shop.ProductAsync(stock[0], 1.25m), await shop.ProductAsync(stock[1], 0.99m), await shop.ProductAsync(stock[2], 100m)], [.. stock]) { _shop = shop };
+            new(
+                [
+                    await shop.ProductAsync(stock[0], 1.25m), await shop.ProductAsync(stock[1], 0.99m),
+                    await shop.ProductAsync(stock[2], 100m),
+                ],
+                [.. stock])
+            {
+                _shop = shop,
+            };
 
         public async Task DoAsync(Step step, bool canCrash = false)
         {
@@ -116,12 +130,19 @@ internal sealed class HistoryTests(Engine engine) : EngineFixture(engine)
                     break;
                 case Repeat repeat when _orders.Count > 0:
                     ModelOrder order = _orders[repeat.Order % _orders.Count];
-                    (HttpResponseMessage again, JsonNode? answer) = await _shop.Orders.PostAsync("/orders", order.Body(products));
-                    Assert.That(((int)again.StatusCode, again.Header("Idempotency-Replayed"), (string)answer!["status"]!), Is.EqualTo((201, "true", "created")));
+                    (HttpResponseMessage again, JsonNode? answer) = await _shop.Orders.PostAsync(
+                        "/orders", order.Body(products));
+                    Assert.That(
+                        ((int)again.StatusCode, again.Header("Idempotency-Replayed"), (string)answer!["status"]!),
+                        Is.EqualTo((201, "true", "created")));
                     break;
                 case Delete delete:
-                    using (HttpResponseMessage gone = await _shop.Products.DeleteAsync($"/products/{products[delete.Product]}"))
+                    using (HttpResponseMessage gone =
+                        await _shop.Products.DeleteAsync($"/products/{products[delete.Product]}"))
+                    {
                         Assert.That((int)gone.StatusCode, Is.EqualTo(_deleted[delete.Product] ? 404 : 204));
+                    }
+
                     _deleted[delete.Product] = true;
                     break;
                 default:
@@ -129,7 +150,9 @@ internal sealed class HistoryTests(Engine engine) : EngineFixture(engine)
             }
         }
 
-        /// <summary>After a crash the step under way may have happened or not: the shop says which, and must then be whole.</summary>
+        /// <summary>
+        /// After a crash the step under way may have happened or not: the shop says which, and must then be whole.
+        /// </summary>
         public async Task ResumeAsync(ShopUnderTest shop)
         {
             _shop = shop;
@@ -154,8 +177,11 @@ internal sealed class HistoryTests(Engine engine) : EngineFixture(engine)
             for (int i = 0; i < products.Length; i++)
             {
                 long reserved = _orders.Where(order => order.Status is "created" or "paid").Sum(order => order.Of(i));
-                while ((await _shop.StockAsync(products[i])).Reserved != reserved && time.Elapsed < TimeSpan.FromSeconds(30))
+                while ((await _shop.StockAsync(products[i])).Reserved != reserved
+                    && time.Elapsed < TimeSpan.FromSeconds(30))
+                {
                     await Task.Delay(20);
+                }
             }
         }
 
@@ -164,20 +190,24 @@ internal sealed class HistoryTests(Engine engine) : EngineFixture(engine)
             for (int i = 0; i < products.Length; i++)
             {
                 long reserved = _orders.Where(order => order.Status is "created" or "paid").Sum(order => order.Of(i));
-                Assert.That(await _shop.StockAsync(products[i]), Is.EqualTo((onHand[i] - reserved, onHand[i], reserved)), products[i]);
+                Assert.That(await _shop.StockAsync(products[i]),
+                    Is.EqualTo((onHand[i] - reserved, onHand[i], reserved)), products[i]);
                 Assert.That(onHand[i] - reserved, Is.Not.Negative);
                 await CheckMovementsAsync(i, reserved);
             }
 
             JsonArray stored = (await _shop.Orders.GetJsonAsync($"/orders?customer_id={_name}&limit=1000")).AsArray();
-            Assert.That(stored.Select(order => ((string)order!["order_id"]!, (string)order["status"]!, (decimal)order["total_amount"]!)),
+            Assert.That(stored.Select(
+                    order => ((string)order!["order_id"]!, (string)order["status"]!, (decimal)order["total_amount"]!)),
                 Is.EquivalentTo(_orders.Select(order => (order.Id, order.Status, order.Total))));
         }
 
         private async Task CheckMovementsAsync(int product, long reserved)
         {
-            JsonArray movements = (await _shop.Inventory.GetJsonAsync($"/inventory/{products[product]}/movements?limit=1000")).AsArray();
-            long Sum(string kind) => movements.Where(movement => (string)movement!["kind"]! == kind).Sum(movement => (long)movement!["quantity"]!);
+            JsonArray movements =
+                (await _shop.Inventory.GetJsonAsync($"/inventory/{products[product]}/movements?limit=1000")).AsArray();
+            long Sum(string kind) => movements.Where(movement => (string)movement!["kind"]! == kind)
+                .Sum(movement => (long)movement!["quantity"]!);
             Assert.That(Sum("received") - Sum("removed") - Sum("shipped"), Is.EqualTo(onHand[product]));
             Assert.That(Sum("reserved") - Sum("released") - Sum("shipped"), Is.EqualTo(reserved));
         }
@@ -188,7 +218,8 @@ internal sealed class HistoryTests(Engine engine) : EngineFixture(engine)
             quantities[place.One] += place.Quantity;
             quantities[place.Other] += place.More;
             var order = new ModelOrder($"{_name}-{Guid.NewGuid():N}"[..60], _name, place, quantities);
-            (HttpResponseMessage response, JsonNode? answer) = await _shop.Orders.PostAsync("/orders", order.Body(products));
+            (HttpResponseMessage response, JsonNode? answer) = await _shop.Orders.PostAsync(
+                "/orders", order.Body(products));
             int code = (int)response.StatusCode;
             bool isSold = quantities.Select((quantity, i) => quantity == 0 || !_deleted[i]).All(isRight => isRight);
             bool isEnough = quantities.Select((quantity, i) => quantity <= Level(i)).All(isRight => isRight);
@@ -216,14 +247,16 @@ internal sealed class HistoryTests(Engine engine) : EngineFixture(engine)
                 return;
             }
 
-            bool isAllowed = (order.Status, target) is ("created", "paid") or ("paid", "shipped") or ("shipped", "delivered") or ("created" or "paid", "cancelled");
+            bool isAllowed = (order.Status, target) is ("created", "paid") or ("paid", "shipped")
+                or ("shipped", "delivered") or ("created" or "paid", "cancelled");
             Assert.That(code, Is.EqualTo(isAllowed || order.Status == target ? 200 : 409));
             if (isAllowed) Apply(order, target);
         }
 
         private async Task RestockAsync(Restock restock)
         {
-            (HttpResponseMessage response, _) = await _shop.Inventory.PostAsync($"/inventory/{(restock.IsIncrease ? "increase" : "decrease")}",
+            (HttpResponseMessage response, _) = await _shop.Inventory.PostAsync(
+                $"/inventory/{(restock.IsIncrease ? "increase" : "decrease")}",
                 new { product_id = products[restock.Product], quantity = restock.Quantity });
             bool isDone = restock.IsIncrease || restock.Quantity <= Level(restock.Product);
             Assert.That((int)response.StatusCode, Is.EqualTo(isDone ? 200 : 409));
@@ -237,9 +270,11 @@ internal sealed class HistoryTests(Engine engine) : EngineFixture(engine)
             for (int i = 0; i < onHand.Length; i++) onHand[i] -= order.Of(i);
         }
 
-        private long Level(int product) => onHand[product] - _orders.Where(order => order.Status is "created" or "paid").Sum(order => order.Of(product));
+        private long Level(int product) => onHand[product]
+            - _orders.Where(order => order.Status is "created" or "paid").Sum(order => order.Of(product));
 
-        private static string Target(string verb) => verb switch { "pay" => "paid", "ship" => "shipped", "deliver" => "delivered", _ => "cancelled" };
+        private static string Target(string verb) =>
+            verb switch { "pay" => "paid", "ship" => "shipped", "deliver" => "delivered", _ => "cancelled" };
     }
 
     private sealed class ModelOrder(string id, string customer, Place place, long[] quantities)
@@ -258,7 +293,11 @@ internal sealed class HistoryTests(Engine engine) : EngineFixture(engine)
         {
             customer_id = customer,
             order_id = Id,
-            items = new[] { new { product_id = products[place.One], quantity = place.Quantity }, new { product_id = products[place.Other], quantity = place.More } }
+            items = new[]
+            {
+                new { product_id = products[place.One], quantity = place.Quantity },
+                new { product_id = products[place.Other], quantity = place.More },
+            }
                 .Where(item => item.quantity > 0),
         };
     }

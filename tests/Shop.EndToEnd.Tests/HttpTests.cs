@@ -13,28 +13,35 @@ internal sealed class HttpTests
 
     private static readonly (string Name, string Value)[][] RequestHeaders =
     [
-        [], [("Accept-Encoding", "gzip")], [("Accept-Encoding", "br")], [("Accept", "text/html")], [("Accept", "application/xml")],
+        [], [("Accept-Encoding", "gzip")], [("Accept-Encoding", "br")], [("Accept", "text/html")],
+        [("Accept", "application/xml")],
         [("Accept", "application/openmetrics-text;version=1.0.0"), ("Accept-Encoding", "gzip")],
     ];
 
     private static HttpClient On(string port) => SharedShop.Shop.ByName[port];
 
     [TestCaseSource(nameof(Ports))]
-    public async Task Given_each_route_that_GET_has_when_asked_with_HEAD_then_the_same_status_and_headers_and_no_body(string port)
+    public async Task Given_each_route_that_GET_has_when_asked_with_HEAD_then_the_same_status_and_headers_and_no_body(
+        string port)
     {
         string order = await SharedShop.Shop.OrderAsync("prod_0");
         string page = await On(port).GetStringAsync("/live");
-        string asset = Regex.Match(page, "/assets/(?<file>[^\"]+)", RegexOptions.ExplicitCapture, TimeSpan.FromSeconds(1)).Groups["file"].Value;
-        string Filled(string template) => template.Replace("{id}", "prod_0", StringComparison.Ordinal).Replace("{product_id}", "prod_0", StringComparison.Ordinal)
+        string asset = Regex.Match(page, "/assets/(?<file>[^\"]+)", RegexOptions.ExplicitCapture,
+            TimeSpan.FromSeconds(1)).Groups["file"].Value;
+        string Filled(string template) => template.Replace("{id}", "prod_0", StringComparison.Ordinal)
+            .Replace("{product_id}", "prod_0", StringComparison.Ordinal)
             .Replace("{order_id}", order, StringComparison.Ordinal).Replace("{file}", asset, StringComparison.Ordinal);
-        string[] paths = [.. (await ShopUnderTest.ReadRoutesAsync()).Concat(["/docs/scalar.js", "/nowhere"]).Select(Filled), .. await QueriesAsync(port, Filled)];
+        string[] paths = [.. (await ShopUnderTest.ReadRoutesAsync()).Concat(["/docs/scalar.js", "/nowhere"])
+            .Select(Filled), .. await QueriesAsync(port, Filled)];
         Assert.That(paths, Has.Length.GreaterThan(20));
         foreach (string path in paths)
         {
             foreach ((string Name, string Value)[] headers in RequestHeaders)
             {
-                (int getStatus, SortedDictionary<string, string> get) = await HeadersAsync(port, HttpMethod.Get, path, headers);
-                (int headStatus, SortedDictionary<string, string> head) = await HeadersAsync(port, HttpMethod.Head, path, headers);
+                (int getStatus, SortedDictionary<string, string> get) = await HeadersAsync(
+                    port, HttpMethod.Get, path, headers);
+                (int headStatus, SortedDictionary<string, string> head) = await HeadersAsync(
+                    port, HttpMethod.Head, path, headers);
                 Assert.That(headStatus, Is.EqualTo(getStatus), path);
                 Assert.That(head, Is.EqualTo(get), $"{path} {string.Join(", ", headers)}");
                 Assert.That(head.Keys, Is.SupersetOf(new[] { "Cache-Control" }), path);
@@ -49,9 +56,11 @@ internal sealed class HttpTests
     [TestCase("head", "/metrics", 405)]
     [TestCase("get", "/nowhere", 404)]
     [TestCase("BREW", "/orders", 405)]
-    public async Task Given_a_method_that_is_none_by_its_case_then_it_is_unknown_and_counted_as_what_went_out(string method, string path, int expected)
+    public async Task Given_a_method_that_is_none_by_its_case_then_it_is_unknown_and_counted_as_what_went_out(
+        string method, string path, int expected)
     {
-        string answer = await RawHttp.SendAsync(On("orders").BaseAddress!, $"{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        string answer = await RawHttp.SendAsync(On("orders").BaseAddress!,
+            $"{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
         Assert.That(RawHttp.Status(answer), Is.EqualTo(expected), answer);
         if (expected == 405) Assert.That(answer, Does.Contain("\r\nAllow: "));
         await SharedShop.Shop.CompareStatusesAsync();
@@ -65,7 +74,8 @@ internal sealed class HttpTests
         string answer = await RawHttp.SendAsync(On("orders").BaseAddress!, preface);
         Exposition after = await Exposition.OfAsync(On("orders"));
         // SETTINGS, then GOAWAY with HTTP_1_1_REQUIRED.
-        Assert.That(answer, Does.StartWith("\0\0\0\u0004\0\0\0\0\0").And.Contain("\0\0\0\r").And.EndWith("This port speaks HTTP/1.1."));
+        Assert.That(answer,
+            Does.StartWith("\0\0\0\u0004\0\0\0\0\0").And.Contain("\0\0\0\r").And.EndWith("This port speaks HTTP/1.1."));
         Assert.That(after.Since(before)["""http_requests_by_status_code_total{code="505"}"""], Is.EqualTo(1));
     }
 
@@ -77,7 +87,12 @@ internal sealed class HttpTests
         await client.ConnectAsync(address.Host, address.Port);
         client.NoDelay = true;
         NetworkStream stream = client.GetStream();
-        foreach (byte piece in Encoding.ASCII.GetBytes("PRI / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")) await stream.WriteAsync(new[] { piece });
+        foreach (byte piece in Encoding.ASCII.GetBytes(
+            "PRI / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"))
+        {
+            await stream.WriteAsync(new[] { piece });
+        }
+
         using var reader = new StreamReader(stream);
         Assert.That(RawHttp.Status(await reader.ReadToEndAsync()), Is.EqualTo(405));
     }
@@ -100,14 +115,17 @@ internal sealed class HttpTests
     [TestCase("Transfer-Encoding:\r\n chunked")]
     [TestCase("Transfer-Encoding: chunked", "HTTP/1.0")]
     [TestCase("Transfer-Encoding: chunked\r\nConnection: keep-alive", "HTTP/1.0")]
-    public async Task Given_framing_that_can_be_read_in_two_ways_then_400_and_nothing_behind_it_is_read(string headers, string version = "HTTP/1.1")
+    public async Task Given_framing_that_can_be_read_in_two_ways_then_400_and_nothing_behind_it_is_read(
+        string headers, string version = "HTTP/1.1")
     {
         foreach (string target in new[] { "POST /orders", "GET /orders", "POST /orders/x/pay", "GET /nowhere" })
         {
             string answer = await RawHttp.SendAsync(On("orders").BaseAddress!,
-                $"{target} {version}\r\nHost: localhost\r\nContent-Type: application/json\r\n{headers}\r\n\r\n0\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: localhost\r\n\r\n");
+                $"{target} {version}\r\nHost: localhost\r\nContent-Type: application/json\r\n{headers}\r\n\r\n0\r\n\r\n"
+                + "GET /smuggled HTTP/1.1\r\nHost: localhost\r\n\r\n");
             Assert.That(RawHttp.Status(answer), Is.EqualTo(400), answer);
-            Assert.That(Regex.Count(answer, @"HTTP/1\.1 \d{3} ", RegexOptions.None, TimeSpan.FromSeconds(1)), Is.EqualTo(1), answer);
+            Assert.That(Regex.Count(answer, @"HTTP/1\.1 \d{3} ", RegexOptions.None, TimeSpan.FromSeconds(1)),
+                Is.EqualTo(1), answer);
             Assert.That(answer, Does.Contain("Connection: close"));
         }
 
@@ -119,15 +137,21 @@ internal sealed class HttpTests
     {
         await using ShopUnderTest shop = await ShopUnderTest.StartAsync();
         // What nothing reads: no route has it, its type is refused, or it is one too many.
-        string[] requests = ["POST /nowhere", "POST /products", "PUT /products/prod_0", "DELETE /products/none", "POST /basket", "GET /products", "GET /products/prod_0"];
+        string[] requests =
+        [
+            "POST /nowhere", "POST /products", "PUT /products/prod_0", "DELETE /products/none", "POST /basket",
+            "GET /products", "GET /products/prod_0",
+        ];
         string[] framings = ["Content-Length: 500\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\n1f4\r\n"];
-        await Task.WhenAll(requests.SelectMany(request => framings, (request, framing) => SendAsync($"{request} HTTP/1.1\r\nHost: localhost\r\n{framing}")));
+        await Task.WhenAll(requests.SelectMany(request => framings,
+            (request, framing) => SendAsync($"{request} HTTP/1.1\r\nHost: localhost\r\n{framing}")));
 
         async Task SendAsync(string request)
         {
             try
             {
-                await RawHttp.SendAsync(shop.Products.BaseAddress!, $"{request}GET /categories HTTP/1.1\r\nHost: localhost\r\n\r\n");
+                await RawHttp.SendAsync(shop.Products.BaseAddress!,
+                    $"{request}GET /categories HTTP/1.1\r\nHost: localhost\r\n\r\n");
             }
             catch (IOException)
             {
@@ -136,17 +160,20 @@ internal sealed class HttpTests
         }
 
         string metrics = await shop.Products.GetStringAsync("/metrics");
-        Assert.That(metrics, Does.Contain("app_requests_total{method=\"GET\",endpoint=\"/categories\",service=\"product-service\"} 0\n"));
+        Assert.That(metrics, Does.Contain(
+            "app_requests_total{method=\"GET\",endpoint=\"/categories\",service=\"product-service\"} 0\n"));
     }
 
     [TestCase("POST /nowhere", 404)]
     [TestCase("POST /products", 415)]
     [TestCase("DELETE /products/no_such_product", 404)]
     [TestCase("GET /products/prod_0", 200)]
-    public async Task Given_a_body_that_nothing_reads_when_it_is_whole_then_the_connection_goes_on(string request, int expected)
+    public async Task Given_a_body_that_nothing_reads_when_it_is_whole_then_the_connection_goes_on(
+        string request, int expected)
     {
         string answers = await RawHttp.SendAsync(On("products").BaseAddress!,
-            $"{request} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nhelloGET /products/prod_1 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+            $"{request} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nhelloGET /products/prod_1 HTTP/1.1\r\n"
+            + "Host: localhost\r\nConnection: close\r\n\r\n");
         Assert.That(RawHttp.Status(answers), Is.EqualTo(expected), answers);
         Assert.That(answers, Does.Contain("\"id\":\"prod_1\""));
     }
@@ -156,14 +183,19 @@ internal sealed class HttpTests
     [TestCase("Content-Encoding", "identity, gzip", 415)]
     [TestCase("Content-Encoding", "identity", 201)]
     [TestCase("Content-Range", "bytes 0-9/100", 400)]
-    public async Task Given_a_header_that_changes_what_a_body_means_then_it_is_refused(string name, string value, int expected)
+    public async Task Given_a_header_that_changes_what_a_body_means_then_it_is_refused(
+        string name, string value, int expected)
     {
-        using var request = new HttpRequestMessage(HttpMethod.Post, "/products") { Content = Json("""{"name":"n","price":1}"""u8) };
+        using var request =
+            new HttpRequestMessage(HttpMethod.Post, "/products") { Content = Json("""{"name":"n","price":1}"""u8) };
         request.Content.Headers.TryAddWithoutValidation(name, value);
         using HttpResponseMessage response = await On("products").SendAsync(request);
         Assert.That((int)response.StatusCode, Is.EqualTo(expected));
         if (expected == 415) Assert.That(response.Header("Accept-Encoding"), Is.EqualTo("identity"));
-        using var form = new HttpRequestMessage(HttpMethod.Post, "/basket") { Content = new StringContent("action=add", Encoding.UTF8, "application/x-www-form-urlencoded") };
+        using var form = new HttpRequestMessage(HttpMethod.Post, "/basket")
+        {
+            Content = new StringContent("action=add", Encoding.UTF8, "application/x-www-form-urlencoded"),
+        };
         form.Headers.Add("Origin", On("products").BaseAddress!.GetLeftPart(UriPartial.Authority));
         form.Content.Headers.TryAddWithoutValidation(name, value);
         using HttpResponseMessage posted = await On("products").SendAsync(form);
@@ -175,7 +207,10 @@ internal sealed class HttpTests
     [TestCase("application/json; charset=Utf-8")]
     public async Task Given_UTF_8_by_any_of_its_names_and_with_a_byte_order_mark_then_it_is_taken(string type)
     {
-        using var request = new HttpRequestMessage(HttpMethod.Post, "/products") { Content = Json([0xEF, 0xBB, 0xBF, .. """{"name":"n","price":1}"""u8]) };
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/products")
+        {
+            Content = Json([0xEF, 0xBB, 0xBF, .. """{"name":"n","price":1}"""u8]),
+        };
         request.Content.Headers.Remove("Content-Type");
         request.Content.Headers.TryAddWithoutValidation("Content-Type", type);
         using HttpResponseMessage response = await On("products").SendAsync(request);
@@ -201,18 +236,22 @@ internal sealed class HttpTests
         again.Headers.IfNoneMatch.Add(read.Headers.ETag!);
         using HttpResponseMessage same = await On("products").SendAsync(again);
         (HttpResponseMessage missing, _) = await On("products").SendJsonAsync(HttpMethod.Get, "/products/none");
-        (HttpResponseMessage order, _) = await On("orders").SendJsonAsync(HttpMethod.Get, $"/orders/{await SharedShop.Shop.OrderAsync(product)}");
+        (HttpResponseMessage order, _) = await On("orders")
+            .SendJsonAsync(HttpMethod.Get, $"/orders/{await SharedShop.Shop.OrderAsync(product)}");
         using HttpResponseMessage metrics = await On("orders").GetAsync("/metrics");
-        using HttpResponseMessage redirect = await On("products").SendAsync(new HttpRequestMessage(HttpMethod.Post, "/basket")
-        {
-            Headers = { { "Origin", On("products").BaseAddress!.GetLeftPart(UriPartial.Authority) } },
-            Content = new FormUrlEncodedContent([KeyValuePair.Create("action", "add")]),
-        });
+        using HttpResponseMessage redirect = await On("products")
+            .SendAsync(new HttpRequestMessage(HttpMethod.Post, "/basket")
+            {
+                Headers = { { "Origin", On("products").BaseAddress!.GetLeftPart(UriPartial.Authority) } },
+                Content = new FormUrlEncodedContent([KeyValuePair.Create("action", "add")]),
+            });
         Assert.Multiple(() =>
         {
             Assert.That((read.Header("Cache-Control"), read.Header("Vary")), Is.EqualTo(("no-cache", "Accept")));
-            Assert.That(((int)same.StatusCode, same.Header("Cache-Control"), same.Header("Vary"), same.Header("ETag")), Is.EqualTo((304, "no-cache", "Accept", read.Header("ETag"))));
-            foreach (HttpResponseMessage answer in new[] { missing, order, metrics, redirect }) Assert.That(answer.Header("Cache-Control"), Is.EqualTo("no-store"));
+            Assert.That(((int)same.StatusCode, same.Header("Cache-Control"), same.Header("Vary"), same.Header("ETag")),
+                Is.EqualTo((304, "no-cache", "Accept", read.Header("ETag"))));
+            foreach (HttpResponseMessage answer in new[] { missing, order, metrics, redirect })
+                Assert.That(answer.Header("Cache-Control"), Is.EqualTo("no-store"));
             Assert.That(metrics.Header("Vary"), Is.EqualTo("Accept, Accept-Encoding"));
         });
     }
@@ -245,13 +284,18 @@ internal sealed class HttpTests
         {
             JsonNode list = await On("products").GetJsonAsync($"/products?category={Uri.EscapeDataString(asked)}");
             Assert.That(list.AsArray(), Has.Count.EqualTo(found));
-            using var request = new HttpRequestMessage(HttpMethod.Get, $"/?category={Uri.EscapeDataString(asked)}") { Headers = { { "Accept", "text/html" } } };
+            using var request = new HttpRequestMessage(HttpMethod.Get, $"/?category={Uri.EscapeDataString(asked)}")
+            {
+                Headers = { { "Accept", "text/html" } },
+            };
             using HttpResponseMessage page = await On("products").SendAsync(request);
-            Assert.That(await page.Content.ReadAsStringAsync(), Does.Contain(found == 1 ? ">1 product<" : ">0 products<"));
+            Assert.That(await page.Content.ReadAsStringAsync(),
+                Does.Contain(found == 1 ? ">1 product<" : ">0 products<"));
         }
     }
 
-    private static ByteArrayContent Json(ReadOnlySpan<byte> json) => new(json.ToArray()) { Headers = { ContentType = new MediaTypeHeaderValue("application/json") } };
+    private static ByteArrayContent Json(ReadOnlySpan<byte> json) =>
+        new(json.ToArray()) { Headers = { ContentType = new MediaTypeHeaderValue("application/json") } };
 
     // Each GET of the document with each of its parameters, right and wrong.
     private static async Task<string[]> QueriesAsync(string port, Func<string, string> filled)
@@ -261,23 +305,32 @@ internal sealed class HttpTests
                    where path.Value!["get"] is not null
                    from parameter in path.Value["get"]!["parameters"]?.AsArray() ?? []
                    where (string)parameter!["in"]! == "query"
-                   from value in new[] { (parameter["schema"]?["examples"]?[0] ?? parameter["example"])?.ToString() ?? "1", "?" }
+                   let example = (parameter["schema"]?["examples"]?[0] ?? parameter["example"])?.ToString()
+                   from value in new[] { example ?? "1", "?" }
                    select $"{filled(path.Key)}?{parameter["name"]}={Uri.EscapeDataString(value)}"];
     }
 
-    private static async Task<(int Status, SortedDictionary<string, string> Headers)> HeadersAsync(string port, HttpMethod method, string path, (string Name, string Value)[] headers)
+    private static async Task<(int Status, SortedDictionary<string, string> Headers)> HeadersAsync(
+        string port, HttpMethod method, string path, (string Name, string Value)[] headers)
     {
         using var request = new HttpRequestMessage(method, path);
         foreach ((string name, string value) in headers) request.Headers.TryAddWithoutValidation(name, value);
-        using HttpResponseMessage response = await On(port).SendAsync(request, HttpCompletionOption.ResponseHeadersRead);
+        using HttpResponseMessage response = await On(port)
+            .SendAsync(request, HttpCompletionOption.ResponseHeadersRead);
         if (method == HttpMethod.Head) Assert.That(await response.Content.ReadAsByteArrayAsync(), Is.Empty, path);
         var all = new SortedDictionary<string, string>(StringComparer.Ordinal);
-        foreach ((string name, IEnumerable<string> values) in response.Headers.Concat(response.Content.Headers)) all[name] = string.Join(", ", values);
+        foreach ((string name, IEnumerable<string> values) in response.Headers.Concat(response.Content.Headers))
+            all[name] = string.Join(", ", values);
         // When, and how the bytes are cut into pieces, is no part of it.
         all.Remove("Date");
         all.Remove("Transfer-Encoding");
         // A page and a health check tell of this very moment, and are as long as it takes.
-        if (all.ContainsKey("Content-Length") && (path.Contains("/health/", StringComparison.Ordinal) || all["Content-Type"].StartsWith("text/html", StringComparison.Ordinal))) all["Content-Length"] = "some";
+        if (all.ContainsKey("Content-Length") && (path.Contains("/health/", StringComparison.Ordinal)
+            || all["Content-Type"].StartsWith("text/html", StringComparison.Ordinal)))
+        {
+            all["Content-Length"] = "some";
+        }
+
         return ((int)response.StatusCode, all);
     }
 }

@@ -9,7 +9,8 @@ internal sealed class IdempotencyTests(Engine engine) : EngineFixture(engine)
     private static ShopUnderTest Shop => SharedShop.Shop;
 
     [Test]
-    public async Task Given_a_key_when_the_order_is_repeated_even_after_it_went_on_then_the_first_answer_byte_for_byte([Values("key", "order_id", "both")] string by)
+    public async Task Given_a_key_when_the_order_is_repeated_even_after_it_went_on_then_the_first_answer_byte_for_byte(
+        [Values("key", "order_id", "both")] string by)
     {
         string product = await Shop.ProductAsync(stock: 5);
         (object body, (string, string)[] headers) = Request(product, by);
@@ -22,13 +23,15 @@ internal sealed class IdempotencyTests(Engine engine) : EngineFixture(engine)
             Assert.That(((int)first.StatusCode, (int)second.StatusCode), Is.EqualTo((201, 201)));
             Assert.That(secondBody, Is.EqualTo(firstBody));
             Assert.That(second.Header("Location"), Is.EqualTo(first.Header("Location")));
-            Assert.That((first.Header("Idempotency-Replayed"), second.Header("Idempotency-Replayed")), Is.EqualTo(((string?)null, "true")));
+            Assert.That((first.Header("Idempotency-Replayed"), second.Header("Idempotency-Replayed")),
+                Is.EqualTo(((string?)null, "true")));
         });
         Assert.That(await Shop.StockAsync(product), Is.EqualTo((4L, 5L, 1L)));
     }
 
     [Test]
-    public async Task Given_a_key_when_many_identical_requests_arrive_at_once_then_one_order_and_one_answer([Values("key", "order_id", "both")] string by)
+    public async Task Given_a_key_when_many_identical_requests_arrive_at_once_then_one_order_and_one_answer(
+        [Values("key", "order_id", "both")] string by)
     {
         string product = await Shop.ProductAsync(stock: 50);
         (object body, (string, string)[] headers) = Request(product, by);
@@ -48,11 +51,16 @@ internal sealed class IdempotencyTests(Engine engine) : EngineFixture(engine)
         string product = await Shop.ProductAsync(stock: 50);
         string key = Guid.NewGuid().ToString(), id = $"mine-{Guid.NewGuid():N}";
         await SendAsync(Shop, Http.Order(product, 1), ("Idempotency-Key", key));
-        (HttpResponseMessage otherQuantity, _) = await SendAsync(Shop, Http.Order(product, 2), ("Idempotency-Key", key));
-        (HttpResponseMessage otherCustomer, _) = await SendAsync(Shop, Http.Order(product, 1, "else"), ("Idempotency-Key", key));
-        await SendAsync(Shop, new { order_id = id, customer_id = "c", items = new[] { new { product_id = product, quantity = 1 } } });
-        (HttpResponseMessage otherContent, _) = await SendAsync(Shop, new { order_id = id, customer_id = "c", items = new[] { new { product_id = product, quantity = 2 } } });
-        Assert.That(new[] { otherQuantity, otherCustomer, otherContent }.Select(response => (int)response.StatusCode), Is.All.EqualTo(409));
+        (HttpResponseMessage otherQuantity, _) = await SendAsync(Shop, Http.Order(product, 2),
+            ("Idempotency-Key", key));
+        (HttpResponseMessage otherCustomer, _) = await SendAsync(Shop, Http.Order(product, 1, "else"),
+            ("Idempotency-Key", key));
+        await SendAsync(Shop,
+            new { order_id = id, customer_id = "c", items = new[] { new { product_id = product, quantity = 1 } } });
+        (HttpResponseMessage otherContent, _) = await SendAsync(Shop,
+            new { order_id = id, customer_id = "c", items = new[] { new { product_id = product, quantity = 2 } } });
+        Assert.That(new[] { otherQuantity, otherCustomer, otherContent }.Select(response => (int)response.StatusCode),
+            Is.All.EqualTo(409));
         Assert.That(await Shop.StockAsync(product), Is.EqualTo((48L, 50L, 2L)));
     }
 
@@ -72,7 +80,8 @@ internal sealed class IdempotencyTests(Engine engine) : EngineFixture(engine)
     [TestCase("tab\there")]
     public async Task Given_a_key_that_is_none_then_400(string key)
     {
-        (HttpResponseMessage response, string body) = await SendAsync(Shop, Http.Order("prod_0"), ("Idempotency-Key", key));
+        (HttpResponseMessage response, string body) = await SendAsync(Shop, Http.Order("prod_0"),
+            ("Idempotency-Key", key));
         Assert.That((int)response.StatusCode, Is.EqualTo(400), body);
     }
 
@@ -80,8 +89,10 @@ internal sealed class IdempotencyTests(Engine engine) : EngineFixture(engine)
     public async Task Given_a_key_of_256_characters_then_400_and_of_255_then_it_is_taken()
     {
         string product = await Shop.ProductAsync(stock: 1);
-        (HttpResponseMessage longer, _) = await SendAsync(Shop, Http.Order(product), ("Idempotency-Key", new string('k', 256)));
-        (HttpResponseMessage most, _) = await SendAsync(Shop, Http.Order(product), ("Idempotency-Key", Guid.NewGuid().ToString("N").PadRight(255, '~')));
+        (HttpResponseMessage longer, _) = await SendAsync(Shop, Http.Order(product),
+            ("Idempotency-Key", new string('k', 256)));
+        (HttpResponseMessage most, _) = await SendAsync(Shop, Http.Order(product),
+            ("Idempotency-Key", Guid.NewGuid().ToString("N").PadRight(255, '~')));
         Assert.That(((int)longer.StatusCode, (int)most.StatusCode), Is.EqualTo((400, 201)));
     }
 
@@ -91,10 +102,12 @@ internal sealed class IdempotencyTests(Engine engine) : EngineFixture(engine)
         await using ShopUnderTest shop = await ShopUnderTest.StartAsync();
         (object body, (string, string)[] headers) = Request("prod_0", "both");
         (_, string order) = await SendAsync(shop, body, headers);
-        (_, JsonNode? increase) = await shop.Inventory.PostAsync("/inventory/increase", new { product_id = "prod_0", quantity = 3 }, ("Idempotency-Key", "more"));
+        (_, JsonNode? increase) = await shop.Inventory.PostAsync("/inventory/increase",
+            new { product_id = "prod_0", quantity = 3 }, ("Idempotency-Key", "more"));
         await shop.RestartAsync();
         (HttpResponseMessage repeated, string replayed) = await SendAsync(shop, body, headers);
-        (HttpResponseMessage again, JsonNode? increaseAgain) = await shop.Inventory.PostAsync("/inventory/increase", new { product_id = "prod_0", quantity = 3 }, ("Idempotency-Key", "more"));
+        (HttpResponseMessage again, JsonNode? increaseAgain) = await shop.Inventory.PostAsync("/inventory/increase",
+            new { product_id = "prod_0", quantity = 3 }, ("Idempotency-Key", "more"));
         Assert.Multiple(() =>
         {
             Assert.That(replayed, Is.EqualTo(order));
@@ -108,13 +121,19 @@ internal sealed class IdempotencyTests(Engine engine) : EngineFixture(engine)
     private static (object Body, (string, string)[] Headers) Request(string product, string by)
     {
         var items = new[] { new { product_id = product, quantity = 1 } };
-        object body = by == "key" ? new { customer_id = "c", items } : new { customer_id = "c", items, order_id = $"own-{Guid.NewGuid():N}" };
+        object body = by == "key"
+            ? new { customer_id = "c", items }
+            : new { customer_id = "c", items, order_id = $"own-{Guid.NewGuid():N}" };
         return (body, by == "order_id" ? [] : [("Idempotency-Key", Guid.NewGuid().ToString())]);
     }
 
-    private static async Task<(HttpResponseMessage Response, string Body)> SendAsync(ShopUnderTest shop, object body, params (string Name, string Value)[] headers)
+    private static async Task<(HttpResponseMessage Response, string Body)> SendAsync(
+        ShopUnderTest shop, object body, params (string Name, string Value)[] headers)
     {
-        using var request = new HttpRequestMessage(HttpMethod.Post, "/orders") { Content = System.Net.Http.Json.JsonContent.Create(body) };
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/orders")
+        {
+            Content = System.Net.Http.Json.JsonContent.Create(body),
+        };
         foreach ((string name, string value) in headers) request.Headers.TryAddWithoutValidation(name, value);
         HttpResponseMessage response = await shop.Orders.SendAsync(request);
         return (response, await response.Content.ReadAsStringAsync());

@@ -62,7 +62,8 @@ internal sealed class InterceptedContracts(IInventory inventory, IProductCatalog
     public Task ShipAsync(IReadOnlyList<ReservationId> ids) =>
         intercept(nameof(ShipAsync), Orders(ids), () => inventory.ShipAsync(ids));
 
-    public Task CompactMovementsAsync(DateTime upTo, Func<IReadOnlyCollection<string>, ValueTask<IReadOnlySet<string>>> existing,
+    public Task CompactMovementsAsync(
+        DateTime upTo, Func<IReadOnlyCollection<string>, ValueTask<IReadOnlySet<string>>> existing,
         CancellationToken stopping) =>
         intercept(nameof(CompactMovementsAsync), [], () => inventory.CompactMovementsAsync(upTo, existing, stopping));
 

@@ -12,14 +12,17 @@ internal sealed class InventoryContractTests(Engine engine) : EngineFixture(engi
     [TestCase("increase", "quantity", 12)]
     [TestCase("decrease", "quantity_decreased", 8)]
     [TestCase("decrease", "quantity", 8)]
-    public async Task Given_stock_when_changed_under_either_name_then_the_new_level(string verb, string name, long expected)
+    public async Task Given_stock_when_changed_under_either_name_then_the_new_level(
+        string verb, string name, long expected)
     {
         string product = await Shop.ProductAsync(stock: 10);
-        (HttpResponseMessage response, JsonNode? answer) = await Shop.Inventory.PostAsync($"/inventory/{verb}", $$"""{"product_id":"{{product}}","{{name}}":2}""");
+        (HttpResponseMessage response, JsonNode? answer) = await Shop.Inventory.PostAsync($"/inventory/{verb}",
+            $$"""{"product_id":"{{product}}","{{name}}":2}""");
         Assert.Multiple(() =>
         {
             Assert.That((int)response.StatusCode, Is.EqualTo(200));
-            Assert.That(answer!.ToJsonString(), Is.EqualTo($$"""{"product_id":"{{product}}","new_stock_level":{{expected}},"status":"Stock updated"}"""));
+            Assert.That(answer!.ToJsonString(), Is.EqualTo(
+                $$"""{"product_id":"{{product}}","new_stock_level":{{expected}},"status":"Stock updated"}"""));
         });
         Assert.That((await Shop.StockAsync(product)).Level, Is.EqualTo(expected));
     }
@@ -30,10 +33,12 @@ internal sealed class InventoryContractTests(Engine engine) : EngineFixture(engi
         string name = $"Lantern {Guid.NewGuid()}";
         string[] ids = new string[3];
         for (int i = 0; i < ids.Length; i++)
-            ids[i] = (string)(await Shop.Products.PostAsync("/products", new { name, price = 1, category = "Lanterns", initial_stock = 5 * i })).Json!["id"]!;
+            ids[i] = (string)(await Shop.Products.PostAsync("/products",
+                new { name, price = 1, category = "Lanterns", initial_stock = 5 * i })).Json!["id"]!;
         await Shop.OrderAsync(ids[1], 1);
         string cards = await HtmlAsync(Shop.Products, $"/?q={Uri.EscapeDataString(name)}");
-        Assert.That(ids.Select(id => cards[cards.IndexOf($"id=\"{id}\"", StringComparison.Ordinal)..].Split("class=\"stock")[1].Split('<')[0]),
+        Assert.That(ids.Select(id => cards[cards.IndexOf($"id=\"{id}\"", StringComparison.Ordinal)..]
+                .Split("class=\"stock")[1].Split('<')[0]),
             Is.EqualTo(new[] { " out\">Sold out", " low\">Only 4 left", "\">In stock" }));
         string stock = await HtmlAsync(Shop.Inventory, $"/?product_id={Uri.EscapeDataString(name.ToUpperInvariant())}");
         Assert.That(ids.Select(id => stock.Contains($"/stock/{id}\"", StringComparison.Ordinal)), Is.All.True);
@@ -48,8 +53,10 @@ internal sealed class InventoryContractTests(Engine engine) : EngineFixture(engi
     {
         string product = await Shop.ProductAsync(stock: 10);
         await Shop.OrderAsync(product, 4);
-        (HttpResponseMessage refused, _) = await Shop.Inventory.PostAsync("/inventory/decrease", new { product_id = product, quantity_decreased = 7 });
-        (HttpResponseMessage done, _) = await Shop.Inventory.PostAsync("/inventory/decrease", new { product_id = product, quantity_decreased = 6 });
+        (HttpResponseMessage refused, _) = await Shop.Inventory.PostAsync("/inventory/decrease",
+            new { product_id = product, quantity_decreased = 7 });
+        (HttpResponseMessage done, _) = await Shop.Inventory.PostAsync("/inventory/decrease",
+            new { product_id = product, quantity_decreased = 6 });
         Assert.That(((int)refused.StatusCode, (int)done.StatusCode), Is.EqualTo((409, 200)));
         Assert.That(await Shop.StockAsync(product), Is.EqualTo((0L, 4L, 4L)));
     }
@@ -87,8 +94,10 @@ internal sealed class InventoryContractTests(Engine engine) : EngineFixture(engi
         string product = await Shop.ProductAsync(stock: 10);
         (string, string) key = ("Idempotency-Key", Guid.NewGuid().ToString());
         var body = new { product_id = product, quantity_decreased = 3 };
-        var replies = await Task.WhenAll(Enumerable.Range(0, 10).Select(_ => Shop.Inventory.PostAsync("/inventory/decrease", body, key)));
-        (HttpResponseMessage other, _) = await Shop.Inventory.PostAsync("/inventory/increase", new { product_id = product, quantity = 3 }, key);
+        var replies = await Task.WhenAll(
+            Enumerable.Range(0, 10).Select(_ => Shop.Inventory.PostAsync("/inventory/decrease", body, key)));
+        (HttpResponseMessage other, _) = await Shop.Inventory.PostAsync("/inventory/increase",
+            new { product_id = product, quantity = 3 }, key);
         Assert.Multiple(() =>
         {
             Assert.That(replies.Select(reply => (long)reply.Json!["new_stock_level"]!), Is.All.EqualTo(7));
@@ -120,11 +129,13 @@ internal sealed class InventoryContractTests(Engine engine) : EngineFixture(engi
         }
 
         seen.Reverse();
-        Assert.That(seen.Select(movement => ((string)movement["kind"]!, (long)movement["quantity"]!, (string?)movement["order_id"], (long)movement["on_hand"]!, (long)movement["reserved"]!)), Is.EqualTo(new[]
-        {
-            ("received", 10L, (string?)null, 10L, 0L), ("reserved", 3L, shipped, 10L, 3L), ("reserved", 2L, cancelled, 10L, 5L), ("received", 5L, null, 15L, 5L),
-            ("removed", 1L, null, 14L, 5L), ("released", 2L, cancelled, 14L, 3L), ("shipped", 3L, shipped, 11L, 0L),
-        }));
+        Assert.That(seen.Select(movement => ((string)movement["kind"]!, (long)movement["quantity"]!,
+            (string?)movement["order_id"], (long)movement["on_hand"]!, (long)movement["reserved"]!)), Is.EqualTo(new[]
+            {
+                ("received", 10L, (string?)null, 10L, 0L), ("reserved", 3L, shipped, 10L, 3L),
+                ("reserved", 2L, cancelled, 10L, 5L), ("received", 5L, null, 15L, 5L),
+                ("removed", 1L, null, 14L, 5L), ("released", 2L, cancelled, 14L, 3L), ("shipped", 3L, shipped, 11L, 0L),
+            }));
     }
 
     [Test]
@@ -137,7 +148,8 @@ internal sealed class InventoryContractTests(Engine engine) : EngineFixture(engi
         {
             using HttpResponseMessage response = await shop.Inventory.GetAsync(next);
             Assert.That(response.Header("X-Total-Count"), Is.EqualTo("5"));
-            seen.AddRange(JsonNode.Parse(await response.Content.ReadAsStringAsync())!.AsArray().Select(row => (string)row!["product_id"]!));
+            seen.AddRange(JsonNode.Parse(await response.Content.ReadAsStringAsync())!.AsArray()
+                .Select(row => (string)row!["product_id"]!));
             next = response.NextPage();
         }
 

@@ -14,7 +14,8 @@ internal sealed class ListenerTests
     [
         ("products", "/products"), ("products", "/products/prod_0"), ("products", "/categories"),
         ("orders", "/orders"), ("orders", "/orders/some-id"), ("orders", "/orders/some-id/events"),
-        ("orders", "/orders/some-id/pay"), ("orders", "/orders/some-id/ship"), ("orders", "/orders/some-id/deliver"), ("orders", "/orders/some-id/cancel"),
+        ("orders", "/orders/some-id/pay"), ("orders", "/orders/some-id/ship"), ("orders", "/orders/some-id/deliver"),
+        ("orders", "/orders/some-id/cancel"),
         ("inventory", "/inventory"), ("inventory", "/inventory/prod_0"), ("inventory", "/inventory/prod_0/movements"),
         ("inventory", "/inventory/increase"), ("inventory", "/inventory/decrease"),
     ];
@@ -27,17 +28,23 @@ internal sealed class ListenerTests
         select new TestCaseData(route.Module, prefix + route.Path, port);
 
     [TestCaseSource(nameof(ForeignRoutes))]
-    public async Task Given_a_route_of_one_module_when_asked_on_anothers_port_then_404(string owner, string path, string port)
+    public async Task Given_a_route_of_one_module_when_asked_on_anothers_port_then_404(
+        string owner, string path, string port)
     {
         HttpClient client = SharedShop.Shop.ByName[port];
         Uri home = SharedShop.Shop.ByName[owner].BaseAddress!;
         Uri here = client.BaseAddress!;
         foreach (string method in new[] { "GET", "POST" })
         {
-            string forgedHost = await RawHttp.SendAsync(here, $"{method} {path} HTTP/1.1\r\nHost: {home.Authority}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
-            string absolute = await RawHttp.SendAsync(here, $"{method} {home.Scheme}://{home.Authority}{path} HTTP/1.1\r\nHost: {home.Authority}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
-            string plain = await RawHttp.SendAsync(here, $"{method} {path} HTTP/1.1\r\nHost: {here.Authority}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
-            Assert.That(new[] { forgedHost, absolute, plain }.Select(RawHttp.Status), Is.All.EqualTo(404), $"{method} {path} on {port}");
+            string forgedHost = await RawHttp.SendAsync(here, $"{method} {path} HTTP/1.1\r\nHost: {home.Authority}\r\n"
+                + "Content-Length: 0\r\nConnection: close\r\n\r\n");
+            string absolute = await RawHttp.SendAsync(here,
+                $"{method} {home.Scheme}://{home.Authority}{path} HTTP/1.1\r\nHost: {home.Authority}\r\n"
+                + "Content-Length: 0\r\nConnection: close\r\n\r\n");
+            string plain = await RawHttp.SendAsync(here, $"{method} {path} HTTP/1.1\r\nHost: {here.Authority}\r\n"
+                + "Content-Length: 0\r\nConnection: close\r\n\r\n");
+            Assert.That(new[] { forgedHost, absolute, plain }.Select(RawHttp.Status),
+                Is.All.EqualTo(404), $"{method} {path} on {port}");
         }
     }
 
@@ -77,17 +84,24 @@ internal sealed class ListenerTests
     {
         int[] ports = [.. SharedShop.Shop.ByName.Values.Select(client => client.BaseAddress!.Port)];
         Assert.That(ports, Is.Unique.And.All.GreaterThan(0));
-        Assert.That(SharedShop.Shop.ByName.Values.Select(client => client.BaseAddress!.Host), Is.All.EqualTo("127.0.0.1"));
+        Assert.That(SharedShop.Shop.ByName.Values.Select(client => client.BaseAddress!.Host),
+            Is.All.EqualTo("127.0.0.1"));
     }
 
     [Test]
     public async Task Given_a_module_whose_routes_can_not_be_built_when_the_shop_starts_then_the_start_fails_and_no_port_opens()
     {
         string directory = Directory.CreateTempSubdirectory("shop-test-").FullName;
-        string[] settings = [$"--Shop:DataDirectory={directory}", "--Shop:Products:Port=0", "--Shop:Orders:Port=0", "--Shop:Inventory:Port=0", "--Logging:LogLevel:Default=None"];
-        await using WebApplication shop = ShopHost.Build(settings, services => services.AddSingleton<BuildInfo>(static _ => throw new NotSupportedException("No version.")));
+        string[] settings =
+        [
+            $"--Shop:DataDirectory={directory}", "--Shop:Products:Port=0", "--Shop:Orders:Port=0",
+            "--Shop:Inventory:Port=0", "--Logging:LogLevel:Default=None",
+        ];
+        await using WebApplication shop = ShopHost.Build(settings,
+            services => services.AddSingleton<BuildInfo>(static _ => throw new NotSupportedException("No version.")));
 
-        Assert.That(async () => await shop.StartAsync(), Throws.InstanceOf<NotSupportedException>().With.Message.EqualTo("No version."));
+        Assert.That(async () => await shop.StartAsync(),
+            Throws.InstanceOf<NotSupportedException>().With.Message.EqualTo("No version."));
 
         Assert.That(shop.Urls, Is.Empty);
     }
@@ -99,8 +113,10 @@ internal sealed class ListenerTests
         {
             int[] ports = FreePorts(3);
             string directory = Directory.CreateTempSubdirectory("shop-test-").FullName;
-            WebApplication shop = ShopHost.Build([$"--Shop:DataDirectory={directory}", $"--Shop:Products:Port={ports[0]}",
-                $"--Shop:Orders:Port={ports[1]}", $"--Shop:Inventory:Port={ports[2]}", "--Logging:LogLevel:Default=None"]);
+            WebApplication shop =
+                ShopHost.Build([$"--Shop:DataDirectory={directory}", $"--Shop:Products:Port={ports[0]}",
+                    $"--Shop:Orders:Port={ports[1]}", $"--Shop:Inventory:Port={ports[2]}",
+                    "--Logging:LogLevel:Default=None"]);
             try
             {
                 await shop.StartAsync();

@@ -6,9 +6,9 @@ using System.Text.Json.Nodes;
 namespace Shop.EndToEnd.Tests;
 
 /// <summary>
-/// Clients that change hosts between two requests and repeat what got no answer, while hosts are killed and stand still and
-/// the database is restarted. In the end nothing that was acknowledged is lost, nothing was done twice, and the books agree.
-/// <c>SHOP_HISTORY_SECONDS</c> says how long it goes on.
+/// Clients that change hosts between two requests and repeat what got no answer, while hosts are killed and stand still
+/// and the database is restarted. In the end nothing that was acknowledged is lost, nothing was done twice, and the
+/// books agree. <c>SHOP_HISTORY_SECONDS</c> says how long it goes on.
 /// </summary>
 [NonParallelizable]
 [Category("CI")]
@@ -49,14 +49,17 @@ internal sealed class ManyHostsHistoryTests
     [Test]
     public async Task Given_clients_that_change_hosts_while_hosts_and_the_database_fail_then_what_was_acknowledged_is_there_once_and_the_books_agree()
     {
-        int seed = int.Parse(Environment.GetEnvironmentVariable("SHOP_HISTORY_SEED") ?? $"{Environment.TickCount}", CultureInfo.InvariantCulture);
-        var time = TimeSpan.FromSeconds(double.Parse(Environment.GetEnvironmentVariable("SHOP_HISTORY_SECONDS") ?? "10", CultureInfo.InvariantCulture));
+        int seed = int.Parse(Environment.GetEnvironmentVariable("SHOP_HISTORY_SEED") ?? $"{Environment.TickCount}",
+            CultureInfo.InvariantCulture);
+        var time = TimeSpan.FromSeconds(double.Parse(Environment.GetEnvironmentVariable("SHOP_HISTORY_SECONDS") ?? "10",
+            CultureInfo.InvariantCulture));
         TestContext.Out.WriteLine($"SHOP_HISTORY_SEED={seed}");
         using var end = new CancellationTokenSource(time);
         Task[] clients = [.. Enumerable.Range(0, Clients).Select(n => RunClientAsync(new Random(seed + n), end.Token))];
         await BreakThingsAsync(new Random(seed - 1), end.Token);
         await Task.WhenAll(clients);
-        TestContext.Out.WriteLine(string.Join(", ", _answers.OrderBy(answer => answer.Key).Select(answer => $"{answer.Key}: {answer.Value}")));
+        TestContext.Out.WriteLine(string.Join(", ",
+            _answers.OrderBy(answer => answer.Key).Select(answer => $"{answer.Key}: {answer.Value}")));
         await CheckOrdersAsync();
         await CheckStockAsync();
     }
@@ -77,12 +80,14 @@ internal sealed class ManyHostsHistoryTests
                 case 2 or 3:
                     Count("stood still");
                     _hosts[host].Signal(19);
-                    await Task.Delay(random.Next(200, 6000), end).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                    await Task.Delay(random.Next(200, 6000), end)
+                        .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
                     _hosts[host].Signal(18);
                     break;
                 case 4:
                     Count("cut");
-                    await _hosts.SqlAsync("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()");
+                    await _hosts.SqlAsync("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
+                        + "WHERE datname = current_database() AND pid <> pg_backend_pid()");
                     break;
                 default:
                     Count("restarted");
@@ -100,7 +105,8 @@ internal sealed class ManyHostsHistoryTests
             switch (random.Next(10))
             {
                 case < 4:
-                    await PlaceAsync(random, new Placed(Guid.NewGuid().ToString("N"), random.Next(Products), random.Next(1, 4), random.Next(3)));
+                    await PlaceAsync(random, new Placed(Guid.NewGuid().ToString("N"), random.Next(Products),
+                        random.Next(1, 4), random.Next(3)));
                     break;
                 case < 8 when some is not null:
                     await ChangeAsync(random, some, Verbs[random.Next(Verbs.Length)]);
@@ -117,10 +123,12 @@ internal sealed class ManyHostsHistoryTests
 
     private async Task PlaceAsync(Random random, Placed order)
     {
-        (int code, JsonNode? answer) = await RepeatAsync(random, "place", host => host.Orders.PostAsync("/orders", order.Body(_customer, _products), order.Headers));
+        (int code, JsonNode? answer) = await RepeatAsync(random, "place",
+            host => host.Orders.PostAsync("/orders", order.Body(_customer, _products), order.Headers));
         if (code == 409)
         {
-            Assert.That((string)answer!["type"]!, Is.EqualTo("urn:shop:problem:insufficient-stock"), answer.ToJsonString());
+            Assert.That((string)answer!["type"]!,
+                Is.EqualTo("urn:shop:problem:insufficient-stock"), answer.ToJsonString());
             Assert.That(_orders.ContainsKey(order.Name), Is.False, "an order that was acknowledged");
             return;
         }
@@ -138,7 +146,8 @@ internal sealed class ManyHostsHistoryTests
     private async Task ChangeAsync(Random random, Placed order, string verb)
     {
         if (order.Id is null) return;
-        (int code, JsonNode? answer) = await RepeatAsync(random, verb, host => host.Orders.PostAsync($"/orders/{order.Id}/{verb}"));
+        (int code, JsonNode? answer) = await RepeatAsync(
+            random, verb, host => host.Orders.PostAsync($"/orders/{order.Id}/{verb}"));
         Assert.That(code, Is.EqualTo(200).Or.EqualTo(409), $"{order.Id}: {answer?.ToJsonString()}");
         if (code != 200) return;
         lock (order) order.Status = Later(order.Status, (string)answer!["status"]!);
@@ -147,8 +156,9 @@ internal sealed class ManyHostsHistoryTests
     private async Task ReceiveAsync(Random random, int product, int quantity)
     {
         string key = Guid.NewGuid().ToString("N");
-        (int code, JsonNode? answer) = await RepeatAsync(random, "receive", host => host.Inventory.PostAsync("/inventory/increase",
-            new { product_id = _products[product], quantity_increased = quantity }, ("Idempotency-Key", key)));
+        (int code, JsonNode? answer) = await RepeatAsync(random, "receive",
+            host => host.Inventory.PostAsync("/inventory/increase",
+                new { product_id = _products[product], quantity_increased = quantity }, ("Idempotency-Key", key)));
         Assert.That(code, Is.EqualTo(200), answer?.ToJsonString());
         Interlocked.Add(ref _received[product], quantity);
     }
@@ -169,12 +179,14 @@ internal sealed class ManyHostsHistoryTests
                     if (code < 500) return (code, answer);
                 }
             }
-            catch (Exception exception) when (exception is HttpRequestException or OperationCanceledException or ObjectDisposedException)
+            catch (Exception exception)
+                when (exception is HttpRequestException or OperationCanceledException or ObjectDisposedException)
             {
                 Count($"{what} without an answer");
             }
 
-            Assert.That(Stopwatch.GetElapsedTime(start), Is.LessThan(TimeSpan.FromMinutes(2)), $"{what} gets no answer");
+            Assert.That(Stopwatch.GetElapsedTime(start),
+                Is.LessThan(TimeSpan.FromMinutes(2)), $"{what} gets no answer");
             await Task.Delay(random.Next(50));
         }
     }
@@ -189,7 +201,8 @@ internal sealed class ManyHostsHistoryTests
             foreach (Placed order in _orders.Values)
             {
                 string status = (string)byId[order.Id!]["status"]!;
-                Assert.That(Later(order.Status, status), Is.EqualTo(status), $"{order.Id} was acknowledged as {order.Status}");
+                Assert.That(Later(order.Status, status),
+                    Is.EqualTo(status), $"{order.Id} was acknowledged as {order.Status}");
             }
         }
     }
@@ -200,15 +213,18 @@ internal sealed class ManyHostsHistoryTests
         for (int n = 0; n < Products; n++)
         {
             long Units(params string[] statuses) => stored.Where(order => statuses.Contains((string)order["status"]!))
-                .SelectMany(order => order["items"]!.AsArray()).Where(item => (string)item!["product_id"]! == _products[n]).Sum(item => (long)item!["quantity"]!);
+                .SelectMany(order => order["items"]!.AsArray())
+                .Where(item => (string)item!["product_id"]! == _products[n]).Sum(item => (long)item!["quantity"]!);
             (long, long, long) Expected()
             {
-                long onHand = Initial + _received[n] - Units("shipped", "delivered"), reserved = Units("created", "paid");
+                long onHand = Initial + _received[n] - Units("shipped", "delivered"),
+                    reserved = Units("created", "paid");
                 return (onHand - reserved, onHand, reserved);
             }
 
             (long Level, long OnHand, long Reserved) found = default;
-            for (long start = Stopwatch.GetTimestamp(); Stopwatch.GetElapsedTime(start) < Patience; await Task.Delay(50))
+            for (long start = Stopwatch.GetTimestamp();
+                Stopwatch.GetElapsedTime(start) < Patience; await Task.Delay(50))
             {
                 stored = await AllAsync(_hosts[0].Orders, $"/orders?customer_id={_customer}&limit=1000");
                 found = await _hosts[n % 3].StockAsync(_products[n]);
@@ -217,9 +233,12 @@ internal sealed class ManyHostsHistoryTests
 
             Assert.That(found, Is.EqualTo(Expected()), $"level, on hand and reserved of {_products[n]}");
             Assert.That(found.Level, Is.Not.Negative);
-            JsonNode[] movements = await AllAsync(_hosts[n % 3].Inventory, $"/inventory/{_products[n]}/movements?limit=1000");
-            long Moved(string kind) => movements.Where(movement => (string)movement["kind"]! == kind).Sum(movement => (long)movement["quantity"]!);
-            Assert.That((Moved("received") - Moved("removed") - Moved("shipped"), Moved("reserved") - Moved("released") - Moved("shipped")),
+            JsonNode[] movements = await AllAsync(_hosts[n % 3].Inventory,
+                $"/inventory/{_products[n]}/movements?limit=1000");
+            long Moved(string kind) => movements.Where(movement => (string)movement["kind"]! == kind)
+                .Sum(movement => (long)movement["quantity"]!);
+            Assert.That((Moved("received") - Moved("removed") - Moved("shipped"),
+                    Moved("reserved") - Moved("released") - Moved("shipped")),
                 Is.EqualTo((found.OnHand, found.Reserved)), "the sum of the movements");
         }
     }
@@ -244,7 +263,9 @@ internal sealed class ManyHostsHistoryTests
     }
 
     private static string Later(string one, string other) =>
-        one == "cancelled" || other == "cancelled" ? "cancelled" : Life[Math.Max(Array.IndexOf(Life, one), Array.IndexOf(Life, other))];
+        one == "cancelled" || other == "cancelled"
+            ? "cancelled"
+            : Life[Math.Max(Array.IndexOf(Life, one), Array.IndexOf(Life, other))];
 
     private void Count(string what) => _answers.AddOrUpdate(what, 1, (_, count) => count + 1);
 
@@ -262,7 +283,9 @@ internal sealed class ManyHostsHistoryTests
         public object Body(string customer, string[] products)
         {
             object items = new[] { new { product_id = products[Product], quantity = Quantity } };
-            return Kind == 1 ? new { customer_id = customer, items } : new { order_id = Name, customer_id = customer, items };
+            return Kind == 1
+                ? new { customer_id = customer, items }
+                : new { order_id = Name, customer_id = customer, items };
         }
     }
 }

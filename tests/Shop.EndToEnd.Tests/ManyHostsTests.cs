@@ -26,7 +26,8 @@ internal sealed class ManyHostsTests
         Assert.That((int)placed.StatusCode, Is.EqualTo(201), order?.ToJsonString());
         Assert.That(await _hosts[2].Products.CodeAsync($"/products/{id}"), Is.EqualTo(200));
         var change = new { name = "Another thing", price = 12.5m };
-        (HttpResponseMessage changed, _) = await _hosts[0].Products.SendJsonAsync(HttpMethod.Put, $"/products/{id}", change);
+        (HttpResponseMessage changed, _) = await _hosts[0].Products.SendJsonAsync(
+            HttpMethod.Put, $"/products/{id}", change);
         Assert.That((int)changed.StatusCode, Is.EqualTo(200));
         foreach (ShopProcess host in _hosts.All)
         {
@@ -51,10 +52,11 @@ internal sealed class ManyHostsTests
         {
             using HttpResponseMessage current = await _hosts[0].Products.GetAsync($"/products/{id}");
             string tag = current.Header("ETag")!;
-            int[] codes = await Task.WhenAll(_hosts.All.SelectMany((host, n) => new[] { (6 * round) + n + 1, (6 * round) + n + 4 }
-                .Select(async price => (int)(await host.Products.SendJsonAsync(
-                    HttpMethod.Put, $"/products/{id}", new { name = "A thing", price }, ("If-Match", tag)))
-                    .Response.StatusCode)));
+            int[] codes = await Task.WhenAll(
+                _hosts.All.SelectMany((host, n) => new[] { (6 * round) + n + 1, (6 * round) + n + 4 }
+                    .Select(async price => (int)(await host.Products.SendJsonAsync(
+                        HttpMethod.Put, $"/products/{id}", new { name = "A thing", price }, ("If-Match", tag)))
+                        .Response.StatusCode)));
             Assert.That(codes.Order(), Is.EqualTo(new[] { 200, 412, 412, 412, 412, 412 }));
             await Eventually.IsSoAsync(
                 async () => (await _hosts[0].Products.GetAsync($"/products/{id}")).Header("ETag") != tag);
@@ -73,7 +75,8 @@ internal sealed class ManyHostsTests
     [TestCase(true, false)]
     [TestCase(false, true)]
     [TestCase(true, true)]
-    public async Task Given_equal_requests_on_all_hosts_at_once_then_there_is_one_order_and_the_same_answer_for_all(bool hasKey, bool hasId)
+    public async Task Given_equal_requests_on_all_hosts_at_once_then_there_is_one_order_and_the_same_answer_for_all(
+        bool hasKey, bool hasId)
     {
         string product = await _hosts[0].ProductAsync(1000);
         for (int round = 1; round <= 20; round++)
@@ -99,7 +102,8 @@ internal sealed class ManyHostsTests
             string id = Guid.NewGuid().ToString("N");
             (HttpResponseMessage Response, JsonNode? Json)[] answers = await Task.WhenAll(
                 _hosts.All.Select((host, n) => host.PlaceAsync(product, n + 1, id)));
-            Assert.That(answers.Select(answer => (int)answer.Response.StatusCode).Order(), Is.EqualTo(new[] { 201, 409, 409 }),
+            Assert.That(answers.Select(answer => (int)answer.Response.StatusCode).Order(),
+                Is.EqualTo(new[] { 201, 409, 409 }),
                 string.Join('\n', answers.Select(answer => answer.Json?.ToJsonString())));
         }
     }
@@ -109,7 +113,8 @@ internal sealed class ManyHostsTests
     {
         string[] products = await Task.WhenAll(Enumerable.Range(0, 40).Select(n => _hosts[n % 3].ProductAsync(1)));
         int[][] codes = await Task.WhenAll(products.Select((product, n) => Task.WhenAll(
-            new[] { _hosts[n % 3], _hosts[(n + 1) % 3] }.Select(async host => (int)(await host.PlaceAsync(product)).Response.StatusCode))));
+            new[] { _hosts[n % 3], _hosts[(n + 1) % 3] }.Select(
+                async host => (int)(await host.PlaceAsync(product)).Response.StatusCode))));
         Assert.That(codes.Select(pair => pair.Order()), Is.All.EqualTo(new[] { 201, 409 }));
         foreach (string product in products)
             Assert.That(await _hosts[0].StockAsync(product), Is.EqualTo((0, 1, 1)));
@@ -124,7 +129,8 @@ internal sealed class ManyHostsTests
             string id = (string)(await _hosts[round % 3].PlaceAsync(product, 1)).Json!["order_id"]!;
             int[] codes = await Task.WhenAll(_hosts.All.Select(async (host, n) =>
                 (int)(await host.Orders.PostAsync($"/orders/{id}/{(n == 0 ? "pay" : "cancel")}")).Response.StatusCode));
-            JsonNode[] events = [.. (await _hosts[0].Orders.GetJsonAsync($"/orders/{id}/events")).AsArray().Select(each => each!)];
+            JsonNode[] events = [.. (await _hosts[0].Orders.GetJsonAsync($"/orders/{id}/events"))
+                .AsArray().Select(each => each!)];
             Assert.That(codes[1..], Is.All.EqualTo(200), "an order that is created or paid can be cancelled");
             Assert.That(string.Join(' ', events.Select(each => (string)each["status"]!)),
                 Is.EqualTo(codes[0] == 200 ? "created paid cancelled" : "created cancelled"));
@@ -182,10 +188,12 @@ internal sealed class ManyHostsTests
         string id = await _hosts[0].ProductAsync(0);
         for (int round = 0; round < 3; round++)
         {
-            await _hosts.SqlAsync("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()");
+            await _hosts.SqlAsync("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
+                + "WHERE datname = current_database() AND pid <> pg_backend_pid()");
             var change = new { name = $"Thing {round}", price = 1m };
             await Eventually.IsAsync(async () =>
-                (int)(await _hosts[round].Products.SendJsonAsync(HttpMethod.Put, $"/products/{id}", change)).Response.StatusCode, Is.EqualTo(200));
+                (int)(await _hosts[round].Products.SendJsonAsync(HttpMethod.Put, $"/products/{id}", change))
+                    .Response.StatusCode, Is.EqualTo(200));
             foreach (ShopProcess host in _hosts.All)
             {
                 await Eventually.IsAsync(
@@ -212,13 +220,18 @@ internal sealed class ManyHostsTests
                 Is.EqualTo("paid"));
         }
 
-        string[] gauges = ["orders_by_status", "product_catalog_size", "inventory_products", "inventory_reservations_open"];
+        string[] gauges =
+        [
+            "orders_by_status", "product_catalog_size", "inventory_products", "inventory_reservations_open",
+        ];
         string[] states = [];
         await Eventually.IsAsync(async () =>
         {
             states = await Task.WhenAll(_hosts.All.Select(async host => string.Join('\n',
-                (await Task.WhenAll(new[] { host.Products, host.Orders, host.Inventory }.Select(client => client.GetStringAsync("/metrics"))))
-                .SelectMany(text => text.Split('\n')).Where(line => gauges.Any(gauge => line.StartsWith(gauge, StringComparison.Ordinal))))));
+                (await Task.WhenAll(new[] { host.Products, host.Orders, host.Inventory }.Select(
+                    client => client.GetStringAsync("/metrics"))))
+                .SelectMany(text => text.Split('\n'))
+                .Where(line => gauges.Any(gauge => line.StartsWith(gauge, StringComparison.Ordinal))))));
             return states.Distinct().Count();
         }, Is.EqualTo(1), () => string.Join("\n\n", states));
     }
@@ -230,7 +243,8 @@ internal sealed class ManyHostsTests
         foreach (ShopProcess host in hosts.All)
         {
             JsonArray products = (await host.Products.GetJsonAsync("/products?limit=1000")).AsArray();
-            Assert.That(products.Select(product => (string)product!["id"]!), Is.EquivalentTo(Enumerable.Range(0, 200).Select(n => $"prod_{n}")));
+            Assert.That(products.Select(product => (string)product!["id"]!),
+                Is.EquivalentTo(Enumerable.Range(0, 200).Select(n => $"prod_{n}")));
         }
 
         JsonArray stock = (await hosts[9].Inventory.GetJsonAsync("/inventory?limit=1000")).AsArray();
@@ -238,14 +252,17 @@ internal sealed class ManyHostsTests
         Assert.That(stock, Has.Count.EqualTo(200));
     }
 
-    private static async Task<string> PositionAsync(ShopProcess host) => (string)(await BoardJsonAsync(host, null))["id"]!;
+    private static async Task<string> PositionAsync(ShopProcess host) =>
+        (string)(await BoardJsonAsync(host, null))["id"]!;
 
     private static async Task<IEnumerable<JsonNode>> BoardAsync(ShopProcess host, string position) =>
-        (await BoardJsonAsync(host, position))["events"]!.AsArray().Where(each => (string)each!["event"]! == "order").Select(each => each!["data"]!);
+        (await BoardJsonAsync(host, position))["events"]!.AsArray().Where(each => (string)each!["event"]! == "order")
+            .Select(each => each!["data"]!);
 
     private static async Task<JsonNode> BoardJsonAsync(ShopProcess host, string? after)
     {
-        using var request = new HttpRequestMessage(HttpMethod.Get, after is null ? "/board/events" : $"/board/events?after={after}");
+        using var request = new HttpRequestMessage(HttpMethod.Get,
+            after is null ? "/board/events" : $"/board/events?after={after}");
         request.Headers.Accept.ParseAdd("application/json");
         using HttpResponseMessage response = await host.Orders.SendAsync(request);
         return JsonNode.Parse(await response.Content.ReadAsStringAsync())!;

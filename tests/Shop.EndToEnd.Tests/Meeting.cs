@@ -29,7 +29,9 @@ internal sealed class Meeting
         return stop;
     }
 
-    /// <summary>Holds the writer of a service's database inside a write: what is written meanwhile comes in one batch.</summary>
+    /// <summary>
+    /// Holds the writer of a service's database inside a write: what is written meanwhile comes in one batch.
+    /// </summary>
     public static async Task<Stop> HoldWriterAsync(ShopUnderTest shop, string service)
     {
         var release = new ManualResetEventSlim();

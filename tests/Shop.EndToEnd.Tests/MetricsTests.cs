@@ -3,7 +3,9 @@ using System.Net.Sockets;
 
 namespace Shop.EndToEnd.Tests;
 
-/// <summary>Each metric moves by exactly what clients did. Every test has a shop to itself: nobody else is counted.</summary>
+/// <summary>
+/// Each metric moves by exactly what clients did. Every test has a shop to itself: nobody else is counted.
+/// </summary>
 [TestFixture(Engine.Sqlite)]
 [TestFixture(Engine.Postgres, Category = "CI")]
 internal sealed class MetricsTests(Engine engine) : EngineFixture(engine)
@@ -52,8 +54,11 @@ internal sealed class MetricsTests(Engine engine) : EngineFixture(engine)
                 ["""http_requests_by_status_code_total{code="405"}"""] = 1,
             }));
             Assert.That(Of(moved, "app_request_latency_seconds_count").Values.Sum(), Is.EqualTo(8));
-            Assert.That(moved["""app_request_latency_seconds_count{endpoint="/products/{id}",method="GET"}"""], Is.EqualTo(3));
-            Assert.That(moved["""app_request_latency_seconds_bucket{endpoint="/products/{id}",le="+Inf",method="GET"}"""], Is.EqualTo(3));
+            Assert.That(moved["""app_request_latency_seconds_count{endpoint="/products/{id}",method="GET"}"""],
+                Is.EqualTo(3));
+            Assert.That(
+                moved["""app_request_latency_seconds_bucket{endpoint="/products/{id}",le="+Inf",method="GET"}"""],
+                Is.EqualTo(3));
         });
     }
 
@@ -63,15 +68,17 @@ internal sealed class MetricsTests(Engine engine) : EngineFixture(engine)
         Exposition before = await Exposition.OfAsync(_shop.Orders);
         Uri address = _shop.Orders.BaseAddress!;
         await RawHttp.SendAsync(address, "GET / HTTP/1.1\r\nHost: localhost\r\nno header\r\n\r\n");
-        await RawHttp.SendAsync(address, $"GET / HTTP/1.1\r\nHost: localhost\r\nX-Large: {new string('x', 40_000)}\r\n\r\n");
+        await RawHttp.SendAsync(address,
+            $"GET / HTTP/1.1\r\nHost: localhost\r\nX-Large: {new string('x', 40_000)}\r\n\r\n");
         IReadOnlyDictionary<string, double> moved = (await Exposition.OfAsync(_shop.Orders)).Since(before);
         // The shop writes to its own databases at any time.
-        Assert.That(moved.Where(series => !series.Key.StartsWith("db_", StringComparison.Ordinal)), Is.EquivalentTo(new Dictionary<string, double>
-        {
-            ["""app_requests_total{endpoint="unmatched",method="other"}"""] = 2,
-            ["""http_requests_by_status_code_total{code="400"}"""] = 1,
-            ["""http_requests_by_status_code_total{code="431"}"""] = 1,
-        }));
+        Assert.That(moved.Where(series => !series.Key.StartsWith("db_", StringComparison.Ordinal)),
+            Is.EquivalentTo(new Dictionary<string, double>
+            {
+                ["""app_requests_total{endpoint="unmatched",method="other"}"""] = 2,
+                ["""http_requests_by_status_code_total{code="400"}"""] = 1,
+                ["""http_requests_by_status_code_total{code="431"}"""] = 1,
+            }));
     }
 
     [Test]
@@ -81,14 +88,17 @@ internal sealed class MetricsTests(Engine engine) : EngineFixture(engine)
         using (var client = new TcpClient())
         {
             await client.ConnectAsync(address.Host, address.Port);
-            await client.GetStream().WriteAsync("POST /orders HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"u8.ToArray());
+            await client.GetStream().WriteAsync(
+                ("POST /orders HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"u8
+                    + "Content-Length: 100\r\n\r\n{"u8).ToArray());
             await UntilAsync(_shop.Orders, metrics => metrics["app_requests_in_progress"] == 1);
             client.LingerState = new LingerOption(true, 0);
         }
 
         // A scrape may come while the request is being counted: it has one of the two before the other.
         Exposition after = await UntilAsync(_shop.Orders, metrics =>
-            metrics["""http_requests_by_status_code_total{code="499"}"""] == 1 && metrics["app_requests_in_progress"] == 0);
+            metrics["""http_requests_by_status_code_total{code="499"}"""] == 1
+                && metrics["app_requests_in_progress"] == 0);
         Assert.That(after["""app_requests_total{endpoint="/orders",method="POST"}"""], Is.EqualTo(1));
     }
 
@@ -99,7 +109,9 @@ internal sealed class MetricsTests(Engine engine) : EngineFixture(engine)
         Uri address = small.Inventory.BaseAddress!;
         using var slow = new TcpClient();
         await slow.ConnectAsync(address.Host, address.Port);
-        await slow.GetStream().WriteAsync("POST /inventory/increase HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n"u8.ToArray());
+        await slow.GetStream().WriteAsync(
+            ("POST /inventory/increase HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"u8
+                + "Content-Length: 9\r\n\r\n"u8).ToArray());
         await UntilAsync(small.Inventory, metrics => metrics["app_requests_in_progress"] == 1);
         (HttpResponseMessage refused, _) = await small.Inventory.SendJsonAsync(HttpMethod.Get, "/inventory");
         slow.Close();
@@ -109,7 +121,8 @@ internal sealed class MetricsTests(Engine engine) : EngineFixture(engine)
         Exposition after = await Exposition.OfAsync(small.Inventory);
         Assert.Multiple(() =>
         {
-            Assert.That((refused.StatusCode, refused.Header("Retry-After")), Is.EqualTo((HttpStatusCode.TooManyRequests, "1")));
+            Assert.That((refused.StatusCode, refused.Header("Retry-After")),
+                Is.EqualTo((HttpStatusCode.TooManyRequests, "1")));
             Assert.That(after["""app_requests_rejected_total{reason="too_many_requests"}"""], Is.EqualTo(1));
             Assert.That(after["""app_requests_rejected_total{reason="body_too_large"}"""], Is.EqualTo(1));
             Assert.That(after["""http_requests_by_status_code_total{code="429"}"""], Is.EqualTo(1));
@@ -121,10 +134,12 @@ internal sealed class MetricsTests(Engine engine) : EngineFixture(engine)
     {
         await using ShopUnderTest small = await ShopUnderTest.StartAsync("Shop:WriteQueueLimit=1");
         Exposition before = await Exposition.OfAsync(small.Inventory);
-        var replies = await Task.WhenAll(Enumerable.Range(0, 200).Select(_ => small.Inventory.PostAsync("/inventory/increase", new { product_id = "prod_0", quantity = 1 })));
+        var replies = await Task.WhenAll(Enumerable.Range(0, 200).Select(
+            _ => small.Inventory.PostAsync("/inventory/increase", new { product_id = "prod_0", quantity = 1 })));
         IReadOnlyDictionary<string, double> moved = (await Exposition.OfAsync(small.Inventory)).Since(before);
         int done = replies.Count(reply => (int)reply.Response.StatusCode == 200);
-        HttpResponseMessage[] refused = [.. replies.Select(reply => reply.Response).Where(response => (int)response.StatusCode == 503)];
+        HttpResponseMessage[] refused = [.. replies.Select(reply => reply.Response)
+            .Where(response => (int)response.StatusCode == 503)];
         Assert.Multiple(() =>
         {
             Assert.That(done + refused.Length, Is.EqualTo(200));
@@ -146,12 +161,14 @@ internal sealed class MetricsTests(Engine engine) : EngineFixture(engine)
         do
         {
             before = await Exposition.OfAsync(_shop.Inventory);
-            for (int i = 0; i < 3; i++) await _shop.Inventory.PostAsync("/inventory/increase", new { product_id = "prod_0", quantity = 1 });
+            for (int i = 0; i < 3; i++)
+                await _shop.Inventory.PostAsync("/inventory/increase", new { product_id = "prod_0", quantity = 1 });
             await _shop.Inventory.PostAsync("/inventory/decrease", new { product_id = "prod_190", quantity = 1 });
             after = await Exposition.OfAsync(_shop.Inventory);
             moved = after.Since(before);
         }
-        while (moved["""db_writes_total{result="committed"}"""] != 3 && ++tries < 10); // now and then one of the shop's own falls in between
+        // now and then one of the shop's own falls in between
+        while (moved["""db_writes_total{result="committed"}"""] != 3 && ++tries < 10);
 
         Assert.Multiple(() =>
         {
@@ -172,7 +189,8 @@ internal sealed class MetricsTests(Engine engine) : EngineFixture(engine)
     {
         Exposition before = await Exposition.OfAsync(_shop.Products);
         using HttpResponseMessage view = await _shop.Products.GetAsync("/products/prod_5");
-        await _shop.Products.SendJsonAsync(HttpMethod.Get, "/api/products/prod_5", null, ("If-None-Match", view.Header("ETag")!));
+        await _shop.Products.SendJsonAsync(HttpMethod.Get, "/api/products/prod_5", null,
+            ("If-None-Match", view.Header("ETag")!));
         await _shop.Products.SendJsonAsync(HttpMethod.Head, "/products/prod_5");
         string id = await _shop.ProductAsync(1);
         await _shop.Products.SendJsonAsync(HttpMethod.Put, $"/products/{id}", new { name = "n", price = 1 });
@@ -196,10 +214,14 @@ internal sealed class MetricsTests(Engine engine) : EngineFixture(engine)
     public async Task Given_more_than_1000_products_when_each_is_viewed_then_1000_have_a_series_and_the_rest_share_one()
     {
         string[] ids = await Task.WhenAll(Enumerable.Range(0, 850).Select(_ => _shop.ProductAsync(0)));
-        await Task.WhenAll(ids.Concat(Enumerable.Range(0, 200).Select(n => $"prod_{n}")).Select(id => _shop.Products.GetJsonAsync($"/products/{id}")));
+        await Task.WhenAll(ids.Concat(Enumerable.Range(0, 200).Select(n => $"prod_{n}"))
+            .Select(id => _shop.Products.GetJsonAsync($"/products/{id}")));
         Exposition after = await Exposition.OfAsync(_shop.Products);
-        string[] views = [.. after.Series.Where(series => series.StartsWith("products_viewed_total", StringComparison.Ordinal))];
-        Assert.That((views.Length, views.Sum(series => after[series]), after["""products_viewed_total{product_id="other"}"""]), Is.EqualTo((1001, 1050d, 50d)));
+        string[] views = [.. after.Series.Where(
+            series => series.StartsWith("products_viewed_total", StringComparison.Ordinal))];
+        Assert.That(
+            (views.Length, views.Sum(series => after[series]), after["""products_viewed_total{product_id="other"}"""]),
+            Is.EqualTo((1001, 1050d, 50d)));
         Assert.That(after.Series, Has.Count.LessThanOrEqualTo(2500));
     }
 
@@ -218,54 +240,59 @@ internal sealed class MetricsTests(Engine engine) : EngineFixture(engine)
         await _shop.Orders.PostAsync("/orders", "{}");
         await _shop.Orders.PostAsync("/orders", "not json");
         IReadOnlyDictionary<string, double> moved = (await Exposition.OfAsync(_shop.Orders)).Since(before);
-        Assert.That(moved.Where(series => series.Key.StartsWith("order", StringComparison.Ordinal)), Is.EquivalentTo(new Dictionary<string, double>
-        {
-            ["orders_created_total"] = 2,
-            ["orders_replayed_total"] = 1,
-            ["""orders_rejected_total{reason="conflict"}"""] = 1,
-            ["""orders_rejected_total{reason="insufficient_stock"}"""] = 1,
-            ["""orders_rejected_total{reason="unknown_product"}"""] = 1,
-            ["""orders_rejected_total{reason="invalid"}"""] = 2,
-            ["""orders_by_status{status="created"}"""] = 2,
-            ["""order_value_sum{currency="EUR"}"""] = 37.02,
-            ["""order_value_count{currency="EUR"}"""] = 2,
-            ["""order_value_bucket{currency="EUR",le="25"}"""] = 2,
-            ["""order_value_bucket{currency="EUR",le="50"}"""] = 2,
-            ["""order_value_bucket{currency="EUR",le="100"}"""] = 2,
-            ["""order_value_bucket{currency="EUR",le="250"}"""] = 2,
-            ["""order_value_bucket{currency="EUR",le="500"}"""] = 2,
-            ["""order_value_bucket{currency="EUR",le="1000"}"""] = 2,
-            ["""order_value_bucket{currency="EUR",le="2500"}"""] = 2,
-            ["""order_value_bucket{currency="EUR",le="5000"}"""] = 2,
-            ["""order_value_bucket{currency="EUR",le="+Inf"}"""] = 2,
-            ["order_lines_sum"] = 2,
-            ["order_lines_count"] = 2,
-            ["""order_lines_bucket{le="1"}"""] = 2,
-            ["""order_lines_bucket{le="2"}"""] = 2,
-            ["""order_lines_bucket{le="3"}"""] = 2,
-            ["""order_lines_bucket{le="5"}"""] = 2,
-            ["""order_lines_bucket{le="10"}"""] = 2,
-            ["""order_lines_bucket{le="20"}"""] = 2,
-            ["""order_lines_bucket{le="50"}"""] = 2,
-            ["""order_lines_bucket{le="100"}"""] = 2,
-            ["""order_lines_bucket{le="+Inf"}"""] = 2,
-        }));
+        Assert.That(moved.Where(series => series.Key.StartsWith("order", StringComparison.Ordinal)),
+            Is.EquivalentTo(new Dictionary<string, double>
+            {
+                ["orders_created_total"] = 2,
+                ["orders_replayed_total"] = 1,
+                ["""orders_rejected_total{reason="conflict"}"""] = 1,
+                ["""orders_rejected_total{reason="insufficient_stock"}"""] = 1,
+                ["""orders_rejected_total{reason="unknown_product"}"""] = 1,
+                ["""orders_rejected_total{reason="invalid"}"""] = 2,
+                ["""orders_by_status{status="created"}"""] = 2,
+                ["""order_value_sum{currency="EUR"}"""] = 37.02,
+                ["""order_value_count{currency="EUR"}"""] = 2,
+                ["""order_value_bucket{currency="EUR",le="25"}"""] = 2,
+                ["""order_value_bucket{currency="EUR",le="50"}"""] = 2,
+                ["""order_value_bucket{currency="EUR",le="100"}"""] = 2,
+                ["""order_value_bucket{currency="EUR",le="250"}"""] = 2,
+                ["""order_value_bucket{currency="EUR",le="500"}"""] = 2,
+                ["""order_value_bucket{currency="EUR",le="1000"}"""] = 2,
+                ["""order_value_bucket{currency="EUR",le="2500"}"""] = 2,
+                ["""order_value_bucket{currency="EUR",le="5000"}"""] = 2,
+                ["""order_value_bucket{currency="EUR",le="+Inf"}"""] = 2,
+                ["order_lines_sum"] = 2,
+                ["order_lines_count"] = 2,
+                ["""order_lines_bucket{le="1"}"""] = 2,
+                ["""order_lines_bucket{le="2"}"""] = 2,
+                ["""order_lines_bucket{le="3"}"""] = 2,
+                ["""order_lines_bucket{le="5"}"""] = 2,
+                ["""order_lines_bucket{le="10"}"""] = 2,
+                ["""order_lines_bucket{le="20"}"""] = 2,
+                ["""order_lines_bucket{le="50"}"""] = 2,
+                ["""order_lines_bucket{le="100"}"""] = 2,
+                ["""order_lines_bucket{le="+Inf"}"""] = 2,
+            }));
     }
 
     [Test]
     public async Task Given_a_full_orders_queue_then_the_refused_orders_are_overloaded_and_hold_nothing()
     {
         await using ShopUnderTest small = await ShopUnderTest.StartAsync("Shop:WriteQueueLimit=2");
-        var replies = await Task.WhenAll(Enumerable.Range(0, 100).Select(_ => small.Orders.PostAsync("/orders", Http.Order("prod_0"))));
+        var replies = await Task.WhenAll(
+            Enumerable.Range(0, 100).Select(_ => small.Orders.PostAsync("/orders", Http.Order("prod_0"))));
         int placed = replies.Count(reply => (int)reply.Response.StatusCode == 201);
         int refused = replies.Count(reply => (int)reply.Response.StatusCode == 503);
-        Assert.That(replies.Select(reply => (int)reply.Response.StatusCode), Is.All.AnyOf(201, 503).And.Some.EqualTo(503),
-            string.Join("\n", replies.Where(reply => (int)reply.Response.StatusCode is not (201 or 503)).Select(reply => reply.Json!.ToJsonString())));
+        Assert.That(replies.Select(reply => (int)reply.Response.StatusCode),
+            Is.All.AnyOf(201, 503).And.Some.EqualTo(503),
+            string.Join("\n", replies.Where(reply => (int)reply.Response.StatusCode is not (201 or 503))
+                .Select(reply => reply.Json!.ToJsonString())));
         // What was held for a refused order goes back behind the answer.
         await UntilAsync(small.Inventory, metrics => metrics["inventory_reservations_open"] == placed);
         Assert.That(await small.StockAsync("prod_0"), Is.EqualTo((1_000_000L - placed, 1_000_000L, (long)placed)));
         Exposition orders = await Exposition.OfAsync(small.Orders);
-        Assert.That((orders["orders_created_total"], orders["""orders_rejected_total{reason="overloaded"}"""]), Is.EqualTo(((double)placed, (double)refused)));
+        Assert.That((orders["orders_created_total"], orders["""orders_rejected_total{reason="overloaded"}"""]),
+            Is.EqualTo(((double)placed, (double)refused)));
     }
 
     [Test]
@@ -291,7 +318,8 @@ internal sealed class MetricsTests(Engine engine) : EngineFixture(engine)
         await _shop.RestartAsync();
         orders = await Exposition.OfAsync(_shop.Orders);
         Exposition inventory = await Exposition.OfAsync(_shop.Inventory);
-        Assert.That(new[] { "created", "paid", "shipped", "delivered", "cancelled" }.Select(status => orders[$$"""orders_by_status{status="{{status}}"}"""]), Is.EqualTo([2d, 2, 2, 1, 3]));
+        Assert.That(new[] { "created", "paid", "shipped", "delivered", "cancelled" }.Select(
+            status => orders[$$"""orders_by_status{status="{{status}}"}"""]), Is.EqualTo([2d, 2, 2, 1, 3]));
         Assert.That(inventory["inventory_reservations_open"], Is.EqualTo(4));
     }
 
@@ -303,7 +331,8 @@ internal sealed class MetricsTests(Engine engine) : EngineFixture(engine)
         {
             await _shop.OrderAsync(product);
             Exposition orders = await Exposition.OfAsync(_shop.Orders);
-            Assert.That((orders["""order_value_sum{currency="EUR"}"""], orders["""order_value_count{currency="EUR"}"""], orders["""order_value_bucket{currency="EUR",le="5"}"""]),
+            Assert.That((orders["""order_value_sum{currency="EUR"}"""], orders["""order_value_count{currency="EUR"}"""],
+                    orders["""order_value_bucket{currency="EUR",le="5"}"""]),
                 Is.EqualTo(((double)(0.1m * i), (double)i, (double)i)));
         }
     }
@@ -335,11 +364,14 @@ internal sealed class MetricsTests(Engine engine) : EngineFixture(engine)
             Assert.That(moved.ContainsKey("""inventory_movements_total{kind="removed"}"""), Is.False);
             Assert.That(after[$$"""inventory_stock_level{product_id="{{product}}"}"""], Is.EqualTo(92));
             Assert.That(moved["inventory_reservations_open"], Is.EqualTo(1));
-            Assert.That((before["""inventory_products{state="out"}"""], before["""inventory_products{state="low"}"""], after["""inventory_products{state="in_stock"}"""]), Is.EqualTo((1d, 9d, 191d)));
+            Assert.That((before["""inventory_products{state="out"}"""], before["""inventory_products{state="low"}"""],
+                after["""inventory_products{state="in_stock"}"""]), Is.EqualTo((1d, 9d, 191d)));
         });
         await _shop.Inventory.PostAsync("/inventory/decrease", new { product_id = product, quantity = 88 });
         IReadOnlyDictionary<string, double> removed = (await Exposition.OfAsync(_shop.Inventory)).Since(after);
-        Assert.That((removed["""inventory_movements_total{kind="removed"}"""], removed["""inventory_units_moved_total{kind="removed"}"""], removed["""inventory_products{state="low"}"""]), Is.EqualTo((1d, 88d, 1d)));
+        Assert.That((removed["""inventory_movements_total{kind="removed"}"""],
+            removed["""inventory_units_moved_total{kind="removed"}"""],
+            removed["""inventory_products{state="low"}"""]), Is.EqualTo((1d, 88d, 1d)));
     }
 
     [Test]
@@ -348,11 +380,23 @@ internal sealed class MetricsTests(Engine engine) : EngineFixture(engine)
         foreach ((string name, HttpClient client) in _shop.ByName)
         {
             Assert.That((await Exposition.OfAsync(client)).Series, Has.Count.LessThan(600), name);
-            foreach (string method in new[] { "GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH", "BREW" })
+            foreach (string method in new[]
+            {
+                "GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH", "BREW",
+            })
+            {
                 await client.SendJsonAsync(new HttpMethod(method), "/first/of/its/kind");
+            }
+
             Exposition known = await Exposition.OfAsync(client);
-            foreach (string path in new[] { "/%00", "/a\"b", "/products/{id}", "/metrics/x", "/../../etc/passwd", "/orders/%0a" })
+            foreach (string path in new[]
+            {
+                "/%00", "/a\"b", "/products/{id}", "/metrics/x", "/../../etc/passwd", "/orders/%0a",
+            })
+            {
                 await client.SendJsonAsync(new HttpMethod("BREW"), path);
+            }
+
             Assert.That((await Exposition.OfAsync(client)).Series, Is.EquivalentTo(known.Series), name);
         }
     }
@@ -369,7 +413,8 @@ internal sealed class MetricsTests(Engine engine) : EngineFixture(engine)
             Assert.That(process.Series, Has.Some.StartsWith("dotnet_gc_collections_total{"));
             Assert.That(process.Series, Has.Some.StartsWith("dotnet_thread_pool_queue_length"));
             Assert.That(process.Series, Has.Some.StartsWith("dotnet_lock_contentions_total"));
-            Assert.That(process.Series, Has.Exactly(1).Matches("""^shop_build_info\{revision=".+",runtime="\.NET 10.*",version="\d+\.\d+\.\d+"\}$"""));
+            Assert.That(process.Series, Has.Exactly(1)
+                .Matches("""^shop_build_info\{revision=".+",runtime="\.NET 10.*",version="\d+\.\d+\.\d+"\}$"""));
             Assert.That(orders.Series.Intersect(process.Series), Is.Empty);
         });
     }
@@ -378,7 +423,8 @@ internal sealed class MetricsTests(Engine engine) : EngineFixture(engine)
     public async Task Given_a_scraper_that_asks_for_OpenMetrics_then_it_gets_it()
     {
         using var request = new HttpRequestMessage(HttpMethod.Get, "/metrics");
-        request.Headers.TryAddWithoutValidation("Accept", "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5");
+        request.Headers.TryAddWithoutValidation("Accept",
+            "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5");
         using HttpResponseMessage response = await _shop.Orders.SendAsync(request);
         Assert.That(response.Content.Headers.ContentType!.MediaType, Is.EqualTo("application/openmetrics-text"));
         Assert.That(await response.Content.ReadAsStringAsync(), Does.EndWith("# EOF\n"));
@@ -394,7 +440,8 @@ internal sealed class MetricsTests(Engine engine) : EngineFixture(engine)
             while (!done.IsCancellationRequested)
             {
                 Exposition next = await Exposition.OfAsync(_shop.Orders);
-                string[] back = [.. next.Series.Where(series => (series.Contains("_total", StringComparison.Ordinal) || series.Contains("_count", StringComparison.Ordinal)
+                string[] back = [.. next.Series.Where(series => (series.Contains("_total", StringComparison.Ordinal)
+                    || series.Contains("_count", StringComparison.Ordinal)
                     || series.Contains("_bucket", StringComparison.Ordinal)) && next[series] < last[series])];
                 Assert.That(back, Is.Empty);
                 last = next;
@@ -407,7 +454,12 @@ internal sealed class MetricsTests(Engine engine) : EngineFixture(engine)
             var codes = new Dictionary<int, int>();
             for (int i = 0; i < 60; i++)
             {
-                object body = (i % 4) switch { 0 => Http.Order("prod_199", 9), 1 => Http.Order("ghost"), _ => Http.Order($"prod_{worker}") };
+                object body = (i % 4) switch
+                {
+                    0 => Http.Order("prod_199", 9),
+                    1 => Http.Order("ghost"),
+                    _ => Http.Order($"prod_{worker}"),
+                };
                 int code = (int)(await _shop.Orders.PostAsync("/orders", body)).Response.StatusCode;
                 codes[code] = codes.GetValueOrDefault(code) + 1;
             }
@@ -419,12 +471,14 @@ internal sealed class MetricsTests(Engine engine) : EngineFixture(engine)
         await done.CancelAsync();
         await scraper;
         foreach (int code in new[] { 201, 409, 422 })
-            Assert.That(after[$$"""http_requests_by_status_code_total{code="{{code}}"}"""], Is.EqualTo(counted.Sum(codes => codes.GetValueOrDefault(code))), $"{code}");
+            Assert.That(after[$$"""http_requests_by_status_code_total{code="{{code}}"}"""],
+                Is.EqualTo(counted.Sum(codes => codes.GetValueOrDefault(code))), $"{code}");
         Assert.That(after["orders_created_total"], Is.EqualTo(counted.Sum(codes => codes.GetValueOrDefault(201))));
     }
 
     private static Dictionary<string, double> Of(IReadOnlyDictionary<string, double> moved, string metric) =>
-        moved.Where(series => series.Key == metric || series.Key.StartsWith(metric + "{", StringComparison.Ordinal)).ToDictionary();
+        moved.Where(series => series.Key == metric || series.Key.StartsWith(metric + "{", StringComparison.Ordinal))
+            .ToDictionary();
 
     /// <summary>Waits for a condition, for as long as a slow machine may need.</summary>
     private static async Task<Exposition> UntilAsync(HttpClient client, Func<Exposition, bool> condition)

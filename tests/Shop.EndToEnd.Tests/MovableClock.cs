@@ -1,6 +1,8 @@
 namespace Shop.EndToEnd.Tests;
 
-/// <summary>The machine's clock, as far ahead as a test wants. Time goes on by itself, and timers are not concerned.</summary>
+/// <summary>
+/// The machine's clock, as far ahead as a test wants. Time goes on by itself, and timers are not concerned.
+/// </summary>
 internal sealed class MovableClock : TimeProvider
 {
     private long _ahead;

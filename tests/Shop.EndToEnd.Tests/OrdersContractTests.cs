@@ -34,7 +34,8 @@ internal sealed class OrdersContractTests(Engine engine) : EngineFixture(engine)
             Assert.That((string)order["customer_id"]!, Is.EqualTo("Zoë"));
             Assert.That((string)order["status"]!, Is.EqualTo("created"));
             Assert.That((decimal)order["total_amount"]!, Is.EqualTo(99.96m));
-            Assert.That(order["items"]!.AsArray().Select(line => (decimal)line!["line_total"]!), Is.EqualTo([59.97m, 0.01m, 39.98m]));
+            Assert.That(order["items"]!.AsArray().Select(line => (decimal)line!["line_total"]!),
+                Is.EqualTo([59.97m, 0.01m, 39.98m]));
             Assert.That(Guid.Parse(id).Version, Is.EqualTo(7));
         });
         Assert.That(await Shop.StockAsync(dear), Is.EqualTo((5L, 10L, 5L)));
@@ -50,13 +51,19 @@ internal sealed class OrdersContractTests(Engine engine) : EngineFixture(engine)
         (HttpResponseMessage response, JsonNode? problem) = await Shop.Orders.PostAsync("/orders", new
         {
             customer_id = "c",
-            items = new[] { new { product_id = few, quantity = 2 }, new { product_id = plenty, quantity = 1 }, new { product_id = few, quantity = 2 }, new { product_id = none, quantity = 1 } },
+            items = new[]
+            {
+                new { product_id = few, quantity = 2 }, new { product_id = plenty, quantity = 1 },
+                new { product_id = few, quantity = 2 }, new { product_id = none, quantity = 1 },
+            },
         });
         Assert.Multiple(() =>
         {
             Assert.That((int)response.StatusCode, Is.EqualTo(409));
-            Assert.That(problem!["errors"]!.AsObject().Select(error => error.Key), Is.EquivalentTo(new[] { "items[0].quantity", "items[2].quantity", "items[3].quantity" }));
-            Assert.That(problem["shortages"]!.AsArray().Select(row => ((string)row!["product_id"]!, (long)row["requested"]!, (long)row["available"]!)),
+            Assert.That(problem!["errors"]!.AsObject().Select(error => error.Key),
+                Is.EquivalentTo(new[] { "items[0].quantity", "items[2].quantity", "items[3].quantity" }));
+            Assert.That(problem["shortages"]!.AsArray()
+                    .Select(row => ((string)row!["product_id"]!, (long)row["requested"]!, (long)row["available"]!)),
                 Is.EquivalentTo(new[] { (few, 4L, 3L), (none, 1L, 0L) }));
         });
         foreach ((string product, long stock) in new[] { (plenty, 10L), (few, 3L), (none, 0L) })
@@ -67,8 +74,10 @@ internal sealed class OrdersContractTests(Engine engine) : EngineFixture(engine)
     public async Task Given_one_unit_left_when_many_order_it_at_once_then_one_gets_it()
     {
         string product = await Shop.ProductAsync(stock: 1);
-        var replies = await Task.WhenAll(Enumerable.Range(0, 32).Select(_ => Shop.Orders.PostAsync("/orders", Http.Order(product))));
-        Assert.That(replies.Select(reply => (int)reply.Response.StatusCode).Order(), Is.EqualTo([201, .. Enumerable.Repeat(409, 31)]));
+        var replies = await Task.WhenAll(
+            Enumerable.Range(0, 32).Select(_ => Shop.Orders.PostAsync("/orders", Http.Order(product))));
+        Assert.That(replies.Select(reply => (int)reply.Response.StatusCode).Order(),
+            Is.EqualTo([201, .. Enumerable.Repeat(409, 31)]));
         Assert.That(await Shop.StockAsync(product), Is.EqualTo((0L, 1L, 1L)));
     }
 
@@ -83,7 +92,9 @@ internal sealed class OrdersContractTests(Engine engine) : EngineFixture(engine)
     [TestCase("""{"customer_id":"c","items":[{"product_id":"prod_0","quantity":"1"}]}""", "items[0].quantity")]
     [TestCase("""{"customer_id":"c","items":[{"quantity":1}]}""", "items[0].product_id")]
     [TestCase("""{"customer_id":"c","order_id":"a/b","items":[{"product_id":"prod_0","quantity":1}]}""", "order_id")]
-    [TestCase("""{"customer_id":"","order_id":"","items":[{"product_id":"prod_0","quantity":1},{"product_id":3,"quantity":true}]}""",
+    [TestCase(
+        """{"customer_id":"","order_id":"","items":[{"product_id":"prod_0","quantity":1},"""
+        + """{"product_id":3,"quantity":true}]}""",
         "customer_id,order_id,items[1].product_id,items[1].quantity")]
     public async Task Given_wrong_fields_when_ordered_then_400_names_each(string body, string fields)
     {
@@ -96,7 +107,8 @@ internal sealed class OrdersContractTests(Engine engine) : EngineFixture(engine)
     public async Task Given_101_items_when_ordered_then_400_and_with_100_then_201()
     {
         string product = await Shop.ProductAsync(stock: 1000);
-        object Order(int items) => new { customer_id = "c", items = Enumerable.Repeat(new { product_id = product, quantity = 1 }, items) };
+        object Order(int items) =>
+            new { customer_id = "c", items = Enumerable.Repeat(new { product_id = product, quantity = 1 }, items) };
         (HttpResponseMessage tooMany, _) = await Shop.Orders.PostAsync("/orders", Order(101));
         (HttpResponseMessage most, _) = await Shop.Orders.PostAsync("/orders", Order(100));
         Assert.That(((int)tooMany.StatusCode, (int)most.StatusCode), Is.EqualTo((400, 201)));
@@ -138,11 +150,17 @@ internal sealed class OrdersContractTests(Engine engine) : EngineFixture(engine)
 
     [Test]
     public async Task Given_an_order_in_any_status_when_any_change_is_asked_then_it_is_done_repeated_or_refused_naming_both(
-        [Values("created", "paid", "shipped", "delivered", "cancelled")] string from, [Values("pay", "ship", "deliver", "cancel")] string verb)
+        [Values("created", "paid", "shipped", "delivered", "cancelled")] string from,
+        [Values("pay", "ship", "deliver", "cancel")] string verb)
     {
         string product = await Shop.ProductAsync(stock: 5);
         string id = await Shop.OrderAsync(product, 2);
-        foreach (string step in PathTo[from]) Assert.That((int)(await Shop.Orders.PostAsync($"/orders/{id}/{step}")).Response.StatusCode, Is.EqualTo(200));
+        foreach (string step in PathTo[from])
+        {
+            Assert.That((int)(await Shop.Orders.PostAsync($"/orders/{id}/{step}")).Response.StatusCode,
+                Is.EqualTo(200));
+        }
+
         JsonNode before = await Shop.Orders.GetJsonAsync($"/orders/{id}");
 
         (HttpResponseMessage response, JsonNode? answer) = await Shop.Orders.PostAsync($"/orders/{id}/{verb}");
@@ -165,7 +183,9 @@ internal sealed class OrdersContractTests(Engine engine) : EngineFixture(engine)
         }
 
         JsonArray events = (await Shop.Orders.GetJsonAsync($"/orders/{id}/events")).AsArray();
-        string[] life = expected == from ? ["created", .. PathTo[from].Select(step => TargetOf[step])] : ["created", .. PathTo[from].Select(step => TargetOf[step]), target];
+        string[] life = expected == from
+            ? ["created", .. PathTo[from].Select(step => TargetOf[step])]
+            : ["created", .. PathTo[from].Select(step => TargetOf[step]), target];
         Assert.That(events.Select(step => (string)step!["status"]!), Is.EqualTo(life));
         (long, long, long) stock = expected switch
         {
@@ -179,10 +199,13 @@ internal sealed class OrdersContractTests(Engine engine) : EngineFixture(engine)
     [Test]
     public async Task Given_an_unknown_order_then_every_route_of_it_is_404()
     {
-        Assert.That((int)(await Shop.Orders.SendJsonAsync(HttpMethod.Get, "/orders/ghost")).Response.StatusCode, Is.EqualTo(404));
-        Assert.That((int)(await Shop.Orders.SendJsonAsync(HttpMethod.Get, "/orders/ghost/events")).Response.StatusCode, Is.EqualTo(404));
+        Assert.That((int)(await Shop.Orders.SendJsonAsync(HttpMethod.Get, "/orders/ghost")).Response.StatusCode,
+            Is.EqualTo(404));
+        Assert.That((int)(await Shop.Orders.SendJsonAsync(HttpMethod.Get, "/orders/ghost/events")).Response.StatusCode,
+            Is.EqualTo(404));
         foreach (string verb in Verbs)
-            Assert.That((int)(await Shop.Orders.PostAsync($"/orders/ghost/{verb}")).Response.StatusCode, Is.EqualTo(404), verb);
+            Assert.That((int)(await Shop.Orders.PostAsync($"/orders/ghost/{verb}")).Response.StatusCode,
+                Is.EqualTo(404), verb);
     }
 
     [Test]
@@ -199,7 +222,8 @@ internal sealed class OrdersContractTests(Engine engine) : EngineFixture(engine)
         while (next is not null)
         {
             using HttpResponseMessage response = await Shop.Orders.GetAsync(next);
-            seen.AddRange(JsonNode.Parse(await response.Content.ReadAsStringAsync())!.AsArray().Select(order => (string)order!["order_id"]!));
+            seen.AddRange(JsonNode.Parse(await response.Content.ReadAsStringAsync())!.AsArray()
+                .Select(order => (string)order!["order_id"]!));
             next = response.NextPage();
             await Shop.OrderAsync(product, 1, customer);
         }
@@ -210,7 +234,8 @@ internal sealed class OrdersContractTests(Engine engine) : EngineFixture(engine)
         using HttpResponseMessage ofOther = await Shop.Orders.GetAsync($"/orders?product_id={other}&limit=1");
         Assert.That(ofOther.Header("X-Total-Count"), Is.EqualTo("3"));
         using HttpResponseMessage all = await Shop.Orders.GetAsync("/orders?limit=1");
-        double stored = (await Exposition.OfAsync(Shop.Orders)).Series.Count(series => series.StartsWith("orders_by_status", StringComparison.Ordinal));
+        double stored = (await Exposition.OfAsync(Shop.Orders)).Series.Count(
+            series => series.StartsWith("orders_by_status", StringComparison.Ordinal));
         Assert.That((long.Parse(all.Header("X-Total-Count")!) >= 7, stored), Is.EqualTo((true, 5d)));
     }
 
@@ -220,7 +245,8 @@ internal sealed class OrdersContractTests(Engine engine) : EngineFixture(engine)
     [TestCase("page=2", "page")]
     public async Task Given_a_wrong_query_when_listed_then_400_names_each_parameter(string query, string names)
     {
-        (HttpResponseMessage response, JsonNode? problem) = await Shop.Orders.SendJsonAsync(HttpMethod.Get, $"/orders?{query}");
+        (HttpResponseMessage response, JsonNode? problem) = await Shop.Orders.SendJsonAsync(
+            HttpMethod.Get, $"/orders?{query}");
         Assert.That((int)response.StatusCode, Is.EqualTo(400));
         Assert.That(problem!["errors"]!.AsObject().Select(error => error.Key), Is.EquivalentTo(names.Split(',')));
     }

@@ -57,7 +57,8 @@ internal sealed class OriginTests
                         answer.Header("Access-Control-Allow-Headers") } : []];
                     string?[] due = [expected, .. isPreflight
                         ? new[] { isAllowed ? "PUT" : null, isAllowed ? "content-type,if-match" : null } : []];
-                    if (!said.SequenceEqual(due)) wrong.Add($"{method} {path} from {origin}: {string.Join("; ", said)}");
+                    if (!said.SequenceEqual(due))
+                        wrong.Add($"{method} {path} from {origin}: {string.Join("; ", said)}");
                 }
             }
         }
@@ -66,7 +67,8 @@ internal sealed class OriginTests
     }
 
     [Test]
-    public async Task Given_origins_when_pages_of_them_and_of_others_send_a_change_then_only_theirs_is_made([Values("same-site", "cross-site", null)] string? site)
+    public async Task Given_origins_when_pages_of_them_and_of_others_send_a_change_then_only_theirs_is_made(
+        [Values("same-site", "cross-site", null)] string? site)
     {
         string product = await _shop.ProductAsync(stock: 1000);
         int made = 0;
@@ -106,7 +108,8 @@ internal sealed class OriginTests
     [TestCase("Shop:Orders:PublicUrl=https://orders.shop.example", "https://shop.example", false)]
     [TestCase("Shop:Orders:PublicUrl=https://orders.shop.example", "https://orders.shop.example:4430", false)]
     [TestCase("Shop:Orders:PublicUrl=https://orders.shop.example", "http://orders.shop.example", false)]
-    public async Task Given_a_page_of_another_service_of_the_shop_or_nearly_when_it_sends_a_change_or_a_form_then_only_the_shops_own_is_taken(string setting, string origin, bool isOwn)
+    public async Task Given_a_page_of_another_service_of_the_shop_or_nearly_when_it_sends_a_change_or_a_form_then_only_the_shops_own_is_taken(
+        string setting, string origin, bool isOwn)
     {
         await using ShopUnderTest shop = await ShopUnderTest.StartAsync(setting.Length == 0 ? [] : [setting]);
         origin = origin.Replace("{0}", shop.Orders.BaseAddress!.GetLeftPart(UriPartial.Authority),
@@ -125,7 +128,8 @@ internal sealed class OriginTests
     [TestCase("Shop:TrustedProxies=127.0.0.1", true)]
     [TestCase("Shop:TrustedProxies=127.0.0.2,10.0.0.0/8", false)]
     [TestCase("Shop:DemoData=true", false, Description = "no proxy is trusted")]
-    public async Task Given_what_a_proxy_forwards_then_the_scheme_is_believed_from_a_trusted_one_alone_and_host_and_prefix_from_none(string setting, bool isBelieved)
+    public async Task Given_what_a_proxy_forwards_then_the_scheme_is_believed_from_a_trusted_one_alone_and_host_and_prefix_from_none(
+        string setting, bool isBelieved)
     {
         await using ShopUnderTest shop = await ShopUnderTest.StartAsync(setting);
         (string, string)[] forwarded = [("X-Forwarded-Proto", "https"), ("X-Forwarded-Host", "evil.example"),
@@ -154,8 +158,9 @@ internal sealed class OriginTests
             using HttpResponseMessage answer = await shop.Products.SendAsync(request);
             string all = $"{answer.Headers} {await answer.Content.ReadAsStringAsync()}";
             Assert.That(all, Does.Not.Contain("evil"), $"{request.RequestUri}");
-            if (request == document) Assert.That(all,
-                Does.Contain($"\"url\": \"{(isBelieved ? "https" : "http")}://{shop.Products.BaseAddress.Authority}\""));
+            string scheme = isBelieved ? "https" : "http";
+            if (request == document)
+                Assert.That(all, Does.Contain($"\"url\": \"{scheme}://{shop.Products.BaseAddress.Authority}\""));
         }
     }
 }

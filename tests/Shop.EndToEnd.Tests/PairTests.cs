@@ -490,7 +490,9 @@ internal sealed class PairTests
 
         public PairAnswer ApplyTo(PairModel model) => Apply(model, Key is null ? null : $"{Client} {Key}");
 
-        /// <summary>Whether both touch one thing: an order, the stock of a product, its place in the catalogue, a key.</summary>
+        /// <summary>
+        /// Whether both touch one thing: an order, the stock of a product, its place in the catalogue, a key.
+        /// </summary>
         public bool Touches(Deed other) =>
             Service == other.Service || (Key is not null && Key == other.Key) || IsOfStock(this) == IsOfStock(other);
 

@@ -5,7 +5,9 @@ using Npgsql;
 
 namespace Shop.EndToEnd.Tests;
 
-/// <summary>PostgreSQL fails under hosts that work: what they answer meanwhile, and that they go on by themselves.</summary>
+/// <summary>
+/// PostgreSQL fails under hosts that work: what they answer meanwhile, and that they go on by themselves.
+/// </summary>
 [NonParallelizable]
 [Category("CI")]
 internal sealed class PostgresFailureTests : OwnClusterFixture
@@ -50,11 +52,13 @@ internal sealed class PostgresFailureTests : OwnClusterFixture
             int before = acknowledged.Count;
             standby.Execute("SELECT pg_promote()");
             await Eventually.IsAsync(() => Task.FromResult(acknowledged.Count > before + 50), true);
-            foreach (ShopProcess host in hosts) await Eventually.IsAsync(() => host.Orders.CodeAsync("/health/ready"), 200);
+            foreach (ShopProcess host in hosts)
+                await Eventually.IsAsync(() => host.Orders.CodeAsync("/health/ready"), 200);
             await end.CancelAsync();
             await Task.WhenAll(clients);
             Assert.That(await living, Is.Positive);
-            foreach (string id in acknowledged.Keys) Assert.That(await hosts[1].Orders.CodeAsync($"/orders/{id}"), Is.EqualTo(200), id);
+            foreach (string id in acknowledged.Keys)
+                Assert.That(await hosts[1].Orders.CodeAsync($"/orders/{id}"), Is.EqualTo(200), id);
             // What was not acknowledged is an order, or is given back.
             await Eventually.IsAsync(async () =>
             {
@@ -149,7 +153,8 @@ internal sealed class PostgresFailureTests : OwnClusterFixture
             // Those of the shop end, until it gets no others.
             await Eventually.IsAsync(async () =>
             {
-                await RunAsync(somebody[0], "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'shop-%'");
+                await RunAsync(somebody[0], "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
+                    + "WHERE datname = current_database() AND application_name LIKE 'shop-%'");
                 await TakeConnectionsAsync(somebody);
                 return somebody.Count;
             }, MaxConnections);
@@ -197,7 +202,8 @@ internal sealed class PostgresFailureTests : OwnClusterFixture
         int lives = 0;
         for (; !end.IsCancellationRequested; lives++)
         {
-            foreach (ShopProcess host in hosts) Assert.That(await host.Orders.CodeAsync("/health/live"), Is.EqualTo(200));
+            foreach (ShopProcess host in hosts)
+                Assert.That(await host.Orders.CodeAsync("/health/live"), Is.EqualTo(200));
             await Task.Delay(20, CancellationToken.None);
         }
 

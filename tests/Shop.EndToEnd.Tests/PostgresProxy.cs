@@ -80,7 +80,8 @@ internal sealed class PostgresProxy : IAsyncDisposable
             {
                 client = await _listener.AcceptSocketAsync(_stop.Token);
             }
-            catch (Exception exception) when (exception is OperationCanceledException or SocketException or ObjectDisposedException)
+            catch (Exception exception)
+                when (exception is OperationCanceledException or SocketException or ObjectDisposedException)
             {
                 return;
             }
@@ -107,7 +108,8 @@ internal sealed class PostgresProxy : IAsyncDisposable
                 if (_next() is not { } cut) return (int.MaxValue, false);
                 Interlocked.Increment(ref _cuts);
                 answersAreLost = cut == Cut.BeforeClient;
-                return (cut switch { Cut.BeforeServer => 0, Cut.InTheMiddle => message.Length / 2, _ => int.MaxValue }, cut != Cut.BeforeClient);
+                return (cut switch { Cut.BeforeServer => 0, Cut.InTheMiddle => message.Length / 2, _ => int.MaxValue },
+                    cut != Cut.BeforeClient);
             }, end);
             await Task.WhenAny(answers, questions);
             await end.CancelAsync();
@@ -158,7 +160,8 @@ internal sealed class PostgresProxy : IAsyncDisposable
                 if (ends) return;
             }
         }
-        catch (Exception exception) when (exception is OperationCanceledException or SocketException or ObjectDisposedException)
+        catch (Exception exception)
+            when (exception is OperationCanceledException or SocketException or ObjectDisposedException)
         {
             // The other side is gone.
         }

@@ -46,7 +46,8 @@ internal sealed class PostgresStartTests : OwnClusterFixture
         Assert.That((int)(await shop.PlaceAsync("prod_0")).Response.StatusCode, Is.EqualTo(201));
         await using var source = NpgsqlDataSource.Create(Address + ";Pooling=false");
         await using NpgsqlCommand command = source.CreateCommand(
-            "SELECT bool_and(ssl) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE datname = current_database() AND application_name LIKE 'shop-%'");
+            "SELECT bool_and(ssl) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) "
+            + "WHERE datname = current_database() AND application_name LIKE 'shop-%'");
         Assert.That(await command.ExecuteScalarAsync(), Is.True, "all connections are encrypted");
     }
 
@@ -84,10 +85,14 @@ internal sealed class PostgresStartTests : OwnClusterFixture
             DO $$
             DECLARE t record;
             BEGIN
-                FOR t IN SELECT schemaname, tablename FROM pg_tables WHERE schemaname IN ('products', 'orders', 'inventory')
-                    AND tablename <> 'schema_versions' LOOP
-                    EXECUTE format('ALTER TABLE %I.%I ADD COLUMN next_version text NOT NULL DEFAULT ''new''', t.schemaname, t.tablename);
-                    EXECUTE format('INSERT INTO %I.schema_versions (scriptname, applied) SELECT ''999_next.sql'', now() WHERE NOT EXISTS (SELECT 1 FROM %I.schema_versions WHERE scriptname = ''999_next.sql'')', t.schemaname, t.schemaname);
+                FOR t IN SELECT schemaname, tablename FROM pg_tables
+                    WHERE schemaname IN ('products', 'orders', 'inventory') AND tablename <> 'schema_versions' LOOP
+                    EXECUTE format('ALTER TABLE %I.%I ADD COLUMN next_version text NOT NULL DEFAULT ''new''',
+                        t.schemaname, t.tablename);
+                    EXECUTE format('INSERT INTO %I.schema_versions (scriptname, applied)
+                        SELECT ''999_next.sql'', now()
+                        WHERE NOT EXISTS (SELECT 1 FROM %I.schema_versions WHERE scriptname = ''999_next.sql'')',
+                        t.schemaname, t.schemaname);
                 END LOOP;
             END $$
             """);

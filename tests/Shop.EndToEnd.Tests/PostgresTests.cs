@@ -31,7 +31,8 @@ internal sealed class PostgresTests
     [TestCase(PostgresProxy.Cut.BeforeServer)]
     [TestCase(PostgresProxy.Cut.InTheMiddle)]
     [TestCase(PostgresProxy.Cut.BeforeClient)]
-    public async Task Given_connections_that_are_cut_while_orders_and_stock_changes_go_on_then_each_is_made_once(PostgresProxy.Cut cut)
+    public async Task Given_connections_that_are_cut_while_orders_and_stock_changes_go_on_then_each_is_made_once(
+        PostgresProxy.Cut cut)
     {
         const int Clients = 12, Rounds = 12, EachNth = 9;
         int messages = 0;
@@ -67,13 +68,17 @@ internal sealed class PostgresTests
         Assert.Multiple(async () =>
         {
             Assert.That(placed.Distinct().Count(), Is.EqualTo(Clients * Rounds));
-            Assert.That(await CountAsync("SELECT count(*) FROM inventory.reservations"), Is.EqualTo(Clients * Rounds), "reservations");
-            Assert.That(await CountAsync("SELECT sum(on_hand)::bigint FROM inventory.stock WHERE product_id = ANY (@ids)", products),
+            Assert.That(await CountAsync("SELECT count(*) FROM inventory.reservations"),
+                Is.EqualTo(Clients * Rounds), "reservations");
+            Assert.That(await CountAsync(
+                    "SELECT sum(on_hand)::bigint FROM inventory.stock WHERE product_id = ANY (@ids)", products),
                 Is.EqualTo(2000 + added), "units on hand");
-            Assert.That(await CountAsync("SELECT sum(reserved)::bigint FROM inventory.stock WHERE product_id = ANY (@ids)", products),
+            Assert.That(await CountAsync(
+                    "SELECT sum(reserved)::bigint FROM inventory.stock WHERE product_id = ANY (@ids)", products),
                 Is.EqualTo(Clients * Rounds), "units reserved");
             Assert.That(await WrongLevelsAsync(), Is.Zero, "levels are the sums of their movements");
-            Assert.That((await Exposition.OfAsync(one.Inventory))["inventory_reservations_open"], Is.EqualTo(Clients * Rounds));
+            Assert.That((await Exposition.OfAsync(one.Inventory))["inventory_reservations_open"],
+                Is.EqualTo(Clients * Rounds));
         });
     }
 
@@ -86,7 +91,12 @@ internal sealed class PostgresTests
         for (int i = 0; i < 20; i++)
         {
             string id = Guid.CreateVersion7().ToString();
-            var order = new { customer_id = "someone", order_id = id, items = new[] { new { product_id = product, quantity = 1 } } };
+            var order = new
+            {
+                customer_id = "someone",
+                order_id = id,
+                items = new[] { new { product_id = product, quantity = 1 } },
+            };
             string[] ids = await Task.WhenAll(PlaceAsync(one, order), PlaceAsync(other, order), PlaceAsync(one, order));
             Assert.That(ids, Is.All.EqualTo(id));
         }
@@ -109,7 +119,8 @@ internal sealed class PostgresTests
                 other.Inventory.PostAsync("/inventory/increase", body, ("Idempotency-Key", $"key-{i}")));
             Assert.That(answers.Select(answer => (answer.Response.StatusCode, (long)answer.Json!["new_stock_level"]!)),
                 Is.All.EqualTo((HttpStatusCode.OK, (long)i)));
-            Assert.That(answers.Count(answer => answer.Response.Header("Idempotency-Replayed") == "true"), Is.EqualTo(1));
+            Assert.That(answers.Count(answer => answer.Response.Header("Idempotency-Replayed") == "true"),
+                Is.EqualTo(1));
         }
     }
 
@@ -118,9 +129,11 @@ internal sealed class PostgresTests
     {
         await using ShopUnderTest survivor = await StartAsync(_address, "Shop:RequestTimeout=1");
         string product = await survivor.ProductAsync(stock: 5);
-        using (ShopProcess killed = await ShopProcess.StartAsync(_directory, [$"--ConnectionStrings:Shop={_address}"], ("SHOP_FAULT_POINT", "reserved:1")))
+        using (ShopProcess killed = await ShopProcess.StartAsync(_directory, [$"--ConnectionStrings:Shop={_address}"],
+            ("SHOP_FAULT_POINT", "reserved:1")))
         {
-            Assert.That(async () => await killed.Orders.PostAsync("/orders", Http.Order(product, 2)), Throws.InstanceOf<HttpRequestException>());
+            Assert.That(async () => await killed.Orders.PostAsync("/orders", Http.Order(product, 2)),
+                Throws.InstanceOf<HttpRequestException>());
             Assert.That(await killed.ExitAsync(), Is.EqualTo(128 + 9));
         }
 
@@ -140,13 +153,16 @@ internal sealed class PostgresTests
         await network.DisposeAsync();
         Assert.Multiple(async () =>
         {
-            (HttpResponseMessage write, _) = await shop.Inventory.PostAsync("/inventory/increase", new { product_id = product, quantity = 1 });
+            (HttpResponseMessage write, _) = await shop.Inventory.PostAsync("/inventory/increase",
+                new { product_id = product, quantity = 1 });
             Assert.That(write.StatusCode, Is.EqualTo(HttpStatusCode.ServiceUnavailable), "a write");
             (HttpResponseMessage order, _) = await shop.Orders.PostAsync("/orders", Http.Order(product));
             Assert.That(order.StatusCode, Is.EqualTo(HttpStatusCode.ServiceUnavailable), "an order");
-            Assert.That((await shop.Orders.GetAsync("/health/ready")).StatusCode, Is.EqualTo(HttpStatusCode.ServiceUnavailable));
+            Assert.That((await shop.Orders.GetAsync("/health/ready")).StatusCode,
+                Is.EqualTo(HttpStatusCode.ServiceUnavailable));
             Assert.That((await shop.Orders.GetAsync("/health/live")).StatusCode, Is.EqualTo(HttpStatusCode.OK));
-            Assert.That((await shop.Products.GetAsync($"/products/{product}")).StatusCode, Is.EqualTo(HttpStatusCode.OK));
+            Assert.That((await shop.Products.GetAsync($"/products/{product}")).StatusCode,
+                Is.EqualTo(HttpStatusCode.OK));
             Assert.That((await shop.Inventory.GetAsync("/metrics")).StatusCode, Is.EqualTo(HttpStatusCode.OK));
         });
     }
@@ -160,10 +176,12 @@ internal sealed class PostgresTests
     [TestCase("Host=db;Password=a;secret=b", "quotes around a value")]
     [TestCase("Host=db;Password=secret;Port=secret", "port can't have this value")]
     [TestCase("{server};Password=secret;Minimum Pool Size=5;Maximum Pool Size=1", "'Max Pool Size'")]
-    public async Task Given_a_connection_string_that_is_wrong_then_the_start_says_so_in_one_line(string address, string expected)
+    public async Task Given_a_connection_string_that_is_wrong_then_the_start_says_so_in_one_line(
+        string address, string expected)
     {
         string server = new NpgsqlConnectionStringBuilder(_address) { Database = null }.ConnectionString;
-        using var shop = new ShopProcess(_directory, $"--ConnectionStrings:Shop={address.Replace("{server}", server, StringComparison.Ordinal)}");
+        using var shop = new ShopProcess(_directory,
+            $"--ConnectionStrings:Shop={address.Replace("{server}", server, StringComparison.Ordinal)}");
         Assert.That(await shop.ExitAsync(), Is.EqualTo(1));
         Assert.That(shop.Log.Trim().Split('\n'), Has.Length.EqualTo(1), shop.Log);
         Assert.That(shop.Log, Does.Contain(expected).And.Not.Contain("secret"));
@@ -172,9 +190,11 @@ internal sealed class PostgresTests
     [Test]
     public async Task Given_hosts_that_start_together_on_an_empty_database_then_there_is_one_catalogue()
     {
-        ShopUnderTest[] hosts = await Task.WhenAll(Enumerable.Range(0, 5).Select(_ => StartAsync(_address, "Shop:DemoData=true")));
+        ShopUnderTest[] hosts =
+            await Task.WhenAll(Enumerable.Range(0, 5).Select(_ => StartAsync(_address, "Shop:DemoData=true")));
         await Eventually.IsSoAsync(async () => await CountAsync("SELECT count(*) FROM inventory.stock") == 200);
-        Assert.That(await CountAsync("SELECT count(*) - count(DISTINCT product_id) FROM inventory.movements"), Is.Zero, "each opened once");
+        Assert.That(await CountAsync("SELECT count(*) - count(DISTINCT product_id) FROM inventory.movements"),
+            Is.Zero, "each opened once");
         foreach (ShopUnderTest host in hosts)
         {
             (HttpResponseMessage answer, _) = await host.Inventory.SendJsonAsync(HttpMethod.Get, "/inventory?limit=1");
@@ -242,10 +262,13 @@ internal sealed class PostgresTests
     private Task<long> WrongLevelsAsync() => CountAsync("""
         SELECT count(*) FROM inventory.stock s LEFT JOIN (
             SELECT product_id,
-                sum(CASE kind WHEN 'received' THEN quantity WHEN 'removed' THEN -quantity WHEN 'shipped' THEN -quantity ELSE 0 END) AS on_hand,
-                sum(CASE kind WHEN 'reserved' THEN quantity WHEN 'released' THEN -quantity WHEN 'shipped' THEN -quantity ELSE 0 END) AS reserved
+                sum(CASE kind WHEN 'received' THEN quantity WHEN 'removed' THEN -quantity
+                    WHEN 'shipped' THEN -quantity ELSE 0 END) AS on_hand,
+                sum(CASE kind WHEN 'reserved' THEN quantity WHEN 'released' THEN -quantity
+                    WHEN 'shipped' THEN -quantity ELSE 0 END) AS reserved
             FROM inventory.movements GROUP BY product_id) m USING (product_id)
-        LEFT JOIN (SELECT DISTINCT ON (product_id) product_id, on_hand, reserved FROM inventory.movements ORDER BY product_id, id DESC) last USING (product_id)
+        LEFT JOIN (SELECT DISTINCT ON (product_id) product_id, on_hand, reserved
+            FROM inventory.movements ORDER BY product_id, id DESC) last USING (product_id)
         WHERE (s.on_hand, s.reserved) IS DISTINCT FROM (coalesce(m.on_hand, 0), coalesce(m.reserved, 0))
             OR (s.on_hand, s.reserved) IS DISTINCT FROM (coalesce(last.on_hand, 0), coalesce(last.reserved, 0))
         """);

@@ -25,12 +25,14 @@ internal sealed class ProcessTests
     public async Task Given_a_running_shop_when_it_is_asked_to_stop_then_it_drains_checkpoints_and_exits_0(int signal)
     {
         using ShopProcess shop = await ShopProcess.StartAsync(_directory);
-        Task<HttpResponseMessage>[] underWay = [.. Enumerable.Range(0, 50).Select(_ => shop.Orders.PostAsync("/orders", Http.Order("prod_0"))
-            .ContinueWith(reply => reply.Result.Response, TaskScheduler.Default))];
+        Task<HttpResponseMessage>[] underWay = [.. Enumerable.Range(0, 50)
+            .Select(_ => shop.Orders.PostAsync("/orders", Http.Order("prod_0"))
+                .ContinueWith(reply => reply.Result.Response, TaskScheduler.Default))];
         await Task.WhenAny(underWay);
         shop.Signal(signal);
         Assert.That(await shop.ExitAsync(), Is.Zero, shop.Log);
-        int acknowledged = underWay.Count(reply => reply.IsCompletedSuccessfully && reply.Result.StatusCode == HttpStatusCode.Created);
+        int acknowledged =
+            underWay.Count(reply => reply.IsCompletedSuccessfully && reply.Result.StatusCode == HttpStatusCode.Created);
         Assert.That(Directory.GetFiles(_directory, "*-wal").Select(file => new FileInfo(file).Length), Is.All.Zero);
         await using ShopUnderTest again = await ShopUnderTest.StartAsync(replace: null, _directory);
         using HttpResponseMessage stored = await again.Orders.GetAsync("/orders?limit=1");
@@ -48,7 +50,9 @@ internal sealed class ProcessTests
         (await shop.Orders.GetAsync("/orders")).Dispose();
         // A native program has everything inside, and loads a page of it when it is needed.
         Assert.That(Loaded(), ShopProgram.IsNative
-            ? Does.Not.Contain(".dll") : Does.Contain("/Microsoft.Data.Sqlite.dll").And.Contain("/Dapper.AOT.dll").And.Not.Contain("/System.Linq.Expressions.dll"));
+            ? Does.Not.Contain(".dll")
+            : Does.Contain("/Microsoft.Data.Sqlite.dll").And.Contain("/Dapper.AOT.dll")
+                .And.Not.Contain("/System.Linq.Expressions.dll"));
     }
 
     [Test]
@@ -60,11 +64,13 @@ internal sealed class ProcessTests
         Assert.That(placed.StatusCode, Is.EqualTo(HttpStatusCode.Created));
         foreach (HttpClient client in new[] { shop.Products, shop.Orders, shop.Inventory })
         {
-            foreach (string path in new[] { "/metrics", "/health/ready" }) (await client.GetAsync(path)).EnsureSuccessStatusCode().Dispose();
+            foreach (string path in new[] { "/metrics", "/health/ready" })
+                (await client.GetAsync(path)).EnsureSuccessStatusCode().Dispose();
         }
 
         (await shop.Inventory.GetAsync("/inventory")).EnsureSuccessStatusCode().Dispose();
-        Assert.That(File.ReadAllText($"/proc/{shop.Id}/maps"), Does.Not.Contain("Npgsql").And.Not.Contain("dbup-postgresql"));
+        Assert.That(File.ReadAllText($"/proc/{shop.Id}/maps"),
+            Does.Not.Contain("Npgsql").And.Not.Contain("dbup-postgresql"));
     }
 
     [Test]
@@ -93,16 +99,21 @@ internal sealed class ProcessTests
         while (next is not null)
         {
             using HttpResponseMessage page = await again.Orders.GetAsync(next);
-            foreach (JsonNode? order in JsonNode.Parse(await page.Content.ReadAsStringAsync())!.AsArray()) stored.Add((string)order!["order_id"]!, order);
+            foreach (JsonNode? order in JsonNode.Parse(await page.Content.ReadAsStringAsync())!.AsArray())
+                stored.Add((string)order!["order_id"]!, order);
             next = page.NextPage();
         }
 
         Assert.That(acknowledged, Is.SubsetOf(stored.Keys));
-        long held = stored.Values.Where(order => (string)order["status"]! is "created" or "paid").Sum(order => (long)order["items"]![0]!["quantity"]!);
-        long shipped = stored.Values.Where(order => (string)order["status"]! == "shipped").Sum(order => (long)order["items"]![0]!["quantity"]!);
-        Assert.That(await again.StockAsync("prod_0"), Is.EqualTo((1_000_000 - shipped - held, 1_000_000 - shipped, held)));
+        long held = stored.Values.Where(order => (string)order["status"]! is "created" or "paid")
+            .Sum(order => (long)order["items"]![0]!["quantity"]!);
+        long shipped = stored.Values.Where(order => (string)order["status"]! == "shipped")
+            .Sum(order => (long)order["items"]![0]!["quantity"]!);
+        Assert.That(await again.StockAsync("prod_0"),
+            Is.EqualTo((1_000_000 - shipped - held, 1_000_000 - shipped, held)));
         Exposition inventory = await Exposition.OfAsync(again.Inventory);
-        Assert.That(inventory["inventory_reservations_open"], Is.EqualTo(stored.Values.Count(order => (string)order["status"]! is "created" or "paid")));
+        Assert.That(inventory["inventory_reservations_open"],
+            Is.EqualTo(stored.Values.Count(order => (string)order["status"]! is "created" or "paid")));
     }
 
     [TestCase("Shop:Orders:Port=many", "Shop:Orders:Port")]
@@ -126,8 +137,10 @@ internal sealed class ProcessTests
     [TestCase("Shop__DemoData=false", "did you mean --Shop:DemoData?")]
     [TestCase("urls=http://*:80", "'--urls' is not a setting")]
     [TestCase("Shop:DemoData", "Shop:DemoData has no value")]
-    [TestCase("Shop:Products:Port=6001 --Shop:Orders:Port=6001", "Shop:Products:Port and Shop:Orders:Port have the same port, 6001")]
-    public async Task Given_a_wrong_setting_when_started_then_one_line_names_the_key_and_the_exit_code_is_1(string setting, string named)
+    [TestCase("Shop:Products:Port=6001 --Shop:Orders:Port=6001",
+        "Shop:Products:Port and Shop:Orders:Port have the same port, 6001")]
+    public async Task Given_a_wrong_setting_when_started_then_one_line_names_the_key_and_the_exit_code_is_1(
+        string setting, string named)
     {
         using var shop = new ShopProcess(_directory, $"--{setting}".Split(' '));
         Assert.That(await shop.ExitAsync(), Is.EqualTo(1));
@@ -138,7 +151,8 @@ internal sealed class ProcessTests
     [TestCase("--help", "Shop.Host health", "Shop:Orders:Port")]
     [TestCase("health --help", "Shop.Host health", "Shop:Orders:Port")]
     [TestCase("--version", "Shop 0.1.0", "revision")]
-    public async Task Given_a_question_about_the_program_when_it_is_asked_then_it_answers_and_exits_0_and_starts_nothing(string arguments, params string[] said)
+    public async Task Given_a_question_about_the_program_when_it_is_asked_then_it_answers_and_exits_0_and_starts_nothing(
+        string arguments, params string[] said)
     {
         (int code, string text) = await RunAsync(arguments.Split(' '));
         Assert.That(code, Is.Zero, text);
@@ -151,20 +165,25 @@ internal sealed class ProcessTests
     [TestCase("health --Demo=1", "'--Demo' is not a setting")]
     [TestCase("health postgres://shop:secret@db/shop", "'postgres://…' is not a setting")]
     [TestCase("postgres://shop:secret@db/shop", "'postgres://…' is not a verb")]
-    public async Task Given_a_verb_that_is_unknown_or_has_wrong_arguments_when_it_is_asked_for_then_one_line_says_so_and_the_exit_code_is_1(string arguments, string said)
+    public async Task Given_a_verb_that_is_unknown_or_has_wrong_arguments_when_it_is_asked_for_then_one_line_says_so_and_the_exit_code_is_1(
+        string arguments, string said)
     {
         (int code, string text) = await RunAsync(arguments.Split(' '));
         Assert.That(code, Is.EqualTo(1), text);
-        Assert.That(text.Split('\n', StringSplitOptions.RemoveEmptyEntries), Has.Length.EqualTo(1).And.All.Contain(said));
+        Assert.That(text.Split('\n', StringSplitOptions.RemoveEmptyEntries),
+            Has.Length.EqualTo(1).And.All.Contain(said));
     }
 
     [TestCase("shop.example")]
     [TestCase("::1")]
-    public async Task Given_allowed_hosts_when_the_health_verb_asks_the_shop_of_these_settings_then_it_is_ready(string allowed)
+    public async Task Given_allowed_hosts_when_the_health_verb_asks_the_shop_of_these_settings_then_it_is_ready(
+        string allowed)
     {
         using ShopProcess shop = await ShopProcess.StartAsync(_directory, [$"--Shop:AllowedHosts={allowed}"]);
-        (int code, string text) = await RunAsync(["health", $"--Shop:AllowedHosts={allowed}", $"--Shop:Products:Port={shop.Products.BaseAddress!.Port}",
-            $"--Shop:Orders:Port={shop.Orders.BaseAddress!.Port}", $"--Shop:Inventory:Port={shop.Inventory.BaseAddress!.Port}"]);
+        (int code, string text) = await RunAsync(
+            ["health", $"--Shop:AllowedHosts={allowed}", $"--Shop:Products:Port={shop.Products.BaseAddress!.Port}",
+                $"--Shop:Orders:Port={shop.Orders.BaseAddress!.Port}",
+                $"--Shop:Inventory:Port={shop.Inventory.BaseAddress!.Port}"]);
         Assert.That(code, Is.Zero, text);
     }
 
@@ -177,8 +196,10 @@ internal sealed class ProcessTests
         string keys = $"--Shop:ApiKeys=ada:write:{hash}";
         using ShopProcess shop = await ShopProcess.StartAsync(_directory, [keys], proxy);
         string[] ports = [$"--Shop:Products:Port={shop.Products.BaseAddress!.Port}",
-            $"--Shop:Orders:Port={shop.Orders.BaseAddress!.Port}", $"--Shop:Inventory:Port={shop.Inventory.BaseAddress!.Port}"];
-        await shop.Products.SendJsonAsync(HttpMethod.Put, "/traffic", new { rate = 20 }, ("Authorization", $"Bearer {key}"));
+            $"--Shop:Orders:Port={shop.Orders.BaseAddress!.Port}",
+            $"--Shop:Inventory:Port={shop.Inventory.BaseAddress!.Port}"];
+        await shop.Products.SendJsonAsync(HttpMethod.Put, "/traffic", new { rate = 20 },
+            ("Authorization", $"Bearer {key}"));
         await Eventually.IsSoAsync(async () => (double?)(await shop.Products.GetJsonAsync("/traffic"))["answered"] > 0);
         (int code, string text) = await RunAsync(["health", .. ports], proxy);
         Assert.That(code, Is.Zero, text);
@@ -191,9 +212,11 @@ internal sealed class ProcessTests
     {
         using ShopProcess first = await ShopProcess.StartAsync(_directory);
         string other = Directory.CreateTempSubdirectory("shop-test-").FullName;
-        using var second = new ShopProcess(other, "--Shop:BindAddress=127.0.0.1", $"--Shop:Orders:Port={first.Orders.BaseAddress!.Port}");
+        using var second = new ShopProcess(other, "--Shop:BindAddress=127.0.0.1",
+            $"--Shop:Orders:Port={first.Orders.BaseAddress!.Port}");
         Assert.That(await second.ExitAsync(), Is.EqualTo(1), second.Log);
-        Assert.That(second.Log, Does.StartWith("Shop can't start: a port is in use").And.Contain($"{first.Orders.BaseAddress.Port}").And.Contain("Shop:Orders:Port"));
+        Assert.That(second.Log, Does.StartWith("Shop can't start: a port is in use")
+            .And.Contain($"{first.Orders.BaseAddress.Port}").And.Contain("Shop:Orders:Port"));
         Directory.Delete(other, recursive: true);
     }
 
@@ -215,17 +238,20 @@ internal sealed class ProcessTests
             await shop.ExitAsync();
         }
 
-        await using (var connection = new Microsoft.Data.Sqlite.SqliteConnection($"Data Source={Path.Combine(_directory, "orders.db")};Pooling=false"))
+        await using (var connection = new Microsoft.Data.Sqlite.SqliteConnection(
+            $"Data Source={Path.Combine(_directory, "orders.db")};Pooling=false"))
         {
             await connection.OpenAsync();
             await using var command = connection.CreateCommand();
-            command.CommandText = "INSERT INTO SchemaVersions (ScriptName, Applied) VALUES ('Shop.Orders.Migrations.999_future.sql', '2099-01-01')";
+            command.CommandText = "INSERT INTO SchemaVersions (ScriptName, Applied) "
+                + "VALUES ('Shop.Orders.Migrations.999_future.sql', '2099-01-01')";
             await command.ExecuteNonQueryAsync();
         }
 
         using var older = new ShopProcess(_directory);
         Assert.That(await older.ExitAsync(), Is.EqualTo(1));
-        Assert.That(older.Log, Does.StartWith("Shop can't start: ").And.Contain("orders").And.Contain("newer version").And.Contain("999_future"));
+        Assert.That(older.Log, Does.StartWith("Shop can't start: ").And.Contain("orders").And.Contain("newer version")
+            .And.Contain("999_future"));
     }
 
     [Test]
@@ -237,7 +263,8 @@ internal sealed class ProcessTests
         shop.Signal(15);
         await shop.ExitAsync();
         string[] lines = shop.Log.Split('\n', StringSplitOptions.RemoveEmptyEntries);
-        Assert.That(lines.Where(line => line.Contains((string)problem!["trace_id"]!, StringComparison.Ordinal)).ToArray(), Has.Length.EqualTo(1));
+        Assert.That(lines.Where(line => line.Contains((string)problem!["trace_id"]!, StringComparison.Ordinal))
+            .ToArray(), Has.Length.EqualTo(1));
         Assert.That(lines, Has.None.Contains("limit=7").And.None.StartsWith("ost"));
         Assert.That(shop.Log, Does.Not.Contain("\u001b"));
     }
@@ -248,10 +275,14 @@ internal sealed class ProcessTests
         using ShopProcess shop = await ShopProcess.StartAsync(_directory);
         shop.Signal(15);
         await shop.ExitAsync();
-        foreach ((string page, HttpClient client) in new[] { ("Storefront", shop.Products), ("Orders", shop.Orders), ("Stock", shop.Inventory) })
+        foreach ((string page, HttpClient client) in new[]
+        {
+            ("Storefront", shop.Products), ("Orders", shop.Orders), ("Stock", shop.Inventory),
+        })
         {
             string address = client.BaseAddress!.GetLeftPart(UriPartial.Authority);
-            Assert.That(shop.Log, Does.Match($"{page} +[a-z]+-service +{address}  console {address}/live  docs {address}/docs  metrics {address}/metrics"));
+            Assert.That(shop.Log, Does.Match($"{page} +[a-z]+-service +{address}  console {address}/live  docs "
+                + $"{address}/docs  metrics {address}/metrics"));
         }
     }
 
@@ -261,17 +292,21 @@ internal sealed class ProcessTests
         using ShopProcess shop = await ShopProcess.StartAsync(_directory);
         using var start = new HttpRequestMessage(HttpMethod.Post, "/live/traffic")
         {
-            Content = new FormUrlEncodedContent([KeyValuePair.Create("action", "start"), KeyValuePair.Create("rate", "500")]),
+            Content = new FormUrlEncodedContent(
+                [KeyValuePair.Create("action", "start"), KeyValuePair.Create("rate", "500")]),
             Headers = { { "Origin", shop.Products.BaseAddress!.GetLeftPart(UriPartial.Authority) } },
         };
         using HttpResponseMessage started = await shop.Products.SendAsync(start);
         Assert.That(started.IsSuccessStatusCode, await started.Content.ReadAsStringAsync());
-        while ((await Exposition.OfAsync(shop.Products))["""http_requests_by_status_code_total{code="404"}"""] < 5) await Task.Delay(20);
+        while ((await Exposition.OfAsync(shop.Products))["""http_requests_by_status_code_total{code="404"}"""] < 5)
+            await Task.Delay(20);
         // Whoever makes the header up is not taken for it.
-        await shop.Products.SendJsonAsync(HttpMethod.Get, "/products/forged", null, ("X-Demo-Traffic", $"{Guid.NewGuid()}"));
+        await shop.Products.SendJsonAsync(HttpMethod.Get, "/products/forged", null,
+            ("X-Demo-Traffic", $"{Guid.NewGuid()}"));
         shop.Signal(15);
         await shop.ExitAsync();
-        Assert.That(shop.Log.Split('\n').Count(line => line.Contains("answered 404", StringComparison.Ordinal)), Is.EqualTo(1), shop.Log);
+        Assert.That(shop.Log.Split('\n').Count(line => line.Contains("answered 404", StringComparison.Ordinal)),
+            Is.EqualTo(1), shop.Log);
         Assert.That(shop.Log, Does.Contain("/products/forged answered 404").And.Contain("Demo traffic has begun"));
     }
 
@@ -282,8 +317,10 @@ internal sealed class ProcessTests
         Uri address = shop.Orders.BaseAddress!;
         byte[][] beginnings =
         [
-            "POST /orders HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"u8.ToArray(),
-            "POST /orders HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n40\r\n{"u8.ToArray(),
+            ("POST /orders HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"u8
+                + "Content-Length: 100\r\n\r\n{"u8).ToArray(),
+            ("POST /orders HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"u8
+                + "Transfer-Encoding: chunked\r\n\r\n40\r\n{"u8).ToArray(),
         ];
         for (int n = 0; n < 1000; n++)
         {
@@ -313,16 +350,19 @@ internal sealed class ProcessTests
             using var client = new TcpClient();
             await client.ConnectAsync(shop.Orders.BaseAddress!.Host, shop.Orders.BaseAddress.Port);
             await client.GetStream().WriteAsync("NONSENSE\r\n\r\n"u8.ToArray());
-            using HttpResponseMessage answer = await shop.Products.GetAsync($"/products?sort=created_at&after={forged}");
+            using HttpResponseMessage answer =
+                await shop.Products.GetAsync($"/products?sort=created_at&after={forged}");
             Assert.That(answer.StatusCode, Is.EqualTo(HttpStatusCode.BadRequest));
         }
 
         shop.Signal(15);
         await shop.ExitAsync();
-        // For each service 50 lines in a second and one that counts the rest, in each second that was begun; and those of the start and the stop.
+        // For each service 50 lines in a second and one that counts the rest, in each second that was begun; and
+        // those of the start and the stop.
         const int OfStartAndStop = 10;
         int seconds = (int)watch.Elapsed.TotalSeconds + 2;
-        Assert.That(shop.Log.Split('\n'), Has.Length.LessThan((2 * 51 * seconds) + OfStartAndStop).And.None.Contains("Exception"));
+        Assert.That(shop.Log.Split('\n'),
+            Has.Length.LessThan((2 * 51 * seconds) + OfStartAndStop).And.None.Contains("Exception"));
     }
 
     [Test]
@@ -333,14 +373,17 @@ internal sealed class ProcessTests
         var watch = Stopwatch.StartNew();
         do
         {
-            // Many at first; then so few that each has its line, and the first of a second says how many had none before.
+            // Many at first; then so few that each has its line, and the first of a second says
+            // how many had none before.
             int more = asked == 0 ? 400 : 1;
             string[] ids = [.. Enumerable.Range(0, more).Select(n => $"{n}{new string('x', 3000)}")];
             await Task.WhenAll(ids.Select(async id => (await shop.Orders.GetAsync($"/orders/{id}")).Dispose()));
             asked += more;
             string log = shop.Log;
             lines = Regex.Count(log, " answered 404: ", RegexOptions.None, TimeSpan.FromSeconds(1));
-            told = Regex.Matches(log, "(?<count>[0-9]+) more requests failed, without a line here: there are 50 a second at most", RegexOptions.ExplicitCapture, TimeSpan.FromSeconds(1))
+            told = Regex.Matches(log,
+                "(?<count>[0-9]+) more requests failed, without a line here: there are 50 a second at most",
+                RegexOptions.ExplicitCapture, TimeSpan.FromSeconds(1))
                 .Sum(line => int.Parse(line.Groups["count"].Value));
             await Task.Delay(25);
         }
@@ -356,17 +399,20 @@ internal sealed class ProcessTests
         await shop.Orders.SendJsonAsync(HttpMethod.Get, "/orders/ghost");
         shop.Signal(15);
         await shop.ExitAsync();
-        foreach (string line in shop.Log.Split('\n', StringSplitOptions.RemoveEmptyEntries)) Assert.That(() => JsonNode.Parse(line), Throws.Nothing, line);
+        foreach (string line in shop.Log.Split('\n', StringSplitOptions.RemoveEmptyEntries))
+            Assert.That(() => JsonNode.Parse(line), Throws.Nothing, line);
     }
 
     // The program with these arguments alone, to its end.
-    private async Task<(int Code, string Text)> RunAsync(string[] arguments, params (string Name, string Value)[] environment)
+    private async Task<(int Code, string Text)> RunAsync(
+        string[] arguments, params (string Name, string Value)[] environment)
     {
         ProcessStartInfo start = ShopProgram.Start(arguments);
         foreach ((string name, string value) in environment) start.Environment[name] = value;
         start.WorkingDirectory = _directory;
         using Process process = Process.Start(start)!;
-        string[] texts = await Task.WhenAll(process.StandardOutput.ReadToEndAsync(), process.StandardError.ReadToEndAsync());
+        string[] texts = await Task.WhenAll(process.StandardOutput.ReadToEndAsync(),
+            process.StandardError.ReadToEndAsync());
         await process.WaitForExitAsync();
         return (process.ExitCode, string.Concat(texts));
     }
@@ -378,7 +424,8 @@ internal sealed class ProcessTests
         {
             for (int n = 0; ; n++)
             {
-                (HttpResponseMessage response, JsonNode? order) = await shop.Orders.PostAsync("/orders", Http.Order("prod_0", 1 + (n % 3)));
+                (HttpResponseMessage response, JsonNode? order) = await shop.Orders.PostAsync("/orders",
+                    Http.Order("prod_0", 1 + (n % 3)));
                 if (response.StatusCode != HttpStatusCode.Created) continue;
                 string id = (string)order!["order_id"]!;
                 acknowledge(id);

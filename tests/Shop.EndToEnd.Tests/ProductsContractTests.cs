@@ -19,12 +19,16 @@ internal sealed class ProductsContractTests(Engine engine) : EngineFixture(engin
 
         Assert.Multiple(() =>
         {
-            Assert.That(products.Select(product => (string)product!["id"]!), Is.EquivalentTo(Enumerable.Range(0, 200).Select(n => $"prod_{n}")));
+            Assert.That(products.Select(product => (string)product!["id"]!),
+                Is.EquivalentTo(Enumerable.Range(0, 200).Select(n => $"prod_{n}")));
             Assert.That(products.Select(product => (string)product!["name"]!), Is.Unique);
-            Assert.That(categories.Select(category => (int)category!["products"]!), Is.EqualTo(Enumerable.Repeat(25, 8)));
+            Assert.That(categories.Select(category => (int)category!["products"]!),
+                Is.EqualTo(Enumerable.Repeat(25, 8)));
             Assert.That(categories.Select(category => (string)category!["category"]!), Is.Ordered.And.Unique);
-            Assert.That(stock.Where(row => Number(row!) < 190).Select(row => (long)row!["stock_level"]!), Is.All.EqualTo(1_000_000));
-            Assert.That(stock.Where(row => Number(row!) >= 190).OrderBy(row => Number(row!)).Select(row => (long)row!["stock_level"]!), Is.EqualTo(Enumerable.Range(0, 10)));
+            Assert.That(stock.Where(row => Number(row!) < 190).Select(row => (long)row!["stock_level"]!),
+                Is.All.EqualTo(1_000_000));
+            Assert.That(stock.Where(row => Number(row!) >= 190).OrderBy(row => Number(row!))
+                .Select(row => (long)row!["stock_level"]!), Is.EqualTo(Enumerable.Range(0, 10)));
         });
     }
 
@@ -32,7 +36,14 @@ internal sealed class ProductsContractTests(Engine engine) : EngineFixture(engin
     public async Task Given_a_new_product_when_read_back_then_it_is_as_sent_with_location_and_strong_etag()
     {
         (HttpResponseMessage created, JsonNode? product) = await Products.PostAsync("/products",
-            new { name = "Tëa \"pot\" 🫖", price = 12.5, description = "line one\nline two", category = "Küche", initial_stock = 7 });
+            new
+            {
+                name = "Tëa \"pot\" 🫖",
+                price = 12.5,
+                description = "line one\nline two",
+                category = "Küche",
+                initial_stock = 7,
+            });
         string id = (string)product!["id"]!;
         using HttpResponseMessage read = await Products.GetAsync($"/products/{id}");
         string body = await read.Content.ReadAsStringAsync();
@@ -59,10 +70,13 @@ internal sealed class ProductsContractTests(Engine engine) : EngineFixture(engin
     {
         await Parallel.ForAsync(0, 400, new ParallelOptions { MaxDegreeOfParallelism = 64 }, async (n, _) =>
         {
-            string name = new((char)('a' + (n % 26)), 1 + (n % 200)), description = new((char)('A' + (n % 26)), (n * 37) % 2000);
-            (HttpResponseMessage response, JsonNode? product) = await Products.PostAsync("/products", new { name, description, price = 1 + n });
+            string name = new((char)('a' + (n % 26)), 1 + (n % 200)),
+                description = new((char)('A' + (n % 26)), (n * 37) % 2000);
+            (HttpResponseMessage response, JsonNode? product) = await Products.PostAsync("/products",
+                new { name, description, price = 1 + n });
             Assert.That(response.StatusCode, Is.EqualTo(HttpStatusCode.Created), product?.ToJsonString());
-            Assert.That(((string)product!["name"]!, (string)product["description"]!, (decimal)product["price"]!), Is.EqualTo((name, description, 1m + n)));
+            Assert.That(((string)product!["name"]!, (string)product["description"]!, (decimal)product["price"]!),
+                Is.EqualTo((name, description, 1m + n)));
         });
     }
 
@@ -74,7 +88,8 @@ internal sealed class ProductsContractTests(Engine engine) : EngineFixture(engin
         (HttpResponseMessage second, _) = await Products.PostAsync("/products", body);
         using HttpResponseMessage deleted = await Products.DeleteAsync($"/products/{body.id}");
         (HttpResponseMessage third, _) = await Products.PostAsync("/products", body);
-        Assert.That(new[] { first, second, deleted, third }.Select(response => (int)response.StatusCode), Is.EqualTo([201, 409, 204, 409]));
+        Assert.That(new[] { first, second, deleted, third }.Select(response => (int)response.StatusCode),
+            Is.EqualTo([201, 409, 204, 409]));
     }
 
     [TestCase("""{"price":1}""", "name")]
@@ -117,8 +132,10 @@ internal sealed class ProductsContractTests(Engine engine) : EngineFixture(engin
     [Test]
     public async Task Given_a_product_when_replaced_then_what_is_left_out_goes_back_to_its_default_and_the_version_rises()
     {
-        string id = (string)(await Products.PostAsync("/products", new { name = "Old", price = 1, description = "d", category = "c" })).Json!["id"]!;
-        (HttpResponseMessage response, JsonNode? product) = await Products.SendJsonAsync(HttpMethod.Put, $"/products/{id}", new { name = "New", price = 2 });
+        string id = (string)(await Products.PostAsync("/products",
+            new { name = "Old", price = 1, description = "d", category = "c" })).Json!["id"]!;
+        (HttpResponseMessage response, JsonNode? product) = await Products.SendJsonAsync(
+            HttpMethod.Put, $"/products/{id}", new { name = "New", price = 2 });
         JsonNode read = await Products.GetJsonAsync($"/products/{id}");
         Assert.Multiple(() =>
         {
@@ -134,23 +151,31 @@ internal sealed class ProductsContractTests(Engine engine) : EngineFixture(engin
     [Test]
     public async Task Given_a_stale_etag_when_replaced_or_deleted_then_412_and_nothing_changes()
     {
-        (HttpResponseMessage created, JsonNode? product) = await Products.PostAsync("/products", new { name = "One", price = 1 });
+        (HttpResponseMessage created, JsonNode? product) = await Products.PostAsync("/products",
+            new { name = "One", price = 1 });
         string path = $"/products/{product!["id"]}";
         string tag = created.Header("ETag")!;
-        (HttpResponseMessage right, _) = await Products.SendJsonAsync(HttpMethod.Put, path, new { name = "Two", price = 2 }, ("If-Match", tag));
-        (HttpResponseMessage stale, _) = await Products.SendJsonAsync(HttpMethod.Put, path, new { name = "Three", price = 3 }, ("If-Match", tag));
-        (HttpResponseMessage weak, _) = await Products.SendJsonAsync(HttpMethod.Put, path, new { name = "Three", price = 3 }, ("If-Match", $"W/{right.Header("ETag")}"));
-        (HttpResponseMessage staleDelete, _) = await Products.SendJsonAsync(HttpMethod.Delete, path, null, ("If-Match", tag));
-        Assert.That(new[] { right, stale, weak, staleDelete }.Select(response => (int)response.StatusCode), Is.EqualTo([200, 412, 412, 412]));
+        (HttpResponseMessage right, _) = await Products.SendJsonAsync(HttpMethod.Put, path,
+            new { name = "Two", price = 2 }, ("If-Match", tag));
+        (HttpResponseMessage stale, _) = await Products.SendJsonAsync(HttpMethod.Put, path,
+            new { name = "Three", price = 3 }, ("If-Match", tag));
+        (HttpResponseMessage weak, _) = await Products.SendJsonAsync(HttpMethod.Put, path,
+            new { name = "Three", price = 3 }, ("If-Match", $"W/{right.Header("ETag")}"));
+        (HttpResponseMessage staleDelete, _) = await Products.SendJsonAsync(HttpMethod.Delete, path,
+            null, ("If-Match", tag));
+        Assert.That(new[] { right, stale, weak, staleDelete }.Select(response => (int)response.StatusCode),
+            Is.EqualTo([200, 412, 412, 412]));
         Assert.That((string)(await Products.GetJsonAsync(path))["name"]!, Is.EqualTo("Two"));
-        (HttpResponseMessage any, _) = await Products.SendJsonAsync(HttpMethod.Put, path, new { name = "Four", price = 4 }, ("If-Match", "*"));
+        (HttpResponseMessage any, _) = await Products.SendJsonAsync(HttpMethod.Put, path,
+            new { name = "Four", price = 4 }, ("If-Match", "*"));
         Assert.That((int)any.StatusCode, Is.EqualTo(200));
     }
 
     [Test]
     public async Task Given_conditions_on_a_product_then_every_way_to_read_or_change_it_obeys_them_and_a_view_that_failed_is_none()
     {
-        (HttpResponseMessage created, JsonNode? product) = await Products.PostAsync("/products", new { name = "One", price = 1 });
+        (HttpResponseMessage created, JsonNode? product) = await Products.PostAsync("/products",
+            new { name = "One", price = 1 });
         string path = $"/products/{product!["id"]}", tag = created.Header("ETag")!;
         async Task<int[]> AskAsync(params (string, string)[] conditions)
         {
@@ -164,30 +189,39 @@ internal sealed class ProductsContractTests(Engine engine) : EngineFixture(engin
             return [.. codes];
         }
 
-        double views = (await Exposition.OfAsync(Products))[$$"""products_viewed_total{product_id="{{product["id"]}}"}"""];
+        double views =
+            (await Exposition.OfAsync(Products))[$$"""products_viewed_total{product_id="{{product["id"]}}"}"""];
         Assert.Multiple(async () =>
         {
             Assert.That(await AskAsync(("If-Match", "\"stale\"")), Is.EqualTo([412, 412, 412, 412]));
             Assert.That(await AskAsync(("If-Match", $"W/{tag}")), Is.EqualTo([412, 412, 412, 412]));
             Assert.That(await AskAsync(("If-None-Match", "*")), Is.EqualTo([304, 304, 412, 412]));
             Assert.That(await AskAsync(("If-None-Match", $"\"other\", W/{tag}")), Is.EqualTo([304, 304, 412, 412]));
-            Assert.That(await AskAsync(("If-Match", "\"stale\""), ("If-None-Match", tag)), Is.EqualTo([412, 412, 412, 412]));
+            Assert.That(await AskAsync(("If-Match", "\"stale\""), ("If-None-Match", tag)),
+                Is.EqualTo([412, 412, 412, 412]));
             Assert.That(await AskAsync(("If-Match", tag), ("If-None-Match", tag)), Is.EqualTo([304, 304, 412, 412]));
         });
-        Assert.That((await Exposition.OfAsync(Products))[$$"""products_viewed_total{product_id="{{product["id"]}}"}"""], Is.EqualTo(views + 3), "three were 304");
+        Assert.That((await Exposition.OfAsync(Products))[$$"""products_viewed_total{product_id="{{product["id"]}}"}"""],
+            Is.EqualTo(views + 3), "three were 304");
         // No product says when it was last modified, so this says nothing.
-        Assert.That(await AskAsync(("If-Match", $"\"stale\", {tag}"), ("If-Unmodified-Since", "Thu, 01 Jan 1970 00:00:00 GMT")), Is.EqualTo([200, 200, 200, 412]));
+        Assert.That(
+            await AskAsync(("If-Match", $"\"stale\", {tag}"), ("If-Unmodified-Since", "Thu, 01 Jan 1970 00:00:00 GMT")),
+            Is.EqualTo([200, 200, 200, 412]));
         path = "/products/ghost";
-        Assert.That(await AskAsync(("If-Match", "*")), Is.EqualTo([404, 404, 404, 404]), "what would fail anyhow fails as it would");
+        Assert.That(await AskAsync(("If-Match", "*")),
+            Is.EqualTo([404, 404, 404, 404]), "what would fail anyhow fails as it would");
     }
 
     [Test]
     public async Task Given_two_writers_with_the_same_etag_when_both_replace_at_once_then_one_wins()
     {
-        (HttpResponseMessage created, JsonNode? product) = await Products.PostAsync("/products", new { name = "Race", price = 1 });
-        var replies = await Task.WhenAll(Enumerable.Range(0, 16).Select(n => Products.SendJsonAsync(HttpMethod.Put, $"/products/{product!["id"]}",
-            new { name = $"Winner {n}", price = 1 }, ("If-Match", created.Header("ETag")!))));
-        Assert.That(replies.Select(reply => (int)reply.Response.StatusCode).Order(), Is.EqualTo([200, .. Enumerable.Repeat(412, 15)]));
+        (HttpResponseMessage created, JsonNode? product) = await Products.PostAsync("/products",
+            new { name = "Race", price = 1 });
+        var replies = await Task.WhenAll(
+            Enumerable.Range(0, 16).Select(n => Products.SendJsonAsync(HttpMethod.Put, $"/products/{product!["id"]}",
+                new { name = $"Winner {n}", price = 1 }, ("If-Match", created.Header("ETag")!))));
+        Assert.That(replies.Select(reply => (int)reply.Response.StatusCode).Order(),
+            Is.EqualTo([200, .. Enumerable.Repeat(412, 15)]));
     }
 
     [Test]
@@ -197,11 +231,14 @@ internal sealed class ProductsContractTests(Engine engine) : EngineFixture(engin
         string tag = first.Header("ETag")!;
         foreach (string condition in new[] { tag, $"W/{tag}", $"\"other\", {tag}", "*" })
         {
-            (HttpResponseMessage response, JsonNode? body) = await Products.SendJsonAsync(HttpMethod.Get, "/products/prod_1", null, ("If-None-Match", condition));
-            Assert.That(((int)response.StatusCode, body, response.Header("ETag")), Is.EqualTo((304, (JsonNode?)null, tag)), condition);
+            (HttpResponseMessage response, JsonNode? body) = await Products.SendJsonAsync(
+                HttpMethod.Get, "/products/prod_1", null, ("If-None-Match", condition));
+            Assert.That(((int)response.StatusCode, body, response.Header("ETag")),
+                Is.EqualTo((304, (JsonNode?)null, tag)), condition);
         }
 
-        (HttpResponseMessage changed, _) = await Products.SendJsonAsync(HttpMethod.Get, "/products/prod_1", null, ("If-None-Match", "\"other\""));
+        (HttpResponseMessage changed, _) = await Products.SendJsonAsync(HttpMethod.Get, "/products/prod_1", null,
+            ("If-None-Match", "\"other\""));
         Assert.That((int)changed.StatusCode, Is.EqualTo(200));
     }
 
@@ -213,11 +250,13 @@ internal sealed class ProductsContractTests(Engine engine) : EngineFixture(engin
         using HttpResponseMessage deleted = await Products.DeleteAsync($"/products/{id}");
         using HttpResponseMessage read = await Products.GetAsync($"/products/{id}");
         using HttpResponseMessage again = await Products.DeleteAsync($"/products/{id}");
-        (HttpResponseMessage refused, JsonNode? problem) = await SharedShop.Shop.Orders.PostAsync("/orders", Http.Order(id));
+        (HttpResponseMessage refused, JsonNode? problem) =
+            await SharedShop.Shop.Orders.PostAsync("/orders", Http.Order(id));
         JsonNode kept = await SharedShop.Shop.Orders.GetJsonAsync($"/orders/{order}");
         Assert.Multiple(() =>
         {
-            Assert.That(new[] { deleted, read, again, refused }.Select(response => (int)response.StatusCode), Is.EqualTo([204, 404, 404, 422]));
+            Assert.That(new[] { deleted, read, again, refused }.Select(response => (int)response.StatusCode),
+                Is.EqualTo([204, 404, 404, 422]));
             Assert.That(problem!["errors"]!["items[0].product_id"], Is.Not.Null);
             Assert.That((string)kept["items"]![0]!["name"]!, Is.EqualTo("A thing"));
         });
@@ -229,7 +268,8 @@ internal sealed class ProductsContractTests(Engine engine) : EngineFixture(engin
     [TestCase("min_price=100", 0)]
     [TestCase("category=Books&max_price=12.90", 1)]
     [TestCase("category=no such thing", 0)]
-    public async Task Given_filters_when_listed_then_only_what_they_take_and_X_Total_Count_says_how_many(string query, int expected)
+    public async Task Given_filters_when_listed_then_only_what_they_take_and_X_Total_Count_says_how_many(
+        string query, int expected)
     {
         await using ShopUnderTest shop = await ShopUnderTest.StartAsync();
         using HttpResponseMessage response = await shop.Products.GetAsync($"/products?{query}&limit=3");
@@ -238,7 +278,8 @@ internal sealed class ProductsContractTests(Engine engine) : EngineFixture(engin
     }
 
     [Test]
-    public async Task Given_each_order_when_paged_then_every_product_once_sorted_though_products_come_and_go([Values] bool descending, [Values("id", "name", "price", "created_at")] string key)
+    public async Task Given_each_order_when_paged_then_every_product_once_sorted_though_products_come_and_go(
+        [Values] bool descending, [Values("id", "name", "price", "created_at")] string key)
     {
         await using ShopUnderTest shop = await ShopUnderTest.StartAsync();
         string sort = descending ? $"-{key}" : key;
@@ -260,7 +301,9 @@ internal sealed class ProductsContractTests(Engine engine) : EngineFixture(engin
         Assert.That(ids, Is.SupersetOf(Enumerable.Range(0, 200).Select(n => $"prod_{n}")));
         IEnumerable<(string, string)> keys = seen.Select(product => (Sortable(product, key), (string)product["id"]!));
         IComparer<(string, string)> order = Comparer<(string, string)>.Create((one, other) =>
-            string.Compare(one.Item1, other.Item1, StringComparison.OrdinalIgnoreCase) is var byKey and not 0 ? byKey : string.CompareOrdinal(one.Item2, other.Item2));
+            string.Compare(one.Item1, other.Item1, StringComparison.OrdinalIgnoreCase) is var byKey and not 0
+                ? byKey
+                : string.CompareOrdinal(one.Item2, other.Item2));
         Assert.That(keys, descending ? Is.Ordered.Descending.Using(order) : Is.Ordered.Using(order));
     }
 
@@ -278,7 +321,8 @@ internal sealed class ProductsContractTests(Engine engine) : EngineFixture(engin
     [TestCase("colour=red&limit=0", "colour,limit")]
     public async Task Given_a_wrong_query_when_listed_then_400_names_each_parameter(string query, string names)
     {
-        (HttpResponseMessage response, JsonNode? problem) = await Products.SendJsonAsync(HttpMethod.Get, $"/products?{query}");
+        (HttpResponseMessage response, JsonNode? problem) = await Products.SendJsonAsync(
+            HttpMethod.Get, $"/products?{query}");
         Assert.That((int)response.StatusCode, Is.EqualTo(400));
         Assert.That(problem!["errors"]!.AsObject().Select(error => error.Key), Is.EquivalentTo(names.Split(',')));
     }

@@ -8,7 +8,10 @@ using System.Text.RegularExpressions;
 
 namespace Shop.EndToEnd.Tests;
 
-/// <summary>The configurations of docs/proxies.md, as they stand there, in front of the real shop. Where a program is missing its tests say so; in CI they fail.</summary>
+/// <summary>
+/// The configurations of docs/proxies.md, as they stand there, in front of the real shop. Where a program is missing
+/// its tests say so; in CI they fail.
+/// </summary>
 [Platform("Linux", Reason = "nginx and HAProxy are looked for as Debian installs them.")]
 internal sealed partial class ProxyTests
 {
@@ -24,21 +27,27 @@ internal sealed partial class ProxyTests
 
     [TestCase("nginx")]
     [TestCase("haproxy")]
-    public async Task Given_the_proxy_of_the_page_then_names_forms_cookies_and_streams_of_events_work_through_it(string program)
+    public async Task Given_the_proxy_of_the_page_then_names_forms_cookies_and_streams_of_events_work_through_it(
+        string program)
     {
-        await using ShopUnderTest shop = await ShopUnderTest.StartAsync("Shop:TrustedProxies=127.0.0.1", "Shop:Products:PublicUrl=https://shop.example",
+        await using ShopUnderTest shop = await ShopUnderTest.StartAsync("Shop:TrustedProxies=127.0.0.1",
+            "Shop:Products:PublicUrl=https://shop.example",
             "Shop:Orders:PublicUrl=https://orders.shop.example", "Shop:Inventory:PublicUrl=https://stock.shop.example");
         using Proxy proxy = await StartAsync(program, program, shop);
         foreach ((string name, string service) in Names.Zip(["product-service", "order-service", "inventory-service"]))
             Assert.That((string)(await proxy.Client(name).GetJsonAsync("/"))["service"]!, Is.EqualTo(service));
 
         // A form comes from the page's public address, and the cookie knows that the browser used TLS.
-        using HttpResponseMessage basket = await PostAsync(proxy, "shop.example", "/basket", ("action", "add"), ("product_id", "prod_0"), ("quantity", "1"));
+        using HttpResponseMessage basket = await PostAsync(proxy, "shop.example", "/basket", ("action", "add"),
+            ("product_id", "prod_0"), ("quantity", "1"));
         Assert.That((int)basket.StatusCode, Is.EqualTo(303), await basket.Content.ReadAsStringAsync());
         Assert.That(basket.Header("Set-Cookie"), Does.Contain("; secure"));
-        using HttpResponseMessage order = await PostAsync(proxy, "orders.shop.example", "/checkout", ("customer_id", "ada"), ("product_id", "prod_0"), ("unit_price_cents", "1290"), ("quantity", "1"), ("key", "k"));
+        using HttpResponseMessage order = await PostAsync(proxy, "orders.shop.example", "/checkout",
+            ("customer_id", "ada"), ("product_id", "prod_0"), ("unit_price_cents", "1290"),
+            ("quantity", "1"), ("key", "k"));
         Assert.That((int)order.StatusCode, Is.EqualTo(303), await order.Content.ReadAsStringAsync());
-        using HttpResponseMessage traffic = await PostAsync(proxy, "orders.shop.example", "/live/traffic", ("action", "start"), ("rate", "1"));
+        using HttpResponseMessage traffic = await PostAsync(proxy, "orders.shop.example", "/live/traffic",
+            ("action", "start"), ("rate", "1"));
         Assert.That((int)traffic.StatusCode, Is.EqualTo(303), await traffic.Content.ReadAsStringAsync());
         using HttpResponseMessage stop = await PostAsync(
             proxy, "orders.shop.example", "/live/traffic", ("action", "stop"));
@@ -61,7 +70,8 @@ internal sealed partial class ProxyTests
         }
 
         string missed = await shop.OrderAsync("prod_4");
-        using (EventReader stream = await EventReader.OpenAsync(orders, "/board/events", lastId)) Assert.That(IdOf(await stream.NextAsync("order")), Is.EqualTo(missed));
+        using (EventReader stream = await EventReader.OpenAsync(orders, "/board/events", lastId))
+            Assert.That(IdOf(await stream.NextAsync("order")), Is.EqualTo(missed));
         // By now the proxy has asked each service for its health several times.
         Assert.That((string)(await orders.GetJsonAsync($"/orders/{placed}"))["order_id"]!, Is.EqualTo(placed));
     }
@@ -72,15 +82,18 @@ internal sealed partial class ProxyTests
         await using ShopUnderTest shop = await ShopUnderTest.StartAsync();
         using Proxy proxy = await StartAsync("nginx", "nginx-prefix", shop);
         HttpClient client = proxy.Client(null);
-        (HttpResponseMessage placed, JsonNode? order) = await client.PostAsync("/shop/orders/orders", Http.Order("prod_0"));
+        (HttpResponseMessage placed, JsonNode? order) = await client.PostAsync(
+            "/shop/orders/orders", Http.Order("prod_0"));
         Assert.That((int)placed.StatusCode, Is.EqualTo(201));
-        Assert.That(placed.Header("Location"), Does.EndWith($"/shop/orders/orders/{(string)order!["order_id"]!}")); // nginx puts itself before it
+        // nginx puts itself before it
+        Assert.That(placed.Header("Location"), Does.EndWith($"/shop/orders/orders/{(string)order!["order_id"]!}"));
         Assert.That((string)(await client.GetJsonAsync(placed.Header("Location")!))["status"]!, Is.EqualTo("created"));
     }
 
     private static string IdOf(ServerEvent order) => (string)JsonNode.Parse(order.Data)!["order_id"]!;
 
-    private static async Task<HttpResponseMessage> PostAsync(Proxy proxy, string name, string path, params (string Name, string Value)[] fields)
+    private static async Task<HttpResponseMessage> PostAsync(
+        Proxy proxy, string name, string path, params (string Name, string Value)[] fields)
     {
         using var request = new HttpRequestMessage(HttpMethod.Post, path)
         {
@@ -99,7 +112,9 @@ internal sealed partial class ProxyTests
         (string crt, string key) = Certificate();
         foreach ((string there, string here) in new[]
         {
-            ("127.0.0.1:5001", shop.Products.BaseAddress!.Authority), ("127.0.0.1:5002", shop.Orders.BaseAddress!.Authority), ("127.0.0.1:5003", shop.Inventory.BaseAddress!.Authority),
+            ("127.0.0.1:5001", shop.Products.BaseAddress!.Authority),
+            ("127.0.0.1:5002", shop.Orders.BaseAddress!.Authority),
+            ("127.0.0.1:5003", shop.Inventory.BaseAddress!.Authority),
             (isTls ? "127.0.0.1:443" : "127.0.0.1:80", $"127.0.0.1:{port}"),
             ("/etc/ssl/shop.example.crt", crt), ("/etc/ssl/shop.example.key", key), ("/etc/ssl/shop.example.pem", crt),
             (" 30s", " 8s"), // for a test that ends
@@ -108,8 +123,10 @@ internal sealed partial class ProxyTests
         string file = Path.Combine(_directory, $"{program}.conf");
         if (program == "nginx")
         {
-            string folders = string.Concat(new[] { "client_body", "proxy", "fastcgi", "uwsgi", "scgi" }.Select(name => $"{name}_temp_path {_directory}/{name};\n"));
-            configuration = $"daemon off;\nmaster_process off;\npid {_directory}/pid;\nevents {{ }}\nhttp {{\naccess_log off;\nproxy_read_timeout 8s;\n{folders}{configuration}}}\n";
+            string folders = string.Concat(new[] { "client_body", "proxy", "fastcgi", "uwsgi", "scgi" }.Select(
+                name => $"{name}_temp_path {_directory}/{name};\n"));
+            configuration = $"daemon off;\nmaster_process off;\npid {_directory}/pid;\nevents {{ }}\nhttp {{\n"
+                + $"access_log off;\nproxy_read_timeout 8s;\n{folders}{configuration}}}\n";
         }
 
         await File.WriteAllTextAsync(file, configuration);
@@ -146,7 +163,8 @@ internal sealed partial class ProxyTests
     {
         using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
         var request = new CertificateRequest("CN=shop.example", key, HashAlgorithmName.SHA256);
-        using X509Certificate2 certificate = request.CreateSelfSigned(DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow.AddDays(1));
+        using X509Certificate2 certificate = request.CreateSelfSigned(DateTimeOffset.UtcNow.AddDays(-1),
+            DateTimeOffset.UtcNow.AddDays(1));
         (string crt, string pem) = (Path.Combine(_directory, "shop.crt"), Path.Combine(_directory, "shop.key"));
         // HAProxy wants both in one file, and nginx does not mind.
         File.WriteAllText(crt, certificate.ExportCertificatePem() + "\n" + key.ExportPkcs8PrivateKeyPem() + "\n");
@@ -161,7 +179,8 @@ internal sealed partial class ProxyTests
         return ((IPEndPoint)listener.LocalEndpoint).Port;
     }
 
-    [GeneratedRegex("<!-- (?<mark>[a-z-]+) -->\n```[a-z]+\n(?<lines>.*?)```\n", RegexOptions.ExplicitCapture | RegexOptions.Singleline, 1000)]
+    [GeneratedRegex("<!-- (?<mark>[a-z-]+) -->\n```[a-z]+\n(?<lines>.*?)```\n",
+        RegexOptions.ExplicitCapture | RegexOptions.Singleline, 1000)]
     private static partial Regex Blocks();
 
     /// <summary>A proxy as a process of its own, and clients that find it under any name.</summary>
@@ -186,7 +205,11 @@ internal sealed partial class ProxyTests
                     await socket.ConnectAsync(IPAddress.Loopback, port, cancel);
                     return new NetworkStream(socket, ownsSocket: true);
                 },
-                SslOptions = { RemoteCertificateValidationCallback = static (_, certificate, _, _) => certificate!.Subject == "CN=shop.example" },
+                SslOptions =
+                {
+                    RemoteCertificateValidationCallback = static (_, certificate, _, _) =>
+                        certificate!.Subject == "CN=shop.example",
+                },
             };
         }
 
@@ -212,7 +235,10 @@ internal sealed partial class ProxyTests
 
         public HttpClient Client(string? name)
         {
-            var client = new HttpClient(_handler, disposeHandler: false) { BaseAddress = new Uri($"{(_isTls ? "https" : "http")}://{name ?? "localhost"}") };
+            var client = new HttpClient(_handler, disposeHandler: false)
+            {
+                BaseAddress = new Uri($"{(_isTls ? "https" : "http")}://{name ?? "localhost"}"),
+            };
             _clients.Add(client);
             return client;
         }

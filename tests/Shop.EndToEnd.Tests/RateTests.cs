@@ -28,7 +28,8 @@ internal sealed class RateTests
     [TestCase("GET", "/nowhere", Rate)]
     [TestCase("GET", "/docs", Rate)]
     [TestCase("GET", "/metrics", Scrapes)]
-    public async Task Given_a_rate_when_a_client_sends_more_at_once_then_so_many_pass_and_no_more_until_a_second_is_over(string method, string path, int allowed)
+    public async Task Given_a_rate_when_a_client_sends_more_at_once_then_so_many_pass_and_no_more_until_a_second_is_over(
+        string method, string path, int allowed)
     {
         // What is due fills up all the time, so a burst on a busy machine gets a few more: then another client tries.
         string client = "";
@@ -61,7 +62,8 @@ internal sealed class RateTests
     }
 
     [Test]
-    public async Task Given_a_client_that_sends_too_much_then_the_refusal_keeps_what_every_answer_promises_in_its_figures_too([Values("*/*", "text/html, */*;q=0.9")] string accept)
+    public async Task Given_a_client_that_sends_too_much_then_the_refusal_keeps_what_every_answer_promises_in_its_figures_too(
+        [Values("*/*", "text/html, */*;q=0.9")] string accept)
     {
         string client = NextClient();
         foreach ((string path, string said) in new[] { ("/products/prod_0", $"More than {Rate} requests a second"),
@@ -93,7 +95,8 @@ internal sealed class RateTests
     [TestCase("2001:db8:0:{0}::1", true)]
     [TestCase("2001:db8:77::{0}", false)]
     [TestCase("::ffff:198.51.99.{0}", true)]
-    public async Task Given_addresses_that_are_forwarded_then_each_client_is_told_apart_by_what_a_trusted_proxy_saw(string forwarded, bool areDifferent)
+    public async Task Given_addresses_that_are_forwarded_then_each_client_is_told_apart_by_what_a_trusted_proxy_saw(
+        string forwarded, bool areDifferent)
     {
         int[] statuses = await Task.WhenAll(Enumerable.Range(1, 60)
             .Select(n => StatusAsync("GET", "/products/prod_0", forwarded

@@ -11,9 +11,11 @@ internal sealed partial class SecurityTests
     {
         (string writer, string writerHash) = ApiKeys.Make();
         (string reader, string readerHash) = ApiKeys.Make();
-        await using ShopUnderTest shop = await ShopUnderTest.StartAsync($"Shop:ApiKeys=ada:write:{writerHash},bob:read:{readerHash}");
+        await using ShopUnderTest shop =
+            await ShopUnderTest.StartAsync($"Shop:ApiKeys=ada:write:{writerHash},bob:read:{readerHash}");
         (int Status, string? Challenge) none = await PlaceAsync(shop), wrong = await PlaceAsync(shop, Bearer("guess")),
-            hash = await PlaceAsync(shop, Bearer(writerHash)), read = await PlaceAsync(shop, Bearer(reader)), write = await PlaceAsync(shop, Bearer(writer));
+            hash = await PlaceAsync(shop, Bearer(writerHash)), read = await PlaceAsync(shop, Bearer(reader)),
+            write = await PlaceAsync(shop, Bearer(writer));
         Assert.Multiple(() =>
         {
             Assert.That(none, Is.EqualTo((401, "Bearer realm=\"order-service\"")));
@@ -25,16 +27,19 @@ internal sealed partial class SecurityTests
         await shop.Products.GetJsonAsync("/products");
         await shop.Orders.GetJsonAsync("/health/ready");
         Exposition metrics = await Exposition.OfAsync(shop.Orders);
-        Assert.That((metrics["""http_requests_by_status_code_total{code="401"}"""], metrics["""http_requests_by_status_code_total{code="403"}"""]), Is.EqualTo((3, 1)));
+        Assert.That((metrics["""http_requests_by_status_code_total{code="401"}"""],
+            metrics["""http_requests_by_status_code_total{code="403"}"""]), Is.EqualTo((3, 1)));
     }
 
     [Test]
     public async Task Given_reading_needs_a_key_then_data_is_401_without_one_and_health_and_documents_stay_open()
     {
         (string reader, string hash) = ApiKeys.Make();
-        await using ShopUnderTest shop = await ShopUnderTest.StartAsync($"Shop:ApiKeys=bob:read:{hash}", "Shop:ReadsNeedKey=true");
+        await using ShopUnderTest shop = await ShopUnderTest.StartAsync($"Shop:ApiKeys=bob:read:{hash}",
+            "Shop:ReadsNeedKey=true");
         (HttpResponseMessage without, _) = await shop.Products.SendJsonAsync(HttpMethod.Get, "/products");
-        (HttpResponseMessage with, _) = await shop.Products.SendJsonAsync(HttpMethod.Get, "/products", null, Bearer(reader));
+        (HttpResponseMessage with, _) = await shop.Products.SendJsonAsync(
+            HttpMethod.Get, "/products", null, Bearer(reader));
         Assert.That(((int)without.StatusCode, (int)with.StatusCode), Is.EqualTo((401, 200)));
         await shop.Products.GetJsonAsync("/health/ready");
         await shop.Products.GetJsonAsync("/openapi/v1.json");
@@ -50,7 +55,8 @@ internal sealed partial class SecurityTests
             foreach (string path in new[] { "/metrics", "/metrics/process", "/api/metrics" })
             {
                 (HttpResponseMessage without, _) = await client.SendJsonAsync(HttpMethod.Get, path);
-                using var request = new HttpRequestMessage(HttpMethod.Get, path) { Headers = { { "Authorization", $"Bearer {key}" } } };
+                using var request =
+                    new HttpRequestMessage(HttpMethod.Get, path) { Headers = { { "Authorization", $"Bearer {key}" } } };
                 using HttpResponseMessage with = await client.SendAsync(request);
                 Assert.That(((int)without.StatusCode, (int)with.StatusCode), Is.EqualTo((401, 200)), path);
             }
@@ -66,10 +72,13 @@ internal sealed partial class SecurityTests
     {
         (string one, string oneHash) = ApiKeys.Make();
         (string other, string otherHash) = ApiKeys.Make();
-        await using ShopUnderTest shop = await ShopUnderTest.StartAsync("Shop:ClientRateLimit=5", $"Shop:ApiKeys=one:read:{oneHash},other:read:{otherHash}");
-        HttpResponseMessage[] replies = await Task.WhenAll(Enumerable.Range(0, 200).Select(async _ => (await shop.Products.SendJsonAsync(HttpMethod.Get, "/products/prod_0", null, Bearer(one))).Response));
+        await using ShopUnderTest shop = await ShopUnderTest.StartAsync("Shop:ClientRateLimit=5",
+            $"Shop:ApiKeys=one:read:{oneHash},other:read:{otherHash}");
+        HttpResponseMessage[] replies = await Task.WhenAll(Enumerable.Range(0, 200).Select(async _ =>
+            (await shop.Products.SendJsonAsync(HttpMethod.Get, "/products/prod_0", null, Bearer(one))).Response));
         HttpResponseMessage[] refused = [.. replies.Where(reply => (int)reply.StatusCode == 429)];
-        (HttpResponseMessage neighbour, _) = await shop.Products.SendJsonAsync(HttpMethod.Get, "/products/prod_0", null, Bearer(other));
+        (HttpResponseMessage neighbour, _) = await shop.Products.SendJsonAsync(
+            HttpMethod.Get, "/products/prod_0", null, Bearer(other));
         Exposition metrics = await Exposition.OfAsync(shop.Products);
         Assert.Multiple(() =>
         {
@@ -87,7 +96,8 @@ internal sealed partial class SecurityTests
     [TestCase("/live")]
     [TestCase("/live/events")]
     [TestCase("/nowhere")]
-    public async Task Given_a_rate_for_each_client_then_whatever_it_asks_for_counts_but_health_and_scrapes_go_on(string path)
+    public async Task Given_a_rate_for_each_client_then_whatever_it_asks_for_counts_but_health_and_scrapes_go_on(
+        string path)
     {
         await using ShopUnderTest shop = await ShopUnderTest.StartAsync("Shop:ClientRateLimit=5");
         int[] statuses = await StatusesAsync(path, 100);
@@ -99,37 +109,46 @@ internal sealed partial class SecurityTests
         Assert.That(scrapes, Is.All.EqualTo(200));
         Assert.That(manyScrapes, Has.Some.EqualTo(429).And.Some.EqualTo(200));
 
-        async Task<int[]> StatusesAsync(string of, int times) => await Task.WhenAll(Enumerable.Range(0, times).Select(async _ =>
-        {
-            using var request = new HttpRequestMessage(HttpMethod.Get, of);
-            request.Headers.Accept.ParseAdd("*/*");
-            using HttpResponseMessage answer = await shop.Products.SendAsync(request, HttpCompletionOption.ResponseHeadersRead);
-            return (int)answer.StatusCode;
-        }));
+        async Task<int[]> StatusesAsync(string of, int times) =>
+            await Task.WhenAll(Enumerable.Range(0, times).Select(async _ =>
+            {
+                using var request = new HttpRequestMessage(HttpMethod.Get, of);
+                request.Headers.Accept.ParseAdd("*/*");
+                using HttpResponseMessage answer = await shop.Products.SendAsync(request,
+                    HttpCompletionOption.ResponseHeadersRead);
+                return (int)answer.StatusCode;
+            }));
     }
 
     [TestCase("Shop:AllowedHosts=shop.example", "SHOP.example:80")]
     [TestCase("Shop:AllowedHosts=*", "evil.example")]
     [TestCase("Shop:AllowedHosts=::1", "[::1]")]
     [TestCase("Shop:DemoData=true", "localhost:1234", Description = "without the setting")]
-    public async Task Given_hosts_when_another_is_named_then_400_and_nothing_is_done_and_health_and_scrapes_go_on(string setting, string host)
+    public async Task Given_hosts_when_another_is_named_then_400_and_nothing_is_done_and_health_and_scrapes_go_on(
+        string setting, string host)
     {
         await using ShopUnderTest shop = await ShopUnderTest.StartAsync(setting);
         Uri address = shop.Orders.BaseAddress!;
         string product = await shop.ProductAsync(5);
         string body = $$"""{"customer_id":"x","items":[{"product_id":"{{product}}","quantity":1}]}""";
-        async Task<int> AskAsync(string head, string name, string content = "") => RawHttp.Status(await RawHttp.SendAsync(address,
-            $"{head} HTTP/1.1\r\nHost: {name}\r\nOrigin: http://{name}\r\nContent-Type: application/json\r\nContent-Length: {content.Length}\r\nConnection: close\r\n\r\n{content}"));
+        async Task<int> AskAsync(string head, string name, string content = "") =>
+            RawHttp.Status(await RawHttp.SendAsync(address,
+                $"{head} HTTP/1.1\r\nHost: {name}\r\nOrigin: http://{name}\r\nContent-Type: application/json\r\n"
+                + $"Content-Length: {content.Length}\r\nConnection: close\r\n\r\n{content}"));
 
         Assert.That(await AskAsync("POST /orders", host, body), Is.EqualTo(201));
         Assert.That(await AskAsync("GET /orders", address.Authority), Is.EqualTo(200), "the host itself goes on");
         Assert.That(await AskAsync("GET /metrics", "shop:5002"), Is.EqualTo(200));
         Assert.That(await AskAsync("GET /health/ready", "probe.example"), Is.EqualTo(200));
         if (setting.EndsWith('*')) return;
-        foreach (string foreign in new[] { "evil.example", $"evil.example:{address.Port}", "localhost.evil.example", "127.0.0.1.evil.example" })
+        foreach (string foreign in new[]
+        {
+            "evil.example", $"evil.example:{address.Port}", "localhost.evil.example", "127.0.0.1.evil.example",
+        })
         {
             Assert.That(await AskAsync("POST /orders", foreign, body), Is.EqualTo(400), foreign);
-            foreach (string path in new[] { "/", "/orders", "/metrics", "/board/events", "/live/events", "/nowhere" }) Assert.That(await AskAsync($"GET {path}", foreign), Is.EqualTo(400), path);
+            foreach (string path in new[] { "/", "/orders", "/metrics", "/board/events", "/live/events", "/nowhere" })
+                Assert.That(await AskAsync($"GET {path}", foreign), Is.EqualTo(400), path);
         }
 
         Assert.That(await shop.StockAsync(product), Is.EqualTo((4, 5, 1)));
@@ -139,20 +158,22 @@ internal sealed partial class SecurityTests
     [TestCase("Origin", "null")]
     [TestCase("Sec-Fetch-Site", "cross-site")]
     [TestCase("Sec-Fetch-Site", "same-site")]
-    public async Task Given_a_page_of_another_origin_when_it_changes_something_by_the_api_then_403_and_nothing_is_done(string header, string value)
+    public async Task Given_a_page_of_another_origin_when_it_changes_something_by_the_api_then_403_and_nothing_is_done(
+        string header, string value)
     {
         ShopUnderTest shop = SharedShop.Shop;
         string product = await shop.ProductAsync(5);
         string order = await shop.OrderAsync(product);
-        foreach ((HttpClient client, HttpMethod method, string path, object? body) in new (HttpClient, HttpMethod, string, object?)[]
-        {
-            (shop.Orders, HttpMethod.Post, $"/orders/{order}/cancel", null),
-            (shop.Orders, HttpMethod.Post, $"/api/orders/{order}/pay", null),
-            (shop.Orders, HttpMethod.Post, "/orders", Http.Order(product)),
-            (shop.Products, HttpMethod.Put, $"/products/{product}", new { name = "Stolen", price = 0.01m }),
-            (shop.Products, HttpMethod.Delete, $"/products/{product}", null),
-            (shop.Inventory, HttpMethod.Post, "/inventory/decrease", new { product_id = product, quantity = 1 }),
-        })
+        foreach ((HttpClient client, HttpMethod method, string path, object? body)
+            in new (HttpClient, HttpMethod, string, object?)[]
+            {
+                (shop.Orders, HttpMethod.Post, $"/orders/{order}/cancel", null),
+                (shop.Orders, HttpMethod.Post, $"/api/orders/{order}/pay", null),
+                (shop.Orders, HttpMethod.Post, "/orders", Http.Order(product)),
+                (shop.Products, HttpMethod.Put, $"/products/{product}", new { name = "Stolen", price = 0.01m }),
+                (shop.Products, HttpMethod.Delete, $"/products/{product}", null),
+                (shop.Inventory, HttpMethod.Post, "/inventory/decrease", new { product_id = product, quantity = 1 }),
+            })
         {
             (HttpResponseMessage answer, _) = await client.SendJsonAsync(method, path, body, (header, value));
             Assert.That((int)answer.StatusCode, Is.EqualTo(403), path);
@@ -165,23 +186,35 @@ internal sealed partial class SecurityTests
     [Test]
     public async Task Given_no_origins_then_no_answer_lets_another_origin_read_it()
     {
-        (HttpResponseMessage answer, _) = await SharedShop.Shop.Products.SendJsonAsync(HttpMethod.Get, "/products/prod_0", null, ("Origin", "https://evil.example"));
-        (HttpResponseMessage preflight, _) = await SharedShop.Shop.Products.SendJsonAsync(HttpMethod.Options, "/products", null,
+        (HttpResponseMessage answer, _) = await SharedShop.Shop.Products.SendJsonAsync(
+            HttpMethod.Get, "/products/prod_0", null, ("Origin", "https://evil.example"));
+        (HttpResponseMessage preflight, _) = await SharedShop.Shop.Products.SendJsonAsync(
+            HttpMethod.Options, "/products", null,
             ("Origin", "https://evil.example"), ("Access-Control-Request-Method", "POST"));
-        Assert.That(new[] { answer, preflight }.Select(reply => reply.Header("Access-Control-Allow-Origin")), Is.All.Null);
+        Assert.That(new[] { answer, preflight }.Select(reply => reply.Header("Access-Control-Allow-Origin")),
+            Is.All.Null);
     }
 
     [Test]
     public async Task Given_an_origin_then_its_pages_may_read_answers_errors_too_and_no_others()
     {
         await using ShopUnderTest shop = await ShopUnderTest.StartAsync("Shop:CorsOrigins=https://front.example");
-        foreach ((string origin, string? allowed) in new[] { ("https://front.example", "https://front.example"), ("https://evil.example", null) })
+        foreach ((string origin, string? allowed) in new[]
         {
-            (HttpResponseMessage found, _) = await shop.Products.SendJsonAsync(HttpMethod.Get, "/products/prod_0", null, ("Origin", origin));
-            (HttpResponseMessage missing, _) = await shop.Products.SendJsonAsync(HttpMethod.Get, "/products/ghost", null, ("Origin", origin));
-            (HttpResponseMessage preflight, _) = await shop.Products.SendJsonAsync(HttpMethod.Options, "/products", null, ("Origin", origin), ("Access-Control-Request-Method", "POST"));
-            Assert.That(new[] { found, missing, preflight }.Select(reply => reply.Header("Access-Control-Allow-Origin")), Is.All.EqualTo(allowed), origin);
-            Assert.That(((int)found.StatusCode, (int)missing.StatusCode, (int)preflight.StatusCode), Is.EqualTo((200, 404, 204)));
+            ("https://front.example", "https://front.example"), ("https://evil.example", null),
+        })
+        {
+            (HttpResponseMessage found, _) = await shop.Products.SendJsonAsync(HttpMethod.Get, "/products/prod_0",
+                null, ("Origin", origin));
+            (HttpResponseMessage missing, _) = await shop.Products.SendJsonAsync(HttpMethod.Get, "/products/ghost",
+                null, ("Origin", origin));
+            (HttpResponseMessage preflight, _) = await shop.Products.SendJsonAsync(HttpMethod.Options, "/products",
+                null, ("Origin", origin), ("Access-Control-Request-Method", "POST"));
+            Assert.That(
+                new[] { found, missing, preflight }.Select(reply => reply.Header("Access-Control-Allow-Origin")),
+                Is.All.EqualTo(allowed), origin);
+            Assert.That(((int)found.StatusCode, (int)missing.StatusCode, (int)preflight.StatusCode),
+                Is.EqualTo((200, 404, 204)));
         }
     }
 
@@ -193,36 +226,49 @@ internal sealed partial class SecurityTests
         await using ShopUnderTest shop = await ShopUnderTest.StartAsync(setting, "Shop:ClientRateLimit=1");
         // Each request says it comes from another client: only where that is believed does each have a rate of its own.
         HttpResponseMessage[] replies = await Task.WhenAll(Enumerable.Range(1, 50).Select(async n =>
-            (await shop.Products.SendJsonAsync(HttpMethod.Get, "/products/prod_0", null, ("X-Forwarded-For", $"203.0.113.{n}"))).Response));
+            (await shop.Products.SendJsonAsync(HttpMethod.Get, "/products/prod_0", null,
+                ("X-Forwarded-For", $"203.0.113.{n}"))).Response));
         Assert.That(replies.All(reply => reply.IsSuccessStatusCode), Is.EqualTo(isBelieved));
     }
 
     [Test]
-    public async Task Given_any_answer_then_it_tells_browsers_to_keep_to_it_and_not_what_served_it([Values("products", "orders", "inventory")] string port)
+    public async Task Given_any_answer_then_it_tells_browsers_to_keep_to_it_and_not_what_served_it(
+        [Values("products", "orders", "inventory")] string port)
     {
         HttpClient client = SharedShop.Shop.ByName[port];
-        foreach (string path in new[] { "/", "/metrics", "/metrics/process", "/health/live", "/health/ready", "/openapi/v1.json", "/docs", "/docs/scalar.js", "/docs/start.js", "/nowhere", $"/{port}", $"/{port}?limit=x" })
+        foreach (string path in new[]
+        {
+            "/", "/metrics", "/metrics/process", "/health/live", "/health/ready", "/openapi/v1.json", "/docs",
+            "/docs/scalar.js", "/docs/start.js", "/nowhere", $"/{port}", $"/{port}?limit=x",
+        })
         {
             using HttpResponseMessage answer = await client.GetAsync(path);
             string policy = answer.Header("Content-Security-Policy")!;
             Assert.That(answer.Header("X-Content-Type-Options"), Is.EqualTo("nosniff"), path);
             Assert.That(answer.Header("Referrer-Policy"), Is.EqualTo("no-referrer"), path);
-            Assert.That(policy, Does.StartWith("default-src 'none'").And.Contain("frame-ancestors 'none'").And.Not.Contain("script-src 'self' 'unsafe").And.Not.Contain("unsafe-eval"), path);
+            Assert.That(policy, Does.StartWith("default-src 'none'").And.Contain("frame-ancestors 'none'")
+                .And.Not.Contain("script-src 'self' 'unsafe").And.Not.Contain("unsafe-eval"), path);
             Assert.That(answer.Header("Server") ?? answer.Header("X-Powered-By"), Is.Null, path);
         }
     }
 
-    [TestCase("POST /orders HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}", Description = "two lengths")]
-    [TestCase("POST /orders HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\nTransfer-Encoding: gzip, chunked, identity\r\n\r\n{}", Description = "an unknown last coding")]
-    [TestCase("POST /orders HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n2 \r\n{}\r\n0\r\n\r\n", Description = "a space in the length of a chunk")]
-    [TestCase("POST /orders HTTP/1.1\r\nHost: localhost\r\nContent-Length : 2\r\n\r\n{}", Description = "a space before the colon")]
+    [TestCase("POST /orders HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}",
+        Description = "two lengths")]
+    [TestCase("POST /orders HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n"
+        + "Transfer-Encoding: gzip, chunked, identity\r\n\r\n{}", Description = "an unknown last coding")]
+    [TestCase("POST /orders HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        + "Transfer-Encoding: chunked\r\n\r\n2 \r\n{}\r\n0\r\n\r\n", Description = "a space in the length of a chunk")]
+    [TestCase("POST /orders HTTP/1.1\r\nHost: localhost\r\nContent-Length : 2\r\n\r\n{}",
+        Description = "a space before the colon")]
     [TestCase("POST /orders HTTP/1.1\r\nHost: localhost\r\nA: b\r\n c\r\n\r\n", Description = "a folded line")]
     [TestCase("GET /orders HTTP/1.1\r\nHost: localhost\r\nHost: y\r\n\r\n", Description = "two hosts")]
     [TestCase("GET /orders HTTP/1.1\r\n\r\n", Description = "no host")]
     [TestCase("GET /orders\0 HTTP/1.1\r\nHost: localhost\r\n\r\n", Description = "a NUL in the path")]
-    public async Task Given_a_request_that_two_servers_could_read_in_two_ways_then_400_and_the_connection_ends(string request)
+    public async Task Given_a_request_that_two_servers_could_read_in_two_ways_then_400_and_the_connection_ends(
+        string request)
     {
-        string answer = await RawHttp.SendAsync(SharedShop.Shop.Orders.BaseAddress!, request + "GET /health/live HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        string answer = await RawHttp.SendAsync(SharedShop.Shop.Orders.BaseAddress!,
+            request + "GET /health/live HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
         Assert.That(RawHttp.Status(answer), Is.EqualTo(400));
         Assert.That(answer, Does.Not.Contain("HTTP/1.1 200"), "what follows is not taken for a request");
     }
@@ -235,7 +281,8 @@ internal sealed partial class SecurityTests
     [TestCase("/products/..%2f..%2forders.db")]
     public async Task Given_a_path_that_climbs_then_404_and_no_file(string path)
     {
-        string answer = await RawHttp.SendAsync(SharedShop.Shop.Products.BaseAddress!, $"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        string answer = await RawHttp.SendAsync(SharedShop.Shop.Products.BaseAddress!,
+            $"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
         Assert.That(RawHttp.Status(answer), Is.EqualTo(404));
         Assert.That(answer, Does.Not.Contain("root:").And.Not.Contain("SQLite format"));
     }
@@ -257,7 +304,8 @@ internal sealed partial class SecurityTests
             await shop.Orders.PostAsync("/orders", Http.Order("prod_0"), Bearer("a-guess"));
             shop.Signal(15);
             await shop.ExitAsync();
-            Assert.That(shop.Log, Does.Contain("answered 403").And.Contain("answered 401").And.Not.Contain(key).And.Not.Contain(hash).And.Not.Contain("a-guess"));
+            Assert.That(shop.Log, Does.Contain("answered 403").And.Contain("answered 401").And.Not.Contain(key)
+                .And.Not.Contain(hash).And.Not.Contain("a-guess"));
         }
 
         Directory.Delete(directory, recursive: true);
@@ -270,9 +318,11 @@ internal sealed partial class SecurityTests
         string root = TestContext.CurrentContext.TestDirectory;
         while (!File.Exists(Path.Combine(root, "Shop.sln"))) root = Path.GetDirectoryName(root)!;
         string[] withSql = [.. Directory.GetFiles(Path.Combine(root, "src"), "*.cs", SearchOption.AllDirectories)
-            .Where(file => !file.Contains("/obj/", StringComparison.Ordinal) && SqlText().IsMatch(File.ReadAllText(file)))];
-        string[] elsewhere = [.. withSql.Where(file => Path.GetFileName(Path.GetDirectoryName(file)) is not ("Sqlite" or "Postgres")
-            && !file.EndsWith("Store.cs", StringComparison.Ordinal))];
+            .Where(file => !file.Contains("/obj/", StringComparison.Ordinal)
+                && SqlText().IsMatch(File.ReadAllText(file)))];
+        string[] elsewhere = [.. withSql.Where(
+            file => Path.GetFileName(Path.GetDirectoryName(file)) is not ("Sqlite" or "Postgres")
+                && !file.EndsWith("Store.cs", StringComparison.Ordinal))];
         Assert.That(elsewhere, Is.Empty, "SQL stands in the stores alone");
         Assert.That(withSql, Has.Some.EndsWith("StockLedger.cs"));
         string[] ofOtherClasses = [.. withSql.SelectMany(file => Constant().Matches(File.ReadAllText(file))
@@ -283,14 +333,16 @@ internal sealed partial class SecurityTests
             string[] constants =
             [
                 .. ofOtherClasses, .. Constant().Matches(source).Select(constant => constant.Groups["name"].Value),
-                "sql.Indexed", "with", "rows", "columns", "ofItems", "LinesOf(file)", "Conditions(filter)", "Index(filter)",
-                "table", "number", "index", "indexed", "table.ColumnNames", "table.Name", "id", "condition", "parameters",
+                "sql.Indexed", "with", "rows", "columns", "ofItems", "LinesOf(file)", "Conditions(filter)",
+                "Index(filter)", "table", "number", "index", "indexed", "table.ColumnNames", "table.Name", "id",
+                "condition", "parameters",
                 "OrderStatus.Created",
                 "@lock", "schema", // these two: of the module's name
             ];
             foreach (Match sql in Interpolated().Matches(source).Where(text => SqlWord().IsMatch(text.Value)))
             {
-                string[] holes = [.. Hole().Matches(sql.Value).Select(hole => hole.Groups["what"].Value).Distinct(StringComparer.Ordinal)];
+                string[] holes = [.. Hole().Matches(sql.Value).Select(hole => hole.Groups["what"].Value)
+                    .Distinct(StringComparer.Ordinal)];
                 Assert.That(holes, Is.SubsetOf(constants), $"{Path.GetFileName(file)}: {sql.Value}");
             }
         }
@@ -298,13 +350,15 @@ internal sealed partial class SecurityTests
 
     private static (string Name, string Value) Bearer(string key) => ("Authorization", $"Bearer {key}");
 
-    private static async Task<(int Status, string? Challenge)> PlaceAsync(ShopUnderTest shop, params (string Name, string Value)[] headers)
+    private static async Task<(int Status, string? Challenge)> PlaceAsync(
+        ShopUnderTest shop, params (string Name, string Value)[] headers)
     {
         (HttpResponseMessage response, _) = await shop.Orders.PostAsync("/orders", Http.Order("prod_0"), headers);
         return ((int)response.StatusCode, response.Header("WWW-Authenticate"));
     }
 
-    [GeneratedRegex(@"""\s*(SELECT|INSERT|UPDATE|DELETE|WITH|CREATE|PRAGMA|BEGIN IMMEDIATE)\s", RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(@"""\s*(SELECT|INSERT|UPDATE|DELETE|WITH|CREATE|PRAGMA|BEGIN IMMEDIATE)\s",
+        RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex SqlText();
 
     [GeneratedRegex(@"const (string|int|long) (?<name>\w+)", RegexOptions.ExplicitCapture, 1000)]

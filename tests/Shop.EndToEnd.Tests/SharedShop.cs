@@ -5,7 +5,10 @@ using Shop.EndToEnd.Tests;
 
 namespace Shop.EndToEnd.Tests;
 
-/// <summary>One shop on each engine for the tests that need no settings of their own. They make their own products and orders in it.</summary>
+/// <summary>
+/// One shop on each engine for the tests that need no settings of their own. They make their
+/// own products and orders in it.
+/// </summary>
 [SetUpFixture]
 internal sealed class SharedShop
 {
@@ -18,13 +21,16 @@ internal sealed class SharedShop
     public static ShopUnderTest Shop => EngineFixture.Current == Engine.Sqlite ? _onFiles
         : _onPostgres ??= ShopUnderTest.StartAsync().GetAwaiter().GetResult();
 
-    /// <summary>What is wrong with the answers of a shop since they were looked at the last time, as its documents have it.</summary>
+    /// <summary>
+    /// What is wrong with the answers of a shop since they were looked at the last time, as its documents have it.
+    /// </summary>
     public static string[] Faults(ShopUnderTest shop) =>
     [
         .. from document in _documents
            from answer in shop.TakeAnswers(document.Key)
            // Pages are no part of the documents, at the root and after a fault neither.
-           where document.Value.Describes(answer) && (answer.MediaType != "text/html" || answer.Path.EndsWith("/docs", StringComparison.Ordinal))
+           where document.Value.Describes(answer)
+               && (answer.MediaType != "text/html" || answer.Path.EndsWith("/docs", StringComparison.Ordinal))
            let fault = document.Value.Fault(answer)
            where fault is not null
            select fault,
@@ -34,7 +40,8 @@ internal sealed class SharedShop
     public async Task Start()
     {
         _onFiles = await ShopUnderTest.StartAsync();
-        foreach ((string service, HttpClient client) in _onFiles.ByName) _documents[service] = await ApiDocument.OfAsync(client);
+        foreach ((string service, HttpClient client) in _onFiles.ByName)
+            _documents[service] = await ApiDocument.OfAsync(client);
     }
 
     [OneTimeTearDown]
@@ -45,7 +52,10 @@ internal sealed class SharedShop
     }
 }
 
-/// <summary>After each test, every answer of the shared shop is held against the documents: its status, its type and its headers.</summary>
+/// <summary>
+/// After each test, every answer of the shared shop is held against the documents: its status,
+/// its type and its headers.
+/// </summary>
 [AttributeUsage(AttributeTargets.Assembly)]
 internal sealed class AnswersAreDocumentedAttribute : Attribute, ITestAction
 {

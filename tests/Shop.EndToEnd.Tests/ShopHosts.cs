@@ -46,7 +46,8 @@ internal sealed class ShopHosts : IAsyncDisposable
 
     /// <summary>Starts a host, which is not among <see cref="All"/>.</summary>
     public Task<ShopProcess> StartOneAsync(params (string Name, string Value)[] environment) =>
-        ShopProcess.StartAsync(Directory.CreateDirectory(Path.Combine(_directory, Guid.NewGuid().ToString("N"))).FullName,
+        ShopProcess.StartAsync(
+            Directory.CreateDirectory(Path.Combine(_directory, Guid.NewGuid().ToString("N"))).FullName,
             [$"--ConnectionStrings:Shop={Address}", .. _settings], environment);
 
     /// <summary>Runs a statement on their database.</summary>

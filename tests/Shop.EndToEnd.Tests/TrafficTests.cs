@@ -20,7 +20,8 @@ internal sealed class TrafficTests(Engine engine) : EngineFixture(engine)
         Assert.Multiple(() =>
         {
             Assert.That(code, Is.Zero, text);
-            Assert.That(text, Does.Contain("0 errors").And.Match(@"agrees +Orders: [1-9]\d* acknowledged").And.Match("agrees +Units").And.Not.Contain("Others"));
+            Assert.That(text, Does.Contain("0 errors").And.Match(@"agrees +Orders: [1-9]\d* acknowledged")
+                .And.Match("agrees +Units").And.Not.Contain("Others"));
         });
     }
 
@@ -55,20 +56,24 @@ internal sealed class TrafficTests(Engine engine) : EngineFixture(engine)
             HttpResponseMessage cancelled;
             do
             {
-                JsonNode? own = (await shop.Orders.GetJsonAsync("/orders?status=created&limit=1000")).AsArray().FirstOrDefault(order => ((string)order!["customer_id"]!).StartsWith("traffic-", StringComparison.Ordinal));
+                JsonNode? own = (await shop.Orders.GetJsonAsync("/orders?status=created&limit=1000"))
+                    .AsArray().FirstOrDefault(
+                        order => ((string)order!["customer_id"]!).StartsWith("traffic-", StringComparison.Ordinal));
                 (cancelled, _) = await shop.Orders.PostAsync($"/orders/{own?["order_id"] ?? "none"}/cancel");
             }
             while (!cancelled.IsSuccessStatusCode);
         });
         Assert.That(code, Is.Zero, text);
-        Assert.That(text, Does.Match("agrees +Orders").And.Match("agrees +Units").And.Match("Others were at work meanwhile: [1-9]"));
+        Assert.That(text,
+            Does.Match("agrees +Orders").And.Match("agrees +Units").And.Match("Others were at work meanwhile: [1-9]"));
     }
 
     [Test]
     public async Task Given_orders_that_are_acknowledged_and_lost_when_traffic_has_run_then_the_books_differ_and_it_fails()
     {
         await using ShopUnderTest shop = await ShopUnderTest.StartAsync();
-        WebApplicationBuilder builder = WebApplication.CreateSlimBuilder(["--urls=http://127.0.0.1:0", "--Logging:LogLevel:Default=None"]);
+        WebApplicationBuilder builder =
+            WebApplication.CreateSlimBuilder(["--urls=http://127.0.0.1:0", "--Logging:LogLevel:Default=None"]);
         await using WebApplication liar = builder.Build();
         int acknowledged = 0;
         liar.MapGet("/", () => Results.Text("""{"service":"order-service"}""", "application/json"));
@@ -94,7 +99,8 @@ internal sealed class TrafficTests(Engine engine) : EngineFixture(engine)
         (int code, string text) = await RunUntilAsync(shop, shop.Orders.BaseAddress!, shop.CloseAsync);
         await shop.DisposeAsync();
         Assert.That(code, Is.EqualTo(1), text);
-        Assert.That(text, Does.Match(@"answers in .* s").And.Match(@"errors, of which \d+ had no answer").And.Contain("The books can't be compared").And.Not.Contain("   at "));
+        Assert.That(text, Does.Match(@"answers in .* s").And.Match(@"errors, of which \d+ had no answer")
+            .And.Contain("The books can't be compared").And.Not.Contain("   at "));
     }
 
     [Test]
@@ -113,13 +119,15 @@ internal sealed class TrafficTests(Engine engine) : EngineFixture(engine)
         ShopUnderTest shop = SharedShop.Shop;
         (Uri Orders, string Said)[] cases =
         [
-            (shop.Products.BaseAddress!, $"--orders is {shop.Products.BaseAddress}, but there is the product-service; it must be the order-service."),
+            (shop.Products.BaseAddress!, $"--orders is {shop.Products.BaseAddress}, but there is the product-service; "
+                + "it must be the order-service."),
             (new Uri("http://127.0.0.1:1"), "No shop at http://127.0.0.1:1/ (--orders)"),
         ];
         foreach ((Uri orders, string said) in cases)
         {
             var text = new StringWriter();
-            var options = new TrafficOptions(LoadProfile.Constant(100, null), shop.Products.BaseAddress!, orders, shop.Inventory.BaseAddress!);
+            var options = new TrafficOptions(LoadProfile.Constant(100, null), shop.Products.BaseAddress!, orders,
+                shop.Inventory.BaseAddress!);
             Assert.That(await new TrafficRun(options, Console(text)).RunAsync(CancellationToken.None), Is.EqualTo(1));
             Assert.That(text.ToString().Trim().Split('\n'), Has.Length.EqualTo(1).And.All.Contain(said));
         }
@@ -129,26 +137,35 @@ internal sealed class TrafficTests(Engine engine) : EngineFixture(engine)
     public void Given_wrong_options_when_they_are_read_then_every_fault_is_named()
     {
         Assert.That(TrafficOptions.Read(["--rate", "0", "--orders", "here", "--fast"], out string problem), Is.Null);
-        Assert.That(problem, Does.Contain("--rate is '0'").And.Contain("--orders is 'here'").And.Contain("'--fast' is no option"));
+        Assert.That(problem,
+            Does.Contain("--rate is '0'").And.Contain("--orders is 'here'").And.Contain("'--fast' is no option"));
     }
 
     [TestCase("--stages", "10s:100,10s:100,20s:0", 4)]
     [TestCase("--profile", "ramping", 3)]
     [TestCase("--profile", "spike", 3)]
     [TestCase("--profile", "constant", 1)]
-    public void Given_a_profile_then_as_many_requests_are_due_as_its_rate_makes_of_its_time(string option, string value, int parts)
+    public void Given_a_profile_then_as_many_requests_are_due_as_its_rate_makes_of_its_time(
+        string option, string value, int parts)
     {
         string[] rest = option == "--stages" ? [] : ["--rate", "100", "--seconds", "30"];
-        LoadProfile profile = TrafficOptions.Read([option, value, .. rest], out string problem)?.Profile ?? throw new AssertionException(problem);
+        LoadProfile profile = TrafficOptions.Read([option, value, .. rest], out string problem)?.Profile
+            ?? throw new AssertionException(problem);
         TimeSpan length = profile.Length!.Value;
-        TimeSpan[] due = [.. Enumerable.Range(0, 100_000).Select(number => profile.DueAt(number)).TakeWhile(time => time is not null).Select(time => time!.Value)];
+        TimeSpan[] due = [.. Enumerable.Range(0, 100_000).Select(number => profile.DueAt(number))
+            .TakeWhile(time => time is not null).Select(time => time!.Value)];
         Assert.That(due, Is.Ordered);
         Assert.That(profile.Peak, Is.EqualTo(100));
         // The area under the rate, summed in small steps, is how many are due.
         double step = length.TotalSeconds / 6000, sum = 0;
         for (int i = 0; i < 6000; i++)
         {
-            if (i % (6000 / parts) == 0) Assert.That(due.Count(time => time.TotalSeconds < i * step), Is.EqualTo(sum).Within(2), $"until {i * step} s");
+            if (i % (6000 / parts) == 0)
+            {
+                Assert.That(due.Count(time => time.TotalSeconds < i * step),
+                    Is.EqualTo(sum).Within(2), $"until {i * step} s");
+            }
+
             sum += step * profile.RateAt(TimeSpan.FromSeconds((i + 0.5) * step));
         }
 
@@ -170,10 +187,12 @@ internal sealed class TrafficTests(Engine engine) : EngineFixture(engine)
     [Test]
     public void Given_the_help_then_each_of_its_examples_can_be_run()
     {
-        string[] examples = [.. TrafficOptions.Usage.Split('\n').Where(line => line.Contains("dotnet run", StringComparison.Ordinal))];
+        string[] examples = [.. TrafficOptions.Usage.Split('\n')
+            .Where(line => line.Contains("dotnet run", StringComparison.Ordinal))];
         Assert.That(examples, Has.Length.AtLeast(3));
         foreach (string example in examples)
-            Assert.That(TrafficOptions.Read(example.Split(" -- ")[1].Trim().Split(' '), out string problem), Is.Not.Null, problem);
+            Assert.That(TrafficOptions.Read(example.Split(" -- ")[1].Trim().Split(' '), out string problem),
+                Is.Not.Null, problem);
     }
 
     [Test]
@@ -183,21 +202,25 @@ internal sealed class TrafficTests(Engine engine) : EngineFixture(engine)
         var view = new TrafficView(LoadProfile.Constant(40, null), tally);
         for (int second = 1; second <= 4; second++)
         {
-            for (int i = 0; i < 10 * second; i++) tally.Ended(second == 4 && i < 7 ? Ending.Failed : Ending.Done, TimeSpan.FromMilliseconds(5));
+            for (int i = 0; i < 10 * second; i++)
+                tally.Ended(second == 4 && i < 7 ? Ending.Failed : Ending.Done, TimeSpan.FromMilliseconds(5));
             view.Tick(TimeSpan.FromSeconds(second), underWay: 3);
         }
 
         var text = new StringWriter();
         Console(text).Write(view.Panel());
-        Assert.That($"{text}", Does.Match("wanted a second +40 +████").And.Match("answered a second +40 +▃▅▇█").And.Match("errors a second +7 +█").And.Match("errors in all +7"));
+        Assert.That($"{text}", Does.Match("wanted a second +40 +████").And.Match("answered a second +40 +▃▅▇█")
+            .And.Match("errors a second +7 +█").And.Match("errors in all +7"));
         Assert.That(view.Line(), Does.Contain("time 00:00:04  wanted/s 40  answers/s 40").And.EndWith("errors 7"));
     }
 
     // Runs it until there are orders and something else has happened.
-    private static async Task<(int Code, string Text)> RunUntilAsync(ShopUnderTest shop, Uri orders, Func<Task> meanwhile)
+    private static async Task<(int Code, string Text)> RunUntilAsync(
+        ShopUnderTest shop, Uri orders, Func<Task> meanwhile)
     {
         using var stop = new CancellationTokenSource();
-        var options = new TrafficOptions(LoadProfile.Constant(100, null), shop.Products.BaseAddress!, orders, shop.Inventory.BaseAddress!);
+        var options = new TrafficOptions(LoadProfile.Constant(100, null), shop.Products.BaseAddress!, orders,
+            shop.Inventory.BaseAddress!);
         var text = new StringWriter();
         Task<int> running = new TrafficRun(options, Console(text)).RunAsync(stop.Token);
         if (orders == shop.Orders.BaseAddress)
@@ -211,7 +234,8 @@ internal sealed class TrafficTests(Engine engine) : EngineFixture(engine)
         return (await running, text.ToString());
     }
 
-    private static async Task<(int Code, string Text)> RunAsync(ShopUnderTest shop, double rate, TimeSpan? duration, CancellationToken stop,
+    private static async Task<(int Code, string Text)> RunAsync(
+        ShopUnderTest shop, double rate, TimeSpan? duration, CancellationToken stop,
         string? key = null)
     {
         var options = new TrafficOptions(LoadProfile.Constant(rate, duration), shop.Products.BaseAddress!,
@@ -223,7 +247,13 @@ internal sealed class TrafficTests(Engine engine) : EngineFixture(engine)
 
     private static IAnsiConsole Console(TextWriter text)
     {
-        IAnsiConsole console = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(text), Interactive = InteractionSupport.No, Ansi = AnsiSupport.No, ColorSystem = ColorSystemSupport.NoColors });
+        IAnsiConsole console = AnsiConsole.Create(new AnsiConsoleSettings
+        {
+            Out = new AnsiConsoleOutput(text),
+            Interactive = InteractionSupport.No,
+            Ansi = AnsiSupport.No,
+            ColorSystem = ColorSystemSupport.NoColors,
+        });
         console.Profile.Width = 250;
         return console;
     }

@@ -6,7 +6,9 @@ using Shop.Platform.Security;
 
 namespace Shop.EndToEnd.Tests;
 
-/// <summary>Trouble on demand, through HTTP: who may make it, where it is seen, what it does, and that it ends.</summary>
+/// <summary>
+/// Trouble on demand, through HTTP: who may make it, where it is seen, what it does, and that it ends.
+/// </summary>
 [TestFixture(Engine.Sqlite)]
 [TestFixture(Engine.Postgres, Category = "CI")]
 internal sealed class TroubleTests(Engine engine) : EngineFixture(engine)
@@ -49,7 +51,8 @@ internal sealed class TroubleTests(Engine engine) : EngineFixture(engine)
             await shop.Products.SendJsonAsync(HttpMethod.Put, $"/faults/{name}", new { duration_seconds = 90 });
         Assert.That((int)started.StatusCode, Is.EqualTo(200), fault?.ToJsonString());
         decimal intensity = (decimal)fault!["intensity"]!;
-        TimeSpan left = DateTimeOffset.Parse((string)fault["ends_at"]!, CultureInfo.InvariantCulture) - clock.GetUtcNow();
+        TimeSpan left = DateTimeOffset.Parse((string)fault["ends_at"]!, CultureInfo.InvariantCulture)
+            - clock.GetUtcNow();
         Assert.That(left, Is.InRange(TimeSpan.FromSeconds(60), TimeSpan.FromSeconds(90)));
         await SeenAsync(shop, name, (double)intensity);
         clock.Move(TimeSpan.FromSeconds(90));
@@ -59,7 +62,8 @@ internal sealed class TroubleTests(Engine engine) : EngineFixture(engine)
 
     [TestCase("locked_table")]
     [TestCase("slow_network")]
-    public async Task Given_a_fault_of_PostgreSQL_when_it_is_started_then_it_strikes_the_stock_there_and_is_refused_on_files(string name)
+    public async Task Given_a_fault_of_PostgreSQL_when_it_is_started_then_it_strikes_the_stock_there_and_is_refused_on_files(
+        string name)
     {
         // A write that waits for the lock is refused after so many seconds.
         await using ShopUnderTest shop = await ShopUnderTest.StartAsync("Shop:RequestTimeout=3");
@@ -117,13 +121,15 @@ internal sealed class TroubleTests(Engine engine) : EngineFixture(engine)
         var clock = new AheadClock();
         await using ShopUnderTest shop = await StartAsync(clock);
         // With each commit failing, a start would fail too, and so would the last writes of a stop.
-        await shop.Orders.SendJsonAsync(HttpMethod.Put, "/faults/failing_commits", new { intensity = 1, duration_seconds = 900 });
+        await shop.Orders.SendJsonAsync(HttpMethod.Put, "/faults/failing_commits",
+            new { intensity = 1, duration_seconds = 900 });
         await shop.Orders.SendJsonAsync(HttpMethod.Put, "/faults/slow_answers",
             new { intensity = 0.001, duration_seconds = 60, route = "/orders" });
         JsonNode before = await shop.Orders.GetJsonAsync("/faults");
         await shop.RestartAsync();
         Assert.That((await shop.Orders.GetJsonAsync("/faults")).ToJsonString(), Is.EqualTo(before.ToJsonString()));
-        Assert.That((int)(await shop.Orders.PostAsync("/orders", Http.Order("prod_0"))).Response.StatusCode, Is.EqualTo(503));
+        Assert.That((int)(await shop.Orders.PostAsync("/orders", Http.Order("prod_0"))).Response.StatusCode,
+            Is.EqualTo(503));
         await shop.StopAsync();
         clock.Move(TimeSpan.FromSeconds(100));
         await shop.RestartAsync(isRunning: false);
@@ -189,7 +195,8 @@ internal sealed class TroubleTests(Engine engine) : EngineFixture(engine)
             {
                 foreach (string path in new[] { "/faults", "/scenarios" })
                     Assert.That((int)(await client.GetAsync(path)).StatusCode, Is.EqualTo(404));
-                Assert.That((int)(await client.SendJsonAsync(HttpMethod.Put, "/faults/crash")).Response.StatusCode, Is.EqualTo(404));
+                Assert.That((int)(await client.SendJsonAsync(HttpMethod.Put, "/faults/crash")).Response.StatusCode,
+                    Is.EqualTo(404));
                 JsonNode document = await client.GetJsonAsync("/openapi/v1.json");
                 Assert.That(document["paths"]!.AsObject().Select(path => path.Key),
                     Has.None.StartsWith("/faults").And.None.StartsWith("/scenarios"));
@@ -208,9 +215,12 @@ internal sealed class TroubleTests(Engine engine) : EngineFixture(engine)
     {
         (string writer, string writerHash) = ApiKeys.Make();
         (string reader, string readerHash) = ApiKeys.Make();
-        await using ShopUnderTest shop = await ShopUnderTest.StartAsync($"Shop:ApiKeys=ada:write:{writerHash},bob:read:{readerHash}");
-        (HttpMethod, string)[] changes = [(HttpMethod.Put, "/faults/slow_answers"), (HttpMethod.Delete, "/faults/slow_answers"),
-            (HttpMethod.Delete, "/faults"), (HttpMethod.Put, "/scenarios/presentation"), (HttpMethod.Delete, "/scenarios")];
+        await using ShopUnderTest shop =
+            await ShopUnderTest.StartAsync($"Shop:ApiKeys=ada:write:{writerHash},bob:read:{readerHash}");
+        (HttpMethod, string)[] changes = [(HttpMethod.Put, "/faults/slow_answers"),
+            (HttpMethod.Delete, "/faults/slow_answers"),
+            (HttpMethod.Delete, "/faults"), (HttpMethod.Put, "/scenarios/presentation"),
+            (HttpMethod.Delete, "/scenarios")];
         foreach ((HttpMethod method, string path) in changes)
         {
             Assert.That(await StatusAsync(method, path, null), Is.EqualTo(401), path);
@@ -220,8 +230,9 @@ internal sealed class TroubleTests(Engine engine) : EngineFixture(engine)
 
         Assert.That((int)(await shop.Products.GetAsync("/faults")).StatusCode, Is.EqualTo(200));
 
-        async Task<int> StatusAsync(HttpMethod method, string path, string? key) => (int)(await shop.Products.SendJsonAsync(
-            method, path, null, key is null ? [] : [("Authorization", $"Bearer {key}")])).Response.StatusCode;
+        async Task<int> StatusAsync(HttpMethod method, string path, string? key) =>
+            (int)(await shop.Products.SendJsonAsync(
+                method, path, null, key is null ? [] : [("Authorization", $"Bearer {key}")])).Response.StatusCode;
     }
 
     [TestCase("X-Forwarded-For", "192.0.2.7")]
@@ -233,7 +244,8 @@ internal sealed class TroubleTests(Engine engine) : EngineFixture(engine)
     [TestCase("CF-Connecting-IP", "192.0.2.7")]
     [TestCase("CDN-Loop", "elsewhere")]
     [TestCase("Host", "shop.example")]
-    public async Task Given_no_keys_when_a_request_comes_by_a_proxy_then_it_makes_no_trouble(string header, string value)
+    public async Task Given_no_keys_when_a_request_comes_by_a_proxy_then_it_makes_no_trouble(
+        string header, string value)
     {
         await using ShopUnderTest shop = await ShopUnderTest.StartAsync("Shop:AllowedHosts=shop.example");
         (HttpMethod, string)[] changes = [(HttpMethod.Put, "/faults/slow_answers"), (HttpMethod.Delete, "/faults"),
@@ -258,8 +270,9 @@ internal sealed class TroubleTests(Engine engine) : EngineFixture(engine)
         {
             string pipe = Path.Combine(directory, "faults.json.next");
             using (var make = Process.Start("mkfifo", pipe)) await make.WaitForExitAsync();
-            Task<(HttpResponseMessage Response, JsonNode? Json)>[] changes = [.. Enumerable.Range(0, Changes).Select(_ =>
-                shop.Products.SendJsonAsync(HttpMethod.Put, "/faults/slow_answers", new { intensity = 0.001 }))];
+            Task<(HttpResponseMessage Response, JsonNode? Json)>[] changes =
+                [.. Enumerable.Range(0, Changes).Select(_ =>
+                    shop.Products.SendJsonAsync(HttpMethod.Put, "/faults/slow_answers", new { intensity = 0.001 }))];
             await Eventually.IsSoAsync(async () =>
                 (await Exposition.OfAsync(shop.Products))["app_requests_in_progress"] == Changes);
             Assert.That(await shop.Orders.CodeAsync("/health/live"), Is.EqualTo(200));
@@ -281,7 +294,8 @@ internal sealed class TroubleTests(Engine engine) : EngineFixture(engine)
         await shop.OrderAsync("prod_0");
         Assert.That(time.Elapsed, Is.GreaterThan(TimeSpan.FromSeconds(0.55)), "two commits, one after the other");
         Exposition metrics = await Exposition.OfAsync(shop.Orders);
-        Assert.That(metrics["""db_commit_seconds_bucket{le="0.25"}"""], Is.LessThan(metrics["db_commit_seconds_count"]));
+        Assert.That(metrics["""db_commit_seconds_bucket{le="0.25"}"""],
+            Is.LessThan(metrics["db_commit_seconds_count"]));
         await StartAsync(shop, "slow_commits", 10);
         Task<string> order = shop.OrderAsync("prod_0");
         await shop.Products.GetJsonAsync("/products/prod_0");
@@ -333,7 +347,11 @@ internal sealed class TroubleTests(Engine engine) : EngineFixture(engine)
         await shop.Inventory.GetJsonAsync("/inventory?limit=1");
         await StartAsync(shop, "failing_answers", 1);
         await shop.Products.DeleteAsync("/faults/slow_answers");
-        string[] spared = ["/", "/faults", "/scenarios", "/health/live", "/health/ready", "/metrics", "/openapi/v1.json", "/docs", "/live"];
+        string[] spared =
+        [
+            "/", "/faults", "/scenarios", "/health/live", "/health/ready", "/metrics", "/openapi/v1.json", "/docs",
+            "/live",
+        ];
         foreach (HttpClient client in shop.ByName.Values)
         {
             foreach (string path in spared)
@@ -342,7 +360,8 @@ internal sealed class TroubleTests(Engine engine) : EngineFixture(engine)
 
         (HttpResponseMessage refused, _) = await shop.Orders.PostAsync("/orders", Http.Order("prod_0"));
         Assert.That((int)refused.StatusCode, Is.EqualTo(500));
-        Assert.That((await Exposition.OfAsync(shop.Orders))["""http_requests_by_status_code_total{code="500"}"""], Is.EqualTo(1));
+        Assert.That((await Exposition.OfAsync(shop.Orders))["""http_requests_by_status_code_total{code="500"}"""],
+            Is.EqualTo(1));
         await shop.Products.DeleteAsync("/faults");
         Assert.That((await shop.Orders.GetJsonAsync("/orders")).AsArray(), Is.Empty);
     }
@@ -386,7 +405,8 @@ internal sealed class TroubleTests(Engine engine) : EngineFixture(engine)
         foreach ((string product, (long level, long onHand)) in await StocksAsync(shop))
         {
             long released = product == "prod_0" ? 3 : 0;
-            Assert.That((level, onHand), Is.EqualTo((before[product].Level + released, before[product].OnHand)), product);
+            Assert.That(
+                (level, onHand), Is.EqualTo((before[product].Level + released, before[product].OnHand)), product);
         }
 
         await AgreeAsync(shop);
@@ -424,7 +444,8 @@ internal sealed class TroubleTests(Engine engine) : EngineFixture(engine)
         await Eventually.IsSoAsync(async () => (await StocksAsync(shop)).Values.All(stock => stock.Level == 0));
         await StartAsync(shop, "failing_commits", 1);
         await shop.Orders.DeleteAsync("/faults/stock_runs_out");
-        await Eventually.IsSoAsync(async () => (await Exposition.OfAsync(shop.Inventory))["""db_writes_total{result="failed"}"""] > 0);
+        await Eventually.IsSoAsync(async () =>
+            (await Exposition.OfAsync(shop.Inventory))["""db_writes_total{result="failed"}"""] > 0);
         await shop.Orders.DeleteAsync("/faults");
         await Eventually.IsSoAsync(
             () => Task.FromResult(!File.Exists(Path.Combine(shop.DataDirectory, "stock-taken.json"))));
@@ -448,9 +469,11 @@ internal sealed class TroubleTests(Engine engine) : EngineFixture(engine)
     {
         await using ShopUnderTest shop = await ShopUnderTest.StartAsync();
         await StartAsync(shop, "stock_runs_out", 0.1m);
-        await Eventually.IsSoAsync(async () => (await Exposition.OfAsync(shop.Inventory))["""inventory_products{state="out"}"""] >= 20);
+        await Eventually.IsSoAsync(async () =>
+            (await Exposition.OfAsync(shop.Inventory))["""inventory_products{state="out"}"""] >= 20);
         await shop.Orders.DeleteAsync("/faults");
-        await Eventually.IsSoAsync(async () => (await Exposition.OfAsync(shop.Inventory))["""inventory_products{state="out"}"""].Equals(1));
+        await Eventually.IsSoAsync(async () =>
+            (await Exposition.OfAsync(shop.Inventory))["""inventory_products{state="out"}"""].Equals(1));
     }
 
     [Test]
@@ -465,7 +488,8 @@ internal sealed class TroubleTests(Engine engine) : EngineFixture(engine)
         {
             double now = (await Exposition.OfAsync(shop.Products)).Series.Count;
             JsonNode? _ = await shop.Products.GetJsonAsync("/faults");
-            double all = (await Exposition.OfAsync(shop.Products))["""app_requests_total{endpoint="/products/{id}",method="GET"}"""];
+            double all = (await Exposition.OfAsync(
+                shop.Products))["""app_requests_total{endpoint="/products/{id}",method="GET"}"""];
             bool isQuiet = all.Equals(requests);
             requests = all;
             await Task.Delay(200);
@@ -565,12 +589,17 @@ internal sealed class TroubleTests(Engine engine) : EngineFixture(engine)
         await Eventually.IsSoAsync(async () => (await ActiveAsync(shop)).SequenceEqual(["slow_commits"]));
         await shop.Products.DeleteAsync("/scenarios");
         Assert.That(await ActiveAsync(shop), Is.Empty);
-        Assert.That((await shop.Orders.GetJsonAsync("/scenarios")).AsArray().Select(one => (bool)one!["active"]!), Is.All.False);
+        Assert.That((await shop.Orders.GetJsonAsync("/scenarios")).AsArray().Select(one => (bool)one!["active"]!),
+            Is.All.False);
     }
 
-    [TestCase("[{\"name\":\"x\",\"description\":\"x\",\"steps\":[{\"at\":0,\"fault\":\"none\",\"seconds\":1}]}]", "which is no fault")]
-    [TestCase("[{\"name\":\"x\",\"description\":\"x\",\"steps\":[{\"at\":0,\"fault\":\"slow_commits\",\"intensity\":99,\"seconds\":1}]}]", "an intensity that is from 0.001 to 10")]
-    [TestCase("[{\"name\":\"x\",\"description\":\"x\",\"steps\":[{\"at\":9,\"traffic\":1},{\"at\":0,\"traffic\":1}]}]", "step 2 of x is before step 1")]
+    [TestCase("[{\"name\":\"x\",\"description\":\"x\",\"steps\":[{\"at\":0,\"fault\":\"none\",\"seconds\":1}]}]",
+        "which is no fault")]
+    [TestCase(
+        """[{"name":"x","description":"x","steps":[{"at":0,"fault":"slow_commits","intensity":99,"seconds":1}]}]""",
+        "an intensity that is from 0.001 to 10")]
+    [TestCase("[{\"name\":\"x\",\"description\":\"x\",\"steps\":[{\"at\":9,\"traffic\":1},{\"at\":0,\"traffic\":1}]}]",
+        "step 2 of x is before step 1")]
     [TestCase("[{\"name\":\"x\",\"description\":\"x\",\"steps\":[]}]", "x has no steps")]
     [TestCase("[{\"name\":\"x\",\"description\":\"x\",\"steps\":[{\"at\":604801,\"traffic\":1}]}]", "more than a week")]
     [TestCase("{", "can't be read")]
@@ -593,7 +622,8 @@ internal sealed class TroubleTests(Engine engine) : EngineFixture(engine)
         Assert.That(await HtmlAsync(shop.Products, "/live"), Does.Contain("action=\"/live/trouble\""));
         (int Status, string[] Active)[] steps =
         [
-            await PostAsync(("fault", "slow_answers"), ("action", "start"), ("intensity", "0.01"), ("duration_seconds", "60")),
+            await PostAsync(("fault", "slow_answers"), ("action", "start"), ("intensity", "0.01"),
+                ("duration_seconds", "60")),
             await PostAsync(("fault", "slow_answers"), ("action", "end")),
             await PostAsync(("fault", "slow_answers"), ("action", "start"), ("intensity", "11")),
             await PostAsync(("fault", "none"), ("action", "start")),
@@ -609,7 +639,8 @@ internal sealed class TroubleTests(Engine engine) : EngineFixture(engine)
         {
             using var request = new HttpRequestMessage(HttpMethod.Post, "/live/trouble");
             request.Headers.Add("Origin", shop.Products.BaseAddress!.GetLeftPart(UriPartial.Authority));
-            request.Content = new FormUrlEncodedContent(fields.Select(field => KeyValuePair.Create(field.Name, field.Value)));
+            request.Content =
+                new FormUrlEncodedContent(fields.Select(field => KeyValuePair.Create(field.Name, field.Value)));
             using HttpResponseMessage answer = await shop.Products.SendAsync(request);
             return ((int)answer.StatusCode, await ActiveAsync(shop));
         }
@@ -630,13 +661,16 @@ internal sealed class TroubleTests(Engine engine) : EngineFixture(engine)
         foreach (HttpClient client in shop.ByName.Values)
         {
             Exposition metrics = await Exposition.OfAsync(client);
-            Assert.That((metrics[$$"""shop_fault_active{fault="{{name}}"}"""], metrics[$$"""shop_fault_intensity{fault="{{name}}"}"""]),
+            Assert.That((metrics[$$"""shop_fault_active{fault="{{name}}"}"""],
+                    metrics[$$"""shop_fault_intensity{fault="{{name}}"}"""]),
                 Is.EqualTo((intensity > 0 ? 1d : 0d, intensity)));
-            Assert.That((await HtmlAsync(client, "/live")).Contains("<strong>Trouble on demand:</strong>", StringComparison.Ordinal), Is.EqualTo(intensity > 0));
+            Assert.That((await HtmlAsync(client, "/live")).Contains("<strong>Trouble on demand:</strong>",
+                StringComparison.Ordinal), Is.EqualTo(intensity > 0));
             using HttpResponseMessage ready = await client.GetAsync("/health/ready");
             JsonNode check = JsonNode.Parse(await ready.Content.ReadAsStringAsync())!["checks"]!["faults"]!;
             Assert.That((string)check["status"]!, Is.EqualTo("healthy"));
-            Assert.That(((string)check["description"]!).Contains(name, StringComparison.Ordinal), Is.EqualTo(intensity > 0));
+            Assert.That(((string)check["description"]!).Contains(name, StringComparison.Ordinal),
+                Is.EqualTo(intensity > 0));
         }
     }
 

@@ -39,7 +39,8 @@ internal sealed partial class BackupTests
             string backup = Path.Combine(_root, $"backup-{round}");
             (int code, string output) = await ShopVerb.RunAsync("backup", backup, $"--Shop:DataDirectory={_data}");
             Assert.That(code, Is.Zero, output);
-            Assert.That(Directory.GetFiles(backup).Select(Path.GetFileName), Is.EquivalentTo(new[] { "backup.json", "inventory.db", "orders.db", "products.db" }));
+            Assert.That(Directory.GetFiles(backup).Select(Path.GetFileName),
+                Is.EquivalentTo(new[] { "backup.json", "inventory.db", "orders.db", "products.db" }));
             (code, output) = await ShopVerb.RunAsync("check", backup);
             Assert.That(code, Is.Zero, output);
             string restored = Path.Combine(_root, $"restored-{round}");
@@ -62,7 +63,8 @@ internal sealed partial class BackupTests
 
     [TestCase(15)]
     [TestCase(9)]
-    public async Task Given_a_shop_that_has_ended_when_it_is_backed_up_and_restored_then_the_copy_says_the_same_and_the_original_goes_on(int signal)
+    public async Task Given_a_shop_that_has_ended_when_it_is_backed_up_and_restored_then_the_copy_says_the_same_and_the_original_goes_on(
+        int signal)
     {
         string id;
         using (ShopProcess shop = await ShopProcess.StartAsync(_data))
@@ -102,7 +104,8 @@ internal sealed partial class BackupTests
         }
 
         await RefusesAsync("restore", backup, Restored, "orders.db is damaged");
-        Assert.That(Directory.GetDirectories(_root).Select(Path.GetFileName), Is.EquivalentTo(new[] { "data", "backup" }), "nothing half done is left");
+        Assert.That(Directory.GetDirectories(_root).Select(Path.GetFileName),
+            Is.EquivalentTo(new[] { "data", "backup" }), "nothing half done is left");
     }
 
     [Test]
@@ -116,18 +119,22 @@ internal sealed partial class BackupTests
             int files = round;
             // The folder has another name when it is complete, also while it is looked into.
             var all = new EnumerationOptions { RecurseSubdirectories = true };
-            int Made() => Directory.GetFiles(_root, "*", all).Count(file => file.Contains($"/backup-{files}", StringComparison.Ordinal));
+            int Made() => Directory.GetFiles(_root, "*", all)
+                .Count(file => file.Contains($"/backup-{files}", StringComparison.Ordinal));
             await Eventually.IsSoAsync(() => Task.FromResult(process.HasExited
                 || (Directory.GetDirectories(_root, $"backup-{files}*").Length > 0 && Made() >= files / 2)));
             process.Kill();
             await process.WaitForExitAsync();
             if (!Directory.Exists(backup)) continue;
-            Assert.That((await ShopVerb.RunAsync("restore", backup, $"--Shop:DataDirectory={Path.Combine(_root, $"restored-{round}")}")).Code, Is.Zero);
+            Assert.That((await ShopVerb.RunAsync("restore", backup,
+                $"--Shop:DataDirectory={Path.Combine(_root, $"restored-{round}")}")).Code, Is.Zero);
         }
     }
 
-    [TestCase("inventory.db", "UPDATE stock SET on_hand = 5 WHERE product_id = 'prod_3'", "the level of prod_3 is 5 on hand")]
-    [TestCase("inventory.db", "UPDATE movements SET quantity = 5 WHERE product_id = 'prod_3'", "prod_3 says 1000000 on hand")]
+    [TestCase("inventory.db", "UPDATE stock SET on_hand = 5 WHERE product_id = 'prod_3'",
+        "the level of prod_3 is 5 on hand")]
+    [TestCase("inventory.db", "UPDATE movements SET quantity = 5 WHERE product_id = 'prod_3'",
+        "prod_3 says 1000000 on hand")]
     [TestCase("inventory.db", "DELETE FROM movements WHERE kind = 'reserved'", "names movements that are not its own")]
     [TestCase("inventory.db", "DELETE FROM reservations", "is created, but holds no units")]
     [TestCase("orders.db", "UPDATE orders SET total_cents = 1", "has a total of 1 cents")]
@@ -135,11 +142,13 @@ internal sealed partial class BackupTests
     [TestCase("orders.db", "UPDATE orders SET status = 'paid'", "is paid, but its last event says created")]
     [TestCase("orders.db", "DELETE FROM order_items", "has no lines")]
     [TestCase("orders.db", "UPDATE order_items SET quantity = quantity + 1", "are held for it; its lines say 2")]
-    [TestCase("orders.db", "INSERT INTO pending_stock VALUES ('ghost', 'shipped')", "the stock is to follow order ghost")]
+    [TestCase("orders.db", "INSERT INTO pending_stock VALUES ('ghost', 'shipped')",
+        "the stock is to follow order ghost")]
     [TestCase("orders.db", "UPDATE idempotency_keys SET answer = 'ghost'", "stands for an order that is not there")]
     [TestCase("products.db", "DELETE FROM products WHERE id = 'prod_3'", "prod_3 has a stock, but is no product")]
     [TestCase("products.db", "UPDATE book_mark SET shop = 'another'", "is of another shop")]
-    public async Task Given_books_with_a_difference_when_they_are_checked_then_it_is_named_and_the_exit_code_is_1(string file, string change, string difference)
+    public async Task Given_books_with_a_difference_when_they_are_checked_then_it_is_named_and_the_exit_code_is_1(
+        string file, string change, string difference)
     {
         using (ShopProcess shop = await ShopProcess.StartAsync(_data))
         {
@@ -150,7 +159,8 @@ internal sealed partial class BackupTests
 
         (int code, string output) = await ShopVerb.RunAsync("check", $"--Shop:DataDirectory={_data}");
         Assert.That(code, Is.Zero, output);
-        using (var connection = new SqliteConnection($"Data Source={Path.Combine(_data, file)};Pooling=false;Foreign Keys=false"))
+        using (var connection =
+            new SqliteConnection($"Data Source={Path.Combine(_data, file)};Pooling=false;Foreign Keys=false"))
         {
             connection.Open();
             using SqliteCommand command = connection.CreateCommand();
@@ -167,14 +177,18 @@ internal sealed partial class BackupTests
     public async Task Given_the_manual_of_backups_then_its_commands_do_what_it_says_in_their_order()
     {
         string manual = await File.ReadAllTextAsync(Path.Combine(Repository(), "docs", "backup.md"));
-        string[][] commands = [.. Command().Matches(manual).Select(match => match.Groups["verb"].Value.Split(' ', StringSplitOptions.RemoveEmptyEntries))];
-        Assert.That(commands.Select(command => command[0]), Is.EqualTo(new[] { "backup", "check", "restore", "check", "compact", "accept" }));
+        string[][] commands = [.. Command().Matches(manual)
+            .Select(match => match.Groups["verb"].Value.Split(' ', StringSplitOptions.RemoveEmptyEntries))];
+        Assert.That(commands.Select(command => command[0]),
+            Is.EqualTo(new[] { "backup", "check", "restore", "check", "compact", "accept" }));
         using ShopProcess shop = await ShopProcess.StartAsync(_data);
         await shop.Orders.PostAsync("/orders", Http.Order("prod_0"));
         foreach (string[] command in commands)
         {
             string[] here = [.. command.Select(word => word
-                .Replace("/backups/", $"{_root}/backups/", StringComparison.Ordinal).Replace("=data", $"={_data}", StringComparison.Ordinal).Replace("=restored", $"={Restored}", StringComparison.Ordinal))];
+                .Replace("/backups/", $"{_root}/backups/", StringComparison.Ordinal)
+                .Replace("=data", $"={_data}", StringComparison.Ordinal)
+                .Replace("=restored", $"={Restored}", StringComparison.Ordinal))];
             (int code, string output) = await ShopVerb.RunAsync(here);
             Assert.That(code, Is.Zero, $"{string.Join(' ', here)}: {output}");
             if (command[0] != "backup") continue;
@@ -204,12 +218,14 @@ internal sealed partial class BackupTests
     }
 
     // Orders in all stages of their lives, and refusals that were not due.
-    private static async Task<int> TradeAsync(ShopProcess shop, System.Collections.Concurrent.ConcurrentQueue<string> acknowledged, CancellationToken end)
+    private static async Task<int> TradeAsync(
+        ShopProcess shop, System.Collections.Concurrent.ConcurrentQueue<string> acknowledged, CancellationToken end)
     {
         int refused = 0;
         for (int i = 0; !end.IsCancellationRequested; i++)
         {
-            (HttpResponseMessage response, JsonNode? order) = await shop.Orders.PostAsync("/orders", Http.Order("prod_0"));
+            (HttpResponseMessage response, JsonNode? order) = await shop.Orders.PostAsync(
+                "/orders", Http.Order("prod_0"));
             if ((int)response.StatusCode != 201)
             {
                 refused++;
@@ -245,7 +261,8 @@ internal sealed partial class BackupTests
             next = page.NextPage();
         }
 
-        long held = units.GetValueOrDefault("created") + units.GetValueOrDefault("paid"), shipped = units.GetValueOrDefault("shipped");
+        long held = units.GetValueOrDefault("created") + units.GetValueOrDefault("paid"),
+            shipped = units.GetValueOrDefault("shipped");
         JsonNode stock = await shop.Inventory.GetJsonAsync("/inventory/prod_0");
         Assert.That(((long)stock["on_hand"]!, (long)stock["reserved"]!), Is.EqualTo((1_000_000 - shipped, held)));
     }

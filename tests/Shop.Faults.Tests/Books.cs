@@ -6,7 +6,8 @@ namespace Shop.Faults.Tests;
 /// <summary>What the clients were told is done, and what the shop must therefore say, to the unit.</summary>
 internal sealed class Books(IReadOnlyList<string> products, IReadOnlyDictionary<string, long> opening)
 {
-    private readonly ConcurrentDictionary<string, (string Product, int Quantity, string Status, string Key, string Answer)> _orders = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string,
+        (string Product, int Quantity, string Status, string Key, string Answer)> _orders = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, long> _moved = new(StringComparer.Ordinal);
 
     public IReadOnlyList<string> Products { get; } = products;
@@ -19,7 +20,8 @@ internal sealed class Books(IReadOnlyList<string> products, IReadOnlyDictionary<
     public string Placed(string key, string product, int quantity, string answer)
     {
         string id = (string)JsonNode.Parse(answer)!["order_id"]!;
-        (string, int, string Status, string, string Answer) entry = _orders.GetOrAdd(id, (product, quantity, "created", key, answer));
+        (string, int, string Status, string, string Answer) entry = _orders.GetOrAdd(id,
+            (product, quantity, "created", key, answer));
         Assert.That(entry.Answer, Is.EqualTo(answer), $"a repeat of {key} got another answer");
         return id;
     }
@@ -28,7 +30,10 @@ internal sealed class Books(IReadOnlyList<string> products, IReadOnlyDictionary<
 
     public void Moved(string product, long units) => _moved.AddOrUpdate(product, units, (_, sum) => sum + units);
 
-    /// <summary>Each order that was acknowledged is there, and at least as far as was acknowledged. Asked before anything is repeated.</summary>
+    /// <summary>
+    /// Each order that was acknowledged is there, and at least as far as was acknowledged.
+    /// Asked before anything is repeated.
+    /// </summary>
     public async Task AcknowledgedIsThereAsync(ShopProcess shop, IReadOnlyCollection<string> ids)
     {
         string[] life = ["created", "paid", "shipped", "delivered"];
@@ -37,7 +42,9 @@ internal sealed class Books(IReadOnlyList<string> products, IReadOnlyDictionary<
             JsonNode order = await shop.Orders.GetJsonAsync($"/orders/{id}");
             (_, _, string status, _, _) = _orders[id];
             string now = (string)order["status"]!;
-            bool isAsFar = status == "cancelled" ? now == status : now == "cancelled" ? status is "created" or "paid" : Array.IndexOf(life, now) >= Array.IndexOf(life, status);
+            bool isAsFar = status == "cancelled" ? now == status : now == "cancelled"
+                ? status is "created" or "paid"
+                : Array.IndexOf(life, now) >= Array.IndexOf(life, status);
             Assert.That(isAsFar, Is.True, $"{id} was acknowledged as {status}, and is {now}");
         }
     }
@@ -48,7 +55,8 @@ internal sealed class Books(IReadOnlyList<string> products, IReadOnlyDictionary<
         foreach (string id in ids)
         {
             (string product, int quantity, _, string key, string answer) = _orders[id];
-            (HttpResponseMessage response, JsonNode? json) = await shop.Orders.PostAsync("/orders", Http.Order(product, quantity), ("Idempotency-Key", key));
+            (HttpResponseMessage response, JsonNode? json) = await shop.Orders.PostAsync(
+                "/orders", Http.Order(product, quantity), ("Idempotency-Key", key));
             Assert.That((json!.ToJsonString(), response.Header("Idempotency-Replayed")), Is.EqualTo((answer, "true")));
         }
     }
@@ -57,14 +65,18 @@ internal sealed class Books(IReadOnlyList<string> products, IReadOnlyDictionary<
     public static async Task GaugesAgreeAsync(ShopProcess shop)
     {
         Exposition orders = await Exposition.OfAsync(shop.Orders), inventory = await Exposition.OfAsync(shop.Inventory);
-        using HttpResponseMessage created = await shop.Orders.GetAsync("/orders?limit=1&status=created&customer_id=someone");
+        using HttpResponseMessage created =
+            await shop.Orders.GetAsync("/orders?limit=1&status=created&customer_id=someone");
         using HttpResponseMessage paid = await shop.Orders.GetAsync("/orders?limit=1&status=paid&customer_id=someone");
         long open = long.Parse(created.Header("X-Total-Count")!) + long.Parse(paid.Header("X-Total-Count")!);
-        Assert.That(orders["""orders_by_status{status="created"}"""] + orders["""orders_by_status{status="paid"}"""], Is.EqualTo(open), "orders_by_status");
+        Assert.That(orders["""orders_by_status{status="created"}"""] + orders["""orders_by_status{status="paid"}"""],
+            Is.EqualTo(open), "orders_by_status");
         Assert.That(inventory["inventory_reservations_open"], Is.EqualTo(open), "inventory_reservations_open");
     }
 
-    /// <summary>Every deed has its answer: now the shop's books and the clients' must be the same, to the order and to the unit.</summary>
+    /// <summary>
+    /// Every deed has its answer: now the shop's books and the clients' must be the same, to the order and to the unit.
+    /// </summary>
     public async Task AgreeAsync(ShopProcess shop, bool withMovements)
     {
         using HttpResponseMessage all = await shop.Orders.GetAsync("/orders?limit=1");
@@ -72,13 +84,19 @@ internal sealed class Books(IReadOnlyList<string> products, IReadOnlyDictionary<
         foreach (string product in Products)
         {
             var mine = _orders.Values.Where(order => order.Product == product).ToArray();
-            long shipped = mine.Where(order => order.Status is "shipped" or "delivered").Sum(order => (long)order.Quantity);
+            long shipped = mine.Where(order => order.Status is "shipped" or "delivered")
+                .Sum(order => (long)order.Quantity);
             long reserved = mine.Where(order => order.Status is "created" or "paid").Sum(order => (long)order.Quantity);
             long onHand = opening[product] + _moved.GetValueOrDefault(product) - shipped;
             JsonNode stock = await shop.Inventory.GetJsonAsync($"/inventory/{product}");
-            Assert.That(((long)stock["on_hand"]!, (long)stock["reserved"]!, (long)stock["stock_level"]!), Is.EqualTo((onHand, reserved, onHand - reserved)), product);
+            Assert.That(((long)stock["on_hand"]!, (long)stock["reserved"]!, (long)stock["stock_level"]!),
+                Is.EqualTo((onHand, reserved, onHand - reserved)), product);
             Assert.That(onHand - reserved, Is.Not.Negative, $"{product} was sold twice");
-            if (withMovements) Assert.That(await SumOfMovementsAsync(shop, product), Is.EqualTo((onHand, reserved)), $"movements of {product}");
+            if (withMovements)
+            {
+                Assert.That(await SumOfMovementsAsync(shop, product),
+                    Is.EqualTo((onHand, reserved)), $"movements of {product}");
+            }
         }
     }
 

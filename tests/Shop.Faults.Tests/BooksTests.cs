@@ -28,10 +28,12 @@ internal sealed class BooksTests
     [TestCase("orders.db")]
     [TestCase("inventory.db")]
     [TestCase("products.db")]
-    public async Task Given_a_file_of_an_earlier_run_in_place_of_the_newest_when_started_then_it_is_found_out_and_the_newest_makes_all_well(string file)
+    public async Task Given_a_file_of_an_earlier_run_in_place_of_the_newest_when_started_then_it_is_found_out_and_the_newest_makes_all_well(
+        string file)
     {
         await OrderAsync(_data, signal: 15);
-        string older = Path.Combine(_root, "older"), newest = Path.Combine(_root, "newest"), mine = Path.Combine(_data, file);
+        string older = Path.Combine(_root, "older"), newest = Path.Combine(_root, "newest"),
+            mine = Path.Combine(_data, file);
         File.Copy(mine, older);
         await OrderAsync(_data, signal: 15);
         File.Move(mine, newest);
@@ -45,7 +47,8 @@ internal sealed class BooksTests
     [TestCase("orders.db")]
     [TestCase("inventory.db")]
     [TestCase("products.db")]
-    public async Task Given_a_file_that_is_missing_when_started_then_it_is_found_out_and_no_demo_data_is_made(string file)
+    public async Task Given_a_file_that_is_missing_when_started_then_it_is_found_out_and_no_demo_data_is_made(
+        string file)
     {
         await OrderAsync(_data, signal: 15);
         File.Delete(Path.Combine(_data, file));
@@ -107,7 +110,8 @@ internal sealed class BooksTests
 
     [TestCase("inventory.db", "orders.db", "5 orders are open, and 3 reservations are held")]
     [TestCase("orders.db", "inventory.db", "3 orders are open, and 5 reservations are held")]
-    public async Task Given_files_that_were_copied_one_after_the_other_beside_a_running_shop_when_started_then_it_is_found_out(string first, string last, string difference)
+    public async Task Given_files_that_were_copied_one_after_the_other_beside_a_running_shop_when_started_then_it_is_found_out(
+        string first, string last, string difference)
     {
         string copy = Directory.CreateDirectory(Path.Combine(_root, "copy")).FullName;
         using (ShopProcess shop = await ShopProcess.StartAsync(_data))
@@ -147,9 +151,11 @@ internal sealed class BooksTests
         for (int round = 0; round < 15; round++)
         {
             using var shop = new ShopProcess(_data);
-            // From before the first file until after the ports are open: kill times are spread over the start, whatever it takes.
+            // From before the first file until after the ports are open: kill times are spread over
+            // the start, whatever it takes.
             int until = random.Next(5);
-            await Eventually.IsSoAsync(() => Task.FromResult(shop.Log.Contains("ready", StringComparison.Ordinal) || Directory.GetFiles(_data).Length > until));
+            await Eventually.IsSoAsync(() => Task.FromResult(
+                shop.Log.Contains("ready", StringComparison.Ordinal) || Directory.GetFiles(_data).Length > until));
             shop.Signal(9);
             await shop.ExitAsync();
         }
@@ -196,18 +202,26 @@ internal sealed class BooksTests
         Assert.That(shop.Log, Does.Contain("The books disagree: ").And.Contain(why));
         foreach (HttpClient service in new[] { shop.Products, shop.Orders, shop.Inventory })
         {
-            (HttpResponseMessage ready, JsonNode? health) = await service.SendJsonAsync(HttpMethod.Get, "/health/ready");
-            Assert.That(((int)ready.StatusCode, (string)health!["checks"]!["books"]!["description"]!), Is.EqualTo((503, (string)health["checks"]!["books"]!["description"]!)));
+            (HttpResponseMessage ready, JsonNode? health) = await service.SendJsonAsync(
+                HttpMethod.Get, "/health/ready");
+            Assert.That(((int)ready.StatusCode, (string)health!["checks"]!["books"]!["description"]!),
+                Is.EqualTo((503, (string)health["checks"]!["books"]!["description"]!)));
             Assert.That((string)health["checks"]!["books"]!["description"]!, Does.Contain(why));
             Assert.That((await Exposition.OfAsync(service))["db_books_disagree"], Is.EqualTo(1));
         }
 
         (HttpResponseMessage order, JsonNode? problem) = await shop.Orders.PostAsync("/orders", Http.Order("prod_0"));
-        Assert.That(((int)order.StatusCode, (string)problem!["type"]!), Is.EqualTo((503, "urn:shop:problem:books-disagree")));
+        Assert.That(((int)order.StatusCode, (string)problem!["type"]!),
+            Is.EqualTo((503, "urn:shop:problem:books-disagree")));
         await shop.Orders.GetJsonAsync("/orders");
         await shop.Inventory.GetJsonAsync("/inventory");
         JsonNode products = await shop.Products.GetJsonAsync("/products");
-        if (why.StartsWith("products.db is", StringComparison.Ordinal) && !why.Contains("older", StringComparison.Ordinal)) Assert.That(products.AsArray(), Is.Empty);
+        if (why.StartsWith("products.db is", StringComparison.Ordinal)
+            && !why.Contains("older", StringComparison.Ordinal))
+        {
+            Assert.That(products.AsArray(), Is.Empty);
+        }
+
         shop.Signal(signal);
         await shop.ExitAsync();
     }
@@ -218,7 +232,8 @@ internal sealed class BooksTests
         Assert.That(shop.Log, Does.Not.Contain("disagree"));
         (HttpResponseMessage ready, _) = await shop.Orders.SendJsonAsync(HttpMethod.Get, "/health/ready");
         using HttpResponseMessage list = await shop.Orders.GetAsync("/orders?limit=1");
-        Assert.That(((int)ready.StatusCode, list.Header("X-Total-Count"), (await Exposition.OfAsync(shop.Orders))["db_books_disagree"]), Is.EqualTo((200, $"{orders}", 0d)));
+        Assert.That(((int)ready.StatusCode, list.Header("X-Total-Count"),
+            (await Exposition.OfAsync(shop.Orders))["db_books_disagree"]), Is.EqualTo((200, $"{orders}", 0d)));
         shop.Signal(9);
         await shop.ExitAsync();
     }

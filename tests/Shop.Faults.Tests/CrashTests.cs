@@ -4,14 +4,18 @@ using System.Text.RegularExpressions;
 namespace Shop.Faults.Tests;
 
 /// <summary>
-/// SIGKILL, again and again: 20 times, and as a slow test 50 times or as often as SHOP_CRASH_ROUNDS says; SHOP_CRASH_SEED repeats a run's choices.
+/// SIGKILL, again and again: 20 times, and as a slow test 50 times or as often as SHOP_CRASH_ROUNDS says;
+/// SHOP_CRASH_SEED repeats a run's choices.
 /// </summary>
 [Platform("Linux,MacOsX", Reason = "Signals are sent with kill.")]
 [Category("CI")]
 internal sealed partial class CrashTests
 {
     private static readonly string[] FaultPoints =
-        ["reserved", "written", "status-changed", "before-commit-orders", "after-commit-orders", "before-commit-inventory", "after-commit-inventory"];
+    [
+        "reserved", "written", "status-changed", "before-commit-orders", "after-commit-orders",
+        "before-commit-inventory", "after-commit-inventory",
+    ];
 
 #if FAULT_POINTS
     private static bool HasFaultPoints => true;
@@ -21,7 +25,8 @@ internal sealed partial class CrashTests
 
     [TestCase(false)]
     [TestCase(true, Category = "Slow")]
-    public async Task Given_orders_under_load_when_the_process_is_killed_at_any_point_again_and_again_then_the_books_agree_to_the_unit(bool isLong)
+    public async Task Given_orders_under_load_when_the_process_is_killed_at_any_point_again_and_again_then_the_books_agree_to_the_unit(
+        bool isLong)
     {
         int rounds = isLong ? int.Parse(Environment.GetEnvironmentVariable("SHOP_CRASH_ROUNDS") ?? "50") : 20;
         int seed = int.Parse(Environment.GetEnvironmentVariable("SHOP_CRASH_SEED") ?? $"{Environment.TickCount}");
@@ -50,7 +55,11 @@ internal sealed partial class CrashTests
 
         TestContext.Out.WriteLine($"{rounds} rounds of SIGKILL, {books.Orders} orders. {found}");
         Directory.Delete(directory, recursive: true);
-        if (HasFaultPoints && isLong) Assert.That(found.Kinds, Has.None.Zero, $"a kind of unfinished step was never found, so its crash point was not hit: {found}");
+        if (HasFaultPoints && isLong)
+        {
+            Assert.That(found.Kinds, Has.None.Zero,
+                $"a kind of unfinished step was never found, so its crash point was not hit: {found}");
+        }
     }
 
     // Some products have plenty, some too little.
@@ -59,25 +68,31 @@ internal sealed partial class CrashTests
         using ShopProcess shop = await ShopProcess.StartAsync(directory);
         string[] products = ["prod_0", "prod_1", "prod_2", "prod_197", "prod_199"];
         var opening = new Dictionary<string, long>(StringComparer.Ordinal);
-        foreach (string product in products) opening[product] = (long)(await shop.Inventory.GetJsonAsync($"/inventory/{product}"))["on_hand"]!;
+        foreach (string product in products)
+            opening[product] = (long)(await shop.Inventory.GetJsonAsync($"/inventory/{product}"))["on_hand"]!;
         shop.Signal(15);
         await shop.ExitAsync();
         return new Books(products, opening);
     }
 
-    private static async Task RunUntilKilledAsync(string directory, Books books, ConcurrentBag<Deed> open, int round, Random random)
+    private static async Task RunUntilKilledAsync(
+        string directory, Books books, ConcurrentBag<Deed> open, int round, Random random)
     {
         // Every second round dies at a chosen place, the others after so many answers. A release has no such places.
-        (string, string)[] fault = HasFaultPoints && round % 2 == 0 ? [("SHOP_FAULT_POINT", $"{FaultPoints[round / 2 % FaultPoints.Length]}:{random.Next(1, 60)}")] : [];
+        (string, string)[] fault = HasFaultPoints && round % 2 == 0
+            ? [("SHOP_FAULT_POINT", $"{FaultPoints[round / 2 % FaultPoints.Length]}:{random.Next(1, 60)}")]
+            : [];
         int answersLeft = fault.Length > 0 ? int.MaxValue : random.Next(1, 600);
-        // What the last crash left may bring it to that place while it settles: then this is a crash in the middle of that.
+        // What the last crash left may bring it to that place while it settles: then this is a
+        // crash in the middle of that.
         using ShopProcess? shop = await ShopProcess.StartUnlessKilledAsync(directory, fault);
         if (shop is null) return;
         int[] seeds = [.. Enumerable.Range(0, 8).Select(_ => random.Next())];
-        Task[] clients = [.. seeds.Select((seed, client) => new Client(shop, books, new Random(seed), $"{round}-{client}").RunAsync(open, () =>
-        {
-            if (Interlocked.Decrement(ref answersLeft) == 0) shop.Signal(9);
-        }))];
+        Task[] clients = [.. seeds.Select(
+            (seed, client) => new Client(shop, books, new Random(seed), $"{round}-{client}").RunAsync(open, () =>
+            {
+                if (Interlocked.Decrement(ref answersLeft) == 0) shop.Signal(9);
+            }))];
         await Task.WhenAll(clients);
         await shop.ExitAsync();
     }
@@ -111,7 +126,8 @@ internal sealed partial class CrashTests
                     }
                     catch (Exception exception) when (exception is not AssertionException)
                     {
-                        // No answer, whatever the network makes of it. What it was asked for is open until the next start.
+                        // No answer, whatever the network makes of it. What it was asked for is
+                        // open until the next start.
                         open.Add(deed);
                         return;
                     }
@@ -131,12 +147,14 @@ internal sealed partial class CrashTests
             {
                 bool isIncrease = random.Next(3) > 0;
                 string verb = isIncrease ? "increase" : "decrease";
-                yield return () => new Deed("inventory", $"/inventory/{verb}", new { product_id = product, quantity }, key, _ => books.Moved(product, isIncrease ? quantity : -quantity));
+                yield return () => new Deed("inventory", $"/inventory/{verb}", new { product_id = product, quantity },
+                    key, _ => books.Moved(product, isIncrease ? quantity : -quantity));
                 yield break;
             }
 
             string? id = null;
-            yield return () => new Deed("orders", "/orders", Http.Order(product, quantity), key, answer => id = books.Placed(key, product, quantity, answer));
+            yield return () => new Deed("orders", "/orders", Http.Order(product, quantity), key,
+                answer => id = books.Placed(key, product, quantity, answer));
             (string Verb, string Status)[] steps = random.Next(4) switch
             {
                 0 => [("pay", "paid"), ("ship", "shipped"), ("deliver", "delivered")],
@@ -147,7 +165,8 @@ internal sealed partial class CrashTests
             foreach ((string verb, string status) in steps)
             {
                 if (id is null) yield break; // too little stock
-                yield return () => new Deed("orders", $"/orders/{id}/{verb}", null, null, _ => books.Changed(id, status));
+                yield return () =>
+                    new Deed("orders", $"/orders/{id}/{verb}", null, null, _ => books.Changed(id, status));
             }
         }
     }
@@ -168,10 +187,14 @@ internal sealed partial class CrashTests
             _carried += long.Parse(match.Groups["carried"].Value);
         }
 
-        public override string ToString() => $"Found unfinished: {_unanswered} requests without an answer, {_confirmed} reservations to confirm, " +
-            $"{_released} reservations without an order, {_carried} status changes whose stock had not followed.";
+        public override string ToString() =>
+            $"Found unfinished: {_unanswered} requests without an answer, {_confirmed} reservations to confirm, "
+            + $"{_released} reservations without an order, {_carried} status changes whose stock had not followed.";
 
-        [GeneratedRegex(@"left: (?<confirmed>\d+) reservations confirmed, (?<released>\d+) without an order released, (?<carried>\d+) status", RegexOptions.ExplicitCapture, 1000)]
+        [GeneratedRegex(
+            @"left: (?<confirmed>\d+) reservations confirmed, (?<released>\d+) without an order released, "
+            + @"(?<carried>\d+) status",
+            RegexOptions.ExplicitCapture, 1000)]
         private static partial Regex Settled();
     }
 }

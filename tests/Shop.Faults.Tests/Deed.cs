@@ -3,7 +3,8 @@ using System.Net;
 namespace Shop.Faults.Tests;
 
 /// <summary>
-/// Something that a client wants done, safe to ask for again: it is, until there is an answer. So what a crash left open is known in the end.
+/// Something that a client wants done, safe to ask for again: it is, until there is an answer. So what a crash
+/// left open is known in the end.
 /// </summary>
 /// <param name="Service">Name of the service.</param>
 /// <param name="Path">Where it is posted to.</param>
@@ -27,9 +28,16 @@ internal sealed record Deed(string Service, string Path, object? Body, string? K
                 return true;
             }
 
-            if (response.StatusCode == HttpStatusCode.Conflict && (string)json!["type"]! == "urn:shop:problem:insufficient-stock") return true;
-            if (response.StatusCode is HttpStatusCode.ServiceUnavailable or HttpStatusCode.TooManyRequests) return false;
-            throw new AssertionException($"POST {Path} {Key} answered {(int)response.StatusCode}: {json?.ToJsonString()}");
+            if (response.StatusCode == HttpStatusCode.Conflict
+                && (string)json!["type"]! == "urn:shop:problem:insufficient-stock")
+            {
+                return true;
+            }
+
+            if (response.StatusCode is HttpStatusCode.ServiceUnavailable or HttpStatusCode.TooManyRequests)
+                return false;
+            throw new AssertionException(
+                $"POST {Path} {Key} answered {(int)response.StatusCode}: {json?.ToJsonString()}");
         }
     }
 }

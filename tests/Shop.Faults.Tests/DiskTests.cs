@@ -30,7 +30,8 @@ internal sealed class DiskTests
 
     [TestCase("fsync,fdatasync", "EIO", Description = "the disk does not take what was written")]
     [TestCase("pwrite64", "EROFS", Description = "the file system has turned read-only")]
-    public async Task Given_a_disk_that_fails_then_writes_are_503_reads_go_on_ready_says_why_and_all_works_again_when_it_is_well(string call, string error) =>
+    public async Task Given_a_disk_that_fails_then_writes_are_503_reads_go_on_ready_says_why_and_all_works_again_when_it_is_well(
+        string call, string error) =>
         await FailAndMendAsync(_directory, async shop => await FailingCalls.OfAsync(shop.Id, call, error));
 
     [Test]
@@ -41,8 +42,10 @@ internal sealed class DiskTests
             using ShopProcess shop = await ShopProcess.StartAsync(_directory);
             await shop.Orders.PostAsync("/orders", Http.Order("prod_0", 3));
             // An order's units are held; then its own commit fails.
-            await using FailingCalls failing = await FailingCalls.OfThreadAsync(shop.Id, "orders writer", "fsync,fdatasync", "EIO");
-            (HttpResponseMessage Response, JsonNode?)[] replies = await Task.WhenAll(Enumerable.Range(0, 20).Select(_ => shop.Orders.PostAsync("/orders", Http.Order("prod_0", 3))));
+            await using FailingCalls failing = await FailingCalls.OfThreadAsync(shop.Id, "orders writer",
+                "fsync,fdatasync", "EIO");
+            (HttpResponseMessage Response, JsonNode?)[] replies = await Task.WhenAll(
+                Enumerable.Range(0, 20).Select(_ => shop.Orders.PostAsync("/orders", Http.Order("prod_0", 3))));
             Assert.That(replies.Select(reply => (int)reply.Response.StatusCode), Is.All.EqualTo(503));
             // Until the shop has come to the point where it would release the units.
             await Eventually.IsSoAsync(async () => shop.Log.Contains("is tried again", StringComparison.Ordinal)
@@ -70,7 +73,8 @@ internal sealed class DiskTests
 
     [TestCase("orders.db")]
     [TestCase("inventory.db")]
-    public async Task Given_a_file_that_is_no_database_when_started_then_one_line_names_it_and_the_exit_code_is_1(string file)
+    public async Task Given_a_file_that_is_no_database_when_started_then_one_line_names_it_and_the_exit_code_is_1(
+        string file)
     {
         await File.WriteAllTextAsync(Path.Combine(_directory, file), new string('x', 8192));
         await RefusesToStartAsync(_directory, file);
@@ -80,14 +84,19 @@ internal sealed class DiskTests
     public async Task Given_a_database_with_damaged_pages_then_what_they_hold_is_503_ready_says_why_and_the_rest_works()
     {
         await OrderAndEndAsync(orders: 300, signal: 15);
-        Damage(Path.Combine(_directory, "orders.db"), page => page.AsSpan().IndexOf("Illustrated atlas"u8) >= 0); // lines of orders
+        // lines of orders
+        Damage(Path.Combine(_directory, "orders.db"), page => page.AsSpan().IndexOf("Illustrated atlas"u8) >= 0);
         using ShopProcess again = await ShopProcess.StartAsync(_directory);
-        (HttpResponseMessage list, JsonNode? problem) = await again.Orders.SendJsonAsync(HttpMethod.Get, "/orders?limit=1000");
-        (HttpResponseMessage ready, JsonNode? health) = await again.Orders.SendJsonAsync(HttpMethod.Get, "/health/ready");
+        (HttpResponseMessage list, JsonNode? problem) = await again.Orders.SendJsonAsync(
+            HttpMethod.Get, "/orders?limit=1000");
+        (HttpResponseMessage ready, JsonNode? health) = await again.Orders.SendJsonAsync(
+            HttpMethod.Get, "/health/ready");
         Assert.Multiple(() =>
         {
-            Assert.That(((int)list.StatusCode, (string)problem!["type"]!), Is.EqualTo((503, "urn:shop:problem:store-unavailable")));
-            Assert.That(((int)ready.StatusCode, (string)health!["checks"]!["database"]!["description"]!), Is.EqualTo((503, "The database file is damaged: restore a copy.")));
+            Assert.That(((int)list.StatusCode, (string)problem!["type"]!),
+                Is.EqualTo((503, "urn:shop:problem:store-unavailable")));
+            Assert.That(((int)ready.StatusCode, (string)health!["checks"]!["database"]!["description"]!),
+                Is.EqualTo((503, "The database file is damaged: restore a copy.")));
         });
         await again.Products.GetJsonAsync("/products/prod_0");
         await again.Inventory.GetJsonAsync("/health/ready");
@@ -110,7 +119,8 @@ internal sealed class DiskTests
     {
         string[] ids = await OrderAndEndAsync(orders: 50, signal: 9);
         // Half a frame of a commit that never ended.
-        foreach (string file in Directory.GetFiles(_directory, "*.db-wal")) await File.AppendAllTextAsync(file, new string('?', 1000));
+        foreach (string file in Directory.GetFiles(_directory, "*.db-wal"))
+            await File.AppendAllTextAsync(file, new string('?', 1000));
         using ShopProcess again = await ShopProcess.StartAsync(_directory);
         foreach (string id in ids) await again.Orders.GetJsonAsync($"/orders/{id}");
         await BalancesAsync(again);
@@ -120,11 +130,14 @@ internal sealed class DiskTests
     public async Task Given_a_WAL_that_was_cut_short_when_started_then_the_shop_works_with_what_is_left()
     {
         await OrderAndEndAsync(orders: 50, signal: 9);
-        await using (var wal = new FileStream(Path.Combine(_directory, "inventory.db-wal"), FileMode.Open)) wal.SetLength(wal.Length - 100);
+        await using (var wal = new FileStream(Path.Combine(_directory, "inventory.db-wal"), FileMode.Open))
+            wal.SetLength(wal.Length - 100);
         using ShopProcess again = await ShopProcess.StartAsync(_directory);
         JsonNode stock = await again.Inventory.GetJsonAsync("/inventory/prod_0");
         JsonArray movements = (await again.Inventory.GetJsonAsync("/inventory/prod_0/movements?limit=1000")).AsArray();
-        Assert.That(((long)stock["on_hand"]!, (long)stock["reserved"]!), Is.EqualTo(((long)movements[0]!["on_hand"]!, (long)movements[0]!["reserved"]!)), "each commit is there whole, or not at all");
+        Assert.That(((long)stock["on_hand"]!, (long)stock["reserved"]!),
+            Is.EqualTo(((long)movements[0]!["on_hand"]!, (long)movements[0]!["reserved"]!)),
+            "each commit is there whole, or not at all");
         await again.Inventory.GetJsonAsync("/health/ready");
         (HttpResponseMessage order, _) = await again.Orders.PostAsync("/orders", Http.Order("prod_0"));
         Assert.That((int)order.StatusCode, Is.EqualTo(201));
@@ -143,7 +156,8 @@ internal sealed class DiskTests
 
         (HttpResponseMessage order, _) = await shop.Orders.PostAsync("/orders", Http.Order("prod_0"));
         Assert.That((int)order.StatusCode, Is.EqualTo(201));
-        await Eventually.IsSoAsync(async () => (long)(await shop.Inventory.GetJsonAsync("/inventory/prod_0"))["reserved"]! == 1);
+        await Eventually.IsSoAsync(async () =>
+            (long)(await shop.Inventory.GetJsonAsync("/inventory/prod_0"))["reserved"]! == 1);
     }
 
     [Test]
@@ -158,13 +172,16 @@ internal sealed class DiskTests
             {
                 asked.Add(shop.Orders.PostAsync("/orders", Http.Order("prod_0")));
                 await shop.Products.GetJsonAsync("/products/prod_0");
-                return asked.Exists(one => one.IsCompletedSuccessfully && one.Result.Response.StatusCode == HttpStatusCode.TooManyRequests);
+                return asked.Exists(one =>
+                    one.IsCompletedSuccessfully && one.Result.Response.StatusCode == HttpStatusCode.TooManyRequests);
             });
         }
 
         (HttpResponseMessage Response, JsonNode? Json)[] answers = await Task.WhenAll(asked);
-        Assert.That(answers.Select(answer => (int)answer.Response.StatusCode).Distinct(), Is.SubsetOf(new[] { 201, 429, 503 }));
-        Assert.That(answers.Where(answer => (int)answer.Response.StatusCode != 201).Select(answer => answer.Response.Header("Retry-After")), Is.All.EqualTo("1"));
+        Assert.That(answers.Select(answer => (int)answer.Response.StatusCode).Distinct(),
+            Is.SubsetOf(new[] { 201, 429, 503 }));
+        Assert.That(answers.Where(answer => (int)answer.Response.StatusCode != 201)
+            .Select(answer => answer.Response.Header("Retry-After")), Is.All.EqualTo("1"));
         (HttpResponseMessage order, _) = await shop.Orders.PostAsync("/orders", Http.Order("prod_0"));
         Assert.That((int)order.StatusCode, Is.EqualTo(201));
     }
@@ -176,18 +193,24 @@ internal sealed class DiskTests
         int refused = 0;
         using (StuckDatabase.OfOrders(_directory))
         {
-            // Those beyond the turns there are stand in line. On a slow machine the first may be answered before the last has come.
+            // Those beyond the turns there are stand in line. On a slow machine the first may be
+            // answered before the last has come.
             await Eventually.IsSoAsync(async () =>
             {
-                (HttpResponseMessage Response, JsonNode?)[] answers = await Task.WhenAll(Enumerable.Range(0, WriteConcurrencyLimiter.PermitLimit + 100).Select(_ => shop.Orders.PostAsync("/orders", Http.Order("prod_0"))));
-                int unavailable = answers.Count(answer => answer.Response.StatusCode == HttpStatusCode.ServiceUnavailable);
+                (HttpResponseMessage Response, JsonNode?)[] answers =
+                    await Task.WhenAll(Enumerable.Range(0, WriteConcurrencyLimiter.PermitLimit + 100)
+                        .Select(_ => shop.Orders.PostAsync("/orders", Http.Order("prod_0"))));
+                int unavailable =
+                    answers.Count(answer => answer.Response.StatusCode == HttpStatusCode.ServiceUnavailable);
                 refused += unavailable;
                 return unavailable > WriteConcurrencyLimiter.PermitLimit;
             });
         }
 
         Exposition metrics = await Exposition.OfAsync(shop.Orders);
-        Assert.That((metrics["""orders_rejected_total{reason="overloaded"}"""], metrics["""http_requests_by_status_code_total{code="503"}"""]), Is.EqualTo(((double)refused, (double)refused)));
+        Assert.That((metrics["""orders_rejected_total{reason="overloaded"}"""],
+                metrics["""http_requests_by_status_code_total{code="503"}"""]),
+            Is.EqualTo(((double)refused, (double)refused)));
     }
 
     [Test]
@@ -199,12 +222,16 @@ internal sealed class DiskTests
             for (; placed < 3; placed++) await shop.Orders.PostAsync("/orders", Http.Order("prod_0"));
             using (StuckDatabase.OfOrders(_directory))
             {
-                Task<(HttpResponseMessage, JsonNode?)>[] waiting = [.. Enumerable.Range(0, 5).Select(_ => shop.Orders.PostAsync("/orders", Http.Order("prod_0")))];
-                await Eventually.IsSoAsync(async () => (long)(await shop.Inventory.GetJsonAsync("/inventory/prod_0"))["reserved"]! == placed + waiting.Length);
+                Task<(HttpResponseMessage, JsonNode?)>[] waiting = [.. Enumerable.Range(0, 5)
+                    .Select(_ => shop.Orders.PostAsync("/orders", Http.Order("prod_0")))];
+                await Eventually.IsSoAsync(async () => (long)(await shop.Inventory
+                    .GetJsonAsync("/inventory/prod_0"))["reserved"]! == placed + waiting.Length);
                 shop.Signal(15);
                 Assert.That(await shop.ExitAsync(), Is.EqualTo(1), shop.Log);
                 // Inventory may be about to write what stock has become of, which nobody waits for.
-                Assert.That(shop.Log, Does.Match(@"Writes that were neither made nor acknowledged: (\d of inventory, )?\d of orders\.").And.Not.Contain("Unhandled"));
+                Assert.That(shop.Log,
+                    Does.Match(@"Writes that were neither made nor acknowledged: (\d of inventory, )?\d of orders\.")
+                        .And.Not.Contain("Unhandled"));
                 Assert.That(() => Task.WhenAll(waiting), Throws.InstanceOf<HttpRequestException>());
             }
         }
@@ -225,7 +252,8 @@ internal sealed class DiskTests
         using (StuckDatabase.OfOrders(_directory))
         {
             using var shop = new ShopProcess(_directory, "--Shop:RequestTimeout=2");
-            await Eventually.IsSoAsync(() => Task.FromResult(File.Exists(Path.Combine(_directory, "products.db-wal")))); // it is on its way
+            // it is on its way
+            await Eventually.IsSoAsync(() => Task.FromResult(File.Exists(Path.Combine(_directory, "products.db-wal"))));
             shop.Signal(15);
             Assert.That(await shop.ExitAsync(), Is.EqualTo(1), shop.Log);
             Assert.That(shop.Log, Does.Not.Contain("   at "));
@@ -236,7 +264,8 @@ internal sealed class DiskTests
     private async Task<string[]> OrderAndEndAsync(int orders, int signal)
     {
         using ShopProcess shop = await ShopProcess.StartAsync(_directory);
-        (HttpResponseMessage, JsonNode? Json)[] placed = await Task.WhenAll(Enumerable.Range(0, orders).Select(_ => shop.Orders.PostAsync("/orders", Http.Order("prod_0"))));
+        (HttpResponseMessage, JsonNode? Json)[] placed = await Task.WhenAll(
+            Enumerable.Range(0, orders).Select(_ => shop.Orders.PostAsync("/orders", Http.Order("prod_0"))));
         shop.Signal(signal);
         await shop.ExitAsync();
         return [.. placed.Select(order => (string)order.Json!["order_id"]!)];
@@ -250,9 +279,11 @@ internal sealed class DiskTests
             await using (await breakDisk(shop))
             {
                 await RefusedAsync(shop);
-                Exposition orders = await Exposition.OfAsync(shop.Orders), inventory = await Exposition.OfAsync(shop.Inventory);
+                Exposition orders = await Exposition.OfAsync(shop.Orders),
+                    inventory = await Exposition.OfAsync(shop.Inventory);
                 // What the check writes is little: once or twice more it may still fit into what the file has.
-                await Eventually.IsSoAsync(async () => await shop.Inventory.SendJsonAsync(HttpMethod.Get, "/health/ready") is ({ StatusCode: HttpStatusCode.ServiceUnavailable }, { } health)
+                await Eventually.IsSoAsync(async () => await shop.Inventory.SendJsonAsync(HttpMethod.Get,
+                    "/health/ready") is ({ StatusCode: HttpStatusCode.ServiceUnavailable }, { } health)
                     && (string)health["checks"]!["database"]!["status"]! == "unhealthy");
                 Assert.Multiple(() =>
                 {
@@ -264,8 +295,10 @@ internal sealed class DiskTests
                 await shop.Inventory.GetJsonAsync("/health/live");
             }
 
-            await Eventually.IsSoAsync(async () => (int)(await shop.Orders.PostAsync("/orders", Http.Order("prod_0"))).Response.StatusCode == 201);
-            await Eventually.IsSoAsync(async () => (int)(await shop.Inventory.SendJsonAsync(HttpMethod.Get, "/health/ready")).Response.StatusCode == 200);
+            await Eventually.IsSoAsync(async () =>
+                (int)(await shop.Orders.PostAsync("/orders", Http.Order("prod_0"))).Response.StatusCode == 201);
+            await Eventually.IsSoAsync(async () =>
+                (int)(await shop.Inventory.SendJsonAsync(HttpMethod.Get, "/health/ready")).Response.StatusCode == 200);
             shop.Signal(9);
             await shop.ExitAsync();
         }
@@ -282,10 +315,12 @@ internal sealed class DiskTests
         do
         {
             Assert.That(Stopwatch.GetElapsedTime(start), Is.LessThan(Eventually.Patience), "orders are still taken");
-            replies = await Task.WhenAll(Enumerable.Range(0, 50).Select(_ => shop.Orders.PostAsync("/orders", Http.Order("prod_0"))));
+            replies = await Task.WhenAll(
+                Enumerable.Range(0, 50).Select(_ => shop.Orders.PostAsync("/orders", Http.Order("prod_0"))));
         }
         while (replies.Any(reply => (int)reply.Response.StatusCode == 201));
-        Assert.That(replies.Select(reply => ((int)reply.Response.StatusCode, reply.Response.Header("Retry-After"))), Is.All.EqualTo((503, "1")));
+        Assert.That(replies.Select(reply => ((int)reply.Response.StatusCode, reply.Response.Header("Retry-After"))),
+            Is.All.EqualTo((503, "1")));
     }
 
     // Every order there is holds its units, and nothing else does.

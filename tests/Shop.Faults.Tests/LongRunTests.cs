@@ -3,7 +3,9 @@ using System.Net;
 
 namespace Shop.Faults.Tests;
 
-/// <summary>Mixed load for a while: what must not grow does not. SHOP_LONG_RUN_MINUTES says how long; half a minute without it.</summary>
+/// <summary>
+/// Mixed load for a while: what must not grow does not. SHOP_LONG_RUN_MINUTES says how long; half a minute without it.
+/// </summary>
 [NonParallelizable]
 [Category("Slow")]
 internal sealed class LongRunTests
@@ -13,7 +15,8 @@ internal sealed class LongRunTests
     [Test]
     public async Task Given_mixed_load_for_long_then_memory_handles_threads_WAL_and_series_are_flat_after_warm_up()
     {
-        var time = TimeSpan.FromMinutes(double.Parse(Environment.GetEnvironmentVariable("SHOP_LONG_RUN_MINUTES") ?? "0.5", System.Globalization.CultureInfo.InvariantCulture));
+        var time = TimeSpan.FromMinutes(double.Parse(Environment.GetEnvironmentVariable("SHOP_LONG_RUN_MINUTES")
+            ?? "0.5", System.Globalization.CultureInfo.InvariantCulture));
         string directory = Directory.CreateTempSubdirectory("shop-long-").FullName;
         var samples = new List<Sample>();
         EveryRoute every = await EveryRoute.OfAsync();
@@ -43,7 +46,8 @@ internal sealed class LongRunTests
             Volatile.Write(ref goesOn, false);
             long requests = (await Task.WhenAll(clients)).Sum();
             await Task.WhenAll(viewers);
-            TestContext.Out.WriteLine($"{time.TotalMinutes:0.#} minutes, {requests} requests, {requests / time.TotalSeconds:0} a second.");
+            TestContext.Out.WriteLine(
+                $"{time.TotalMinutes:0.#} minutes, {requests} requests, {requests / time.TotalSeconds:0} a second.");
             foreach (Sample sample in samples.Where((_, i) => i % 5 == 4)) TestContext.Out.WriteLine(sample);
         }
 
@@ -51,12 +55,16 @@ internal sealed class LongRunTests
         Sample[] early = [.. samples.Skip(Samples / 3).Take(Samples / 3)], late = [.. samples.Skip(2 * Samples / 3)];
         Assert.Multiple(() =>
         {
-            Assert.That(late.Max(sample => sample.Megabytes), Is.LessThan((early.Max(sample => sample.Megabytes) * 1.25) + 20));
-            Assert.That(late.Max(sample => sample.NativeMegabytes), Is.LessThan((early.Max(sample => sample.NativeMegabytes) * 1.1) + 10));
+            Assert.That(late.Max(sample => sample.Megabytes),
+                Is.LessThan((early.Max(sample => sample.Megabytes) * 1.25) + 20));
+            Assert.That(late.Max(sample => sample.NativeMegabytes),
+                Is.LessThan((early.Max(sample => sample.NativeMegabytes) * 1.1) + 10));
             Assert.That(late.Max(sample => sample.Handles), Is.LessThan(early.Max(sample => sample.Handles) + 40));
             Assert.That(late.Max(sample => sample.Threads), Is.LessThan(early.Max(sample => sample.Threads) + 8));
-            Assert.That(samples.Max(sample => sample.WalMegabytes), Is.LessThan(16)); // it is moved into the file at 4 MB each, when no reader is in the way
-            Assert.That(late.Max(sample => sample.Series), Is.LessThan(2000)); // with each of 200 products viewed, and each page
+            // it is moved into the file at 4 MB each, when no reader is in the way
+            Assert.That(samples.Max(sample => sample.WalMegabytes), Is.LessThan(16));
+            // with each of 200 products viewed, and each page
+            Assert.That(late.Max(sample => sample.Series), Is.LessThan(2000));
         });
     }
 
@@ -67,7 +75,8 @@ internal sealed class LongRunTests
         string directory = Directory.CreateTempSubdirectory("shop-probes-").FullName;
         using (ShopProcess shop = await ShopProcess.StartAsync(directory))
         {
-            // The warm-up is as long: code is compiled anew, and the youngest generation takes the room that it may have.
+            // The warm-up is as long: code is compiled anew, and the youngest generation takes
+            // the room that it may have.
             double[] megabytes = new double[2];
             for (int i = 0; i < megabytes.Length; i++)
             {
@@ -103,8 +112,10 @@ internal sealed class LongRunTests
                 12 => await shop.Products.GetAsync($"/products/{Guid.NewGuid()}"),
                 13 => await shop.Orders.GetAsync($"/orders?limit=20&customer_id=customer-{random.Next(1000)}"),
                 14 => await shop.Inventory.GetAsync("/inventory?max_level=10"),
-                15 => (await shop.Inventory.PostAsync("/inventory/increase", new { product_id = product, quantity = 1 })).Response,
-                16 when order is not null => (await shop.Orders.PostAsync($"/orders/{order}/{(random.Next(2) == 0 ? "pay" : "cancel")}")).Response,
+                15 => (await shop.Inventory.PostAsync("/inventory/increase",
+                    new { product_id = product, quantity = 1 })).Response,
+                16 when order is not null => (await shop.Orders
+                    .PostAsync($"/orders/{order}/{(random.Next(2) == 0 ? "pay" : "cancel")}")).Response,
                 _ => await PlaceAsync(shop, product, random, id => order = id),
             };
             using (answer) Assert.That(answer.StatusCode, Is.LessThan(HttpStatusCode.InternalServerError));
@@ -134,25 +145,33 @@ internal sealed class LongRunTests
         while (goesOn()) await stream.NextAsync();
     }
 
-    private static async Task<HttpResponseMessage> PlaceAsync(ShopProcess shop, string product, Random random, Action<string> placed)
+    private static async Task<HttpResponseMessage> PlaceAsync(
+        ShopProcess shop, string product, Random random, Action<string> placed)
     {
-        (HttpResponseMessage answer, var json) = await shop.Orders.PostAsync("/orders", Http.Order(product, 1, $"customer-{random.Next(1000)}"), ("Idempotency-Key", $"{Guid.NewGuid()}"));
+        (HttpResponseMessage answer, var json) = await shop.Orders.PostAsync("/orders",
+            Http.Order(product, 1, $"customer-{random.Next(1000)}"), ("Idempotency-Key", $"{Guid.NewGuid()}"));
         if (answer.StatusCode == HttpStatusCode.Created) placed((string)json!["order_id"]!);
         return answer;
     }
 
-    private sealed record Sample(double Megabytes, double NativeMegabytes, double Handles, double Threads, double WalMegabytes, int Series, double Orders)
+    private sealed record Sample(
+        double Megabytes, double NativeMegabytes, double Handles, double Threads, double WalMegabytes,
+        int Series, double Orders)
     {
         public static async Task<Sample> OfAsync(ShopProcess shop)
         {
             Exposition process = await Exposition.OfAsync(shop.Orders, "/metrics/process");
-            Exposition[] modules = await Task.WhenAll(new[] { shop.Products, shop.Orders, shop.Inventory }.Select(client => Exposition.OfAsync(client)));
+            Exposition[] modules = await Task.WhenAll(
+                new[] { shop.Products, shop.Orders, shop.Inventory }.Select(client => Exposition.OfAsync(client)));
             double resident = process["process_working_set_bytes"], managed = process["dotnet_gc_committed_bytes"];
-            return new Sample(resident / 1e6, (resident - managed) / 1e6, process["process_open_handles"], process["process_num_threads"],
-                modules.Max(module => module["""db_file_bytes{file="wal"}"""]) / 1e6, modules.Sum(module => module.Series.Count), modules[1]["orders_created_total"]);
+            return new Sample(resident / 1e6, (resident - managed) / 1e6, process["process_open_handles"],
+                process["process_num_threads"],
+                modules.Max(module => module["""db_file_bytes{file="wal"}"""]) / 1e6,
+                modules.Sum(module => module.Series.Count), modules[1]["orders_created_total"]);
         }
 
         public override string ToString() =>
-            $"{Megabytes:0} MB, {NativeMegabytes:0.0} MB of it native, {Handles:0} handles, {Threads:0} threads, largest WAL {WalMegabytes:0.0} MB, {Series} series, {Orders:0} orders";
+            $"{Megabytes:0} MB, {NativeMegabytes:0.0} MB of it native, {Handles:0} handles, {Threads:0} threads, "
+            + $"largest WAL {WalMegabytes:0.0} MB, {Series} series, {Orders:0} orders";
     }
 }

@@ -6,7 +6,9 @@ using System.Text.Json.Nodes;
 
 namespace Shop.Faults.Tests;
 
-/// <summary>Thousands of connections, each within the limits of one, against a shop that has the memory of its container.</summary>
+/// <summary>
+/// Thousands of connections, each within the limits of one, against a shop that has the memory of its container.
+/// </summary>
 [NonParallelizable]
 [Category("CI")]
 internal sealed class MemoryTests
@@ -17,15 +19,20 @@ internal sealed class MemoryTests
     [
         Way("nothing", "orders", 10_000, ""),
         Way("one request, and then nothing", "orders", 10_000, "GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n"),
-        Way("a head in one long line without an end", "orders", 5000, $"GET /orders HTTP/1.1\r\nHost: localhost\r\nX: {Long(15_000)}"),
-        Way("a head in many lines without an end", "orders", 5000, $"GET /orders HTTP/1.1\r\nHost: localhost\r\n{string.Concat(Enumerable.Range(0, 10).Select(i => $"X-{i}: {Long(1500)}\r\n"))}"),
+        Way("a head in one long line without an end", "orders", 5000,
+            $"GET /orders HTTP/1.1\r\nHost: localhost\r\nX: {Long(15_000)}"),
+        Way("a head in many lines without an end", "orders", 5000, $"GET /orders HTTP/1.1\r\n"
+            + $"Host: localhost\r\n{string.Concat(Enumerable.Range(0, 10).Select(i => $"X-{i}: {Long(1500)}\r\n"))}"),
         Way("half a body", "orders", 5000, $"{Post}Content-Length: 65000\r\n\r\n{Long(63_000)}"),
-        Way("a chunk without an end", "orders", 5000, $"{Post}Transfer-Encoding: chunked\r\n\r\nFDE8\r\n{Long(63_000)}"),
-        Way("requests without reading what is answered", "products", 3000, string.Concat(Enumerable.Repeat("GET /products?limit=1000 HTTP/1.1\r\nHost: localhost\r\n\r\n", 50))),
+        Way("a chunk without an end", "orders", 5000,
+            $"{Post}Transfer-Encoding: chunked\r\n\r\nFDE8\r\n{Long(63_000)}"),
+        Way("requests without reading what is answered", "products", 3000,
+            string.Concat(Enumerable.Repeat("GET /products?limit=1000 HTTP/1.1\r\nHost: localhost\r\n\r\n", 50))),
     ];
 
     [TestCaseSource(nameof(Ways))]
-    public async Task Given_thousands_of_connections_of_one_client_then_the_shop_lives_on_and_serves_others(string service, int connections, string bytes)
+    public async Task Given_thousands_of_connections_of_one_client_then_the_shop_lives_on_and_serves_others(
+        string service, int connections, string bytes)
     {
         string directory = Directory.CreateTempSubdirectory("shop-memory-").FullName;
         using (ShopProcess shop = await ShopProcess.StartAsync(directory, SmallMemory.Setting))
@@ -44,7 +51,8 @@ internal sealed class MemoryTests
             foreach (Socket attacker in attackers) attacker.Dispose();
             await done.CancelAsync();
             (int answers, long most) = await watching;
-            TestContext.Out.WriteLine($"{connections} connections in {time.TotalSeconds:0.0} s; health answered {answers} times; {most >> 20} MiB held at most.");
+            TestContext.Out.WriteLine($"{connections} connections in {time.TotalSeconds:0.0} s; "
+                + $"health answered {answers} times; {most >> 20} MiB held at most.");
             JsonNode after = await shop.Orders.GetJsonAsync($"/orders/{before!["order_id"]}");
             Exposition metrics = await Exposition.OfAsync(service == "orders" ? shop.Orders : shop.Products);
             Assert.Multiple(() =>
@@ -54,7 +62,8 @@ internal sealed class MemoryTests
                 Assert.That(after.ToJsonString(), Is.EqualTo(before.ToJsonString()));
                 Assert.That(answers, Is.Positive);
                 Assert.That(most, Is.LessThan(SmallMemory.Bytes));
-                Assert.That(metrics["""app_requests_rejected_total{reason="no_memory"}"""] + metrics["app_connections_gave_way_total"], Is.Positive);
+                Assert.That(metrics["""app_requests_rejected_total{reason="no_memory"}"""]
+                    + metrics["app_connections_gave_way_total"], Is.Positive);
                 Assert.That(shop.Log, Does.Not.Contain("OutOfMemory"));
             });
             shop.Signal(9);
@@ -65,7 +74,8 @@ internal sealed class MemoryTests
     }
 
     // Each time as a client who has never been here.
-    private static async Task<(int Answers, long Most)> WatchAsync(ShopProcess shop, SmallMemory memory, CancellationToken done)
+    private static async Task<(int Answers, long Most)> WatchAsync(
+        ShopProcess shop, SmallMemory memory, CancellationToken done)
     {
         using var client = new HttpClient { BaseAddress = shop.Inventory.BaseAddress };
         client.DefaultRequestHeaders.ConnectionClose = true;
@@ -85,7 +95,11 @@ internal sealed class MemoryTests
     // What the shop does not take at once, it will not take.
     private static async Task<Socket> OpenAsync(Uri address, byte[] bytes)
     {
-        var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { ReceiveBufferSize = 4096, SendBufferSize = 2 * bytes.Length };
+        var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp)
+        {
+            ReceiveBufferSize = 4096,
+            SendBufferSize = 2 * bytes.Length,
+        };
         await socket.ConnectAsync(IPAddress.Loopback, address.Port);
         socket.Blocking = false;
         if (bytes.Length > 0) socket.Send(bytes, SocketFlags.None, out _);
@@ -95,5 +109,7 @@ internal sealed class MemoryTests
     private static string Long(int length) => new('a', length);
 
     private static TestCaseData Way(string name, string service, int connections, string bytes) =>
-        new TestCaseData(service, connections, bytes).SetName($"Given_thousands_of_connections_that_send_{name.Replace(' ', '_').Replace(",", "", StringComparison.Ordinal)}_then_the_shop_lives_on_and_serves_others");
+        new TestCaseData(service, connections, bytes).SetName("Given_thousands_of_connections_that_send_"
+            + name.Replace(' ', '_').Replace(",", "", StringComparison.Ordinal)
+            + "_then_the_shop_lives_on_and_serves_others");
 }

@@ -7,17 +7,19 @@ using HdrHistogram;
 namespace Shop.Faults.Tests;
 
 /// <summary>
-/// Requests that arrive at a rate of their own, whatever becomes of those before them; latency counts from the moment of arrival. By bare
-/// sockets, since the load must cost less than what it loads.
+/// Requests that arrive at a rate of their own, whatever becomes of those before them; latency counts from the moment
+/// of arrival. By bare sockets, since the load must cost less than what it loads.
 /// </summary>
 internal sealed class OpenLoad(Uri address, string path, string? body = null) : IAsyncDisposable
 {
-    // Requests that may wait for the next connections that come free: one that finds a request goes on at once, one that finds none has to be woken, which costs more.
+    // Requests that may wait for the next connections that come free: one that finds a request goes on at once, one
+    // that finds none has to be woken, which costs more.
     private const int MaxWaiting = 64;
 
     private readonly byte[] _request = Encoding.ASCII.GetBytes(body is null
         ? $"GET {path} HTTP/1.1\r\nHost: {address.Authority}\r\n\r\n"
-        : $"POST {path} HTTP/1.1\r\nHost: {address.Authority}\r\nContent-Type: application/json\r\nContent-Length: {Encoding.UTF8.GetByteCount(body)}\r\n\r\n{body}");
+        : $"POST {path} HTTP/1.1\r\nHost: {address.Authority}\r\nContent-Type: application/json\r\n"
+            + $"Content-Length: {Encoding.UTF8.GetByteCount(body)}\r\n\r\n{body}");
 
     private readonly Channel<long> _arrivals = Channel.CreateUnbounded<long>();
     private readonly List<Task> _connections = [];
@@ -75,7 +77,8 @@ internal sealed class OpenLoad(Uri address, string path, string? body = null) : 
     }
 
     /// <summary>
-    /// Requests of a few clients with a thread each, until told to stop. What the load itself measures is its own wait for a core too, and that of its thread pool.
+    /// Requests of a few clients with a thread each, until told to stop. What the load itself measures is its own wait
+    /// for a core too, and that of its thread pool.
     /// </summary>
     public async Task<Tally> AskFromThreadsAsync(int clients, TimeSpan pause, CancellationToken done)
     {
@@ -91,7 +94,8 @@ internal sealed class OpenLoad(Uri address, string path, string? body = null) : 
                 long asked = Stopwatch.GetTimestamp();
                 socket.Send(_request);
                 int length = 0;
-                while (!IsWhole(buffer.AsSpan(0, length))) length += Received(socket.Receive(buffer, length, buffer.Length - length, SocketFlags.None));
+                while (!IsWhole(buffer.AsSpan(0, length)))
+                    length += Received(socket.Receive(buffer, length, buffer.Length - length, SocketFlags.None));
                 Note(tally, buffer.AsSpan(0, length), asked);
             }
             while (!done.WaitHandle.WaitOne(pause));
@@ -131,7 +135,8 @@ internal sealed class OpenLoad(Uri address, string path, string? body = null) : 
             {
                 await socket.SendAsync(_request);
                 int length = 0;
-                while (!IsWhole(buffer.AsSpan(0, length))) length += Received(await socket.ReceiveAsync(buffer.AsMemory(length)));
+                while (!IsWhole(buffer.AsSpan(0, length)))
+                    length += Received(await socket.ReceiveAsync(buffer.AsMemory(length)));
                 Note(_tally, buffer.AsSpan(0, length), arrival);
                 if (_asksAgain) Arrive();
                 Interlocked.Decrement(ref _waiting);
@@ -139,10 +144,12 @@ internal sealed class OpenLoad(Uri address, string path, string? body = null) : 
         }
     }
 
-    private static int Received(int bytes) => bytes > 0 ? bytes : throw new IOException("The shop closed a connection in the middle.");
+    private static int Received(int bytes) =>
+        bytes > 0 ? bytes : throw new IOException("The shop closed a connection in the middle.");
 
     private static void Note(Tally tally, ReadOnlySpan<byte> answer, long since) =>
-        tally.Add(int.Parse(answer.Slice(9, 3)), answer.IndexOf("Retry-After: "u8) >= 0, Stopwatch.GetElapsedTime(since));
+        tally.Add(int.Parse(answer.Slice(9, 3)), answer.IndexOf("Retry-After: "u8) >= 0,
+            Stopwatch.GetElapsedTime(since));
 
     private static bool IsWhole(ReadOnlySpan<byte> answer)
     {
@@ -186,10 +193,14 @@ internal sealed class OpenLoad(Uri address, string path, string? body = null) : 
         public TimeSpan RefusedAt(double percentile) => Of(_refused, percentile);
 
         public override string ToString() =>
-            $"{(Accepted + Refused + _unsent) / Time.TotalSeconds:0} arrived a second, {PerSecond:0} accepted (p50 {AcceptedAt(50).TotalMilliseconds:0} ms, p99 {AcceptedAt(99).TotalMilliseconds:0} ms), " +
-            $"{Refused / Time.TotalSeconds:0} refused (p50 {RefusedAt(50).TotalMilliseconds:0} ms, p99 {RefusedAt(99).TotalMilliseconds:0} ms), {_unsent / Time.TotalSeconds:0} had no connection left";
+            $"{(Accepted + Refused + _unsent) / Time.TotalSeconds:0} arrived a second, {PerSecond:0} accepted "
+            + $"(p50 {AcceptedAt(50).TotalMilliseconds:0} ms, p99 {AcceptedAt(99).TotalMilliseconds:0} ms), "
+            + $"{Refused / Time.TotalSeconds:0} refused (p50 {RefusedAt(50).TotalMilliseconds:0} ms, "
+            + $"p99 {RefusedAt(99).TotalMilliseconds:0} ms), {_unsent / Time.TotalSeconds:0} had no connection left";
 
         private static TimeSpan Of(LongConcurrentHistogram histogram, double percentile) =>
-            histogram.TotalCount == 0 ? TimeSpan.Zero : TimeSpan.FromMicroseconds(histogram.GetValueAtPercentile(percentile));
+            histogram.TotalCount == 0
+                ? TimeSpan.Zero
+                : TimeSpan.FromMicroseconds(histogram.GetValueAtPercentile(percentile));
     }
 }

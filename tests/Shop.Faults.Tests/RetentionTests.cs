@@ -25,7 +25,8 @@ internal sealed class RetentionTests
         using (ShopProcess shop = await ShopProcess.StartAsync(_data))
         {
             ParallelLoopResult placed = default;
-            await Task.Run(() => placed = Parallel.For(0, Old, new ParallelOptions { MaxDegreeOfParallelism = 32 }, i => LiveAsync(shop, i, isOver: true).GetAwaiter().GetResult()));
+            await Task.Run(() => placed = Parallel.For(0, Old, new ParallelOptions { MaxDegreeOfParallelism = 32 },
+                i => LiveAsync(shop, i, isOver: true).GetAwaiter().GetResult()));
             Assert.That(placed.IsCompleted, Is.True);
             shop.Signal(15);
             await shop.ExitAsync();
@@ -39,13 +40,16 @@ internal sealed class RetentionTests
             using ShopProcess shop = await ShopProcess.StartAsync(_data, ["--Shop:OrderRetention=3"]);
             Assert.That(shop.Log, Does.Not.Contain("disagree"));
             using var end = new CancellationTokenSource();
-            Task<int>[] clients = [.. Enumerable.Range(0, 8).Select(client => TradeAsync(shop, acknowledged, client, end.Token))];
-            // Each round goes a little further: in the first ones SIGKILL falls among the orders, later among the movements.
+            Task<int>[] clients = [.. Enumerable.Range(0, 8)
+                .Select(client => TradeAsync(shop, acknowledged, client, end.Token))];
+            // Each round goes a little further: in the first ones SIGKILL falls among the
+            // orders, later among the movements.
             int wanted = round * 400;
             bool isDone = false;
             await Eventually.IsSoAsync(async () =>
             {
-                double orders = (await Exposition.OfAsync(shop.Orders))["orders_deleted_total"], movements = (await Exposition.OfAsync(shop.Inventory))["inventory_movements_deleted_total"];
+                double orders = (await Exposition.OfAsync(shop.Orders))["orders_deleted_total"],
+                    movements = (await Exposition.OfAsync(shop.Inventory))["inventory_movements_deleted_total"];
                 isDone = await LeftAsync(shop) == 0;
                 return orders + movements >= wanted || isDone;
             });
@@ -60,7 +64,9 @@ internal sealed class RetentionTests
 
         using ShopProcess last = await ShopProcess.StartAsync(_data, ["--Shop:OrderRetention=3"]);
         foreach (string id in acknowledged) await last.Orders.GetJsonAsync($"/orders/{id}");
-        await Eventually.IsSoAsync(async () => (await last.Inventory.GetJsonAsync("/inventory/prod_1/movements?limit=1000")).AsArray() is [.., var opening] && (string)opening!["kind"]! == "opening");
+        await Eventually.IsSoAsync(async () =>
+            (await last.Inventory.GetJsonAsync("/inventory/prod_1/movements?limit=1000")).AsArray() is [.., var opening]
+                && (string)opening!["kind"]! == "opening");
         last.Signal(15);
         await last.ExitAsync();
         await ChecksAsync();
@@ -69,7 +75,8 @@ internal sealed class RetentionTests
     [Test]
     public async Task Given_files_that_cannot_shrink_and_a_shop_that_was_killed_when_they_are_compacted_then_they_can_and_it_goes_on_with_them()
     {
-        foreach (string module in new[] { "products", "orders", "inventory" }) Run(module, "PRAGMA auto_vacuum=NONE; CREATE TABLE of_an_older_version (x)");
+        foreach (string module in new[] { "products", "orders", "inventory" })
+            Run(module, "PRAGMA auto_vacuum=NONE; CREATE TABLE of_an_older_version (x)");
         using (ShopProcess shop = await ShopProcess.StartAsync(_data))
         {
             await LiveAsync(shop, 0, isOver: true);
@@ -90,7 +97,8 @@ internal sealed class RetentionTests
     // Movements as they were are there until the last of the old ones is gone.
     private static async Task<long> LeftAsync(ShopProcess shop)
     {
-        (HttpResponseMessage response, _) = await shop.Orders.SendJsonAsync(HttpMethod.Get, "/orders?customer_id=old&limit=1");
+        (HttpResponseMessage response, _) = await shop.Orders.SendJsonAsync(HttpMethod.Get,
+            "/orders?customer_id=old&limit=1");
         if (response.Header("X-Total-Count") != "0") return 1;
         JsonNode movements = await shop.Inventory.GetJsonAsync("/inventory/prod_1/movements?limit=3");
         return movements.AsArray().Count(movement => (string)movement!["kind"]! != "opening");
@@ -100,19 +108,27 @@ internal sealed class RetentionTests
     {
         int refused = 0;
         (HttpResponseMessage response, JsonNode? order) = await shop.Orders.PostAsync("/orders",
-            Http.Order(isOver ? "prod_1" : "prod_0", 1, isOver ? "old" : "new"), ("Idempotency-Key", $"{isOver}-{number}-{Guid.NewGuid():N}"));
+            Http.Order(isOver ? "prod_1" : "prod_0", 1, isOver ? "old" : "new"),
+            ("Idempotency-Key", $"{isOver}-{number}-{Guid.NewGuid():N}"));
         if ((int)response.StatusCode != 201) return 1;
         string[] steps = number % 2 == 0 ? ["pay", "ship", "deliver"] : ["cancel"];
-        foreach (string step in steps) refused += (int)(await shop.Orders.PostAsync($"/orders/{order!["order_id"]}/{step}")).Response.StatusCode == 200 ? 0 : 1;
+        foreach (string step in steps)
+        {
+            refused += (int)(await shop.Orders.PostAsync($"/orders/{order!["order_id"]}/{step}"))
+                .Response.StatusCode == 200 ? 0 : 1;
+        }
+
         return refused;
     }
 
-    private static async Task<int> TradeAsync(ShopProcess shop, ConcurrentQueue<string> acknowledged, int client, CancellationToken end)
+    private static async Task<int> TradeAsync(
+        ShopProcess shop, ConcurrentQueue<string> acknowledged, int client, CancellationToken end)
     {
         int refused = 0;
         for (int i = client; !end.IsCancellationRequested; i++)
         {
-            (HttpResponseMessage response, JsonNode? order) = await shop.Orders.PostAsync("/orders", Http.Order("prod_0", 1, "new"));
+            (HttpResponseMessage response, JsonNode? order) = await shop.Orders.PostAsync("/orders",
+                Http.Order("prod_0", 1, "new"));
             if ((int)response.StatusCode == 201) acknowledged.Enqueue((string)order!["order_id"]!);
             else refused++;
             if (i % 3 == 0) refused += await LiveAsync(shop, i, isOver: false);
@@ -124,7 +140,8 @@ internal sealed class RetentionTests
     private void Age(int days)
     {
         string ago = $"{TimeSpan.FromDays(days).TotalMilliseconds:0}";
-        Run("orders", $"UPDATE orders SET created_at = created_at - {ago}, updated_at = updated_at - {ago}; UPDATE idempotency_keys SET at = at - {ago}");
+        Run("orders", $"UPDATE orders SET created_at = created_at - {ago}, updated_at = updated_at - {ago}; "
+            + $"UPDATE idempotency_keys SET at = at - {ago}");
         Run("inventory", $"UPDATE movements SET at = at - {ago}; UPDATE stock SET last_updated = last_updated - {ago}");
     }
 

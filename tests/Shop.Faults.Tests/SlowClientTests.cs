@@ -15,12 +15,15 @@ internal sealed class SlowClientTests
     private static readonly TestCaseData[] Ways =
     [
         Way("a head that never ends", "POST /orders HTTP/1.1\r\nHost: localhost\r\nX-Slow: "),
-        Way("a body that never comes", "POST /orders HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"),
-        Way("a chunk that never ends", "POST /orders HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n40\r\n{"),
+        Way("a body that never comes", "POST /orders HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+            + "Content-Length: 100\r\n\r\n{"),
+        Way("a chunk that never ends", "POST /orders HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+            + "Transfer-Encoding: chunked\r\n\r\n40\r\n{"),
     ];
 
     [TestCaseSource(nameof(Ways))]
-    public async Task Given_hundreds_of_slow_clients_when_others_ask_then_they_are_served_and_the_slow_ones_are_shown_out(string bytes)
+    public async Task Given_hundreds_of_slow_clients_when_others_ask_then_they_are_served_and_the_slow_ones_are_shown_out(
+        string bytes)
     {
         await using ShopUnderTest shop = await ShopUnderTest.StartAsync("Shop:RequestTimeout=2");
         Uri address = shop.Orders.BaseAddress!;
@@ -35,7 +38,8 @@ internal sealed class SlowClientTests
 
         // Each ends by the shop's doing: with 408 and what is wrong, where it has come so far, or closed.
         string[] ends = await Task.WhenAll(slow.Select(ReadToEndAsync));
-        Assert.That(ends, Is.All.Matches<string>(end => end.Length == 0 || end.StartsWith("HTTP/1.1 408", StringComparison.Ordinal)));
+        Assert.That(ends,
+            Is.All.Matches<string>(end => end.Length == 0 || end.StartsWith("HTTP/1.1 408", StringComparison.Ordinal)));
         Exposition metrics = await Exposition.OfAsync(shop.Orders);
         Assert.That(metrics["""http_requests_by_status_code_total{code="408"}"""], Is.EqualTo(Clients));
         Assert.That(metrics["app_requests_in_progress"], Is.Zero);
@@ -48,7 +52,9 @@ internal sealed class SlowClientTests
         using var client = new TcpClient();
         await client.ConnectAsync(shop.Orders.BaseAddress!.Host, shop.Orders.BaseAddress.Port);
         NetworkStream stream = client.GetStream();
-        await stream.WriteAsync("POST /orders HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 60000\r\n\r\n"u8.ToArray());
+        await stream.WriteAsync(
+            ("POST /orders HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"u8
+                + "Content-Length: 60000\r\n\r\n"u8).ToArray());
         Task<string> end = ReadToEndAsync(client);
         while (!end.IsCompleted)
         {
@@ -66,7 +72,8 @@ internal sealed class SlowClientTests
 
         string answer = await end;
         JsonNode problem = JsonNode.Parse(answer[answer.IndexOf("\r\n\r\n", StringComparison.Ordinal)..])!;
-        Assert.That(((int)problem["status"]!, (string)problem["error"]!), Is.EqualTo((408, "The body did not arrive within 1 s.")));
+        Assert.That(((int)problem["status"]!, (string)problem["error"]!),
+            Is.EqualTo((408, "The body did not arrive within 1 s.")));
     }
 
     [Test]
@@ -74,7 +81,8 @@ internal sealed class SlowClientTests
     {
         await using ShopUnderTest shop = await ShopUnderTest.StartAsync();
         Uri address = shop.Products.BaseAddress!;
-        byte[] requests = Encoding.ASCII.GetBytes(string.Concat(Enumerable.Repeat("GET /products?limit=1000 HTTP/1.1\r\nHost: localhost\r\n\r\n", 100)));
+        byte[] requests = Encoding.ASCII.GetBytes(
+            string.Concat(Enumerable.Repeat("GET /products?limit=1000 HTTP/1.1\r\nHost: localhost\r\n\r\n", 100)));
         TcpClient[] deaf = [.. Enumerable.Range(0, Clients).Select(_ => new TcpClient { ReceiveBufferSize = 4096 })];
         await Task.WhenAll(deaf.Select(async client =>
         {
@@ -90,28 +98,34 @@ internal sealed class SlowClientTests
     {
         await using ShopUnderTest shop = await ShopUnderTest.StartHereAsync("Shop:MaxConnections=3");
         Uri address = shop.Orders.BaseAddress!;
-        ModuleListener orders = shop.Services.GetServices<ModuleListener>().Single(listener => listener.Module.Identity.Name == "orders");
+        ModuleListener orders = shop.Services.GetServices<ModuleListener>()
+            .Single(listener => listener.Module.Identity.Name == "orders");
         Task<HttpResponseMessage>[] atWork;
         using (StuckDatabase.OfOrders(shop.DataDirectory))
         {
-            atWork = [.. Enumerable.Range(0, 3).Select(async _ => (await shop.Orders.PostAsync("/orders", Http.Order("prod_0"))).Response)];
+            atWork = [.. Enumerable.Range(0, 3)
+                .Select(async _ => (await shop.Orders.PostAsync("/orders", Http.Order("prod_0"))).Response)];
             await Eventually.IsSoAsync(() => Task.FromResult(orders.Metrics.InProgress == 3));
             using var client = new TcpClient();
             await client.ConnectAsync(address.Host, address.Port);
             string answer = await AskAsync(client);
             Assert.That(answer.Split(' ')[1], Is.EqualTo("503"));
-            Assert.That(answer, Does.Contain("\r\nRetry-After: 1\r\n").And.Contain("\r\nConnection: close\r\n").And.Contain("\r\nX-Content-Type-Options: nosniff\r\n")
+            Assert.That(answer, Does.Contain("\r\nRetry-After: 1\r\n").And.Contain("\r\nConnection: close\r\n")
+                .And.Contain("\r\nX-Content-Type-Options: nosniff\r\n")
                 .And.Contain("\r\nCache-Control: no-store\r\n").And.Contain("\r\nReferrer-Policy: no-referrer\r\n")
                 .And.Contain("\r\nContent-Security-Policy: default-src 'none'; frame-ancestors 'none'\r\n"));
             Assert.That(await AskAsync(client), Is.Empty, "closed");
             JsonNode problem = JsonNode.Parse(answer[answer.IndexOf('{')..])!;
-            Assert.That(((int)problem["status"]!, (string)problem["error"]!, ((string)problem["trace_id"]!).Length), Is.EqualTo((503, "Too many connections; try again in a second.", 32)));
+            Assert.That(((int)problem["status"]!, (string)problem["error"]!, ((string)problem["trace_id"]!).Length),
+                Is.EqualTo((503, "Too many connections; try again in a second.", 32)));
             await shop.Products.GetJsonAsync("/products/prod_0");
         }
 
-        Assert.That((await Task.WhenAll(atWork)).Select(response => response.StatusCode), Is.All.EqualTo(HttpStatusCode.Created));
+        Assert.That((await Task.WhenAll(atWork)).Select(response => response.StatusCode),
+            Is.All.EqualTo(HttpStatusCode.Created));
         Exposition metrics = await Exposition.OfAsync(shop.Orders);
-        Assert.That((metrics["""app_requests_rejected_total{reason="too_many_connections"}"""], metrics["""http_requests_by_status_code_total{code="503"}"""]), Is.EqualTo((1.0, 1.0)));
+        Assert.That((metrics["""app_requests_rejected_total{reason="too_many_connections"}"""],
+            metrics["""http_requests_by_status_code_total{code="503"}"""]), Is.EqualTo((1.0, 1.0)));
     }
 
     [Test]
@@ -122,8 +136,10 @@ internal sealed class SlowClientTests
         Uri address = shop.Orders.BaseAddress!;
         TcpClient modest = await ConnectAsync("127.0.0.3");
         Assert.That(await AskAsync(modest), Does.StartWith("HTTP/1.1 200"));
-        TcpClient[] idle = [.. await Task.WhenAll(Enumerable.Range(0, Limit - 1).Select(_ => ConnectAsync("127.0.0.2")))];
-        foreach (TcpClient client in idle.Take(Limit / 2)) Assert.That(await AskAsync(client), Does.StartWith("HTTP/1.1 200"));
+        TcpClient[] idle =
+            [.. await Task.WhenAll(Enumerable.Range(0, Limit - 1).Select(_ => ConnectAsync("127.0.0.2")))];
+        foreach (TcpClient client in idle.Take(Limit / 2))
+            Assert.That(await AskAsync(client), Does.StartWith("HTTP/1.1 200"));
 
         // Of the greedy client and of others, again and again: each is served.
         var others = new List<TcpClient>();
@@ -135,7 +151,8 @@ internal sealed class SlowClientTests
 
         Assert.That(await AskAsync(modest), Does.StartWith("HTTP/1.1 200"), "whoever has less than others keeps it");
         Exposition metrics = await Exposition.OfAsync(shop.Orders);
-        Assert.That((metrics["app_connections_gave_way_total"] > Limit, metrics["""app_requests_rejected_total{reason="too_many_connections"}"""]), Is.EqualTo((true, 0.0)));
+        Assert.That((metrics["app_connections_gave_way_total"] > Limit,
+            metrics["""app_requests_rejected_total{reason="too_many_connections"}"""]), Is.EqualTo((true, 0.0)));
         foreach (TcpClient client in (TcpClient[])[modest, .. idle, .. others]) client.Dispose();
 
         async Task<TcpClient> ConnectAsync(string from)
@@ -153,10 +170,12 @@ internal sealed class SlowClientTests
         using (ShopProcess shop = await ShopProcess.StartAsync(directory))
         {
             Uri address = shop.Orders.BaseAddress!;
-            Socket[] clients = [.. Enumerable.Range(0, WriteConcurrencyLimiter.PermitLimit + 500).Select(_ => new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true })];
+            Socket[] clients = [.. Enumerable.Range(0, WriteConcurrencyLimiter.PermitLimit + 500)
+                .Select(_ => new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true })];
             foreach (Socket client in clients) await client.ConnectAsync(address.Host, address.Port);
             const string Body = """{"customer_id":"someone","items":[{"product_id":"prod_0","quantity":1}]}""";
-            byte[] order = Encoding.ASCII.GetBytes($"POST /orders HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {Body.Length}\r\n\r\n{Body}");
+            byte[] order = Encoding.ASCII.GetBytes($"POST /orders HTTP/1.1\r\nHost: localhost\r\n"
+                + $"Content-Type: application/json\r\nContent-Length: {Body.Length}\r\n\r\n{Body}");
             using (StuckDatabase.OfOrders(directory))
             {
                 foreach (Socket client in clients) await client.SendAsync(order);
@@ -167,8 +186,11 @@ internal sealed class SlowClientTests
             await UnderWayAsync(shop, requests => requests == 0);
             (HttpResponseMessage next, _) = await shop.Orders.PostAsync("/orders", Http.Order("prod_1"));
             Assert.That(next.StatusCode, Is.EqualTo(HttpStatusCode.Created));
-            // A machine with other work to do may be told so: a slow heartbeat of the server, or a line that nobody more may join.
-            string[] log = [.. shop.Log.Split('\n').Where(line => !line.Contains("the heartbeat has been running", StringComparison.Ordinal) && !line.Contains("more requests failed", StringComparison.Ordinal))];
+            // A machine with other work to do may be told so: a slow heartbeat of the server, or a
+            // line that nobody more may join.
+            string[] log = [.. shop.Log.Split('\n')
+                .Where(line => !line.Contains("the heartbeat has been running", StringComparison.Ordinal)
+                    && !line.Contains("more requests failed", StringComparison.Ordinal))];
             Assert.That(log, Has.None.Contains("Exception").And.None.Contains("warn:").And.None.Contains("fail:"));
         }
 
@@ -202,7 +224,8 @@ internal sealed class SlowClientTests
             byte[] buffer = new byte[4096];
             try
             {
-                for (int read; (read = await client.GetStream().ReadAsync(buffer)) > 0;) text.Append(Encoding.UTF8.GetString(buffer, 0, read));
+                for (int read; (read = await client.GetStream().ReadAsync(buffer)) > 0;)
+                    text.Append(Encoding.UTF8.GetString(buffer, 0, read));
             }
             catch (IOException)
             {

@@ -2,7 +2,9 @@ using System.Diagnostics;
 
 namespace Shop.Faults.Tests;
 
-/// <summary>A file system of one megabyte or two in memory. Mounting takes root; elsewhere the test says so and is skipped.</summary>
+/// <summary>
+/// A file system of one megabyte or two in memory. Mounting takes root; elsewhere the test says so and is skipped.
+/// </summary>
 internal sealed class SmallDisk : IDisposable
 {
     private SmallDisk(string path) => Path = path;
@@ -46,7 +48,8 @@ internal sealed class SmallDisk : IDisposable
 
     internal static int Run(string command, params string[] arguments)
     {
-        using var process = Process.Start(new ProcessStartInfo(command, arguments) { RedirectStandardError = true, UseShellExecute = false })!;
+        using var process = Process.Start(
+            new ProcessStartInfo(command, arguments) { RedirectStandardError = true, UseShellExecute = false })!;
         process.WaitForExit();
         return process.ExitCode;
     }

@@ -4,8 +4,9 @@ using System.Globalization;
 namespace Shop.Faults.Tests;
 
 /// <summary>
-/// The memory of the container in <c>docker-compose.yml</c>. The runtime is told of it by its own setting, as it would read it from a container; if the
-/// machine lets a test make a control group, the kernel ends a process that takes more.
+/// The memory of the container in <c>docker-compose.yml</c>. The runtime is told of it by its own
+/// setting, as it would read it from a container; if the machine lets a test make a control group, the
+/// kernel ends a process that takes more.
 /// </summary>
 internal sealed class SmallMemory : IDisposable
 {
@@ -19,7 +20,9 @@ internal sealed class SmallMemory : IDisposable
     public SmallMemory(ShopProcess shop)
     {
         _status = $"/proc/{shop.Id}/status";
-        (string parent, string limit) = Directory.Exists($"{Groups}/memory") ? ($"{Groups}/memory", "memory.limit_in_bytes") : (Groups, "memory.max");
+        (string parent, string limit) = Directory.Exists($"{Groups}/memory")
+            ? ($"{Groups}/memory", "memory.limit_in_bytes")
+            : (Groups, "memory.max");
         string group = Path.Combine(parent, $"shop-test-{shop.Id}");
         try
         {
@@ -42,12 +45,15 @@ internal sealed class SmallMemory : IDisposable
     public long Held()
     {
         const string Anonymous = "RssAnon:";
-        string? line = File.Exists(_status) ? File.ReadLines(_status).FirstOrDefault(line => line.StartsWith(Anonymous, StringComparison.Ordinal)) : null;
+        string? line = File.Exists(_status)
+            ? File.ReadLines(_status).FirstOrDefault(line => line.StartsWith(Anonymous, StringComparison.Ordinal))
+            : null;
         return line is null ? 0 : 1024 * long.Parse(line[Anonymous.Length..^2], CultureInfo.InvariantCulture);
     }
 
     /// <summary>
-    /// The process must have ended. The kernel may count it in its group for a moment longer: the group is busy until then.
+    /// The process must have ended. The kernel may count it in its group for a moment longer:
+    /// the group is busy until then.
     /// </summary>
     public void Dispose()
     {

@@ -152,7 +152,8 @@ internal sealed class TroubleTests
             // Slow commits, so that it is killed in the middle.
             await StartAsync(shop, "slow_commits", new { intensity = 0.2, duration_seconds = 600 });
             await StartAsync(shop, "stock_runs_out", new { intensity = 1, duration_seconds = 3600 });
-            await Eventually.IsSoAsync(async () => (await StockAsync(shop)).Values.Count(level => level == 0) is > 1 and < 150);
+            await Eventually.IsSoAsync(async () =>
+                (await StockAsync(shop)).Values.Count(level => level == 0) is > 1 and < 150);
             shop.Signal(9);
             await shop.ExitAsync();
         }
@@ -161,14 +162,16 @@ internal sealed class TroubleTests
         {
             await Eventually.IsSoAsync(async () => (await StockAsync(shop)).Values.All(level => level == 0));
             await shop.Orders.DeleteAsync("/faults/stock_runs_out");
-            await Eventually.IsSoAsync(async () => (await StockAsync(shop)).Values.Count(level => level == 0) is > 1 and < 195);
+            await Eventually.IsSoAsync(async () =>
+                (await StockAsync(shop)).Values.Count(level => level == 0) is > 1 and < 195);
             shop.Signal(9);
             await shop.ExitAsync();
         }
 
         using (ShopProcess shop = await ShopProcess.StartAsync(_directory))
         {
-            await Eventually.IsSoAsync(() => Task.FromResult(!File.Exists(Path.Combine(_directory, "stock-taken.json"))));
+            await Eventually.IsSoAsync(
+                () => Task.FromResult(!File.Exists(Path.Combine(_directory, "stock-taken.json"))));
             Assert.That(await StockAsync(shop), Is.EqualTo(before));
             Assert.That(await ActiveAsync(shop), Is.EqualTo(new[] { "slow_commits" }));
             shop.Signal(15);
@@ -200,7 +203,8 @@ internal sealed class TroubleTests
         foreach ((string words, int code, string part, string[] active) in steps)
         {
             (int exitCode, string output) =
-                await ShopVerb.RunAsync(["fault", .. words.Split(' ', StringSplitOptions.RemoveEmptyEntries), settings]);
+                await ShopVerb.RunAsync(
+                    ["fault", .. words.Split(' ', StringSplitOptions.RemoveEmptyEntries), settings]);
             Assert.That(exitCode, Is.EqualTo(code), $"{words}: {output}");
             Assert.That(output, Does.Contain(part), words);
             Assert.That(await ActiveAsync(shop), Is.EqualTo(active), words);

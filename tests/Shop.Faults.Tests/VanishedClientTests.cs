@@ -4,7 +4,8 @@ using System.Text.Json.Nodes;
 namespace Shop.Faults.Tests;
 
 /// <summary>
-/// Clients that vanish without a word, as a notebook does that is closed: no end of the connection, no reset, no answer.
+/// Clients that vanish without a word, as a notebook does that is closed: no end of the
+/// connection, no reset, no answer.
 /// </summary>
 [Category("CI")]
 internal sealed class VanishedClientTests
@@ -39,7 +40,8 @@ internal sealed class VanishedClientTests
         long start = Stopwatch.GetTimestamp();
         while (true)
         {
-            (_, JsonNode? now) = await shop.Orders.SendJsonAsync(HttpMethod.Get, path, null, ("Accept", "application/json"));
+            (_, JsonNode? now) = await shop.Orders.SendJsonAsync(HttpMethod.Get, path, null,
+                ("Accept", "application/json"));
             int places = (int)now!["places"]!;
             if (places == expected) return;
             bool isInTime = Stopwatch.GetElapsedTime(start) < TimeSpan.FromMinutes(1);

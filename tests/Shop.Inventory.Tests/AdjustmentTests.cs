@@ -11,7 +11,8 @@ internal sealed class AdjustmentTests
         long now = DateTimeOffset.UtcNow.ToUnixTimeMilliseconds();
         string rows = $"""
             INSERT INTO stock VALUES ('a', 10, 0, 1);
-            INSERT INTO idempotency_keys VALUES ('old', x'b714d7b203b6e0de153dd4f35e1510e24096b7d35f2320ebe6eff05e23235b93', 10, {now});
+            INSERT INTO idempotency_keys
+            VALUES ('old', x'b714d7b203b6e0de153dd4f35e1510e24096b7d35f2320ebe6eff05e23235b93', 10, {now});
             """;
         using var files = new ModuleFiles(new InventoryModule(),
             directory => ModuleFiles.WriteOlder(directory, new InventoryModule(),

@@ -29,7 +29,8 @@ internal sealed class EdgeTests : StockFixture
     [TestCase(49)]
     [TestCase(50)]
     [TestCase(51)]
-    public async Task Given_products_then_the_fifty_with_the_lowest_levels_have_a_series_and_it_goes_when_they_are_not_among_them(int products)
+    public async Task Given_products_then_the_fifty_with_the_lowest_levels_have_a_series_and_it_goes_when_they_are_not_among_them(
+        int products)
     {
         await Reservations.OpenAsync(
             [.. Enumerable.Range(1, products).Select(level => new OpeningStock($"p{level}", level))]);
@@ -56,7 +57,8 @@ internal sealed class EdgeTests : StockFixture
             {
                 string[] products = [.. Enumerable.Range(made.Count, more).Select(n => $"p{n % 3}")];
                 return WriteResult.Commit(products.Select(product =>
-                    (Store.Ledger.Append(MovementKind.Received, product, 1, null, DateTime.UnixEpoch)!.Value.Id, product)).ToArray());
+                    (Store.Ledger.Append(MovementKind.Received, product, 1, null, DateTime.UnixEpoch)!.Value.Id,
+                        product)).ToArray());
             }));
             foreach (string product in new[] { "p0", "p2" })
             {
@@ -87,7 +89,8 @@ internal sealed class EdgeTests : StockFixture
     [TestCase(1000)]
     [TestCase(1001)]
     [TestCase(2001)]
-    public async Task Given_old_movements_as_many_as_are_read_or_written_at_once_then_all_of_them_are_compacted_and_the_young_stay(int old)
+    public async Task Given_old_movements_as_many_as_are_read_or_written_at_once_then_all_of_them_are_compacted_and_the_young_stay(
+        int old)
     {
         await Reservations.OpenAsync([new("a", 0)]);
         DateTime edge = DateTime.UtcNow.AddHours(1);

@@ -82,11 +82,13 @@ internal sealed class StockCheckpointTests : StockFixture
 
     [TestCase(true)]
     [TestCase(false)]
-    public async Task Given_a_checkpoint_that_fails_half_way_then_nothing_is_lost_by_a_crash_and_the_next_goes_on_with_it(bool crashes)
+    public async Task Given_a_checkpoint_that_fails_half_way_then_nothing_is_lost_by_a_crash_and_the_next_goes_on_with_it(
+        bool crashes)
     {
         await Reservations.OpenAsync([.. Enumerable.Range(0, 1200).Select(n => new OpeningStock($"p{n}", 1))]);
         // The last of the rows is refused, as a full disk would.
-        await RunAsync("CREATE TRIGGER refuse BEFORE UPDATE ON stock WHEN new.product_id = 'p999' BEGIN SELECT raise(ABORT, 'full'); END");
+        await RunAsync("CREATE TRIGGER refuse BEFORE UPDATE ON stock WHEN new.product_id = 'p999' BEGIN "
+            + "SELECT raise(ABORT, 'full'); END");
         var checkpoint = new StockCheckpoint(Store.Ledger, Writes);
         Assert.That(checkpoint.RunAsync, Throws.TypeOf<StoreUnavailableException>());
         await Reservations.ReserveAsync(new("o", 0), [new("p0", 1), new("p999", 1)]);
@@ -230,6 +232,7 @@ internal sealed class StockCheckpointTests : StockFixture
     {
         using SqliteConnection connection = Files.Context.Database.OpenRead();
         return [.. connection.Query<StockLevel>(
-            "SELECT product_id AS ProductId, on_hand AS OnHand, reserved AS Reserved, last_updated AS LastUpdated FROM stock")];
+            "SELECT product_id AS ProductId, on_hand AS OnHand, reserved AS Reserved, last_updated "
+            + "AS LastUpdated FROM stock")];
     }
 }

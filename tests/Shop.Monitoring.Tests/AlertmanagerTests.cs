@@ -12,8 +12,8 @@ using YamlDotNet.RepresentationModel;
 namespace Shop.Monitoring.Tests;
 
 /// <summary>
-/// The real Alertmanager with the project's own configuration, and a receiver that listens: which alerts are delivered, and which are not told, since
-/// another one that is told explains them.
+/// The real Alertmanager with the project's own configuration, and a receiver that listens: which alerts are delivered,
+/// and which are not told, since another one that is told explains them.
 /// </summary>
 [FixtureLifeCycle(LifeCycle.InstancePerTestCase)]
 internal sealed class AlertmanagerTests
@@ -40,7 +40,8 @@ internal sealed class AlertmanagerTests
         _receiver.MapPost("/{receiver}", async (string receiver, HttpRequest request) =>
         {
             JsonNode notice = (await JsonNode.ParseAsync(request.Body))!;
-            foreach (JsonNode? alert in notice["alerts"]!.AsArray()) _delivered[$"{receiver}: {Named(alert!["labels"]!)}"] = true;
+            foreach (JsonNode? alert in notice["alerts"]!.AsArray())
+                _delivered[$"{receiver}: {Named(alert!["labels"]!)}"] = true;
         });
         await _receiver.StartAsync();
         File.WriteAllText(Path.Combine(_directory, "alertmanager.yml"), Configuration(_receiver.Urls.Single()));
@@ -99,7 +100,8 @@ internal sealed class AlertmanagerTests
             Fired("LatencyBudgetBurn", "ticket", [("window", "3d"), .. Service]),
             Fired("DiskAlmostFull", "page", [Node, ("mountpoint", "/"), ("device", "/dev/sda1")]),
             Fired("DiskAlmostFull", "ticket", [Node, ("mountpoint", "/data"), ("device", "/dev/sdb1")]),
-            Fired("DiskAlmostFull", "ticket", [("instance", "other:9100"), ("mountpoint", "/"), ("device", "/dev/sda1")]),
+            Fired("DiskAlmostFull", "ticket",
+                [("instance", "other:9100"), ("mountpoint", "/"), ("device", "/dev/sda1")]),
         ],
         untold:
         [
@@ -122,19 +124,22 @@ internal sealed class AlertmanagerTests
     }
 
     private static string Named(JsonNode labels) => string.Join(' ',
-        labels.AsObject().OrderBy(label => label.Key, StringComparer.Ordinal).Select(label => $"{label.Key}={label.Value}"));
+        labels.AsObject().OrderBy(label => label.Key, StringComparer.Ordinal)
+            .Select(label => $"{label.Key}={label.Value}"));
 
     private async Task SendAsync(JsonObject[] told, JsonObject[] untold)
     {
         var alerts = told.Concat(untold).Select(alert => alert.DeepClone());
         using HttpResponseMessage taken = await _client.PostAsJsonAsync(new Uri(_address, "/api/v2/alerts"), alerts);
         Assert.That(taken.StatusCode, Is.EqualTo(HttpStatusCode.OK));
-        string[] toTell = Sorted(told.Select(Delivery)), toKeep = Sorted(untold.Select(alert => Named(alert["labels"]!)));
+        string[] toTell = Sorted(told.Select(Delivery)),
+            toKeep = Sorted(untold.Select(alert => Named(alert["labels"]!)));
         string[] delivered = [], suppressed = [];
         await WatchedShop.UntilAsync(async () =>
         {
             JsonArray all = (await _client.GetFromJsonAsync<JsonArray>(new Uri(_address, "/api/v2/alerts")))!;
-            suppressed = Sorted(all.Where(alert => (string)alert!["status"]!["state"]! == "suppressed").Select(alert => Named(alert!["labels"]!)));
+            suppressed = Sorted(all.Where(alert => (string)alert!["status"]!["state"]! == "suppressed")
+                .Select(alert => Named(alert!["labels"]!)));
             delivered = Sorted(_delivered.Keys);
             return suppressed.SequenceEqual(toKeep) && delivered.SequenceEqual(toTell);
         }, () => Task.FromResult($"told:\n{string.Join('\n', delivered)}\nnot told:\n{string.Join('\n', suppressed)}"));
@@ -156,7 +161,8 @@ internal sealed class AlertmanagerTests
         {
             var map = (YamlMappingNode)one;
             string name = one.Text("name")!;
-            foreach (YamlNode kind in map.Children.Keys.Where(key => key.ToString() != "name").ToArray()) map.Children.Remove(kind);
+            foreach (YamlNode kind in map.Children.Keys.Where(key => key.ToString() != "name").ToArray())
+                map.Children.Remove(kind);
             map.Add("webhook_configs", new YamlSequenceNode(new YamlMappingNode("url", $"{receiver}/{name}")));
         }
 

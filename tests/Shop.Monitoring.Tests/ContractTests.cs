@@ -4,7 +4,10 @@ using YamlDotNet.RepresentationModel;
 
 namespace Shop.Monitoring.Tests;
 
-/// <summary>What one file expects of another: names of jobs, alerts, receivers, records and panels, windows and how long Prometheus keeps what they read.</summary>
+/// <summary>
+/// What one file expects of another: names of jobs, alerts, receivers, records and panels, windows and how long
+/// Prometheus keeps what they read.
+/// </summary>
 internal sealed partial class ContractTests
 {
     private static readonly YamlNode Alertmanager = Yaml.Load("monitoring", "alertmanager", "alertmanager.yml");
@@ -15,7 +18,8 @@ internal sealed partial class ContractTests
         select (rule.Text("record")!, rule);
 
     private static string[] Jobs =>
-        [.. Yaml.Load("monitoring", "prometheus", "prometheus.yml").At("scrape_configs").Items().Select(job => job.Text("job_name")!)];
+        [.. Yaml.Load("monitoring", "prometheus", "prometheus.yml").At("scrape_configs").Items()
+            .Select(job => job.Text("job_name")!)];
 
     private static IEnumerable<string> Runbooks =>
         Directory.GetFiles(Repository.PathOf("docs", "runbooks"), "*.md").Select(file => Path.GetFileName(file));
@@ -39,7 +43,8 @@ internal sealed partial class ContractTests
     [Test]
     public void Given_jobs_that_queries_name_then_Prometheus_has_them()
     {
-        var named = Expressions.Concat(Dashboards.Annotations).SelectMany(text => Job().Matches(text)).Select(match => match.Groups["job"].Value);
+        var named = Expressions.Concat(Dashboards.Annotations).SelectMany(text => Job().Matches(text))
+            .Select(match => match.Groups["job"].Value);
         Assert.That(named.Distinct(), Is.SubsetOf(Jobs));
     }
 
@@ -59,36 +64,42 @@ internal sealed partial class ContractTests
                                                    select match.Groups["value"].Value;
         Assert.That(matchers, Is.All.Matches(Matcher().ToString()));
         Assert.That(Named("alertname").Distinct(), Is.SubsetOf(Alerts.All.Select(alert => alert.Name)));
-        Assert.That(Named("severity").Distinct(), Is.SubsetOf(Alerts.All.Select(alert => alert.Yaml.At("labels").Text("severity"))));
+        Assert.That(Named("severity").Distinct(),
+            Is.SubsetOf(Alerts.All.Select(alert => alert.Yaml.At("labels").Text("severity"))));
         Assert.That(Named("job").Distinct(), Is.SubsetOf(Jobs));
         // The label by which a service's tickets follow it: up has none of its own.
         Alert down = Alerts.All.Single(alert => alert.Name == "ServiceDown");
         Assert.That(down.Yaml.At("labels").Text("service"), Is.EqualTo("{{ $labels.job }}"));
         var receivers = Alertmanager.At("receivers").Items().Select(receiver => receiver.Text("name"));
-        Assert.That(routes.Prepend(Alertmanager.At("route")!).Select(route => route.Text("receiver")), Is.EquivalentTo(receivers));
+        Assert.That(routes.Prepend(Alertmanager.At("route")!).Select(route => route.Text("receiver")),
+            Is.EquivalentTo(receivers));
     }
 
     [Test]
     public void Given_a_recording_rule_then_something_uses_it_and_what_is_used_is_there()
     {
         string runbooks = string.Concat(Runbooks.Select(page => Repository.Text("docs", "runbooks", page)));
-        string[] used = [.. Expressions.Append(runbooks).SelectMany(text => Record().Matches(text)).Select(match => match.Value).Distinct()];
+        string[] used = [.. Expressions.Append(runbooks).SelectMany(text => Record().Matches(text))
+            .Select(match => match.Value).Distinct()];
         Assert.That(used, Is.EquivalentTo(Records.Select(record => record.Name).Distinct()));
     }
 
     [Test]
     public void Given_the_longest_window_then_Prometheus_keeps_what_it_reads_and_the_budget_panels_and_runbooks_name_it()
     {
-        int longest = Expressions.SelectMany(text => Days().Matches(text)).Max(match => int.Parse(match.Groups["days"].Value));
+        int longest = Expressions.SelectMany(text => Days().Matches(text))
+            .Max(match => int.Parse(match.Groups["days"].Value));
         Assert.That(longest, Is.EqualTo(30));
         foreach (string file in new[] { "docker-compose.yml", "monitoring/load.compose.yml" })
         {
             YamlNode? command = Yaml.Load(file.Split('/')).At("services").At("prometheus").At("command");
-            string retention = command.Items().Select(flag => flag.ToString()).Single(flag => flag.Contains("retention.time"));
+            string retention = command.Items().Select(flag => flag.ToString())
+                .Single(flag => flag.Contains("retention.time"));
             Assert.That(int.Parse(Retention().Match(retention).Groups["days"].Value), Is.GreaterThan(longest), file);
         }
 
-        foreach (Panel panel in Dashboards.Panels.Where(panel => panel.Title.EndsWith("budget left", StringComparison.Ordinal)))
+        foreach (Panel panel in Dashboards.Panels.Where(
+            panel => panel.Title.EndsWith("budget left", StringComparison.Ordinal)))
         {
             Assert.That(panel.Queries.Single(), Does.Contain($"ratio_rate{longest}d"), panel.Title);
             Assert.That((string)panel.Json["description"]!, Does.Contain($"over {longest} days"), panel.Title);
@@ -97,7 +108,8 @@ internal sealed partial class ContractTests
         foreach (string alert in new[] { "AvailabilityBudgetBurn", "LatencyBudgetBurn" })
         {
             string page = Repository.Text("docs", "runbooks", $"{alert}.md");
-            Assert.That(page, Does.Contain($"over {longest} days").And.Contain($"budget left* is of the same {longest} days"));
+            Assert.That(page,
+                Does.Contain($"over {longest} days").And.Contain($"budget left* is of the same {longest} days"));
             foreach (Alert rule in Alerts.All.Where(rule => rule.Name == alert))
                 Assert.That(rule.Yaml.At("annotations").Text("summary"), Does.Contain($"of a {longest}-day budget"));
         }
@@ -108,12 +120,16 @@ internal sealed partial class ContractTests
     {
         string text = Repository.Text("docs", "runbooks", page);
         var titles = Dashboards.All.Values
-            .SelectMany(dashboard => dashboard["panels"]!.AsArray().Concat(dashboard["annotations"]!["list"]!.AsArray()))
+            .SelectMany(
+                dashboard => dashboard["panels"]!.AsArray().Concat(dashboard["annotations"]!["list"]!.AsArray()))
             .Select(panel => (string?)panel!["title"] ?? (string)panel["name"]!).ToHashSet(StringComparer.Ordinal);
-        Assert.That(Emphasis().Matches(text).Select(match => match.Groups["title"].Value).Distinct(), Is.SubsetOf(titles));
+        Assert.That(Emphasis().Matches(text).Select(match => match.Groups["title"].Value).Distinct(),
+            Is.SubsetOf(titles));
     }
 
-    /// <summary>Those rules of Grafana's dashboard linter that make sense here; monitoring/README.md says why the others do not.</summary>
+    /// <summary>
+    /// Those rules of Grafana's dashboard linter that make sense here; monitoring/README.md says why the others do not.
+    /// </summary>
     [Test]
     public void Given_a_panel_then_its_rates_follow_the_resolution_and_its_counters_are_rates_and_its_variables_follow_the_time()
     {
@@ -121,11 +137,13 @@ internal sealed partial class ContractTests
         {
             foreach (string query in panel.Queries)
             {
-                Assert.That(Rate().Matches(query).Select(match => match.Groups["window"].Value), Is.All.EqualTo("$__rate_interval"), panel.Title);
+                Assert.That(Rate().Matches(query).Select(match => match.Groups["window"].Value),
+                    Is.All.EqualTo("$__rate_interval"), panel.Title);
                 // k6's totals are of one run, and begin at what it has sent first: what counts is the last.
                 string bare = Counter().Replace(query, "");
                 Assert.That(bare, Does.Not.Match(@"\w+_total\b"), panel.Title);
-                Assert.That(RunsApart().Count(query), Is.EqualTo(K6().Count(query)), $"{panel.Title}: of no certain run");
+                Assert.That(RunsApart().Count(query),
+                    Is.EqualTo(K6().Count(query)), $"{panel.Title}: of no certain run");
             }
         }
 
@@ -139,18 +157,22 @@ internal sealed partial class ContractTests
     public void Given_a_query_of_5xx_then_what_clients_provoke_is_not_in_it()
     {
         const string Own = "code=~\"5..\",code!~\"501|505\"";
-        IEnumerable<string> texts = Expressions.Concat(Runbooks.Select(page => Repository.Text("docs", "runbooks", page)));
-        foreach (string text in texts) Assert.That(Failures().Matches(text).Select(match => match.Value), Is.All.EqualTo(Own), text);
+        IEnumerable<string> texts =
+            Expressions.Concat(Runbooks.Select(page => Repository.Text("docs", "runbooks", page)));
+        foreach (string text in texts)
+            Assert.That(Failures().Matches(text).Select(match => match.Value), Is.All.EqualTo(Own), text);
     }
 
     [Test]
     public void Given_a_panel_of_what_must_be_nothing_then_anything_else_is_red()
     {
         (string, double?)[] onlyNothing = [("red", null), ("green", 0), ("red", 1)];
-        foreach (Panel panel in Dashboards.Panels.Where(panel => panel.Title is "Orders unaccounted" or "Units unaccounted" or "Units oversold"))
+        foreach (Panel panel in Dashboards.Panels.Where(
+            panel => panel.Title is "Orders unaccounted" or "Units unaccounted" or "Units oversold"))
         {
             JsonArray steps = panel.Json["fieldConfig"]!["defaults"]!["thresholds"]!["steps"]!.AsArray();
-            Assert.That(steps.Select(step => ((string)step!["color"]!, (double?)step["value"])), Is.EqualTo(onlyNothing), panel.Title);
+            Assert.That(steps.Select(step => ((string)step!["color"]!, (double?)step["value"])),
+                Is.EqualTo(onlyNothing), panel.Title);
         }
     }
 
@@ -178,7 +200,8 @@ internal sealed partial class ContractTests
     [GeneratedRegex(@"\b(rate|irate)\([^\[\]]*\[(?<window>[^\]]+)\]", RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex Rate();
 
-    [GeneratedRegex(@"\b((rate|increase|last_over_time)\(\w+_total(\{[^}]*\})?\[|count\(\w+_total(\{[^}]*\})?\))", RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(@"\b((rate|increase|last_over_time)\(\w+_total(\{[^}]*\})?\[|count\(\w+_total(\{[^}]*\})?\))",
+        RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex Counter();
 
     [GeneratedRegex(@"\bk6_\w+", RegexOptions.None, 1000)]

@@ -18,20 +18,26 @@ internal static class Dashboards
     /// <summary>The one that shows a load test, and is empty without.</summary>
     public const string LoadTest = "loadtest";
 
-    public static IReadOnlyDictionary<string, JsonNode> All { get; } = Directory.GetFiles(Repository.PathOf("monitoring", "grafana", "dashboards"), "*.json")
-        .ToDictionary(file => Path.GetFileNameWithoutExtension(file), file => JsonNode.Parse(File.ReadAllText(file))!, StringComparer.Ordinal);
+    public static IReadOnlyDictionary<string, JsonNode> All { get; } =
+        Directory.GetFiles(Repository.PathOf("monitoring", "grafana", "dashboards"), "*.json")
+            .ToDictionary(file => Path.GetFileNameWithoutExtension(file),
+                file => JsonNode.Parse(File.ReadAllText(file))!, StringComparer.Ordinal);
 
     public static IEnumerable<Panel> Panels => from dashboard in All
                                                from panel in dashboard.Value["panels"]!.AsArray()
                                                where (string)panel!["type"]! != "row"
                                                select new Panel(dashboard.Key, panel);
 
-    public static IEnumerable<string> Annotations => All.Values.SelectMany(dashboard => dashboard["annotations"]!["list"]!.AsArray()).Select(annotation => (string)annotation!["expr"]!);
+    public static IEnumerable<string> Annotations => All.Values.SelectMany(
+        dashboard => dashboard["annotations"]!["list"]!.AsArray()).Select(annotation => (string)annotation!["expr"]!);
 
     /// <summary>A query as Grafana would send it. A rate interval of a minute is a second here.</summary>
-    public static string Filled(string query, string service, string instance) => Filled(query, service, instance, "5s", "60s").Replace("[1h]", "[60s]");
+    public static string Filled(string query, string service, string instance) =>
+        Filled(query, service, instance, "5s", "60s").Replace("[1h]", "[60s]");
 
     /// <summary>A query as Grafana would send it, for a time and a resolution; all runs of load tests.</summary>
-    public static string Filled(string query, string service, string instance, string rateInterval, string range) => query
-        .Replace("$__rate_interval", rateInterval).Replace("$__range", range).Replace("$service", service).Replace("$instance", instance).Replace("$testid", ".*");
+    public static string Filled(
+        string query, string service, string instance, string rateInterval, string range) => query
+            .Replace("$__rate_interval", rateInterval).Replace("$__range", range).Replace("$service", service)
+            .Replace("$instance", instance).Replace("$testid", ".*");
 }

@@ -17,16 +17,22 @@ internal sealed partial class ExplanationTests
             string page = await client.GetStringAsync("/live"), metrics = await client.GetStringAsync("/metrics");
             string service = (string)(await client.GetJsonAsync("/"))["service"]!;
             (string Type, string Metric, string Query)[] said = [.. Explained().Matches(page).Select(match =>
-                (match.Groups["type"].Value, match.Groups["metric"].Value, WebUtility.HtmlDecode(match.Groups["query"].Value)))];
+                (match.Groups["type"].Value, match.Groups["metric"].Value,
+                    WebUtility.HtmlDecode(match.Groups["query"].Value)))];
             Assert.That(said, Has.Length.GreaterThanOrEqualTo(15), service);
-            Assert.That(Regex.Count(page, "class=\"why\"", RegexOptions.None, TimeSpan.FromSeconds(1)), Is.GreaterThanOrEqualTo(10));
+            Assert.That(Regex.Count(page, "class=\"why\"", RegexOptions.None, TimeSpan.FromSeconds(1)),
+                Is.GreaterThanOrEqualTo(10));
             var rules = new JsonArray();
             foreach ((string type, string metric, string query) in said)
             {
-                Assert.That(metrics, Does.Contain($"\n# TYPE {metric} {type}\n").Or.StartsWith($"# TYPE {metric} {type}\n"), query);
-                Assert.That(Regex.Count(metrics, $"^{metric}(_bucket)?{{", RegexOptions.Multiline, TimeSpan.FromSeconds(1)), Is.Positive, metric);
+                Assert.That(metrics,
+                    Does.Contain($"\n# TYPE {metric} {type}\n").Or.StartsWith($"# TYPE {metric} {type}\n"), query);
+                Assert.That(
+                    Regex.Count(metrics, $"^{metric}(_bucket)?{{", RegexOptions.Multiline, TimeSpan.FromSeconds(1)),
+                    Is.Positive, metric);
                 Assert.That(query, Does.Contain(metric).And.Contain($"service=\"{service}\""));
-                Assert.That(query.Contains("rate(", StringComparison.Ordinal) || query.Contains("sum by (code)", StringComparison.Ordinal),
+                Assert.That(query.Contains("rate(", StringComparison.Ordinal)
+                        || query.Contains("sum by (code)", StringComparison.Ordinal),
                     Is.EqualTo(type != "gauge"), query);
                 rules.Add(new JsonObject { ["record"] = $"explained:{rules.Count}", ["expr"] = query });
             }
@@ -44,7 +50,9 @@ internal sealed partial class ExplanationTests
         Directory.Delete(folder, recursive: true);
     }
 
-    [GeneratedRegex("From the (?<type>counter|gauge|histogram) <code>(?<metric>[a-z_]+)</code>.*?<pre><code>(?<query>.*?)</code></pre>",
+    [GeneratedRegex(
+        "From the (?<type>counter|gauge|histogram) <code>(?<metric>[a-z_]+)</code>"
+        + ".*?<pre><code>(?<query>.*?)</code></pre>",
         RegexOptions.ExplicitCapture | RegexOptions.Singleline, 1000)]
     private static partial Regex Explained();
 }

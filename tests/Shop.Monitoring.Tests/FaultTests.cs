@@ -8,7 +8,9 @@ internal sealed class FaultTests
     public async Task Given_a_host_that_stops_then_ServiceDown()
     {
         await using WatchedShop watched = await WatchedShop.StartAsync();
-        await WatchedShop.UntilAsync(async () => (await watched.QueryAsync("""sum(up{job=~".+-service"})""")) is [{ Value: 3 }], () => Task.FromResult("The services are not up."));
+        await WatchedShop.UntilAsync(
+            async () => (await watched.QueryAsync("""sum(up{job=~".+-service"})""")) is [{ Value: 3 }],
+            () => Task.FromResult("The services are not up."));
         await watched.Shop.CloseAsync();
         await watched.UntilAlertAsync("ServiceDown");
         await watched.UntilAlertAsync("TargetDown");
@@ -29,7 +31,11 @@ internal sealed class FaultTests
         using var stop = new CancellationTokenSource();
         Task[] clients = [.. Enumerable.Range(0, 64).Select(async _ =>
         {
-            while (!stop.IsCancellationRequested) await watched.Shop.Inventory.PostAsync("/inventory/increase", new { product_id = "prod_0", quantity = 1 });
+            while (!stop.IsCancellationRequested)
+            {
+                await watched.Shop.Inventory.PostAsync("/inventory/increase",
+                    new { product_id = "prod_0", quantity = 1 });
+            }
         })];
         await watched.UntilAlertAsync("WritesRefused");
         await watched.UntilAlertAsync("WriteQueueFilling");
@@ -44,7 +50,9 @@ internal sealed class FaultTests
         await using WatchedShop watched = await WatchedShop.StartAsync();
         await using (new Traffic(watched.Shop))
         {
-            await WatchedShop.UntilAsync(async () => (await watched.QueryAsync("rate(orders_created_total[10s]) > 0")).Count > 0, () => Task.FromResult("Nothing is ordered."));
+            await WatchedShop.UntilAsync(
+                async () => (await watched.QueryAsync("rate(orders_created_total[10s]) > 0")).Count > 0,
+                () => Task.FromResult("Nothing is ordered."));
         }
 
         await using (new Traffic(watched.Shop, buys: false)) await watched.UntilAlertAsync("OrdersStopped");

@@ -20,10 +20,13 @@ internal sealed class FilesTests
             Assert.That((string)dashboard["uid"]!, Is.EqualTo($"shop-{name}"));
             Assert.That((bool)dashboard["editable"]!, Is.False);
             Assert.That((int)dashboard["graphTooltip"]!, Is.EqualTo(1), "shared crosshair");
-            Assert.That(panels.Select(panel => (int)panel!["id"]!), Is.EqualTo(Enumerable.Range(1, panels.Count)), "ids in order");
+            Assert.That(panels.Select(panel => (int)panel!["id"]!),
+                Is.EqualTo(Enumerable.Range(1, panels.Count)), "ids in order");
             Assert.That(panels.Select(panel => (string)panel!["title"]!), Is.Unique);
-            Assert.That(dashboard["templating"]!["list"]!.AsArray().Select(variable => (string)variable!["name"]!), Has.Some.EqualTo("datasource"));
-            Assert.That(dashboard["annotations"]!["list"]!.AsArray().Select(annotation => (string)annotation!["name"]!), Is.EquivalentTo(new[] { "Restarts", "Firing alerts", "Trouble on demand" }));
+            Assert.That(dashboard["templating"]!["list"]!.AsArray().Select(variable => (string)variable!["name"]!),
+                Has.Some.EqualTo("datasource"));
+            Assert.That(dashboard["annotations"]!["list"]!.AsArray().Select(annotation => (string)annotation!["name"]!),
+                Is.EquivalentTo(new[] { "Restarts", "Firing alerts", "Trouble on demand" }));
             Assert.That(dashboard["links"]!.AsArray(), Is.Not.Empty);
         });
     }
@@ -40,8 +43,13 @@ internal sealed class FilesTests
                 Assert.That(panel.Json["fieldConfig"]!["defaults"]!["thresholds"], Is.Not.Null, panel.Title);
                 Assert.That((string)panel.Json["datasource"]!["uid"]!, Is.EqualTo("${datasource}"), panel.Title);
                 Assert.That(panel.Queries, Is.Not.Empty, panel.Title);
-                Assert.That(panel.Type, Is.AnyOf("timeseries", "stat", "bargauge", "heatmap", "table"), "import needs no plugin");
-                if (panel.Type is "timeseries") Assert.That(panel.Json["targets"]!.AsArray().Select(target => (string)target!["legendFormat"]!), Is.All.Not.Empty, panel.Title);
+                Assert.That(panel.Type, Is.AnyOf("timeseries", "stat", "bargauge", "heatmap", "table"),
+                    "import needs no plugin");
+                if (panel.Type is "timeseries")
+                {
+                    Assert.That(panel.Json["targets"]!.AsArray().Select(target => (string)target!["legendFormat"]!),
+                        Is.All.Not.Empty, panel.Title);
+                }
             });
         }
     }
@@ -57,14 +65,16 @@ internal sealed class FilesTests
             Assert.That(x + w, Is.LessThanOrEqualTo(24), (string)panel["title"]!);
             foreach (int column in Enumerable.Range(x, w))
             {
-                foreach (int line in Enumerable.Range(y, h)) Assert.That(taken.Add((column, line)), Is.True, $"{panel["title"]} overlaps");
+                foreach (int line in Enumerable.Range(y, h))
+                    Assert.That(taken.Add((column, line)), Is.True, $"{panel["title"]} overlaps");
             }
         }
     }
 
     [Test]
     public void Given_the_dashboards_then_there_are_the_five_and_they_link_to_each_other() =>
-        Assert.That(Dashboards.All.Values.Select(dashboard => (string)dashboard["uid"]!), Is.EquivalentTo(new[] { "shop-overview", "shop-service", "shop-infrastructure", "shop-business", "shop-loadtest" }));
+        Assert.That(Dashboards.All.Values.Select(dashboard => (string)dashboard["uid"]!), Is.EquivalentTo(
+            new[] { "shop-overview", "shop-service", "shop-infrastructure", "shop-business", "shop-loadtest" }));
 
     [TestCase("loadtest")]
     [TestCase(".ci")]
@@ -77,7 +87,8 @@ internal sealed class FilesTests
             Assert.That(package["resolved"], Is.Null, name);
         }
 
-        Assert.That(Repository.Text(".ci", "run"), Does.Contain($"npm ci --silent --no-audit --no-fund --prefix {folder} ").And.Not.Contain("npm install"));
+        Assert.That(Repository.Text(".ci", "run"),
+            Does.Contain($"npm ci --silent --no-audit --no-fund --prefix {folder} ").And.Not.Contain("npm install"));
     }
 
     [Test]
@@ -87,22 +98,32 @@ internal sealed class FilesTests
                       from config in job.At("static_configs").Items()
                       from target in config.At("targets").Items()
                       select target.ToString().Split(':')[0];
-        Assert.That(targets.Where(host => host != "localhost").Distinct(), Is.SubsetOf(Compose.At("services").Members().Select(service => service.Key)));
+        Assert.That(targets.Where(host => host != "localhost").Distinct(),
+            Is.SubsetOf(Compose.At("services").Members().Select(service => service.Key)));
     }
 
     [Test]
     public void Given_the_provisioning_of_Grafana_then_its_source_is_Prometheus_and_its_dashboards_are_where_they_are_mounted()
     {
-        YamlNode source = Yaml.Load("monitoring", "grafana", "provisioning", "datasources", "prometheus.yml").At("datasources").Items().Single();
-        YamlNode provider = Yaml.Load("monitoring", "grafana", "provisioning", "dashboards", "shop.yml").At("providers").Items().Single();
-        string[] mounts = [.. Compose.At("services")!.At("grafana")!.At("volumes").Items().Select(volume => volume.ToString())];
+        YamlNode source = Yaml.Load("monitoring", "grafana", "provisioning", "datasources", "prometheus.yml")
+            .At("datasources").Items().Single();
+        YamlNode provider = Yaml.Load("monitoring", "grafana", "provisioning", "dashboards", "shop.yml")
+            .At("providers").Items().Single();
+        string[] mounts = [.. Compose.At("services")!.At("grafana")!.At("volumes").Items()
+            .Select(volume => volume.ToString())];
         Assert.Multiple(() =>
         {
-            Assert.That((source.Text("uid"), source.Text("url"), source.Text("isDefault")), Is.EqualTo(("prometheus", "http://prometheus:9090", "true")));
-            Assert.That(mounts, Has.Some.EqualTo($"./monitoring/grafana/dashboards:{provider.At("options").Text("path")}:ro,z"));
-            Assert.That(mounts, Has.Some.StartsWith("./monitoring/grafana/provisioning/datasources:/etc/grafana/provisioning/datasources:"));
-            Assert.That(mounts, Has.Some.StartsWith("./monitoring/grafana/provisioning/dashboards:/etc/grafana/provisioning/dashboards:"));
-            Assert.That(Dashboards.All.Values.Select(dashboard => (string)dashboard["templating"]!["list"]![0]!["current"]!["value"]!), Is.All.EqualTo(source.Text("uid")));
+            Assert.That((source.Text("uid"), source.Text("url"), source.Text("isDefault")),
+                Is.EqualTo(("prometheus", "http://prometheus:9090", "true")));
+            Assert.That(mounts,
+                Has.Some.EqualTo($"./monitoring/grafana/dashboards:{provider.At("options").Text("path")}:ro,z"));
+            Assert.That(mounts, Has.Some.StartsWith(
+                "./monitoring/grafana/provisioning/datasources:/etc/grafana/provisioning/datasources:"));
+            Assert.That(mounts, Has.Some.StartsWith(
+                "./monitoring/grafana/provisioning/dashboards:/etc/grafana/provisioning/dashboards:"));
+            Assert.That(Dashboards.All.Values.Select(
+                    dashboard => (string)dashboard["templating"]!["list"]![0]!["current"]!["value"]!),
+                Is.All.EqualTo(source.Text("uid")));
         });
     }
 }

@@ -15,12 +15,14 @@ internal sealed partial record LabPage(string Title, IReadOnlyList<LabStep> Step
             match.Groups["text"].Value.Trim(),
             match.Groups["seen"].Success ? Seen.Parse(match.Groups["seen"].Value) : null))];
         LabPicture[] pictures = [.. Picture().Matches(text).Select(match => new LabPicture(match.Groups["file"].Value,
-            [.. match.Groups["lines"].Value.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(LabLine.Parse)]))];
+            [.. match.Groups["lines"].Value.Split('\n', StringSplitOptions.RemoveEmptyEntries)
+                .Select(LabLine.Parse)]))];
         return new LabPage(text[2..text.IndexOf('\n')], steps, pictures);
     }
 
     // A block, and the first line behind it if it says what is seen.
-    [GeneratedRegex(@"^```(?<language>sh|promql|text)(?<mark>[^\n]*)\n(?<text>.*?)^```\n(\n(You see: (?<seen>[^\n]+)\n)?)?",
+    [GeneratedRegex(
+        @"^```(?<language>sh|promql|text)(?<mark>[^\n]*)\n(?<text>.*?)^```\n(\n(You see: (?<seen>[^\n]+)\n)?)?",
         RegexOptions.Multiline | RegexOptions.Singleline | RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex Step();
 
@@ -76,7 +78,9 @@ internal sealed partial record Seen(int Least, int Most, double From, double To)
 
     private static int Number(string count) => int.Parse(Digits().Match(count).Value, CultureInfo.InvariantCulture);
 
-    [GeneratedRegex(@"^(?<count>no values|any number of values|one value|(at least )?\d+( values)?)(, (from (?<from>-?[\d.]+) to (?<to>-?[\d.]+)|above (?<from>[\d.]+)))?\.$",
+    [GeneratedRegex(
+        @"^(?<count>no values|any number of values|one value|(at least )?\d+( values)?)"
+        + @"(, (from (?<from>-?[\d.]+) to (?<to>-?[\d.]+)|above (?<from>[\d.]+)))?\.$",
         RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex Sentence();
 

@@ -10,8 +10,8 @@ using Microsoft.Extensions.Logging;
 namespace Shop.Monitoring.Tests;
 
 /// <summary>
-/// Does what a page of the labs says, with the real programs on free ports. Windows of queries and rules, and loads that the reader waits for, are
-/// <see cref="Speed"/> times as short as on the page; rates stay as they are.
+/// Does what a page of the labs says, with the real programs on free ports. Windows of queries and rules, and loads
+/// that the reader waits for, are <see cref="Speed"/> times as short as on the page; rates stay as they are.
 /// </summary>
 internal sealed partial class LabWalk : IAsyncDisposable
 {
@@ -103,7 +103,8 @@ internal sealed partial class LabWalk : IAsyncDisposable
                 Start("dotnet", ShopProgram, "alerts", $"--Shop:Alerts:Port={_ports[5004]}");
                 break;
             case ("sh", "until"):
-                await UntilSeenAsync(step, async () => [.. Enumerable.Repeat(1d, int.Parse((await RunAsync(step.Text)).Output))]);
+                await UntilSeenAsync(step,
+                    async () => [.. Enumerable.Repeat(1d, int.Parse((await RunAsync(step.Text)).Output))]);
                 break;
             case ("sh", "docker" or "k6"):
                 break; // tests/containers and loadtest/testing run these
@@ -121,14 +122,17 @@ internal sealed partial class LabWalk : IAsyncDisposable
     public async Task DrawAsync(LabPicture wanted, string title)
     {
         Picture picture = await SketchAsync(wanted, title);
-        for (var patience = Stopwatch.StartNew(); picture.Lines < wanted.Lines.Count; picture = await SketchAsync(wanted, title))
+        for (var patience = Stopwatch.StartNew(); picture.Lines < wanted.Lines.Count; picture =
+            await SketchAsync(wanted, title))
         {
             if (patience.Elapsed > Patience) Assert.Fail($"{wanted.File} has {picture.Lines} lines.");
             await Task.Delay(500);
         }
 
-        string folder = Environment.GetEnvironmentVariable("SHOP_PICTURES") ?? Path.Combine(TestContext.CurrentContext.WorkDirectory, "pictures");
-        string file = Path.Combine(Directory.CreateDirectory(Path.Combine(folder, "labs")).FullName, Path.GetFileName(wanted.File));
+        string folder = Environment.GetEnvironmentVariable("SHOP_PICTURES")
+            ?? Path.Combine(TestContext.CurrentContext.WorkDirectory, "pictures");
+        string file = Path.Combine(Directory.CreateDirectory(Path.Combine(folder, "labs")).FullName,
+            Path.GetFileName(wanted.File));
         await File.WriteAllTextAsync(file, picture.ToSvg());
     }
 
@@ -184,11 +188,13 @@ internal sealed partial class LabWalk : IAsyncDisposable
     private static string[] Arguments(string command) =>
         command.Split(" | ")[0].Replace(" 2>&1", "").Split(" -- ") is [_, var arguments] ? arguments.Split(' ') : [];
 
-    private static string Faster(string query) => Window().Replace(query, match => Duration().Replace(match.Value, one =>
-    {
-        long seconds = long.Parse(one.Groups["number"].Value) * one.Groups["unit"].Value switch { "s" => 1, "m" => 60, "h" => 3600, _ => 86400 };
-        return $"{seconds * 1000 / Speed}ms";
-    }));
+    private static string Faster(string query) =>
+        Window().Replace(query, match => Duration().Replace(match.Value, one =>
+        {
+            long seconds = long.Parse(one.Groups["number"].Value)
+                * one.Groups["unit"].Value switch { "s" => 1, "m" => 60, "h" => 3600, _ => 86400 };
+            return $"{seconds * 1000 / Speed}ms";
+        }));
 
     private async Task StartShopAsync() => _shop = await StartHostAsync("");
 
@@ -227,13 +233,17 @@ internal sealed partial class LabWalk : IAsyncDisposable
     }
 
     private string[] Shops() =>
-        ["--products", $"http://localhost:{_ports[5001]}", "--orders", $"http://localhost:{_ports[5002]}", "--inventory", $"http://localhost:{_ports[5003]}"];
+    [
+        "--products", $"http://localhost:{_ports[5001]}", "--orders", $"http://localhost:{_ports[5002]}", "--inventory",
+        $"http://localhost:{_ports[5003]}",
+    ];
 
     private void StartAlertmanager()
     {
         string configuration = OnFreePorts(Repository.Text("docs", "labs", "alertmanager.yml"));
         File.WriteAllText(Path.Combine(_directory, "alertmanager.yml"), configuration);
-        Start(Tools.Need("prometheus-alertmanager"), $"--config.file={_directory}/alertmanager.yml", $"--storage.path={_directory}/alertmanager",
+        Start(Tools.Need("prometheus-alertmanager"), $"--config.file={_directory}/alertmanager.yml",
+            $"--storage.path={_directory}/alertmanager",
             $"--web.listen-address=127.0.0.1:{_ports[9093]}", "--cluster.listen-address=");
     }
 
@@ -278,7 +288,13 @@ internal sealed partial class LabWalk : IAsyncDisposable
 
     private Process Start(string program, params string[] arguments)
     {
-        var start = new ProcessStartInfo(program, arguments) { UseShellExecute = false, RedirectStandardOutput = true, RedirectStandardError = true, WorkingDirectory = _directory };
+        var start = new ProcessStartInfo(program, arguments)
+        {
+            UseShellExecute = false,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            WorkingDirectory = _directory,
+        };
         Process process = Process.Start(start)!;
         process.OutputDataReceived += (_, line) => Note(program, line.Data);
         process.ErrorDataReceived += (_, line) => Note(program, line.Data);
@@ -302,9 +318,17 @@ internal sealed partial class LabWalk : IAsyncDisposable
         string script = FaultVerb()
             .Replace(OnFreePorts(commands), $"dotnet {ShopProgram} ${{verb}} {string.Join(' ', PortSettings)}")
             .Replace("src/Shop.Host/data/", $"{_directory}/")
-            .Replace("dotnet run -c Release --project loadtest/Shop.Traffic --", $"dotnet {TrafficProgram} {string.Join(' ', Shops())}");
-        script = Seconds().Replace(script, match => $"--seconds {Math.Max(1, int.Parse(match.Groups["seconds"].Value) / Speed)}");
-        var start = new ProcessStartInfo("bash", ["-euc", script]) { UseShellExecute = false, RedirectStandardOutput = true, RedirectStandardError = true, WorkingDirectory = _directory };
+            .Replace("dotnet run -c Release --project loadtest/Shop.Traffic --",
+                $"dotnet {TrafficProgram} {string.Join(' ', Shops())}");
+        script = Seconds()
+            .Replace(script, match => $"--seconds {Math.Max(1, int.Parse(match.Groups["seconds"].Value) / Speed)}");
+        var start = new ProcessStartInfo("bash", ["-euc", script])
+        {
+            UseShellExecute = false,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            WorkingDirectory = _directory,
+        };
         using Process shell = Process.Start(start)!;
         Task<string> errors = shell.StandardError.ReadToEndAsync();
         string output = await shell.StandardOutput.ReadToEndAsync();
@@ -312,7 +336,8 @@ internal sealed partial class LabWalk : IAsyncDisposable
         return (shell.ExitCode, output + await errors);
     }
 
-    private string OnFreePorts(string text) => LocalPort().Replace(text, match => $"localhost:{_ports[int.Parse(match.Groups["port"].Value)]}");
+    private string OnFreePorts(string text) =>
+        LocalPort().Replace(text, match => $"localhost:{_ports[int.Parse(match.Groups["port"].Value)]}");
 
     private static async Task UntilSeenAsync(LabStep step, Func<Task<IReadOnlyCollection<double>>> look)
     {
@@ -321,7 +346,8 @@ internal sealed partial class LabWalk : IAsyncDisposable
         {
             IReadOnlyCollection<double> values = await look();
             if (step.Seen is null || step.Seen.Holds(values)) return;
-            if (patience.Elapsed > Patience) Assert.Fail($"{step.Text}\nThe page says {step.Seen}, and there is: {string.Join(", ", values)}");
+            if (patience.Elapsed > Patience)
+                Assert.Fail($"{step.Text}\nThe page says {step.Seen}, and there is: {string.Join(", ", values)}");
             await Task.Delay(250);
         }
     }
@@ -332,12 +358,15 @@ internal sealed partial class LabWalk : IAsyncDisposable
         return [.. result.AsArray().Select(sample => Number(sample!["value"]![1]!))];
     }
 
-    private async Task<IEnumerable<(string Name, IReadOnlyList<(double At, double Value)> Points)>> RangeAsync(string query, string legend)
+    private async Task<IEnumerable<(string Name, IReadOnlyList<(double At, double Value)> Points)>> RangeAsync(
+        string query, string legend)
     {
-        JsonNode result = await AskAsync("/api/v1/query_range", ("query", query), ("start", $"{_start.ToUnixTimeSeconds()}"),
+        JsonNode result = await AskAsync("/api/v1/query_range", ("query", query),
+            ("start", $"{_start.ToUnixTimeSeconds()}"),
             ("end", $"{DateTimeOffset.UtcNow.ToUnixTimeSeconds()}"), ("step", "0.5"));
         return [.. result.AsArray().Select(series => (
-            series!["metric"]!.AsObject().Aggregate(legend, (name, label) => name.Replace($"{{{{{label.Key}}}}}", (string)label.Value!)),
+            series!["metric"]!.AsObject()
+                .Aggregate(legend, (name, label) => name.Replace($"{{{{{label.Key}}}}}", (string)label.Value!)),
             (IReadOnlyList<(double, double)>)[.. series["values"]!.AsArray().Select(point =>
                 ((double)point![0]!, Number(point[1]!)))]))];
     }
@@ -380,7 +409,8 @@ internal sealed partial class LabWalk : IAsyncDisposable
     [GeneratedRegex(@"--config\.file=docs/labs/(?<file>\S+)", RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex ConfigurationFile();
 
-    [GeneratedRegex(@"dotnet run -c Release --project src/Shop\.Host -- (?<verb>fault[^\n|>;]*)", RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(@"dotnet run -c Release --project src/Shop\.Host -- (?<verb>fault[^\n|>;]*)",
+        RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex FaultVerb();
 
     /// <summary>Takes traces as a collector does, and remembers their bytes.</summary>

@@ -5,8 +5,8 @@ using System.Text.Json.Nodes;
 namespace Shop.Monitoring.Tests;
 
 /// <summary>
-/// The load test of loadtest/advanced against the watched shop, run by the stand-in of k6 on Node, which writes to Prometheus as k6 does: what its
-/// dashboard shows is what was sent and counted.
+/// The load test of loadtest/advanced against the watched shop, run by the stand-in of k6 on Node, which writes to
+/// Prometheus as k6 does: what its dashboard shows is what was sent and counted.
 /// </summary>
 internal sealed class LoadTestTests
 {
@@ -18,10 +18,13 @@ internal sealed class LoadTestTests
     public async Task RunLoadTest()
     {
         _watched = await WatchedShop.StartAsync();
-        (string output, string errors) = await RunAsync(_watched, Repository.PathOf("loadtest", "advanced", "src", "main.js"),
-            ("SCENARIO", "smoke"), ("FLASH_UNITS", "3"), ("RESULTS", _results)); // three units are fewer than buyers, so that some are refused
+        (string output, string errors) = await RunAsync(_watched,
+            Repository.PathOf("loadtest", "advanced", "src", "main.js"),
+            // three units are fewer than buyers, so that some are refused
+            ("SCENARIO", "smoke"), ("FLASH_UNITS", "3"), ("RESULTS", _results));
         // A busy machine may break the bound on time; that one, and nothing else.
-        string[] wrong = [.. errors.Split('\n', StringSplitOptions.RemoveEmptyEntries).Where(line => !line.StartsWith("broken: http_req_duration ", StringComparison.Ordinal))];
+        string[] wrong = [.. errors.Split('\n', StringSplitOptions.RemoveEmptyEntries)
+            .Where(line => !line.StartsWith("broken: http_req_duration ", StringComparison.Ordinal))];
         Assert.That(wrong, Is.Empty, output);
         _counted = JsonNode.Parse(await File.ReadAllTextAsync(Path.Combine(_results, "smoke.json")))!["metrics"]!;
         await UntilPrometheusHasAsync("sum(orders_created_total)", Counted("orders_acknowledged"));
@@ -55,7 +58,8 @@ internal sealed class LoadTestTests
     [TestCase("orders_unaccounted", "sum(k6_orders_unaccounted_total)")]
     [TestCase("units_unaccounted", "sum(k6_units_unaccounted_total)")]
     [TestCase("units_oversold", "sum(k6_units_oversold_total)")]
-    public Task Given_a_load_test_that_has_ended_then_Prometheus_has_the_number_that_it_counted(string counter, string query) => UntilPrometheusHasAsync(query, Counted(counter));
+    public Task Given_a_load_test_that_has_ended_then_Prometheus_has_the_number_that_it_counted(
+        string counter, string query) => UntilPrometheusHasAsync(query, Counted(counter));
 
     [Test]
     public async Task Given_refusals_for_want_of_stock_then_they_are_no_errors_on_either_side()
@@ -73,24 +77,33 @@ internal sealed class LoadTestTests
     [Test]
     public async Task Given_what_the_test_does_before_and_after_its_scenarios_then_that_is_in_no_latency()
     {
-        IReadOnlyList<(IReadOnlyDictionary<string, string> Labels, double Value)> all = await _watched.QueryAsync("max by (name) (k6_http_req_duration_p95)"), routes = await _watched.QueryAsync(Filled(Named("Latency by route, seen by k6").Queries.Single()));
+        IReadOnlyList<(IReadOnlyDictionary<string, string> Labels, double Value)> all =
+                await _watched.QueryAsync("max by (name) (k6_http_req_duration_p95)"),
+            routes = await _watched.QueryAsync(Filled(Named("Latency by route, seen by k6").Queries.Single()));
         Assert.That(all.Select(route => route.Labels["name"]), Is.SupersetOf(new[] { "/health/ready", "/metrics" }));
-        Assert.That(routes.Select(route => route.Labels["name"]), Is.SupersetOf(new[] { "/orders", "/products", "/products/{id}" }).And.None.EqualTo("/health/ready").And.None.EqualTo("/metrics"));
-        Assert.That((await _watched.QueryAsync(Filled(Named("Latency, both sides").Queries.First()))).Single().Value, Is.EqualTo(routes.Max(route => route.Value)));
+        Assert.That(routes.Select(route => route.Labels["name"]), Is.SupersetOf(new[]
+        {
+            "/orders", "/products", "/products/{id}",
+        }).And.None.EqualTo("/health/ready").And.None.EqualTo("/metrics"));
+        Assert.That((await _watched.QueryAsync(Filled(Named("Latency, both sides").Queries.First()))).Single().Value,
+            Is.EqualTo(routes.Max(route => route.Value)));
     }
 
     [TestCase("order_retries", "sent again")]
     [TestCase("orders_replayed", "answered from an earlier try")]
     [TestCase("orders_short", "too little stock")]
-    public async Task Given_a_load_test_that_has_ended_then_its_retries_and_refusals_are_what_it_counted(string counter, string legend)
+    public async Task Given_a_load_test_that_has_ended_then_its_retries_and_refusals_are_what_it_counted(
+        string counter, string legend)
     {
         Panel panel = Named("Retries and refusals");
-        string query = (string)panel.Json["targets"]!.AsArray().Single(target => (string)target!["legendFormat"]! == legend)!["expr"]!;
+        string query = (string)panel.Json["targets"]!.AsArray()
+            .Single(target => (string)target!["legendFormat"]! == legend)!["expr"]!;
         Assert.That((await _watched.QueryAsync(Filled(query))).Single().Value, Is.EqualTo(Counted(counter)), query);
     }
 
     [Test]
-    public Task Given_a_load_test_then_its_dashboard_can_be_drawn() => Picture.DrawAsync(Dashboards.LoadTest, _watched, instance: "");
+    public Task Given_a_load_test_then_its_dashboard_can_be_drawn() =>
+        Picture.DrawAsync(Dashboards.LoadTest, _watched, instance: "");
 
     [Test]
     public async Task Given_answers_that_are_errors_then_both_sides_show_their_share()
@@ -117,14 +130,17 @@ internal sealed class LoadTestTests
         await UntilPrometheusHasAsync(watched, """sum(http_requests_by_status_code_total{code=~"5.."})""", failed);
         foreach (string query in Named("Errors, both sides").Queries)
         {
-            double[] shares = await ValuesAsync(watched, query, rateInterval: "60s"); // k6 sends nothing between one error and the next
+            // k6 sends nothing between one error and the next
+            double[] shares = await ValuesAsync(watched, query, rateInterval: "60s");
             Assert.That(shares, Has.Some.Positive.And.All.AtMost(1), query);
         }
     }
 
-    private static async Task<(string Output, string Errors)> RunAsync(WatchedShop watched, string script, params (string Name, string Value)[] environment)
+    private static async Task<(string Output, string Errors)> RunAsync(
+        WatchedShop watched, string script, params (string Name, string Value)[] environment)
     {
-        var start = new ProcessStartInfo(Tools.Need("node"), [Repository.PathOf("loadtest", "testing", "k6.js"), "--out", "experimental-prometheus-rw", script])
+        var start = new ProcessStartInfo(Tools.Need("node"), [Repository.PathOf("loadtest", "testing", "k6.js"),
+            "--out", "experimental-prometheus-rw", script])
         {
             RedirectStandardError = true,
             RedirectStandardOutput = true,
@@ -148,19 +164,25 @@ internal sealed class LoadTestTests
         return (output, await errors);
     }
 
-    private static Panel Named(string title) => Dashboards.Panels.Single(panel => panel.Dashboard == Dashboards.LoadTest && panel.Title == title);
+    private static Panel Named(string title) =>
+        Dashboards.Panels.Single(panel => panel.Dashboard == Dashboards.LoadTest && panel.Title == title);
 
-    private static string Filled(string query, string rateInterval = "5s") => Dashboards.Filled(query, service: "", instance: "", rateInterval, range: "60s");
+    private static string Filled(string query, string rateInterval = "5s") =>
+        Dashboards.Filled(query, service: "", instance: "", rateInterval, range: "60s");
 
     private static async Task<double[]> ValuesAsync(WatchedShop watched, string query, string rateInterval = "5s") =>
-        [.. (await watched.RangeAsync(Filled(query, rateInterval), legend: "")).SelectMany(one => one.Points).Select(point => point.Value)];
+        [.. (await watched.RangeAsync(Filled(query, rateInterval), legend: "")).SelectMany(one => one.Points)
+            .Select(point => point.Value)];
 
     private double Counted(string counter) => (double?)_counted[counter]?["values"]!["count"] ?? 0;
 
-    private Task UntilPrometheusHasAsync(string query, double expected) => UntilPrometheusHasAsync(_watched, query, expected);
+    private Task UntilPrometheusHasAsync(string query, double expected) =>
+        UntilPrometheusHasAsync(_watched, query, expected);
 
     // The shop's own figures come with the next scrape.
-    private static Task UntilPrometheusHasAsync(WatchedShop watched, string query, double expected) => WatchedShop.UntilAsync(
-        async () => (await watched.QueryAsync(query)) is [var sample] && sample.Value.Equals(expected),
-        async () => $"{query} is not {expected}: {string.Join(", ", (await watched.QueryAsync(query)).Select(sample => sample.Value.ToString(CultureInfo.InvariantCulture)))}");
+    private static Task UntilPrometheusHasAsync(WatchedShop watched, string query, double expected) =>
+        WatchedShop.UntilAsync(
+            async () => (await watched.QueryAsync(query)) is [var sample] && sample.Value.Equals(expected),
+            async () => $"{query} is not {expected}: "
+                + string.Join(", ", (await watched.QueryAsync(query)).Select(sample => $"{sample.Value}")));
 }

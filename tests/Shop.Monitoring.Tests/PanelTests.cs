@@ -10,8 +10,8 @@ using YamlDotNet.RepresentationModel;
 namespace Shop.Monitoring.Tests;
 
 /// <summary>
-/// Each panel under known traffic (Panels/known.yml), asked of a real Prometheus that was given it: the values must be those that were worked out by
-/// hand, under the legends that they belong to.
+/// Each panel under known traffic (Panels/known.yml), asked of a real Prometheus that was given it: the values must be
+/// those that were worked out by hand, under the legends that they belong to.
 /// </summary>
 [FixtureLifeCycle(LifeCycle.SingleInstance)]
 internal sealed partial class PanelTests
@@ -45,7 +45,8 @@ internal sealed partial class PanelTests
         Directory.Delete(_directory, recursive: true);
     }
 
-    private static IEnumerable<TestCaseData> Panels() => from panel in Dashboards.Panels select new TestCaseData(panel).SetArgDisplayNames(panel.Dashboard, panel.Title);
+    private static IEnumerable<TestCaseData> Panels() =>
+        from panel in Dashboards.Panels select new TestCaseData(panel).SetArgDisplayNames(panel.Dashboard, panel.Title);
 
     [TestCaseSource(nameof(Panels))]
     public async Task Given_known_traffic_when_a_panel_asks_then_it_shows_what_was_worked_out_by_hand(Panel panel) =>
@@ -57,13 +58,17 @@ internal sealed partial class PanelTests
         select new TestCaseData(panel).SetArgDisplayNames(panel.Dashboard, panel.Title);
 
     [TestCaseSource(nameof(RunningPanels))]
-    public async Task Given_a_load_test_that_runs_when_a_panel_asks_then_it_shows_what_was_worked_out_by_hand(Panel panel) =>
-        await ExpectAsync(panel, Known.At("running").At(panel.Dashboard).At(panel.Title), at: _now - 1510); // the run ends at -1500
+    public async Task Given_a_load_test_that_runs_when_a_panel_asks_then_it_shows_what_was_worked_out_by_hand(
+        Panel panel) =>
+        // the run ends at -1500
+        await ExpectAsync(panel, Known.At("running").At(panel.Dashboard).At(panel.Title), at: _now - 1510);
 
     [TestCaseSource(nameof(Panels))]
-    public async Task Given_a_fresh_shop_that_nobody_has_asked_yet_when_a_panel_asks_then_it_gets_numbers_or_nothing(Panel panel)
+    public async Task Given_a_fresh_shop_that_nobody_has_asked_yet_when_a_panel_asks_then_it_gets_numbers_or_nothing(
+        Panel panel)
     {
-        foreach ((string legend, double value) in await AskAsync(_fresh, panel, _now)) Assert.That(double.IsFinite(value), Is.True, $"{legend} is {value}");
+        foreach ((string legend, double value) in await AskAsync(_fresh, panel, _now))
+            Assert.That(double.IsFinite(value), Is.True, $"{legend} is {value}");
     }
 
     [Test]
@@ -71,9 +76,12 @@ internal sealed partial class PanelTests
     {
         foreach (JsonNode dashboard in Dashboards.All.Values)
         {
-            string query = (string)dashboard["annotations"]!["list"]!.AsArray().Single(annotation => (string)annotation!["name"]! == "Restarts")!["expr"]!;
-            JsonArray result = await QueryAsync(_busy, "query_range", new() { ["query"] = query, ["start"] = $"{_now - 590}", ["end"] = $"{_now}", ["step"] = "15" });
-            Assert.That(result.Single()!["values"]!.AsArray().Select(point => (double)point![0]! - _now), Is.All.InRange(-300, -270), (string)dashboard["title"]!);
+            string query = (string)dashboard["annotations"]!["list"]!.AsArray()
+                .Single(annotation => (string)annotation!["name"]! == "Restarts")!["expr"]!;
+            JsonArray result = await QueryAsync(_busy, "query_range",
+                new() { ["query"] = query, ["start"] = $"{_now - 590}", ["end"] = $"{_now}", ["step"] = "15" });
+            Assert.That(result.Single()!["values"]!.AsArray().Select(point => (double)point![0]! - _now),
+                Is.All.InRange(-300, -270), (string)dashboard["title"]!);
         }
     }
 
@@ -82,8 +90,10 @@ internal sealed partial class PanelTests
     {
         foreach (JsonNode dashboard in Dashboards.All.Values)
         {
-            JsonNode marks = dashboard["annotations"]!["list"]!.AsArray().Single(annotation => (string)annotation!["name"]! == "Trouble on demand")!;
-            JsonArray result = await QueryAsync(_busy, "query", new() { ["query"] = (string)marks["expr"]!, ["time"] = $"{_now}" });
+            JsonNode marks = dashboard["annotations"]!["list"]!.AsArray()
+                .Single(annotation => (string)annotation!["name"]! == "Trouble on demand")!;
+            JsonArray result =
+                await QueryAsync(_busy, "query", new() { ["query"] = (string)marks["expr"]!, ["time"] = $"{_now}" });
             Assert.That(Legend((string)marks["titleFormat"]!, result.Single()!["metric"]!), Is.EqualTo("slow_commits"));
         }
     }
@@ -93,8 +103,10 @@ internal sealed partial class PanelTests
     {
         foreach (JsonNode dashboard in Dashboards.All.Values)
         {
-            JsonNode marks = dashboard["annotations"]!["list"]!.AsArray().Single(annotation => (string)annotation!["name"]! == "Firing alerts")!;
-            JsonArray result = await QueryAsync(_busy, "query", new() { ["query"] = (string)marks["expr"]!, ["time"] = $"{_now}" });
+            JsonNode marks = dashboard["annotations"]!["list"]!.AsArray()
+                .Single(annotation => (string)annotation!["name"]! == "Firing alerts")!;
+            JsonArray result =
+                await QueryAsync(_busy, "query", new() { ["query"] = (string)marks["expr"]!, ["time"] = $"{_now}" });
             JsonNode labels = result.Single()!["metric"]!;
             Assert.That(Legend((string)marks["titleFormat"]!, labels), Is.EqualTo("ServiceDown"));
             Assert.That(Legend((string)marks["textFormat"]!, labels), Is.EqualTo("inventory-service page"));
@@ -119,11 +131,15 @@ internal sealed partial class PanelTests
         string service = panel.Dashboard == "overview" ? ".*" : "order-service";
         foreach (JsonNode? target in panel.Json["targets"]!.AsArray())
         {
-            string query = Dashboards.Filled((string)target!["expr"]!, service, "node:9100", rateInterval: "1m", range: "1h");
-            foreach (JsonNode? sample in await QueryAsync(prometheus, "query", new() { ["query"] = query, ["time"] = $"{at}" }))
+            string query = Dashboards.Filled((string)target!["expr"]!, service, "node:9100",
+                rateInterval: "1m", range: "1h");
+            foreach (JsonNode? sample in await QueryAsync(prometheus, "query",
+                new() { ["query"] = query, ["time"] = $"{at}" }))
             {
                 string legend = Legend(panel, (string)target["legendFormat"]!, sample!["metric"]!);
-                Assert.That(values.TryAdd(legend, double.Parse((string)sample["value"]![1]!, CultureInfo.InvariantCulture)), Is.True, $"{legend} is there twice");
+                Assert.That(
+                    values.TryAdd(legend, double.Parse((string)sample["value"]![1]!, CultureInfo.InvariantCulture)),
+                    Is.True, $"{legend} is there twice");
             }
         }
 
@@ -153,7 +169,8 @@ internal sealed partial class PanelTests
         string folder = Directory.CreateDirectory(Path.Combine(_directory, name)).FullName;
         string samples = Path.Combine(folder, "samples.om");
         await File.WriteAllTextAsync(samples, Samples(scale));
-        (int exitCode, string output) = Tools.Run("promtool", "tsdb", "create-blocks-from", "openmetrics", samples, Path.Combine(folder, "data"));
+        (int exitCode, string output) = Tools.Run("promtool", "tsdb", "create-blocks-from", "openmetrics", samples,
+            Path.Combine(folder, "data"));
         Assert.That(exitCode, Is.Zero, output);
         await File.WriteAllTextAsync(Path.Combine(folder, "prometheus.yml"), "");
         string program = Tools.Need("prometheus");
@@ -163,7 +180,8 @@ internal sealed partial class PanelTests
             listener.Start();
             int port = ((IPEndPoint)listener.LocalEndpoint).Port;
             listener.Stop();
-            var process = Process.Start(new ProcessStartInfo(program, [$"--config.file={folder}/prometheus.yml", $"--storage.tsdb.path={folder}/data", $"--web.listen-address=127.0.0.1:{port}"])
+            var process = Process.Start(new ProcessStartInfo(program, [$"--config.file={folder}/prometheus.yml",
+                $"--storage.tsdb.path={folder}/data", $"--web.listen-address=127.0.0.1:{port}"])
             {
                 RedirectStandardError = true,
                 RedirectStandardOutput = true,
@@ -200,11 +218,13 @@ internal sealed partial class PanelTests
     private string Samples(double scale)
     {
         var text = new StringBuilder();
-        void Add(string series, int second, double value) => text.Append(CultureInfo.InvariantCulture, $"{series} {value} {_now + second}\n");
+        void Add(string series, int second, double value) =>
+            text.Append(CultureInfo.InvariantCulture, $"{series} {value} {_now + second}\n");
         foreach ((string series, YamlNode rates) in Known.At("counters").Members())
         {
             double[] a = [.. rates.Items().Select(rate => scale * Number(rate))];
-            for (int second = -7200; second <= 0; second += 15) Add(series, second, (a[0] * (Math.Min(second, -600) + 7200)) + (a[1] * Math.Max(0, second + 600)));
+            for (int second = -7200; second <= 0; second += 15)
+                Add(series, second, (a[0] * (Math.Min(second, -600) + 7200)) + (a[1] * Math.Max(0, second + 600)));
         }
 
         foreach ((string series, YamlNode value) in Known.At("gauges").Members())
@@ -215,7 +235,8 @@ internal sealed partial class PanelTests
         foreach ((string series, YamlNode points) in Known.At("samples").Members())
         {
             if (scale == 0 && series.StartsWith("k6_", StringComparison.Ordinal)) continue;
-            foreach (YamlNode[] point in points.Items().Select(point => point.Items().ToArray())) Add(series, (int)Number(point[0]), Number(point[1]));
+            foreach (YamlNode[] point in points.Items().Select(point => point.Items().ToArray()))
+                Add(series, (int)Number(point[0]), Number(point[1]));
         }
 
         return text.Append("# EOF\n").ToString();

@@ -3,7 +3,9 @@ using System.Text.RegularExpressions;
 
 namespace Shop.Monitoring.Tests;
 
-/// <summary>What Prometheus sees of a shop that is used and well: every target, every rule, every query of every panel.</summary>
+/// <summary>
+/// What Prometheus sees of a shop that is used and well: every target, every rule, every query of every panel.
+/// </summary>
 internal sealed partial class ProofTests
 {
     private WatchedShop _watched = null!;
@@ -26,20 +28,26 @@ internal sealed partial class ProofTests
 
     [Test]
     public Task Given_the_projects_configuration_then_every_target_is_up() => WatchedShop.UntilAsync(
-        async () => (await TargetsAsync()) is { Length: 9 } targets && targets.All(target => (string)target["health"]! == "up"),
+        async () => (await TargetsAsync()) is { Length: 9 } targets
+            && targets.All(target => (string)target["health"]! == "up"),
         async () => string.Join("\n", (await TargetsAsync()).Select(target => target.ToJsonString())));
 
     [Test]
     public Task Given_the_projects_rules_then_every_one_is_healthy() => WatchedShop.UntilAsync(
-        async () => (await RulesAsync()) is { Length: > 60 } rules && rules.All(rule => (string)rule["health"]! == "ok"),
-        async () => string.Join("\n", (await RulesAsync()).Where(rule => (string)rule["health"]! != "ok").Select(rule => rule.ToJsonString())));
+        async () => (await RulesAsync()) is { Length: > 60 } rules
+            && rules.All(rule => (string)rule["health"]! == "ok"),
+        async () => string.Join("\n",
+            (await RulesAsync()).Where(rule => (string)rule["health"]! != "ok").Select(rule => rule.ToJsonString())));
 
     private static IEnumerable<TestCaseData> Queries() =>
         from panel in Dashboards.Panels
         where panel.Dashboard != Dashboards.LoadTest
         from query in panel.Queries.Select((text, index) => (text, index))
-        from service in query.text.Contains("$service", StringComparison.Ordinal) ? new[] { "product-service", "order-service", "inventory-service" } : [""]
-        select new TestCaseData(query.text, service).SetArgDisplayNames(panel.Dashboard, panel.Title, $"{query.index}", service);
+        from service in query.text.Contains("$service", StringComparison.Ordinal)
+            ? new[] { "product-service", "order-service", "inventory-service" }
+            : [""]
+        select new TestCaseData(query.text, service)
+            .SetArgDisplayNames(panel.Dashboard, panel.Title, $"{query.index}", service);
 
     [TestCaseSource(nameof(Queries))]
     public async Task Given_a_shop_in_use_when_a_panel_asks_then_it_gets_data(string query, string service)
@@ -47,7 +55,8 @@ internal sealed partial class ProofTests
         string instance = "";
         await WatchedShop.UntilAsync(async () =>
         {
-            instance = (await _watched.QueryAsync("node_uname_info")).Select(sample => sample.Labels["instance"]).FirstOrDefault() ?? "";
+            instance = (await _watched.QueryAsync("node_uname_info"))
+                .Select(sample => sample.Labels["instance"]).FirstOrDefault() ?? "";
             return instance.Length > 0;
         }, () => Task.FromResult("There is no node_uname_info."));
         string filled = Dashboards.Filled(query, service, instance);
@@ -60,9 +69,11 @@ internal sealed partial class ProofTests
         .SelectMany(file => Yaml.Load("monitoring", "prometheus", "rules", $"{file}.yml").At("groups").Items())
         .SelectMany(group => group.At("rules").Items())
         .SelectMany(rule => Selector().Matches(rule.Text("expr")!))
-        .Select(match => match.Value).Where(selector => !selector.StartsWith("service:", StringComparison.Ordinal)).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal);
+        .Select(match => match.Value).Where(selector => !selector.StartsWith("service:", StringComparison.Ordinal))
+        .Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal);
 
-    // A rule that asks for a series that nobody has is silent for ever: a bucket, a label or a value of one that was renamed.
+    // A rule that asks for a series that nobody has is silent for ever: a bucket, a label or a
+    // value of one that was renamed.
     [TestCaseSource(nameof(Selectors))]
     public Task Given_what_a_rule_asks_for_then_there_is_such_a_series(string selector) => WatchedShop.UntilAsync(
         async () => (await _watched.QueryAsync($"count({selector})")) is [{ Value: > 0 }],
@@ -75,7 +86,8 @@ internal sealed partial class ProofTests
         {
             foreach (string path in new[] { "/metrics", "/metrics/process" })
             {
-                (int exitCode, string output) = Tools.RunWith(await client.GetStringAsync(path), "promtool", "check", "metrics");
+                (int exitCode, string output) = Tools.RunWith(await client.GetStringAsync(path),
+                    "promtool", "check", "metrics");
                 Assert.That(exitCode, Is.Zero, $"{name} {path}: {output}");
             }
         }
@@ -85,10 +97,15 @@ internal sealed partial class ProofTests
     public async Task Given_a_shop_that_is_well_then_no_alert_of_its_own_is_raised()
     {
         // The machine's own state is not the shop's: its alerts have their cases in the tests of the rules.
-        string[] shopsOwn = [.. Alerts.All.Where(alert => alert.Group is not "shop-machine" and not "shop-prometheus").Select(alert => alert.Name)];
-        await WatchedShop.UntilAsync(async () => (await _watched.QueryAsync("count_over_time(up[20s])")).Any(sample => sample.Value > 35), () => Task.FromResult("Prometheus scrapes too slowly."));
+        string[] shopsOwn = [.. Alerts.All.Where(alert => alert.Group is not "shop-machine" and not "shop-prometheus")
+            .Select(alert => alert.Name)];
+        await WatchedShop.UntilAsync(
+            async () => (await _watched.QueryAsync("count_over_time(up[20s])")).Any(sample => sample.Value > 35),
+            () => Task.FromResult("Prometheus scrapes too slowly."));
         IReadOnlyList<string> raised = [];
-        await WatchedShop.UntilAsync(async () => !(raised = [.. (await _watched.AlertsAsync()).Intersect(shopsOwn)]).Any(), () => Task.FromResult($"Raised: {string.Join(", ", raised)}"));
+        await WatchedShop.UntilAsync(
+            async () => !(raised = [.. (await _watched.AlertsAsync()).Intersect(shopsOwn)]).Any(),
+            () => Task.FromResult($"Raised: {string.Join(", ", raised)}"));
     }
 
     [Test]
@@ -100,19 +117,25 @@ internal sealed partial class ProofTests
         foreach ((string query, double expected) in new[]
         {
             ("orders_created_total", 25d), ("""orders_rejected_total{reason="insufficient_stock"}""", 5d),
-            ("""app_requests_total{endpoint="/orders",method="POST"}""", 30d), ("inventory_reservations_open", 25d), ("""sum(inventory_movements_total{kind="reserved"})""", 25d),
+            ("""app_requests_total{endpoint="/orders",method="POST"}""", 30d), ("inventory_reservations_open", 25d),
+            ("""sum(inventory_movements_total{kind="reserved"})""", 25d),
         })
         {
-            await WatchedShop.UntilAsync(async () => (await watched.QueryAsync(query)) is [var sample] && sample.Value.Equals(expected), () => Task.FromResult($"{query} is not {expected}"));
+            await WatchedShop.UntilAsync(
+                async () => (await watched.QueryAsync(query)) is [var sample] && sample.Value.Equals(expected),
+                () => Task.FromResult($"{query} is not {expected}"));
         }
     }
 
-    private async Task<JsonNode[]> TargetsAsync() => [.. (await _watched.ApiAsync("/api/v1/targets"))["activeTargets"]!.AsArray()!];
+    private async Task<JsonNode[]> TargetsAsync() =>
+        [.. (await _watched.ApiAsync("/api/v1/targets"))["activeTargets"]!.AsArray()!];
 
     private async Task<JsonNode[]> RulesAsync() =>
-        [.. (await _watched.ApiAsync("/api/v1/rules"))["groups"]!.AsArray().SelectMany(group => group!["rules"]!.AsArray())!];
+        [.. (await _watched.ApiAsync("/api/v1/rules"))["groups"]!.AsArray()
+            .SelectMany(group => group!["rules"]!.AsArray())!];
 
     // A name of a metric has an underscore, or is "up"; what is called is a function.
-    [GeneratedRegex(@"\b(up|[a-z]\w*_\w*|service:[\w:]+)\b(\{[^}]*\})?(?![\w(:=~])(?!\s*\()", RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(@"\b(up|[a-z]\w*_\w*|service:[\w:]+)\b(\{[^}]*\})?(?![\w(:=~])(?!\s*\()",
+        RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex Selector();
 }

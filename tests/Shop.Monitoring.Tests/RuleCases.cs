@@ -5,14 +5,15 @@ using YamlDotNet.RepresentationModel;
 namespace Shop.Monitoring.Tests;
 
 /// <summary>
-/// The rules and the cases of monitoring/prometheus, by the name of an alert or of a record: so that promtool runs what belongs together alone, which takes
-/// no time, and so that a rule can be tried with a fault in it.
+/// The rules and the cases of monitoring/prometheus, by the name of an alert or of a record: so that promtool runs what
+/// belongs together alone, which takes no time, and so that a rule can be tried with a fault in it.
 /// </summary>
 internal sealed partial class RuleCases
 {
     private static readonly string[] Windows = ["5m", "30m", "1h", "2h", "6h", "1d", "3d"];
     private static readonly YamlNode[] Files =
-        [.. Directory.GetFiles(Repository.PathOf("monitoring", "prometheus", "tests"), "*.yml").Order(StringComparer.Ordinal).Select(Yaml.Read)];
+        [.. Directory.GetFiles(Repository.PathOf("monitoring", "prometheus", "tests"), "*.yml")
+            .Order(StringComparer.Ordinal).Select(Yaml.Read)];
 
     private readonly List<YamlNode> _tests = [];
 
@@ -22,7 +23,8 @@ internal sealed partial class RuleCases
     public static IEnumerable<string> Quick => Names.Except(Slow);
 
     /// <summary>Names of all alerts and of all records.</summary>
-    public static IEnumerable<string> Names => Rules("alerts").Concat(Rules("recording")).Select(NameOf).Distinct(StringComparer.Ordinal);
+    public static IEnumerable<string> Names =>
+        Rules("alerts").Concat(Rules("recording")).Select(NameOf).Distinct(StringComparer.Ordinal);
 
     private RuleCases(string name)
     {
@@ -57,13 +59,15 @@ internal sealed partial class RuleCases
                 foreach (YamlNode rule in Rules("recording").Where(rule => needed.Contains(NameOf(rule))).ToArray())
                     needed.UnionWith(Record().Matches(rule.Text("expr")!).Select(match => match.Value));
                 files.Insert(0, "recording.yml");
-                File.WriteAllText(Path.Combine(folder, "recording.yml"), Write(GroupsOf("recording", rule => NameOf(rule) != Name && needed.Contains(NameOf(rule)))));
+                File.WriteAllText(Path.Combine(folder, "recording.yml"),
+                    Write(GroupsOf("recording", rule => NameOf(rule) != Name && needed.Contains(NameOf(rule)))));
             }
 
             var arguments = new List<string> { "test", "rules" };
             foreach (YamlNode tests in _tests)
             {
-                ((YamlMappingNode)tests).Children[new YamlScalarNode("rule_files")] = new YamlSequenceNode(files.Select(file => new YamlScalarNode(file)));
+                ((YamlMappingNode)tests).Children[new YamlScalarNode("rule_files")] =
+                    new YamlSequenceNode(files.Select(file => new YamlScalarNode(file)));
                 string path = Path.Combine(folder, $"tests-{arguments.Count}.yml");
                 File.WriteAllText(path, Write(tests));
                 arguments.Add(path);
@@ -78,14 +82,18 @@ internal sealed partial class RuleCases
         }
     }
 
-    /// <summary>The rules with one small fault each: a window, a time, a threshold or a choice of labels that is a little wrong.</summary>
+    /// <summary>
+    /// The rules with one small fault each: a window, a time, a threshold or a choice of labels that is a little wrong.
+    /// </summary>
     public IEnumerable<string> Faulty()
     {
         foreach (Match match in Duration().Matches(Text))
         {
-            long seconds = long.Parse(match.Groups["number"].Value, CultureInfo.InvariantCulture) * match.Groups["unit"].Value switch { "m" => 60, "h" => 3600, _ => 86400 };
+            long seconds = long.Parse(match.Groups["number"].Value, CultureInfo.InvariantCulture)
+                * match.Groups["unit"].Value switch { "m" => 60, "h" => 3600, _ => 86400 };
             yield return With(match.Groups["duration"], $"{seconds * 2}s");
-            yield return With(match.Groups["duration"], $"{(seconds == 60 ? 0 : seconds / 2)}s"); // cases go by the minute
+            // cases go by the minute
+            yield return With(match.Groups["duration"], $"{(seconds == 60 ? 0 : seconds / 2)}s");
         }
 
         foreach (Match match in Threshold().Matches(Text))
@@ -101,32 +109,40 @@ internal sealed partial class RuleCases
         {
             int window = Array.IndexOf(Windows, match.Groups["window"].Value);
             if (window > 0) yield return With(match.Groups["window"], Windows[window - 1]);
-            if (window >= 0 && window < Windows.Length - 1) yield return With(match.Groups["window"], Windows[window + 1]);
+            if (window >= 0 && window < Windows.Length - 1)
+                yield return With(match.Groups["window"], Windows[window + 1]);
         }
 
         foreach (Match match in Alternatives().Matches(Text))
         {
             string[] choices = match.Groups["choices"].Value.Split('|');
-            foreach (string left in choices) yield return With(match.Groups["choices"], string.Join('|', choices.Where(choice => choice != left)));
+            foreach (string left in choices)
+                yield return With(match.Groups["choices"], string.Join('|', choices.Where(choice => choice != left)));
         }
 
-        foreach (Match match in Bound().Matches(Text)) yield return With(match.Groups["bound"], match.Groups["bound"].Value == "0.1" ? "0.25" : "0.05");
+        foreach (Match match in Bound().Matches(Text))
+            yield return With(match.Groups["bound"], match.Groups["bound"].Value == "0.1" ? "0.25" : "0.05");
         foreach (Match match in Quantile().Matches(Text)) yield return With(match.Groups["quantile"], "0.95");
         foreach (string rules in OtherExpressions()) yield return rules;
     }
 
-    /// <summary>The rules with an expression that lacks a condition, also holds for nothing at all, or takes the most for the least.</summary>
+    /// <summary>
+    /// The rules with an expression that lacks a condition, also holds for nothing at all, or
+    /// takes the most for the least.
+    /// </summary>
     private IEnumerable<string> OtherExpressions()
     {
         int count = Yaml.Parse(Text).At("groups").Items().Sum(group => group.At("rules").Items().Count());
         for (int number = 0; number < count; number++)
         {
             YamlNode root = Yaml.Parse(Text);
-            var rule = (YamlMappingNode)root.At("groups").Items().SelectMany(group => group.At("rules").Items()).ElementAt(number);
+            var rule = (YamlMappingNode)root.At("groups").Items()
+                .SelectMany(group => group.At("rules").Items()).ElementAt(number);
             string expression = rule.Text("expr")!;
             foreach (string other in Others(expression))
             {
-                rule.Children[new YamlScalarNode("expr")] = new YamlScalarNode(other) { Style = YamlDotNet.Core.ScalarStyle.DoubleQuoted };
+                rule.Children[new YamlScalarNode("expr")] =
+                    new YamlScalarNode(other) { Style = YamlDotNet.Core.ScalarStyle.DoubleQuoted };
                 yield return Write(root);
             }
         }
@@ -141,8 +157,10 @@ internal sealed partial class RuleCases
             yield return expression[..joints[i].Index] + expression[end..];
         }
 
-        if (joints.Length > 0 && joints[0].Groups["word"].Value is "and" or "or") yield return expression[(joints[0].Index + joints[0].Length)..];
-        foreach (Match match in Comparison().Matches(expression)) yield return expression[..(match.Index + 1)] + "=" + expression[(match.Index + 1)..];
+        if (joints.Length > 0 && joints[0].Groups["word"].Value is "and" or "or")
+            yield return expression[(joints[0].Index + joints[0].Length)..];
+        foreach (Match match in Comparison().Matches(expression))
+            yield return expression[..(match.Index + 1)] + "=" + expression[(match.Index + 1)..];
         foreach (Match match in Function().Matches(expression))
         {
             string other = match.Value == "min_over_time" ? "max_over_time" : "min_over_time";
@@ -152,7 +170,8 @@ internal sealed partial class RuleCases
 
     private string With(Group place, string text) => Text[..place.Index] + text + Text[(place.Index + place.Length)..];
 
-    private static IEnumerable<YamlNode> Rules(string file) => Yaml.Load("monitoring", "prometheus", "rules", $"{file}.yml").At("groups").Items().SelectMany(group => group.At("rules").Items());
+    private static IEnumerable<YamlNode> Rules(string file) => Yaml.Load("monitoring", "prometheus", "rules",
+        $"{file}.yml").At("groups").Items().SelectMany(group => group.At("rules").Items());
 
     private static string NameOf(YamlNode rule) => (rule.Text("alert") ?? rule.Text("record"))!;
 
@@ -162,7 +181,8 @@ internal sealed partial class RuleCases
         foreach (YamlNode group in root.At("groups").Items())
         {
             var rules = (YamlSequenceNode)group.At("rules")!;
-            foreach (YamlNode rule in rules.Children.Where(rule => !isChosen(rule)).ToArray()) rules.Children.Remove(rule);
+            foreach (YamlNode rule in rules.Children.Where(rule => !isChosen(rule)).ToArray())
+                rules.Children.Remove(rule);
         }
 
         return (YamlMappingNode)root;
@@ -175,7 +195,8 @@ internal sealed partial class RuleCases
         var tests = (YamlSequenceNode)copy.At("tests")!;
         foreach (YamlNode test in tests.Children.ToArray())
         {
-            int left = Keep(test, "alert_rule_test", check => check.Text("alertname") == name) + Keep(test, "promql_expr_test", check => check.Text("expr")!.Contains($" {name})", StringComparison.Ordinal));
+            int left = Keep(test, "alert_rule_test", check => check.Text("alertname") == name) + Keep(test,
+                "promql_expr_test", check => check.Text("expr")!.Contains($" {name})", StringComparison.Ordinal));
             if (left == 0) tests.Children.Remove(test);
         }
 
@@ -185,7 +206,8 @@ internal sealed partial class RuleCases
     private static int Keep(YamlNode test, string kind, Func<YamlNode, bool> isChosen)
     {
         if (test.At(kind) is not YamlSequenceNode checks) return 0;
-        foreach (YamlNode check in checks.Children.Where(check => !isChosen(check)).ToArray()) checks.Children.Remove(check);
+        foreach (YamlNode check in checks.Children.Where(check => !isChosen(check)).ToArray())
+            checks.Children.Remove(check);
         return checks.Children.Count;
     }
 
@@ -206,10 +228,12 @@ internal sealed partial class RuleCases
     private static partial Regex Function();
 
     // "or … * 0" is there whatever its window.
-    [GeneratedRegex(@"(\[|for: )(?<duration>(?<number>\d+)(?<unit>[mhd]))(?=[:\]\s])(?!\]\)+ \* 0)", RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(@"(\[|for: )(?<duration>(?<number>\d+)(?<unit>[mhd]))(?=[:\]\s])(?!\]\)+ \* 0)",
+        RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex Duration();
 
-    [GeneratedRegex(@"([<>]=? |, )(?<number>\d+(\.\d+)?)(?=\s|$| \*)|(?<number>0\.\d+) \*", RegexOptions.ExplicitCapture | RegexOptions.Multiline, 1000)]
+    [GeneratedRegex(@"([<>]=? |, )(?<number>\d+(\.\d+)?)(?=\s|$| \*)|(?<number>0\.\d+) \*",
+        RegexOptions.ExplicitCapture | RegexOptions.Multiline, 1000)]
     private static partial Regex Threshold();
 
     [GeneratedRegex(@":ratio_rate(?<window>\d+[mhd])", RegexOptions.ExplicitCapture, 1000)]

@@ -22,11 +22,13 @@ internal sealed partial class ScaleTests
     public void Given_the_alerts_of_many_hosts_then_each_fires_where_its_cases_say_and_has_its_page()
     {
         (int exitCode, string output) =
-            Tools.Run("promtool", "test", "rules", Repository.PathOf("monitoring", "prometheus", "tests", "scale", "alerts.yml"));
+            Tools.Run("promtool", "test", "rules",
+                Repository.PathOf("monitoring", "prometheus", "tests", "scale", "alerts.yml"));
         Assert.That(exitCode, Is.Zero, output);
         YamlNode[] alerts = [.. Yaml.Load("monitoring", "prometheus", "scale", "alerts.yml").At("groups").Items()
             .SelectMany(group => group.At("rules").Items())];
-        string[] pages = [.. Directory.GetFiles(Repository.PathOf("docs", "runbooks", "scale")).Select(Path.GetFileNameWithoutExtension)!];
+        string[] pages = [.. Directory.GetFiles(Repository.PathOf("docs", "runbooks", "scale"))
+            .Select(Path.GetFileNameWithoutExtension)!];
         Assert.That(alerts.Select(alert => alert.Text("alert")), Is.EquivalentTo(pages));
         string cases = Repository.Text("monitoring", "prometheus", "tests", "scale", "alerts.yml");
         foreach (YamlNode alert in alerts)
@@ -43,10 +45,12 @@ internal sealed partial class ScaleTests
     [Test]
     public void Given_Prometheus_of_many_hosts_then_it_differs_from_the_other_only_in_what_there_is_more_of()
     {
-        YamlNode one = Yaml.Load("monitoring", "prometheus", "prometheus.yml"), many = Yaml.Load("monitoring", "prometheus", "scale.yml");
+        YamlNode one = Yaml.Load("monitoring", "prometheus", "prometheus.yml"),
+            many = Yaml.Load("monitoring", "prometheus", "scale.yml");
         Assert.That(many.At("global"), Is.EqualTo(one.At("global")));
         Assert.That(many.At("alerting"), Is.EqualTo(one.At("alerting")));
-        Assert.That(many.At("rule_files").Items().Select(file => file.ToString()), Is.EqualTo(new[] { "rules/*.yml", "scale/*.yml" }));
+        Assert.That(many.At("rule_files").Items().Select(file => file.ToString()),
+            Is.EqualTo(new[] { "rules/*.yml", "scale/*.yml" }));
         Dictionary<string, YamlNode> before = Jobs(one), after = Jobs(many);
         Assert.That(after.Keys, Is.EquivalentTo(before.Keys.Concat(["postgres", "haproxy"])));
         foreach ((string name, YamlNode job) in before)
@@ -59,7 +63,8 @@ internal sealed partial class ScaleTests
             }
 
             YamlNode found = after[name].At("dns_sd_configs").Items().Single();
-            Assert.That(found.At("names").Items().Single().ToString() + ":" + found.Text("port"), Is.EqualTo(target), name);
+            Assert.That(found.At("names").Items().Single().ToString() + ":" + found.Text("port"),
+                Is.EqualTo(target), name);
             Assert.That(after[name].Text("metrics_path"), Is.EqualTo(job.Text("metrics_path")), name);
         }
     }
@@ -72,12 +77,14 @@ internal sealed partial class ScaleTests
         {
             Assert.That((string?)panel.Json["description"], Is.Not.Empty, panel.Title);
             Assert.That((string?)panel.Json["fieldConfig"]!["defaults"]!["unit"], Is.Not.Empty, panel.Title);
-            Assert.That(panel.Json["targets"]!.AsArray().Select(target => (string)target!["legendFormat"]!), Is.All.Not.Empty, panel.Title);
+            Assert.That(panel.Json["targets"]!.AsArray().Select(target => (string)target!["legendFormat"]!),
+                Is.All.Not.Empty, panel.Title);
             JsonNode place = panel.Json["gridPos"]!;
             for (int x = 0; x < (int)place["w"]!; x++)
             {
                 for (int y = 0; y < (int)place["h"]!; y++)
-                    Assert.That(taken.Add(((int)place["x"]! + x, (int)place["y"]! + y)), Is.True, $"{panel.Title} lies on another");
+                    Assert.That(taken.Add(((int)place["x"]! + x, (int)place["y"]! + y)),
+                        Is.True, $"{panel.Title} lies on another");
             }
         }
 
@@ -85,16 +92,19 @@ internal sealed partial class ScaleTests
         Assert.That(Dashboard["annotations"]!["list"]!.AsArray().Select(annotation => (string)annotation!["name"]!),
             Is.EquivalentTo(new[] { "Restarts", "Firing alerts", "Trouble on demand" }));
         string provisioning = Repository.Text("monitoring", "grafana", "provisioning", "scale", "shop.yml");
-        Assert.That(provisioning, Does.StartWith(Repository.Text("monitoring", "grafana", "provisioning", "dashboards", "shop.yml")),
+        Assert.That(provisioning,
+            Does.StartWith(Repository.Text("monitoring", "grafana", "provisioning", "dashboards", "shop.yml")),
             "the other dashboards are provided as ever");
-        Assert.That(Repository.Text("scale.compose.yml"), Does.Contain("./monitoring/grafana/scale:/var/lib/grafana/scale:"));
+        Assert.That(Repository.Text("scale.compose.yml"),
+            Does.Contain("./monitoring/grafana/scale:/var/lib/grafana/scale:"));
         Assert.That(provisioning, Does.Contain("path: /var/lib/grafana/scale"));
     }
 
     [Test]
     public async Task Given_hosts_behind_HAProxy_when_they_are_used_one_is_killed_and_the_database_stops_then_panels_show_it_and_alerts_fire()
     {
-        foreach (string program in new[] { "haproxy", "prometheus-postgres-exporter", "prometheus" }) Tools.Need(program);
+        foreach (string program in new[] { "haproxy", "prometheus-postgres-exporter", "prometheus" })
+            Tools.Need(program);
         using PostgresCluster cluster = PostgresCluster.StartOwn();
         await using Stack stack = await Stack.StartAsync(cluster, hosts: 2);
         for (int i = 0; i < 40; i++) await stack.OrderAsync();
@@ -102,7 +112,8 @@ internal sealed partial class ScaleTests
         foreach (Panel panel in Panels)
         {
             foreach (string query in panel.Queries)
-                await WatchedShop.UntilAsync(async () => (await stack.QueryAsync(query)).Count > 0, () => Task.FromResult($"{panel.Title} shows no data: {query}"));
+                await WatchedShop.UntilAsync(async () => (await stack.QueryAsync(query)).Count > 0,
+                    () => Task.FromResult($"{panel.Title} shows no data: {query}"));
         }
 
         await stack.UntilAsync("sum(up{job=\"order-service\"})", 2);
@@ -121,7 +132,8 @@ internal sealed partial class ScaleTests
         await stack.UntilAsync("count(ALERTS{alertname=\"DatabaseUnreachable\",alertstate=\"firing\"})", 1);
         await stack.UntilAsync("count(ALERTS{alertname=\"NoHostReady\",alertstate=\"firing\"})", 3);
         cluster.StartAgain();
-        await stack.UntilAsync("count(ALERTS{alertname=~\"DatabaseUnreachable|NoHostReady\",alertstate=\"firing\"}) or vector(0)", 0);
+        await stack.UntilAsync(
+            "count(ALERTS{alertname=~\"DatabaseUnreachable|NoHostReady\",alertstate=\"firing\"}) or vector(0)", 0);
         await stack.OrderAsync();
     }
 
@@ -129,7 +141,8 @@ internal sealed partial class ScaleTests
     [Category("Slow")]
     public async Task Given_a_locked_table_and_a_slow_network_when_they_run_then_panels_move_and_alerts_fire_and_afterwards_all_is_as_before()
     {
-        foreach (string program in new[] { "haproxy", "prometheus-postgres-exporter", "prometheus" }) Tools.Need(program);
+        foreach (string program in new[] { "haproxy", "prometheus-postgres-exporter", "prometheus" })
+            Tools.Need(program);
         using PostgresCluster cluster = PostgresCluster.StartOwn();
         await using Stack stack = await Stack.StartAsync(cluster, hosts: 1);
         HttpClient host = stack.Hosts[0].Products;
@@ -177,7 +190,8 @@ internal sealed partial class ScaleTests
     private static Dictionary<string, YamlNode> Jobs(YamlNode configuration) =>
         configuration.At("scrape_configs").Items().ToDictionary(job => job.Text("job_name")!);
 
-    [GeneratedRegex(@"(?<=^Scale, .*|, )\*(?<panel>[^*]+)\*", RegexOptions.Multiline | RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(@"(?<=^Scale, .*|, )\*(?<panel>[^*]+)\*",
+        RegexOptions.Multiline | RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex PanelNames();
 
     /// <summary>Hosts, HAProxy, postgres_exporter and Prometheus with the project's files, on free ports.</summary>
@@ -214,8 +228,11 @@ internal sealed partial class ScaleTests
             await WatchedShop.UntilAsync(
                 async () =>
                 {
-                    using var body = new StringContent("""{"customer_id":"c","items":[{"product_id":"prod_0","quantity":1}]}""", null, "application/json");
-                    using HttpResponseMessage answer = await _client.PostAsync(new Uri($"http://localhost:{_ports["orders"]}/orders"), body);
+                    using var body =
+                        new StringContent("""{"customer_id":"c","items":[{"product_id":"prod_0","quantity":1}]}""",
+                            null, "application/json");
+                    using HttpResponseMessage answer =
+                        await _client.PostAsync(new Uri($"http://localhost:{_ports["orders"]}/orders"), body);
                     return answer.StatusCode == HttpStatusCode.Created;
                 },
                 () => Task.FromResult("No order is taken"));
@@ -228,11 +245,13 @@ internal sealed partial class ScaleTests
             using var form = new FormUrlEncodedContent([new("query", filled)]);
             try
             {
-                using HttpResponseMessage response = await _client.PostAsync(new Uri($"http://127.0.0.1:{_ports["prometheus"]}/api/v1/query"), form);
+                using HttpResponseMessage response =
+                    await _client.PostAsync(new Uri($"http://127.0.0.1:{_ports["prometheus"]}/api/v1/query"), form);
                 if (response.StatusCode == HttpStatusCode.ServiceUnavailable) return []; // Prometheus starts
                 JsonNode answer = JsonNode.Parse(await response.Content.ReadAsStringAsync())!;
                 if ((string?)answer["status"] != "success") Assert.Fail($"{filled}: {answer["error"]}");
-                return [.. answer["data"]!["result"]!.AsArray().Select(sample => double.Parse((string)sample!["value"]![1]!, System.Globalization.CultureInfo.InvariantCulture))];
+                return [.. answer["data"]!["result"]!.AsArray().Select(sample =>
+                    double.Parse((string)sample!["value"]![1]!, System.Globalization.CultureInfo.InvariantCulture))];
             }
             catch (HttpRequestException)
             {
@@ -242,7 +261,8 @@ internal sealed partial class ScaleTests
 
         public Task UntilAsync(string query, double value) => WatchedShop.UntilAsync(
             async () => (await QueryAsync(query)) is [double only] && only == value,
-            async () => $"{query} is {string.Join(", ", await QueryAsync(query))} and not {value}; {string.Join("\n", Hosts.Select(host => host.Log))}\n{_log}");
+            async () => $"{query} is {string.Join(", ", await QueryAsync(query))} and "
+                + $"not {value}; {string.Join("\n", Hosts.Select(host => host.Log))}\n{_log}");
 
         public async ValueTask DisposeAsync()
         {
@@ -282,9 +302,11 @@ internal sealed partial class ScaleTests
                 WatchedShop.Faster(OfDatabase(Repository.Text("monitoring", "prometheus", "scale", "alerts.yml"))));
             Run("haproxy", [], "-db", "-f", Path.Combine(_directory, "haproxy.cfg"));
             Run("prometheus-postgres-exporter",
-                [("DATA_SOURCE_NAME", $"host={Part(address, "Host")} user={Part(address, "Username")} dbname={_database} sslmode=disable")],
+                [("DATA_SOURCE_NAME", $"host={Part(address, "Host")} user={Part(address, "Username")} "
+                    + $"dbname={_database} sslmode=disable")],
                 $"--web.listen-address=127.0.0.1:{_ports["exporter"]}");
-            Run("prometheus", [], $"--config.file={_directory}/prometheus.yml", $"--storage.tsdb.path={_directory}/data",
+            Run("prometheus", [], $"--config.file={_directory}/prometheus.yml",
+                $"--storage.tsdb.path={_directory}/data",
                 $"--web.listen-address=127.0.0.1:{_ports["prometheus"]}");
             await UntilAsync("count(up == 1)", (hosts * 4) + 2);
         }
@@ -305,11 +327,13 @@ internal sealed partial class ScaleTests
         // The project's own file: addresses take the place of the names that only the engine's DNS knows.
         private string Balancer()
         {
-            string text = Repository.Text("scale", "haproxy", "haproxy.cfg").Replace(" resolvers docker init-addr none", "").Replace("inter 2s", "inter 200ms");
+            string text = Repository.Text("scale", "haproxy", "haproxy.cfg")
+                .Replace(" resolvers docker init-addr none", "").Replace("inter 2s", "inter 200ms");
             foreach ((string service, string port) in Services.Zip(["5001", "5002", "5003"]))
             {
                 Assert.That(text, Does.Contain($"server-template {service} 1-32 shop:{port}"));
-                text = text.Replace($"server-template {service} 1-32 shop:{port}", string.Join("\n    ", Addresses(service).Select((address, i) => $"server {service}{i} {address}")))
+                text = text.Replace($"server-template {service} 1-32 shop:{port}",
+                    string.Join("\n    ", Addresses(service).Select((address, i) => $"server {service}{i} {address}")))
                     .Replace($"bind :{port}", $"bind 127.0.0.1:{_ports[service]}");
             }
 
@@ -319,8 +343,10 @@ internal sealed partial class ScaleTests
         private string Watching()
         {
             string Job(string name, string path, IEnumerable<string> targets) =>
-                $"  - job_name: {name}\n    metrics_path: {path}\n    static_configs:\n      - targets: [{string.Join(", ", targets.Select(target => $"\"{target}\""))}]\n";
-            return "global:\n  scrape_interval: 2s\n  scrape_timeout: 2s\n  evaluation_interval: 500ms\nrule_files: [rules/*.yml]\nscrape_configs:\n"
+                $"  - job_name: {name}\n    metrics_path: {path}\n    static_configs:\n"
+                + $"      - targets: [{string.Join(", ", targets.Select(target => $"\"{target}\""))}]\n";
+            return "global:\n  scrape_interval: 2s\n  scrape_timeout: 2s\n  evaluation_interval: 500ms\nrule_files: "
+                    + "[rules/*.yml]\nscrape_configs:\n"
                 + Job("product-service", "/metrics", Addresses("products"))
                     + Job("order-service", "/metrics", Addresses("orders"))
                 + Job("inventory-service", "/metrics", Addresses("inventory"))
@@ -331,7 +357,12 @@ internal sealed partial class ScaleTests
 
         private void Run(string program, (string Name, string Value)[] environment, params string[] arguments)
         {
-            var start = new ProcessStartInfo(Tools.Need(program), arguments) { RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false };
+            var start = new ProcessStartInfo(Tools.Need(program), arguments)
+            {
+                RedirectStandardOutput = true,
+                RedirectStandardError = true,
+                UseShellExecute = false,
+            };
             foreach ((string name, string value) in environment) start.Environment[name] = value;
             Process process = Process.Start(start)!;
             process.OutputDataReceived += (_, line) => Note(program, line.Data);

@@ -8,7 +8,8 @@ internal sealed class Traffic : IAsyncDisposable
     private readonly CancellationTokenSource _stop = new();
     private readonly Task _work;
 
-    public Traffic(ShopUnderTest shop, bool buys = true) => _work = Task.WhenAll(BrowseAsync(shop), buys ? BuyAsync(shop) : Task.CompletedTask);
+    public Traffic(ShopUnderTest shop, bool buys = true) =>
+        _work = Task.WhenAll(BrowseAsync(shop), buys ? BuyAsync(shop) : Task.CompletedTask);
 
     public async ValueTask DisposeAsync()
     {
@@ -37,8 +38,10 @@ internal sealed class Traffic : IAsyncDisposable
             if (n % 3 == 0) await shop.Orders.PostAsync($"/orders/{id}/ship");
             if (n % 20 == 7) await shop.Orders.PostAsync($"/orders/{id}/cancel");
             if (n % 5 == 0) await shop.Orders.PostAsync("/orders", Http.Order("prod_199", 50));
-            if (n % 7 == 0) await shop.Inventory.PostAsync("/inventory/increase", new { product_id = "prod_2", quantity = 5 });
-            JsonNode product = (await shop.Products.PostAsync("/products", new { name = "New", price = 5, initial_stock = 100 })).Json!;
+            if (n % 7 == 0)
+                await shop.Inventory.PostAsync("/inventory/increase", new { product_id = "prod_2", quantity = 5 });
+            JsonNode product = (await shop.Products.PostAsync("/products",
+                new { name = "New", price = 5, initial_stock = 100 })).Json!;
             await shop.Products.DeleteAsync($"/products/{product["id"]}");
             await Task.Delay(10);
         }

@@ -3,8 +3,8 @@ using System.Text.Json.Nodes;
 namespace Shop.Monitoring.Tests;
 
 /// <summary>
-/// Each fault of trouble on demand, looked for by a real Prometheus: its panel moves, the alert that is meant for it fires, and after its end
-/// both are as before, and the books agree. What no alert is for moves its panel alone.
+/// Each fault of trouble on demand, looked for by a real Prometheus: its panel moves, the alert that is meant for it
+/// fires, and after its end both are as before, and the books agree. What no alert is for moves its panel alone.
 /// </summary>
 [Category("Slow")]
 internal sealed class TroubleTests
@@ -14,7 +14,8 @@ internal sealed class TroubleTests
 
     // What else the machine does may keep the alert of its processors firing.
     private const string OthersAreBusy = """
-        sum(rate(node_cpu_seconds_total{mode!~"idle|iowait"}[5s])) - sum(rate(process_cpu_seconds_total{job="shop-process"}[5s]))
+        sum(rate(node_cpu_seconds_total{mode!~"idle|iowait"}[5s]))
+        - sum(rate(process_cpu_seconds_total{job="shop-process"}[5s]))
         > 0.8 * count(node_cpu_seconds_total{mode="idle"})
         """;
 
@@ -30,7 +31,8 @@ internal sealed class TroubleTests
 
     private static IEnumerable<TestCaseData> Faults()
     {
-        yield return Fault("slow_commits", 0.5, "service", "Commit time", null, 0.3, "{alertname=\"CommitsSlow\",alertstate=\"firing\"}");
+        yield return Fault("slow_commits", 0.5, "service", "Commit time", null, 0.3,
+            "{alertname=\"CommitsSlow\",alertstate=\"firing\"}");
         yield return Fault("failing_commits", 0.5, "service", "Writes by result", "failed", 0.5,
             "{alertname=\"CommitsFailing\",severity=\"page\",alertstate=\"firing\"}");
         yield return Fault("slow_answers", 0.3, "service", "Latency quantiles", null, 0.25,
@@ -58,17 +60,22 @@ internal sealed class TroubleTests
         if (!isIdle) await StartAsync(watched, "flash_crowd", name == "flash_crowd" ? 20 : 60);
         await WatchedShop.UntilAsync(async () =>
         {
-            instance = (await watched.QueryAsync("node_uname_info")).Select(sample => sample.Labels["instance"]).FirstOrDefault() ?? "";
+            instance = (await watched.QueryAsync("node_uname_info"))
+                .Select(sample => sample.Labels["instance"]).FirstOrDefault() ?? "";
             return instance.Length > 0
                 && (isIdle || (await watched.QueryAsync("rate(orders_created_total[5s]) > 0")).Count > 0);
         }, () => Task.FromResult("Nothing is ordered."));
-        await WatchedShop.UntilAsync(async () => await ShownAsync() <= above, async () => $"{title} is {await ShownAsync()} before.");
+        await WatchedShop.UntilAsync(async () => await ShownAsync() <= above,
+            async () => $"{title} is {await ShownAsync()} before.");
 
         await StartAsync(watched, name, intensity);
-        await WatchedShop.UntilAsync(async () => (await watched.QueryAsync($"shop_fault_active{{fault=\"{name}\"}} == 1")).Count == 3,
+        await WatchedShop.UntilAsync(
+            async () => (await watched.QueryAsync($"shop_fault_active{{fault=\"{name}\"}} == 1")).Count == 3,
             () => Task.FromResult("No metric shows it."));
-        await WatchedShop.UntilAsync(async () => await ShownAsync() > above, async () => $"{title} is {await ShownAsync()}.");
-        if (alert is not null) await WatchedShop.UntilAsync(IsFiringAsync, () => Task.FromResult($"{alert} does not fire."));
+        await WatchedShop.UntilAsync(async () => await ShownAsync() > above,
+            async () => $"{title} is {await ShownAsync()}.");
+        if (alert is not null)
+            await WatchedShop.UntilAsync(IsFiringAsync, () => Task.FromResult($"{alert} does not fire."));
 
         await watched.Shop.Orders.DeleteAsync($"/faults/{name}");
         if (name == "flash_crowd") await StartAsync(watched, name, 20);
@@ -79,10 +86,12 @@ internal sealed class TroubleTests
                 () => Task.FromResult($"{alert} goes on firing."));
         }
 
-        await WatchedShop.UntilAsync(async () => await ShownAsync() <= above, async () => $"{title} is {await ShownAsync()} afterwards.");
+        await WatchedShop.UntilAsync(async () => await ShownAsync() <= above,
+            async () => $"{title} is {await ShownAsync()} afterwards.");
         await watched.Shop.Orders.DeleteAsync("/faults");
         await watched.Shop.CloseAsync();
-        (int code, string output) = await ShopVerb.RunAsync("check", $"--Shop:DataDirectory={watched.Shop.DataDirectory}");
+        (int code, string output) = await ShopVerb.RunAsync("check",
+            $"--Shop:DataDirectory={watched.Shop.DataDirectory}");
         Assert.That(code, Is.Zero, output);
 
         async Task<bool> IsFiringAsync() => (await watched.QueryAsync($"ALERTS{alert}")).Count > 0;
@@ -209,7 +218,8 @@ internal sealed class TroubleTests
         return most;
     }
 
-    private static TestCaseData Fault(string name, double intensity, string dashboard, string title, string? part, double above, string? alert) =>
+    private static TestCaseData Fault(
+        string name, double intensity, string dashboard, string title, string? part, double above, string? alert) =>
         new TestCaseData(name, intensity, dashboard, title, part, above, alert).SetArgDisplayNames(name, title);
 
     private static Task StartAsync(WatchedShop watched, string name, double intensity) =>

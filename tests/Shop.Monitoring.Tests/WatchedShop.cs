@@ -11,9 +11,9 @@ using Microsoft.Extensions.Logging;
 namespace Shop.Monitoring.Tests;
 
 /// <summary>
-/// The real shop, watched by a real Prometheus with the project's own configuration and rules. Targets are led to free ports, and
-/// time runs sixty times as fast: a minute in the configuration is a second here. Node Exporter is real too; cAdvisor, Alertmanager and Grafana
-/// are an exposition that the test serves.
+/// The real shop, watched by a real Prometheus with the project's own configuration and rules. Targets are led to free
+/// ports, and time runs sixty times as fast: a minute in the configuration is a second here. Node Exporter is real too;
+/// cAdvisor, Alertmanager and Grafana are an exposition that the test serves.
 /// </summary>
 internal sealed partial class WatchedShop : IAsyncDisposable
 {
@@ -45,40 +45,52 @@ internal sealed partial class WatchedShop : IAsyncDisposable
 
     /// <summary>Watches a shop that is a process of its own, which the caller ends.</summary>
     /// <param name="services">Its ports: products, orders, inventory.</param>
-    /// <param name="speed">How many times as fast time runs: a shop that is slow to answer a scrape needs more of it.</param>
+    /// <param name="speed">How many times as fast time runs: a shop that is slow to answer a
+    /// scrape needs more of it.</param>
     public static async Task<WatchedShop> StartAsync(Uri[] services, int speed)
     {
         Tools.Need("prometheus");
         Tools.Need("prometheus-node-exporter");
         var watched = new WatchedShop(services, speed) { _standIns = await ServeAsync() };
-        Uri node = await watched.StartUntilItAnswersAsync("/metrics", port => ("prometheus-node-exporter", [$"--web.listen-address=127.0.0.1:{port}"]));
+        Uri node = await watched.StartUntilItAnswersAsync("/metrics",
+            port => ("prometheus-node-exporter", [$"--web.listen-address=127.0.0.1:{port}"]));
         watched._prometheus = await watched.StartUntilItAnswersAsync("/-/ready", port =>
         {
             watched.WriteConfiguration(node, port);
-            return ("prometheus", [$"--config.file={watched._directory}/prometheus.yml", $"--storage.tsdb.path={watched._directory}/data", $"--web.listen-address=127.0.0.1:{port}", "--web.enable-remote-write-receiver"]);
+            return ("prometheus",
+                [$"--config.file={watched._directory}/prometheus.yml", $"--storage.tsdb.path={watched._directory}/data",
+                    $"--web.listen-address=127.0.0.1:{port}", "--web.enable-remote-write-receiver"]);
         });
         watched._start = DateTimeOffset.UtcNow;
         return watched;
     }
 
     /// <summary>The samples that a query answers with now.</summary>
-    public async Task<IReadOnlyList<(IReadOnlyDictionary<string, string> Labels, double Value)>> QueryAsync(string query)
+    public async Task<IReadOnlyList<(IReadOnlyDictionary<string, string> Labels, double Value)>> QueryAsync(
+        string query)
     {
         using var form = new FormUrlEncodedContent([new("query", query)]);
         using HttpResponseMessage response = await _client.PostAsync(new Uri(_prometheus, "/api/v1/query"), form);
         JsonNode answer = JsonNode.Parse(await response.Content.ReadAsStringAsync())!;
         Assert.That((string)answer["status"]!, Is.EqualTo("success"), $"{query}: {answer["error"]}");
         return [.. answer["data"]!["result"]!.AsArray().Select(sample => (
-            (IReadOnlyDictionary<string, string>)sample!["metric"]!.AsObject().ToDictionary(label => label.Key, label => (string)label.Value!, StringComparer.Ordinal),
+            (IReadOnlyDictionary<string, string>)sample!["metric"]!.AsObject()
+                .ToDictionary(label => label.Key, label => (string)label.Value!, StringComparer.Ordinal),
             double.Parse((string)sample["value"]![1]!, CultureInfo.InvariantCulture)))];
     }
 
-    /// <summary>What a query answers with since the start, or over the last two minutes where that is shorter; each series by its legend.</summary>
-    public async Task<IReadOnlyList<(string Name, IReadOnlyList<(double At, double Value)> Points)>> RangeAsync(string query, string legend)
+    /// <summary>
+    /// What a query answers with since the start, or over the last two minutes where that is
+    /// shorter; each series by its legend.
+    /// </summary>
+    public async Task<IReadOnlyList<(string Name, IReadOnlyList<(double At, double Value)> Points)>> RangeAsync(
+        string query, string legend)
     {
-        double now = DateTimeOffset.UtcNow.ToUnixTimeMilliseconds() / 1000d, since = Math.Min(120, now - (_start.ToUnixTimeMilliseconds() / 1000d));
+        double now = DateTimeOffset.UtcNow.ToUnixTimeMilliseconds() / 1000d,
+            since = Math.Min(120, now - (_start.ToUnixTimeMilliseconds() / 1000d));
         double start = now - (Math.Floor(since / 0.5) * 0.5); // so that the last step is now
-        using var form = new FormUrlEncodedContent([new("query", query), new("start", $"{start}"), new("end", $"{now}"), new("step", "0.5")]);
+        using var form = new FormUrlEncodedContent(
+            [new("query", query), new("start", $"{start}"), new("end", $"{now}"), new("step", "0.5")]);
         using HttpResponseMessage response = await _client.PostAsync(new Uri(_prometheus, "/api/v1/query_range"), form);
         JsonNode answer = JsonNode.Parse(await response.Content.ReadAsStringAsync())!;
         Assert.That((string)answer["status"]!, Is.EqualTo("success"), $"{query}: {answer["error"]}");
@@ -88,16 +100,20 @@ internal sealed partial class WatchedShop : IAsyncDisposable
                 series!["metric"]!.AsObject()
                 .Aggregate(legend, (name, label) => name.Replace($"{{{{{label.Key}}}}}", (string)label.Value!)), "")
                 .Trim(),
-            (IReadOnlyList<(double, double)>)[.. series["values"]!.AsArray().Select(point => ((double)point![0]!, double.Parse((string)point[1]!, CultureInfo.InvariantCulture)))]))];
+            (IReadOnlyList<(double, double)>)[.. series["values"]!.AsArray().Select(
+                point => ((double)point![0]!, double.Parse((string)point[1]!, CultureInfo.InvariantCulture)))]))];
     }
 
-    public async Task<JsonNode> ApiAsync(string path) => JsonNode.Parse(await _client.GetStringAsync(new Uri(_prometheus, path)))!["data"]!;
+    public async Task<JsonNode> ApiAsync(string path) =>
+        JsonNode.Parse(await _client.GetStringAsync(new Uri(_prometheus, path)))!["data"]!;
 
     /// <summary>The alerts that are pending or firing.</summary>
     public async Task<IReadOnlyList<string>> AlertsAsync() =>
-        [.. (await ApiAsync("/api/v1/alerts"))["alerts"]!.AsArray().Select(alert => (string)alert!["labels"]!["alertname"]!).Distinct(StringComparer.Ordinal)];
+        [.. (await ApiAsync("/api/v1/alerts"))["alerts"]!.AsArray()
+            .Select(alert => (string)alert!["labels"]!["alertname"]!).Distinct(StringComparer.Ordinal)];
 
-    public Task UntilAlertAsync(string alert) => UntilAsync(async () => (await AlertsAsync()).Contains(alert), async () => $"{alert} is not raised; {string.Join(", ", await AlertsAsync())} are");
+    public Task UntilAlertAsync(string alert) => UntilAsync(async () => (await AlertsAsync()).Contains(alert),
+        async () => $"{alert} is not raised; {string.Join(", ", await AlertsAsync())} are");
 
     /// <summary>Waits for a condition, for as long as a slow machine may need.</summary>
     public static async Task UntilAsync(Func<Task<bool>> condition, Func<Task<string>> whatIsWrong, int seconds = 90)
@@ -146,7 +162,8 @@ internal sealed partial class WatchedShop : IAsyncDisposable
             ["localhost:9090"] = $"127.0.0.1:{port}",
             ["alertmanager:9093"] = new Uri(_standIns.Urls.Last()).Authority,
         };
-        string configuration = targets.Aggregate(Repository.Text("monitoring", "prometheus", "prometheus.yml"), (text, target) => text.Replace($"[{target.Key}]", $"[\"{target.Value}\"]"));
+        string configuration = targets.Aggregate(Repository.Text("monitoring", "prometheus", "prometheus.yml"),
+            (text, target) => text.Replace($"[{target.Key}]", $"[\"{target.Value}\"]"));
         Assert.That(configuration, Does.Not.Contain("targets: [shop"));
         string interval = $"{Math.Max(500, 15_000 / _speed)}ms";
         configuration = configuration.Replace("scrape_timeout: 10s", $"scrape_timeout: {interval}")
@@ -165,7 +182,8 @@ internal sealed partial class WatchedShop : IAsyncDisposable
         .Replace("4 * 3600", $"4 * {3600 / speed}").Replace("24 * 3600", $"24 * {3600 / speed}");
 
     // A port that was free a moment ago may be taken by now: then another one.
-    private async Task<Uri> StartUntilItAnswersAsync(string path, Func<int, (string Program, string[] Arguments)> command)
+    private async Task<Uri> StartUntilItAnswersAsync(
+        string path, Func<int, (string Program, string[] Arguments)> command)
     {
         for (int attempt = 0; attempt < 5; attempt++)
         {
@@ -174,7 +192,12 @@ internal sealed partial class WatchedShop : IAsyncDisposable
             int port = ((IPEndPoint)listener.LocalEndpoint).Port;
             listener.Stop();
             (string program, string[] arguments) = command(port);
-            var process = Process.Start(new ProcessStartInfo(Tools.Need(program), arguments) { RedirectStandardError = true, RedirectStandardOutput = true, UseShellExecute = false })!;
+            var process = Process.Start(new ProcessStartInfo(Tools.Need(program), arguments)
+            {
+                RedirectStandardError = true,
+                RedirectStandardOutput = true,
+                UseShellExecute = false,
+            })!;
             process.ErrorDataReceived += (_, _) => { };
             process.BeginErrorReadLine();
             process.BeginOutputReadLine();

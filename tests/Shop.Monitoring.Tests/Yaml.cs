@@ -17,12 +17,17 @@ internal static class Yaml
     }
 
     public static YamlNode? At(this YamlNode? node, string key) =>
-        node is YamlMappingNode map && map.Children.TryGetValue(new YamlScalarNode(key), out YamlNode? value) ? value : null;
+        node is YamlMappingNode map && map.Children.TryGetValue(new YamlScalarNode(key), out YamlNode? value)
+            ? value
+            : null;
 
     public static string? Text(this YamlNode? node, string key) => (node.At(key) as YamlScalarNode)?.Value;
 
-    public static IEnumerable<YamlNode> Items(this YamlNode? node) => node is YamlSequenceNode list ? list.Children : [];
+    public static IEnumerable<YamlNode> Items(this YamlNode? node) =>
+        node is YamlSequenceNode list ? list.Children : [];
 
     public static IEnumerable<(string Key, YamlNode Value)> Members(this YamlNode? node) =>
-        node is YamlMappingNode map ? map.Children.Select(child => (((YamlScalarNode)child.Key).Value!, child.Value)) : [];
+        node is YamlMappingNode map
+            ? map.Children.Select(child => (((YamlScalarNode)child.Key).Value!, child.Value))
+            : [];
 }

@@ -14,7 +14,8 @@ internal sealed class AsyncKeyedLockTests
             // In either order: whoever enters by two keys must not wait for one who waits for it.
             int one = n % 3, other = (n / 3 % 2 == 0) ? (one + 1) % 3 : (one + 2) % 3;
             using IDisposable pass = await locks.LockAsync(keys[one], keys[other]);
-            Assert.That((Interlocked.Increment(ref inside[one]), Interlocked.Increment(ref inside[other])), Is.EqualTo((1, 1)));
+            Assert.That((Interlocked.Increment(ref inside[one]), Interlocked.Increment(ref inside[other])),
+                Is.EqualTo((1, 1)));
             await Task.Yield();
             Interlocked.Decrement(ref inside[one]);
             Interlocked.Decrement(ref inside[other]);

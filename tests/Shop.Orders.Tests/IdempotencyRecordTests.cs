@@ -16,9 +16,13 @@ internal sealed class IdempotencyRecordTests
         // The content of both requests as that version had hashed it: what is on disk must mean the same for ever.
         const string Rows = """
             INSERT INTO orders (id, customer_id, status, total_cents, created_at, updated_at, fingerprint)
-            VALUES ('o1', 'ada', 'created', 2580, 0, 0, NULL), ('mine', 'ada', 'paid', 2580, 0, 5, x'f2a2eaa672dc3cba37a69f51d0d096df6ff8aa1b0c46811a8bfe595994e07191');
-            INSERT INTO order_lines (order_seq, line, product_id, name, quantity, unit_price_cents) VALUES (2, 0, 'prod_0', 'P', 2, 1290);
-            INSERT INTO idempotency_keys VALUES ('key', x'7f9f6e926cd0e3f1b82808fa4032611380ba54dde4d25d0268966deb5b2fcb97', 'o1', 1769860800000);
+            VALUES ('o1', 'ada', 'created', 2580, 0, 0, NULL),
+                ('mine', 'ada', 'paid', 2580, 0, 5,
+                    x'f2a2eaa672dc3cba37a69f51d0d096df6ff8aa1b0c46811a8bfe595994e07191');
+            INSERT INTO order_lines (order_seq, line, product_id, name, quantity, unit_price_cents)
+            VALUES (2, 0, 'prod_0', 'P', 2, 1290);
+            INSERT INTO idempotency_keys
+            VALUES ('key', x'7f9f6e926cd0e3f1b82808fa4032611380ba54dde4d25d0268966deb5b2fcb97', 'o1', 1769860800000);
             """;
         using var files = new ModuleFiles(new OrdersModule(),
             directory =>

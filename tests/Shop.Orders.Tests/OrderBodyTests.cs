@@ -7,8 +7,10 @@ namespace Shop.Orders.Tests;
 
 internal sealed class OrderBodyTests
 {
-    private static readonly OrderBody Body = new Order("0198d6a2-7c1e-7b60-9d5e-3f1c2a4b5d6e", "ada", OrderStatus.Created, 4330, 1_769_860_800_000, 1_769_860_800_120,
-        [new OrderLine("prod_0", "Walnut desk lamp", 2, 1290), new OrderLine("prod_1", "Müller's atlas", 1, 1750)]).ToBody();
+    private static readonly OrderBody Body = new Order("0198d6a2-7c1e-7b60-9d5e-3f1c2a4b5d6e", "ada",
+        OrderStatus.Created, 4330, 1_769_860_800_000, 1_769_860_800_120,
+        [new OrderLine("prod_0", "Walnut desk lamp", 2, 1290), new OrderLine("prod_1", "Müller's atlas", 1, 1750)])
+        .ToBody();
 
     [Test]
     public void Given_an_order_when_it_is_written_then_names_money_and_times_are_as_the_contract_has_them()

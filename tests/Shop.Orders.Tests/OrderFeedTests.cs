@@ -14,7 +14,8 @@ internal sealed class OrderFeedTests
         using var files = new ModuleFiles(new OrdersModule());
         var feed = new OrderFeed(new SqliteOrderStore(files.Context.Database, files.Context.Settings), files.Context);
         long now = files.Context.Now().ToMilliseconds() + 1;
-        Order one = Placed("one", now), two = Placed("two", now), again = Placed("one", now + 9), old = Placed("old", 0);
+        Order one = Placed("one", now), two = Placed("two", now),
+            again = Placed("one", now + 9), old = Placed("old", 0);
         Order paid = one.WithStatus(OrderStatus.Paid, now + 1), shipped = one.WithStatus(OrderStatus.Shipped, now + 2);
         feed.Publish(one);
         feed.Publish(shipped, paid);
@@ -26,7 +27,8 @@ internal sealed class OrderFeedTests
             old.WithStatus(OrderStatus.Cancelled, now), old.WithStatus(OrderStatus.Paid, 1)); // of before the start
         Assert.That(await ToldAsync(feed), Is.EqualTo(new[]
         {
-            ("one", "created"), ("one", "paid"), ("one", "shipped"), ("two", "created"), ("two", "cancelled"), ("one", "created"), ("old", "cancelled"),
+            ("one", "created"), ("one", "paid"), ("one", "shipped"), ("two", "created"), ("two", "cancelled"),
+            ("one", "created"), ("old", "cancelled"),
         }));
     }
 
@@ -38,7 +40,8 @@ internal sealed class OrderFeedTests
         long now = files.Context.Now().ToMilliseconds();
         Order[] orders = [.. Enumerable.Range(1, OrderFeed.Kept + 2).Select(n => Placed($"o{n}", now + n))];
         foreach (Order order in orders) feed.Publish(order);
-        foreach (Order order in new[] { orders[^1], orders[0], orders[1], orders[^1] }) feed.Publish(order.WithStatus(OrderStatus.Paid, now), order);
+        foreach (Order order in new[] { orders[^1], orders[0], orders[1], orders[^1] })
+            feed.Publish(order.WithStatus(OrderStatus.Paid, now), order);
         Assert.That((await ToldAsync(feed)).TakeLast(4), Is.EqualTo(new[]
         {
             ($"o{OrderFeed.Kept + 2}", "created"), ($"o{OrderFeed.Kept + 2}", "paid"), ("o1", "paid"), ("o2", "paid"),
@@ -47,12 +50,14 @@ internal sealed class OrderFeedTests
 
     private static async Task<(string, string)[]> ToldAsync(OrderFeed feed)
     {
-        IReadOnlyList<FeedEvent> events = feed.Events.Since(Number(feed.Events.Position) is var last && last > OrderFeed.Kept ? last - OrderFeed.Kept : 0)!.Value.Events;
+        long first = Math.Max(0, Number(feed.Events.Position) - OrderFeed.Kept);
+        IReadOnlyList<FeedEvent> events = feed.Events.Since(first)!.Value.Events;
         var told = new List<(string, string)>();
         foreach (FeedEvent happened in events)
         {
             using var json = JsonDocument.Parse(await happened.DataAsync());
-            told.Add((json.RootElement.GetProperty("order_id").GetString()!, json.RootElement.GetProperty("status").GetString()!));
+            told.Add((json.RootElement.GetProperty("order_id").GetString()!,
+                json.RootElement.GetProperty("status").GetString()!));
         }
 
         return [.. told];
@@ -60,5 +65,6 @@ internal sealed class OrderFeedTests
 
     private static long Number(string position) => long.Parse(position[(position.IndexOf('-') + 1)..]);
 
-    private static Order Placed(string id, long at) => new(id, "ada", OrderStatus.Created, 100, at, at, [new OrderLine("p", "P", 1, 100)]);
+    private static Order Placed(string id, long at) =>
+        new(id, "ada", OrderStatus.Created, 100, at, at, [new OrderLine("p", "P", 1, 100)]);
 }

@@ -40,7 +40,8 @@ internal sealed class OrderReconcilerTests
         Calls calls = Calls.To(_inventory);
         await _reconciler.ReconcileAsync();
         Assert.That(calls.Confirmed, Is.EqualTo(new ReservationId[] { new("placed", 1) }));
-        Assert.That(calls.Released, Is.EquivalentTo(new ReservationId[] { new("orphan", 5), new("tried again", 6), new("cancelled", 3) }));
+        Assert.That(calls.Released,
+            Is.EquivalentTo(new ReservationId[] { new("orphan", 5), new("tried again", 6), new("cancelled", 3) }));
         Assert.That(calls.Shipped, Is.EqualTo(new ReservationId[] { new("shipped", 2) }));
         Assert.That(await _store.PendingStockChangesAsync(), Is.Empty);
     }
@@ -70,7 +71,8 @@ internal sealed class OrderReconcilerTests
     [TestCase(500)]
     [TestCase(501)]
     [TestCase(1501)]
-    public async Task Given_many_orders_that_a_crash_left_unconfirmed_when_settled_then_each_of_them_is_found_and_keeps_its_units(int orders)
+    public async Task Given_many_orders_that_a_crash_left_unconfirmed_when_settled_then_each_of_them_is_found_and_keeps_its_units(
+        int orders)
     {
         ReservationId[] placed = [.. Enumerable.Range(0, orders).Select(n => new ReservationId($"placed-{n}", n + 1))];
         ReservationId[] orphans =
@@ -83,7 +85,8 @@ internal sealed class OrderReconcilerTests
         Assert.That(calls.Confirmed, Is.EquivalentTo(placed));
         Assert.That(calls.Released, Is.EquivalentTo(orphans));
         string[] ids = [.. placed.Select(order => order.OrderId)];
-        Assert.That(await _store.FindExistingAsync([.. ids, .. orphans.Select(orphan => orphan.OrderId)]), Is.EquivalentTo(ids));
+        Assert.That(await _store.FindExistingAsync([.. ids, .. orphans.Select(orphan => orphan.OrderId)]),
+            Is.EquivalentTo(ids));
     }
 
     [TestCase(50, true)]
@@ -94,7 +97,8 @@ internal sealed class OrderReconcilerTests
         var clock = new ManualClock { Start = DateTimeOffset.UnixEpoch };
         var pause = TimeSpan.FromMilliseconds(200);
         using var files = new ModuleFiles(new OrdersModule(), clock: clock);
-        await using var reconciler = new OrderReconciler(new SqliteOrderStore(files.Context.Database, files.Context.Settings), _inventory, files.Context);
+        await using var reconciler = new OrderReconciler(
+            new SqliteOrderStore(files.Context.Database, files.Context.Settings), _inventory, files.Context);
         int asked = 0;
         _inventory.UnconfirmedAsync().Returns([new("orphan", 1)]);
         _inventory.ReleaseAsync(default!).ReturnsForAnyArgs(call => call.Arg<IReadOnlyList<ReservationId>>().Count > 0
@@ -114,15 +118,20 @@ internal sealed class OrderReconcilerTests
     public void Given_a_database_that_fails_when_settled_then_the_failure_says_whose_it_is()
     {
         _inventory.UnconfirmedAsync().Returns([new("orphan", 1)]);
-        _inventory.ReleaseAsync(default!).ReturnsForAnyArgs(Task.FromException(new StoreUnavailableException("inventory", new IOException("no"))));
-        Assert.That(_reconciler.ReconcileAsync, Throws.TypeOf<StoreUnavailableException>().With.Property("Module").EqualTo("inventory"));
+        _inventory.ReleaseAsync(default!)
+            .ReturnsForAnyArgs(Task.FromException(new StoreUnavailableException("inventory", new IOException("no"))));
+        Assert.That(_reconciler.ReconcileAsync,
+            Throws.TypeOf<StoreUnavailableException>().With.Property("Module").EqualTo("inventory"));
     }
 
     [Test]
     public async Task Given_an_inventory_that_fails_in_any_way_when_an_order_ships_then_nobody_is_told_and_the_stock_follows_once_it_can()
     {
         var carriedOut = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        Exception[] failures = [new WriteQueueFullException("inventory"), new InvalidOperationException("no"), new TimeoutException()];
+        Exception[] failures =
+        [
+            new WriteQueueFullException("inventory"), new InvalidOperationException("no"), new TimeoutException(),
+        ];
         int tries = 0;
         await PlacedAsync(new ReservationId("o", 7));
         await ChangedAsync(("o", OrderStatus.Shipped));
@@ -191,7 +200,8 @@ internal sealed class OrderReconcilerTests
         Calls calls = Calls.To(_inventory, poison);
         await _reconciler.ReconcileAsync();
         Assert.That(calls.Shipped, Is.EquivalentTo(well));
-        Assert.That(await _store.PendingStockChangesAsync(), Is.EqualTo(new[] { new StockChange(poison, OrderStatus.Shipped) }));
+        Assert.That(await _store.PendingStockChangesAsync(),
+            Is.EqualTo(new[] { new StockChange(poison, OrderStatus.Shipped) }));
         _reconciler.Start();
         _reconciler.Confirm(new("later", 9));
         await _reconciler.DisposeAsync();
@@ -261,7 +271,8 @@ internal sealed class OrderReconcilerTests
         shared.RecoveryPeriod.Returns(TimeSpan.FromMilliseconds(10));
 #pragma warning disable CA2012 // calls of a substitute, which say what it answers
         shared.PendingStockChangesAsync().Returns(_ => _store.PendingStockChangesAsync());
-        shared.CompleteStockChangesAsync(default!).ReturnsForAnyArgs(call => _store.CompleteStockChangesAsync(call.Arg<IReadOnlyList<ReservationId>>()));
+        shared.CompleteStockChangesAsync(default!)
+            .ReturnsForAnyArgs(call => _store.CompleteStockChangesAsync(call.Arg<IReadOnlyList<ReservationId>>()));
         shared.ResolveAsync(default!)
             .ReturnsForAnyArgs(call => _store.ResolveAsync(call.Arg<IReadOnlyList<ReservationId>>()));
 #pragma warning restore CA2012
@@ -282,7 +293,8 @@ internal sealed class OrderReconcilerTests
         foreach (ReservationId order in orders)
         {
             await _store.PlaceAsync(
-                new Order(order.OrderId, "c", OrderStatus.Created, 100, 0, 0, [new OrderLine("p", "P", 1, 100)]), order, null, null);
+                new Order(order.OrderId, "c", OrderStatus.Created, 100, 0, 0, [new OrderLine("p", "P", 1, 100)]), order,
+                null, null);
         }
     }
 
@@ -290,8 +302,10 @@ internal sealed class OrderReconcilerTests
     {
         foreach ((string id, string status) in orders)
         {
-            if (status == OrderStatus.Shipped) await _store.ChangeStatusAsync(id, OrderStatus.Paid, null, _files.Context.Now());
-            Assert.That((await _store.ChangeStatusAsync(id, status, null, _files.Context.Now())).Outcome, Is.EqualTo(ChangeStatusOutcome.Changed));
+            if (status == OrderStatus.Shipped)
+                await _store.ChangeStatusAsync(id, OrderStatus.Paid, null, _files.Context.Now());
+            Assert.That((await _store.ChangeStatusAsync(id, status, null, _files.Context.Now())).Outcome,
+                Is.EqualTo(ChangeStatusOutcome.Changed));
         }
     }
 
@@ -307,11 +321,14 @@ internal sealed class OrderReconcilerTests
         public static Calls To(IInventory inventory, ReservationId? poison = null)
         {
             var calls = new Calls();
-            inventory.ConfirmAsync(default!).ReturnsForAnyArgs(call => Note(calls.Confirmed, call.Arg<IReadOnlyList<ReservationId>>()));
-            inventory.ReleaseAsync(default!).ReturnsForAnyArgs(call => Note(calls.Released, call.Arg<IReadOnlyList<ReservationId>>()));
-            inventory.ShipAsync(default!).ReturnsForAnyArgs(call => poison is { } bad && call.Arg<IReadOnlyList<ReservationId>>().Contains(bad)
-                ? throw new InvalidOperationException("no")
-                : Note(calls.Shipped, call.Arg<IReadOnlyList<ReservationId>>()));
+            inventory.ConfirmAsync(default!)
+                .ReturnsForAnyArgs(call => Note(calls.Confirmed, call.Arg<IReadOnlyList<ReservationId>>()));
+            inventory.ReleaseAsync(default!)
+                .ReturnsForAnyArgs(call => Note(calls.Released, call.Arg<IReadOnlyList<ReservationId>>()));
+            inventory.ShipAsync(default!)
+                .ReturnsForAnyArgs(call => poison is { } bad && call.Arg<IReadOnlyList<ReservationId>>().Contains(bad)
+                    ? throw new InvalidOperationException("no")
+                    : Note(calls.Shipped, call.Arg<IReadOnlyList<ReservationId>>()));
             return calls;
         }
 

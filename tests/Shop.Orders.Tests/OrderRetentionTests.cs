@@ -30,20 +30,28 @@ internal sealed class OrderRetentionTests
     [TestCase(2, 2)]
     [TestCase(3, 3)]
     [TestCase(36_500, 36_500)]
-    public async Task Given_orders_around_the_edge_then_those_go_that_came_to_their_end_so_many_days_ago_and_whose_keys_are_forgotten(int days, int kept)
+    public async Task Given_orders_around_the_edge_then_those_go_that_came_to_their_end_so_many_days_ago_and_whose_keys_are_forgotten(
+        int days, int kept)
     {
         Open(days);
         long edge = Now - (kept * Day), justBelow = kept == days && days > 2 ? edge + 1 : edge;
         long justOld = justBelow - 1;
-        await InsertAsync(Aged("young delivered", OrderStatus.Delivered, justBelow), Aged("young cancelled", OrderStatus.Cancelled, justBelow),
-            Aged("old delivered", OrderStatus.Delivered, justOld), Aged("old cancelled", OrderStatus.Cancelled, justOld), Aged("older", OrderStatus.Delivered, justOld - Day),
-            Aged("created", OrderStatus.Created, justOld - Day), Aged("paid", OrderStatus.Paid, justOld - Day), Aged("shipped", OrderStatus.Shipped, justOld - Day));
+        await InsertAsync(Aged("young delivered", OrderStatus.Delivered, justBelow),
+            Aged("young cancelled", OrderStatus.Cancelled, justBelow),
+            Aged("old delivered", OrderStatus.Delivered, justOld),
+            Aged("old cancelled", OrderStatus.Cancelled, justOld), Aged("older", OrderStatus.Delivered, justOld - Day),
+            Aged("created", OrderStatus.Created, justOld - Day), Aged("paid", OrderStatus.Paid, justOld - Day),
+            Aged("shipped", OrderStatus.Shipped, justOld - Day));
         await _retention.RunAsync();
-        Assert.That(await IdsAsync(), Is.EquivalentTo(new[] { "young delivered", "young cancelled", "created", "paid", "shipped" }));
+        Assert.That(await IdsAsync(),
+            Is.EquivalentTo(new[] { "young delivered", "young cancelled", "created", "paid", "shipped" }));
         IReadOnlyDictionary<string, double> metrics = await _files.MetricsAsync();
-        Assert.That((metrics["""orders_deleted_total{service="order-service"}"""], metrics["""orders_by_status{status="delivered",service="order-service"}"""],
+        Assert.That((metrics["""orders_deleted_total{service="order-service"}"""],
+            metrics["""orders_by_status{status="delivered",service="order-service"}"""],
             metrics["""orders_by_status{status="cancelled",service="order-service"}"""]), Is.EqualTo((3, 1, 1)));
-        await _inventory.Received(1).CompactMovementsAsync(Platform.Timestamp.FromMilliseconds(justOld), Arg.Any<Func<IReadOnlyCollection<string>, ValueTask<IReadOnlySet<string>>>>(), Arg.Any<CancellationToken>());
+        await _inventory.Received(1).CompactMovementsAsync(Platform.Timestamp.FromMilliseconds(justOld),
+            Arg.Any<Func<IReadOnlyCollection<string>, ValueTask<IReadOnlySet<string>>>>(),
+            Arg.Any<CancellationToken>());
     }
 
     [Test]
@@ -65,7 +73,8 @@ internal sealed class OrderRetentionTests
         Assert.That(await IdsAsync(), Is.EquivalentTo(new[] { "bound" }));
 
         async Task<ReplayOutcome> BindAsync(string orderId, long at) => (await _store.ReplayAsync(
-            IdempotencyKey.Of($"key of {orderId}", "content"), orderId, fingerprint, Platform.Timestamp.FromMilliseconds(at))).Outcome;
+            IdempotencyKey.Of($"key of {orderId}", "content"), orderId, fingerprint,
+            Platform.Timestamp.FromMilliseconds(at))).Outcome;
     }
 
     [Test]
@@ -90,7 +99,9 @@ internal sealed class OrderRetentionTests
             // Up to the last of a run, the first of the next, and far from both; those of the last round go all.
             foreach (int orders in new[] { 700, 321, 1, 400 })
             {
-                Order[] placed = [.. Enumerable.Range((int)next, orders).Select(n => Aged($"o{n}", n % 3 == 0 ? OrderStatus.Created : OrderStatus.Delivered, n % 5 == 0 ? Now : 0, $"c{n % 4}", $"p{n % 6}"))];
+                Order[] placed = [.. Enumerable.Range((int)next, orders)
+                    .Select(n => Aged($"o{n}", n % 3 == 0 ? OrderStatus.Created : OrderStatus.Delivered,
+                        n % 5 == 0 ? Now : 0, $"c{n % 4}", $"p{n % 6}"))];
                 await InsertAsync(placed);
                 foreach (Order order in placed) there.Add((next++, order));
                 Order last = Aged($"last{next++}", OrderStatus.Delivered, 0);
@@ -102,10 +113,14 @@ internal sealed class OrderRetentionTests
                     foreach (string? product in new[] { null, "p1", "p2" })
                     {
                         var filter = new OrderFilter(null, customer, product);
-                        (long Seq, string Id)[] wanted = [.. there.Where(each => (customer is null || each.Order.CustomerId == customer)
-                            && (product is null || each.Order.Lines[0].ProductId == product)).Reverse().Select(each => (each.Seq, each.Order.Id))];
-                        OrderPage all = await _store.ListAsync(filter, null, 1000, default), some = await _store.ListAsync(filter, null, 7, default);
-                        Assert.That(all.Orders.Select(order => order.Id), Is.EqualTo(wanted.Take(1000).Select(each => each.Id)));
+                        (long Seq, string Id)[] wanted =
+                            [.. there.Where(each => (customer is null || each.Order.CustomerId == customer)
+                                && (product is null || each.Order.Lines[0].ProductId == product)).Reverse()
+                                .Select(each => (each.Seq, each.Order.Id))];
+                        OrderPage all = await _store.ListAsync(filter, null, 1000, default),
+                            some = await _store.ListAsync(filter, null, 7, default);
+                        Assert.That(all.Orders.Select(order => order.Id),
+                            Is.EqualTo(wanted.Take(1000).Select(each => each.Id)));
                         Assert.That(all.Total.Rows, Is.EqualTo(wanted.Length));
                         Assert.That(some.Next, Is.EqualTo(wanted.Length > 7 ? wanted[6].Seq : (long?)null));
                     }
@@ -118,9 +133,14 @@ internal sealed class OrderRetentionTests
         }
 
         using DatabaseFile file = DatabaseFile.Open(Path.GetDirectoryName(_files.Context.Database.Path)!, "orders");
-        Assert.That(file.Number("SELECT count(*) FROM order_items WHERE order_seq NOT IN (SELECT seq FROM orders)"), Is.Zero);
-        Assert.That(file.Number("SELECT count(*) FROM orders_by_customer WHERE order_seq NOT IN (SELECT seq FROM orders)"), Is.Zero);
-        Assert.That(file.Number("SELECT count(*) FROM orders_by_product WHERE order_seq NOT IN (SELECT seq FROM orders)"), Is.Zero);
+        Assert.That(file.Number("SELECT count(*) FROM order_items WHERE order_seq NOT IN (SELECT seq FROM orders)"),
+            Is.Zero);
+        Assert.That(
+            file.Number("SELECT count(*) FROM orders_by_customer WHERE order_seq NOT IN (SELECT seq FROM orders)"),
+            Is.Zero);
+        Assert.That(
+            file.Number("SELECT count(*) FROM orders_by_product WHERE order_seq NOT IN (SELECT seq FROM orders)"),
+            Is.Zero);
     }
 
     private static Order Aged(string id, string status, long updatedAt, string customer = "c", string product = "p") =>
@@ -128,7 +148,8 @@ internal sealed class OrderRetentionTests
 
     private void Open(int days)
     {
-        _files = new ModuleFiles(new OrdersModule(), null, new FrozenClock(), new KeyValuePair<string, string?>("Shop:OrderRetention", $"{days}"));
+        _files = new ModuleFiles(new OrdersModule(), null, new FrozenClock(),
+            new KeyValuePair<string, string?>("Shop:OrderRetention", $"{days}"));
         _inventory = Substitute.For<IInventory>();
         _store = new SqliteOrderStore(_files.Context.Database, _files.Context.Settings);
         _metrics = new OrderMetrics(_store, _files.Context);
@@ -136,7 +157,8 @@ internal sealed class OrderRetentionTests
     }
 
     private Task<PlaceResult[]> InsertAsync(params Order[] orders) =>
-        Task.WhenAll(orders.Select(order => _store.PlaceAsync(order, new ReservationId(order.Id, 1), null, null).AsTask()));
+        Task.WhenAll(
+            orders.Select(order => _store.PlaceAsync(order, new ReservationId(order.Id, 1), null, null).AsTask()));
 
     private async Task<IEnumerable<string>> IdsAsync() =>
         (await _store.ListAsync(new OrderFilter(), null, 1000, default)).Orders.Select(order => order.Id);

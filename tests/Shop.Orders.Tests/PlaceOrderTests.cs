@@ -32,7 +32,8 @@ internal sealed class PlaceOrderTests
         var feed = new OrderFeed(_store, _files.Context);
         IProductCatalogue products = Substitute.For<IProductCatalogue>();
 #pragma warning disable CA2012 // calls of a substitute, which say what it answers
-        products.FindAsync(default!).ReturnsForAnyArgs(new ValueTask<IReadOnlyList<ProductOnSale?>>([new ProductOnSale("p", "P", 100)]));
+        products.FindAsync(default!)
+            .ReturnsForAnyArgs(new ValueTask<IReadOnlyList<ProductOnSale?>>([new ProductOnSale("p", "P", 100)]));
 #pragma warning restore CA2012
         _placeOrder = new PlaceOrder(
             _store, _metrics, feed, _reconciler, new AsyncKeyedLock(), products, _inventory, _files.Context);
@@ -54,7 +55,8 @@ internal sealed class PlaceOrderTests
         WhenReserved(() => _lifecycle.ChangeAsync(earlier, OrderStatus.Paid, "key"));
         OrderResult result = await _placeOrder.PlaceAsync(Request("mine", "key"));
         Assert.That(result.Problem, Is.SameAs(IdempotencyKey.Reused));
-        Assert.That((await _store.FindAsync("mine"), _reconciler.IsBeingReleased("mine")), Is.EqualTo(((Order?)null, true)));
+        Assert.That((await _store.FindAsync("mine"), _reconciler.IsBeingReleased("mine")),
+            Is.EqualTo(((Order?)null, true)));
     }
 
     [Test]
@@ -62,9 +64,11 @@ internal sealed class PlaceOrderTests
     {
         PlaceOrderRequest request = Request("mine", "key");
         var first = new Order("mine", "ada", OrderStatus.Created, 100, 1, 1, [new OrderLine("p", "P", 1, 100)]);
-        WhenReserved(() => _store.PlaceAsync(first, new ReservationId("mine", 1), request.Fingerprint, request.Key).AsTask());
+        WhenReserved(
+            () => _store.PlaceAsync(first, new ReservationId("mine", 1), request.Fingerprint, request.Key).AsTask());
         OrderResult result = await _placeOrder.PlaceAsync(request);
-        Assert.That((result.Order?.CreatedAt, result.IsReplayed, result.Problem), Is.EqualTo((1L, true, (Platform.Http.Problem?)null)));
+        Assert.That((result.Order?.CreatedAt, result.IsReplayed, result.Problem),
+            Is.EqualTo((1L, true, (Platform.Http.Problem?)null)));
         Assert.That(_reconciler.IsBeingReleased("mine"), Is.True);
     }
 
@@ -72,7 +76,8 @@ internal sealed class PlaceOrderTests
     public async Task Given_an_order_under_way_when_another_host_uses_its_id_for_other_content_then_it_is_refused()
     {
         var other = new Order("mine", "bob", OrderStatus.Created, 100, 1, 1, [new OrderLine("p", "P", 1, 100)]);
-        WhenReserved(() => _store.PlaceAsync(other, new ReservationId("mine", 1), Request("mine", "bob's").Fingerprint[..31], null).AsTask());
+        WhenReserved(() => _store.PlaceAsync(other, new ReservationId("mine", 1),
+            Request("mine", "bob's").Fingerprint[..31], null).AsTask());
         OrderResult result = await _placeOrder.PlaceAsync(Request("mine", null));
         Assert.That((result.Order, result.Problem?.Status), Is.EqualTo(((Order?)null, 409)));
         Assert.That((await _store.FindAsync("mine"))!.CustomerId, Is.EqualTo("bob"));
@@ -114,7 +119,8 @@ internal sealed class PlaceOrderTests
             Is.EqualTo((isKeyFirst, isKeyFirst ? 0 : 1)));
     }
 
-    private static PlaceOrderRequest Request(string? orderId, string? key) => new("ada", [new StockLine("p", 1)], orderId, key);
+    private static PlaceOrderRequest Request(string? orderId, string? key) =>
+        new("ada", [new StockLine("p", 1)], orderId, key);
 
     private void WhenReserved(Func<Task> meanwhile)
     {

@@ -52,8 +52,10 @@ internal sealed class PostgresOrderStoreTests
         var settled = new HashSet<ReservationId>();
         foreach (ReservationId[] some in all.Reverse().Chunk(20)) settled.UnionWith(await _other.ResolveAsync(some));
         (ReservationId Id, PlaceResult Result)[] placed = await placing;
-        Assert.That(placed.Where(each => each.Result == PlaceResult.Placed).Select(each => each.Id), Is.EquivalentTo(settled));
-        Assert.That((await _one.FindExistingAsync([.. all.Select(id => id.OrderId)])), Is.EquivalentTo(settled.Select(id => id.OrderId)));
+        Assert.That(placed.Where(each => each.Result == PlaceResult.Placed).Select(each => each.Id),
+            Is.EquivalentTo(settled));
+        Assert.That((await _one.FindExistingAsync([.. all.Select(id => id.OrderId)])),
+            Is.EquivalentTo(settled.Select(id => id.OrderId)));
     }
 
     [Test]
@@ -61,11 +63,13 @@ internal sealed class PostgresOrderStoreTests
     {
         IdempotencyKey[] keys = [.. Enumerable.Range(0, 100).Select(n => IdempotencyKey.Of($"key {n}", "content")!)];
         async Task<PlaceResult[]> PlaceAllAsync(PostgresOrderStore store, string host) => await Task.WhenAll(
-            keys.Select((key, n) => store.PlaceAsync(Of($"{host} {n}"), new ReservationId($"{host} {n}", 0), null, key).AsTask()));
+            keys.Select((key, n) =>
+                store.PlaceAsync(Of($"{host} {n}"), new ReservationId($"{host} {n}", 0), null, key).AsTask()));
         PlaceResult[][] results = await Task.WhenAll(PlaceAllAsync(_one, "one"), PlaceAllAsync(_other, "other"));
         for (int n = 0; n < keys.Length; n++)
         {
-            Assert.That(new[] { results[0][n], results[1][n] }, Is.EquivalentTo(new[] { PlaceResult.Placed, PlaceResult.KeyInUse }));
+            Assert.That(new[] { results[0][n], results[1][n] },
+                Is.EquivalentTo(new[] { PlaceResult.Placed, PlaceResult.KeyInUse }));
             ReplayResult found = await _one.ReplayAsync(keys[n], null, keys[n].Fingerprint, Now);
             Assert.That((found.Outcome, found.Order!.Id),
                 Is.EqualTo((ReplayOutcome.Replayed, $"{(results[0][n] == PlaceResult.Placed ? "one" : "other")} {n}")));
@@ -77,7 +81,8 @@ internal sealed class PostgresOrderStoreTests
     {
         var key = IdempotencyKey.Of("old", "content");
         Assert.That(await _one.PlaceAsync(Of("before"), new("before", 0), null, key), Is.EqualTo(PlaceResult.Placed));
-        Assert.That(await _one.PlaceAsync(Of("too early"), new("too early", 0), null, key), Is.EqualTo(PlaceResult.KeyInUse));
+        Assert.That(await _one.PlaceAsync(Of("too early"), new("too early", 0), null, key),
+            Is.EqualTo(PlaceResult.KeyInUse));
         DateTime later = Now + IdempotencyKey.Retention + TimeSpan.FromSeconds(1);
         Order after = Of("after") with { CreatedAt = Platform.Timestamp.ToMilliseconds(later) };
         Assert.That(await _one.PlaceAsync(after, new("after", 0), null, key), Is.EqualTo(PlaceResult.Placed));
@@ -114,15 +119,20 @@ internal sealed class PostgresOrderStoreTests
         await Task.WhenAll(ids.Select(id => PlaceAsync(_one, new ReservationId(id, 7)).AsTask()));
         ChangeStatusResult[][] results = await Task.WhenAll(
             Task.WhenAll(ids.Select(id => _one.ChangeStatusAsync(id, OrderStatus.Paid, null, Now).AsTask())),
-            Task.WhenAll(ids.Reverse().Select(id => _other.ChangeStatusAsync(id, OrderStatus.Cancelled, null, Now).AsTask())));
+            Task.WhenAll(
+                ids.Reverse().Select(id => _other.ChangeStatusAsync(id, OrderStatus.Cancelled, null, Now).AsTask())));
         Assert.That(results[1].Select(result => result.Outcome), Is.All.EqualTo(ChangeStatusOutcome.Changed));
-        Assert.That(results[0].Select(result => result.Outcome), Is.All.EqualTo(ChangeStatusOutcome.Changed).Or.EqualTo(ChangeStatusOutcome.NotAllowed));
-        var paid = results[0].Where(result => result.Outcome == ChangeStatusOutcome.Changed).Select(result => result.Order!.Id).ToHashSet();
+        Assert.That(results[0].Select(result => result.Outcome),
+            Is.All.EqualTo(ChangeStatusOutcome.Changed).Or.EqualTo(ChangeStatusOutcome.NotAllowed));
+        var paid = results[0].Where(result => result.Outcome == ChangeStatusOutcome.Changed)
+            .Select(result => result.Order!.Id).ToHashSet();
         foreach (ChangeStatusResult cancelled in results[1])
         {
-            Assert.That(cancelled.Before!.Status, Is.EqualTo(paid.Contains(cancelled.Order!.Id) ? OrderStatus.Paid : OrderStatus.Created));
+            Assert.That(cancelled.Before!.Status,
+                Is.EqualTo(paid.Contains(cancelled.Order!.Id) ? OrderStatus.Paid : OrderStatus.Created));
             Assert.That(cancelled.Reservation, Is.EqualTo(new ReservationId(cancelled.Order.Id, 7)));
-            Assert.That(string.Join(' ', (await _one.EventsAsync(cancelled.Order.Id)).Select(happened => happened.Status)),
+            Assert.That(
+                string.Join(' ', (await _one.EventsAsync(cancelled.Order.Id)).Select(happened => happened.Status)),
                 Is.EqualTo(paid.Contains(cancelled.Order.Id) ? "created paid cancelled" : "created cancelled"));
         }
 
@@ -136,8 +146,13 @@ internal sealed class PostgresOrderStoreTests
     public async Task Given_several_changes_of_an_order_in_one_batch_then_each_is_decided_after_the_one_before()
     {
         await PlaceAsync(_one, new("steps", 3));
-        string[] statuses = [OrderStatus.Paid, OrderStatus.Paid, OrderStatus.Created, OrderStatus.Shipped, OrderStatus.Cancelled, OrderStatus.Delivered];
-        ChangeStatusResult[] results = await Task.WhenAll(statuses.Select(status => _one.ChangeStatusAsync("steps", status, null, Now).AsTask()));
+        string[] statuses =
+        [
+            OrderStatus.Paid, OrderStatus.Paid, OrderStatus.Created, OrderStatus.Shipped, OrderStatus.Cancelled,
+            OrderStatus.Delivered,
+        ];
+        ChangeStatusResult[] results =
+            await Task.WhenAll(statuses.Select(status => _one.ChangeStatusAsync("steps", status, null, Now).AsTask()));
         Assert.That(results.Select(result => result.Outcome), Is.EqualTo(new[]
         {
             ChangeStatusOutcome.Changed, ChangeStatusOutcome.Unchanged, ChangeStatusOutcome.NotAllowed,
@@ -151,18 +166,24 @@ internal sealed class PostgresOrderStoreTests
     [Test]
     public async Task Given_changes_that_the_stock_has_to_follow_then_their_host_has_them_alone_at_first_and_one_host_each_time_after_that()
     {
-        await using ModuleSchema here = await ModuleSchema.OpenAsync(new OrdersModule()), there = await ModuleSchema.OpenAsync(new OrdersModule(), here.Address);
-        PostgresOrderStore one = new(here.Context.Postgres, here.Context.Log), other = new(there.Context.Postgres, there.Context.Log);
+        await using ModuleSchema here = await ModuleSchema.OpenAsync(new OrdersModule()),
+            there = await ModuleSchema.OpenAsync(new OrdersModule(), here.Address);
+        PostgresOrderStore one = new(here.Context.Postgres, here.Context.Log),
+            other = new(there.Context.Postgres, there.Context.Log);
         ReservationId[] all = [.. Enumerable.Range(0, 50).Select(n => new ReservationId($"{n}", n))];
         await Task.WhenAll(all.Select(id => PlaceAsync(one, id).AsTask()));
-        await Task.WhenAll(all.Select(id => one.ChangeStatusAsync(id.OrderId, OrderStatus.Cancelled, null, Now).AsTask()));
+        await Task.WhenAll(
+            all.Select(id => one.ChangeStatusAsync(id.OrderId, OrderStatus.Cancelled, null, Now).AsTask()));
         Assert.That(await other.PendingStockChangesAsync(), Is.Empty);
         await here.ExecuteAsync("UPDATE pending_stock SET due_at = now()");
-        IReadOnlyList<StockChange>[] taken = await Task.WhenAll(one.PendingStockChangesAsync().AsTask(), other.PendingStockChangesAsync().AsTask());
-        Assert.That(taken.SelectMany(some => some), Is.EquivalentTo(all.Select(id => new StockChange(id, OrderStatus.Cancelled))));
+        IReadOnlyList<StockChange>[] taken = await Task.WhenAll(one.PendingStockChangesAsync().AsTask(),
+            other.PendingStockChangesAsync().AsTask());
+        Assert.That(taken.SelectMany(some => some),
+            Is.EquivalentTo(all.Select(id => new StockChange(id, OrderStatus.Cancelled))));
         await other.CompleteStockChangesAsync(all[..49]);
         await here.ExecuteAsync("UPDATE pending_stock SET due_at = now()");
-        Assert.That(await one.PendingStockChangesAsync(), Is.EqualTo(new[] { new StockChange(all[49], OrderStatus.Cancelled) }));
+        Assert.That(await one.PendingStockChangesAsync(),
+            Is.EqualTo(new[] { new StockChange(all[49], OrderStatus.Cancelled) }));
     }
 
     [Test]
@@ -171,18 +192,25 @@ internal sealed class PostgresOrderStoreTests
         Order order = new("all of it", "Zoë \"\\ 𝄞", OrderStatus.Created, 12_345, 1, 2,
             [new("p1", "Näme {1,2} 'x'", 10_000, 1), new("p0", "", 1, 100_000_000), new("p1", "Näme", 3, 5)]);
         byte[] fingerprint = IdempotencyKey.FingerprintOf("content");
-        Assert.That(await _one.PlaceAsync(order, new(order.Id, long.MaxValue), fingerprint, null), Is.EqualTo(PlaceResult.Placed));
+        Assert.That(await _one.PlaceAsync(order, new(order.Id, long.MaxValue), fingerprint, null),
+            Is.EqualTo(PlaceResult.Placed));
         Order found = (await _other.FindAsync(order.Id))!;
         Assert.That(found with { Lines = order.Lines }, Is.EqualTo(order));
         Assert.That(found.Lines, Is.EqualTo(order.Lines));
-        Assert.That((await _other.ReplayAsync(null, order.Id, fingerprint, Now)).Outcome, Is.EqualTo(ReplayOutcome.Replayed));
-        Assert.That((await _other.ReplayAsync(null, order.Id, [1], Now)).Outcome, Is.EqualTo(ReplayOutcome.OrderIdReused));
-        Assert.That((await _other.ListAsync(new OrderFilter(CustomerId: order.CustomerId), null, 10, default)).Total, Is.EqualTo(new RowTotal(1)));
-        Assert.That((await _other.ListAsync(new OrderFilter(CustomerId: "nobody\0"), null, 10, default)).Orders, Is.Empty, "no text of PostgreSQL's");
+        Assert.That((await _other.ReplayAsync(null, order.Id, fingerprint, Now)).Outcome,
+            Is.EqualTo(ReplayOutcome.Replayed));
+        Assert.That((await _other.ReplayAsync(null, order.Id, [1], Now)).Outcome,
+            Is.EqualTo(ReplayOutcome.OrderIdReused));
+        Assert.That((await _other.ListAsync(new OrderFilter(CustomerId: order.CustomerId), null, 10, default)).Total,
+            Is.EqualTo(new RowTotal(1)));
+        Assert.That((await _other.ListAsync(new OrderFilter(CustomerId: "nobody\0"), null, 10, default)).Orders,
+            Is.Empty, "no text of PostgreSQL's");
     }
 
     private static Order Of(string id) =>
-        new(id, "someone", OrderStatus.Created, 300, Platform.Timestamp.ToMilliseconds(Now), Platform.Timestamp.ToMilliseconds(Now), [new OrderLine("p", "P", 3, 100)]);
+        new(id, "someone", OrderStatus.Created, 300, Platform.Timestamp.ToMilliseconds(Now),
+            Platform.Timestamp.ToMilliseconds(Now), [new OrderLine("p", "P", 3, 100)]);
 
-    private static ValueTask<PlaceResult> PlaceAsync(PostgresOrderStore store, ReservationId id) => store.PlaceAsync(Of(id.OrderId), id, null, null);
+    private static ValueTask<PlaceResult> PlaceAsync(PostgresOrderStore store, ReservationId id) =>
+        store.PlaceAsync(Of(id.OrderId), id, null, null);
 }

@@ -10,7 +10,8 @@ namespace Shop.Orders.Tests;
 /// <summary>Name and price of a product stand once in the file, for all lines that show the same.</summary>
 internal sealed class ProductSnapshotsTests
 {
-    private const string LongName = "😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀";
+    private const string LongName =
+        "😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀";
 
     [Test]
     public async Task Given_orders_that_repeat_a_long_name_in_every_line_then_they_take_no_more_room_than_their_quantities()
@@ -18,10 +19,13 @@ internal sealed class ProductSnapshotsTests
         using var files = new ModuleFiles(new OrdersModule());
         var store = new SqliteOrderStore(files.Context.Database, files.Context.Settings);
         const int Orders = 200;
-        await PlaceAsync(store, [.. Enumerable.Range(0, Orders).Select(number => Of($"o{number}", [.. Enumerable.Range(0, 100).Select(_ => new OrderLine("p", string.Concat(Enumerable.Repeat(LongName, 4)), 1, 100))]))]);
+        await PlaceAsync(store,
+            [.. Enumerable.Range(0, Orders).Select(number => Of($"o{number}", [.. Enumerable.Range(0, 100)
+                .Select(_ => new OrderLine("p", string.Concat(Enumerable.Repeat(LongName, 4)), 1, 100))]))]);
         long bytes = Pages(files) * 2048;
         Assert.That(bytes / Orders, Is.LessThan(4_000), "bytes an order");
-        Assert.That((await store.FindAsync("o7"))!.Lines, Has.Count.EqualTo(100).And.All.EqualTo(new OrderLine("p", string.Concat(Enumerable.Repeat(LongName, 4)), 1, 100)));
+        Assert.That((await store.FindAsync("o7"))!.Lines, Has.Count.EqualTo(100)
+            .And.All.EqualTo(new OrderLine("p", string.Concat(Enumerable.Repeat(LongName, 4)), 1, 100)));
     }
 
     [Test]
@@ -29,20 +33,28 @@ internal sealed class ProductSnapshotsTests
     {
         using var files = new ModuleFiles(new OrdersModule());
         var store = new SqliteOrderStore(files.Context.Database, files.Context.Settings);
-        OrderLine[] shown = [new("p", "Old", 1, 100), new("p", "Old", 2, 200), new("p", "New", 3, 200), new("p", "Old", 4, 100)];
-        foreach ((OrderLine line, int number) in shown.Select((line, number) => (line, number))) await PlaceAsync(store, [Of($"o{number}", [line])]);
-        for (int number = 0; number < shown.Length; number++) Assert.That((await store.FindAsync($"o{number}"))!.Lines, Is.EqualTo(new[] { shown[number] }));
+        OrderLine[] shown =
+        [
+            new("p", "Old", 1, 100), new("p", "Old", 2, 200), new("p", "New", 3, 200), new("p", "Old", 4, 100),
+        ];
+        foreach ((OrderLine line, int number) in shown.Select((line, number) => (line, number)))
+            await PlaceAsync(store, [Of($"o{number}", [line])]);
+        for (int number = 0; number < shown.Length; number++)
+            Assert.That((await store.FindAsync($"o{number}"))!.Lines, Is.EqualTo(new[] { shown[number] }));
         Assert.That(Number(files, "SELECT count(*) FROM product_snapshots"), Is.EqualTo(3));
     }
 
     [Test]
-    public async Task Given_a_write_that_is_undone_when_its_product_is_ordered_next_then_the_order_has_its_lines([Values] bool inTheSameBatch)
+    public async Task Given_a_write_that_is_undone_when_its_product_is_ordered_next_then_the_order_has_its_lines(
+        [Values] bool inTheSameBatch)
     {
         using var files = new ModuleFiles(new OrdersModule());
         var store = new SqliteOrderStore(files.Context.Database, files.Context.Settings);
-        Order undone = Of("undone", [new OrderLine("p", "P", 1, 100)]), placed = Of("placed", [new OrderLine("p", "P", 1, 100)]);
+        Order undone = Of("undone", [new OrderLine("p", "P", 1, 100)]),
+            placed = Of("placed", [new OrderLine("p", "P", 1, 100)]);
         var key = IdempotencyKey.Of("key", "content");
-        await store.PlaceAsync(Of("other", [new OrderLine("q", "Q", 1, 100)]), new ReservationId("other", 0), null, key);
+        await store.PlaceAsync(Of("other", [new OrderLine("q", "Q", 1, 100)]),
+            new ReservationId("other", 0), null, key);
         using var release = new ManualResetEventSlim(!inTheSameBatch);
         Task held = files.Context.Database.Writes.WriteAsync(() =>
         {
@@ -66,17 +78,21 @@ internal sealed class ProductSnapshotsTests
         var store = new SqliteOrderStore(files.Context.Database, files.Context.Settings);
         const int Products = ProductSnapshots.MaxKept + 100;
         for (int round = 0; round < 2; round++)
-            await PlaceAsync(store, [.. Enumerable.Range(0, Products).Select(number => Of($"o{round}-{number}", [new OrderLine($"p{number}", "P", 1, 100)]))]);
+            await PlaceAsync(store, [.. Enumerable.Range(0, Products)
+                .Select(number => Of($"o{round}-{number}", [new OrderLine($"p{number}", "P", 1, 100)]))]);
         Assert.That(Number(files, "SELECT count(*) FROM product_snapshots"), Is.EqualTo(Products));
     }
 
-    private static Order Of(string id, OrderLine[] lines) => new(id, "c", OrderStatus.Created, lines.Sum(line => line.TotalCents), 0, 0, lines);
+    private static Order Of(string id, OrderLine[] lines) =>
+        new(id, "c", OrderStatus.Created, lines.Sum(line => line.TotalCents), 0, 0, lines);
 
     private static Task<PlaceResult[]> PlaceAsync(SqliteOrderStore store, Order[] orders) =>
-        Task.WhenAll(orders.Select(order => store.PlaceAsync(order, new ReservationId(order.Id, 0), null, null).AsTask()));
+        Task.WhenAll(
+            orders.Select(order => store.PlaceAsync(order, new ReservationId(order.Id, 0), null, null).AsTask()));
 
     private static long Pages(ModuleFiles files) => Number(files, "PRAGMA page_count");
 
     private static long Number(ModuleFiles files, string sql) =>
-        files.Context.Database.Rows(sql, static row => Convert.ToInt64(row.GetValue(0), CultureInfo.InvariantCulture)).Single();
+        files.Context.Database.Rows(sql,
+            static row => Convert.ToInt64(row.GetValue(0), CultureInfo.InvariantCulture)).Single();
 }

@@ -47,21 +47,29 @@ internal sealed class AlertsPageTests
         await AcceptedAsync(Notification("resolved", "page", "ServiceDown"));
         await Expect(groups).ToHaveCountAsync(2);
         await Expect(groups.First).ToContainTextAsync("alertname=\"CommitsSlow\"");
-        await Expect(groups.Last).ToHaveTextAsync(new System.Text.RegularExpressions.Regex("resolved.*ServiceDown.*page", System.Text.RegularExpressions.RegexOptions.Singleline, TimeSpan.FromSeconds(1)));
+        await Expect(groups.Last)
+            .ToHaveTextAsync(new System.Text.RegularExpressions.Regex("resolved.*ServiceDown.*page",
+                System.Text.RegularExpressions.RegexOptions.Singleline, TimeSpan.FromSeconds(1)));
         ILocator newest = page.Locator("section[aria-labelledby=notifications] table").First;
-        await Expect(newest.Locator("caption")).ToContainTextAsync("resolved, to page, group alertname=\"ServiceDown\"");
+        await Expect(newest.Locator("caption"))
+            .ToContainTextAsync("resolved, to page, group alertname=\"ServiceDown\"");
         await Expect(newest).ToContainTextAsync("2026-11-26 04:00:00");
         await Expect(newest).ToContainTextAsync("2026-11-26 04:10:00");
-        await Expect(newest.GetByRole(AriaRole.Link)).ToHaveAttributeAsync("href", "http://localhost:9090/graph?g0.expr=up");
-        AxeResult result = await page.RunAxe(new AxeRunOptions { RunOnly = new RunOnlyOptions { Type = "tag", Values = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"] } });
+        await Expect(newest.GetByRole(AriaRole.Link))
+            .ToHaveAttributeAsync("href", "http://localhost:9090/graph?g0.expr=up");
+        string[] rules = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"];
+        AxeResult result = await page.RunAxe(
+            new AxeRunOptions { RunOnly = new RunOnlyOptions { Type = "tag", Values = [.. rules] } });
         Assert.That(result.Violations.Select(violation => violation.Help), Is.Empty);
-        await page.ScreenshotAsync(new() { Path = Path.Combine(TestContext.CurrentContext.WorkDirectory, "pictures", "alerts.png") });
+        await page.ScreenshotAsync(
+            new() { Path = Path.Combine(TestContext.CurrentContext.WorkDirectory, "pictures", "alerts.png") });
     }
 
     [Test]
     public async Task Given_a_notification_that_means_harm_then_the_page_shows_it_as_text_and_links_nowhere()
     {
-        await AcceptedAsync(Notification("firing", "<script>alert(1)</script>", "<img src=x>", generator: "javascript:alert(1)"));
+        await AcceptedAsync(
+            Notification("firing", "<script>alert(1)</script>", "<img src=x>", generator: "javascript:alert(1)"));
         await using Window window = await Browser.OpenAsync();
         await window.Page.GotoAsync($"{_client.BaseAddress}");
         await Expect(window.Page.Locator("main")).ToContainTextAsync("<img src=x>");
@@ -75,13 +83,15 @@ internal sealed class AlertsPageTests
     [TestCase("Host", "localhost.evil.example", 400)]
     [TestCase("Host", "alerts", 204)]
     [TestCase("Host", "localhost:80", 204)]
-    public async Task Given_a_notification_of_a_page_or_under_another_name_then_it_is_refused_and_not_shown(string header, string value, int status)
+    public async Task Given_a_notification_of_a_page_or_under_another_name_then_it_is_refused_and_not_shown(
+        string header, string value, int status)
     {
         using HttpRequestMessage request = Request(Notification("firing", "page", "Forged"));
         request.Headers.TryAddWithoutValidation(header, value);
         using HttpResponseMessage answer = await _client.SendAsync(request);
         Assert.That((int)answer.StatusCode, Is.EqualTo(status));
-        Assert.That(await _client.GetStringAsync(""), status == 204 ? Does.Contain("Forged") : Does.Not.Contain("Forged"));
+        Assert.That(await _client.GetStringAsync(""),
+            status == 204 ? Does.Contain("Forged") : Does.Not.Contain("Forged"));
     }
 
     [TestCase("GET", "/", 200)]
@@ -96,7 +106,8 @@ internal sealed class AlertsPageTests
     [TestCase("GET", "/health/ready", 400, "xlocalhost")]
     [TestCase("GET", "/assets/none.css", 400, "alerts.evil.example")]
     [TestCase("GET", "/", 400, "127.0.0.1.evil.example")]
-    public async Task Given_any_answer_of_the_page_then_it_has_the_headers_that_keep_browsers_to_it(string method, string path, int status, string? host = null)
+    public async Task Given_any_answer_of_the_page_then_it_has_the_headers_that_keep_browsers_to_it(
+        string method, string path, int status, string? host = null)
     {
         using var request = new HttpRequestMessage(new HttpMethod(method), path);
         if (host is not null) request.Headers.Host = host;
@@ -105,7 +116,8 @@ internal sealed class AlertsPageTests
         {
             Assert.That((int)answer.StatusCode, Is.EqualTo(status));
             Assert.That(answer.Header("X-Content-Type-Options"), Is.EqualTo("nosniff"));
-            Assert.That(answer.Header("Content-Security-Policy"), Does.StartWith("default-src 'none'").And.Contain("frame-ancestors 'none'").And.Not.Contain("unsafe"));
+            Assert.That(answer.Header("Content-Security-Policy"),
+                Does.StartWith("default-src 'none'").And.Contain("frame-ancestors 'none'").And.Not.Contain("unsafe"));
             Assert.That(answer.Header("Cache-Control"), Does.StartWith("no-store"));
             Assert.That(answer.Header("Access-Control-Allow-Origin") ?? answer.Header("Server"), Is.Null);
         });
@@ -115,7 +127,8 @@ internal sealed class AlertsPageTests
     [TestCase("text/plain", "{}", 415)]
     [TestCase("application/json", "null", 400)]
     [TestCase("application/json", "{", 400)]
-    [TestCase("application/json", """{"receiver":null,"status":"firing","groupKey":"","groupLabels":{},"alerts":[]}""", 400)]
+    [TestCase("application/json",
+        """{"receiver":null,"status":"firing","groupKey":"","groupLabels":{},"alerts":[]}""", 400)]
     [TestCase("application/json", """{"status":"firing","alerts":[]}""", 400)]
     public async Task Given_what_is_no_notification_then_it_is_refused(string type, string body, int status)
     {
@@ -129,42 +142,55 @@ internal sealed class AlertsPageTests
     {
         for (int i = 0; i < 120; i++) await AcceptedAsync(Notification("firing", "page", $"Small{i}"));
         string page = await _client.GetStringAsync("");
-        Assert.That((page.Split("<caption>").Length - 1, page.Contains("Small20<"), page.Contains("Small19<")), Is.EqualTo((100, true, false)));
+        Assert.That((page.Split("<caption>").Length - 1, page.Contains("Small20<"), page.Contains("Small19<")),
+            Is.EqualTo((100, true, false)));
         for (int i = 0; i < 12; i++) await AcceptedAsync(Notification("firing", "page", $"Large{i}", padding: 200_000));
         page = await _client.GetStringAsync("");
-        Assert.That((page.Split("<caption>").Length - 1, page.Contains("Large11<"), page.Contains("Large1<")), Is.EqualTo((10, true, false)), "2 MiB are ten of 200 kB");
-        using HttpResponseMessage answer = await _client.SendAsync(Request(Notification("firing", "page", "TooLarge", padding: 256 * 1024)));
+        Assert.That((page.Split("<caption>").Length - 1, page.Contains("Large11<"), page.Contains("Large1<")),
+            Is.EqualTo((10, true, false)), "2 MiB are ten of 200 kB");
+        using HttpResponseMessage answer =
+            await _client.SendAsync(Request(Notification("firing", "page", "TooLarge", padding: 256 * 1024)));
         Assert.That(answer.StatusCode, Is.EqualTo(HttpStatusCode.RequestEntityTooLarge));
     }
 
-    private static string Notification(string status, string receiver, string alert, string generator = "http://localhost:9090/graph?g0.expr=up", int padding = 0) => JsonSerializer.Serialize(new
-    {
-        receiver,
-        status,
-        alerts = new[]
+    private static string Notification(
+        string status, string receiver, string alert, string generator = "http://localhost:9090/graph?g0.expr=up",
+        int padding = 0) => JsonSerializer.Serialize(new
         {
-            new
+            receiver,
+            status,
+            alerts = new[]
             {
-                status,
-                labels = new Dictionary<string, string> { ["alertname"] = alert, ["service"] = "order-service", ["severity"] = "page" },
-                annotations = new { summary = "order-service is down", padding = new string('x', padding) },
-                startsAt = "2026-11-26T04:00:00Z",
-                endsAt = status == "resolved" ? "2026-11-26T04:10:00Z" : "0001-01-01T00:00:00Z",
-                generatorURL = generator,
-                fingerprint = "0",
+                new
+                {
+                    status,
+                    labels = new Dictionary<string, string>
+                    {
+                        ["alertname"] = alert,
+                        ["service"] = "order-service",
+                        ["severity"] = "page",
+                    },
+                    annotations = new { summary = "order-service is down", padding = new string('x', padding) },
+                    startsAt = "2026-11-26T04:00:00Z",
+                    endsAt = status == "resolved" ? "2026-11-26T04:10:00Z" : "0001-01-01T00:00:00Z",
+                    generatorURL = generator,
+                    fingerprint = "0",
+                },
             },
-        },
-        groupLabels = new { alertname = alert, service = "order-service" },
-        commonLabels = new { },
-        commonAnnotations = new { },
-        externalURL = "http://localhost:9093",
-        version = "4",
-        groupKey = $"{{}}:{{alertname=\"{alert}\"}}",
-        truncatedAlerts = 0,
-    });
+            groupLabels = new { alertname = alert, service = "order-service" },
+            commonLabels = new { },
+            commonAnnotations = new { },
+            externalURL = "http://localhost:9093",
+            version = "4",
+            groupKey = $"{{}}:{{alertname=\"{alert}\"}}",
+            truncatedAlerts = 0,
+        });
 
     private static HttpRequestMessage Request(string notification) =>
-        new(HttpMethod.Post, "/notifications") { Content = new StringContent(notification, Encoding.UTF8, "application/json") };
+        new(HttpMethod.Post, "/notifications")
+        {
+            Content = new StringContent(notification, Encoding.UTF8, "application/json"),
+        };
 
     private async Task AcceptedAsync(string notification)
     {

@@ -10,13 +10,15 @@ namespace Shop.Pages.Tests;
 [SuppressMessage("Performance", "CA1852", Justification = "The proxy is a type that derives from it at run time.")]
 internal class BrokenInventory : DispatchProxy
 {
-    private static readonly Dictionary<string, (string Product, Func<Exception> Fault)> Faults = new(StringComparer.Ordinal)
-    {
-        ["error-429"] = ("prod_101", static () => new TooManyQueriesException("inventory")),
-        ["error-500"] = ("prod_102", static () => new InvalidOperationException("It broke.")),
-        ["error-503"] = ("prod_103", static () => new QueryTimeoutException("inventory", TimeSpan.FromSeconds(10))),
-        ["no stock"] = ("prod_104", static () => new StoreUnreadableException("inventory", new IOException("The disk is gone."))),
-    };
+    private static readonly Dictionary<string, (string Product, Func<Exception> Fault)> Faults =
+        new(StringComparer.Ordinal)
+        {
+            ["error-429"] = ("prod_101", static () => new TooManyQueriesException("inventory")),
+            ["error-500"] = ("prod_102", static () => new InvalidOperationException("It broke.")),
+            ["error-503"] = ("prod_103", static () => new QueryTimeoutException("inventory", TimeSpan.FromSeconds(10))),
+            ["no stock"] = ("prod_104",
+                static () => new StoreUnreadableException("inventory", new IOException("The disk is gone."))),
+        };
 
     private IInventory _real = null!;
 
@@ -29,7 +31,8 @@ internal class BrokenInventory : DispatchProxy
         services.AddSingleton(provider =>
         {
             IInventory broken = Create<IInventory, BrokenInventory>();
-            ((BrokenInventory)(object)broken)._real = (IInventory)ActivatorUtilities.CreateInstance(provider, real.ImplementationType!);
+            ((BrokenInventory)(object)broken)._real = (IInventory)ActivatorUtilities.CreateInstance(provider,
+                real.ImplementationType!);
             return broken;
         });
     }

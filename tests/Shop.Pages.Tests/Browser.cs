@@ -10,7 +10,8 @@ internal sealed class Browser
     private static IBrowser? _chromium;
 
     /// <summary>A window of its own: no cookie of another test, and no error that goes unnoticed.</summary>
-    public static async Task<Window> OpenAsync(bool withScript = true, bool isDark = false, int width = 1280, int height = 900)
+    public static async Task<Window> OpenAsync(
+        bool withScript = true, bool isDark = false, int width = 1280, int height = 900)
     {
         IBrowserContext context = await _chromium!.NewContextAsync(new BrowserNewContextOptions
         {
@@ -25,11 +26,16 @@ internal sealed class Browser
     [OneTimeSetUp]
     public async Task StartAsync()
     {
-        string? path = new[] { "/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome" }.FirstOrDefault(File.Exists);
-        if (path is null && Environment.GetEnvironmentVariable("CI") == "true") Assert.Fail("There is no Chromium on this machine, and CI skips nothing.");
+        string? path = new[]
+        {
+            "/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome",
+        }.FirstOrDefault(File.Exists);
+        if (path is null && Environment.GetEnvironmentVariable("CI") == "true")
+            Assert.Fail("There is no Chromium on this machine, and CI skips nothing.");
         if (path is null) Assert.Ignore("There is no Chromium on this machine.");
         _playwright = await Playwright.CreateAsync();
-        _chromium = await _playwright.Chromium.LaunchAsync(new BrowserTypeLaunchOptions { ExecutablePath = path, Args = ["--no-sandbox"] });
+        _chromium = await _playwright.Chromium.LaunchAsync(
+            new BrowserTypeLaunchOptions { ExecutablePath = path, Args = ["--no-sandbox"] });
     }
 
     [OneTimeTearDown]
@@ -50,10 +56,12 @@ internal sealed class Window : IAsyncDisposable
     public Window(IBrowserContext context, IPage page)
     {
         (_context, Page) = (context, page);
-        // A breach of the content security policy is an error on the console too. A 409 is one by Chromium's view, but not by ours.
+        // A breach of the content security policy is an error on the console too. A 409 is one by
+        // Chromium's view, but not by ours.
         page.Console += (_, message) =>
         {
-            bool isExpected = message.Text.Contains("409", StringComparison.Ordinal) || (_toleratesNoAnswer && message.Text.StartsWith("Failed to load resource", StringComparison.Ordinal));
+            bool isExpected = message.Text.Contains("409", StringComparison.Ordinal)
+                || (_toleratesNoAnswer && message.Text.StartsWith("Failed to load resource", StringComparison.Ordinal));
             if (message.Type == "error" && !isExpected) _errors.Add(message.Text);
         };
         page.PageError += (_, error) => _errors.Add(error);

@@ -11,14 +11,16 @@ internal sealed class ConnectionTests
     private const int Kill = 9, Places = 256;
 
     // SHOP_PICTURES says where the pictures go.
-    private static readonly string PictureFolder = Environment.GetEnvironmentVariable("SHOP_PICTURES") ?? Path.Combine(TestContext.CurrentContext.WorkDirectory, "pictures");
+    private static readonly string PictureFolder = Environment.GetEnvironmentVariable("SHOP_PICTURES")
+        ?? Path.Combine(TestContext.CurrentContext.WorkDirectory, "pictures");
 
     [Test]
     public async Task Given_a_shop_that_is_killed_when_its_pages_are_open_then_they_say_so_at_once_and_show_the_new_one_by_themselves()
     {
         string directory = Directory.CreateTempSubdirectory("shop-pages-").FullName;
         int port = FreePort();
-        await using Window console = await Browser.OpenAsync(isDark: true), board = await Browser.OpenAsync(width: 360), order = await Browser.OpenAsync();
+        await using Window console = await Browser.OpenAsync(isDark: true), board = await Browser.OpenAsync(width: 360),
+            order = await Browser.OpenAsync();
         foreach (Window window in new[] { console, board, order }) window.ToleratesNoAnswer();
         string id;
         using (ShopProcess shop = await ShopProcess.StartAsync(directory, [$"--Shop:Orders:Port={port}"]))
@@ -28,17 +30,20 @@ internal sealed class ConnectionTests
             await board.Page.GotoAsync($"http://localhost:{port}/");
             await order.Page.GotoAsync($"http://localhost:{port}/order/{id}");
             await console.Page.GetByRole(AriaRole.Button, new() { Name = "Start", Exact = true }).ClickAsync();
-            await Expect(console.Page.Locator("[data-figure=p50]")).Not.ToHaveTextAsync("–", new() { Timeout = 30_000 });
+            await Expect(console.Page.Locator("[data-figure=p50]")).Not.ToHaveTextAsync("–",
+                new() { Timeout = 30_000 });
             await Expect(board.Page.Locator("[data-board-state]")).ToContainTextAsync("Live");
             shop.Signal(Kill);
             await shop.ExitAsync();
             foreach ((Window window, string state) in new[] { (console, "live"), (board, "board"), (order, "order") })
-                await Expect(window.Page.Locator($"[data-{state}-state]")).ToContainTextAsync("Not connected", new() { Timeout = 2_000 });
+                await Expect(window.Page.Locator($"[data-{state}-state]"))
+                    .ToContainTextAsync("Not connected", new() { Timeout = 2_000 });
             foreach (string figure in new[] { "rate", "refused", "errors", "p50", "p95", "p99", "total" })
                 await Expect(console.Page.Locator($"[data-figure={figure}]")).ToHaveTextAsync("–");
             await Expect(console.Page.Locator("[data-traffic=state]")).ToHaveTextAsync("Not known.");
             await Expect(order.Page.GetByRole(AriaRole.Button, new() { Name = "Pay" })).ToBeDisabledAsync();
-            await console.Page.ScreenshotAsync(new() { Path = Path.Combine(PictureFolder, "live-lost-dark.png"), FullPage = true });
+            await console.Page.ScreenshotAsync(
+                new() { Path = Path.Combine(PictureFolder, "live-lost-dark.png"), FullPage = true });
             await board.Page.ScreenshotAsync(new() { Path = Path.Combine(PictureFolder, "orders-lost-narrow.png") });
             await order.Page.ScreenshotAsync(new() { Path = Path.Combine(PictureFolder, "order-lost.png") });
         }
@@ -48,17 +53,21 @@ internal sealed class ConnectionTests
             // Before the pages are back: it is in no event of this start that they get.
             string missed = (string)(await shop.Orders.PostAsync("/orders", Http.Order("prod_1"))).Json!["order_id"]!;
             await shop.Orders.PostAsync($"/orders/{id}/pay");
-            await Expect(board.Page.Locator("[data-board-state]")).ToContainTextAsync("Live", new() { Timeout = 30_000 });
+            await Expect(board.Page.Locator("[data-board-state]"))
+                .ToContainTextAsync("Live", new() { Timeout = 30_000 });
             await Expect(board.Page.Locator($"a[href='/order/{missed}']")).ToBeVisibleAsync();
             await Expect(order.Page.Locator(".history")).ToContainTextAsync("paid", new() { Timeout = 30_000 });
             await Expect(order.Page.GetByRole(AriaRole.Button, new() { Name = "Ship" })).ToBeEnabledAsync();
-            await Expect(console.Page.Locator("[data-live-state]")).ToHaveTextAsync("Live.", new() { Timeout = 30_000 });
+            await Expect(console.Page.Locator("[data-live-state]"))
+                .ToHaveTextAsync("Live.", new() { Timeout = 30_000 });
             await Expect(console.Page.Locator("[data-traffic=state]")).ToHaveTextAsync("Off.");
             await Expect(console.Page.GetByRole(AriaRole.Button, new() { Name = "Stop" })).ToBeHiddenAsync();
             await Expect(console.Page.Locator("[data-figure=rate]")).ToHaveTextAsync("0", new() { Timeout = 30_000 });
             // What the page saw before is still there, with a mark of the restart between.
-            await Expect(console.Page.Locator("[data-chart=Stacked] .mark", new() { HasText = "Restarted" })).ToHaveCountAsync(1);
-            string requests = (await console.Page.Locator("[data-chart=Stacked] path.succeeded").GetAttributeAsync("d"))!;
+            await Expect(console.Page.Locator("[data-chart=Stacked] .mark", new() { HasText = "Restarted" }))
+                .ToHaveCountAsync(1);
+            string requests =
+                (await console.Page.Locator("[data-chart=Stacked] path.succeeded").GetAttributeAsync("d"))!;
             Assert.That(requests.Split('M'), Has.Length.GreaterThan(2), "two areas, and nothing between them");
             await console.Page.ScreenshotAsync(new() { Path = Path.Combine(PictureFolder, "live-restarted-dark.png") });
         }
@@ -74,7 +83,8 @@ internal sealed class ConnectionTests
         foreach (Window window in new[] { console, board }) window.ToleratesNoAnswer();
         var watchers = new List<HttpResponseMessage>();
         foreach (string path in new[] { "/live/events", "/board/events" })
-            watchers.AddRange(await Task.WhenAll(Enumerable.Range(0, Places).Select(_ => shop.Orders.GetAsync(path, HttpCompletionOption.ResponseHeadersRead))));
+            watchers.AddRange(await Task.WhenAll(Enumerable.Range(0, Places)
+                .Select(_ => shop.Orders.GetAsync(path, HttpCompletionOption.ResponseHeadersRead))));
         Assert.That(watchers.Select(watcher => (int)watcher.StatusCode), Is.All.EqualTo(200));
 
         await console.Page.GotoAsync($"{shop.Orders.BaseAddress}live");
@@ -82,8 +92,10 @@ internal sealed class ConnectionTests
         await Expect(console.Page.Locator("[data-live-state]")).ToContainTextAsync("asks every 3 seconds");
         await Expect(board.Page.Locator("[data-board-state]")).ToContainTextAsync("asks every 3 seconds");
         string id = await shop.OrderAsync("prod_3");
-        await Expect(board.Page.GetByRole(AriaRole.Link, new() { Name = id })).ToBeVisibleAsync(new() { Timeout = 15_000 });
-        await Expect(console.Page.Locator("[data-map=routes]")).ToContainTextAsync("POST /orders", new() { Timeout = 15_000 });
+        await Expect(board.Page.GetByRole(AriaRole.Link, new() { Name = id }))
+            .ToBeVisibleAsync(new() { Timeout = 15_000 });
+        await Expect(console.Page.Locator("[data-map=routes]"))
+            .ToContainTextAsync("POST /orders", new() { Timeout = 15_000 });
         await Expect(console.Page.Locator("[data-charts] path.line.middle")).Not.ToHaveCountAsync(0);
         await console.Page.ScreenshotAsync(new() { Path = Path.Combine(PictureFolder, "live-no-place.png") });
 
@@ -102,15 +114,18 @@ internal sealed class ConnectionTests
         await using Window window = await Browser.OpenAsync();
         await window.Page.GotoAsync($"{shop.Orders.BaseAddress}");
         await Expect(window.Page.Locator("[data-board-state]")).ToContainTextAsync("Live");
-        await shop.Orders.PostAsync("/orders", new { order_id = name, customer_id = name, items = new[] { new { product_id = "prod_0", quantity = 1 } } });
+        await shop.Orders.PostAsync("/orders",
+            new { order_id = name, customer_id = name, items = new[] { new { product_id = "prod_0", quantity = 1 } } });
         await shop.OrderAsync("prod_1"); // comes after it
         foreach (bool isLoadedAgain in new[] { false, true })
         {
             if (isLoadedAgain) await window.Page.ReloadAsync();
             await Expect(window.Page.Locator("tbody tr")).ToHaveCountAsync(2);
             await Expect(window.Page.Locator("main > h1")).ToHaveTextAsync("Orders");
-            Assert.That(await window.Page.EvaluateAsync<string[]>("[...document.querySelectorAll('[id], [name]')].map(element => element.id || element.name)"),
-                Is.EquivalentTo(new[] { "main", "status", "customer_id" }).Or.EquivalentTo(new[] { "main", "status", "customer_id", "viewport", "color-scheme" }));
+            Assert.That(await window.Page.EvaluateAsync<string[]>(
+                    "[...document.querySelectorAll('[id], [name]')].map(element => element.id || element.name)"),
+                Is.EquivalentTo(new[] { "main", "status", "customer_id" })
+                    .Or.EquivalentTo(new[] { "main", "status", "customer_id", "viewport", "color-scheme" }));
         }
 
         await shop.Orders.PostAsync($"/orders/{name}/pay");

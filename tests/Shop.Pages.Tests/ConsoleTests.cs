@@ -8,7 +8,8 @@ namespace Shop.Pages.Tests;
 /// <summary>The live console under traffic, as those use it who have a pointer, keys alone, or a phone.</summary>
 internal sealed class ConsoleTests
 {
-    private static readonly string PictureFolder = Environment.GetEnvironmentVariable("SHOP_PICTURES") ?? Path.Combine(TestContext.CurrentContext.WorkDirectory, "pictures");
+    private static readonly string PictureFolder = Environment.GetEnvironmentVariable("SHOP_PICTURES")
+        ?? Path.Combine(TestContext.CurrentContext.WorkDirectory, "pictures");
 
     private ShopUnderTest _shop = null!;
 
@@ -16,7 +17,8 @@ internal sealed class ConsoleTests
     public async Task StartAsync()
     {
         _shop = await ShopUnderTest.StartAsync();
-        using var form = new FormUrlEncodedContent([new("action", "start"), new("rate", "60"), new("shape", "constant")]);
+        using var form =
+            new FormUrlEncodedContent([new("action", "start"), new("rate", "60"), new("shape", "constant")]);
         using var start = new HttpRequestMessage(HttpMethod.Post, "/live/traffic") { Content = form };
         start.Headers.Add("Origin", _shop.Orders.BaseAddress!.GetLeftPart(UriPartial.Authority));
         using HttpResponseMessage started = await _shop.Orders.SendAsync(start);
@@ -36,7 +38,9 @@ internal sealed class ConsoleTests
         await EnoughAsync(page, seconds: 8);
         await chart.FocusAsync();
         await page.Keyboard.PressAsync("End");
-        await Expect(chart).ToHaveAttributeAsync("aria-valuetext", new System.Text.RegularExpressions.Regex(@"^[0-9:]{8}: 2xx [0-9.]+ /s, 3xx 0 /s, 4xx [0-9.]+ /s, 5xx 0 /s$", System.Text.RegularExpressions.RegexOptions.None, TimeSpan.FromSeconds(1)));
+        await Expect(chart).ToHaveAttributeAsync("aria-valuetext",
+            new System.Text.RegularExpressions.Regex(@"^[0-9:]{8}: 2xx [0-9.]+ /s, 3xx 0 /s, 4xx [0-9.]+ /s, 5xx 0 /s$",
+                System.Text.RegularExpressions.RegexOptions.None, TimeSpan.FromSeconds(1)));
         string newest = (await chart.GetAttributeAsync("aria-valuetext"))!;
         await page.Keyboard.PressAsync("ArrowLeft");
         await Expect(chart).Not.ToHaveAttributeAsync("aria-valuetext", newest);
@@ -74,8 +78,14 @@ internal sealed class ConsoleTests
         await Expect(page.Locator("[data-paused]")).ToContainTextAsync("Paused at");
         string drawn = (await page.Locator("path.succeeded").GetAttributeAsync("d"))!;
         string routes = await page.Locator("[data-map=routes]").InnerTextAsync();
-        double before = (await Exposition.OfAsync(_shop.Products))["""app_requests_total{endpoint="/products/{id}",method="GET"}"""];
-        while ((await Exposition.OfAsync(_shop.Products))["""app_requests_total{endpoint="/products/{id}",method="GET"}"""] < before + 90) await Task.Delay(50);
+        double before = (await Exposition.OfAsync(
+            _shop.Products))["""app_requests_total{endpoint="/products/{id}",method="GET"}"""];
+        while ((await Exposition.OfAsync(
+            _shop.Products))["""app_requests_total{endpoint="/products/{id}",method="GET"}"""] < before + 90)
+        {
+            await Task.Delay(50);
+        }
+
         Assert.That(await page.Locator("path.succeeded").GetAttributeAsync("d"), Is.EqualTo(drawn));
         Assert.That(await page.Locator("[data-map=routes]").InnerTextAsync(), Is.EqualTo(routes));
         await page.GetByRole(AriaRole.Button, new() { Name = "Go on" }).ClickAsync();
@@ -89,26 +99,35 @@ internal sealed class ConsoleTests
     [TestCase(true, 1440)]
     [TestCase(false, 360)]
     [TestCase(true, 360)]
-    public async Task Given_the_whole_shop_then_all_services_are_beside_one_another_and_each_moves(bool isDark, int width)
+    public async Task Given_the_whole_shop_then_all_services_are_beside_one_another_and_each_moves(
+        bool isDark, int width)
     {
-        await using Window window = await Browser.OpenAsync(isDark: isDark, width: width, height: width == 360 ? 780 : 1000);
+        await using Window window = await Browser.OpenAsync(isDark: isDark, width: width,
+            height: width == 360 ? 780 : 1000);
         IPage page = window.Page;
         await page.GotoAsync($"{_shop.Inventory.BaseAddress}");
         await page.GetByRole(AriaRole.Link, new() { Name = "Live", Exact = true }).ClickAsync();
         await Expect(page.Locator(".service [data-live-state]")).ToHaveTextAsync(["Live.", "Live.", "Live."]);
         await EnoughAsync(page, seconds: 20, paths: 3);
         if (width == 360)
-            Assert.That(await page.Locator(".plot").First.EvaluateAsync<double>("plot => plot.getBoundingClientRect().top"), Is.LessThan(780), "the first chart is on the first screen");
-        Assert.That(await page.EvaluateAsync<int>("document.documentElement.scrollWidth - document.documentElement.clientWidth"), Is.LessThanOrEqualTo(0), "it is wider than the window");
+            Assert.That(
+                await page.Locator(".plot").First.EvaluateAsync<double>("plot => plot.getBoundingClientRect().top"),
+                Is.LessThan(780), "the first chart is on the first screen");
+        Assert.That(await page.EvaluateAsync<int>(
+                "document.documentElement.scrollWidth - document.documentElement.clientWidth"),
+            Is.LessThanOrEqualTo(0), "it is wider than the window");
         await NothingToMendAsync(page);
-        await page.ScreenshotAsync(new() { Path = Path.Combine(PictureFolder, $"whole-shop-traffic-{(isDark ? "dark" : "light")}-{width}.png"), FullPage = true });
-        await page.ScreenshotAsync(new() { Path = Path.Combine(PictureFolder, $"whole-shop-top-{(isDark ? "dark" : "light")}-{width}.png") });
+        string look = $"{(isDark ? "dark" : "light")}-{width}";
+        await page.ScreenshotAsync(
+            new() { Path = Path.Combine(PictureFolder, $"whole-shop-traffic-{look}.png"), FullPage = true });
+        await page.ScreenshotAsync(new() { Path = Path.Combine(PictureFolder, $"whole-shop-top-{look}.png") });
         await page.GotoAsync($"{_shop.Orders.BaseAddress}live");
         await EnoughAsync(page, seconds: 20);
         await page.Locator(".plot").First.HoverAsync();
-        await page.ScreenshotAsync(new() { Path = Path.Combine(PictureFolder, $"live-top-{(isDark ? "dark" : "light")}-{width}.png") });
+        await page.ScreenshotAsync(new() { Path = Path.Combine(PictureFolder, $"live-top-{look}.png") });
         await NothingToMendAsync(page);
-        await page.ScreenshotAsync(new() { Path = Path.Combine(PictureFolder, $"live-traffic-{(isDark ? "dark" : "light")}-{width}.png"), FullPage = true });
+        await page.ScreenshotAsync(
+            new() { Path = Path.Combine(PictureFolder, $"live-traffic-{look}.png"), FullPage = true });
     }
 
     [Test]
@@ -129,11 +148,15 @@ internal sealed class ConsoleTests
         await page.GotoAsync($"{shop.Orders.BaseAddress}live");
         await Expect(page.Locator(".band")).ToHaveCountAsync(5);
         await Expect(page.Locator(".trouble")).ToContainTextAsync("failing_answers");
-        await Expect(page.Locator("[data-chart=Stacked] .mark", new() { HasText = "failing_answers" })).ToHaveCountAsync(1);
+        await Expect(page.Locator("[data-chart=Stacked] .mark", new() { HasText = "failing_answers" }))
+            .ToHaveCountAsync(1);
         await Expect(page.Locator("[data-map=routes] .failing").First).ToBeVisibleAsync(new() { Timeout = 30_000 });
         // It has ended, and the band with it.
         await page.WaitForFunctionAsync("""
-            () => { const box = (path) => document.querySelector(path).getBoundingClientRect(); return box('.band').right < box('.plot svg').right - 60; }
+            () => {
+                const box = (path) => document.querySelector(path).getBoundingClientRect();
+                return box('.band').right < box('.plot svg').right - 60;
+            }
             """, null, new() { Timeout = 60_000 });
         await Expect(page.Locator(".trouble")).ToBeHiddenAsync();
         await page.ScreenshotAsync(new() { Path = Path.Combine(PictureFolder, "live-fault.png") });
@@ -170,17 +193,23 @@ internal sealed class ConsoleTests
         await Expect(page).ToHaveURLAsync($"{shop.Orders.BaseAddress}live/shop");
         await Expect(page.Locator("[data-traffic=state]")).ToContainTextAsync("spikes, 50 requests a second at most");
         await Expect(page.GetByText("Start demo traffic and wait ten seconds")).ToBeHiddenAsync();
-        await Expect(page.Locator("[data-traffic=reached]")).ToContainTextAsync("ends by itself at", new() { Timeout = 30_000 });
+        await Expect(page.Locator("[data-traffic=reached]"))
+            .ToContainTextAsync("ends by itself at", new() { Timeout = 30_000 });
     }
 
     // Points of the first areas: a second each.
     private static async Task EnoughAsync(IPage page, int seconds, int paths = 1) => await page.WaitForFunctionAsync(
-        "([seconds, paths]) => [...document.querySelectorAll('path.succeeded')].filter(path => path.getAttribute('d').split('L').length > 2 * seconds).length >= paths",
+        "([seconds, paths]) => [...document.querySelectorAll('path.succeeded')].filter(path => "
+        + "path.getAttribute('d').split('L').length > 2 * seconds).length >= paths",
         new[] { seconds, paths }, new() { Timeout = 120_000 });
 
     private static async Task NothingToMendAsync(IPage page)
     {
-        AxeResult result = await page.RunAxe(new AxeRunOptions { RunOnly = new RunOnlyOptions { Type = "tag", Values = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"] } });
-        Assert.That(result.Violations.Select(violation => $"{violation.Id}: {violation.Help}: {string.Join(", ", violation.Nodes.Select(node => node.Html))}"), Is.Empty);
+        string[] rules = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"];
+        AxeResult result = await page.RunAxe(
+            new AxeRunOptions { RunOnly = new RunOnlyOptions { Type = "tag", Values = [.. rules] } });
+        Assert.That(result.Violations.Select(violation =>
+                $"{violation.Id}: {violation.Help}: {string.Join(", ", violation.Nodes.Select(node => node.Html))}"),
+            Is.Empty);
     }
 }

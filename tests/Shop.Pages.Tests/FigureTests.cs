@@ -167,7 +167,10 @@ internal sealed partial class FigureTests
         string html = await HtmlAsync(_shop.Inventory, "/");
         for (int i = 0; i < made.Length; i++)
             Assert.That(Regex.Match(html,
-                $"""href="/stock/{ids[i]}">A thing</a> <span class="id">{ids[i]}</span></td><td class="number"><span( class="(?<mark>[^"]*)")?>(?<level>[0-9]+)<""", RegexOptions.ExplicitCapture, TimeSpan.FromSeconds(1)) is { Success: true } row
+                $"""href="/stock/{ids[i]}">A thing</a> <span class="id">{ids[i]}</span></td>"""
+                + """<td class="number"><span( class="(?<mark>[^"]*)")?>(?<level>[0-9]+)<""",
+                RegexOptions.ExplicitCapture,
+                TimeSpan.FromSeconds(1)) is { Success: true } row
                 ? (long.Parse(row.Groups["level"].Value), row.Groups["mark"].Success ? row.Groups["mark"].Value : null)
                     : (-1, null), Is.EqualTo(made[i]));
         int[] places = [.. new[] { 1, 4, 3, 2, 0 }.Select(i =>
@@ -209,10 +212,17 @@ internal sealed partial class FigureTests
     [Test]
     public async Task Given_seconds_with_figures_that_all_differ_when_the_console_shows_them_then_each_is_in_its_place_and_each_line_at_its_height()
     {
-        // When; requests; failed; p50; p95; p99; refused; 2xx; 3xx; under way; waiting; commit; placed; not placed; revenue; unpaid.
-        const string Second =
-            """{"point":[60000,123.4,2.25,3.5,47.125,88.75,11.5,100.2,9.45,13,4,6.5,17,3,4321,29],"requests":98765,"traffic":0,"codes":{"2xx: 200 OK":98001},"routes":{"GET /a":7,"GET /b":98},"figures":{"orders_created_total":4321},"started":1,"version":"1.0.0","faults":[],"endpoints":[{"route":"GET /b","requests":98,"rate":2.5,"failed":0,"p50":1.5,"p95":9.25,"rates":[1,2]},{"route":"GET /a","requests":7,"rate":0.1,"failed":12.5,"p50":3,"p95":4,"rates":[0,1]}]}""";
-        const string History = "[[59000,61.7,0,1.75,20,40,4.5,50,7.2,5,1,null,8,1,2000,12],[60000,123.4,2.25,3.5,47.125,88.75,11.5,100.2,9.45,13,4,6.5,17,3,4321,29]]";
+        // When; requests; failed; p50; p95; p99; refused; 2xx; 3xx; under way; waiting; commit;
+        // placed; not placed; revenue; unpaid.
+        const string Second = """
+            {"point":[60000,123.4,2.25,3.5,47.125,88.75,11.5,100.2,9.45,13,4,6.5,17,3,4321,29],
+            "requests":98765,"traffic":0,"codes":{"2xx: 200 OK":98001},"routes":{"GET /a":7,"GET /b":98},
+            "figures":{"orders_created_total":4321},"started":1,"version":"1.0.0","faults":[],"endpoints":[
+            {"route":"GET /b","requests":98,"rate":2.5,"failed":0,"p50":1.5,"p95":9.25,"rates":[1,2]},
+            {"route":"GET /a","requests":7,"rate":0.1,"failed":12.5,"p50":3,"p95":4,"rates":[0,1]}]}
+            """;
+        const string History = "[[59000,61.7,0,1.75,20,40,4.5,50,7.2,5,1,null,8,1,2000,12],"
+            + "[60000,123.4,2.25,3.5,47.125,88.75,11.5,100.2,9.45,13,4,6.5,17,3,4321,29]]";
         await using Window window = await Browser.OpenAsync();
         window.ToleratesNoAnswer();
         int asked = 0;
@@ -222,7 +232,8 @@ internal sealed partial class FigureTests
             : route.FulfillAsync(new()
             {
                 ContentType = "application/json",
-                Body = $$"""{"id":"x-1","places":0,"events":[{"event":"history","data":{{History}}},{"event":"second","data":{{Second}}}]}"""
+                Body = $$"""{"id":"x-1","places":0,"events":[{"event":"history","data":{{History}}},"""
+                    + $$"""{"event":"second","data":{{Second}}}]}""",
             }));
         await window.Page.GotoAsync($"{_shop.Orders.BaseAddress}live");
         foreach ((string name, string value) in new[] { ("rate", "123"), ("refused", "11.5"), ("errors", "2.25"),
@@ -231,7 +242,8 @@ internal sealed partial class FigureTests
             await Expect(window.Page.Locator($"[data-figure={name}]")).ToHaveTextAsync(value);
         await Expect(window.Page.Locator(".own dd")).ToHaveTextAsync(["17", "3", "4,321 CHF", "29"]);
         await Expect(window.Page.Locator("[data-map=codes] tr")).ToHaveTextAsync(["2xx: 200 OK98001"]);
-        await Expect(window.Page.Locator("[data-map=routes] tr")).ToHaveTextAsync(["GET /b982.501.59.25", "GET /a70.112.534"]);
+        await Expect(window.Page.Locator("[data-map=routes] tr"))
+            .ToHaveTextAsync(["GET /b982.501.59.25", "GET /a70.112.534"]);
         await Expect(window.Page.Locator("[data-map=figures] tr")).ToHaveTextAsync(["orders_created_total4,321"]);
         await Expect(window.Page.Locator("[data-charts] .caption")).ToHaveTextAsync(
             ["Requests a second", "Latency", "Under way and waiting", "Commit to disk, p95", "Business, a second"]);

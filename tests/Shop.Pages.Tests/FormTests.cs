@@ -32,7 +32,8 @@ internal sealed class FormTests
         string order = await _shop.OrderAsync("prod_0");
         foreach ((HttpClient client, string path, (string, string)[] fields) in new[]
         {
-            (_shop.Orders, "/checkout", new[] { ("customer_id", "x"), ("product_id", "prod_0"), ("quantity", "1"), ("key", "k") }),
+            (_shop.Orders, "/checkout",
+                new[] { ("customer_id", "x"), ("product_id", "prod_0"), ("quantity", "1"), ("key", "k") }),
             (_shop.Orders, $"/order/{order}", [("step", "cancel")]),
             (_shop.Inventory, "/stock/prod_0", [("action", "increase"), ("quantity", "1")]),
             (_shop.Products, "/basket", [("action", "add"), ("product_id", "prod_0"), ("quantity", "1")]),
@@ -52,7 +53,8 @@ internal sealed class FormTests
     [TestCase("https://evil.example", "/basket")]
     [TestCase("/é", "/basket")]
     [TestCase("/a\r\nX: y", "/basket")]
-    public async Task Given_a_form_that_says_where_it_came_from_then_one_comes_back_there_but_never_elsewhere(string back, string location)
+    public async Task Given_a_form_that_says_where_it_came_from_then_one_comes_back_there_but_never_elsewhere(
+        string back, string location)
     {
         using HttpResponseMessage answer = await PostAsync(_shop.Products, "/basket", Origin,
             [("action", "add"), ("product_id", "none"), ("quantity", "1"), ("back", back)]);
@@ -62,17 +64,24 @@ internal sealed class FormTests
     [TestCase(1025, "a=1&", 400, "The form can't be read")]
     [TestCase(17, "a=0123456789012345678901234567890123456789012345678901234567890123&", 303, null)]
     [TestCase(17 * 1024, "a=1&", 413, "The body is larger than 64 KiB.")]
-    public async Task Given_a_form_in_chunks_then_it_is_taken_or_refused_with_the_reason(int times, string field, int status, string? error)
+    public async Task Given_a_form_in_chunks_then_it_is_taken_or_refused_with_the_reason(
+        int times, string field, int status, string? error)
     {
         using var request = new HttpRequestMessage(HttpMethod.Post, "/basket")
         {
-            Content = new StringContent("action=remove&product_id=prod_0&" + string.Concat(Enumerable.Repeat(field, times)), null, "application/x-www-form-urlencoded"),
+            Content = new StringContent(
+                "action=remove&product_id=prod_0&" + string.Concat(Enumerable.Repeat(field, times)), null,
+                "application/x-www-form-urlencoded"),
         };
         request.Headers.TransferEncodingChunked = true;
         request.Headers.Add("Origin", Origin);
         using HttpResponseMessage answer = await _shop.Products.SendAsync(request);
         Assert.That((int)answer.StatusCode, Is.EqualTo(status), await answer.Content.ReadAsStringAsync());
-        if (error is not null) Assert.That((string)JsonNode.Parse(await answer.Content.ReadAsStringAsync())!["error"]!, Does.StartWith(error));
+        if (error is not null)
+        {
+            Assert.That(
+                (string)JsonNode.Parse(await answer.Content.ReadAsStringAsync())!["error"]!, Does.StartWith(error));
+        }
     }
 
     [TestCase("")]
@@ -80,7 +89,8 @@ internal sealed class FormTests
     [TestCase("--x\r\nContent-Disposition: form-data; name=\"action\"\r\n\r\nsta")]
     [TestCase("--x\r\nno header\r\n\r\nremove\r\n--x--")]
     [TestCase("remove")]
-    public async Task Given_a_form_in_parts_that_is_cut_off_then_it_is_refused_with_the_reason_or_lacks_its_fields(string body)
+    public async Task Given_a_form_in_parts_that_is_cut_off_then_it_is_refused_with_the_reason_or_lacks_its_fields(
+        string body)
     {
         foreach (string path in new[] { "/basket", "/checkout", "/live/trouble" })
         {
@@ -101,73 +111,96 @@ internal sealed class FormTests
         using var client = new TcpClient();
         await client.ConnectAsync(address.Host, address.Port);
         await client.GetStream().WriteAsync(Encoding.ASCII.GetBytes(
-            $"POST /basket HTTP/1.1\r\nHost: {address.Authority}\r\nOrigin: {address.GetLeftPart(UriPartial.Authority)}\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 100\r\n\r\naction="));
+            $"POST /basket HTTP/1.1\r\nHost: {address.Authority}\r\n"
+            + $"Origin: {address.GetLeftPart(UriPartial.Authority)}\r\n"
+            + "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 100\r\n\r\naction="));
         byte[] bytes = new byte[4096];
-        string answer = Encoding.UTF8.GetString(bytes, 0, await client.GetStream().ReadAsync(bytes)); // a small answer comes in one piece
+        // a small answer comes in one piece
+        string answer = Encoding.UTF8.GetString(bytes, 0, await client.GetStream().ReadAsync(bytes));
         Assert.That(answer, Does.StartWith("HTTP/1.1 408").And.Contain("The body did not arrive within 1 s."));
     }
 
     [Test]
     public async Task Given_a_checkout_that_is_sent_twice_then_there_is_one_order()
     {
-        (string, string)[] fields = [("customer_id", "twice"), ("product_id", "prod_0"), ("unit_price_cents", await CentsAsync("prod_0")), ("quantity", "1"), ("key", $"{Guid.NewGuid()}")];
-        HttpResponseMessage[] answers = await Task.WhenAll(PostAsync(_shop.Orders, "/checkout", Origin, fields), PostAsync(_shop.Orders, "/checkout", Origin, fields));
+        (string, string)[] fields =
+        [
+            ("customer_id", "twice"), ("product_id", "prod_0"), ("unit_price_cents", await CentsAsync("prod_0")),
+            ("quantity", "1"), ("key", $"{Guid.NewGuid()}"),
+        ];
+        HttpResponseMessage[] answers = await Task.WhenAll(PostAsync(_shop.Orders, "/checkout", Origin, fields),
+            PostAsync(_shop.Orders, "/checkout", Origin, fields));
         Assert.That(answers.Select(answer => answer.StatusCode), Is.All.EqualTo(HttpStatusCode.SeeOther));
         Assert.That(answers[0].Headers.Location, Is.EqualTo(answers[1].Headers.Location));
     }
 
     [TestCase("increase", 1)]
     [TestCase("decrease", -1)]
-    public async Task Given_a_form_of_a_stock_page_that_is_sent_twice_then_the_stock_changes_once(string action, int sign)
+    public async Task Given_a_form_of_a_stock_page_that_is_sent_twice_then_the_stock_changes_once(
+        string action, int sign)
     {
         string product = await _shop.ProductAsync(stock: 20);
         string key = Hidden(await HtmlAsync(_shop.Inventory, $"/stock/{product}"), "key");
         (string, string)[] fields = [("action", action), ("quantity", "3"), ("key", key)];
-        HttpResponseMessage[] twice = await Task.WhenAll(Enumerable.Range(0, 2).Select(_ => PostAsync(_shop.Inventory, $"/stock/{product}", Origin, fields)));
+        HttpResponseMessage[] twice = await Task.WhenAll(
+            Enumerable.Range(0, 2).Select(_ => PostAsync(_shop.Inventory, $"/stock/{product}", Origin, fields)));
         using HttpResponseMessage later = await PostAsync(_shop.Inventory, $"/stock/{product}", Origin, fields);
-        Assert.That(twice.Append(later).Select(answer => ((int)answer.StatusCode, $"{answer.Headers.Location}")), Is.All.EqualTo((303, $"/stock/{product}")));
+        Assert.That(twice.Append(later).Select(answer => ((int)answer.StatusCode, $"{answer.Headers.Location}")),
+            Is.All.EqualTo((303, $"/stock/{product}")));
         Assert.That((await _shop.StockAsync(product)).OnHand, Is.EqualTo(20 + (3 * sign)));
 
         // Not another change under the same key; and each page has a key of its own, a refusal too.
-        using HttpResponseMessage other = await PostAsync(_shop.Inventory, $"/stock/{product}", Origin, [("action", action), ("quantity", "4"), ("key", key)]);
+        using HttpResponseMessage other = await PostAsync(_shop.Inventory, $"/stock/{product}", Origin,
+            [("action", action), ("quantity", "4"), ("key", key)]);
         string refused = await other.Content.ReadAsStringAsync();
         Assert.That(((int)other.StatusCode, Hidden(refused, "key") == key), Is.EqualTo((409, false)));
-        using HttpResponseMessage again = await PostAsync(_shop.Inventory, $"/stock/{product}", Origin, [("action", action), ("quantity", "4"), ("key", Hidden(refused, "key"))]);
-        Assert.That(((int)again.StatusCode, (await _shop.StockAsync(product)).OnHand), Is.EqualTo((303, 20L + (7 * sign))));
+        using HttpResponseMessage again = await PostAsync(_shop.Inventory, $"/stock/{product}", Origin,
+            [("action", action), ("quantity", "4"), ("key", Hidden(refused, "key"))]);
+        Assert.That(((int)again.StatusCode, (await _shop.StockAsync(product)).OnHand),
+            Is.EqualTo((303, 20L + (7 * sign))));
     }
 
     [Test]
     public async Task Given_a_step_of_an_order_that_is_sent_twice_then_it_happens_once()
     {
         string order = await _shop.OrderAsync("prod_1", 3);
-        HttpResponseMessage[] twice = await Task.WhenAll(Enumerable.Range(0, 2).Select(_ => PostAsync(_shop.Orders, $"/order/{order}", Origin, [("step", "pay")])));
+        HttpResponseMessage[] twice = await Task.WhenAll(
+            Enumerable.Range(0, 2).Select(_ => PostAsync(_shop.Orders, $"/order/{order}", Origin, [("step", "pay")])));
         Assert.That(twice.Select(answer => (int)answer.StatusCode), Is.All.EqualTo(303));
-        Assert.That((await _shop.Orders.GetJsonAsync($"/orders/{order}/events")).AsArray().Select(step => (string)step!["status"]!), Is.EqualTo(new[] { "created", "paid" }));
+        Assert.That((await _shop.Orders.GetJsonAsync($"/orders/{order}/events")).AsArray()
+            .Select(step => (string)step!["status"]!), Is.EqualTo(new[] { "created", "paid" }));
     }
 
     [Test]
     public async Task Given_a_price_that_changed_after_the_basket_was_shown_then_nothing_is_ordered_until_the_customer_has_seen_the_new_one()
     {
         string product = await _shop.ProductAsync(stock: 10, price: 53.40m), customer = $"{Guid.NewGuid()}";
-        using var ask = new HttpRequestMessage(HttpMethod.Get, "/basket") { Headers = { { "Cookie", $"basket={product}.2" } } };
+        using var ask = new HttpRequestMessage(HttpMethod.Get, "/basket")
+        {
+            Headers = { { "Cookie", $"basket={product}.2" } },
+        };
         using HttpResponseMessage basket = await _shop.Products.SendAsync(ask);
         string shown = await basket.Content.ReadAsStringAsync();
         Assert.That(Hidden(shown, "unit_price_cents"), Is.EqualTo("5340"));
-        await _shop.Products.SendJsonAsync(HttpMethod.Put, $"/products/{product}", new { name = "Dear", price = 999_999.99 });
+        await _shop.Products.SendJsonAsync(HttpMethod.Put, $"/products/{product}",
+            new { name = "Dear", price = 999_999.99 });
 
         using HttpResponseMessage refused = await SendAsync(Hidden(shown, "key"), Hidden(shown, "unit_price_cents"));
         string again = await refused.Content.ReadAsStringAsync();
         Assert.That(refused.StatusCode, Is.EqualTo(HttpStatusCode.Conflict));
-        Assert.That(again, Does.Contain("<del>53.40 EUR</del>").And.Contain("it was 53.40 EUR, and is 999,999.99 EUR now"));
+        Assert.That(again,
+            Does.Contain("<del>53.40 EUR</del>").And.Contain("it was 53.40 EUR, and is 999,999.99 EUR now"));
         Assert.That((await _shop.Orders.GetJsonAsync($"/orders?customer_id={customer}")).AsArray(), Is.Empty);
         Assert.That((await _shop.StockAsync(product)).Reserved, Is.Zero);
 
         using HttpResponseMessage taken = await SendAsync(Hidden(again, "key"), Hidden(again, "unit_price_cents"));
         Assert.That(taken.StatusCode, Is.EqualTo(HttpStatusCode.SeeOther));
-        Assert.That((decimal)(await _shop.Orders.GetJsonAsync($"/orders?customer_id={customer}"))[0]!["total_amount"]!, Is.EqualTo(1_999_999.98m));
+        Assert.That((decimal)(await _shop.Orders.GetJsonAsync($"/orders?customer_id={customer}"))[0]!["total_amount"]!,
+            Is.EqualTo(1_999_999.98m));
 
         Task<HttpResponseMessage> SendAsync(string key, string cents) => PostAsync(_shop.Orders, "/checkout", Origin,
-            [("customer_id", customer), ("product_id", product), ("unit_price_cents", cents), ("quantity", "2"), ("key", key)]);
+            [("customer_id", customer), ("product_id", product), ("unit_price_cents", cents),
+                ("quantity", "2"), ("key", key)]);
     }
 
     [TestCase(null)]
@@ -178,16 +211,19 @@ internal sealed class FormTests
     {
         (string, string)[] price = cents is null ? [] : [("unit_price_cents", cents)];
         using HttpResponseMessage answer = await PostAsync(_shop.Orders, "/checkout", Origin,
-            [("customer_id", "x"), ("product_id", "prod_0"), .. price, ("quantity", "1"), ("key", $"{Guid.NewGuid()}")]);
+            [("customer_id", "x"), ("product_id", "prod_0"), .. price, ("quantity", "1"),
+                ("key", $"{Guid.NewGuid()}")]);
         Assert.That(answer.StatusCode, Is.EqualTo(HttpStatusCode.Conflict));
-        Assert.That(Hidden(await answer.Content.ReadAsStringAsync(), "unit_price_cents"), Is.EqualTo(await CentsAsync("prod_0")));
+        Assert.That(Hidden(await answer.Content.ReadAsStringAsync(), "unit_price_cents"),
+            Is.EqualTo(await CentsAsync("prod_0")));
     }
 
     [TestCase("bell\u0007", "1", "must not contain control characters")]
     [TestCase("", "1", "must have 1 to 100 characters")]
     [TestCase("x", "10001", "must be a whole number from 1 to 10000")]
     [TestCase("x", "1.5", "must be a whole number from 1 to 10000")]
-    public async Task Given_a_checkout_that_the_api_would_refuse_then_the_page_says_the_same(string customer, string quantity, string fault)
+    public async Task Given_a_checkout_that_the_api_would_refuse_then_the_page_says_the_same(
+        string customer, string quantity, string fault)
     {
         using HttpResponseMessage answer = await CheckOutAsync(customer, quantity);
         Assert.That(answer.StatusCode, Is.EqualTo(HttpStatusCode.Conflict));
@@ -197,9 +233,11 @@ internal sealed class FormTests
     [TestCase("increase", "0", "Units must be a whole number from 1 to 1000000000.")]
     [TestCase("increase", "many", "Units must be a whole number from 1 to 1000000000.")]
     [TestCase("steal", "1", "There is no such change.")]
-    public async Task Given_a_change_of_stock_that_makes_no_sense_then_the_page_says_why(string action, string quantity, string fault)
+    public async Task Given_a_change_of_stock_that_makes_no_sense_then_the_page_says_why(
+        string action, string quantity, string fault)
     {
-        using HttpResponseMessage answer = await PostAsync(_shop.Inventory, "/stock/prod_0", Origin, [("action", action), ("quantity", quantity)]);
+        using HttpResponseMessage answer = await PostAsync(_shop.Inventory, "/stock/prod_0", Origin,
+            [("action", action), ("quantity", quantity)]);
         Assert.That(answer.StatusCode, Is.EqualTo(HttpStatusCode.Conflict));
         Assert.That(await answer.Content.ReadAsStringAsync(), Does.Contain(fault));
     }
@@ -216,7 +254,8 @@ internal sealed class FormTests
     [TestCase("*/*", "application/json")]
     [TestCase("application/json,text/html;q=0.5", "application/json")]
     [TestCase(null, "application/json")]
-    public async Task Given_a_wish_when_the_root_is_asked_for_then_a_page_for_those_who_prefer_one_and_else_the_card(string? accept, string type)
+    public async Task Given_a_wish_when_the_root_is_asked_for_then_a_page_for_those_who_prefer_one_and_else_the_card(
+        string? accept, string type)
     {
         foreach (HttpClient client in _shop.ByName.Values)
         {
@@ -235,10 +274,12 @@ internal sealed class FormTests
         string html = await page.Content.ReadAsStringAsync();
         foreach (string asset in html.Split('"').Where(part => part.StartsWith("/assets/", StringComparison.Ordinal)))
         {
-            (HttpResponseMessage plain, HttpResponseMessage compressed) = (await _shop.Orders.GetAsync(asset), await GetAsync(asset, "br"));
+            (HttpResponseMessage plain, HttpResponseMessage compressed) =
+                (await _shop.Orders.GetAsync(asset), await GetAsync(asset, "br"));
             Assert.That(plain.Header("Cache-Control"), Is.EqualTo("public, max-age=31536000, immutable"));
             Assert.That(compressed.Header("Content-Encoding"), Is.EqualTo("br"));
-            Assert.That(compressed.Content.Headers.ContentLength, Is.LessThan(plain.Content.Headers.ContentLength!.Value));
+            Assert.That(compressed.Content.Headers.ContentLength,
+                Is.LessThan(plain.Content.Headers.ContentLength!.Value));
         }
 
         Exposition metrics = await Exposition.OfAsync(_shop.Orders);
@@ -251,7 +292,8 @@ internal sealed class FormTests
     public async Task Given_as_many_watchers_as_there_may_be_when_one_more_comes_then_503_and_when_the_shop_stops_they_don_t_hold_it_up()
     {
         await using ShopUnderTest shop = await ShopUnderTest.StartAsync();
-        HttpResponseMessage[] watchers = await Task.WhenAll(Enumerable.Range(0, 256).Select(_ => shop.Orders.GetAsync("/live/events", HttpCompletionOption.ResponseHeadersRead)));
+        HttpResponseMessage[] watchers = await Task.WhenAll(Enumerable.Range(0, 256)
+            .Select(_ => shop.Orders.GetAsync("/live/events", HttpCompletionOption.ResponseHeadersRead)));
         Assert.That(watchers.Select(watcher => (int)watcher.StatusCode), Is.All.EqualTo(200));
         using HttpResponseMessage oneMore = await shop.Orders.GetAsync("/live/events");
         Assert.That(((int)oneMore.StatusCode, oneMore.Header("Retry-After")), Is.EqualTo((503, "1")));
@@ -267,9 +309,11 @@ internal sealed class FormTests
     [TestCase("POST", "/orders", 415)]
     [TestCase("POST", "/order/none", 403)]
     [TestCase("GET", "/orders", 406)]
-    public async Task Given_an_error_then_a_page_for_those_who_prefer_one_and_else_a_problem(string method, string path, int status)
+    public async Task Given_an_error_then_a_page_for_those_who_prefer_one_and_else_a_problem(
+        string method, string path, int status)
     {
-        await IsPageOrProblemAsync(_shop.Orders, method, path, status, status == 406 ? "text/html" : "text/html,application/xhtml+xml,*/*;q=0.8");
+        await IsPageOrProblemAsync(_shop.Orders, method, path, status,
+            status == 406 ? "text/html" : "text/html,application/xhtml+xml,*/*;q=0.8");
     }
 
     [TestCase("")]
@@ -282,7 +326,8 @@ internal sealed class FormTests
         foreach (string line in new[] { "GET /", "GET /nothing", "GET /live", "POST /basket" })
         {
             string answer = await RawHttp.SendAsync(_shop.Products.BaseAddress!,
-                $"{line} HTTP/1.1\r\nHost: {host}\r\nOrigin: {Origin}\r\nAccept: text/html\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+                $"{line} HTTP/1.1\r\nHost: {host}\r\nOrigin: {Origin}\r\nAccept: text/html\r\nContent-Length: 0\r\n"
+                + "Connection: close\r\n\r\n");
             Assert.That(RawHttp.Status(answer), Is.LessThan(500), line);
             Assert.That(answer, Does.Contain("<!doctype html>"), line);
         }
@@ -292,23 +337,30 @@ internal sealed class FormTests
     public async Task Given_keys_when_a_browser_looks_then_errors_are_pages_and_nothing_is_offered_that_takes_a_key()
     {
         (string key, string hash) = ApiKeys.Make();
-        await using ShopUnderTest shop = await ShopUnderTest.StartAsync($"Shop:ApiKeys=ada:write:{hash},bob:read:{ApiKeys.Make().Hash}", "Shop:ClientRateLimit=200");
+        await using ShopUnderTest shop = await ShopUnderTest.StartAsync(
+            $"Shop:ApiKeys=ada:write:{hash},bob:read:{ApiKeys.Make().Hash}", "Shop:ClientRateLimit=200");
         await IsPageOrProblemAsync(shop.Products, "POST", "/basket", 401, "text/html");
-        (HttpResponseMessage placed, JsonNode? order) = await shop.Orders.PostAsync("/orders", Http.Order("prod_0"), ("Authorization", $"Bearer {key}"));
+        (HttpResponseMessage placed, JsonNode? order) = await shop.Orders.PostAsync("/orders", Http.Order("prod_0"),
+            ("Authorization", $"Bearer {key}"));
         Assert.That((int)placed.StatusCode, Is.EqualTo(201));
         foreach ((HttpClient client, string path) in new[]
         {
-            (shop.Products, "/"), (shop.Products, "/product/prod_0"), (shop.Orders, $"/order/{(string)order!["order_id"]!}"), (shop.Inventory, "/stock/prod_0"), (shop.Orders, "/live"),
+            (shop.Products, "/"), (shop.Products, "/product/prod_0"),
+            (shop.Orders, $"/order/{(string)order!["order_id"]!}"),
+            (shop.Inventory, "/stock/prod_0"), (shop.Orders, "/live"),
         })
         {
             foreach ((string? shown, bool isOffered) in new[] { (null, false), (key, true) })
             {
-                using var request = new HttpRequestMessage(HttpMethod.Get, path) { Headers = { { "Accept", "text/html" } } };
-                if (shown is not null) request.Headers.Add("Authorization", $"Bearer {shown}"); // by a proxy that knows it
+                using var request =
+                    new HttpRequestMessage(HttpMethod.Get, path) { Headers = { { "Accept", "text/html" } } };
+                // by a proxy that knows it
+                if (shown is not null) request.Headers.Add("Authorization", $"Bearer {shown}");
                 using HttpResponseMessage page = await client.SendAsync(request);
                 string html = await page.Content.ReadAsStringAsync();
                 Assert.That(html.Contains("method=\"post\"", StringComparison.Ordinal), Is.EqualTo(isOffered), path);
-                Assert.That(html.Contains("Changes need a key here", StringComparison.Ordinal), Is.EqualTo(!isOffered), path);
+                Assert.That(html.Contains("Changes need a key here", StringComparison.Ordinal),
+                    Is.EqualTo(!isOffered), path);
             }
         }
     }
@@ -319,18 +371,25 @@ internal sealed class FormTests
         await using ShopUnderTest shop = await ShopUnderTest.StartAsync("Shop:DemoData=false");
         await Parallel.ForAsync(0, 5000, new ParallelOptions { MaxDegreeOfParallelism = 64 }, async (i, cancel) =>
         {
-            (HttpResponseMessage made, _) = await shop.Products.PostAsync("/products", new { name = $"Thing {i}", price = 1, category = $"A category with a name of some length, number {i}" });
+            (HttpResponseMessage made, _) = await shop.Products.PostAsync("/products", new
+            {
+                name = $"Thing {i}",
+                price = 1,
+                category = $"A category with a name of some length, number {i}",
+            });
             Assert.That((int)made.StatusCode, Is.EqualTo(201));
         });
         Assert.That((await HtmlAsync(shop.Products, "/")).Length, Is.LessThan(32 * 1024));
-        Assert.That(await HtmlAsync(shop.Products, $"/?category={Uri.EscapeDataString("A category with a name of some length, number 4321")}"),
+        Assert.That(await HtmlAsync(shop.Products,
+                $"/?category={Uri.EscapeDataString("A category with a name of some length, number 4321")}"),
             Does.Contain("1 product<").And.Contain("Thing 4321"));
     }
 
     // As in Compose, where the browser's address is that of a bridge: whoever may write may start it.
     [TestCase("X-Forwarded-For", "203.0.113.7")]
     [TestCase("Via", "1.1 proxy")]
-    public async Task Given_a_shop_that_anybody_may_write_to_when_demo_traffic_is_started_from_elsewhere_then_it_runs(string header, string value)
+    public async Task Given_a_shop_that_anybody_may_write_to_when_demo_traffic_is_started_from_elsewhere_then_it_runs(
+        string header, string value)
     {
         await using ShopUnderTest shop = await ShopUnderTest.StartAsync("Shop:TrustedProxies=127.0.0.1");
         Assert.That(await HtmlAsync(shop.Products, "/live"), Does.Contain("action=\"/live/traffic\""));
@@ -342,17 +401,20 @@ internal sealed class FormTests
     [TestCase("Shop:BindAddress=*")]
     [TestCase("Shop:ApiKeys=ada:write:{0}")]
     [TestCase("Shop:ApiKeys=ada:write:{0}", "Shop:ReadsNeedKey=true")]
-    public async Task Given_settings_that_keep_others_out_when_demo_traffic_is_started_then_its_own_requests_get_in(params string[] settings)
+    public async Task Given_settings_that_keep_others_out_when_demo_traffic_is_started_then_its_own_requests_get_in(
+        params string[] settings)
     {
         (string key, string hash) = ApiKeys.Make();
-        await using ShopUnderTest shop = await ShopUnderTest.StartAsync([.. settings.Select(setting => setting.Replace("{0}", hash, StringComparison.Ordinal))]);
+        await using ShopUnderTest shop = await ShopUnderTest.StartAsync(
+            [.. settings.Select(setting => setting.Replace("{0}", hash, StringComparison.Ordinal))]);
         using HttpResponseMessage started = await StartTrafficAsync(shop, 200, ("Authorization", $"Bearer {key}"));
         Assert.That((int)started.StatusCode, Is.EqualTo(303), await started.Content.ReadAsStringAsync());
         await Eventually.IsSoAsync(async () => (await Exposition.OfAsync(shop.Orders))["orders_created_total"] >= 20);
         foreach (HttpClient client in shop.ByName.Values)
         {
             Exposition metrics = await Exposition.OfAsync(client);
-            Assert.That(new[] { "400", "401", "403" }.Select(code => metrics[$$"""http_requests_by_status_code_total{code="{{code}}"}"""]), Is.All.Zero);
+            Assert.That(new[] { "400", "401", "403" }.Select(
+                code => metrics[$$"""http_requests_by_status_code_total{code="{{code}}"}"""]), Is.All.Zero);
         }
     }
 
@@ -364,7 +426,8 @@ internal sealed class FormTests
     [TestCase("5", "start", "")]
     public async Task Given_traffic_that_makes_no_sense_then_400(string rate, string action, string shape)
     {
-        using HttpResponseMessage answer = await PostAsync(_shop.Products, "/live/traffic", Origin, [("action", action), ("rate", rate), ("shape", shape)]);
+        using HttpResponseMessage answer = await PostAsync(_shop.Products, "/live/traffic", Origin,
+            [("action", action), ("rate", rate), ("shape", shape)]);
         Assert.That((int)answer.StatusCode, Is.EqualTo(400));
     }
 
@@ -375,11 +438,13 @@ internal sealed class FormTests
         int seconds = 0;
         for (int round = 0; round < 3; round++)
         {
-            HttpResponseMessage[] started = await Task.WhenAll(Enumerable.Range(0, 60).Select(_ => StartTrafficAsync(shop, 100)));
+            HttpResponseMessage[] started =
+                await Task.WhenAll(Enumerable.Range(0, 60).Select(_ => StartTrafficAsync(shop, 100)));
             Assert.That(started.Select(answer => (int)answer.StatusCode), Is.All.EqualTo(303));
             double before = await RequestsAsync(shop);
             await Eventually.IsSoAsync(async () => await RequestsAsync(shop) >= before + 50);
-            using HttpResponseMessage stopped = await PostAsync(shop.Products, "/live/traffic", OriginOf(shop), [("action", "stop")]);
+            using HttpResponseMessage stopped = await PostAsync(shop.Products, "/live/traffic",
+                OriginOf(shop), [("action", "stop")]);
             Assert.That((int)stopped.StatusCode, Is.EqualTo(303));
             using EventReader live = await EventReader.OpenAsync(shop.Orders, "/live/events");
             for (int idle = 0; idle < 3;)
@@ -410,26 +475,31 @@ internal sealed class FormTests
 
     private async Task<HttpResponseMessage> GetAsync(string path, string encoding)
     {
-        using var request = new HttpRequestMessage(HttpMethod.Get, path) { Headers = { { "Accept-Encoding", encoding } } };
+        using var request =
+            new HttpRequestMessage(HttpMethod.Get, path) { Headers = { { "Accept-Encoding", encoding } } };
         return await _shop.Orders.SendAsync(request);
     }
 
     private static string OriginOf(ShopUnderTest shop) => shop.Products.BaseAddress!.GetLeftPart(UriPartial.Authority);
 
-    private static async Task<HttpResponseMessage> StartTrafficAsync(ShopUnderTest shop, int rate, params (string Name, string Value)[] headers)
+    private static async Task<HttpResponseMessage> StartTrafficAsync(
+        ShopUnderTest shop, int rate, params (string Name, string Value)[] headers)
     {
         using var request = new HttpRequestMessage(HttpMethod.Post, "/live/traffic")
         {
-            Content = new FormUrlEncodedContent([KeyValuePair.Create("action", "start"), KeyValuePair.Create("rate", $"{rate}")]),
+            Content = new FormUrlEncodedContent(
+                [KeyValuePair.Create("action", "start"), KeyValuePair.Create("rate", $"{rate}")]),
         };
-        foreach ((string name, string value) in headers.Prepend(("Origin", OriginOf(shop)))) request.Headers.TryAddWithoutValidation(name, value);
+        foreach ((string name, string value) in headers.Prepend(("Origin", OriginOf(shop))))
+            request.Headers.TryAddWithoutValidation(name, value);
         return await shop.Products.SendAsync(request);
     }
 
     private static async Task<double> RequestsAsync(ShopUnderTest shop)
     {
         Exposition[] metrics = await Task.WhenAll(shop.ByName.Values.Select(client => Exposition.OfAsync(client)));
-        return metrics.Sum(service => service.Series.Where(series => series.StartsWith("app_requests_total", StringComparison.Ordinal)).Sum(series => service[series]));
+        return metrics.Sum(service => service.Series.Where(series =>
+            series.StartsWith("app_requests_total", StringComparison.Ordinal)).Sum(series => service[series]));
     }
 
     private static async Task<string> HtmlAsync(HttpClient client, string path)
@@ -440,29 +510,42 @@ internal sealed class FormTests
         return await answer.Content.ReadAsStringAsync();
     }
 
-    private static async Task IsPageOrProblemAsync(HttpClient client, string method, string path, int status, string accept)
+    private static async Task IsPageOrProblemAsync(
+        HttpClient client, string method, string path, int status, string accept)
     {
-        foreach ((string wish, string type) in new[] { (accept, "text/html"), (status == 406 ? "application/xml" : "application/json", "application/problem+json") })
+        foreach ((string wish, string type) in new[]
+        {
+            (accept, "text/html"),
+            (status == 406 ? "application/xml" : "application/json", "application/problem+json"),
+        })
         {
             using var request = new HttpRequestMessage(new HttpMethod(method), path);
             if (method == "POST" && status != 415) request.Content = new FormUrlEncodedContent([]);
             request.Headers.TryAddWithoutValidation("Accept", wish);
             using HttpResponseMessage answer = await client.SendAsync(request);
             string body = await answer.Content.ReadAsStringAsync();
-            Assert.That(((int)answer.StatusCode, answer.Content.Headers.ContentType!.MediaType), Is.EqualTo((status, type)), body);
+            Assert.That(((int)answer.StatusCode, answer.Content.Headers.ContentType!.MediaType),
+                Is.EqualTo((status, type)), body);
             Assert.That(answer.Headers.Vary, Does.Contain("Accept"));
-            Assert.That(body, type == "text/html" ? Does.StartWith("<!doctype html>").And.Contain("role=\"alert\"") : Does.StartWith("{"));
+            Assert.That(body, type == "text/html"
+                ? Does.StartWith("<!doctype html>").And.Contain("role=\"alert\"")
+                : Does.StartWith("{"));
         }
     }
 
-    private async Task<HttpResponseMessage> CheckOutAsync(string customer, string quantity) => await PostAsync(_shop.Orders, "/checkout", Origin,
-        [("customer_id", customer), ("product_id", "prod_0"), ("unit_price_cents", await CentsAsync("prod_0")), ("quantity", quantity), ("key", $"{Guid.NewGuid()}")]);
+    private async Task<HttpResponseMessage> CheckOutAsync(string customer, string quantity) =>
+        await PostAsync(_shop.Orders, "/checkout", Origin,
+            [("customer_id", customer), ("product_id", "prod_0"), ("unit_price_cents", await CentsAsync("prod_0")),
+                ("quantity", quantity), ("key", $"{Guid.NewGuid()}")]);
 
-    private async Task<string> CentsAsync(string productId) => $"{(long)((decimal)(await _shop.Products.GetJsonAsync($"/products/{productId}"))["price"]! * 100)}";
+    private async Task<string> CentsAsync(string productId) =>
+        $"{(long)((decimal)(await _shop.Products.GetJsonAsync($"/products/{productId}"))["price"]! * 100)}";
 
-    private static string Hidden(string page, string name) => Regex.Match(page, $"""name="{name}" value="([^"]*)""", RegexOptions.None, TimeSpan.FromSeconds(1)).Groups[1].Value;
+    private static string Hidden(string page, string name) => Regex.Match(page, $"""name="{name}" value="([^"]*)""",
+        RegexOptions.None, TimeSpan.FromSeconds(1)).Groups[1].Value;
 
-    private static async Task<HttpResponseMessage> PostAsync(HttpClient client, string path, string? origin, (string Name, string Value)[] fields)
+    private static async Task<HttpResponseMessage> PostAsync(
+        HttpClient client, string path, string? origin, (string Name, string Value)[] fields)
     {
         using var request = new HttpRequestMessage(HttpMethod.Post, path)
         {

@@ -12,7 +12,8 @@ namespace Shop.Pages.Tests;
 internal sealed class PageTests
 {
     // SHOP_PICTURES says where the pictures go.
-    private static readonly string PictureFolder = Environment.GetEnvironmentVariable("SHOP_PICTURES") ?? Path.Combine(TestContext.CurrentContext.WorkDirectory, "pictures");
+    private static readonly string PictureFolder = Environment.GetEnvironmentVariable("SHOP_PICTURES")
+        ?? Path.Combine(TestContext.CurrentContext.WorkDirectory, "pictures");
 
     private ShopUnderTest _shop = null!, _broken = null!;
 
@@ -31,7 +32,8 @@ internal sealed class PageTests
     }
 
     [Test]
-    public async Task Given_a_product_when_it_is_looked_for_and_bought_then_the_order_is_real_and_the_basket_survives_a_reload([Values] bool withScript)
+    public async Task Given_a_product_when_it_is_looked_for_and_bought_then_the_order_is_real_and_the_basket_survives_a_reload(
+        [Values] bool withScript)
     {
         await using Window window = await Browser.OpenAsync(withScript);
         IPage page = window.Page;
@@ -56,7 +58,9 @@ internal sealed class PageTests
         string id = (await page.Locator("[data-order]").GetAttributeAsync("data-order"))!;
         await Expect(page.Locator("h1")).ToHaveTextAsync($"Order {ShortId.Of(id)}");
         JsonNode order = await _shop.Orders.GetJsonAsync($"/orders/{id}");
-        Assert.That(((string)order["status"]!, (string)order["items"]![0]!["name"]!, (long)order["items"]![0]!["quantity"]!), Is.EqualTo(("created", name, 3)));
+        Assert.That(
+            ((string)order["status"]!, (string)order["items"]![0]!["name"]!, (long)order["items"]![0]!["quantity"]!),
+            Is.EqualTo(("created", name, 3)));
         await page.GotoAsync($"{_shop.Products.BaseAddress}basket");
         await Expect(page.Locator("main")).ToContainTextAsync("It is empty");
     }
@@ -153,7 +157,8 @@ internal sealed class PageTests
         foreach (int paid in new[] { 1, 0, 2 }) await _shop.Orders.PostAsync($"/orders/{ids[paid]}/pay");
         ILocator rows = page.Locator("tbody tr");
         await Expect(rows).ToHaveCountAsync(3);
-        foreach (int row in Enumerable.Range(0, 3)) await Expect(rows.Nth(row)).ToHaveAttributeAsync("data-order-id", ids[2 - row]);
+        foreach (int row in Enumerable.Range(0, 3))
+            await Expect(rows.Nth(row)).ToHaveAttributeAsync("data-order-id", ids[2 - row]);
 
         string old = ids[0];
         ids = await Orders(50);
@@ -185,13 +190,15 @@ internal sealed class PageTests
     {
         string category = $"Stock {Guid.NewGuid()}";
         string[] ids = await Task.WhenAll(new[] { 4, 0, 1000 }.Select(async stock =>
-            (string)(await _shop.Products.PostAsync("/products", new { name = $"Has {stock}", price = 1, category, initial_stock = stock })).Json!["id"]!));
+            (string)(await _shop.Products.PostAsync("/products",
+                new { name = $"Has {stock}", price = 1, category, initial_stock = stock })).Json!["id"]!));
         await using Window window = await Browser.OpenAsync();
         IPage page = window.Page;
         await page.GotoAsync($"{_shop.Products.BaseAddress}?category={Uri.EscapeDataString(category)}");
         foreach ((string id, string said, string detail, int forms) in new[]
         {
-            (ids[0], "Only 4 left", "Only 4 left", 1), (ids[1], "Sold out", "Sold out", 0), (ids[2], "In stock", "In stock: 1,000 units", 1),
+            (ids[0], "Only 4 left", "Only 4 left", 1), (ids[1], "Sold out", "Sold out", 0),
+            (ids[2], "In stock", "In stock: 1,000 units", 1),
         })
         {
             ILocator card = page.Locator($"#{id}");
@@ -208,7 +215,8 @@ internal sealed class PageTests
     }
 
     [Test]
-    public async Task Given_a_card_when_its_product_is_added_then_one_stays_there_and_card_and_header_count_it([Values] bool withScript)
+    public async Task Given_a_card_when_its_product_is_added_then_one_stays_there_and_card_and_header_count_it(
+        [Values] bool withScript)
     {
         await using Window window = await Browser.OpenAsync(withScript);
         IPage page = window.Page;
@@ -220,7 +228,8 @@ internal sealed class PageTests
             await card.GetByRole(AriaRole.Button).ClickAsync();
             await Expect(card.Locator(".chosen")).ToHaveTextAsync($"{times} in the basket");
             await Expect(page.Locator(".count")).ToHaveTextAsync($"{times}");
-            await Expect(page).ToHaveURLAsync(new Regex($"sort=-price&page=2(#{id})?$", RegexOptions.None, TimeSpan.FromSeconds(1)));
+            await Expect(page)
+                .ToHaveURLAsync(new Regex($"sort=-price&page=2(#{id})?$", RegexOptions.None, TimeSpan.FromSeconds(1)));
         }
     }
 
@@ -232,11 +241,13 @@ internal sealed class PageTests
         await window.Page.GotoAsync($"{_shop.Orders.BaseAddress}order/{id}");
         await _shop.Orders.PostAsync($"/orders/{id}/cancel");
         await window.Page.GetByRole(AriaRole.Button, new() { Name = "Pay" }).ClickAsync();
-        await Expect(window.Page.GetByRole(AriaRole.Alert)).ToHaveTextAsync("An order that is cancelled can't become paid.");
+        await Expect(window.Page.GetByRole(AriaRole.Alert))
+            .ToHaveTextAsync("An order that is cancelled can't become paid.");
     }
 
     [Test]
-    public async Task Given_a_short_product_when_it_is_restocked_then_level_and_movements_show_it_and_too_large_a_decrease_is_explained([Values] bool withScript)
+    public async Task Given_a_short_product_when_it_is_restocked_then_level_and_movements_show_it_and_too_large_a_decrease_is_explained(
+        [Values] bool withScript)
     {
         string product = await _shop.ProductAsync(stock: 0);
         await using Window window = await Browser.OpenAsync(withScript);
@@ -263,7 +274,8 @@ internal sealed class PageTests
         await page.GetByRole(AriaRole.Button, new() { Name = "Start", Exact = true }).ClickAsync();
         await Expect(page.Locator("[data-map=routes]")).ToContainTextAsync("POST /orders");
         // The line of latency has a point for each second.
-        await page.WaitForFunctionAsync("() => document.querySelector('[data-chart=Logarithmic] path.low').getAttribute('d').split('L').length >= 20", null, new() { Timeout = 120_000 });
+        await page.WaitForFunctionAsync("() => document.querySelector('[data-chart=Logarithmic] "
+            + "path.low').getAttribute('d').split('L').length >= 20", null, new() { Timeout = 120_000 });
         await page.ScreenshotAsync(new() { Path = Path.Combine(PictureFolder, "traffic.png"), FullPage = true });
         await page.GetByRole(AriaRole.Button, new() { Name = "Stop" }).ClickAsync();
         await Expect(page.GetByText("Off.", new() { Exact = true })).ToBeVisibleAsync();
@@ -271,19 +283,24 @@ internal sealed class PageTests
         // Once nothing moves any more, both must say the same.
         await Expect(page.Locator("[data-figure=rate]")).ToHaveTextAsync("0", new() { Timeout = 60_000 });
         Exposition metrics = await Exposition.OfAsync(shop.Orders);
-        double total = metrics.Series.Where(series => series.StartsWith("app_requests_total", StringComparison.Ordinal)).Sum(series => metrics[series]);
+        double total = metrics.Series.Where(series => series.StartsWith("app_requests_total", StringComparison.Ordinal))
+            .Sum(series => metrics[series]);
         await Expect(page.Locator("[data-figure=total]")).ToHaveTextAsync($"{total}");
-        string created = await page.Locator("tr", new() { HasTextRegex = new Regex("^orders_created_total", RegexOptions.None, TimeSpan.FromSeconds(1)) }).Locator(".number").InnerTextAsync();
+        var createdOrders = new Regex("^orders_created_total", RegexOptions.None, TimeSpan.FromSeconds(1));
+        string created = await page.Locator("tr", new() { HasTextRegex = createdOrders })
+            .Locator(".number").InnerTextAsync();
         Assert.That(double.Parse(created), Is.EqualTo(metrics["orders_created_total"]).And.Positive);
-        Assert.That(metrics["""app_requests_total{endpoint="/live",method="GET"}"""], Is.Positive, "pages are counted under their routes");
+        Assert.That(metrics["""app_requests_total{endpoint="/live",method="GET"}"""],
+            Is.Positive, "pages are counted under their routes");
     }
 
     // Wide and light, narrow and dark: each page in each colour and each width. The other two of each are slow.
     private static IEnumerable<TestCaseData> Pictures() =>
         from page in new[]
         {
-            "storefront", "sold-out", "nothing-found", "product", "basket", "empty-basket", "orders", "no-orders", "order", "thanks", "stock", "no-stock", "movements", "live", "whole-shop",
-            "error-400", "error-404", "error-429", "error-500", "error-503",
+            "storefront", "sold-out", "nothing-found", "product", "basket", "empty-basket", "orders", "no-orders",
+            "order", "thanks", "stock", "no-stock", "movements", "live", "whole-shop", "error-400", "error-404",
+            "error-429", "error-500", "error-503",
         }
         from isDark in new[] { false, true }
         from isNarrow in new[] { false, true }
@@ -291,7 +308,8 @@ internal sealed class PageTests
         select isDark == isNarrow ? picture : picture.SetCategory("Slow");
 
     [TestCaseSource(nameof(Pictures))]
-    public async Task Given_a_page_light_or_dark_wide_or_narrow_then_axe_finds_nothing_and_it_fits(string name, bool isDark, bool isNarrow)
+    public async Task Given_a_page_light_or_dark_wide_or_narrow_then_axe_finds_nothing_and_it_fits(
+        string name, bool isDark, bool isNarrow)
     {
         string order = await _shop.OrderAsync("prod_10", 2, "Ada Lovelace");
         string url = name switch
@@ -327,10 +345,15 @@ internal sealed class PageTests
         await page.GotoAsync(url);
         if (name is "live" or "whole-shop") await Expect(page.Locator("[data-charts] .tick").First).ToBeVisibleAsync();
         await NothingToMendAsync(page);
-        Assert.That(await page.EvaluateAsync<int>("document.documentElement.scrollWidth - document.documentElement.clientWidth"), Is.LessThanOrEqualTo(0), "it is wider than the window");
+        Assert.That(await page.EvaluateAsync<int>(
+                "document.documentElement.scrollWidth - document.documentElement.clientWidth"),
+            Is.LessThanOrEqualTo(0), "it is wider than the window");
         // A row of a list is two or three lines, on a phone too: no id in five lines.
-        Assert.That(await page.EvaluateAsync<double>("Math.max(0, ...[...document.querySelectorAll('.list tbody tr')].map(row => row.offsetHeight))"), Is.LessThanOrEqualTo(80));
-        await page.ScreenshotAsync(new() { Path = Path.Combine(PictureFolder, $"{name}-{(isDark ? "dark" : "light")}-{(isNarrow ? "narrow" : "wide")}.png") });
+        Assert.That(await page.EvaluateAsync<double>(
+                "Math.max(0, ...[...document.querySelectorAll('.list tbody tr')].map(row => row.offsetHeight))"),
+            Is.LessThanOrEqualTo(80));
+        string picture = $"{name}-{(isDark ? "dark" : "light")}-{(isNarrow ? "narrow" : "wide")}.png";
+        await page.ScreenshotAsync(new() { Path = Path.Combine(PictureFolder, picture) });
     }
 
     [Test]
@@ -351,7 +374,8 @@ internal sealed class PageTests
         await Expect(page.Locator(".skip")).ToBeFocusedAsync();
         await page.Keyboard.PressAsync("Enter");
         ILocator add = page.Locator(".cards button").First;
-        for (int i = 0; i < 20 && !await add.EvaluateAsync<bool>("button => button === document.activeElement"); i++) await page.Keyboard.PressAsync("Tab");
+        for (int i = 0; i < 20 && !await add.EvaluateAsync<bool>("button => button === document.activeElement"); i++)
+            await page.Keyboard.PressAsync("Tab");
         await page.Keyboard.PressAsync("Enter");
         await Expect(page.Locator(".count")).ToHaveTextAsync("1");
         await Expect(page.GetByRole(AriaRole.Status).Filter(new() { HasText = "is in the basket" })).ToBeVisibleAsync();
@@ -360,7 +384,11 @@ internal sealed class PageTests
 
     private static async Task NothingToMendAsync(IPage page)
     {
-        AxeResult result = await page.RunAxe(new AxeRunOptions { RunOnly = new RunOnlyOptions { Type = "tag", Values = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"] } });
-        Assert.That(result.Violations.Select(violation => $"{violation.Id}: {violation.Help}: {string.Join(", ", violation.Nodes.Select(node => node.Html))}"), Is.Empty);
+        string[] rules = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"];
+        AxeResult result = await page.RunAxe(
+            new AxeRunOptions { RunOnly = new RunOnlyOptions { Type = "tag", Values = [.. rules] } });
+        Assert.That(result.Violations.Select(violation =>
+                $"{violation.Id}: {violation.Help}: {string.Join(", ", violation.Nodes.Select(node => node.Html))}"),
+            Is.Empty);
     }
 }

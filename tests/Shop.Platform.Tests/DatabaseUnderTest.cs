@@ -15,7 +15,8 @@ internal sealed class DatabaseUnderTest : IDisposable
     public DatabaseUnderTest(int queueLimit = 4096, int requestTimeout = 10)
     {
         IConfiguration configuration = new ConfigurationBuilder().AddInMemoryCollection(
-            [new("Shop:DataDirectory", _directory), new("Shop:WriteQueueLimit", $"{queueLimit}"), new("Shop:RequestTimeout", $"{requestTimeout}")]).Build();
+            [new("Shop:DataDirectory", _directory), new("Shop:WriteQueueLimit", $"{queueLimit}"),
+                new("Shop:RequestTimeout", $"{requestTimeout}")]).Build();
         Settings = ShopSettings.Read(configuration, []);
         Database = new Database("notes", Settings, NullLogger.Instance);
         Database.Open(typeof(DatabaseUnderTest).Assembly, Metrics.WithCustomRegistry(_registry), _registry);
@@ -48,7 +49,9 @@ internal sealed class DatabaseUnderTest : IDisposable
         return WriteResult.Commit(note);
     }, committed);
 
-    /// <summary>Holds the writer inside a write until the returned handle is released, so that what follows waits in one batch.</summary>
+    /// <summary>
+    /// Holds the writer inside a write until the returned handle is released, so that what follows waits in one batch.
+    /// </summary>
     public async Task<(ManualResetEventSlim Release, Task Held)> HoldWriterAsync()
     {
         var entered = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -67,14 +70,16 @@ internal sealed class DatabaseUnderTest : IDisposable
     {
         using var stream = new MemoryStream();
         await _registry.CollectAndExportAsTextAsync(stream);
-        string line = System.Text.Encoding.UTF8.GetString(stream.ToArray()).Split('\n').Single(line => line.StartsWith(series + " ", StringComparison.Ordinal));
+        string line = System.Text.Encoding.UTF8.GetString(stream.ToArray()).Split('\n')
+            .Single(line => line.StartsWith(series + " ", StringComparison.Ordinal));
         return double.Parse(line[(series.Length + 1)..]);
     }
 
     /// <summary>Whether the commit path syncs: SQLite's own answer.</summary>
     public long Pragma(string name)
     {
-        Task<long> read = Writes.WriteAsync(() => WriteResult.Commit(Writes.Prepare($"PRAGMA {name}").First(row => row.Number(0))));
+        Task<long> read =
+            Writes.WriteAsync(() => WriteResult.Commit(Writes.Prepare($"PRAGMA {name}").First(row => row.Number(0))));
         return read.GetAwaiter().GetResult();
     }
 

@@ -86,8 +86,10 @@ internal sealed class GroupCommitWriterTests
     {
         using var open = new DatabaseUnderTest();
         using var database = new Database("notes", open.Settings, NullLogger.Instance);
-        Assert.That(() => database.Writes, Throws.InvalidOperationException.With.Message.Contains("before the module starts"));
-        Assert.That(() => database.Keys, Throws.InvalidOperationException.With.Message.Contains("before the module starts"));
+        Assert.That(() => database.Writes,
+            Throws.InvalidOperationException.With.Message.Contains("before the module starts"));
+        Assert.That(() => database.Keys,
+            Throws.InvalidOperationException.With.Message.Contains("before the module starts"));
     }
 
     [Test]
@@ -118,7 +120,8 @@ internal sealed class GroupCommitWriterTests
         });
         release.Set();
         await Task.WhenAll(held, write);
-        Assert.That((seen, callerWaited), Is.EqualTo((new[] { "a" }, true)).Using<(string[], bool)>((one, other) => one.Item1.SequenceEqual(other.Item1) && one.Item2 == other.Item2));
+        Assert.That((seen, callerWaited), Is.EqualTo((new[] { "a" }, true))
+            .Using<(string[], bool)>((one, other) => one.Item1.SequenceEqual(other.Item1) && one.Item2 == other.Item2));
     }
 
     [Test]
@@ -167,7 +170,8 @@ internal sealed class GroupCommitWriterTests
         await Task.WhenAll([held, closing, .. waiting]);
         Assert.That(waiting.Select(write => write.Result), Is.EqualTo(Enumerable.Range(0, 50).Select(n => $"{n}")));
         Assert.That(() => database.WriteAsync("late"), Throws.TypeOf<ObjectDisposedException>());
-        Assert.That(new FileInfo(database.Database.Path + "-wal") is { Exists: true, Length: > 0 }, Is.False, "the WAL was moved into the file");
+        Assert.That(new FileInfo(database.Database.Path + "-wal") is { Exists: true, Length: > 0 },
+            Is.False, "the WAL was moved into the file");
     }
 
     [Test]
@@ -201,7 +205,8 @@ internal sealed class GroupCommitWriterTests
         using (database.LockByAnother())
         {
             Task<string>[] writes = [.. Enumerable.Range(0, 5).Select(n => database.WriteAsync($"{n}"))];
-            foreach (Task<string> write in writes) Assert.That(async () => await write, Throws.TypeOf<StoreUnavailableException>());
+            foreach (Task<string> write in writes)
+                Assert.That(async () => await write, Throws.TypeOf<StoreUnavailableException>());
         }
 
         await database.WriteAsync("after");
@@ -212,7 +217,8 @@ internal sealed class GroupCommitWriterTests
     public void Given_an_open_database_then_a_commit_waits_for_the_disk_and_foreign_keys_hold()
     {
         using var database = new DatabaseUnderTest();
-        Assert.That((database.Pragma("synchronous"), database.Pragma("foreign_keys"), database.Pragma("busy_timeout")), Is.EqualTo((2L, 1L, 5000L)));
+        Assert.That((database.Pragma("synchronous"), database.Pragma("foreign_keys"), database.Pragma("busy_timeout")),
+            Is.EqualTo((2L, 1L, 5000L)));
     }
 
     [Test]
@@ -246,10 +252,16 @@ internal sealed class GroupCommitWriterTests
             Task<string>[] writes = [.. kinds.Select((each, n) => database.Writes.WriteAsync(() =>
             {
                 if (each.Item2) database.Insert.Set(1, $"{n}").Run();
-                return each.Item1 switch { 0 => WriteResult.Commit("kept"), 1 => WriteResult.Rollback("undone"), _ => throw new InvalidOperationException() };
+                return each.Item1 switch
+                {
+                    0 => WriteResult.Commit("kept"),
+                    1 => WriteResult.Rollback("undone"),
+                    _ => throw new InvalidOperationException(),
+                };
             }))];
             Task.WhenAll(writes).ContinueWith(_ => { }, TaskScheduler.Default).Wait();
-            return database.Notes().SequenceEqual(kinds.Select((each, n) => (each, n)).Where(one => one.each is (0, true)).Select(one => $"{one.n}"))
+            return database.Notes().SequenceEqual(
+                kinds.Select((each, n) => (each, n)).Where(one => one.each is (0, true)).Select(one => $"{one.n}"))
                 && writes.Select((write, n) => write.IsFaulted == (kinds[n].Item1 == 2)).All(isRight => isRight);
         }, iter: 60, threads: 1);
     }
@@ -258,7 +270,8 @@ internal sealed class GroupCommitWriterTests
     public async Task Given_a_write_that_ends_in_any_way_then_its_caller_goes_on_elsewhere_than_on_the_writers_thread()
     {
         using var database = new DatabaseUnderTest(requestTimeout: 1);
-        foreach (End end in Enum.GetValues<End>().Except([End.Fails, End.IsLate])) await GoesOnElsewhereAsync(database, end);
+        foreach (End end in Enum.GetValues<End>().Except([End.Fails, End.IsLate]))
+            await GoesOnElsewhereAsync(database, end);
         using (database.LockByAnother()) await GoesOnElsewhereAsync(database, End.Fails);
         await GoesOnElsewhereAsync(database, End.IsLate);
     }
@@ -343,12 +356,14 @@ internal sealed class GroupCommitWriterTests
 
     private static async Task GoesOnElsewhereAsync(DatabaseUnderTest database, End end)
     {
-        (ManualResetEventSlim? release, Task held) = end == End.Fails ? (null, Task.CompletedTask) : await database.HoldWriterAsync();
+        (ManualResetEventSlim? release, Task held) =
+            end == End.Fails ? (null, Task.CompletedTask) : await database.HoldWriterAsync();
         Task<string?>[] callers =
         [
             ThreadAfterAsync(database.Writes.WriteAsync(new Note(database, $"{end}", end))),
             ThreadAfterAsync(database.Writes.WriteAsync(new Note(database, $"{end} briefly", end, isBrief: true))),
-            ThreadAfterAsync(new ValueTask<string>(database.Writes.WriteAsync(() => new Note(database, $"{end} too", end).Outcome()))),
+            ThreadAfterAsync(new ValueTask<string>(
+                database.Writes.WriteAsync(() => new Note(database, $"{end} too", end).Outcome()))),
         ];
         if (end == End.IsLate) await Task.Delay(TimeSpan.FromSeconds(1.1)); // the time itself is what it is about
         release?.Set();
@@ -380,7 +395,8 @@ internal sealed class GroupCommitWriterTests
         IsLate,
     }
 
-    private sealed class Note(DatabaseUnderTest database, string text, End end = End.IsCommitted, bool isBrief = false) : WriteCommand<string>
+    private sealed class Note(
+        DatabaseUnderTest database, string text, End end = End.IsCommitted, bool isBrief = false) : WriteCommand<string>
     {
         protected override bool HasShortContinuation => isBrief;
 

@@ -10,7 +10,8 @@ internal sealed class IdempotencyKeysTests
     private static readonly DateTime Noon = new(2026, 1, 31, 12, 0, 0, DateTimeKind.Utc);
 
     private static readonly Gen<Step> AnyStep = Gen.Frequency(
-        (8, Gen.Select(Gen.Int[0, 2], Gen.OneOf("", "ada ", "bob ", "a b "), Gen.Int[0, 1], Gen.Int[0, 4], (key, owner, content, luck) => (Step)new Send($"{owner}k{key}", content, luck > 0))),
+        (8, Gen.Select(Gen.Int[0, 2], Gen.OneOf("", "ada ", "bob ", "a b "), Gen.Int[0, 1], Gen.Int[0, 4],
+            (key, owner, content, luck) => (Step)new Send($"{owner}k{key}", content, luck > 0))),
         (2, Gen.Int[-50, 50].Select(hours => (Step)new Pass(TimeSpan.FromHours(hours)))),
         (1, Gen.Const((Step)new Purge())));
 
@@ -35,12 +36,20 @@ internal sealed class IdempotencyKeysTests
                         break;
                     case Purge:
                         database.Database.Keys.PurgeAsync(now).GetAwaiter().GetResult();
-                        foreach (string old in kept.Where(key => key.Value.At < now.AddHours(-48)).Select(key => key.Key).ToArray()) kept.Remove(old);
+                        foreach (string old in kept.Where(key => key.Value.At < now.AddHours(-48))
+                            .Select(key => key.Key).ToArray())
+                        {
+                            kept.Remove(old);
+                        }
+
                         break;
                     case Send send:
                         int next = made + 1; // a write may run twice
-                        Reply reply = SendAsync(database, IdempotencyKey.Of(send.Key + suffix, $"content {send.Content}")!, now, send.Succeeds, () => $"answer {made = next}").GetAwaiter().GetResult();
-                        Assert.That(reply, Is.EqualTo(Expect(kept, send, now, ref expected)), () => string.Join(", ", steps));
+                        Reply reply = SendAsync(database,
+                            IdempotencyKey.Of(send.Key + suffix, $"content {send.Content}")!, now, send.Succeeds,
+                            () => $"answer {made = next}").GetAwaiter().GetResult();
+                        Assert.That(reply, Is.EqualTo(Expect(kept, send, now, ref expected)),
+                            () => string.Join(", ", steps));
                         break;
                 }
             }
@@ -53,7 +62,8 @@ internal sealed class IdempotencyKeysTests
     [TestCase(0L, true)]
     [TestCase(1L, false)]
     [TestCase(-48L * 3600 * 1000 * 2, true, Description = "a clock that was set back")]
-    public async Task Given_a_key_when_48_hours_and_so_many_milliseconds_have_passed_then_it_is_kept_or_not_before_and_after_a_purge(long milliseconds, bool isKept)
+    public async Task Given_a_key_when_48_hours_and_so_many_milliseconds_have_passed_then_it_is_kept_or_not_before_and_after_a_purge(
+        long milliseconds, bool isKept)
     {
         using var database = new DatabaseUnderTest();
         var key = IdempotencyKey.Of("key", "content")!;
@@ -84,33 +94,40 @@ internal sealed class IdempotencyKeysTests
     {
         using var database = new DatabaseUnderTest();
         const int Old = (2 * IdempotencyKeys.MaxPurgedAtOnce) + 1;
-        await Task.WhenAll(Enumerable.Range(0, Old).Select(n => SendAsync(database, IdempotencyKey.Of($"old-{n}", "c")!, Noon, true, () => "a")));
+        await Task.WhenAll(Enumerable.Range(0, Old)
+            .Select(n => SendAsync(database, IdempotencyKey.Of($"old-{n}", "c")!, Noon, true, () => "a")));
         await SendAsync(database, IdempotencyKey.Of("young", "c")!, Noon.AddHours(1), true, () => "a");
         double writes = await database.MetricAsync("""db_writes_total{result="committed"}""");
         await database.Database.Keys.PurgeAsync(Noon.AddHours(48.5));
         Assert.That(await database.MetricAsync("""db_writes_total{result="committed"}"""), Is.EqualTo(writes + 3));
-        Assert.That(database.Database.Rows("SELECT key FROM idempotency_keys", static row => row.GetString(0)), Is.EqualTo(new[] { "young" }));
+        Assert.That(database.Database.Rows("SELECT key FROM idempotency_keys", static row => row.GetString(0)),
+            Is.EqualTo(new[] { "young" }));
     }
 
     // As a command of a module does: what was kept for the key, or a change and its answer.
-    private static Task<Reply> SendAsync(DatabaseUnderTest database, IdempotencyKey key, DateTime now, bool succeeds, Func<string> make) =>
+    private static Task<Reply> SendAsync(
+        DatabaseUnderTest database, IdempotencyKey key, DateTime now, bool succeeds, Func<string> make) =>
         database.Writes.WriteAsync(() =>
         {
             if (database.Database.Keys.FindUncommitted(key, now) is { } kept)
-                return WriteResult.Rollback(kept.IsSame ? new Reply(kept.Answer, IsReplayed: true) : new Reply(IsReused: true));
+                return WriteResult.Rollback(
+                    kept.IsSame ? new Reply(kept.Answer, IsReplayed: true) : new Reply(IsReused: true));
             if (!succeeds) return WriteResult.Rollback(new Reply());
             string answer = make();
             database.Database.Keys.Add(key, answer, now);
             return WriteResult.Commit(new Reply(answer));
         });
 
-    private static Reply Expect(Dictionary<string, (int Content, string Answer, DateTime At)> kept, Send send, DateTime now, ref int made)
+    private static Reply Expect(
+        Dictionary<string, (int Content, string Answer, DateTime At)> kept, Send send, DateTime now, ref int made)
     {
         // A key with an owner is looked for without one, too: it may be from before there were owners.
         foreach (string text in new[] { send.Key, send.Key[(send.Key.LastIndexOf(' ') + 1)..] })
         {
             if (!kept.TryGetValue(text, out var known) || known.At < now.AddHours(-48)) continue;
-            return known.Content == send.Content ? new Reply(known.Answer, IsReplayed: true) : new Reply(IsReused: true);
+            return known.Content == send.Content
+                ? new Reply(known.Answer, IsReplayed: true)
+                : new Reply(IsReused: true);
         }
 
         if (!send.Succeeds) return new Reply();

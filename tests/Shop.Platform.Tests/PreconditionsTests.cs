@@ -40,7 +40,8 @@ internal sealed class PreconditionsTests
     [TestCase(null, "nonsense", GoesOn, 400)]
     [TestCase(null, "a", GoesOn, 400)]
     [TestCase(null, "\"b\", *", GoesOn, 400)]
-    public void Given_conditions_on_what_has_the_tag_a_then_a_read_and_a_change_are_answered_as_the_RFC_says(string? ifMatch, string? ifNoneMatch, int read, int change)
+    public void Given_conditions_on_what_has_the_tag_a_then_a_read_and_a_change_are_answered_as_the_RFC_says(
+        string? ifMatch, string? ifNoneMatch, int read, int change)
     {
         HttpRequest request = new DefaultHttpContext().Request;
         if (ifMatch is not null) request.Headers.IfMatch = new StringValues(ifMatch.Split('|'));
@@ -49,8 +50,10 @@ internal sealed class PreconditionsTests
         var ofChange = Preconditions.Of(request, faults);
         Assert.Multiple(() =>
         {
-            Assert.That(StatusOf(Preconditions.Of(request).RefuseRead("\"a\"", "thing", "x")), Is.EqualTo(read), "a read");
-            Assert.That(faults.Any ? 400 : StatusOf(ofChange.RefuseChange("\"a\"", "thing", "x")), Is.EqualTo(change), "a change");
+            Assert.That(StatusOf(Preconditions.Of(request).RefuseRead("\"a\"", "thing", "x")),
+                Is.EqualTo(read), "a read");
+            Assert.That(faults.Any ? 400 : StatusOf(ofChange.RefuseChange("\"a\"", "thing", "x")),
+                Is.EqualTo(change), "a change");
         });
     }
 

@@ -4,7 +4,9 @@ using Shop.Platform.Data;
 
 namespace Shop.Platform.Tests;
 
-/// <summary>Queries that may take long: on threads of their own, in turns between clients, bounded in number and in time.</summary>
+/// <summary>
+/// Queries that may take long: on threads of their own, in turns between clients, bounded in number and in time.
+/// </summary>
 internal sealed class QuerySchedulerTests
 {
     private static readonly TimeSpan Long = TimeSpan.FromMinutes(1);
@@ -14,9 +16,11 @@ internal sealed class QuerySchedulerTests
     {
         using var scheduler = new QueryScheduler("test", Long);
         using var hold = new ManualResetEventSlim();
-        Task[] held = [.. Enumerable.Range(0, QueryScheduler.MaxThreads).Select(_ => scheduler.RunAsync("first", _ => Hold(hold), default))];
+        Task[] held = [.. Enumerable.Range(0, QueryScheduler.MaxThreads)
+            .Select(_ => scheduler.RunAsync("first", _ => Hold(hold), default))];
         var order = new ConcurrentQueue<string>();
-        Task[] waiting = [.. Enumerable.Range(0, 50).Select(_ => scheduler.RunAsync("greedy", _ => Note(order, "greedy"), default))];
+        Task[] waiting = [.. Enumerable.Range(0, 50)
+            .Select(_ => scheduler.RunAsync("greedy", _ => Note(order, "greedy"), default))];
         Task other = scheduler.RunAsync("other", _ => Note(order, "other"), default);
         hold.Set();
         await Task.WhenAll([.. held, .. waiting, other]);
@@ -44,14 +48,19 @@ internal sealed class QuerySchedulerTests
 
         using var patient = new QueryScheduler("test", Long);
         using var gone = new CancellationTokenSource();
-        Task<long> ofClientThatLeaves = patient.RunAsync("client", end => database.Database.Read(Count, end), gone.Token);
+        Task<long> ofClientThatLeaves =
+            patient.RunAsync("client", end => database.Database.Read(Count, end), gone.Token);
         await gone.CancelAsync();
         Assert.That(async () => await ofClientThatLeaves, Throws.InstanceOf<OperationCanceledException>());
-        Assert.That(await patient.RunAsync("client", end => database.Database.Read(static connection => Scalar(connection, "SELECT 7"), end), default), Is.EqualTo(7));
-        Assert.That(database.Database.Read(static connection => Scalar(connection, "SELECT 8"), CancellationToken.None), Is.EqualTo(8), "its connection goes on");
+        Assert.That(await patient.RunAsync("client",
+                end => database.Database.Read(static connection => Scalar(connection, "SELECT 7"), end), default),
+            Is.EqualTo(7));
+        Assert.That(database.Database.Read(static connection => Scalar(connection, "SELECT 8"), CancellationToken.None),
+            Is.EqualTo(8), "its connection goes on");
 
         static long Count(SqliteConnection connection) =>
-            Scalar(connection, "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n");
+            Scalar(connection,
+                "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n");
     }
 
     [Test]
@@ -59,12 +68,14 @@ internal sealed class QuerySchedulerTests
     {
         using var scheduler = new QueryScheduler("test", TimeSpan.FromMilliseconds(100));
         using var hold = new ManualResetEventSlim();
-        Task[] held = [.. Enumerable.Range(0, QueryScheduler.MaxThreads).Select(_ => scheduler.RunAsync("first", _ => Hold(hold), default))];
+        Task[] held = [.. Enumerable.Range(0, QueryScheduler.MaxThreads)
+            .Select(_ => scheduler.RunAsync("first", _ => Hold(hold), default))];
         bool hasRun = false;
         Task late = scheduler.RunAsync("second", _ => hasRun = true, default);
         Assert.ThrowsAsync<QueryTimeoutException>(() => late);
         // Before they may end: each has a timer of its own, and which is first is open.
-        Assert.That(async () => await Task.WhenAll(held), Throws.InstanceOf<QueryTimeoutException>(), "they were told, too");
+        Assert.That(async () => await Task.WhenAll(held),
+            Throws.InstanceOf<QueryTimeoutException>(), "they were told, too");
         hold.Set();
         while (scheduler.Waiting > 0) await Task.Yield();
         scheduler.Dispose(); // waits for what a thread has taken
@@ -76,9 +87,11 @@ internal sealed class QuerySchedulerTests
     {
         using var scheduler = new QueryScheduler("test", Long);
         using var hold = new ManualResetEventSlim();
-        Task<int>[] held = [.. Enumerable.Range(0, QueryScheduler.MaxThreads).Select(_ => scheduler.RunAsync("first", _ => Hold(hold), default))];
+        Task<int>[] held = [.. Enumerable.Range(0, QueryScheduler.MaxThreads)
+            .Select(_ => scheduler.RunAsync("first", _ => Hold(hold), default))];
         while (scheduler.Waiting > 0) await Task.Yield();
-        Task<int>[] waiting = [.. Enumerable.Range(0, QueryScheduler.MaxWaitingPerClient).Select(n => scheduler.RunAsync("greedy", _ => n, default))];
+        Task<int>[] waiting = [.. Enumerable.Range(0, QueryScheduler.MaxWaitingPerClient)
+            .Select(n => scheduler.RunAsync("greedy", _ => n, default))];
         bool isRefused = IsRefused(scheduler, "greedy");
         Task<int> other = scheduler.RunAsync("other", _ => 17, default);
         hold.Set();
@@ -110,7 +123,8 @@ internal sealed class QuerySchedulerTests
     {
         var scheduler = new QueryScheduler("test", Long);
         using var hold = new ManualResetEventSlim();
-        Task<int>[] held = [.. Enumerable.Range(0, QueryScheduler.MaxThreads).Select(_ => scheduler.RunAsync("first", _ => Hold(hold), default))];
+        Task<int>[] held = [.. Enumerable.Range(0, QueryScheduler.MaxThreads)
+            .Select(_ => scheduler.RunAsync("first", _ => Hold(hold), default))];
         while (scheduler.Waiting > 0) await Task.Yield();
         Task<int> waiting = scheduler.RunAsync("second", _ => 0, default);
         Task disposal = Task.Run(scheduler.Dispose);

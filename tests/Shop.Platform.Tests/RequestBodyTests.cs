@@ -10,7 +10,8 @@ namespace Shop.Platform.Tests;
 
 internal sealed class RequestBodyTests
 {
-    private static readonly TextField Name = new("name", 1, 20) { Description = "d", Example = "\"a\"", IsRequired = true };
+    private static readonly TextField Name =
+        new("name", 1, 20) { Description = "d", Example = "\"a\"", IsRequired = true };
 
     [Test]
     public void Given_a_pipe_that_uses_its_memory_again_as_soon_as_it_has_it_back_then_the_body_is_read_as_it_was_sent()
@@ -26,8 +27,10 @@ internal sealed class RequestBodyTests
     }
 
     [TestCase("", "it is empty")]
-    [TestCase("{\"name\":\"a\"", "it ends too early, at line 1, column 12: the object that begins at line 1, column 1 has no closing '}'")]
-    [TestCase("{\n \"name\": [1,\n  2", "it ends too early, at line 3, column 4: the list that begins at line 2, column 10 has no closing ']'")]
+    [TestCase("{\"name\":\"a\"",
+        "it ends too early, at line 1, column 12: the object that begins at line 1, column 1 has no closing '}'")]
+    [TestCase("{\n \"name\": [1,\n  2",
+        "it ends too early, at line 3, column 4: the list that begins at line 2, column 10 has no closing ']'")]
     [TestCase("{\n \"nämé\": \"a", "the text that begins at line 2, column 10 has no closing '\"'")]
     [TestCase("{\"nämé\" 1}", "at line 1, column 9")]
     [TestCase("{\n\"name\": 1,}", "trailing comma at the end, at line 2, column 11")]
@@ -35,15 +38,18 @@ internal sealed class RequestBodyTests
     public void Given_a_body_that_is_no_JSON_then_it_is_said_what_is_wrong_and_where(string json, string said)
     {
         using RequestBody body = Read(json);
-        Assert.That(body.Error!.Error, Does.StartWith("The body is not valid JSON: ").And.Contain(said).And.Not.Contain("depth").And.Not.Contain("LineNumber"));
+        Assert.That(body.Error!.Error, Does.StartWith("The body is not valid JSON: ").And.Contain(said)
+            .And.Not.Contain("depth").And.Not.Contain("LineNumber"));
     }
 
     [TestCase("""{"Name":"a"}""", "Name is not a field here; did you mean name?; name is required")]
     [TestCase("""{"nmae":"a"}""", "nmae is not a field here; did you mean name?; name is required")]
     [TestCase("""{"name":"a","initialStock":1}""", "initialStock is not a field here; did you mean initial_stock?")]
-    [TestCase("""{"name":"a","lines":[{"product-id":"p"}]}""", "lines[0].product-id is not a field here; did you mean product_id?; lines[0].product_id is required")]
+    [TestCase("""{"name":"a","lines":[{"product-id":"p"}]}""",
+        "lines[0].product-id is not a field here; did you mean product_id?; lines[0].product_id is required")]
     [TestCase("""{"name":"a","total_amount":1,"names":2,"lines":[{"product_id":"p","unit_price":1}]}""", null)]
-    public void Given_a_field_that_is_misspelt_then_the_field_that_was_meant_is_named_and_what_is_only_unknown_is_passed_over(string json, string? said)
+    public void Given_a_field_that_is_misspelt_then_the_field_that_was_meant_is_named_and_what_is_only_unknown_is_passed_over(
+        string json, string? said)
     {
         using RequestBody body = Read(json);
         body.Root.Read(Name);
@@ -73,8 +79,10 @@ internal sealed class RequestBodyTests
     }
 
     private static readonly WholeNumberField Stock = new("initial_stock", 0, 9) { Description = "d", Example = "1" };
-    private static readonly TextField Product = new("product_id", 1, 20) { Description = "d", Example = "\"a\"", IsRequired = true };
-    private static readonly ListField Lines = new("lines", 0, 9, Product) { ItemSchema = "Line", Description = "d", Example = "[]" };
+    private static readonly TextField Product =
+        new("product_id", 1, 20) { Description = "d", Example = "\"a\"", IsRequired = true };
+    private static readonly ListField Lines =
+        new("lines", 0, 9, Product) { ItemSchema = "Line", Description = "d", Example = "[]" };
 
     private static RequestBody Read(string json) =>
         RequestBody.Read(RequestOf(new ReusingPipe(json), new JsonRequestBody("Thing", [Name, Stock, Lines])));
@@ -109,7 +117,8 @@ internal sealed class RequestBodyTests
 
         public override void AdvanceTo(SequencePosition consumed, SequencePosition examined) => AdvanceTo(consumed);
 
-        public override ValueTask<ReadResult> ReadAsync(CancellationToken cancellationToken = default) => throw new NotSupportedException();
+        public override ValueTask<ReadResult> ReadAsync(CancellationToken cancellationToken = default) =>
+            throw new NotSupportedException();
 
         public override void CancelPendingRead() => throw new NotSupportedException();
 

@@ -2,7 +2,9 @@ using Shop.Platform.Live;
 
 namespace Shop.Platform.Tests;
 
-/// <summary>The places of a stream of events: all for one client if nobody else wants one, and one for each client who does.</summary>
+/// <summary>
+/// The places of a stream of events: all for one client if nobody else wants one, and one for each client who does.
+/// </summary>
 internal sealed class StreamLimiterTests
 {
     [Test]

@@ -29,7 +29,8 @@ internal sealed class TrafficShapeTests
     {
         foreach (TrafficShape shape in TrafficShape.All)
         {
-            double[] shares = [.. Enumerable.Range(0, 3600).Select(second => shape.Share(TimeSpan.FromSeconds(second)))];
+            double[] shares = [.. Enumerable.Range(0, 3600)
+                .Select(second => shape.Share(TimeSpan.FromSeconds(second)))];
             Assert.That(shares.Max(), Is.EqualTo(1).Within(1e-9), shape.Name);
             Assert.That(shares, Is.All.InRange(0, 1 + 1e-9), shape.Name);
         }

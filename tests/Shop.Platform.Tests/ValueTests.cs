@@ -16,21 +16,25 @@ internal sealed class ValueTests
     [Test]
     public void Given_any_cents_then_they_come_back_from_the_decimal_unchanged_with_two_places() =>
         Gen.Long[-1_000_000_000_000, 1_000_000_000_000].Sample(cents =>
-            ExactNumber.TryRead(Encoding.UTF8.GetBytes(Money.FromCents(cents).ToString(CultureInfo.InvariantCulture)), 2, out long back) && back == cents
+            ExactNumber.TryRead(Encoding.UTF8.GetBytes(Money.FromCents(cents).ToString(CultureInfo.InvariantCulture)),
+                2, out long back) && back == cents
             && Money.FromCents(cents).ToString(CultureInfo.InvariantCulture).Split('.')[1].Length == 2);
 
     [Test]
     public void Given_any_number_as_it_may_be_written_then_it_is_read_to_the_last_digit_or_refused() =>
-        Gen.Select(Gen.Bool, Gen.String[Gen.Char['0', '9'], 1, 25], Gen.String[Gen.Char['0', '9'], 0, 25], Gen.Int[-30, 30], Gen.Int[0, 2]).Sample((isNegative, whole, fraction, exponent, decimals) =>
-        {
-            string text = $"{(isNegative ? "-" : "")}{whole}{(fraction.Length > 0 ? "." : "")}{fraction}{(exponent == 0 ? "" : $"e{exponent}")}";
-            var digits = BigInteger.Parse(whole + fraction, CultureInfo.InvariantCulture);
-            int power = exponent - fraction.Length + decimals;
-            BigInteger divisor = BigInteger.Pow(10, Math.Max(0, -power));
-            BigInteger expected = (isNegative ? -1 : 1) * digits * BigInteger.Pow(10, Math.Max(0, power)) / divisor;
-            bool isExact = digits % divisor == 0 && BigInteger.Abs(expected) <= long.MaxValue;
-            return ExactNumber.TryRead(Encoding.UTF8.GetBytes(text), decimals, out long read) == isExact && (!isExact || read == expected);
-        });
+        Gen.Select(Gen.Bool, Gen.String[Gen.Char['0', '9'], 1, 25], Gen.String[Gen.Char['0', '9'], 0, 25],
+            Gen.Int[-30, 30], Gen.Int[0, 2]).Sample((isNegative, whole, fraction, exponent, decimals) =>
+            {
+                string text = $"{(isNegative ? "-" : "")}{whole}{(fraction.Length > 0 ? "." : "")}{fraction}"
+                    + $"{(exponent == 0 ? "" : $"e{exponent}")}";
+                var digits = BigInteger.Parse(whole + fraction, CultureInfo.InvariantCulture);
+                int power = exponent - fraction.Length + decimals;
+                BigInteger divisor = BigInteger.Pow(10, Math.Max(0, -power));
+                BigInteger expected = (isNegative ? -1 : 1) * digits * BigInteger.Pow(10, Math.Max(0, power)) / divisor;
+                bool isExact = digits % divisor == 0 && BigInteger.Abs(expected) <= long.MaxValue;
+                return ExactNumber.TryRead(Encoding.UTF8.GetBytes(text), decimals, out long read) == isExact
+                    && (!isExact || read == expected);
+            });
 
     [TestCase("")]
     [TestCase(".")]
@@ -42,7 +46,8 @@ internal sealed class ValueTests
     [TestCase("0x10")]
     [TestCase("\u0661")]
     [TestCase("1e99999999999999999999")]
-    public void Given_what_is_no_number_then_it_is_refused(string text) => Assert.That(ExactNumber.TryRead(Encoding.UTF8.GetBytes(text), 2, out _), Is.False);
+    public void Given_what_is_no_number_then_it_is_refused(string text) =>
+        Assert.That(ExactNumber.TryRead(Encoding.UTF8.GetBytes(text), 2, out _), Is.False);
 
     [Test]
     public void Given_any_time_in_milliseconds_then_it_comes_back_unchanged() =>
@@ -102,6 +107,7 @@ internal sealed class ValueTests
     {
         Gen<string?[]> content = Gen.String[Gen.Char['a', 'c'], 0, 3].Null().Array[0, 4];
         Gen.Select(content, content).Sample((one, other) =>
-            IdempotencyKey.FingerprintOf(one).SequenceEqual(IdempotencyKey.FingerprintOf(other)) == one.SequenceEqual(other));
+            IdempotencyKey.FingerprintOf(one)
+                .SequenceEqual(IdempotencyKey.FingerprintOf(other)) == one.SequenceEqual(other));
     }
 }

@@ -51,7 +51,8 @@ internal sealed class WriteConcurrencyMiddlewareTests
     public async Task Given_requests_whose_bodies_do_not_come_then_none_of_them_keeps_a_turn_from_another()
     {
         var never = new TaskCompletionSource<IResult?>();
-        for (int i = 0; i < WriteConcurrencyLimiter.PermitLimit; i++) _ = AskAsync("/slow", arrive: _ => new(never.Task));
+        for (int i = 0; i < WriteConcurrencyLimiter.PermitLimit; i++)
+            _ = AskAsync("/slow", arrive: _ => new(never.Task));
         await TakeAllTurnsAsync();
     }
 
@@ -59,7 +60,8 @@ internal sealed class WriteConcurrencyMiddlewareTests
     public async Task Given_all_turns_are_taken_when_what_a_request_brings_is_not_taken_then_it_is_answered_at_once()
     {
         await TakeAllTurnsAsync();
-        Assert.That(await AskAsync("/wrong", arrive: _ => new(new Problem(415, "No."))), Is.EqualTo(HttpStatusCode.UnsupportedMediaType));
+        Assert.That(await AskAsync("/wrong", arrive: _ => new(new Problem(415, "No."))),
+            Is.EqualTo(HttpStatusCode.UnsupportedMediaType));
     }
 
     [Test]
@@ -118,7 +120,8 @@ internal sealed class WriteConcurrencyMiddlewareTests
     [TestCase("gone")]
     [TestCase("late")]
     [TestCase("refused")]
-    public async Task Given_a_request_with_a_body_when_it_is_not_worked_on_then_its_body_goes_back_to_the_server(string why)
+    public async Task Given_a_request_with_a_body_when_it_is_not_worked_on_then_its_body_goes_back_to_the_server(
+        string why)
     {
         Queue<Work> work = await TakeAllTurnsAsync();
         if (why == "refused")
@@ -130,7 +133,8 @@ internal sealed class WriteConcurrencyMiddlewareTests
         var body = new Pipe();
         await body.Writer.WriteAsync("{}"u8.ToArray());
         await body.Writer.CompleteAsync();
-        Task asked = AskAsync("/with-body", RequestBody.ArriveAsync, body.Reader, new CancellationToken(canceled: why == "gone"));
+        Task asked = AskAsync("/with-body", RequestBody.ArriveAsync, body.Reader,
+            new CancellationToken(canceled: why == "gone"));
         if (why == "late") _clock.Pass(_listener.Module.Settings.RequestTimeout + TimeSpan.FromMilliseconds(1));
         work.Dequeue().Finish();
         await asked.ContinueWith(static _ => { }, TaskScheduler.Default); // however it ends
@@ -150,7 +154,9 @@ internal sealed class WriteConcurrencyMiddlewareTests
         return work;
     }
 
-    private async Task<HttpStatusCode> AskAsync(string path, Func<HttpContext, ValueTask<IResult?>>? arrive = null, PipeReader? body = null, CancellationToken aborted = default)
+    private async Task<HttpStatusCode> AskAsync(
+        string path, Func<HttpContext, ValueTask<IResult?>>? arrive = null, PipeReader? body = null,
+        CancellationToken aborted = default)
     {
         var http = new DefaultHttpContext { RequestAborted = aborted };
         if (body is not null)
@@ -161,7 +167,8 @@ internal sealed class WriteConcurrencyMiddlewareTests
 
         http.Request.Path = path;
         http.Features.Set(_listener);
-        await new WriteConcurrencyMiddleware(_listener, arrive ?? (static _ => default), WorkAsync, () => _tooLate++).AnswerAsync(http);
+        await new WriteConcurrencyMiddleware(_listener, arrive ?? (static _ => default), WorkAsync,
+            () => _tooLate++).AnswerAsync(http);
         return (HttpStatusCode)http.Response.StatusCode;
     }
 

@@ -55,7 +55,8 @@ internal sealed class CatalogueTests
         IProductStore store = Substitute.For<IProductStore>();
 #pragma warning disable CA2012 // NSubstitute's way to say what a call returns
         store.FindMissingAsync("elsewhere", default).Returns(
-            ValueTask.FromResult<CatalogueEntry?>(new CatalogueEntry(new Product("elsewhere", "E", "", 200, "c", 1, 0, 0))));
+            ValueTask.FromResult<CatalogueEntry?>(
+                new CatalogueEntry(new Product("elsewhere", "E", "", 200, "c", 1, 0, 0))));
 #pragma warning restore CA2012
         var products = new FindProduct(catalogue, store, new ProductMetrics(files.Context, catalogue), files.Context);
         IReadOnlyList<ProductOnSale?> found = await products.FindAsync(["ghost", "a", "elsewhere", "a"]);

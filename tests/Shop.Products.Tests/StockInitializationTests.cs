@@ -40,7 +40,8 @@ internal sealed class StockInitializationTests
     [TestCase(1000)]
     [TestCase(1001)]
     [TestCase(2001)]
-    public async Task Given_more_products_than_are_told_of_at_once_then_Inventory_hears_of_each_that_is_new_and_of_each_that_is_gone(int number)
+    public async Task Given_more_products_than_are_told_of_at_once_then_Inventory_hears_of_each_that_is_new_and_of_each_that_is_gone(
+        int number)
     {
         using var files = new ModuleFiles(new ProductsModule());
         var store = new SqliteProductStore(files.Context, new Catalogue());

@@ -6,7 +6,8 @@ using Microsoft.Playwright;
 namespace Shop.Telemetry.Tests;
 
 /// <summary>
-/// The documented command starts a dashboard that nobody of the shop wrote, and somebody who looks at it finds an order in it.
+/// The documented command starts a dashboard that nobody of the shop wrote, and somebody who
+/// looks at it finds an order in it.
 /// </summary>
 [Platform("Linux")]
 internal sealed partial class DashboardTests
@@ -19,8 +20,12 @@ internal sealed partial class DashboardTests
     public async Task Given_the_Aspire_dashboard_when_an_order_is_placed_then_Chromium_finds_its_trace_in_three_services_and_the_log_line_of_a_refusal(
         string protocol, string listener)
     {
-        string? chromium = new[] { "/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome" }.FirstOrDefault(File.Exists);
-        if (chromium is null && System.Environment.GetEnvironmentVariable("CI") == "true") Assert.Fail("There is no Chromium on this machine, and CI skips nothing.");
+        string? chromium = new[]
+        {
+            "/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome",
+        }.FirstOrDefault(File.Exists);
+        if (chromium is null && System.Environment.GetEnvironmentVariable("CI") == "true")
+            Assert.Fail("There is no Chromium on this machine, and CI skips nothing.");
         if (chromium is null) Assert.Ignore("There is no Chromium on this machine.");
         using var dashboard = new Dashboard();
         await dashboard.HasStartedAsync();
@@ -28,22 +33,33 @@ internal sealed partial class DashboardTests
         try
         {
             using ShopProcess shop = await ShopProcess.StartAsync(directory,
-                ("OTEL_EXPORTER_OTLP_ENDPOINT", dashboard.Addresses[listener]), ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol),
+                ("OTEL_EXPORTER_OTLP_ENDPOINT", dashboard.Addresses[listener]),
+                ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol),
                 ("OTEL_BSP_SCHEDULE_DELAY", "100"), ("OTEL_BLRP_SCHEDULE_DELAY", "100"));
             const string TraceId = "4bf92f3577b34da6a3ce929d0e0e4736";
-            (HttpResponseMessage placed, _) = await shop.Orders.PostAsync("/api/orders", Http.Order("prod_0"), ("traceparent", $"00-{TraceId}-00f067aa0ba902b7-01"));
-            (HttpResponseMessage refused, _) = await shop.Orders.PostAsync("/api/orders", Http.Order("no_such_product"));
+            (HttpResponseMessage placed, _) = await shop.Orders.PostAsync("/api/orders", Http.Order("prod_0"),
+                ("traceparent", $"00-{TraceId}-00f067aa0ba902b7-01"));
+            (HttpResponseMessage refused, _) = await shop.Orders.PostAsync("/api/orders",
+                Http.Order("no_such_product"));
             Assert.That(((int)placed.StatusCode, (int)refused.StatusCode), Is.EqualTo((201, 422)));
 
             using IPlaywright playwright = await Playwright.CreateAsync();
-            await using IBrowser browser = await playwright.Chromium.LaunchAsync(new BrowserTypeLaunchOptions { ExecutablePath = chromium, Args = ["--no-sandbox"] });
-            IPage page = await browser.NewPageAsync(new BrowserNewPageOptions { ViewportSize = new ViewportSize { Width = 1600, Height = 1200 } });
+            await using IBrowser browser = await playwright.Chromium.LaunchAsync(
+                new BrowserTypeLaunchOptions { ExecutablePath = chromium, Args = ["--no-sandbox"] });
+            IPage page = await browser.NewPageAsync(
+                new BrowserNewPageOptions { ViewportSize = new ViewportSize { Width = 1600, Height = 1200 } });
             page.SetDefaultTimeout(MaxWait);
             await page.GotoAsync($"{dashboard.Addresses["Dashboard"]}/traces/detail/{TraceId}");
             foreach (string service in new[] { "order-service", "product-service", "inventory-service" })
                 await page.GetByText(service).First.WaitForAsync();
-            foreach (string span in new[] { "POST /orders", "ProductCatalogue/Find", "Inventory/Reserve", "COMMIT inventory", "COMMIT orders" })
+            foreach (string span in new[]
+            {
+                "POST /orders", "ProductCatalogue/Find", "Inventory/Reserve", "COMMIT inventory", "COMMIT orders",
+            })
+            {
                 await page.GetByText(span).First.WaitForAsync();
+            }
+
             await page.GotoAsync($"{dashboard.Addresses["Dashboard"]}/structuredlogs");
             await page.GetByText("no_such_product").First.WaitForAsync();
         }
@@ -69,8 +85,14 @@ internal sealed partial class DashboardTests
                 RedirectStandardError = true,
             };
             const string Free = "http://127.0.0.1:0";
-            foreach (string variable in new[] { "ASPNETCORE_URLS", "ASPIRE_DASHBOARD_OTLP_ENDPOINT_URL", "ASPIRE_DASHBOARD_OTLP_HTTP_ENDPOINT_URL" })
+            foreach (string variable in new[]
+            {
+                "ASPNETCORE_URLS", "ASPIRE_DASHBOARD_OTLP_ENDPOINT_URL", "ASPIRE_DASHBOARD_OTLP_HTTP_ENDPOINT_URL",
+            })
+            {
                 start.Environment[variable] = Free;
+            }
+
             _process = Process.Start(start)!;
             _process.OutputDataReceived += (_, line) => Read(line.Data);
             _process.ErrorDataReceived += (_, line) => Read(line.Data);
@@ -83,7 +105,8 @@ internal sealed partial class DashboardTests
         public async Task HasStartedAsync()
         {
             Task ended = _process.WaitForExitAsync();
-            if (await Task.WhenAny(_ready.Task, ended, Task.Delay(MaxWait)) != _ready.Task) Assert.Fail($"It does not start: {string.Join('\n', _lines)}");
+            if (await Task.WhenAny(_ready.Task, ended, Task.Delay(MaxWait)) != _ready.Task)
+                Assert.Fail($"It does not start: {string.Join('\n', _lines)}");
         }
 
         public void Dispose()
@@ -109,7 +132,8 @@ internal sealed partial class DashboardTests
             if (Addresses.Count == 3) _ready.TrySetResult();
         }
 
-        [GeneratedRegex(@"- +(?<what>Dashboard|OTLP/gRPC|OTLP/HTTP): +(?<address>http://\S+:[1-9]\d*)", RegexOptions.ExplicitCapture, 1000)]
+        [GeneratedRegex(@"- +(?<what>Dashboard|OTLP/gRPC|OTLP/HTTP): +(?<address>http://\S+:[1-9]\d*)",
+            RegexOptions.ExplicitCapture, 1000)]
         private static partial Regex Announcement();
     }
 }

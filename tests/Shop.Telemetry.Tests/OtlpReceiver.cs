@@ -9,9 +9,11 @@ using Microsoft.Extensions.Logging;
 namespace Shop.Telemetry.Tests;
 
 /// <summary>A span as it left the shop.</summary>
-internal sealed record SeenSpan(IReadOnlyDictionary<string, string> Resource, string TraceId, string SpanId, string ParentId, string Name,
+internal sealed record SeenSpan(
+    IReadOnlyDictionary<string, string> Resource, string TraceId, string SpanId, string ParentId, string Name,
     SpanKind Kind, ulong Start, ulong End, IReadOnlyDictionary<string, string> Attributes,
-    IReadOnlyList<(string Name, IReadOnlyDictionary<string, string> Attributes)> Events, IReadOnlyList<(string TraceId, string SpanId)> Links, bool IsError)
+    IReadOnlyList<(string Name, IReadOnlyDictionary<string, string> Attributes)> Events,
+    IReadOnlyList<(string TraceId, string SpanId)> Links, bool IsError)
 {
     public string Service => Resource["service.name"];
 
@@ -19,7 +21,9 @@ internal sealed record SeenSpan(IReadOnlyDictionary<string, string> Resource, st
 }
 
 /// <summary>A line of the log as it left the shop.</summary>
-internal sealed record SeenLog(IReadOnlyDictionary<string, string> Resource, string Body, string TraceId, string SpanId, IReadOnlyDictionary<string, string> Attributes)
+internal sealed record SeenLog(
+    IReadOnlyDictionary<string, string> Resource, string Body, string TraceId, string SpanId,
+    IReadOnlyDictionary<string, string> Attributes)
 {
     public string Service => Resource["service.name"];
 }
@@ -62,7 +66,8 @@ internal sealed class OtlpReceiver : IAsyncDisposable
     {
         WebApplicationBuilder builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
-        builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(System.Net.IPAddress.Loopback, 0, listen => listen.Protocols = HttpProtocols.Http1));
+        builder.WebHost.ConfigureKestrel(kestrel =>
+            kestrel.Listen(System.Net.IPAddress.Loopback, 0, listen => listen.Protocols = HttpProtocols.Http1));
         WebApplication app = builder.Build();
         var receiver = new OtlpReceiver(app);
         app.MapPost("/v1/traces", (RequestDelegate)(http => receiver.TakeAsync(http, receiver.TakeSpans)));
@@ -86,7 +91,8 @@ internal sealed class OtlpReceiver : IAsyncDisposable
             catch (OperationCanceledException exception)
             {
                 string logs = string.Join("; ", _logs.Select(log => log.Body));
-                throw new TimeoutException($"It did not arrive. Spans: {string.Join("; ", _spans)}. Logs: {logs}", exception);
+                throw new TimeoutException(
+                    $"It did not arrive. Spans: {string.Join("; ", _spans)}. Logs: {logs}", exception);
             }
         }
     }
@@ -101,7 +107,9 @@ internal sealed class OtlpReceiver : IAsyncDisposable
     {
         _authorizations.Enqueue(http.Request.Headers.Authorization);
         using var body = new MemoryStream();
-        await (http.Request.Headers.ContentEncoding == "gzip" ? new GZipStream(http.Request.Body, CompressionMode.Decompress) : http.Request.Body).CopyToAsync(body);
+        await (http.Request.Headers.ContentEncoding == "gzip"
+            ? new GZipStream(http.Request.Body, CompressionMode.Decompress)
+            : http.Request.Body).CopyToAsync(body);
         take(new Protobuf(body.ToArray()));
         http.Response.ContentType = "application/x-protobuf";
         _arrived.Release();
@@ -114,9 +122,12 @@ internal sealed class OtlpReceiver : IAsyncDisposable
             Dictionary<string, string> resource = ofResource.Message(1).Attributes(1);
             foreach (Protobuf span in ofResource.Messages(2).SelectMany(scope => scope.Messages(2)))
             {
-                _spans.Enqueue(new SeenSpan(resource, span.Hex(1), span.Hex(2), span.Hex(4), span.Text(5), (SpanKind)span.Number(6), span.Number(7), span.Number(8),
-                    span.Attributes(9), [.. span.Messages(11).Select(@event => (@event.Text(2), (IReadOnlyDictionary<string, string>)@event.Attributes(3)))],
-                    [.. span.Messages(13).Select(link => (link.Hex(1), link.Hex(2)))], span.Message(15).Number(3) == 2));
+                _spans.Enqueue(new SeenSpan(resource, span.Hex(1), span.Hex(2), span.Hex(4), span.Text(5),
+                    (SpanKind)span.Number(6), span.Number(7), span.Number(8), span.Attributes(9),
+                    [.. span.Messages(11).Select(@event =>
+                        (@event.Text(2), (IReadOnlyDictionary<string, string>)@event.Attributes(3)))],
+                    [.. span.Messages(13).Select(link => (link.Hex(1), link.Hex(2)))],
+                    span.Message(15).Number(3) == 2));
             }
         }
     }
@@ -127,7 +138,8 @@ internal sealed class OtlpReceiver : IAsyncDisposable
         {
             Dictionary<string, string> resource = ofResource.Message(1).Attributes(1);
             foreach (Protobuf line in ofResource.Messages(2).SelectMany(scope => scope.Messages(2)))
-                _logs.Enqueue(new SeenLog(resource, line.Message(5).AnyValue(), line.Hex(9), line.Hex(10), line.Attributes(6)));
+                _logs.Enqueue(
+                    new SeenLog(resource, line.Message(5).AnyValue(), line.Hex(9), line.Hex(10), line.Attributes(6)));
         }
     }
 }

@@ -43,15 +43,18 @@ internal sealed class Protobuf
         static ulong number(ulong key) => key >> 3;
     }
 
-    public IEnumerable<Protobuf> Messages(int number) => _fields.Where(field => field.Number == number).Select(field => new Protobuf(field.Bytes));
+    public IEnumerable<Protobuf> Messages(int number) =>
+        _fields.Where(field => field.Number == number).Select(field => new Protobuf(field.Bytes));
 
     public Protobuf Message(int number) => Messages(number).FirstOrDefault() ?? new Protobuf(default);
 
     public ulong Number(int number) => _fields.LastOrDefault(field => field.Number == number).Number64;
 
-    public string Text(int number) => Encoding.UTF8.GetString(_fields.LastOrDefault(field => field.Number == number).Bytes.Span);
+    public string Text(int number) =>
+        Encoding.UTF8.GetString(_fields.LastOrDefault(field => field.Number == number).Bytes.Span);
 
-    public string Hex(int number) => Convert.ToHexStringLower(_fields.LastOrDefault(field => field.Number == number).Bytes.Span);
+    public string Hex(int number) =>
+        Convert.ToHexStringLower(_fields.LastOrDefault(field => field.Number == number).Bytes.Span);
 
     /// <summary>Attributes of OpenTelemetry, as text.</summary>
     public Dictionary<string, string> Attributes(int number) => Messages(number)

@@ -30,10 +30,12 @@ internal sealed class TraceTests
         const int Orders = 20;
         using ShopProcess shop = await StartAsync();
         var sent = Enumerable.Range(1, Orders).Select(i => (TraceId: $"{i:x32}", SpanId: $"{i + 256:x16}")).ToArray();
-        HttpResponseMessage[] answers = await Task.WhenAll(sent.Select(order => OrderAsync(shop, "prod_0", $"00-{order.TraceId}-{order.SpanId}-01")));
+        HttpResponseMessage[] answers = await Task.WhenAll(
+            sent.Select(order => OrderAsync(shop, "prod_0", $"00-{order.TraceId}-{order.SpanId}-01")));
         Assert.That(answers.Select(answer => answer.StatusCode), Is.All.EqualTo(HttpStatusCode.Created));
 
-        await _receiver.UntilAsync(seen => sent.All(order => seen.Spans.Any(span => span.TraceId == order.TraceId && span.Name == "POST /orders")) ? seen : null);
+        await _receiver.UntilAsync(seen => sent.All(order =>
+            seen.Spans.Any(span => span.TraceId == order.TraceId && span.Name == "POST /orders")) ? seen : null);
         foreach ((string traceId, string spanId) in sent)
         {
             SeenSpan request = await FindAsync(traceId, "POST /orders", SpanKind.Server, "order-service", spanId);
@@ -45,18 +47,26 @@ internal sealed class TraceTests
                 ["url.path"] = "/api/orders",
                 ["url.scheme"] = "http",
             }));
-            SeenSpan asks = await FindAsync(traceId, "ProductCatalogue/Find", SpanKind.Client, "order-service", request.SpanId);
+            SeenSpan asks = await FindAsync(traceId, "ProductCatalogue/Find", SpanKind.Client,
+                "order-service", request.SpanId);
             await FindAsync(traceId, "ProductCatalogue/Find", SpanKind.Server, "product-service", asks.SpanId);
-            SeenSpan calls = await FindAsync(traceId, "Inventory/Reserve", SpanKind.Client, "order-service", request.SpanId);
-            SeenSpan reserves = await FindAsync(traceId, "Inventory/Reserve", SpanKind.Server, "inventory-service", calls.SpanId);
-            await AssertIsCarriedAsync(span => span.ParentId == reserves.SpanId && span.Name.EndsWith(" inventory", StringComparison.Ordinal), "COMMIT inventory");
-            await AssertIsCarriedAsync(span => span.ParentId == request.SpanId && span.Name.EndsWith(" orders", StringComparison.Ordinal), "COMMIT orders");
+            SeenSpan calls = await FindAsync(traceId, "Inventory/Reserve", SpanKind.Client,
+                "order-service", request.SpanId);
+            SeenSpan reserves = await FindAsync(traceId, "Inventory/Reserve", SpanKind.Server,
+                "inventory-service", calls.SpanId);
+            await AssertIsCarriedAsync(
+                span => span.ParentId == reserves.SpanId && span.Name.EndsWith(" inventory", StringComparison.Ordinal),
+                "COMMIT inventory");
+            await AssertIsCarriedAsync(
+                span => span.ParentId == request.SpanId && span.Name.EndsWith(" orders", StringComparison.Ordinal),
+                "COMMIT orders");
         }
 
         string[] services = [.. _receiver.Spans.Select(span => span.Service).Distinct().Order(StringComparer.Ordinal)];
         Assert.That(services, Is.EqualTo(new[] { "inventory-service", "order-service", "product-service" }));
         Assert.That(_receiver.Spans.Select(span => span.Resource.GetValueOrDefault("service.version")), Has.None.Null);
-        Assert.That(_receiver.Spans.Select(span => span.Resource["service.instance.id"]).Distinct().Count(), Is.EqualTo(1));
+        Assert.That(_receiver.Spans.Select(span => span.Resource["service.instance.id"]).Distinct().Count(),
+            Is.EqualTo(1));
     }
 
     [Test]
@@ -69,13 +79,19 @@ internal sealed class TraceTests
         scrape.Headers.TryAddWithoutValidation("Accept", "application/openmetrics-text; version=1.0.0");
         using HttpResponseMessage answer = await shop.Orders.SendAsync(scrape);
         string[] lines = (await answer.Content.ReadAsStringAsync()).Split('\n');
-        string[] leading = [.. lines.Where(line => line.Contains($"# {{trace_id=\"{TraceId}\"", StringComparison.Ordinal))];
-        Assert.That(leading.Where(line => line.StartsWith("app_request_latency_seconds_bucket{", StringComparison.Ordinal)
-            && line.Contains("endpoint=\"/orders\"", StringComparison.Ordinal)), Has.One.Items, string.Join('\n', leading));
-        Assert.That(lines.Where(line => line.StartsWith("db_commit_seconds_bucket{", StringComparison.Ordinal) && line.Contains("# {trace_id=", StringComparison.Ordinal)),
+        string[] leading = [.. lines.Where(
+            line => line.Contains($"# {{trace_id=\"{TraceId}\"", StringComparison.Ordinal))];
+        Assert.That(
+            leading.Where(line => line.StartsWith("app_request_latency_seconds_bucket{", StringComparison.Ordinal)
+                && line.Contains("endpoint=\"/orders\"", StringComparison.Ordinal)),
+            Has.One.Items, string.Join('\n', leading));
+        Assert.That(lines.Where(line => line.StartsWith("db_commit_seconds_bucket{", StringComparison.Ordinal)
+                && line.Contains("# {trace_id=", StringComparison.Ordinal)),
             Is.Not.Empty);
-        Assert.That(lines.Where(line => line.Contains("# {trace_id=", StringComparison.Ordinal)).Select(line => line.Split('{')[0]).Distinct(),
-            Is.SubsetOf(new[] { "app_request_latency_seconds_bucket", "db_commit_seconds_bucket" }), "exemplars elsewhere");
+        Assert.That(lines.Where(line => line.Contains("# {trace_id=", StringComparison.Ordinal))
+                .Select(line => line.Split('{')[0]).Distinct(),
+            Is.SubsetOf(new[] { "app_request_latency_seconds_bucket", "db_commit_seconds_bucket" }),
+            "exemplars elsewhere");
     }
 
     [Test]
@@ -85,7 +101,8 @@ internal sealed class TraceTests
         using HttpResponseMessage answer = await OrderAsync(shop, "no_such_product");
         string traceId = (string)JsonNode.Parse(await answer.Content.ReadAsStringAsync())!["trace_id"]!;
 
-        SeenSpan span = await _receiver.UntilAsync(seen => seen.Spans.SingleOrDefault(span => span.TraceId == traceId && span.Kind == SpanKind.Server && span.Service == "order-service"));
+        SeenSpan span = await _receiver.UntilAsync(seen => seen.Spans.SingleOrDefault(
+            span => span.TraceId == traceId && span.Kind == SpanKind.Server && span.Service == "order-service"));
         SeenLog line = await _receiver.UntilAsync(seen => seen.Logs.SingleOrDefault(line => line.TraceId == traceId));
         Assert.Multiple(() =>
         {
@@ -105,21 +122,29 @@ internal sealed class TraceTests
     {
         using ShopProcess shop = await StartAsync();
         await OrderAsync(shop, "prod_0");
-        SeenSpan call = await _receiver.UntilAsync(seen => seen.Spans.FirstOrDefault(span => span.Name == "Inventory/Confirm" && span.Kind == SpanKind.Client));
-        SeenSpan round = await _receiver.UntilAsync(seen => seen.Spans.FirstOrDefault(span => span.SpanId == call.ParentId));
-        Assert.That((round.Name, round.Service, round.ParentId, round.Attributes["shop.reconcile.steps"]), Is.EqualTo(("reconcile", "order-service", "", "1")));
+        SeenSpan call = await _receiver.UntilAsync(seen =>
+            seen.Spans.FirstOrDefault(span => span.Name == "Inventory/Confirm" && span.Kind == SpanKind.Client));
+        SeenSpan round =
+            await _receiver.UntilAsync(seen => seen.Spans.FirstOrDefault(span => span.SpanId == call.ParentId));
+        Assert.That((round.Name, round.Service, round.ParentId, round.Attributes["shop.reconcile.steps"]),
+            Is.EqualTo(("reconcile", "order-service", "", "1")));
     }
 
     [Test]
     public async Task Given_demo_traffic_when_it_runs_then_each_of_its_requests_is_the_parent_of_the_shops_span()
     {
         using ShopProcess shop = await StartAsync();
-        using var start = new HttpRequestMessage(HttpMethod.Post, "/live/traffic") { Content = new FormUrlEncodedContent([new("action", "start"), new("rate", "20")]) };
+        using var start = new HttpRequestMessage(HttpMethod.Post, "/live/traffic")
+        {
+            Content = new FormUrlEncodedContent([new("action", "start"), new("rate", "20")]),
+        };
         start.Headers.Add("Origin", shop.Products.BaseAddress!.GetLeftPart(UriPartial.Authority));
         using HttpResponseMessage started = await shop.Products.SendAsync(start);
         Assert.That((int)started.StatusCode, Is.LessThan(400));
-        SeenSpan asked = await _receiver.UntilAsync(seen => seen.Spans.FirstOrDefault(span => span.Service == "shop-process" && span.Kind == SpanKind.Client));
-        SeenSpan answered = await _receiver.UntilAsync(seen => seen.Spans.FirstOrDefault(span => span.ParentId == asked.SpanId));
+        SeenSpan asked = await _receiver.UntilAsync(
+            seen => seen.Spans.FirstOrDefault(span => span.Service == "shop-process" && span.Kind == SpanKind.Client));
+        SeenSpan answered =
+            await _receiver.UntilAsync(seen => seen.Spans.FirstOrDefault(span => span.ParentId == asked.SpanId));
         Assert.That(asked.ParentId, Is.Empty, "the request that started the traffic has ended");
         Assert.That((answered.Kind, answered.TraceId), Is.EqualTo((SpanKind.Server, asked.TraceId)));
     }
@@ -127,12 +152,16 @@ internal sealed class TraceTests
     [Test]
     public async Task Given_a_sampler_that_takes_none_when_orders_are_placed_then_only_log_lines_leave()
     {
-        using ShopProcess shop = await StartAsync(("OTEL_TRACES_SAMPLER", "traceidratio"), ("OTEL_TRACES_SAMPLER_ARG", "0"));
+        using ShopProcess shop = await StartAsync(("OTEL_TRACES_SAMPLER", "traceidratio"),
+            ("OTEL_TRACES_SAMPLER_ARG", "0"));
         const string TraceId = "0af7651916cd43dd8448eb211c80319c";
         await OrderAsync(shop, "prod_0");
-        using HttpResponseMessage refused = await OrderAsync(shop, "no_such_product", $"00-{TraceId}-b7ad6b7169203331-01");
-        Assert.That((string)JsonNode.Parse(await refused.Content.ReadAsStringAsync())!["trace_id"]!, Is.EqualTo(TraceId));
-        await _receiver.UntilAsync(seen => seen.Logs.FirstOrDefault(line => line.Body.Contains("no_such_product", StringComparison.Ordinal)));
+        using HttpResponseMessage refused = await OrderAsync(shop, "no_such_product",
+            $"00-{TraceId}-b7ad6b7169203331-01");
+        Assert.That((string)JsonNode.Parse(await refused.Content.ReadAsStringAsync())!["trace_id"]!,
+            Is.EqualTo(TraceId));
+        await _receiver.UntilAsync(
+            seen => seen.Logs.FirstOrDefault(line => line.Body.Contains("no_such_product", StringComparison.Ordinal)));
         shop.Signal(15);
         Assert.That(await shop.ExitAsync(), Is.Zero, "what was left is sent before the end");
         Assert.That(_receiver.Spans, Is.Empty);
@@ -141,9 +170,12 @@ internal sealed class TraceTests
 
     [TestCase("OTEL_SERVICE_NAME", "shop")]
     [TestCase("OTEL_SDK_DISABLED", "true")]
-    public async Task Given_nothing_that_asks_for_it_when_the_shop_runs_then_nothing_of_OpenTelemetry_is_loaded(string variable, string value)
+    public async Task Given_nothing_that_asks_for_it_when_the_shop_runs_then_nothing_of_OpenTelemetry_is_loaded(
+        string variable, string value)
     {
-        (string, string)[] environment = variable == "OTEL_SDK_DISABLED" ? [(variable, value), ("OTEL_EXPORTER_OTLP_ENDPOINT", $"{_receiver.Address}")] : [(variable, value)];
+        (string, string)[] environment = variable == "OTEL_SDK_DISABLED"
+            ? [(variable, value), ("OTEL_EXPORTER_OTLP_ENDPOINT", $"{_receiver.Address}")]
+            : [(variable, value)];
         using ShopProcess shop = await ShopProcess.StartAsync(_directory, environment);
         using HttpResponseMessage answer = await OrderAsync(shop, "prod_0");
         Assert.That(answer.StatusCode, Is.EqualTo(HttpStatusCode.Created));
@@ -158,7 +190,8 @@ internal sealed class TraceTests
         await _receiver.DisposeAsync();
         var withUser = new UriBuilder(address) { UserName = "ada", Password = "secret" };
         using ShopProcess shop = await ShopProcess.StartAsync(_directory, Environment(withUser.Uri));
-        if (!ShopProgram.IsNative) Assert.That(MappedOfOpenTelemetry(shop), Is.Not.Empty, "the near miss of the test above");
+        if (!ShopProgram.IsNative)
+            Assert.That(MappedOfOpenTelemetry(shop), Is.Not.Empty, "the near miss of the test above");
         for (int i = 0; i < 20; i++)
         {
             using HttpResponseMessage answer = await OrderAsync(shop, "prod_0");
@@ -166,7 +199,8 @@ internal sealed class TraceTests
         }
 
         using var bound = new CancellationTokenSource(TimeSpan.FromMinutes(1));
-        while (!shop.Log.Contains("Traces or logs could not be sent", StringComparison.Ordinal)) await Task.Delay(50, bound.Token);
+        while (!shop.Log.Contains("Traces or logs could not be sent", StringComparison.Ordinal))
+            await Task.Delay(50, bound.Token);
         shop.Signal(15);
         Assert.That(await shop.ExitAsync(), Is.Zero, shop.Log);
         Assert.That(shop.Log, Does.Not.Contain("secret"));
@@ -176,7 +210,8 @@ internal sealed class TraceTests
     public async Task Given_headers_for_one_signal_when_it_is_sent_to_an_address_of_its_own_then_the_other_signal_is_not_sent()
     {
         using ShopProcess shop = await ShopProcess.StartAsync(_directory,
-            ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", $"{_receiver.Address}v1/traces"), ("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "authorization=Basic abc"), ("OTEL_BSP_SCHEDULE_DELAY", "100"));
+            ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", $"{_receiver.Address}v1/traces"),
+            ("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "authorization=Basic abc"), ("OTEL_BSP_SCHEDULE_DELAY", "100"));
         using HttpResponseMessage refused = await OrderAsync(shop, "no_such_product");
         await _receiver.UntilAsync(seen => seen.Spans.FirstOrDefault(span => span.Name == "POST /orders"));
         shop.Signal(15);
@@ -190,15 +225,18 @@ internal sealed class TraceTests
     [TestCase("OTEL_EXPORTER_OTLP_ENDPOINT", "localhost:4318", "ada:secret@")]
     [TestCase("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json")]
     [TestCase("OTEL_TRACES_EXPORTER", "zipkin")]
-    public async Task Given_a_variable_that_is_wrong_when_the_shop_starts_then_it_names_it(string variable, string value, string user = "")
+    public async Task Given_a_variable_that_is_wrong_when_the_shop_starts_then_it_names_it(
+        string variable, string value, string user = "")
     {
         ProcessStartInfo start = ShopProgram.Start($"--Shop:DataDirectory={_directory}");
-        foreach ((string name, string other) in Environment(_receiver.Address).Append((variable, user + value))) start.Environment[name] = other;
+        foreach ((string name, string other) in Environment(_receiver.Address).Append((variable, user + value)))
+            start.Environment[name] = other;
         using var shop = Process.Start(start)!;
         Task<string> output = shop.StandardOutput.ReadToEndAsync(), errors = shop.StandardError.ReadToEndAsync();
         await shop.WaitForExitAsync();
         Assert.That((shop.ExitCode, await output), Is.EqualTo((1, "")));
-        Assert.That((await errors).TrimEnd(), Does.StartWith($"Shop can't start: {variable} must be ").And.Contain(value).And.Not.Contain("secret").And.Not.Contain("\n"));
+        Assert.That((await errors).TrimEnd(), Does.StartWith($"Shop can't start: {variable} must be ")
+            .And.Contain(value).And.Not.Contain("secret").And.Not.Contain("\n"));
     }
 
     private static (string Name, string Value)[] Environment(Uri receiver) =>
@@ -209,18 +247,22 @@ internal sealed class TraceTests
     ];
 
     private static string[] MappedOfOpenTelemetry(ShopProcess shop) =>
-        [.. File.ReadLines($"/proc/{shop.Id}/maps").Where(line => line.Contains("OpenTelemetry", StringComparison.Ordinal))];
+        [.. File.ReadLines($"/proc/{shop.Id}/maps")
+            .Where(line => line.Contains("OpenTelemetry", StringComparison.Ordinal))];
 
-    private static async Task<HttpResponseMessage> OrderAsync(ShopProcess shop, string product, string? traceparent = null)
+    private static async Task<HttpResponseMessage> OrderAsync(
+        ShopProcess shop, string product, string? traceparent = null)
     {
         (string, string)[] headers = traceparent is null ? [] : [("traceparent", traceparent)];
         return (await shop.Orders.PostAsync("/api/orders", Http.Order(product), headers)).Response;
     }
 
-    private Task<ShopProcess> StartAsync(params (string, string)[] more) => ShopProcess.StartAsync(_directory, [.. Environment(_receiver.Address), .. more]);
+    private Task<ShopProcess> StartAsync(params (string, string)[] more) =>
+        ShopProcess.StartAsync(_directory, [.. Environment(_receiver.Address), .. more]);
 
     private Task<SeenSpan> FindAsync(string traceId, string name, SpanKind kind, string service, string parentId) =>
-        OnlyAsync(span => (span.TraceId, span.Name, span.Kind, span.Service, span.ParentId) == (traceId, name, kind, service, parentId));
+        OnlyAsync(span => (span.TraceId, span.Name, span.Kind, span.Service, span.ParentId)
+            == (traceId, name, kind, service, parentId));
 
     // Each service sends its spans by itself, so those of a trace come in any order.
     private async Task<SeenSpan> OnlyAsync(Func<SeenSpan, bool> isIt)
@@ -235,7 +277,8 @@ internal sealed class TraceTests
         SeenSpan write = await OnlyAsync(isWrite);
         Assert.That(write.Links, Has.One.Items, write.ToString());
         SeenSpan commit = await OnlyAsync(span => span.SpanId == write.Links[0].SpanId);
-        Assert.That((commit.Name, commit.TraceId, commit.Service), Is.EqualTo((commitName, write.Links[0].TraceId, write.Service)));
+        Assert.That((commit.Name, commit.TraceId, commit.Service),
+            Is.EqualTo((commitName, write.Links[0].TraceId, write.Service)));
         Assert.That(commit.Links, Does.Contain((write.TraceId, write.SpanId)));
         Assert.That(commit.Start, Is.GreaterThanOrEqualTo(write.Start));
         Assert.That(commit.End, Is.LessThanOrEqualTo(write.End), "who waits for a write waits for its commit");

@@ -13,7 +13,10 @@ internal sealed record Figures(double Median, double Least, double Most)
         return new Figures(sorted[sorted.Length / 2], sorted[0], sorted[^1]);
     }
 
-    public string In(string format) => string.Create(CultureInfo.InvariantCulture, $"{Median.ToString(format, CultureInfo.InvariantCulture)} ({Least.ToString(format, CultureInfo.InvariantCulture)} to {Most.ToString(format, CultureInfo.InvariantCulture)})");
+    public string In(string format) =>
+        string.Create(CultureInfo.InvariantCulture, $"{Median.ToString(format, CultureInfo.InvariantCulture)} "
+            + $"({Least.ToString(format, CultureInfo.InvariantCulture)} "
+            + $"to {Most.ToString(format, CultureInfo.InvariantCulture)})");
 }
 
 /// <summary>What a figure should be.</summary>
@@ -23,7 +26,9 @@ internal sealed record Goal(double Value, bool IsLeast)
 
     public static Goal AtMost(double value) => new(value, IsLeast: false);
 
-    public string Verdict(double median) => $"{(IsLeast ? "≥" : "≤")} {Value.ToString("0.##", CultureInfo.InvariantCulture)}: {((IsLeast ? median >= Value : median <= Value) ? "met" : "**missed**")}";
+    public string Verdict(double median) =>
+        $"{(IsLeast ? "≥" : "≤")} {Value.ToString("0.##", CultureInfo.InvariantCulture)}: "
+        + $"{((IsLeast ? median >= Value : median <= Value) ? "met" : "**missed**")}";
 }
 
 /// <summary>The tables of a run, as they are printed and as they are kept.</summary>

@@ -24,7 +24,8 @@ internal sealed class ScaleRun(int rounds) : MeasuredRun(rounds)
         (string Name, Func<Task> Measure)[] sections =
         [
             ("lone", LoneAsync), ("orders", OrdersAsync), ("many", ManyAsync), ("hosts", HostsAsync),
-            ("reads", ReadsAsync), ("peers", PeersAsync), ("batches", BatchesAsync), ("growth", GrowthAsync), ("scrapes", ScrapesAsync), ("changes", ChangesAsync),
+            ("reads", ReadsAsync), ("peers", PeersAsync), ("batches", BatchesAsync), ("growth", GrowthAsync),
+            ("scrapes", ScrapesAsync), ("changes", ChangesAsync),
         ];
         string[] known = [.. sections.Select(static section => section.Name)];
         if (only.Except(known, StringComparer.Ordinal).FirstOrDefault() is { } unknown)
@@ -97,8 +98,8 @@ internal sealed class ScaleRun(int rounds) : MeasuredRun(rounds)
     private async Task HostsAsync()
     {
         Report.Section("PostgreSQL: two hosts", $"{Clients} clients in all, on one host or half of them on each of "
-            + "two, which share a database and these cores. First with two lines over 190 products, then all want the same "
-            + "product.", OrderColumns);
+            + "two, which share a database and these cores. First with two lines over 190 products, "
+            + "then all want the same product.", OrderColumns);
         Subject one = Orders("one host", await HostAsync("one"));
         string shared = await _postgres.CreateDatabaseAsync("two");
         Subject two = Orders("**two hosts**", await HostOnAsync(shared));
@@ -173,7 +174,8 @@ internal sealed class ScaleRun(int rounds) : MeasuredRun(rounds)
     {
         Report.Section("PostgreSQL: batches", "One host, 4 s each, the database's statements counted by "
             + "pg_stat_statements: how many orders share the transaction that reserves their stock, how long it "
-            + "holds the locks of the products (its statement and the flush of the log), and what of that is for an order.",
+            + "holds the locks of the products (its statement and the flush of the log), "
+            + "and what of that is for an order.",
             "clients", "orders/s", "hosts' CPU, µs each", "database's CPU, µs each", "orders a reservation's commit",
             "orders an order's commit", "statement, ms", "flush, ms", "statement, µs an order", "log, bytes an order");
         PostgresServer counted = Keep(await PostgresServer.StartAsync(

@@ -59,7 +59,13 @@ internal sealed class Server : IDisposable
     public static async Task<Server> StartAsync(string name, Func<Task<bool>> isReady, string program,
         IEnumerable<string> arguments, string? folder = null, params (string Name, string Value)[] environment)
     {
-        var start = new ProcessStartInfo(program) { UseShellExecute = false, RedirectStandardOutput = true, RedirectStandardError = true, WorkingDirectory = folder ?? Path.GetTempPath() };
+        var start = new ProcessStartInfo(program)
+        {
+            UseShellExecute = false,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            WorkingDirectory = folder ?? Path.GetTempPath(),
+        };
         foreach (string argument in arguments) start.ArgumentList.Add(argument);
         foreach ((string key, string value) in environment) start.Environment[key] = value;
         var server = new Server(name, Process.Start(start)!);
@@ -121,7 +127,8 @@ internal sealed class Server : IDisposable
         string tasks = $"/proc/{id}/task";
         foreach (string task in Directory.Exists(tasks) ? Directory.GetDirectories(tasks) : [])
         {
-            foreach (string child in ReadIfThere(Path.Combine(task, "children")).Split(' ', StringSplitOptions.RemoveEmptyEntries))
+            foreach (string child in ReadIfThere(Path.Combine(task, "children"))
+                .Split(' ', StringSplitOptions.RemoveEmptyEntries))
             {
                 foreach (int below in Tree(int.Parse(child, CultureInfo.InvariantCulture))) yield return below;
             }
@@ -142,6 +149,7 @@ internal sealed class Server : IDisposable
     }
 
     private long Status(string field) => long.Parse(
-        File.ReadLines($"/proc/{Id}/status").First(line => line.StartsWith(field, StringComparison.Ordinal)).Split(' ', StringSplitOptions.RemoveEmptyEntries)[1],
+        File.ReadLines($"/proc/{Id}/status").First(line => line.StartsWith(field, StringComparison.Ordinal))
+            .Split(' ', StringSplitOptions.RemoveEmptyEntries)[1],
         CultureInfo.InvariantCulture);
 }

@@ -43,7 +43,8 @@ internal sealed partial class ShopServer : IDisposable
         int[] ports = [Server.FreePort(), Server.FreePort(), Server.FreePort()];
         string data = Directory.CreateTempSubdirectory("shop-bench-").FullName;
         Server server = await Server.StartAsync(name, new Uri(Address(ports[1]), "/health/live"), program[0],
-            [.. program[1..], $"--Shop:DataDirectory={data}", $"--Shop:Products:Port={ports[0]}", $"--Shop:Orders:Port={ports[1]}",
+            [.. program[1..], $"--Shop:DataDirectory={data}", $"--Shop:Products:Port={ports[0]}",
+                $"--Shop:Orders:Port={ports[1]}",
                 $"--Shop:Inventory:Port={ports[2]}", .. settings.Select(setting => $"--{setting}")],
                     environment: environment);
         return new ShopServer(server, data, ports);
@@ -66,6 +67,7 @@ internal sealed partial class ShopServer : IDisposable
 
     private static Uri Address(int port) => new($"http://127.0.0.1:{port}");
 
-    [GeneratedRegex(@"^(?<name>\w+)(\{.*?\})? (?<value>\S+)", RegexOptions.ExplicitCapture | RegexOptions.Multiline, 10_000)]
+    [GeneratedRegex(@"^(?<name>\w+)(\{.*?\})? (?<value>\S+)",
+        RegexOptions.ExplicitCapture | RegexOptions.Multiline, 10_000)]
     private static partial Regex Sample();
 }

@@ -22,9 +22,13 @@ internal static partial class Wrk
             subject.Address.ToString(),
             .. subject.Arguments.Length == 0 ? [] : subject.Arguments.Prepend("--")]);
         (hosts, database) = (Hosts() - hosts, Database() - database);
-        if (text.Contains("Non-2xx", StringComparison.Ordinal) || text.Contains("Socket errors", StringComparison.Ordinal))
+        if (text.Contains("Non-2xx", StringComparison.Ordinal)
+            || text.Contains("Socket errors", StringComparison.Ordinal))
+        {
             throw new InvalidOperationException(
                 $"{subject.Name} did not answer all of {subject.Address} as it should:\n{text}");
+        }
+
         double requests = double.Parse(Requests().Match(text).Groups["value"].Value, CultureInfo.InvariantCulture);
         return new Sample(double.Parse(Rate().Match(text).Groups["value"].Value, CultureInfo.InvariantCulture),
             hosts / requests * 1e6, database / requests * 1e6, Millis(text, "50%"), Millis(text, "99%"));
@@ -44,7 +48,8 @@ internal static partial class Wrk
 
     private static double Millis(string text, string percentile)
     {
-        Match match = Regex.Match(text, $@"{percentile}\s+([\d.]+)(us|ms|s)", RegexOptions.None, TimeSpan.FromSeconds(1));
+        Match match = Regex.Match(text, $@"{percentile}\s+([\d.]+)(us|ms|s)", RegexOptions.None,
+            TimeSpan.FromSeconds(1));
         double number = double.Parse(match.Groups[1].Value, CultureInfo.InvariantCulture);
         return match.Groups[2].Value switch { "us" => number / 1000, "ms" => number, _ => number * 1000 };
     }

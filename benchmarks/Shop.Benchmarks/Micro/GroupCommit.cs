@@ -23,13 +23,15 @@ public class GroupCommit : IDisposable
     {
         IConfiguration configuration = new ConfigurationBuilder().AddInMemoryCollection(
             [new("Shop:DataDirectory", _directory), new("Shop:WriteBatchLimit", $"{BatchLimit}")]).Build();
-        _database = new Database("notes", ShopSettings.Read(configuration, []), Microsoft.Extensions.Logging.Abstractions.NullLogger.Instance);
+        _database = new Database("notes", ShopSettings.Read(configuration, []),
+            Microsoft.Extensions.Logging.Abstractions.NullLogger.Instance);
         _database.Open(typeof(GroupCommit).Assembly, Metrics.WithCustomRegistry(_registry), _registry);
         _insert = _database.Writes.Prepare("INSERT INTO notes (text) VALUES (?1)");
     }
 
     [Benchmark(OperationsPerInvoke = 256)]
-    public Task Write256AtOnce() => Task.WhenAll(Enumerable.Range(0, 256).Select(_ => _database.Writes.WriteAsync(() => WriteResult.Commit(_insert.Set(1, $"note {_written++}").Run()))));
+    public Task Write256AtOnce() => Task.WhenAll(Enumerable.Range(0, 256).Select(
+        _ => _database.Writes.WriteAsync(() => WriteResult.Commit(_insert.Set(1, $"note {_written++}").Run()))));
 
     [GlobalCleanup]
     public void Dispose()

@@ -5,7 +5,9 @@ using BenchmarkDotNet.Toolchains.InProcess.NoEmit;
 
 namespace Shop.Benchmarks.Micro;
 
-/// <summary>Short enough to run each time: the ratios of the comparison are what counts, these say where the time goes.</summary>
+/// <summary>
+/// Short enough to run each time: the ratios of the comparison are what counts, these say where the time goes.
+/// </summary>
 internal sealed class ShortRun : ManualConfig
 {
     public ShortRun()

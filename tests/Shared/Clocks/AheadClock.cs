@@ -1,6 +1,8 @@
 namespace Shop.Testing;
 
-/// <summary>The machine's clock, as far ahead as a test wants. Its timers go by it, too, and time goes on by itself.</summary>
+/// <summary>
+/// The machine's clock, as far ahead as a test wants. Its timers go by it, too, and time goes on by itself.
+/// </summary>
 internal sealed class AheadClock : TimeProvider
 {
     private readonly Lock _lock = new();

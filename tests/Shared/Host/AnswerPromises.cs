@@ -71,7 +71,8 @@ internal static class AnswerPromises
         string[] depends = [.. isAsset ? [] : new[] { "Accept" },
             .. answer.Content.Headers.ContentEncoding.Count > 0 ? new[] { "Accept-Encoding" } : [],
             .. corsOrigin is null ? [] : new[] { "Origin" }];
-        if (depends.Except(vary).Any()) faults.Add($"Vary: {string.Join(", ", vary)} lacks one of {string.Join(", ", depends)}");
+        if (depends.Except(vary).Any())
+            faults.Add($"Vary: {string.Join(", ", vary)} lacks one of {string.Join(", ", depends)}");
 
         string? origin = request.Headers.TryGetValues("Origin", out IEnumerable<string>? sent)
             ? string.Join(", ", sent)
@@ -93,7 +94,8 @@ internal static class AnswerPromises
             faults.Add("401 without a challenge");
         if (status is not (401 or 403)) Must("WWW-Authenticate", challenge, null);
         if (answer.Header("Allow") is null == (status == 405)) faults.Add($"Allow: {answer.Header("Allow") ?? "none"}");
-        if (answer.Header("Location") is null == status is 201 or 303) faults.Add($"Location: {answer.Header("Location") ?? "none"}");
+        if (answer.Header("Location") is null == status is 201 or 303)
+            faults.Add($"Location: {answer.Header("Location") ?? "none"}");
         faults.AddRange((answer.Header("Set-Cookie") ?? "").Split("basket=").Skip(1)
             .Where(cookie => !cookie.Contains("expires=Thu, 01 Jan 1970", StringComparison.Ordinal)
                 && !(cookie.Contains("; samesite=lax", StringComparison.Ordinal)
@@ -106,9 +108,10 @@ internal static class AnswerPromises
     }
 
     // The page of the whole shop, and no other, asks all three services.
-    private static string? WithoutServices(string path, string? policy) => path != "/live/shop" || policy is null ? policy
-        : Regex.Replace(policy, "connect-src 'self'( http://127[.]0[.]0[.]1:[0-9]+){3};", "connect-src 'self';",
-            RegexOptions.ExplicitCapture, TimeSpan.FromSeconds(1));
+    private static string? WithoutServices(string path, string? policy) =>
+        path != "/live/shop" || policy is null ? policy
+            : Regex.Replace(policy, "connect-src 'self'( http://127[.]0[.]0[.]1:[0-9]+){3};", "connect-src 'self';",
+                RegexOptions.ExplicitCapture, TimeSpan.FromSeconds(1));
 
     private static string Kept(string method, string path, int status)
     {

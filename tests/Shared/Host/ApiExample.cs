@@ -15,7 +15,8 @@ internal static class ApiExample
         {
             string name = (string)parameter!["name"]!;
             JsonNode schema = parameter["schema"]!;
-            if ((parameter["example"] ?? schema["examples"]?[0] ?? schema["example"])?.ToString() is not { } value) continue;
+            if ((parameter["example"] ?? schema["examples"]?[0] ?? schema["example"])?.ToString() is not { } value)
+                continue;
             string place = (string)parameter["in"]!;
             if (place == "path") path = path.Replace($"{{{name}}}", value, StringComparison.Ordinal);
             else if (place == "query") query.Add($"{name}={Uri.EscapeDataString(value)}");

@@ -17,7 +17,8 @@ internal sealed class EventReader : IDisposable
 
     public static async Task<EventReader> OpenAsync(HttpClient client, string path, string? lastEventId = null)
     {
-        using var request = new HttpRequestMessage(HttpMethod.Get, path) { Headers = { { "Accept", "text/event-stream" } } };
+        using var request =
+            new HttpRequestMessage(HttpMethod.Get, path) { Headers = { { "Accept", "text/event-stream" } } };
         if (lastEventId is not null) request.Headers.Add("Last-Event-ID", lastEventId);
         HttpResponseMessage response = await client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead);
         Assert.That((int)response.StatusCode, Is.EqualTo(200), path);

@@ -3,7 +3,9 @@ using System.Text.RegularExpressions;
 
 namespace Shop.Testing;
 
-/// <summary>One scrape: every series by its name and labels, without <c>service</c>, in the order of their names.</summary>
+/// <summary>
+/// One scrape: every series by its name and labels, without <c>service</c>, in the order of their names.
+/// </summary>
 internal sealed partial class Exposition
 {
     private readonly Dictionary<string, double> _series = new(StringComparer.Ordinal);
@@ -25,7 +27,8 @@ internal sealed partial class Exposition
             Match match = Line().Match(line);
             Assert.That(match.Success, Is.True, line);
             string[] labels = [.. Label().Matches(match.Groups["labels"].Value)
-                .Where(label => label.Groups["name"].Value != "service").Select(label => label.Value).Order(StringComparer.Ordinal)];
+                .Where(label => label.Groups["name"].Value != "service").Select(label => label.Value)
+                .Order(StringComparer.Ordinal)];
             string series = match.Groups["name"].Value + (labels.Length == 0 ? "" : $"{{{string.Join(",", labels)}}}");
             exposition._series.Add(series, double.Parse(match.Groups["value"].Value, CultureInfo.InvariantCulture));
         }
@@ -38,9 +41,11 @@ internal sealed partial class Exposition
     /// <summary>What moved since an earlier scrape, and by how much.</summary>
     public IReadOnlyDictionary<string, double> Since(Exposition earlier) => _series
         .Select(series => (series.Key, Moved: Math.Round(series.Value - earlier[series.Key], 9)))
-        .Where(series => series.Moved != 0).ToDictionary(series => series.Key, series => series.Moved, StringComparer.Ordinal);
+        .Where(series => series.Moved != 0)
+        .ToDictionary(series => series.Key, series => series.Moved, StringComparer.Ordinal);
 
-    [GeneratedRegex("""^(?<name>[a-zA-Z_:][a-zA-Z0-9_:]*)(\{(?<labels>.*)\})? (?<value>\S+)$""", RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex("""^(?<name>[a-zA-Z_:][a-zA-Z0-9_:]*)(\{(?<labels>.*)\})? (?<value>\S+)$""",
+        RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex Line();
 
     [GeneratedRegex("(?<name>[a-z_]+)=\"(?<value>[^\"]*)\"", RegexOptions.ExplicitCapture, 1000)]

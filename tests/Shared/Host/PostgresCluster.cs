@@ -82,7 +82,8 @@ internal sealed class PostgresCluster : IDisposable
     {
         if (Programs() is not { } programs)
         {
-            const string Missing = "There is no PostgreSQL: install postgresql, or name a server by SHOP_TEST_POSTGRES.";
+            const string Missing =
+                "There is no PostgreSQL: install postgresql, or name a server by SHOP_TEST_POSTGRES.";
             if (Environment.GetEnvironmentVariable("CI") == "true") Assert.Fail(Missing);
             else Assert.Ignore(Missing);
             throw new UnreachableException();

@@ -3,7 +3,10 @@ using System.Text.RegularExpressions;
 
 namespace Shop.Testing;
 
-/// <summary>The statuses that clients of one service saw. Each must have been counted: a metric that says another status than the client got is no metric.</summary>
+/// <summary>
+/// The statuses that clients of one service saw. Each must have been counted: a metric that says another status
+/// than the client got is no metric.
+/// </summary>
 internal sealed partial class SeenStatuses : DelegatingHandler
 {
     private static readonly ConcurrentDictionary<string, SeenStatuses> ByAuthority = new(StringComparer.Ordinal);
@@ -17,8 +20,13 @@ internal sealed partial class SeenStatuses : DelegatingHandler
     /// <param name="address">Its address.</param>
     /// <param name="metrics">Reads its metrics.</param>
     /// <param name="atStart">The statuses that it had counted before.</param>
-    public SeenStatuses(string service, Uri address, Func<Task<string>> metrics, IReadOnlyDictionary<int, double> atStart)
-        : base(new SocketsHttpHandler { AllowAutoRedirect = false, AutomaticDecompression = System.Net.DecompressionMethods.None })
+    public SeenStatuses(
+        string service, Uri address, Func<Task<string>> metrics, IReadOnlyDictionary<int, double> atStart)
+        : base(new SocketsHttpHandler
+        {
+            AllowAutoRedirect = false,
+            AutomaticDecompression = System.Net.DecompressionMethods.None,
+        })
     {
         Service = service;
         _metrics = metrics;
@@ -34,8 +42,14 @@ internal sealed partial class SeenStatuses : DelegatingHandler
     /// <summary>Notes the answers that came over a socket.</summary>
     public static void Note(Uri address, string request, string answers)
     {
-        if (!ByAuthority.TryGetValue(address.Authority, out SeenStatuses? seen) || request.Split(' ') is not [_, var target, ..] || !IsCounted(target)) return;
-        foreach (Match answer in StatusLine().Matches(answers)) Interlocked.Increment(ref seen._seen[int.Parse(answer.Groups["code"].Value)]);
+        if (!ByAuthority.TryGetValue(address.Authority, out SeenStatuses? seen)
+            || request.Split(' ') is not [_, var target, ..] || !IsCounted(target))
+        {
+            return;
+        }
+
+        foreach (Match answer in StatusLine().Matches(answers))
+            Interlocked.Increment(ref seen._seen[int.Parse(answer.Groups["code"].Value)]);
     }
 
     public string Service { get; }
@@ -55,11 +69,13 @@ internal sealed partial class SeenStatuses : DelegatingHandler
         IReadOnlyDictionary<int, double> counted = await CountedAsync(_metrics);
         // More may have been counted: clients that are not watched here, and those that had gone.
         for (int code = 0; code < _seen.Length; code++)
-            Assert.That(_seen[code], Is.LessThanOrEqualTo(counted.GetValueOrDefault(code)), $"Clients of {Service} saw {code} more often than it was counted.");
+            Assert.That(_seen[code], Is.LessThanOrEqualTo(counted.GetValueOrDefault(code)),
+                $"Clients of {Service} saw {code} more often than it was counted.");
         Assert.That(counted.Keys, Is.EquivalentTo(_atStart.Keys), $"Each status of {Service} is there from the start.");
     }
 
-    protected override async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
+    protected override async Task<HttpResponseMessage> SendAsync(
+        HttpRequestMessage request, CancellationToken cancellationToken)
     {
         HttpResponseMessage answer = await base.SendAsync(request, cancellationToken);
         var seen = new SeenAnswer(request, answer);
@@ -71,12 +87,14 @@ internal sealed partial class SeenStatuses : DelegatingHandler
     // Not what watches the service, nor streams; what is below such a path is counted, but it may be left out.
     private static bool IsCounted(string target) => !ExcludeFromRequestMetrics().IsMatch(target);
 
-    [GeneratedRegex("""^http_requests_by_status_code_total\{code="(?<code>\d+)"[^}]*\} (?<value>\S+)$""", RegexOptions.ExplicitCapture | RegexOptions.Multiline, 1000)]
+    [GeneratedRegex("""^http_requests_by_status_code_total\{code="(?<code>\d+)"[^}]*\} (?<value>\S+)$""",
+        RegexOptions.ExplicitCapture | RegexOptions.Multiline, 1000)]
     private static partial Regex Counted();
 
     [GeneratedRegex(@"HTTP/1\.[01] (?<code>\d{3}) ", RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex StatusLine();
 
-    [GeneratedRegex(@"^(https?://[^/]+)?/+(api/+)?(metrics|health|openapi|docs|live/events|board/events)", RegexOptions.ExplicitCapture | RegexOptions.IgnoreCase, 1000)]
+    [GeneratedRegex(@"^(https?://[^/]+)?/+(api/+)?(metrics|health|openapi|docs|live/events|board/events)",
+        RegexOptions.ExplicitCapture | RegexOptions.IgnoreCase, 1000)]
     private static partial Regex ExcludeFromRequestMetrics();
 }

@@ -26,7 +26,8 @@ internal sealed partial class ShopProcess : IDisposable
     {
         // A shell starts with SIGINT ignored what it starts with &, tests too, and each process hands that on.
         string[] command = ShopProgram.Command([
-            $"--Shop:DataDirectory={directory}", "--Shop:Products:Port=0", "--Shop:Orders:Port=0", "--Shop:Inventory:Port=0", .. arguments]);
+            $"--Shop:DataDirectory={directory}", "--Shop:Products:Port=0", "--Shop:Orders:Port=0",
+            "--Shop:Inventory:Port=0", .. arguments]);
         ProcessStartInfo start = ShopProgram.Piped(
             IgnoresInterrupt() ? [.. wrapper, "env", "--default-signal=INT", .. command] : [.. wrapper, .. command]);
         start.WorkingDirectory = directory;
@@ -57,9 +58,11 @@ internal sealed partial class ShopProcess : IDisposable
         }
     }
 
-    public static Task<ShopProcess> StartAsync(string directory, params (string Name, string Value)[] environment) => StartAsync(directory, [], environment);
+    public static Task<ShopProcess> StartAsync(string directory, params (string Name, string Value)[] environment) =>
+        StartAsync(directory, [], environment);
 
-    public static async Task<ShopProcess> StartAsync(string directory, string[] arguments, params (string Name, string Value)[] environment)
+    public static async Task<ShopProcess> StartAsync(
+        string directory, string[] arguments, params (string Name, string Value)[] environment)
     {
         var shop = new ShopProcess(directory, arguments, environment);
         if (!await shop.HasStartedAsync()) Assert.Fail($"It ended instead of starting: {shop.Log}");
@@ -81,7 +84,8 @@ internal sealed partial class ShopProcess : IDisposable
     }
 
     /// <summary>Starts it where it may be killed before it is ready; null where it was.</summary>
-    public static async Task<ShopProcess?> StartUnlessKilledAsync(string directory, params (string Name, string Value)[] environment)
+    public static async Task<ShopProcess?> StartUnlessKilledAsync(
+        string directory, params (string Name, string Value)[] environment)
     {
         var shop = new ShopProcess(directory, [], environment);
         if (await shop.HasStartedAsync()) return shop;
@@ -128,8 +132,10 @@ internal sealed partial class ShopProcess : IDisposable
     {
         const string Ignored = "SigIgn:";
         if (!OperatingSystem.IsLinux()) return false;
-        string signals = File.ReadLines("/proc/self/status").First(line => line.StartsWith(Ignored, StringComparison.Ordinal));
-        return (ulong.Parse(signals.AsSpan(Ignored.Length).Trim(), NumberStyles.HexNumber, CultureInfo.InvariantCulture) & (1 << (2 - 1))) != 0;
+        string signals = File.ReadLines("/proc/self/status")
+            .First(line => line.StartsWith(Ignored, StringComparison.Ordinal));
+        return (ulong.Parse(signals.AsSpan(Ignored.Length).Trim(), NumberStyles.HexNumber, CultureInfo.InvariantCulture)
+            & (1 << (2 - 1))) != 0;
     }
 
     /// <summary>Waits until it is ready; false if it ends instead.</summary>
@@ -141,7 +147,8 @@ internal sealed partial class ShopProcess : IDisposable
         if (line is null) return;
         lock (_log) _log.Append(line).Append('\n');
         if (Announcement().Match(line) is not { Success: true } match) return;
-        _clients[match.Groups["service"].Value] = new HttpClient { BaseAddress = new Uri(match.Groups["address"].Value) };
+        _clients[match.Groups["service"].Value] =
+            new HttpClient { BaseAddress = new Uri(match.Groups["address"].Value) };
         if (_clients.Count == 3) _ready.TrySetResult();
     }
 

@@ -3,7 +3,9 @@ using Shop.Host;
 
 namespace Shop.Testing;
 
-/// <summary>The program that tests start: the one they were built with, or the file that <c>SHOP_PROGRAM</c> names.</summary>
+/// <summary>
+/// The program that tests start: the one they were built with, or the file that <c>SHOP_PROGRAM</c> names.
+/// </summary>
 internal static class ShopProgram
 {
     /// <summary>The file that <c>SHOP_PROGRAM</c> names; null if it names none.</summary>

@@ -12,9 +12,9 @@ using Shop.Platform.Modules;
 namespace Shop.Testing;
 
 /// <summary>
-/// The real host on free ports, and on real files or the PostgreSQL of its fixture. Settings are given as <c>Shop:Key=value</c>. It is in this process; if
-/// <c>SHOP_PROGRAM</c> names another program, it is a process of that, except for tests that replace a part of it or
-/// look inside.
+/// The real host on free ports, and on real files or the PostgreSQL of its fixture. Settings are given as
+/// <c>Shop:Key=value</c>. It is in this process; if <c>SHOP_PROGRAM</c> names another program, it is a process of that,
+/// except for tests that replace a part of it or look inside.
 /// </summary>
 internal sealed class ShopUnderTest : IAsyncDisposable
 {
@@ -58,11 +58,13 @@ internal sealed class ShopUnderTest : IAsyncDisposable
     };
 
     /// <summary>Writes of a service that are neither on disk nor refused, if it is in this process.</summary>
-    public int UnwrittenWrites(string service) => _app!.UnwrittenWrites().Single(waiting => waiting.Module.Name == service).Writes;
+    public int UnwrittenWrites(string service) =>
+        _app!.UnwrittenWrites().Single(waiting => waiting.Module.Name == service).Writes;
 
     public static Task<ShopUnderTest> StartAsync(params string[] settings) => StartAsync(null, null, settings);
 
-    public static async Task<ShopUnderTest> StartAsync(Action<IServiceCollection>? replace, string? directory, params string[] settings)
+    public static async Task<ShopUnderTest> StartAsync(
+        Action<IServiceCollection>? replace, string? directory, params string[] settings)
     {
         // To read such a shop's metrics takes a key, or counts as one of the client's requests.
         bool hidesMetrics = settings.Any(setting => setting.StartsWith("Shop:MetricsKey=", StringComparison.Ordinal)
@@ -113,7 +115,8 @@ internal sealed class ShopUnderTest : IAsyncDisposable
     }
 
     /// <summary>The answers of a service that clients saw since they were taken the last time.</summary>
-    public IEnumerable<SeenAnswer> TakeAnswers(string service) => _seen.Single(seen => seen.Service == service).TakeAnswers();
+    public IEnumerable<SeenAnswer> TakeAnswers(string service) =>
+        _seen.Single(seen => seen.Service == service).TakeAnswers();
 
     /// <summary>Holds the statuses that clients saw against those that the shop counted.</summary>
     public async Task CompareStatusesAsync()
@@ -154,7 +157,8 @@ internal sealed class ShopUnderTest : IAsyncDisposable
     private async Task<(HttpClient Products, HttpClient Orders, HttpClient Inventory)> OpenHereAsync(string[] settings)
     {
         _app = ShopHost.Build(
-            [$"--Shop:DataDirectory={DataDirectory}", "--Shop:Products:Port=0", "--Shop:Orders:Port=0", "--Shop:Inventory:Port=0",
+            [$"--Shop:DataDirectory={DataDirectory}", "--Shop:Products:Port=0", "--Shop:Orders:Port=0",
+                "--Shop:Inventory:Port=0",
                 "--Logging:LogLevel:Default=None", .. settings],
             _replace);
         await _app.StartAsync();
@@ -173,7 +177,8 @@ internal sealed class ShopUnderTest : IAsyncDisposable
         return (await Client("products"), await Client("orders"), await Client("inventory"));
     }
 
-    private async Task<(HttpClient Products, HttpClient Orders, HttpClient Inventory)> OpenProgramAsync(string[] settings)
+    private async Task<(HttpClient Products, HttpClient Orders, HttpClient Inventory)> OpenProgramAsync(
+        string[] settings)
     {
         _process = await ShopProcess.StartAsync(DataDirectory, settings);
         Task<HttpClient> Client(string service, HttpClient client) =>
@@ -207,7 +212,8 @@ internal static class Http
     }
 
     public static async Task<(HttpResponseMessage Response, JsonNode? Json)> SendJsonAsync(
-        this HttpClient client, HttpMethod method, string path, object? body = null, params (string Name, string Value)[] headers)
+        this HttpClient client, HttpMethod method, string path, object? body = null,
+        params (string Name, string Value)[] headers)
     {
         using var request = new HttpRequestMessage(method, path);
         if (body is string text) request.Content = new StringContent(text, Encoding.UTF8, "application/json");
@@ -223,7 +229,8 @@ internal static class Http
         client.SendJsonAsync(HttpMethod.Post, path, body, headers);
 
     public static string? Header(this HttpResponseMessage response, string name) =>
-        response.Headers.TryGetValues(name, out IEnumerable<string>? values) || response.Content.Headers.TryGetValues(name, out values)
+        response.Headers.TryGetValues(name, out IEnumerable<string>? values)
+            || response.Content.Headers.TryGetValues(name, out values)
             ? string.Join(", ", values)
             : null;
 
@@ -234,15 +241,18 @@ internal static class Http
     /// <summary>A new product with so many units; its id.</summary>
     public static async Task<string> ProductAsync(this ShopUnderTest shop, long stock, decimal price = 10m)
     {
-        (HttpResponseMessage response, JsonNode? product) = await shop.Products.PostAsync("/products", new { name = "A thing", price, initial_stock = stock });
+        (HttpResponseMessage response, JsonNode? product) = await shop.Products.PostAsync("/products",
+            new { name = "A thing", price, initial_stock = stock });
         Assert.That(response.StatusCode, Is.EqualTo(HttpStatusCode.Created));
         return (string)product!["id"]!;
     }
 
     /// <summary>A new order of one line; its id.</summary>
-    public static async Task<string> OrderAsync(this ShopUnderTest shop, string productId, int quantity = 1, string customer = "someone")
+    public static async Task<string> OrderAsync(
+        this ShopUnderTest shop, string productId, int quantity = 1, string customer = "someone")
     {
-        (HttpResponseMessage response, JsonNode? order) = await shop.Orders.PostAsync("/orders", Order(productId, quantity, customer));
+        (HttpResponseMessage response, JsonNode? order) = await shop.Orders.PostAsync("/orders",
+            Order(productId, quantity, customer));
         Assert.That(response.StatusCode, Is.EqualTo(HttpStatusCode.Created), order?.ToJsonString());
         return (string)order!["order_id"]!;
     }
@@ -250,7 +260,8 @@ internal static class Http
     public static object Order(string productId, int quantity = 1, string customer = "someone") =>
         new { customer_id = customer, items = new[] { new { product_id = productId, quantity } } };
 
-    public static async Task<(long Level, long OnHand, long Reserved)> StockAsync(this ShopUnderTest shop, string productId)
+    public static async Task<(long Level, long OnHand, long Reserved)> StockAsync(
+        this ShopUnderTest shop, string productId)
     {
         JsonNode stock = await shop.Inventory.GetJsonAsync($"/inventory/{productId}");
         return ((long)stock["stock_level"]!, (long)stock["on_hand"]!, (long)stock["reserved"]!);

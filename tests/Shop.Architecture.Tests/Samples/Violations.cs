@@ -80,7 +80,8 @@ namespace Samples.Orders.Storage.Sqlite
 {
     internal sealed class QueryStore
     {
-        public static object Wrong(System.Data.IDbConnection connection) => Dapper.SqlMapper.Query<string>(connection, "SELECT id FROM orders");
+        public static object Wrong(System.Data.IDbConnection connection) =>
+            Dapper.SqlMapper.Query<string>(connection, "SELECT id FROM orders");
     }
 
     internal sealed class SqliteOrderStore

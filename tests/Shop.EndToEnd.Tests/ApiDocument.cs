@@ -103,8 +103,9 @@ internal sealed class ApiDocument
     }
 
     private static bool Matches(string[] template, string[] path) =>
-        template.Length == path.Length && template.Zip(path).All(pair => pair.First.StartsWith('{') ? pair.Second.Length
-            > 0 : string.Equals(pair.First, pair.Second, StringComparison.OrdinalIgnoreCase));
+        template.Length == path.Length && template.Zip(path).All(pair => pair.First.StartsWith('{')
+            ? pair.Second.Length > 0
+            : string.Equals(pair.First, pair.Second, StringComparison.OrdinalIgnoreCase));
 
     private static Task<JsonSchema> SchemaAsync(JsonNode schema, JsonObject components)
     {

@@ -86,7 +86,7 @@ internal static class FileVerbs
         using DatabaseFile inventory = DatabaseFile.Open(directory, "inventory"),
             products = DatabaseFile.Open(directory, "products"), orders = DatabaseFile.Open(directory, "orders");
         var stock = new StockConsistency(inventory);
-        IEnumerable<string> all = DatabaseFileReader.IntegrityErrors([inventory, products, orders])
+        IEnumerable<string> all = DatabaseFile.IntegrityErrors([inventory, products, orders])
             .Concat(stock.Differences()).Concat(ProductsModule.Differences(products, stock))
             .Concat(OrdersModule.Differences(orders, stock));
         foreach (string difference in all) yield return difference;

@@ -157,12 +157,11 @@ public sealed record ShopSettings
             RequestTimeout = TimeSpan.FromSeconds(reader.Number("Shop:RequestTimeout", 10, 1, 300)),
             MaxConnections = reader.Number("Shop:MaxConnections", 8192, 1, 1_000_000),
             ClientRateLimit = reader.Number("Shop:ClientRateLimit", 0, 0, 1_000_000),
-            ApiKeys = reader.Parsed("Shop:ApiKeys", "", ApiKeys.Parse, ApiKeys.Format, isSecret: true),
+            ApiKeys = reader.Parsed("Shop:ApiKeys", ApiKeys.Parse, ApiKeys.Format, isSecret: true),
             ReadsNeedKey = reader.Flag("Shop:ReadsNeedKey", false),
-            MetricsKey = reader.Parsed("Shop:MetricsKey", "", static hash => hash.Length == 0 ? []
-                : ApiKeys.ParseHash(hash),
-                "the key's SHA-256 in 64 hexadecimal digits", isSecret: true) is { Length: > 0 } metricsKey ? metricsKey
-                    : null,
+            MetricsKey = reader.Parsed(
+                "Shop:MetricsKey", static hash => hash.Length == 0 ? [] : ApiKeys.ParseHash(hash),
+                "the key's SHA-256 in 64 hexadecimal digits", isSecret: true) is { Length: > 0 } hash ? hash : null,
             AllowedHosts = reader.List("Shop:AllowedHosts", static host => host == "*"
                 || Uri.CheckHostName(host.Trim('[', ']')) != UriHostNameType.Unknown,
                 "*, or host names and IP addresses without ports, separated by commas")
@@ -171,17 +170,13 @@ public sealed record ShopSettings
                 "*, or origins as https://shop.example, separated by commas"),
             TrustedProxies = [.. reader.List("Shop:TrustedProxies", static value => Network(value) is not null,
                 "IP addresses or networks as 10.0.0.0/8, separated by commas").Select(value => Network(value)!.Value)],
-            Faults = reader.Switch("Shop:Faults", true),
-            ScenarioFile = reader.Text("Shop:ScenarioFile", "", static _ => true, "a path") is { Length: > 0 } file
-                ? file : null,
+            Faults = reader.Switch("Shop:Faults"),
+            ScenarioFile = reader.Optional("Shop:ScenarioFile", static _ => true, "a path"),
             Ports = modules.ToDictionary(module => module.Name,
                 module => reader.Number(PortKey(module), module.DefaultPort, 0, 65535), StringComparer.Ordinal),
             AlertsPort = reader.Number(AlertsPortKey, 5004, 0, 65535),
-            PublicUrls = modules.ToDictionary(module => module.Name,
-                module =>
-                    reader.Text(Key(module, "PublicUrl"), "", static value => value.Length == 0
-                    || (value != "*" && IsOrigin(value)), "an origin as https://shop.example") is { Length: > 0 } url
-                    ? url : null,
+            PublicUrls = modules.ToDictionary(module => module.Name, module => reader.Optional(Key(module, "PublicUrl"),
+                static value => value != "*" && IsOrigin(value), "an origin as https://shop.example"),
                 StringComparer.Ordinal),
         };
 
@@ -235,23 +230,27 @@ public sealed record ShopSettings
         public string Text(string key, string byDefault, Func<string, bool> isRight, string expected) =>
             Read(key, byDefault, expected, value => (isRight(value), value));
 
+        /// <summary>A text; null if it is empty or missing.</summary>
+        public string? Optional(string key, Func<string, bool> isRight, string expected) =>
+            Text(key, "", value => value.Length == 0 || isRight(value), expected) is { Length: > 0 } text ? text : null;
+
         public bool Flag(string key, bool byDefault) =>
             Read(key, byDefault, "true or false", value => (bool.TryParse(value, out bool flag), flag));
 
-        public bool Switch(string key, bool byDefault) =>
-            Read(key, byDefault, "on or off", value => (value is "on" or "off", value == "on"));
+        public bool Switch(string key) =>
+            Read(key, true, "on or off", value => (value is "on" or "off", value == "on"));
 
         public int Number(string key, int byDefault, int from, int to) =>
             Read(key, byDefault, $"a whole number from {from} to {to}",
                 value => (int.TryParse(value, out int number) && number >= from && number <= to, number));
 
-        public T Parsed<T>(string key, string byDefault, Func<string, T?> parse, string expected, bool isSecret = false)
+        public T Parsed<T>(string key, Func<string, T?> parse, string expected, bool isSecret = false)
             where T : class =>
-            Read(key, parse(byDefault)!, expected, value => parse(value) is { } parsed ? (true, parsed)
+            Read(key, parse("")!, expected, value => parse(value) is { } parsed ? (true, parsed)
                 : (false, default!), isSecret);
 
         public IReadOnlyList<string> List(string key, Func<string, bool> isRight, string expected) =>
-            Parsed<IReadOnlyList<string>>(key, "", value =>
+            Parsed<IReadOnlyList<string>>(key, value =>
             {
                 string[] items = value.Split(',',
                     StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);

@@ -38,8 +38,8 @@ internal sealed class StockPages(IStockStore store, AdjustStock adjustStock, IPr
     // The product with that id, and those with such a name.
     private async ValueTask<IReadOnlyList<StockLevel>> SearchAsync(HttpContext http, string wanted)
     {
-        string[] ids = await module.QueryAsync(http, _ => names.Search(wanted).Prepend(wanted)
-            .Distinct(StringComparer.Ordinal).Take(BoardRows).ToArray());
+        string[] ids = await module.QueryAsync(http, _ => ValueTask.FromResult(
+            names.Search(wanted).Prepend(wanted).Distinct(StringComparer.Ordinal).Take(BoardRows).ToArray()));
         return [.. (await store.FindAsync(ids, http.RequestAborted)).OfType<StockLevel>()];
     }
 

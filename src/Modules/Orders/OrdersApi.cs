@@ -86,7 +86,7 @@ internal sealed class OrdersApi(
             .ProducesProblem(404, "There is no such order.");
     }
 
-    private ModuleRouteBuilder Change(ModuleRoutes routes, string verb, string status, string summary, string rule) =>
+    private void Change(ModuleRoutes routes, string verb, string status, string summary, string rule) =>
         routes.Post($"/orders/{{order_id}}/{verb}", lifecycle.To(status)).WithPathExample(ExampleId)
             .WithName($"{verb}Order").WithTags(Tag).WithSummary(summary)
             .WithDescription($"{rule} If it is {status} already, nothing changes.")

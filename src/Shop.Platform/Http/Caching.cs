@@ -9,39 +9,28 @@ namespace Shop.Platform.Http;
 /// </summary>
 internal sealed class Caching
 {
-    private static readonly StringValues NoStoreValue = "no-store";
-
     private readonly StringValues _control;
     private readonly StringValues _vary;
 
-    private Caching(StringValues control, bool dependsOnAccept, bool isCompressible)
-    {
-        _control = control;
-        IsCompressible = isCompressible;
-        _vary = (dependsOnAccept, isCompressible) switch
-        {
-            (true, true) => "Accept, Accept-Encoding",
-            (true, false) => "Accept",
-            (false, true) => "Accept-Encoding",
-            _ => StringValues.Empty,
-        };
-    }
+    private Caching(string control, string vary, bool isCompressible) =>
+        (_control, _vary, IsCompressible) = (control, vary, isCompressible);
 
     /// <summary>For answers that change and have no entity tag: they must not be cached.</summary>
-    public static Caching NoStore { get; } = new(NoStoreValue, dependsOnAccept: true, isCompressible: false);
+    public static Caching NoStore { get; } = new("no-store", "Accept", isCompressible: false);
 
     /// <summary>
     /// The same, for bodies that are worth compressing. A single product or order is not: it has a strong entity tag,
     /// and fits in a packet.
     /// </summary>
-    public static Caching NoStoreCompressed { get; } = new(NoStoreValue, dependsOnAccept: true, isCompressible: true);
+    public static Caching NoStoreCompressed { get; } =
+        new("no-store", "Accept, Accept-Encoding", isCompressible: true);
 
     /// <summary>For answers with an entity tag: they may be cached, and are revalidated each time.</summary>
-    public static Caching Revalidated { get; } = new("no-cache", dependsOnAccept: true, isCompressible: false);
+    public static Caching Revalidated { get; } = new("no-cache", "Accept", isCompressible: false);
 
     /// <summary>For files whose name changes with their content.</summary>
-    public static Caching Immutable { get; } = new("public, max-age=31536000, immutable", dependsOnAccept: false,
-        isCompressible: true);
+    public static Caching Immutable { get; } =
+        new("public, max-age=31536000, immutable", "Accept-Encoding", isCompressible: true);
 
     /// <summary>Whether the answers are worth compressing.</summary>
     public bool IsCompressible { get; }

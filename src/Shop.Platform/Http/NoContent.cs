@@ -2,16 +2,16 @@ using Microsoft.AspNetCore.Http;
 
 namespace Shop.Platform.Http;
 
-/// <summary>A status without a body.</summary>
-public sealed class NoContent(int status) : IResult
+/// <summary>204, without a body.</summary>
+public sealed class NoContent : IResult
 {
-    /// <summary>204.</summary>
-    public static NoContent Done { get; } = new(StatusCodes.Status204NoContent);
+    /// <summary>The answer.</summary>
+    public static NoContent Done { get; } = new();
 
     /// <inheritdoc/>
     public Task ExecuteAsync(HttpContext httpContext)
     {
-        httpContext.Response.StatusCode = status;
+        httpContext.Response.StatusCode = StatusCodes.Status204NoContent;
         return Task.CompletedTask;
     }
 }

@@ -49,10 +49,6 @@ public sealed class Problem(int status, string error, string? kind = null) : IRe
     /// <summary>409.</summary>
     public static Problem Conflict(string error, string kind) => new(StatusCodes.Status409Conflict, error, kind);
 
-    /// <summary>429: the same request may succeed a second later.</summary>
-    public static Problem TooMany(string error, string kind) =>
-        new(StatusCodes.Status429TooManyRequests, error, kind) { RetryAfterSeconds = 1 };
-
     /// <summary>503: the same request may succeed a second later.</summary>
     public static Problem Unavailable(string error, string kind, Exception? cause = null) =>
         new(StatusCodes.Status503ServiceUnavailable, error, kind) { RetryAfterSeconds = 1, Cause = cause };

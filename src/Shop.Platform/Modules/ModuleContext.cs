@@ -58,17 +58,14 @@ public sealed class ModuleContext(ModuleIdentity identity, ShopSettings settings
     /// <summary>Runs queries that may take long, so that they delay nothing else.</summary>
     public QueryScheduler Queries { get; } = new(identity.Name, settings.RequestTimeout);
 
-    /// <summary>Runs a long query of a request, in turn with the queries of other clients.</summary>
+    /// <summary>
+    /// Runs a long query of a request, in turn with the queries of other clients. If the store waits, a thread of the
+    /// scheduler waits with it.
+    /// </summary>
     /// <exception cref="TooManyQueriesException">Too many queries are waiting.</exception>
     /// <exception cref="QueryTimeoutException">
     /// It was not done within <see cref="ShopSettings.RequestTimeout"/>.
     /// </exception>
-    public Task<T> QueryAsync<T>(HttpContext http, Func<CancellationToken, T> query) =>
-        Queries.RunAsync(ClientAddress.Of(http), query, http.RequestAborted);
-
-    /// <summary>
-    /// Runs a query of a store as above. If the store waits, a thread of the scheduler waits with it.
-    /// </summary>
     public Task<T> QueryAsync<T>(HttpContext http, Func<CancellationToken, ValueTask<T>> query) =>
         Queries.RunAsync(ClientAddress.Of(http), query, http.RequestAborted);
 

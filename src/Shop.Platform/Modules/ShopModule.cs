@@ -61,4 +61,4 @@ public sealed record ModuleIdentity(string Name, string Service, string Title, s
 /// <param name="Title">Its name there.</param>
 /// <param name="Path">Where it is.</param>
 /// <param name="Count">How many things a client has in it: the navigation shows the number if there are any.</param>
-public sealed record NavigationPage(string Title, string Path, Func<HttpContext, long>? Count = null);
+public sealed record NavigationPage(string Title, string Path, Func<HttpContext, long> Count);

@@ -44,7 +44,7 @@ public sealed class Page(string title, RazorSlice body) : IResult
         {
             IsConsole = IsConsole,
             Trouble = [.. module.Faults.Runs.Select(run => run.ToString())],
-            Counts = [.. module.Identity.NavigationPages.Select(page => page.Count?.Invoke(http) ?? 0)],
+            Counts = [.. module.Identity.NavigationPages.Select(page => page.Count(http))],
         }, Status, WatchesOtherServices);
     }
 

@@ -15,7 +15,7 @@ namespace Shop.Platform.Data.Postgres;
 /// </remarks>
 public sealed class PostgresCommitWriter
 {
-    private readonly List<IPostgresQueue> _queues = [];
+    private readonly List<Func<Task>> _stops = [];
     private readonly PostgresWriteQueue<SingleWrite, object?> _singles;
     private int _waiting, _unwritten;
     private long _commits;
@@ -107,7 +107,7 @@ public sealed class PostgresCommitWriter
     /// <summary>Accepts no more writes, and finishes the waiting ones.</summary>
     internal Task StopAsync()
     {
-        lock (_queues) return Task.WhenAll(_queues.Select(queue => queue.StopAsync()));
+        lock (_stops) return Task.WhenAll(_stops.Select(static stop => stop()));
     }
 
     private PostgresWriteQueue<TWrite, TAnswer> Open<TWrite, TAnswer>(
@@ -115,7 +115,7 @@ public sealed class PostgresCommitWriter
         where TWrite : PostgresWrite<TAnswer>
     {
         var queue = new PostgresWriteQueue<TWrite, TAnswer>(this, kind, batchLimit);
-        lock (_queues) _queues.Add(queue);
+        lock (_stops) _stops.Add(queue.StopAsync);
         return queue;
     }
 
@@ -134,11 +134,4 @@ public sealed class PostgresCommitWriter
             PostgresTransaction transaction, IReadOnlyList<SingleWrite> writes, CancellationToken end) =>
             writes[0].DecideAsync(transaction, end);
     }
-}
-
-/// <summary>A queue that the writer can stop.</summary>
-internal interface IPostgresQueue
-{
-    /// <summary>Accepts no more writes, and finishes the waiting ones.</summary>
-    Task StopAsync();
 }

@@ -10,7 +10,7 @@ namespace Shop.Platform.Data.Postgres;
 /// <summary>The queue of the writes of one kind; see <see cref="PostgresCommitWriter"/>.</summary>
 /// <typeparam name="TWrite">The writes.</typeparam>
 /// <typeparam name="TAnswer">Type of their callers' results.</typeparam>
-public sealed class PostgresWriteQueue<TWrite, TAnswer> : IPostgresQueue
+public sealed class PostgresWriteQueue<TWrite, TAnswer>
     where TWrite : PostgresWrite<TAnswer>
 {
     /// <summary>The engine, as spans name it.</summary>
@@ -40,7 +40,8 @@ public sealed class PostgresWriteQueue<TWrite, TAnswer> : IPostgresQueue
     public Task<TAnswer> WriteAsync(TWrite write, [CallerMemberName] string operation = "") =>
         Spans.IsTraced ? TraceAsync(write, operation) : QueueAsync(write);
 
-    Task IPostgresQueue.StopAsync()
+    /// <summary>Accepts no more writes, and finishes the waiting ones.</summary>
+    internal Task StopAsync()
     {
         _waiting.Writer.TryComplete();
         return _work;

@@ -5,7 +5,7 @@ namespace Shop.Platform.Data.Sqlite;
 
 /// <summary>
 /// A module's database file, opened by a command-line verb: of a running shop, of a stopped shop, or in a backup. The
-/// file and its log are unchanged afterwards.
+/// file and its log are unchanged afterwards. It is read row by row, so a check of any size takes the memory of a row.
 /// </summary>
 public sealed class DatabaseFile : IDisposable
 {
@@ -64,6 +64,49 @@ public sealed class DatabaseFile : IDisposable
         }
 
         return new DatabaseFile(path, hadLog, connection);
+    }
+
+    /// <summary>The rows of a query, read as they are asked for.</summary>
+    /// <param name="sql">A query without parameters.</param>
+    /// <param name="read">Maps a row; columns are numbered from 0.</param>
+    public IEnumerable<T> Rows<T>(string sql, Func<SqliteDataReader, T> read)
+    {
+        using SqliteCommand command = Connection.CreateCommand();
+#pragma warning disable CA2100 // a constant of the caller's
+        command.CommandText = sql;
+#pragma warning restore CA2100
+        command.CommandTimeout = 0;
+        using SqliteDataReader row = command.ExecuteReader();
+        while (row.Read()) yield return read(row);
+    }
+
+    /// <summary>The number that a query answers with.</summary>
+    public long Number(string sql) => Rows(sql, static row => row.GetInt64(0)).Single();
+
+    /// <summary>Whether the file has a table with such a column. Files of older versions lack some.</summary>
+    public bool Has(string table, string column)
+    {
+        using SqliteCommand command = Connection.CreateCommand();
+        command.CommandText = "SELECT 1 FROM pragma_table_info(@table) WHERE name = @column";
+        command.Parameters.AddWithValue("@table", table);
+        command.Parameters.AddWithValue("@column", column);
+        return command.ExecuteScalar() is not null;
+    }
+
+    /// <summary>Errors that SQLite itself finds in files, and whether the files belong together.</summary>
+    public static IEnumerable<string> IntegrityErrors(IReadOnlyList<DatabaseFile> files)
+    {
+        if (ConsistencyMark.Difference(
+            [.. files.Select(file => file.Marked())]) is { } difference) yield return difference;
+        foreach (DatabaseFile file in files)
+        {
+            foreach (string error in file.Rows("PRAGMA integrity_check(20)", static row => row.GetString(0))
+                .Where(error => error != "ok"))
+                yield return $"{file.Name}: {error}";
+            foreach (string error in file.Rows("PRAGMA foreign_key_check",
+                static row => $"{row.GetString(0)} has a row whose {row.GetString(2)} is missing").Take(20))
+                yield return $"{file.Name}: {error}";
+        }
     }
 
     /// <inheritdoc/>

@@ -122,7 +122,7 @@ internal sealed class TrafficRun(TrafficOptions options, IAnsiConsole console)
         {
             Findings found = await SettledAsync(audit);
             Verdict(found.Lost.Count == 0, $"Orders: {found.Acknowledged} acknowledged here, {(found.Lost.Count == 0 ? "each is there" : $"{found.Lost.Count} of them not there: {Some(found.Lost)}")}{(found.Unacknowledged == 0 ? "" : $"; {found.Unacknowledged} more are there, whose answers never came")}.");
-            Verdict(found.Wrong.Count == 0 && found.Unreceived == 0, $"Units: {(found.Wrong.Count == 0 ? "the stock's movements show those of each order" : $"the stock's movements do not show those of {found.Wrong.Count} orders: {Some(found.Wrong)}")}, and {(found.Unreceived == 0 ? "all that was taken in" : $"not {found.Unreceived} receipts that were acknowledged")}.");
+            Verdict(found.Wrong.Count == 0 && found.Unreceived == 0, $"Units: {(found.Wrong.Count == 0 ? "the stock's movements show those of each order" : $"the stock's movements do not show those of {found.Wrong.Count} orders: {Some(found.Wrong)}")}, and {(found.Unreceived == 0 ? "all that was received" : $"not {found.Unreceived} receipts that were acknowledged")}.");
             if (found.Others > 0) console.WriteLine($"Others were at work meanwhile: {found.Others} movements of stock are not of this run. They are not counted against the shop.");
             return found.Agree ? 0 : 1;
         }

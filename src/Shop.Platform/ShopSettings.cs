@@ -126,15 +126,15 @@ public sealed record ShopSettings
         var reader = new SettingsReader(configuration);
         ShopSettings settings = Read(reader, modules);
         if (settings.ReadsNeedKey && !settings.ApiKeys.Any)
-            reader.Reject("Shop:ReadsNeedKey is true, but Shop:ApiKeys names no key");
+            reader.Refuse("Shop:ReadsNeedKey is true, but Shop:ApiKeys names no key");
         foreach (IGrouping<int, ModuleIdentity> port in modules.GroupBy(module => settings.Ports[module.Name])
             .Where(port => port.Key != 0 && port.Count() > 1))
         {
-            reader.Reject($"{string.Join(" and ", port.Select(PortKey))} have the same port, {port.Key}; "
+            reader.Refuse($"{string.Join(" and ", port.Select(PortKey))} have the same port, {port.Key}; "
                 + "each service needs a port of its own");
         }
 
-        reader.RejectUnknownKeys();
+        reader.RefuseUnknownKeys();
         reader.ThrowIfWrong();
         return settings;
     }
@@ -195,7 +195,7 @@ public sealed record ShopSettings
         if (connections.Count == 0) return null;
         if (connections.Count < modules.Count)
         {
-            reader.Reject($"{string.Join(" and ", connections.Values.Select(connection => connection.Key))} "
+            reader.Refuse($"{string.Join(" and ", connections.Values.Select(connection => connection.Key))} "
                 + $"must be set for all modules or none: set {ConnectionKey}, or the others as well");
         }
 
@@ -262,13 +262,13 @@ public sealed record ShopSettings
         {
             _known.Add(key);
             if (configuration[key]?.Trim() is not { Length: > 0 } text) return null;
-            if (ConnectionStrings.Fault(text) is { } fault) _wrong.Add($"{key} is no connection string: {fault}");
+            if (ConnectionStrings.ErrorIn(text) is { } error) _wrong.Add($"{key} is no connection string: {error}");
             return text;
         }
 
-        public void Reject(string why) => _wrong.Add(why);
+        public void Refuse(string why) => _wrong.Add(why);
 
-        public void RejectUnknownKeys()
+        public void RefuseUnknownKeys()
         {
             foreach ((string key, string? value) in configuration.GetSection("Shop").AsEnumerable()
                 .Concat(configuration.GetSection("ConnectionStrings").AsEnumerable()))

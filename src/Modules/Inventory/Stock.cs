@@ -4,7 +4,10 @@ using Shop.Platform.OpenApi;
 
 namespace Shop.Inventory;
 
-/// <summary>A kind of movement: its name, and what a unit of it does to the two figures of a product.</summary>
+/// <summary>
+/// A kind of movement: its name, and what a unit of it does to the two figures of a product. To increase the stock is a
+/// movement of kind received, as the initial stock is; to decrease it is a movement of kind removed.
+/// </summary>
 internal sealed record MovementKind(string Name, int OnHandSign, int ReservedSign) : IChoices
 {
     public static readonly MovementKind Received = new("received", +1, 0);

@@ -68,8 +68,8 @@ internal sealed class StockPages(IStockStore store, AdjustStock adjustStock, IPr
             _ => null,
         };
         if (kind is null) return await ShowAsync(http, productId, "There is no such change.");
-        if (AdjustStock.Units.Read(form["quantity"].ToString(), out long? quantity) is { } fault)
-            return await ShowAsync(http, productId, $"Units {fault}.");
+        if (AdjustStock.Units.Read(form["quantity"].ToString(), out long? quantity) is { } error)
+            return await ShowAsync(http, productId, $"Units {error}.");
         // With the form's key, a double click changes the stock once.
         string? key = form["key"];
         if (!IdempotencyKey.IsKey(key)) key = null;

@@ -6,7 +6,7 @@ using Shop.Platform.Modules;
 namespace Shop.Orders;
 
 /// <summary>Why an order was not placed: the label <c>reason</c> of <c>orders_rejected_total</c>.</summary>
-internal static class OrderRejection
+internal static class OrderRefusal
 {
     public const string Invalid = "invalid";
     public const string UnknownProduct = "unknown_product";
@@ -21,7 +21,7 @@ internal static class OrderRejection
 /// <summary>Every metric of the module.</summary>
 internal sealed class OrderMetrics
 {
-    private readonly Counter _created, _deleted, _rejected, _replayed, _statusChanges;
+    private readonly Counter _created, _deleted, _refused, _replayed, _statusChanges;
     private readonly Gauge _byStatus;
     private readonly Histogram _lines;
     private readonly Histogram.Child _value;
@@ -35,7 +35,7 @@ internal sealed class OrderMetrics
         _created = module.Metrics.CreateCounter("orders_created_total", "Orders placed, and on disk.");
         _deleted = module.Metrics.CreateCounter("orders_deleted_total",
             "Orders deleted because they were older than Shop:OrderRetention keeps them.");
-        _rejected = module.Metrics.CreateCounter("orders_rejected_total",
+        _refused = module.Metrics.CreateCounter("orders_rejected_total",
             "Orders not placed: invalid (400), unknown_product (422), insufficient_stock (409), "
             + "conflict (409: id or key reused), overloaded (503).", ["reason"]);
         _replayed = module.Metrics.CreateCounter("orders_replayed_total",
@@ -61,7 +61,7 @@ internal sealed class OrderMetrics
             foreach ((string status, long orders) in await store.CountByStatusAsync())
                 _byStatus.WithLabels(status).Set(orders);
         });
-        foreach (string reason in OrderRejection.All) _rejected.WithLabels(reason);
+        foreach (string reason in OrderRefusal.All) _refused.WithLabels(reason);
         foreach ((string from, string to) in OrderStatus.Changes) _statusChanges.WithLabels(from, to);
         foreach (string status in OrderStatus.All) _byStatus.WithLabels(status);
     }
@@ -78,7 +78,7 @@ internal sealed class OrderMetrics
         _lines.Observe(order.Lines.Count);
     }
 
-    public void Rejected(string reason) => _rejected.WithLabels(reason).Inc();
+    public void Refused(string reason) => _refused.WithLabels(reason).Inc();
 
     public void Replayed() => _replayed.Inc();
 

@@ -62,7 +62,7 @@ internal sealed class OrdersApi(
             .ProducesProblem(404, "There is no such order.");
         routes.Post("/orders", placeOrder.HandleAsync)
             .WithBody("PlaceOrderRequest", PlaceOrderRequest.Body).WithProblemMember(PlaceOrder.Shortages)
-            .OnQueueTimeout(() => metrics.Rejected(OrderRejection.Overloaded))
+            .OnQueueTimeout(() => metrics.Refused(OrderRefusal.Overloaded))
             .WithName("placeOrder").WithTags(Tag).WithSummary("Place an order")
             .WithDescription("Units are reserved for all of its lines, or for none. The request is safe to repeat if "
                 + "it has an Idempotency-Key, or an order_id that the client chose.")

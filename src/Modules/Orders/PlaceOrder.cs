@@ -53,7 +53,7 @@ internal sealed class PlaceOrder(
             request = PlaceOrderRequest.Read(http, body);
             if (body.Error is { } error)
             {
-                if (error.Status == StatusCodes.Status400BadRequest) metrics.Rejected(OrderRejection.Invalid);
+                if (error.Status == StatusCodes.Status400BadRequest) metrics.Refused(OrderRefusal.Invalid);
                 return error;
             }
         }
@@ -78,7 +78,7 @@ internal sealed class PlaceOrder(
         }
         catch (StoreException)
         {
-            metrics.Rejected(OrderRejection.Overloaded);
+            metrics.Refused(OrderRefusal.Overloaded);
             throw;
         }
     }
@@ -87,8 +87,8 @@ internal sealed class PlaceOrder(
     {
         // 1. Names and prices as they are now.
         IReadOnlyList<ProductOnSale?> sold = await products.FindAsync(request.ProductIds());
-        if (sold.Contains(null)) return Reject(OrderRejection.UnknownProduct, UnknownProducts(request, sold));
-        if (PriceChanges(request, sold) is { } changed) return Reject(OrderRejection.Conflict, changed);
+        if (sold.Contains(null)) return Refuse(OrderRefusal.UnknownProduct, UnknownProducts(request, sold));
+        if (PriceChanges(request, sold) is { } changed) return Refuse(OrderRefusal.Conflict, changed);
         (OrderLine[] lines, long total) = Price(request.Items, sold);
 
         // An id that a client chose may be tried again, so each try has a number. An id that the shop made never is.
@@ -105,7 +105,7 @@ internal sealed class PlaceOrder(
             switch (reserved.Outcome)
             {
                 case ReservationOutcome.TooLittleStock:
-                    return Reject(OrderRejection.InsufficientStock, TooLittleStock(request, reserved.Shortages)) with
+                    return Refuse(OrderRefusal.InsufficientStock, TooLittleStock(request, reserved.Shortages)) with
                     {
                         Shortages = reserved.Shortages,
                     };
@@ -168,14 +168,14 @@ internal sealed class PlaceOrder(
                 metrics.Replayed();
                 return new OrderResult(found.Order!.AsPlaced(), IsReplayed: true);
             case ReplayOutcome.KeyReused:
-                return Reject(OrderRejection.Conflict, IdempotencyKey.Reused);
+                return Refuse(OrderRefusal.Conflict, IdempotencyKey.Reused);
             case ReplayOutcome.OrderIdReused:
-                return Reject(OrderRejection.Conflict, Problem.Conflict(
+                return Refuse(OrderRefusal.Conflict, Problem.Conflict(
                     $"The order_id '{request.OrderId}' was used for another order.", "order-id-reused"));
             case ReplayOutcome.OrderDeleted:
                 // A key expires before its order is deleted, unless the clock was set back, or orders were kept for
                 // ever when the key came.
-                return Reject(OrderRejection.Conflict, Problem.Conflict(
+                return Refuse(OrderRefusal.Conflict, Problem.Conflict(
                     $"The order '{found.OrderId}', which this Idempotency-Key stands for, "
                     + "was deleted because it was old.", "order-deleted"));
             default:
@@ -183,9 +183,9 @@ internal sealed class PlaceOrder(
         }
     }
 
-    private OrderResult Reject(string reason, Problem problem)
+    private OrderResult Refuse(string reason, Problem problem)
     {
-        metrics.Rejected(reason);
+        metrics.Refused(reason);
         return new OrderResult(Problem: problem);
     }
 
@@ -204,7 +204,7 @@ internal sealed class PlaceOrder(
         return (lines, total);
     }
 
-    private OrderResult UnderWay(ReservationId reservation) => Reject(OrderRejection.Overloaded, Problem.Unavailable(
+    private OrderResult UnderWay(ReservationId reservation) => Refuse(OrderRefusal.Overloaded, Problem.Unavailable(
         $"An earlier try at the order '{reservation.OrderId}' is still being undone; try again in a second.",
         "order-being-undone"));
 

@@ -33,8 +33,8 @@ internal sealed record Scenario(string Name, string Description, IReadOnlyList<S
 
         foreach (Scenario scenario in all)
         {
-            if (scenario.Fault(faults) is { } fault)
-                throw new ShopStartException($"Shop:ScenarioFile {file}: {fault}");
+            if (scenario.Error(faults) is { } error)
+                throw new ShopStartException($"Shop:ScenarioFile {file}: {error}");
         }
 
         return all;
@@ -53,7 +53,7 @@ internal sealed record Scenario(string Name, string Description, IReadOnlyList<S
     }
 
     // The error in it; null if there is none.
-    private string? Fault(FaultCatalogue faults)
+    private string? Error(FaultCatalogue faults)
     {
         if (Name is not { Length: > 0 } || !Name.All(letter => char.IsAsciiLetterOrDigit(letter) || letter == '-'))
             return $"the name '{Name}' must be of letters, digits and hyphens";
@@ -61,7 +61,7 @@ internal sealed record Scenario(string Name, string Description, IReadOnlyList<S
         if (Steps is not { Count: > 0 }) return $"{Name} has no steps";
         for (int i = 0; i < Steps.Count; i++)
         {
-            if (Steps[i].Fault(faults) is { } wrong) return $"step {i + 1} of {Name} {wrong}";
+            if (Steps[i].Error(faults) is { } error) return $"step {i + 1} of {Name} {error}";
             if (i > 0 && Steps[i].At < Steps[i - 1].At) return $"step {i + 1} of {Name} is before step {i}";
         }
 
@@ -81,7 +81,7 @@ internal sealed record ScenarioStep(
     private const int MaxSeconds = 7 * 24 * 3600;
 
     /// <summary>The error in it; null if there is none.</summary>
-    public string? Fault(FaultCatalogue faults)
+    public string? Error(FaultCatalogue faults)
     {
         if (At < 0) return "is before the start";
         if (At > MaxSeconds) return "is more than a week after the start";

@@ -153,7 +153,7 @@ internal sealed class ClientConnection : IDuplexPipe, IDisposable
         long more = bytes - Interlocked.Exchange(ref _responseBytes, bytes);
         if (more == 0 || _all.HoldsResponse(this, more)) return;
         // The response has started, so it can only be aborted.
-        Listener.Metrics.CountRejection(RejectionReason.NoMemory);
+        Listener.Metrics.CountRefusal(RequestLimit.NoMemory);
         Abort();
     }
 

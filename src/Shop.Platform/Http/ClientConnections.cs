@@ -112,7 +112,7 @@ internal sealed class ClientConnections(MemoryBudget budget)
 
         foreach (ClientConnection connection in evicted)
         {
-            connection.Listener.Metrics.CountRejection(RejectionReason.NoMemory);
+            connection.Listener.Metrics.CountRefusal(RequestLimit.NoMemory);
             connection.Abort();
         }
 

@@ -59,8 +59,8 @@ internal sealed class ConnectionLimit(ModuleListener listener)
     private byte[] Answer()
     {
         string traceId = ActivityTraceId.CreateRandom().ToHexString();
-        Problem problem = Rejections.TooManyConnections;
-        listener.Failures.Take(isFault: false)?.LogInformation(
+        Problem problem = LimitRefusals.TooManyConnections;
+        listener.Failures.Take(isError: false)?.LogInformation(
             "A connection beyond the limit was answered {Status}: {Error} (trace_id {TraceId})", problem.Status,
             problem.Error, traceId);
         ReadOnlySpan<byte> body = problem.ToJson(traceId);

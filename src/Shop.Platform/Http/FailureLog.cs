@@ -31,7 +31,7 @@ public sealed class FailureLog(ILogger log)
     private int _leftOut;
 
     /// <summary>The log, if it may have another line now.</summary>
-    public ILogger? Take(bool isFault)
+    public ILogger? Take(bool isError)
     {
         long second = Stopwatch.GetTimestamp() / Stopwatch.Frequency;
         long before = Interlocked.Exchange(ref _second, second);
@@ -49,7 +49,7 @@ public sealed class FailureLog(ILogger log)
             }
         }
 
-        if (Interlocked.Increment(ref isFault ? ref _errors : ref _refusals) <= LinesPerSecond) return log;
+        if (Interlocked.Increment(ref isError ? ref _errors : ref _refusals) <= LinesPerSecond) return log;
         Interlocked.Increment(ref _leftOut);
         return null;
     }
@@ -61,12 +61,12 @@ public sealed class FailureLog(ILogger log)
     internal void Log(HttpRequest request, Problem problem, string traceId)
     {
         // Only an error of the shop itself has a stack trace: a full disk under load would write thousands.
-        bool isFault = problem.Status == StatusCodes.Status500InternalServerError;
+        bool isError = problem.Status == StatusCodes.Status500InternalServerError;
         // Demo traffic asks for what is not there, on purpose.
         if (problem.Status < StatusCodes.Status500InternalServerError && DemoTraffic.IsDemoRequest(request)) return;
-        if (Take(isFault) is not { } lines) return;
-        bool hasTrace = isFault && TakeTrace();
-        LogLevel level = isFault ? LogLevel.Error : problem.Status > 500 ? LogLevel.Warning : LogLevel.Information;
+        if (Take(isError) is not { } lines) return;
+        bool hasTrace = isError && TakeTrace();
+        LogLevel level = isError ? LogLevel.Error : problem.Status > 500 ? LogLevel.Warning : LogLevel.Information;
         string text = problem.Cause is null || hasTrace ? problem.Error : $"{problem.Error} {problem.Cause.Message}";
         lines.Log(level, hasTrace ? problem.Cause : null,
             "{Method} {Path} answered {Status}: {Error} (trace_id {TraceId})",

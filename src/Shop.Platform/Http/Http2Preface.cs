@@ -77,8 +77,8 @@ internal sealed class Http2Preface(ModuleListener listener)
 
     private async Task AnswerAsync(ConnectionContext connection)
     {
-        listener.Metrics.CountServerRejection(StatusCodes.Status505HttpVersionNotsupported);
-        listener.Failures.Take(isFault: false)?.LogInformation(
+        listener.Metrics.CountServerRefusal(StatusCodes.Status505HttpVersionNotsupported);
+        listener.Failures.Take(isError: false)?.LogInformation(
             "A connection began in HTTP/2 and was told that this is HTTP/1.1");
         await connection.Transport.Output.WriteAsync(Answer);
     }

@@ -39,7 +39,7 @@ public static class JsonResponse
     {
         if (bytes <= Large) return null;
         ClientConnection? connection = http.Features.Get<ClientConnection>();
-        return connection is null || connection.HasRoomForResponse(bytes) ? null : Rejections.NoMemory;
+        return connection is null || connection.HasRoomForResponse(bytes) ? null : LimitRefusals.NoMemory;
     }
 
     private sealed class Answer<T>(int status, T body, JsonTypeInfo<T> type) : IResult

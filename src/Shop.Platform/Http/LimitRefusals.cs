@@ -1,7 +1,7 @@
 namespace Shop.Platform.Http;
 
-/// <summary>Why a limit refused a request: the label <c>reason</c> of <c>app_requests_rejected_total</c>.</summary>
-public enum RejectionReason
+/// <summary>A limit that refuses requests: the label <c>reason</c> of <c>app_requests_rejected_total</c>.</summary>
+public enum RequestLimit
 {
     /// <summary>The queue of writes is full.</summary>
     QueueFull,
@@ -28,36 +28,36 @@ public enum RejectionReason
     NoMemory,
 }
 
-/// <summary>The answers of the limits. Each is counted under its reason when it is written.</summary>
-internal static class Rejections
+/// <summary>The answers of the limits. Each is counted under its limit when it is written.</summary>
+internal static class LimitRefusals
 {
-    public static Problem QueueFull { get; } = Unavailable(RejectionReason.QueueFull,
+    public static Problem QueueFull { get; } = Unavailable(RequestLimit.QueueFull,
         "Too many writes are waiting; try again in a second.", "queue-full");
 
-    public static Problem QueueTimeout { get; } = Unavailable(RejectionReason.QueueTimeout,
+    public static Problem QueueTimeout { get; } = Unavailable(RequestLimit.QueueTimeout,
         "The write waited too long for its turn and was not made; try again in a second.", "queue-timeout");
 
-    public static Problem NoMemory { get; } = Unavailable(RejectionReason.NoMemory,
+    public static Problem NoMemory { get; } = Unavailable(RequestLimit.NoMemory,
         "There is no memory for this at the moment, because too many clients are slow; try again in a second.",
             "no-memory");
 
-    public static Problem TooManyConnections { get; } = Unavailable(RejectionReason.TooManyConnections,
+    public static Problem TooManyConnections { get; } = Unavailable(RequestLimit.TooManyConnections,
         "Too many connections; try again in a second.", "too-many-connections");
 
-    public static Problem TooManyRequests { get; } = TooMany(RejectionReason.TooManyRequests,
+    public static Problem TooManyRequests { get; } = TooMany(RequestLimit.TooManyRequests,
         "Too many requests at once; try again in a second.", "too-many-requests");
 
-    public static Problem QueryTimeout(TimeSpan deadline) => Unavailable(RejectionReason.QueryTimeout,
+    public static Problem QueryTimeout(TimeSpan deadline) => Unavailable(RequestLimit.QueryTimeout,
         $"The query was not done within {deadline.TotalSeconds} s; try again in a second, or ask for less.",
             "query-timeout");
 
-    /// <param name="limit">What one client may send in a second.</param>
-    public static Problem ClientRate(string limit) => TooMany(RejectionReason.ClientRate,
-        $"More than {limit} a second from one client; try again in a second.", "client-rate-limit");
+    /// <param name="rate">What one client may send in a second.</param>
+    public static Problem ClientRate(string rate) => TooMany(RequestLimit.ClientRate,
+        $"More than {rate} a second from one client; try again in a second.", "client-rate-limit");
 
-    private static Problem Unavailable(RejectionReason reason, string error, string kind) =>
-        new(503, error, kind) { RetryAfterSeconds = 1, Rejection = reason };
+    private static Problem Unavailable(RequestLimit limit, string error, string kind) =>
+        new(503, error, kind) { RetryAfterSeconds = 1, Limit = limit };
 
-    private static Problem TooMany(RejectionReason reason, string error, string kind) =>
-        new(429, error, kind) { RetryAfterSeconds = 1, Rejection = reason };
+    private static Problem TooMany(RequestLimit limit, string error, string kind) =>
+        new(429, error, kind) { RetryAfterSeconds = 1, Limit = limit };
 }

@@ -41,7 +41,7 @@ public readonly struct Preconditions
     public static Preconditions Of(HttpRequest request) => new(request);
 
     /// <summary>
-    /// The preconditions of a change. A condition that can't be read is a fault: none may be ignored.
+    /// The preconditions of a change. A condition that can't be read is an error, because none may be ignored.
     /// </summary>
     public static Preconditions Of(HttpRequest request, ValidationErrors errors)
     {

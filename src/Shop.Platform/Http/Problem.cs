@@ -23,7 +23,7 @@ public sealed class Problem(int status, string error, string? kind = null) : IRe
     /// <summary>The one line that a person reads.</summary>
     public string Error { get; } = error;
 
-    /// <summary>Every fault of the request: field path to messages.</summary>
+    /// <summary>Every error in the request: field path to messages.</summary>
     public ValidationErrors? Errors { get; init; }
 
     /// <summary>Seconds after which another try makes sense.</summary>
@@ -33,12 +33,12 @@ public sealed class Problem(int status, string error, string? kind = null) : IRe
     public Action<Utf8JsonWriter>? Extensions { get; init; }
 
     /// <summary>The limit that refused the request; null if none did.</summary>
-    public RejectionReason? Rejection { get; init; }
+    public RequestLimit? Limit { get; init; }
 
     /// <summary>What went wrong inside; for the log alone.</summary>
     public Exception? Cause { get; init; }
 
-    /// <summary>400 that names every fault of the request.</summary>
+    /// <summary>400 that names every error in the request.</summary>
     public static Problem Invalid(ValidationErrors errors) =>
         new(StatusCodes.Status400BadRequest, errors.Summary, "invalid-request") { Errors = errors };
 

@@ -17,7 +17,7 @@ internal static class ProblemWriter
         var listener = http.Features.GetRequiredFeature<ModuleListener>();
         listener.Failures.Log(http.Request, problem, traceId);
         RequestSpan.Refused(problem);
-        if (problem.Rejection is { } reason) listener.Metrics.CountRejection(reason);
+        if (problem.Limit is { } limit) listener.Metrics.CountRefusal(limit);
         HttpResponse response = http.Response;
         if (problem.RetryAfterSeconds is { } seconds) response.Headers.RetryAfter = seconds.ToString();
         // Errors are never cached, whatever the route says of its answers.

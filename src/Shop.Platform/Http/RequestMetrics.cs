@@ -20,8 +20,8 @@ public sealed class RequestMetrics
         [HttpMethods.Get, HttpMethods.Head, HttpMethods.Post, HttpMethods.Put, HttpMethods.Delete,
             HttpMethods.Connect, HttpMethods.Options, HttpMethods.Trace, HttpMethods.Patch];
 
-    // In the order of RejectionReason.
-    private static readonly string[] RejectionReasons =
+    // In the order of RequestLimit.
+    private static readonly string[] LimitNames =
     [
         "queue_full", "queue_timeout", "query_timeout", "client_rate", "too_many_requests", "too_many_connections",
         "body_too_large", "no_memory",
@@ -37,7 +37,7 @@ public sealed class RequestMetrics
     private readonly Counter _requests, _failed, _byCode;
     private readonly Histogram _latency;
     private readonly Counter.Child?[] _codes = new Counter.Child?[600];
-    private readonly Counter.Child[] _rejected;
+    private readonly Counter.Child[] _refused;
     private readonly Counter _evicted;
     private readonly Dictionary<string, RouteMetrics> _unmatched = new(StringComparer.Ordinal);
     private readonly RouteMetrics _unmatchedOther;
@@ -64,7 +64,7 @@ public sealed class RequestMetrics
         module.Registry.AddBeforeCollectCallback(() => inProgress.Set(InProgress));
         Counter rejected = module.Metrics.CreateCounter("app_requests_rejected_total", "Requests refused by a limit.",
             ["reason"]);
-        _rejected = [.. RejectionReasons.Select(reason => rejected.WithLabels(reason))];
+        _refused = [.. LimitNames.Select(reason => rejected.WithLabels(reason))];
         _evicted = module.Metrics.CreateCounter("app_connections_gave_way_total",
             "Connections that were closed for others, because there was no room and they waited for their client.");
 
@@ -99,7 +99,7 @@ public sealed class RequestMetrics
     }
 
     /// <summary>Counts a request that a limit refused.</summary>
-    public void CountRejection(RejectionReason reason) => _rejected[(int)reason].Inc();
+    public void CountRefusal(RequestLimit limit) => _refused[(int)limit].Inc();
 
     /// <summary>A connection that waited for its client was closed for another.</summary>
     internal void CountEviction() => _evicted.Inc();
@@ -112,7 +112,7 @@ public sealed class RequestMetrics
         route.Observe(duration);
         if (IsFailure(code)) route.CountFailure();
         Count(code);
-        if (code == StatusCodes.Status413PayloadTooLarge) CountRejection(RejectionReason.BodyTooLarge);
+        if (code == StatusCodes.Status413PayloadTooLarge) CountRefusal(RequestLimit.BodyTooLarge);
     }
 
     /// <summary>The metrics of an unmatched request.</summary>
@@ -121,7 +121,7 @@ public sealed class RequestMetrics
     /// <summary>
     /// The server refused a request before the shop saw it: its head was malformed, too large or too slow.
     /// </summary>
-    internal void CountServerRejection(int code)
+    internal void CountServerRefusal(int code)
     {
         _unmatchedOther.Count();
         if (IsFailure(code)) _unmatchedOther.CountFailure();
@@ -131,8 +131,8 @@ public sealed class RequestMetrics
     /// <summary>A connection beyond the limit was answered when it sent a request.</summary>
     internal void CountRefusedConnection()
     {
-        CountServerRejection(StatusCodes.Status503ServiceUnavailable);
-        CountRejection(RejectionReason.TooManyConnections);
+        CountServerRefusal(StatusCodes.Status503ServiceUnavailable);
+        CountRefusal(RequestLimit.TooManyConnections);
     }
 
     private void Count(int code) => (_codes[code] ??= _byCode.WithLabels(code.ToString())).Inc();

@@ -25,7 +25,7 @@ internal sealed class RequestPipeline(ModuleListener listener, RequestDelegate c
     private readonly ActivitySource _traces = listener.Module.Traces;
     private readonly int _limit = listener.Module.Settings.MaxConcurrentRequests;
     private readonly DatabaseConsistency _consistency = listener.Module.Consistency;
-    private readonly RequestDelegate _refuse = static http => Rejections.TooManyRequests.ExecuteAsync(http);
+    private readonly RequestDelegate _refuse = static http => LimitRefusals.TooManyRequests.ExecuteAsync(http);
 
     public Task InvokeAsync(HttpContext http)
     {
@@ -145,15 +145,15 @@ internal sealed class RequestPipeline(ModuleListener listener, RequestDelegate c
         Problem problem = exception switch
         {
             BadHttpRequestException bad => new Problem(bad.StatusCode, bad.Message),
-            WriteQueueFullException => Rejections.QueueFull,
-            WriteTimeoutException => Rejections.QueueTimeout,
+            WriteQueueFullException => LimitRefusals.QueueFull,
+            WriteTimeoutException => LimitRefusals.QueueTimeout,
             ServiceDownException down => Problem.Unavailable(
                 $"The service {down.Module} does not answer at the moment; try again soon.", "service-down", down),
             StoreUnavailableException or StoreUnreachableException => Problem.Unavailable(
                 "The shop can't use its database at the moment; try again soon.", "store-unavailable",
                 exception),
-            TooManyQueriesException => Rejections.TooManyRequests,
-            QueryTimeoutException late => Rejections.QueryTimeout(late.Deadline),
+            TooManyQueriesException => LimitRefusals.TooManyRequests,
+            QueryTimeoutException late => LimitRefusals.QueryTimeout(late.Deadline),
             StoreUnreadableException unreadable => Unreadable(unreadable.InnerException!),
             _ => new Problem(StatusCodes.Status500InternalServerError,
                 "Something went wrong inside the shop; the log has it under the trace_id.")

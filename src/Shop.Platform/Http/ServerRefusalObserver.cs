@@ -8,7 +8,7 @@ namespace Shop.Platform.Http;
 /// Counts and logs the requests that Kestrel refuses by itself, before any middleware: a malformed head, headers too
 /// large, a head that takes too long.
 /// </summary>
-public sealed class ServerRejectionObserver : IObserver<KeyValuePair<string, object?>>
+public sealed class ServerRefusalObserver : IObserver<KeyValuePair<string, object?>>
 {
     /// <summary>Name of the diagnostic event.</summary>
     public const string EventName = "Microsoft.AspNetCore.Server.Kestrel.BadRequest";
@@ -21,8 +21,8 @@ public sealed class ServerRejectionObserver : IObserver<KeyValuePair<string, obj
         // A request that the shop has answered was counted there.
         if (request.Get<ModuleListener>() is not { } listener
             || request.Get<IHttpResponseFeature>() is { HasStarted: true }) return;
-        listener.Metrics.CountServerRejection(refused.StatusCode);
-        listener.Failures.Take(isFault: false)?.LogInformation(
+        listener.Metrics.CountServerRefusal(refused.StatusCode);
+        listener.Failures.Take(isError: false)?.LogInformation(
             "The server answered {Status} before the request was read: {Error}", refused.StatusCode, refused.Message);
     }
 

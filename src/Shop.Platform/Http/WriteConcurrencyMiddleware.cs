@@ -27,7 +27,7 @@ internal sealed class WriteConcurrencyMiddleware(ModuleListener listener, Func<H
         if (!listener.WriteLimiter.TryAcquire(out ValueTask permit))
         {
             RequestBody.Discard(http);
-            await Rejections.TooManyRequests.ExecuteAsync(http);
+            await LimitRefusals.TooManyRequests.ExecuteAsync(http);
             return;
         }
 
@@ -54,6 +54,6 @@ internal sealed class WriteConcurrencyMiddleware(ModuleListener listener, Func<H
         RequestBody.Discard(http);
         http.RequestAborted.ThrowIfCancellationRequested();
         onTimeout?.Invoke();
-        return Rejections.QueueTimeout;
+        return LimitRefusals.QueueTimeout;
     }
 }

@@ -139,7 +139,7 @@ public static class ModuleHosting
     public static void UseModules(this WebApplication app)
     {
         app.Services.GetRequiredService<DiagnosticListener>()
-            .Subscribe(new ServerRejectionObserver(), static (name, _, _) => name == ServerRejectionObserver.EventName);
+            .Subscribe(new ServerRefusalObserver(), static (name, _, _) => name == ServerRefusalObserver.EventName);
         ShopSettings settings = app.Services.GetRequiredService<ShopSettings>();
         if (settings.TrustedProxies.Count > 0) app.UseForwardedHeaders(Forwarded(settings));
         app.Run(static http => http.Features.GetRequiredFeature<ClientConnection>().AnswerAsync(http));

@@ -45,8 +45,8 @@ public readonly struct BodyObject
             return field.Default;
         }
 
-        if (field.Read(json, out T? value) is not { } fault) return value;
-        _errors.Add(PathOf(field), fault);
+        if (field.Read(json, out T? value) is not { } error) return value;
+        _errors.Add(PathOf(field), error);
         return field.Default;
     }
 

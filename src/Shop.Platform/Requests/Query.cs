@@ -57,8 +57,8 @@ public sealed class Query
     {
         StringValues values = _values[field.Name];
         if (values.Count != 1) return field.Default;
-        if (field.Read(values[0] ?? "", out T? value) is not { } fault) return value;
-        Errors.Add(field.Name, fault);
+        if (field.Read(values[0] ?? "", out T? value) is not { } error) return value;
+        Errors.Add(field.Name, error);
         return field.Default;
     }
 }

@@ -200,7 +200,7 @@ public sealed class RequestBody : IDisposable
     private static Problem NoRoom(HttpContext http)
     {
         http.Response.Headers.Connection = "close"; // nobody reads the rest
-        return Rejections.NoMemory;
+        return LimitRefusals.NoMemory;
     }
 
     /// <summary>Returns the body's memory to the server. Values that were read from it stay valid.</summary>

@@ -23,7 +23,7 @@ public sealed class ValidationErrors
     {
         get
         {
-            string first = string.Join("; ", All.Take(3).Select(fault => $"{fault.Path} {fault.Message}"));
+            string first = string.Join("; ", All.Take(3).Select(error => $"{error.Path} {error.Message}"));
             return All.Count > 3 ? $"{first}; and {All.Count - 3 + _notListed} more" : first;
         }
     }
@@ -45,16 +45,16 @@ public sealed class ValidationErrors
     public string? Of(string path, bool exactly = false)
     {
         string[] messages =
-            [.. All.Where(fault => fault.Path == path
-            || (!exactly && fault.Path.StartsWith(path + ".", StringComparison.Ordinal)))
-            .Select(fault => fault.Message)];
+            [.. All.Where(error => error.Path == path
+            || (!exactly && error.Path.StartsWith(path + ".", StringComparison.Ordinal)))
+            .Select(error => error.Message)];
         return messages.Length == 0 ? null : string.Join("; ", messages);
     }
 
     internal void WriteTo(Utf8JsonWriter json)
     {
         json.WriteStartObject("errors");
-        foreach (IGrouping<string, string> path in All.GroupBy(fault => fault.Path, fault => fault.Message))
+        foreach (IGrouping<string, string> path in All.GroupBy(error => error.Path, error => error.Message))
         {
             json.WriteStartArray(path.Key);
             foreach (string message in path) json.WriteStringValue(message);

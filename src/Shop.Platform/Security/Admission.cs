@@ -160,7 +160,7 @@ internal sealed class Admission
     private Problem TooOften(Access access)
     {
         string limit = access == Access.Metrics ? $"{ScrapeRate} scrapes" : $"{_settings.ClientRateLimit} requests";
-        return Rejections.ClientRate(limit);
+        return LimitRefusals.ClientRate(limit);
     }
 
     private static PartitionedRateLimiter<string> Limiter(int rate) =>

@@ -53,8 +53,8 @@ internal static class RequestSpan
             { "error.message", problem.Error },
         }));
         if (problem.Status < StatusCodes.Status500InternalServerError) return;
-        bool isFault = problem is { Cause: not null, Kind: null };
-        span.SetTag(ErrorType, isFault ? problem.Cause!.GetType().FullName : type);
+        bool isError = problem is { Cause: not null, Kind: null };
+        span.SetTag(ErrorType, isError ? problem.Cause!.GetType().FullName : type);
         span.SetStatus(ActivityStatusCode.Error, problem.Error);
         if (problem.Cause is not null) span.AddException(problem.Cause);
     }

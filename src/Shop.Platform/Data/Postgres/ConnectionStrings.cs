@@ -22,7 +22,7 @@ internal static class ConnectionStrings
     /// Only names that Npgsql knows are repeated: in an address, or behind a <c>;</c> without quotes, what looks like a
     /// name is part of a password.
     /// </remarks>
-    public static string? Fault(string text)
+    public static string? ErrorIn(string text)
     {
         const string Form = "write it as Host=…;Username=…, with quotes around a value that has ; or =";
         var builder = new NpgsqlConnectionStringBuilder();

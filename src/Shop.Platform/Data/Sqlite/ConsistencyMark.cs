@@ -90,11 +90,11 @@ internal sealed record ConsistencyMark(string Shop, long Generation, string Mark
         // New, or of a version that had no marks.
         if (marked.Length == 0) return null;
         MarkedFile newest = marked.MaxBy(file => file.Mark!.Generation)!;
-        string[] errors = [.. files.Select(file => Fault(file, newest)).OfType<string>()];
-        return errors.Length == 0 ? null : string.Join("; ", errors);
+        string[] differences = [.. files.Select(file => Difference(file, newest)).OfType<string>()];
+        return differences.Length == 0 ? null : string.Join("; ", differences);
     }
 
-    private static string? Fault(MarkedFile file, MarkedFile newest)
+    private static string? Difference(MarkedFile file, MarkedFile newest)
     {
         if (file.Mark is not { } mark)
         {

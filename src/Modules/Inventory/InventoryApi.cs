@@ -52,8 +52,8 @@ internal sealed class InventoryApi(IStockStore store, AdjustStock adjustStock,
         routes.Post("/inventory/decrease", adjustStock.DecreaseAsync)
             .WithBody("DecreaseStockRequest", [AdjustStock.ProductId, AdjustStock.Decrease])
             .WithName("decreaseStock").WithTags(Tag).WithSummary("Decrease the stock")
-            .WithDescription("Removes units from those on hand, by a movement of kind removed. Units that orders hold can't be "
-                + "removed.")
+            .WithDescription("Removes units from those on hand, by a movement of kind removed. Units that orders hold "
+                + "can't be removed.")
             .Produces<StockChangeBody>(200, "Done, and on disk.", ChangeExample)
             .ProducesProblem(404, "There is no such product.")
             .ProducesProblem(409, "Too little stock. Nothing was changed.");

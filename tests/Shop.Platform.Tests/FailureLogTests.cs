@@ -16,14 +16,14 @@ internal sealed class FailureLogTests
             var said = new Said();
             var failures = new FailureLog(said);
             long second = Second();
-            int refusals = Enumerable.Range(0, 73).Count(_ => failures.Take(isFault: false) is not null);
-            int faults = Enumerable.Range(0, 61).Count(_ => failures.Take(isFault: true) is not null);
+            int refusals = Enumerable.Range(0, 73).Count(_ => failures.Take(isError: false) is not null);
+            int faults = Enumerable.Range(0, 61).Count(_ => failures.Take(isError: true) is not null);
             int traces = Enumerable.Range(0, 9).Count(_ => failures.TakeTrace());
             if (Second() != second) continue;
             Assert.That((refusals, faults, traces, said.LeftOut.Count), Is.EqualTo((50, 50, 5, 0)));
             // The next second says how many there were, and begins anew.
             while (Second() == second) Thread.Yield();
-            Assert.That(failures.Take(isFault: false), Is.Not.Null);
+            Assert.That(failures.Take(isError: false), Is.Not.Null);
             Assert.That(said.LeftOut, Is.EqualTo(new[] { 34 }));
             Assert.That(failures.TakeTrace(), Is.True);
             return;
@@ -43,14 +43,14 @@ internal sealed class FailureLogTests
             int happened = 0;
             for (; Stopwatch.GetElapsedTime(start) < TimeSpan.FromSeconds(1.3); happened++)
             {
-                if (failures.Take(isFault: happened % 3 == 0) is { } log) log.LogInformation("A line");
+                if (failures.Take(isError: happened % 3 == 0) is { } log) log.LogInformation("A line");
             }
 
             return happened;
         })));
         long last = Second();
         while (Second() == last) await Task.Yield();
-        failures.Take(isFault: false)!.LogInformation("A line");
+        failures.Take(isError: false)!.LogInformation("A line");
         // A failure that meets the end of a second may be counted on either side of it.
         Assert.That(said.Lines + said.LeftOut.Sum(), Is.EqualTo(counts.Sum() + 1).Within(4));
         Assert.That(said.Lines, Is.LessThanOrEqualTo(1 + (100 * ((int)Stopwatch.GetElapsedTime(start).TotalSeconds

@@ -21,7 +21,7 @@ internal static class CommandLine
               Shop.Host [settings]                    runs the shop until Ctrl-C
             """);
         foreach (Verb verb in Verb.All)
-            Console.WriteLine($"  {$"Shop.Host {verb.Name} {verb.Arguments}",-38}  {verb.Does}");
+            Console.WriteLine($"  {$"Shop.Host {verb.Name} {verb.Arguments}",-38}  {verb.Summary}");
         Console.WriteLine("""
               Shop.Host --help, --version             prints this, or the version
 

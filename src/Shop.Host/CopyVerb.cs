@@ -35,8 +35,8 @@ internal static class CopyVerb
         return 0;
     }
 
-    // Each has parts as Host=…; a path with an equals sign can be written as it is from another directory. An address
-    // as postgres://… is refused as a connection string: as a directory, it would be made and named, with its password.
+    // A connection string has parts as Host=…; a directory with an equals sign must be named by another path. An
+    // address as postgres://… is refused: as a directory, it would be created, and named with its password.
     private static bool IsConnection(string text) =>
         text.Contains('=', StringComparison.Ordinal) || text.Contains("://", StringComparison.Ordinal);
 

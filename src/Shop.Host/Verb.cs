@@ -3,12 +3,12 @@ using Shop.Platform.Requests;
 
 namespace Shop.Host;
 
-/// <summary>A command of the program: its first argument names it; without one, the program runs the shop.</summary>
+/// <summary>A command of the program, named by the first argument. Without it, the program runs the shop.</summary>
 /// <param name="Name">The argument.</param>
 /// <param name="Arguments">Its arguments, as the help shows them.</param>
-/// <param name="Does">What it does, in one line.</param>
-/// <param name="RunAsync">Does it with the arguments after its name, and ends with the exit code.</param>
-internal sealed record Verb(string Name, string Arguments, string Does, Func<string[], Task<int>> RunAsync)
+/// <param name="Summary">What it does, in one line.</param>
+/// <param name="RunAsync">Runs it with the arguments after its name; the result is the exit code.</param>
+internal sealed record Verb(string Name, string Arguments, string Summary, Func<string[], Task<int>> RunAsync)
 {
     private Verb(string name, string arguments, string does, Func<string[], int> run)
         : this(name, arguments, does, args => Task.FromResult(run(args)))

@@ -94,7 +94,7 @@ public sealed record ShopSettings
     /// </summary>
     public required IReadOnlyDictionary<string, string?> PublicUrls { get; init; }
 
-    /// <summary>The key of the connection string for all modules that have no own.</summary>
+    /// <summary>The key of the connection string of all modules that have none of their own.</summary>
     public const string ConnectionKey = "ConnectionStrings:Shop";
 
     /// <summary>The key of the port of the page of alerts.</summary>

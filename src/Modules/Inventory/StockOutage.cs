@@ -28,7 +28,7 @@ internal sealed class StockOutage(
     /// <summary>The most products.</summary>
     private const int MaxProducts = 5000;
 
-    private const int PageSize = 1000, AtOnce = 64;
+    private const int PageSize = 1000, MaxParallel = 64;
 
     private static readonly TimeSpan RetryDelay = TimeSpan.FromSeconds(1);
 
@@ -82,7 +82,7 @@ internal sealed class StockOutage(
     {
         while (!outage.IsTaken)
         {
-            Keep(outage);
+            Save(outage);
             var next = new ConcurrentBag<Taken>();
             int tooMany = 0;
             await ForEachAsync(outage.Products, async taken =>
@@ -102,7 +102,7 @@ internal sealed class StockOutage(
             outage = outage with { IsTaken = tooMany == 0, Products = [.. next] };
         }
 
-        Keep(outage);
+        Save(outage);
         module.Log.LogInformation("All that could be sold of {Products} products is taken out", outage.Products.Count);
         return outage;
     }
@@ -116,7 +116,7 @@ internal sealed class StockOutage(
     }
 
     private static Task ForEachAsync(IReadOnlyList<Taken> products, Func<Taken, Task> act) =>
-        Parallel.ForEachAsync(products, new ParallelOptions { MaxDegreeOfParallelism = AtOnce },
+        Parallel.ForEachAsync(products, new ParallelOptions { MaxDegreeOfParallelism = MaxParallel },
             async (taken, _) => await act(taken));
 
     // A database that fails at the moment, perhaps because of another fault, must not prevent the return of the stock.
@@ -136,7 +136,7 @@ internal sealed class StockOutage(
         }
     }
 
-    private void Keep(Outage outage) =>
+    private void Save(Outage outage) =>
         _file.Write(JsonSerializer.SerializeToUtf8Bytes(outage, StockOutageJson.Default.Outage));
 
     /// <summary>What a run takes, or has taken.</summary>

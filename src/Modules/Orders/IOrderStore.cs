@@ -72,8 +72,8 @@ internal interface IOrderStore
     /// Publishes the orders that other hosts place or change, soon after the change, while a client watches.
     /// </summary>
     /// <param name="isWatched">Whether a client watches.</param>
-    /// <param name="tell">Called with each order.</param>
-    ValueTask SubscribeToOtherHostsAsync(Func<bool> isWatched, Action<OrderHeader> tell);
+    /// <param name="publish">Called with each order.</param>
+    ValueTask SubscribeToOtherHostsAsync(Func<bool> isWatched, Action<OrderHeader> publish);
 
     /// <summary>
     /// Decides for good which of these reservations have an order. A reservation that has none never gets one: if a

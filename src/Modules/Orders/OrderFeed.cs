@@ -19,12 +19,12 @@ internal sealed class OrderFeed(IOrderStore store, [FromKeyedServices(OrdersModu
 
     // The last published status of the orders that were published last. After their commits, requests continue in any
     // order, so of two changes of an order the later may be published first.
-    private readonly Dictionary<string, (long CreatedAt, int Status)> _told = new(StringComparer.Ordinal);
-    private readonly Queue<string> _toldFirst = new();
-    private readonly Lock _telling = new();
+    private readonly Dictionary<string, (long CreatedAt, int Status)> _published = new(StringComparer.Ordinal);
+    private readonly Queue<string> _oldestPublished = new();
+    private readonly Lock _publishing = new();
 
     // Orders that are not in memory were published if they were created until then.
-    private long _toldUntil = module.Now().ToMilliseconds();
+    private long _publishedUntil = module.Now().ToMilliseconds();
 
     /// <summary>Each order from now on, as an event.</summary>
     public EventFeed Events { get; } = new(
@@ -45,21 +45,21 @@ internal sealed class OrderFeed(IOrderStore store, [FromKeyedServices(OrdersModu
     private void Publish(OrderHeader order, OrderHeader? before)
     {
         int status = OrderStatus.IndexOf(order.Status);
-        lock (_telling)
+        lock (_publishing)
         {
-            bool isRemembered = _told.TryGetValue(order.Id, out (long CreatedAt, int Status) told);
-            bool isKnown = isRemembered && told.CreatedAt == order.CreatedAt; // otherwise the id was used again
-            if (isKnown && told.Status >= status) return; // it was published with a later change
+            bool isRemembered = _published.TryGetValue(order.Id, out (long CreatedAt, int Status) last);
+            bool isKnown = isRemembered && last.CreatedAt == order.CreatedAt; // otherwise the id was used again
+            if (isKnown && last.Status >= status) return; // it was published with a later change
             bool lacksBefore = before is not null
-                && (isKnown ? told.Status < OrderStatus.IndexOf(before.Status) : order.CreatedAt > _toldUntil);
+                && (isKnown ? last.Status < OrderStatus.IndexOf(before.Status) : order.CreatedAt > _publishedUntil);
             if (lacksBefore) Events.Publish(new OrderEvent(before!));
             Events.Publish(new OrderEvent(order));
 
-            if (!isRemembered) _toldFirst.Enqueue(order.Id);
-            _told[order.Id] = (order.CreatedAt, status);
-            if (_told.Count <= Kept) return;
-            _told.Remove(_toldFirst.Dequeue(), out told);
-            _toldUntil = Math.Max(_toldUntil, told.CreatedAt);
+            if (!isRemembered) _oldestPublished.Enqueue(order.Id);
+            _published[order.Id] = (order.CreatedAt, status);
+            if (_published.Count <= Kept) return;
+            _published.Remove(_oldestPublished.Dequeue(), out last);
+            _publishedUntil = Math.Max(_publishedUntil, last.CreatedAt);
         }
     }
 

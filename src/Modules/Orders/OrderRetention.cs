@@ -37,8 +37,8 @@ internal sealed class OrderRetention(
     {
         CancellationToken end = _stopping.Token;
         DateTime now = module.Now();
-        // A key that came with an order's last change is answered from the order for as long as the key is kept. The
-        // millisecond more is for the edge.
+        // A key that came with an order's last change is answered from the order for as long as the key is kept. A
+        // key that expires in this very millisecond is still kept.
         DateTime retained = now - module.Settings.OrderRetention;
         DateTime answered = now - IdempotencyKey.Retention - TimeSpan.FromMilliseconds(1);
         DateTime endedBy = retained < answered ? retained : answered;

@@ -37,7 +37,7 @@ internal sealed class Basket
     /// <summary>Units of a product.</summary>
     public long UnitsOf(string productId) => _lines.GetValueOrDefault(productId);
 
-    /// <summary>Sets the units of a product; with 0 the product is out.</summary>
+    /// <summary>Sets the units of a product; 0 removes it.</summary>
     public void Set(string productId, long units)
     {
         if (units > 0) _lines[productId] = Math.Min(units, MaxUnits);

@@ -2,7 +2,7 @@ using Shop.Platform.Data;
 
 namespace Shop.Products;
 
-/// <summary>What the module keeps on either engine.</summary>
+/// <summary>The rows that the module stores, on either engine.</summary>
 internal static class ProductTables
 {
     public static ModuleTables All { get; } = new(

@@ -95,7 +95,7 @@ internal sealed class StorePages(
             new ProductCard(entry.Product, available[i], basket.UnitsOf(entry.Product.Id)))];
     }
 
-    // The nearest of the same category. However many products there are, it looks at a few.
+    // Products of the same category, nearest by their ids: only so many neighbours are looked at.
     private IEnumerable<CatalogueEntry> Related(CatalogueEntry entry)
     {
         ImmutableSortedSet<CatalogueEntry> all = catalogue.View.InOrder(CatalogueOrder.ById);
@@ -106,7 +106,7 @@ internal sealed class StorePages(
             .Take(MaxRelated);
     }
 
-    // A page of this service, and no "//elsewhere".
+    // A path of this service: "//elsewhere" would be another host.
     private static bool IsPath(string text) => text is ['/', ..] and not ['/', '/' or '\\', ..]
         && text.All(static character => character is > ' ' and < '\x7f');
 
@@ -149,7 +149,7 @@ internal sealed record StoreModel(
     Search Search, IReadOnlyList<ProductCard> Cards, int Total, StorefrontCategories Categories, bool AcceptsForms,
     int PageSize, string Currency)
 {
-    /// <summary>More categories than this are no row of links.</summary>
+    /// <summary>The most categories that a row of links has.</summary>
     private const int MaxLinks = 12;
 
     public int Pages => Math.Max(1, (Total + PageSize - 1) / PageSize);

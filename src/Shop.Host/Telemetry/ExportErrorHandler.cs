@@ -15,11 +15,11 @@ internal sealed class ExportErrorHandler() : DelegatingHandler(new SocketsHttpHa
     {
         try
         {
-            return Seen(request, base.Send(request, cancellationToken));
+            return Checked(request, base.Send(request, cancellationToken));
         }
         catch (Exception exception)
         {
-            Tell(request, exception.Message);
+            Report(request, exception.Message);
             throw;
         }
     }
@@ -29,22 +29,22 @@ internal sealed class ExportErrorHandler() : DelegatingHandler(new SocketsHttpHa
     {
         try
         {
-            return Seen(request, await base.SendAsync(request, cancellationToken));
+            return Checked(request, await base.SendAsync(request, cancellationToken));
         }
         catch (Exception exception)
         {
-            Tell(request, exception.Message);
+            Report(request, exception.Message);
             throw;
         }
     }
 
-    private static HttpResponseMessage Seen(HttpRequestMessage request, HttpResponseMessage answer)
+    private static HttpResponseMessage Checked(HttpRequestMessage request, HttpResponseMessage answer)
     {
-        if (!answer.IsSuccessStatusCode) Tell(request, $"it answered {(int)answer.StatusCode}");
+        if (!answer.IsSuccessStatusCode) Report(request, $"it answered {(int)answer.StatusCode}");
         return answer;
     }
 
-    private static void Tell(HttpRequestMessage request, string why)
+    private static void Report(HttpRequestMessage request, string why)
     {
         long now = Stopwatch.GetTimestamp(), last = Volatile.Read(ref _last);
         if (last != 0 && Stopwatch.GetElapsedTime(last, now) < Pause) return;

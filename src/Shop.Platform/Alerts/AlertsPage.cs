@@ -70,7 +70,7 @@ public static class AlertsPage
         app.MapGet("/events", new EventStream(log.Events).AnswerAsync);
         app.MapGet("/assets/{file}", http => SendAsync(http, assets));
         app.MapGet("/health/ready", static http => http.Response.WriteAsync("ready"));
-        app.MapPost("/notifications", http => TakeAsync(http, log, clock));
+        app.MapPost("/notifications", http => ReceiveAsync(http, log, clock));
     }
 
     // A name can be pointed at this address, but an IP address can't; "alerts" is the name of this container, for
@@ -79,7 +79,7 @@ public static class AlertsPage
         host is "localhost" or "alerts" || HostName.Address(host) is not null
             || settings.AllowedHosts.Contains(host) || settings.AllowedHosts.Contains("*");
 
-    private static async Task TakeAsync(HttpContext http, NotificationLog log, TimeProvider clock)
+    private static async Task ReceiveAsync(HttpContext http, NotificationLog log, TimeProvider clock)
     {
         // Browsers send these headers, and no page may post here, whatever its origin.
         IHeaderDictionary headers = http.Request.Headers;

@@ -5,8 +5,8 @@ using Shop.Platform.Live;
 namespace Shop.Platform.Alerts;
 
 /// <summary>A notification that was received.</summary>
-/// <param name="At">When.</param>
-/// <param name="Notification">What.</param>
+/// <param name="At">When it came.</param>
+/// <param name="Notification">What Alertmanager sent.</param>
 /// <param name="Bytes">Its size in bytes.</param>
 internal sealed record ReceivedNotification(DateTimeOffset At, Notification Notification, int Bytes);
 

@@ -2,10 +2,10 @@ using System.Data.Common;
 
 namespace Shop.Platform.Data;
 
-/// <summary>What a module keeps, as rows that both engines have: the verb <c>copy</c> takes them from one to the
-/// other.</summary>
+/// <summary>What a module stores, as rows that both engines can read and write: the verb <c>copy</c> moves them from
+/// one engine to the other.</summary>
 /// <param name="Tables">Its tables, each after those that it needs.</param>
-/// <param name="SqliteEnd">Statements that make what else there is in a file: indexes, sums.</param>
+/// <param name="SqliteEnd">Statements that fill the rest of a file: indexes, sums.</param>
 /// <param name="PostgresEnd">The same in a schema.</param>
 public sealed record ModuleTables(
     IReadOnlyList<CopiedTable> Tables, IReadOnlyList<string> SqliteEnd, IReadOnlyList<string> PostgresEnd)
@@ -15,7 +15,7 @@ public sealed record ModuleTables(
         Tables.Append(new CopiedTable("idempotency_keys", "key text, fingerprint bytea, answer text, at bigint"));
 }
 
-/// <summary>Rows of one kind: a table of either engine, or what both say of their tables.</summary>
+/// <summary>Rows of one kind: a table, or the result of a query that both engines can answer.</summary>
 /// <param name="Name">Name of the table.</param>
 /// <param name="Columns">Names and types of the columns, as PostgreSQL calls them.</param>
 public sealed record CopiedTable(string Name, string Columns)

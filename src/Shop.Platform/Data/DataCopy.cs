@@ -12,10 +12,10 @@ namespace Shop.Platform.Data;
 /// </summary>
 /// <param name="settings">The shop's settings: its data directory, and its connections.</param>
 /// <param name="modules">Its modules.</param>
-/// <param name="log">Hears of a server that is waited for.</param>
-/// <param name="tell">Hears how far it is, in lines.</param>
+/// <param name="log">Gets a line while it waits for a server.</param>
+/// <param name="report">Reports the progress, line by line.</param>
 public sealed class DataCopy(
-    ShopSettings settings, IReadOnlyList<IShopModule> modules, ILogger log, Action<string> tell)
+    ShopSettings settings, IReadOnlyList<IShopModule> modules, ILogger log, Action<string> report)
 {
     /// <summary>Folder of the target's files until they are complete.</summary>
     private const string Incomplete = "copy.incomplete";
@@ -72,7 +72,7 @@ public sealed class DataCopy(
             }
 
             Compare(folder, differences);
-            Backup.Settle(folder, directory.Path, [.. modules.Select(static module => module.Identity.Name)]);
+            Backup.Install(folder, directory.Path, [.. modules.Select(static module => module.Identity.Name)]);
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
@@ -94,7 +94,7 @@ public sealed class DataCopy(
         {
             RowSum sum = sums[table] = new RowSum();
             await target.WriteAsync(table, Summed(source.ReadAsync(table), sum, $"copied to {table.Name}"));
-            tell($"{module.Identity.Name}: {sum.Rows:N0} rows of {table.Name}");
+            report($"{module.Identity.Name}: {sum.Rows:N0} rows of {table.Name}");
         }
 
         await target.EndAsync(module.Tables);
@@ -111,19 +111,19 @@ public sealed class DataCopy(
                 + $"{sum.Rows} rows were read and {copied.Rows} are there, or have other values. Nothing is kept");
         }
 
-        tell($"{module.Identity.Name}: the copy has the same {sums.Values.Sum(static sum => sum.Rows):N0} rows");
+        report($"{module.Identity.Name}: the copy has the same {sums.Values.Sum(static sum => sum.Rows):N0} rows");
     }
 
     private async IAsyncEnumerable<object?[]> Summed(IAsyncEnumerable<object?[]> rows, RowSum sum, string what)
     {
-        long told = Stopwatch.GetTimestamp();
+        long reportedAt = Stopwatch.GetTimestamp();
         await foreach (object?[] row in rows)
         {
             sum.Add(row);
             yield return row;
-            if (sum.Rows % 1000 != 0 || Stopwatch.GetElapsedTime(told) < ProgressPeriod) continue;
-            told = Stopwatch.GetTimestamp();
-            tell($"  {sum.Rows:N0} rows {what} so far");
+            if (sum.Rows % 1000 != 0 || Stopwatch.GetElapsedTime(reportedAt) < ProgressPeriod) continue;
+            reportedAt = Stopwatch.GetTimestamp();
+            report($"  {sum.Rows:N0} rows {what} so far");
         }
     }
 
@@ -150,6 +150,6 @@ public sealed class DataCopy(
     {
         if (differences(directory).FirstOrDefault() is { } first)
             throw new ShopStartException($"the books of the files differ, so nothing is copied: {first}");
-        tell("the books of the files agree");
+        report("the books of the files agree");
     }
 }

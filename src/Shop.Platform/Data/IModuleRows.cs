@@ -1,7 +1,7 @@
 namespace Shop.Platform.Data;
 
-/// <summary>The rows of a module on one engine, as <see cref="DataCopy"/> reads and writes them. All that goes wrong is
-/// a <see cref="ShopStartException"/>.</summary>
+/// <summary>The rows of a module on one engine, as <see cref="DataCopy"/> reads and writes them. Every failure
+/// is a <see cref="ShopStartException"/>.</summary>
 internal interface IModuleRows : IAsyncDisposable
 {
     /// <summary>Reads rows, one after the other.</summary>
@@ -10,9 +10,9 @@ internal interface IModuleRows : IAsyncDisposable
     /// <summary>Inserts rows as they come.</summary>
     Task WriteAsync(CopiedTable table, IAsyncEnumerable<object?[]> rows);
 
-    /// <summary>Makes what else the module has; see <see cref="ModuleTables"/>.</summary>
+    /// <summary>Runs the closing statements of the module; see <see cref="ModuleTables"/>.</summary>
     Task EndAsync(ModuleTables tables);
 
-    /// <summary>Keeps what was written: without it, nothing is.</summary>
+    /// <summary>Commits what was written; without it, nothing is kept.</summary>
     Task CommitAsync();
 }

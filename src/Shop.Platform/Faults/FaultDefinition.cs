@@ -13,7 +13,7 @@ public sealed record FaultDefinition(
     /// <summary>The unit of faults without an intensity.</summary>
     public const string NoUnit = "none";
 
-    /// <summary>Whether it is counted: half of one makes no sense.</summary>
+    /// <summary>Whether its intensities are whole numbers: there is no half thread.</summary>
     public bool IsWhole { get; init; }
 
     /// <summary>Its intensities, for an error message.</summary>
@@ -26,13 +26,13 @@ public sealed record FaultDefinition(
     /// <summary>Whether its effect is in a database, from which a start removes it if it does not go on.</summary>
     public bool LastsUntilUndone { get; init; }
 
-    /// <summary>Whether it is trouble of PostgreSQL, which a shop on files does not have.</summary>
+    /// <summary>Whether it needs PostgreSQL: a shop on files can't have it.</summary>
     public bool NeedsPostgres { get; init; }
 
     /// <summary>Whether it can be limited to one route.</summary>
     public bool HasRoute { get; init; }
 
-    /// <summary>Whether this is one of its intensities.</summary>
+    /// <summary>Whether an intensity is within its bounds.</summary>
     public bool Allows(decimal intensity) =>
         intensity >= Min && intensity <= Max && (!IsWhole || decimal.IsInteger(intensity));
 }

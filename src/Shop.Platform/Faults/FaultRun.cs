@@ -43,7 +43,7 @@ public sealed class FaultRun(Fault fault, string id, decimal intensity, DateTime
     internal Task DelayAsync(TimeSpan time, CancellationToken aborted = default) =>
         Task.WhenAny(_stopped.Task, Task.Delay(time, aborted));
 
-    /// <summary>It has ended.</summary>
+    /// <summary>Ends the run.</summary>
     internal void End(DateTimeOffset at)
     {
         EndsAt = at;
@@ -51,7 +51,7 @@ public sealed class FaultRun(Fault fault, string id, decimal intensity, DateTime
         _stopped.TrySetResult();
     }
 
-    /// <summary>The shop stops before it ends.</summary>
+    /// <summary>Stops the run with the shop; the next start continues it.</summary>
     internal void Suspend() => _stopped.TrySetResult();
 
     /// <summary>As a person reads it: <c>slow_commits 0.5 seconds until 12:03 UTC</c>.</summary>

@@ -88,7 +88,7 @@ internal sealed class ClientConnection : IDuplexPipe, IDisposable
     }
 
     /// <summary>Counts the bytes of a chunked body, which the server keeps in a pipe of its own.</summary>
-    public void HoldsBody(long bytes)
+    public void CountBody(long bytes)
     {
         _body = bytes;
         Count(bytes);
@@ -144,14 +144,14 @@ internal sealed class ClientConnection : IDuplexPipe, IDisposable
     {
         if (_hasLeft) bytes = 0;
         long more = bytes - Interlocked.Exchange(ref _requestBytes, bytes);
-        if (more != 0) IsOverBudget = !_all.HoldsRequest(this, more);
+        if (more != 0) IsOverBudget = !_all.TryHoldRequest(this, more);
     }
 
     private void CountResponse(long bytes)
     {
         if (_hasLeft) bytes = 0;
         long more = bytes - Interlocked.Exchange(ref _responseBytes, bytes);
-        if (more == 0 || _all.HoldsResponse(this, more)) return;
+        if (more == 0 || _all.TryHoldResponse(this, more)) return;
         // The response has started, so it can only be aborted.
         Listener.Metrics.CountRefusal(RequestLimit.NoMemory);
         Abort();

@@ -73,14 +73,14 @@ internal sealed class ClientConnections(MemoryBudget budget)
 
     /// <summary>Changes the request bytes that a connection holds.</summary>
     /// <returns>False if there is no room for them.</returns>
-    public bool HoldsRequest(ClientConnection connection, long more) =>
+    public bool TryHoldRequest(ClientConnection connection, long more) =>
         Interlocked.Add(ref _requestBytes, more) <= budget.RequestBytes || more < 0
         || MakeRoom(connection, ref _requestBytes, 0, budget.RequestBytes,
             static other => other.WaitsSince != 0 ? other.RequestBytes : 0, static other => other.RequestBytes);
 
     /// <summary>Changes the response bytes that a connection holds.</summary>
     /// <returns>False if there is no room for them.</returns>
-    public bool HoldsResponse(ClientConnection connection, long more) =>
+    public bool TryHoldResponse(ClientConnection connection, long more) =>
         Interlocked.Add(ref _responseBytes, more) <= budget.ResponseBytes || more < 0
             || MakeRoomForResponses(connection, 0);
 
@@ -119,8 +119,8 @@ internal sealed class ClientConnections(MemoryBudget budget)
         return Volatile.Read(ref held) + more <= limit;
     }
 
-    // Enough connections to free what is wanted, if there are enough. None is evicted for a client that has more than
-    // its own client.
+    // Connections that free what is wanted, as far as there are any: of clients that have more than the newcomer, and
+    // of the newcomer itself.
     private List<ClientConnection> ToEvict(string newcomer, long wanted, Func<ClientConnection, long> frees,
         Func<ClientConnection, long> holds)
     {
@@ -136,7 +136,7 @@ internal sealed class ClientConnections(MemoryBudget budget)
         while (wanted > 0
             && clients.TryDequeue(out (string Name, HashSet<ClientConnection> Connections) greediest, out long all))
         {
-            // Down to what the newcomer and the next have, and not further: then they are equals.
+            // Down to what the newcomer or the next client has, whichever is more: then the two are equal.
             long next = Math.Max(own, clients.TryPeek(out _, out long nextAll) ? -nextAll : 0);
             long most = greediest.Name == newcomer ? wanted : Math.Min(wanted, -all - next);
             foreach (ClientConnection connection in greediest.Connections.Where(connection => frees(connection) > 0)

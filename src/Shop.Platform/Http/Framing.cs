@@ -18,7 +18,7 @@ internal static class Framing
     /// <summary>
     /// Whether it can be read in only one way. Requests that the server refuses by itself do not get here.
     /// </summary>
-    public static bool IsPlain(HttpRequest request)
+    public static bool IsUnambiguous(HttpRequest request)
     {
         StringValues codings = request.Headers.TransferEncoding;
         return codings.Count == 0 || (codings.Count == 1

@@ -22,7 +22,7 @@ internal sealed class Http2Preface(ModuleListener listener)
     {
         try
         {
-            if (await IsNextAsync(connection))
+            if (await ReadPrefaceAsync(connection))
             {
                 await AnswerAsync(connection);
                 return;
@@ -38,7 +38,7 @@ internal sealed class Http2Preface(ModuleListener listener)
     }
 
     // Leaves what has arrived for the server.
-    private static async ValueTask<bool> IsNextAsync(ConnectionContext connection)
+    private static async ValueTask<bool> ReadPrefaceAsync(ConnectionContext connection)
     {
         PipeReader input = connection.Transport.Input;
         if (!input.TryRead(out ReadResult read)) read = await WaitAsync(connection, input);
@@ -48,7 +48,7 @@ internal sealed class Http2Preface(ModuleListener listener)
             read = await WaitAsync(connection, input);
         }
 
-        bool isPreface = Begins(read.Buffer) == Preface.Length;
+        bool isPreface = CountMatching(read.Buffer) == Preface.Length;
         input.AdvanceTo(isPreface ? read.Buffer.End : read.Buffer.Start);
         return isPreface;
     }
@@ -64,10 +64,10 @@ internal sealed class Http2Preface(ModuleListener listener)
     }
 
     private static bool MayBecomePreface(ReadResult read) =>
-        !read.IsCompleted && read.Buffer.Length < Preface.Length && Begins(read.Buffer) == read.Buffer.Length;
+        !read.IsCompleted && read.Buffer.Length < Preface.Length && CountMatching(read.Buffer) == read.Buffer.Length;
 
     // How many bytes agree with the preface; -1 if one does not.
-    private static int Begins(ReadOnlySequence<byte> bytes)
+    private static int CountMatching(ReadOnlySequence<byte> bytes)
     {
         Span<byte> first = stackalloc byte[Preface.Length];
         int length = (int)Math.Min(bytes.Length, first.Length);

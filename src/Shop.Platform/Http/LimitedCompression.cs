@@ -14,7 +14,7 @@ internal static class LimitedCompression
     /// <summary>Builds what answers the route of a request.</summary>
     public static RequestDelegate Build(IServiceProvider services)
     {
-        int atWork = 0;
+        int running = 0;
         var pipeline = new ApplicationBuilder(services);
         pipeline.UseResponseCompression();
         pipeline.Run(static http => http.GetEndpoint()!.RequestDelegate!(http));
@@ -23,12 +23,12 @@ internal static class LimitedCompression
         {
             try
             {
-                bool hasRoom = Interlocked.Increment(ref atWork) <= MaxAtOnce;
+                bool hasRoom = Interlocked.Increment(ref running) <= MaxAtOnce;
                 await (hasRoom ? compress(http) : http.GetEndpoint()!.RequestDelegate!(http));
             }
             finally
             {
-                Interlocked.Decrement(ref atWork);
+                Interlocked.Decrement(ref running);
             }
         };
     }

@@ -56,7 +56,7 @@ public sealed class ModuleRoutes
         var route = new ModuleRouteBuilder(DocumentName, EndpointOfService(method, template, Access.Write));
         return Complete(route, template, metadata => metadata.OfType<JsonRequestBody>().Any()
             ? async http => await (await ArriveAsync(http) ?? await InTurnAsync(handler, http)).ExecuteAsync(http)
-            : AtOnce(http => InTurnAsync(handler, http)), faults: null);
+            : ToRequestDelegate(http => InTurnAsync(handler, http)), faults: null);
 
         static ValueTask<IResult?> ArriveAsync(HttpContext http) =>
             RequestBody.IsAbsent(http) ? default : RequestBody.ArriveAsync(http);
@@ -89,8 +89,8 @@ public sealed class ModuleRoutes
     /// <summary>A page, or a file of one, that may be kept.</summary>
     internal void Page(string template, Handler handler, Access access, Caching caching)
     {
-        MapPage(HttpMethods.Head, template, AtOnce(handler), access, caching);
-        MapPage(HttpMethods.Get, template, AtOnce(handler), access, caching);
+        MapPage(HttpMethods.Head, template, ToRequestDelegate(handler), access, caching);
+        MapPage(HttpMethods.Get, template, ToRequestDelegate(handler), access, caching);
     }
 
     /// <summary>The target of a page's form.</summary>
@@ -144,7 +144,7 @@ public sealed class ModuleRoutes
         head.Finally(static endpoint =>
             endpoint.Metadata.Remove(endpoint.Metadata.OfType<IEndpointNameMetadata>().Single()));
         var route = new ModuleRouteBuilder(DocumentName, endpoint(HttpMethods.Get), head);
-        return Complete(route, template, _ => AtOnce(handler), faults);
+        return Complete(route, template, _ => ToRequestDelegate(handler), faults);
     }
 
     private IEndpointConventionBuilder Endpoint(string method, string template, Access access) =>
@@ -173,7 +173,7 @@ public sealed class ModuleRoutes
         return route;
     }
 
-    private static RequestDelegate AtOnce(Handler handler)
+    private static RequestDelegate ToRequestDelegate(Handler handler)
     {
         return http =>
         {

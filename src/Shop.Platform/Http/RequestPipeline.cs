@@ -35,7 +35,7 @@ internal sealed class RequestPipeline(ModuleListener listener, RequestDelegate c
         SecurityHeaders.AddTo(headers);
         var caching = Caching.Of(endpoint);
         caching.AddTo(headers);
-        if (!Framing.IsPlain(http.Request))
+        if (!Framing.IsUnambiguous(http.Request))
             return Count(http, Framing.RefuseAsync, _metrics.ForUnmatched(http.Request.Method));
         if (endpoint is null) return Count(http, next, _metrics.ForUnmatched(http.Request.Method));
         RequestDelegate answer = caching.IsCompressible ? compress : endpoint.RequestDelegate!;

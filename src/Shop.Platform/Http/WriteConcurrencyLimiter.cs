@@ -23,7 +23,7 @@ public sealed class WriteConcurrencyLimiter(TimeProvider clock) : IValueTaskSour
     private readonly Queue<(Action<object?> Continuation, object? State, long Since)> _queue = new();
     private int _acquired;
 
-    /// <summary>Asks for a permit. Whoever had one calls <see cref="Release"/>.</summary>
+    /// <summary>Asks for a permit; <see cref="Release"/> gives it back.</summary>
     /// <param name="permit">
     /// Completes when the permit is there: at once if one is free. Await it once, and directly: that joins the queue.
     /// </param>

@@ -5,8 +5,8 @@ namespace Shop.Platform.Http;
 
 /// <summary>Answers a request that writes, once its body has arrived and it has a permit.</summary>
 /// <remarks>
-/// Thousands may stand in line, and each collection of garbage walks over all that they hold. So they wait here, before
-/// the handler has begun.
+/// Thousands of requests may wait for a permit, and each garbage collection walks over all that they hold. So they wait
+/// here, before the handler has begun.
 /// </remarks>
 /// <param name="listener">The listener of the module.</param>
 /// <param name="arrive">Waits for the body; answers the request if the body is refused.</param>

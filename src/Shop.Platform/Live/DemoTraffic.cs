@@ -127,7 +127,7 @@ internal sealed class DemoTraffic(IEnumerable<ModuleListener> listeners, TimePro
                 long now = clock.GetTimestamp();
                 if (_plan is not { } plan) break;
                 TimeSpan since = clock.GetElapsedTime(plan.Start, now);
-                if (since >= plan.Lasts && EndsBy(plan)) break;
+                if (since >= plan.Lasts && TryEnd(plan)) break;
 
                 double more = plan.Rate * plan.Shape.Share(since) * clock.GetElapsedTime(before, now).TotalSeconds;
                 (due, wanted, before) = (due + more, wanted + more, now);
@@ -135,8 +135,9 @@ internal sealed class DemoTraffic(IEnumerable<ModuleListener> listeners, TimePro
                 underWay.RemoveAll(task => task.IsCompleted);
                 for (; due >= 1 && underWay.Count < MaxUnderWay; due--)
                 {
-                    (Uri service, DemoRequest request) = next.TryDequeue(out (Uri, DemoRequest) step) ? step : Any();
-                    underWay.Add(AskAsync(client, service, request, next, stop));
+                    (Uri service, DemoRequest request) =
+                        next.TryDequeue(out (Uri, DemoRequest) step) ? step : RandomRequest();
+                    underWay.Add(SendAsync(client, service, request, next, stop));
                 }
 
                 // Requests that could not be sent in time are not sent later.
@@ -152,7 +153,7 @@ internal sealed class DemoTraffic(IEnumerable<ModuleListener> listeners, TimePro
     }
 
     // False if the plan has just been replaced.
-    private bool EndsBy(Plan plan)
+    private bool TryEnd(Plan plan)
     {
         lock (_lock)
         {
@@ -175,7 +176,7 @@ internal sealed class DemoTraffic(IEnumerable<ModuleListener> listeners, TimePro
             _reached = new Reached((wanted - wantedThen) / seconds, (answered - answeredThen) / seconds);
     }
 
-    private async Task AskAsync(HttpClient client, Uri service, DemoRequest request,
+    private async Task SendAsync(HttpClient client, Uri service, DemoRequest request,
         ConcurrentQueue<(Uri Service, DemoRequest Request)> next, CancellationToken stop)
     {
         try
@@ -194,8 +195,8 @@ internal sealed class DemoTraffic(IEnumerable<ModuleListener> listeners, TimePro
         }
     }
 
-    // A random request of any module, by weight.
-    private (Uri Service, DemoRequest Request) Any()
+    // Of any module, by weight.
+    private (Uri Service, DemoRequest Request) RandomRequest()
     {
         if (Source is not null) return Source();
         int chosen = Random.Shared.Next(_listeners.Sum(listener => listener.DemoRequests.Sum(kind => kind.Weight)));

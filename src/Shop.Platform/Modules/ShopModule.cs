@@ -23,7 +23,7 @@ public interface IShopModule : IAsyncDisposable
     /// <summary>Adds the module's own types to the container.</summary>
     void AddServices(IServiceCollection services);
 
-    /// <summary>Reads the state that the module keeps in memory, and settles what a crash may have left.</summary>
+    /// <summary>Reads the state that the module keeps in memory, and does what a crash may have left undone.</summary>
     Task StartAsync(IServiceProvider services, CancellationToken cancellationToken);
 
     /// <summary>Lists the module's routes.</summary>

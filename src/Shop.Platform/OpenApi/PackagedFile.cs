@@ -24,13 +24,13 @@ internal sealed class PackagedFile(string name)
     /// <summary>Answers a request for it.</summary>
     public async Task SendAsync(HttpContext http)
     {
-        bool isPackedTaken = AcceptHeader.NamesEncoding(http.Request.Headers, "gzip");
-        byte[] file = (isPackedTaken ? _packed : _plain).Value;
+        bool acceptsGzip = AcceptHeader.NamesEncoding(http.Request.Headers, "gzip");
+        byte[] file = (acceptsGzip ? _packed : _plain).Value;
         HttpResponse response = http.Response;
         response.ContentType = _type;
         response.ContentLength = file.Length;
         response.Headers.Append("Vary", "Accept-Encoding");
-        if (isPackedTaken) response.Headers.ContentEncoding = "gzip";
+        if (acceptsGzip) response.Headers.ContentEncoding = "gzip";
         if (HttpMethods.IsHead(http.Request.Method)) return;
         for (int at = 0; at < file.Length; at += Piece)
             await response.Body.WriteAsync(file.AsMemory(at, Math.Min(Piece, file.Length - at)), http.RequestAborted);

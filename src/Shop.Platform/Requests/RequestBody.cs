@@ -100,7 +100,7 @@ public sealed class RequestBody : IDisposable
     /// </summary>
     internal static async ValueTask<(ReadOnlySequence<byte> Bytes, Problem? Refusal)> ReadBytesAsync(HttpContext http)
     {
-        if (NotAsItIs(http) is { } notAsItIs) return (default, notAsItIs);
+        if (RefusalByHeaders(http) is { } refused) return (default, refused);
         if (http.Request.ContentLength > MaxBytes) return (default, TooLarge);
         PipeReader pipe = http.Request.BodyReader;
         try
@@ -126,7 +126,7 @@ public sealed class RequestBody : IDisposable
     }
 
     // A header that changes the meaning of the bytes is refused, because ignoring it would misread the body.
-    private static Problem? NotAsItIs(HttpContext http)
+    private static Problem? RefusalByHeaders(HttpContext http)
     {
         IHeaderDictionary headers = http.Request.Headers;
         if (headers.ContentEncoding.Count > 0
@@ -158,7 +158,7 @@ public sealed class RequestBody : IDisposable
         {
             http.Response.OnCompleted(static connection =>
             {
-                ((ClientConnection)connection).HoldsBody(0);
+                ((ClientConnection)connection).CountBody(0);
                 return Task.CompletedTask;
             }, chunked);
         }
@@ -167,7 +167,7 @@ public sealed class RequestBody : IDisposable
         while (!read.IsCompleted && !read.IsCanceled && read.Buffer.Length <= MaxBytes
             && !IsWithoutRoom(http, read.Buffer.Length))
         {
-            chunked?.HoldsBody(read.Buffer.Length);
+            chunked?.CountBody(read.Buffer.Length);
             pipe.AdvanceTo(read.Buffer.Start, read.Buffer.End);
             TimeSpan left = timeout - Stopwatch.GetElapsedTime(start);
             read = await WithinAsync(left > TimeSpan.Zero ? left : TimeSpan.Zero, pipe, pipe.ReadAsync());

@@ -17,7 +17,7 @@ internal sealed class Access
     public static Access Read { get; } = new();
 
     /// <summary>
-    /// The root: its card is as open as a document; the page for browsers needs the same as <see cref="Read"/>.
+    /// The root: its JSON is as open as a document; the page for browsers needs the same as <see cref="Read"/>.
     /// </summary>
     public static Access InfoOrPage { get; } = new();
 

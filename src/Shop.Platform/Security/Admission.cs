@@ -19,7 +19,7 @@ internal sealed class Admission
     private readonly ShopSettings _settings;
     private readonly string _realm;
     private readonly AllowedHosts _hosts;
-    private readonly bool _asksWho;
+    private readonly bool _identifiesClients;
     /// <summary>
     /// Scrapes a second of one client, apart from its other requests: so a client that sends too many requests can
     /// still scrape, but not without limit.
@@ -36,7 +36,7 @@ internal sealed class Admission
         ShopSettings settings = _settings = listener.Module.Settings;
         _realm = listener.Module.Identity.Service;
         _hosts = new AllowedHosts(settings);
-        _asksWho = settings.ApiKeys.Any || settings.MetricsKey is not null || settings.ClientRateLimit > 0;
+        _identifiesClients = settings.ApiKeys.Any || settings.MetricsKey is not null || settings.ClientRateLimit > 0;
         if (settings.ClientRateLimit > 0)
             (_rate, _scrapeRate) = (Limiter(settings.ClientRateLimit), Limiter(ScrapeRate));
         if (settings.CorsOrigins.Count == 0) return;
@@ -68,7 +68,7 @@ internal sealed class Admission
             return new Problem(StatusCodes.Status403Forbidden,
                 "A page of another origin may not change anything here; Shop:CorsOrigins lists the origins that may.",
                 "foreign-origin");
-        return _asksWho ? RefusalByClient(http, endpoint) : null;
+        return _identifiesClients ? RefusalByClient(http, endpoint) : null;
     }
 
     private static Problem UnknownHost() => new(StatusCodes.Status400BadRequest,

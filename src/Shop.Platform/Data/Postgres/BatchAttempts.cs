@@ -26,7 +26,7 @@ internal sealed class BatchAttempts : IDisposable
     /// <summary>Whether anything was sent to the database.</summary>
     public bool HasBegun => _begun > 0;
 
-    /// <summary>Whether an earlier attempt may have been committed, or still be.</summary>
+    /// <summary>Whether an earlier attempt may have been committed, or may still be committed.</summary>
     public bool IsInDoubt { get; private set; }
 
     // A third, so that an attempt on a dead connection leaves time for another.

@@ -13,7 +13,7 @@ namespace Shop.Platform.Data.Postgres;
 /// </remarks>
 public sealed class PostgresChanges : IAsyncDisposable
 {
-    private const string Look = """
+    private const string Poll = """
         SELECT pg_snapshot_xmin(s.now)::text::bigint, now(), c.transaction, c.host, c.ids
         FROM (SELECT pg_current_snapshot() AS now) s
         LEFT JOIN changes c ON c.transaction >= $1 AND c.transaction <> ALL ($2)
@@ -26,7 +26,7 @@ public sealed class PostgresChanges : IAsyncDisposable
             FOR UPDATE SKIP LOCKED))
         """;
 
-    private static readonly TimeSpan LookPeriod = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan PollPeriod = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan RetryDelay = TimeSpan.FromMilliseconds(200);
     private static readonly TimeSpan DeletePeriod = TimeSpan.FromMinutes(1);
 
@@ -41,9 +41,9 @@ public sealed class PostgresChanges : IAsyncDisposable
     private readonly CancellationTokenSource _stop = new();
 
     // Transactions that were delivered already, from the oldest that was open at the last poll.
-    private long[] _told = [];
+    private long[] _delivered = [];
     private long _oldestUnderWay;
-    private DateTime _lookedAt;
+    private DateTime _polledAt;
     private Task _loop = Task.CompletedTask;
 
     /// <param name="database">The module's database.</param>
@@ -68,7 +68,7 @@ public sealed class PostgresChanges : IAsyncDisposable
     public async Task BeginAsync() => await _database.ReadAsync(async (connection, end) =>
     {
         _oldestUnderWay = long.MaxValue; // leaves out all changes so far
-        await LookAsync(connection, end);
+        await PollAsync(connection, end);
         return true;
     });
 
@@ -90,7 +90,7 @@ public sealed class PostgresChanges : IAsyncDisposable
 
     private async Task FollowAsync(Func<string[], Task> changed, Func<Task> missed, bool ofOthers)
     {
-        bool isTold = false;
+        bool isLogged = false;
         while (!_stop.IsCancellationRequested)
         {
             try
@@ -100,16 +100,16 @@ public sealed class PostgresChanges : IAsyncDisposable
                 long deletedAt = Environment.TickCount64;
                 while (true)
                 {
-                    await TellAsync(connection, changed, missed, ofOthers);
-                    isTold = false;
+                    await DeliverAsync(connection, changed, missed, ofOthers);
+                    isLogged = false;
                     if (Environment.TickCount64 - deletedAt > DeletePeriod.TotalMilliseconds)
                     {
-                        // If there are more, after the next look: changes are told of without delay.
+                        // More are deleted after the next poll, so that changes are delivered without delay.
                         if (await RunAsync(connection, DeleteOld) < PostgresDatabase.RowsPerDeletion)
                             deletedAt = Environment.TickCount64;
                     }
 
-                    await connection.WaitAsync(LookPeriod, _stop.Token);
+                    await connection.WaitAsync(PollPeriod, _stop.Token);
                 }
             }
             catch (OperationCanceledException) when (_stop.IsCancellationRequested)
@@ -118,26 +118,26 @@ public sealed class PostgresChanges : IAsyncDisposable
             }
             catch (Exception exception)
             {
-                if (!isTold)
+                if (!isLogged)
                 {
                     _log.LogWarning("Changes by other hosts can't be followed at the moment: {Error}",
                         exception.Message.ReplaceLineEndings(" "));
                 }
 
-                isTold = true;
+                isLogged = true;
                 await Task.Delay(RetryDelay, _stop.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
         }
     }
 
-    private async Task TellAsync(
+    private async Task DeliverAsync(
         NpgsqlConnection connection, Func<string[], Task> changed, Func<Task> missed, bool ofOthers)
     {
-        (long oldest, DateTime lookedAt, long[] told) = (_oldestUnderWay, _lookedAt, _told);
-        List<(long Transaction, long Host, string[] Ids)> changes = await LookAsync(connection, _stop.Token);
+        (long oldest, DateTime polledAt, long[] delivered) = (_oldestUnderWay, _polledAt, _delivered);
+        List<(long Transaction, long Host, string[] Ids)> changes = await PollAsync(connection, _stop.Token);
         try
         {
-            if (_lookedAt - lookedAt > MaxLag) await missed();
+            if (_polledAt - polledAt > MaxLag) await missed();
             string[] ids =
             [
                 .. changes.Where(change => !ofOthers || change.Host != Host)
@@ -147,29 +147,29 @@ public sealed class PostgresChanges : IAsyncDisposable
         }
         catch
         {
-            (_oldestUnderWay, _lookedAt, _told) = (oldest, lookedAt, told); // they are delivered again
+            (_oldestUnderWay, _polledAt, _delivered) = (oldest, polledAt, delivered); // they are delivered again
             throw;
         }
     }
 
-    private async Task<List<(long Transaction, long Host, string[] Ids)>> LookAsync(
+    private async Task<List<(long Transaction, long Host, string[] Ids)>> PollAsync(
         NpgsqlConnection connection, CancellationToken end)
     {
-        await using var command = new NpgsqlCommand(Look, connection) { CommandTimeout = 2 };
+        await using var command = new NpgsqlCommand(Poll, connection) { CommandTimeout = 2 };
         command.Parameters.Add(PostgresTransaction.Parameter(_oldestUnderWay));
-        command.Parameters.Add(PostgresTransaction.Parameter(_told));
+        command.Parameters.Add(PostgresTransaction.Parameter(_delivered));
         var changes = new List<(long Transaction, long Host, string[] Ids)>();
         await using NpgsqlDataReader reader = await command.ExecuteReaderAsync(end);
         while (await reader.ReadAsync(end))
         {
-            (_oldestUnderWay, _lookedAt) = (reader.GetInt64(0), reader.GetDateTime(1));
+            (_oldestUnderWay, _polledAt) = (reader.GetInt64(0), reader.GetDateTime(1));
             if (!reader.IsDBNull(2))
                 changes.Add((reader.GetInt64(2), reader.GetInt64(3), reader.GetFieldValue<string[]>(4)));
         }
 
-        _told =
+        _delivered =
         [
-            .. _told.Concat(changes.Select(static change => change.Transaction)).Distinct()
+            .. _delivered.Concat(changes.Select(static change => change.Transaction)).Distinct()
                 .Where(number => number >= _oldestUnderWay),
         ];
         return changes;

@@ -203,7 +203,7 @@ public sealed class PostgresDatabase : IModuleDatabase, IAsyncDisposable
         }
     }
 
-    /// <summary>What is said if the database can't be used, in one line.</summary>
+    /// <summary>The error in one line, if the database can't be used.</summary>
     internal ShopStartException Unusable(Exception exception) =>
         new($"{_key} can't be used: {OneLine(exception)}", exception);
 
@@ -289,7 +289,7 @@ public sealed class PostgresDatabase : IModuleDatabase, IAsyncDisposable
 
     private async Task<NpgsqlConnection> WaitForServerAsync(CancellationToken end)
     {
-        bool isToldOf = false;
+        bool isLogged = false;
         for (long start = Environment.TickCount64; ;)
         {
             try
@@ -304,9 +304,9 @@ public sealed class PostgresDatabase : IModuleDatabase, IAsyncDisposable
                         + $"{MaxStartWait.TotalSeconds} s: {OneLine(exception)}", exception);
                 }
 
-                if (!isToldOf)
+                if (!isLogged)
                 {
-                    isToldOf = true;
+                    isLogged = true;
                     _log.LogWarning("Waiting up to {Seconds} s for the database server of {Module}: {Error}",
                         MaxStartWait.TotalSeconds, Schema, OneLine(exception));
                 }

@@ -31,5 +31,5 @@ public abstract class PostgresWriteKind<TWrite, TAnswer>
     public virtual Task DecideAsync(
         PostgresTransaction transaction, IReadOnlyList<TWrite> writes, CancellationToken end) =>
 #pragma warning restore CA1716
-        throw new InvalidOperationException($"Nothing is ever in the way of a {typeof(TWrite).Name}.");
+        throw new InvalidOperationException($"A {typeof(TWrite).Name} always succeeds, so it is never decided.");
 }

@@ -81,7 +81,7 @@ public static class Backup
     public static void Accept(string dataDirectory, IReadOnlyList<string> modules)
     {
         using var directory = DataDirectory.Take(dataDirectory);
-        var mark = ConsistencyMark.Taken(DateTime.UtcNow.ToMilliseconds());
+        var mark = ConsistencyMark.OfAccepted(DateTime.UtcNow.ToMilliseconds());
         foreach (string module in modules)
         {
             using DatabaseFile file = DatabaseFile.Open(DatabaseFile.PathOf(directory.Path, module),
@@ -91,7 +91,7 @@ public static class Backup
     }
 
     /// <summary>Marks new files as belonging together, and moves them to a data directory.</summary>
-    internal static void Settle(string folder, string dataDirectory, IReadOnlyList<string> modules)
+    internal static void Install(string folder, string dataDirectory, IReadOnlyList<string> modules)
     {
         // Not the first mark of a shop: a start would make a file anew that is missing beside it.
         long now = DateTime.UtcNow.ToMilliseconds();

@@ -50,7 +50,7 @@ internal sealed record ConsistencyMark(string Shop, long Generation, string Mark
         new(Shop, Generation + 1, NewId(), Mark, isOpening, accepted, now);
 
     /// <summary>A new mark, for files that their owner accepts as they are.</summary>
-    public static ConsistencyMark Taken(long now) =>
+    public static ConsistencyMark OfAccepted(long now) =>
         new(NewId(), 2, NewId(), "", IsOpening: false, DatabaseConsistency.AcceptNext, now);
 
     /// <summary>Creates its table if there is none.</summary>

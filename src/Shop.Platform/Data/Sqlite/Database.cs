@@ -240,7 +240,7 @@ public sealed class Database : IModuleDatabase, IDisposable
         using var connection = new SqliteConnection("Data Source=:memory:");
         connection.Open();
         Configure(connection);
-        Migrations.Apply("rehearsal", connection, migrations);
+        Migrations.Apply("warmup", connection, migrations);
     }
 
     /// <summary>Notes that the file is damaged, if an error says so: it does not repair itself.</summary>

@@ -248,12 +248,12 @@ public sealed class GroupCommitWriter
         _metrics.Committed(committed, batch.Count - committed, Stopwatch.GetElapsedTime(start));
         foreach (WriteCommand write in batch)
         {
-            if (write.Error is null) Follow(write);
+            if (write.Error is null) RunAfterCommit(write);
             else write.Fail(write.Error is SqliteException sqlite ? Unavailable(sqlite) : write.Error);
         }
     }
 
-    private void Follow(WriteCommand write)
+    private void RunAfterCommit(WriteCommand write)
     {
         try
         {

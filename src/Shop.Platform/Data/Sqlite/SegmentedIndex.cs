@@ -30,7 +30,7 @@ public static class SegmentedIndex
     /// <param name="sql">What to read before a row, newest first and with <c>LIMIT @Limit</c>.</param>
     /// <param name="numbers">The numbers of the table's rows.</param>
     /// <param name="before">Only rows before this one are wanted.</param>
-    /// <param name="limit">Enough.</param>
+    /// <param name="limit">The most rows.</param>
     /// <param name="query">Runs a query; the bounds are parameters of it.</param>
     public static T[] NewestFirst<T>(
         SegmentQueries sql, RowRange numbers, long before, long limit,

@@ -13,13 +13,13 @@ internal sealed class SqliteRows : IModuleRows
     /// <summary>Opens the file of a stopped shop.</summary>
     public static SqliteRows Open(string directory, string module) => new(DatabaseFile.Open(directory, module));
 
-    /// <summary>Makes a file. It may be kept once it is committed: until then it is not what SQLite could
-    /// mend.</summary>
+    /// <summary>Makes a file, without a log by which SQLite could repair it: if it is not committed, it must be
+    /// deleted.</summary>
     public static SqliteRows Create(string directory, string module, Assembly migrations)
     {
         Database.Create(directory, module, migrations);
         var file = DatabaseFile.Open(DatabaseFile.PathOf(directory, module), SqliteOpenMode.ReadWrite);
-        file.Run("PRAGMA journal_mode=OFF"); // it goes as a whole if anything fails
+        file.Run("PRAGMA journal_mode=OFF"); // the file is deleted if anything fails
         file.Run("PRAGMA synchronous=OFF");
         file.Run("PRAGMA temp_store=MEMORY");
         file.Run("BEGIN");

@@ -43,7 +43,7 @@ public abstract class WriteCommand : IThreadPoolWorkItem
     /// <summary>Updates memory after the commit, in commit order.</summary>
     internal abstract void AfterCommit();
 
-    /// <summary>It was not made.</summary>
+    /// <summary>Notes why it was not made.</summary>
     internal void Fail(Exception exception) => Error = exception;
 
     /// <summary>

@@ -47,7 +47,8 @@ internal sealed class CloseWrites(Func<DateTime> now) : PostgresWriteKind<CloseW
             await ledger.ReadAsync(reader, end);
         }
 
-        // Another transaction may make one of the others meanwhile: to delete it would keep its units for ever.
+        // Only these are deleted: another transaction may have made one of the others since, whose units would then
+        // stay reserved for ever.
         ReservationId[] found = [.. held.Keys];
         int closed = 0;
         var released = new List<ReservationId>();

@@ -6,10 +6,10 @@ namespace Shop.Inventory.Storage.Postgres;
 internal static class StockRows
 {
     /// <summary>
-    /// Files have the movements of a reservation one after the other. Here, those of two reservations at once may be
-    /// mixed if they have no product in common. So those of each that is open move together, and the ids are given
-    /// anew in that order: the order of each product's movements stays, since whoever reserves holds the locks of all
-    /// its products.
+    /// In a file, the movements of a reservation have consecutive ids. In a schema, the movements of two reservations
+    /// that are made at once may be mixed, if they have no product in common. So movements get new ids, by which those
+    /// of each open reservation follow each other. The order of each product's movements stays, because a reservation
+    /// holds the locks of all its products.
     /// </summary>
     private const string Ordered = """
         WITH held AS (

@@ -12,7 +12,7 @@ namespace Shop.Orders.Storage.Postgres;
 internal sealed class PostgresOrderStore : OrderStore, IOrderStore, IAsyncDisposable
 {
     /// <summary>The most orders of other hosts that are published at once: the newest.</summary>
-    private const int MaxTold = OrderFeed.Kept;
+    private const int MaxPublished = OrderFeed.Kept;
 
     /// <summary>Deletes the rows that belong to deleted orders.</summary>
     private static readonly string[] Deletions =
@@ -63,15 +63,15 @@ internal sealed class PostgresOrderStore : OrderStore, IOrderStore, IAsyncDispos
 
     public ValueTask<IReadOnlyDictionary<string, long>> CountByStatusAsync() => _queries.CountByStatusAsync();
 
-    public async ValueTask SubscribeToOtherHostsAsync(Func<bool> isWatched, Action<OrderHeader> tell)
+    public async ValueTask SubscribeToOtherHostsAsync(Func<bool> isWatched, Action<OrderHeader> publish)
     {
         await _changes.BeginAsync();
         _changes.Follow(
             async ids =>
             {
                 if (!isWatched()) return;
-                foreach (OrderHeader order in await _queries.HeadersAsync(ids[^Math.Min(MaxTold, ids.Length)..]))
-                    tell(order);
+                foreach (OrderHeader order in await _queries.HeadersAsync(ids[^Math.Min(MaxPublished, ids.Length)..]))
+                    publish(order);
             },
             missed: static () => Task.CompletedTask, ofOthers: true);
     }

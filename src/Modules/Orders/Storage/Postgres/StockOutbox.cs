@@ -10,12 +10,12 @@ namespace Shop.Orders.Storage.Postgres;
 /// </summary>
 internal sealed class StockOutbox(PostgresDatabase database)
 {
-    private const string Turn = "now() + interval '5 seconds'";
+    private const string ClaimEnd = "now() + interval '5 seconds'";
 
     /// <summary>Adds changes of status that must be applied to the stock.</summary>
     public static void Add(PostgresTransaction transaction, IReadOnlyList<StoredOrder> changes) => transaction.Add($"""
         INSERT INTO pending_stock (order_id, reservation, status, due_at)
-        SELECT order_id, reservation, status, {Turn}
+        SELECT order_id, reservation, status, {ClaimEnd}
         FROM unnest($1, $2, $3) AS changed (order_id, reservation, status)
         """,
         PostgresTransaction.Column(changes, static change => change.Order.Id),
@@ -27,7 +27,7 @@ internal sealed class StockOutbox(PostgresDatabase database)
     {
         // A host that waits for another's update finds the row no longer due.
         transaction.Add($"""
-            UPDATE pending_stock SET due_at = {Turn} WHERE due_at <= now() RETURNING order_id, reservation, status
+            UPDATE pending_stock SET due_at = {ClaimEnd} WHERE due_at <= now() RETURNING order_id, reservation, status
             """);
         var due = new List<StockChange>();
         await using NpgsqlDataReader reader = await transaction.ReadAsync(end);

@@ -8,8 +8,8 @@ internal static class OrderRows
 {
     private const int Segment = SegmentedIndex.RowsPerSegment;
 
-    // The segment after the newest number that was ever given has no index yet.
-    private const string IsIndexed = "(SELECT newest_order FROM retention)";
+    // The greatest number that an order ever had: its segment is not complete, and so has no index yet.
+    private const string NewestNumber = "(SELECT newest_order FROM retention)";
 
     public static TableStatements Orders { get; } = new("""
         SELECT o.id, o.seq, o.customer_id, o.status, o.total_cents, o.created_at, o.updated_at, o.fingerprint,
@@ -60,13 +60,13 @@ internal static class OrderRows
     [
         $"""
         INSERT INTO orders_by_customer (run, customer_id, order_seq)
-        SELECT seq / {Segment}, customer_id, seq FROM orders WHERE seq < {IsIndexed} / {Segment} * {Segment}
+        SELECT seq / {Segment}, customer_id, seq FROM orders WHERE seq < {NewestNumber} / {Segment} * {Segment}
         ORDER BY 1, 2, 3
         """,
         $"""
         INSERT INTO orders_by_product (run, product_id, order_seq)
         SELECT DISTINCT order_seq / {Segment}, product_id, order_seq FROM lines_of_orders
-        WHERE order_seq < {IsIndexed} / {Segment} * {Segment} ORDER BY 1, 2, 3
+        WHERE order_seq < {NewestNumber} / {Segment} * {Segment} ORDER BY 1, 2, 3
         """,
     ];
 }

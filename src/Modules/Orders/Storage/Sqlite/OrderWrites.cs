@@ -73,7 +73,7 @@ internal sealed class OrderWrites
         _noteDeleted = Prepare("""
             UPDATE retention SET orders_deleted = orders_deleted + ?1, newest_order = max(newest_order, ?2)
             """);
-        // In this order: each finds its rows by what the next ones delete.
+        // The order matters: each finds its rows by rows that a later one deletes.
         _deletions = Deletions(Prepare);
     }
 

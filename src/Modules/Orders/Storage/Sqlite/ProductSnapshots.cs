@@ -57,7 +57,7 @@ internal sealed class ProductSnapshots(GroupCommitWriter writes) : ITransactionP
     private static Statement Bound(Statement statement, in OrderLine line) =>
         statement.Set(1, line.ProductId).Set(2, line.UnitPriceCents).Set(3, line.Name);
 
-    // Also those that earlier writes of the batch have stored: if these are committed, the snapshots are found in the
+    // Snapshots of earlier writes of the batch are forgotten, too: if they are committed, they are found in the
     // database.
     private void Forget()
     {

@@ -47,7 +47,7 @@ internal sealed class SqliteOrderStore : OrderStore, IOrderStore
         ValueTask.FromResult(_queries.ListNewest(filter, limit, end));
 
     // There are no others.
-    public ValueTask SubscribeToOtherHostsAsync(Func<bool> isWatched, Action<OrderHeader> tell) =>
+    public ValueTask SubscribeToOtherHostsAsync(Func<bool> isWatched, Action<OrderHeader> publish) =>
         ValueTask.CompletedTask;
 
     public ValueTask<IReadOnlyDictionary<string, long>> CountByStatusAsync() => ValueTask.FromResult(_counts.ByStatus);

@@ -23,7 +23,7 @@ internal sealed class SqliteProductStore(ModuleContext module, Catalogue catalog
     /// <summary>What commands change.</summary>
     public ProductTable Table { get; } = new(module.Database.Writes);
 
-    /// <summary>What follows the commits, on the writer's thread.</summary>
+    /// <summary>The catalogue, which commands change after their commit, on the writer's thread.</summary>
     public Catalogue Catalogue => catalogue;
 
     /// <summary>The idempotency keys, with the answers that are stored for them.</summary>

@@ -439,6 +439,20 @@ internal sealed partial class DeploymentTests
     }
 
     [Test]
+    public void Given_a_command_that_names_tests_then_it_runs_them_whatever_their_category_is()
+    {
+        string[] folders = ["docs", "monitoring"];
+        string[] commands = [.. folders
+            .SelectMany(folder => Directory.GetFiles(Repository.PathOf(folder), "*.md", SearchOption.AllDirectories))
+            .Concat(Directory.GetFiles(Repository.Root, "*.md"))
+            .Append(Repository.PathOf("monitoring", "pictures", "render"))
+            .SelectMany(File.ReadLines)
+            .Where(line => line.Contains("dotnet test ", StringComparison.Ordinal)
+                && line.Contains(" --filter ", StringComparison.Ordinal))];
+        Assert.That(commands, Has.Length.AtLeast(5).And.All.Contain("-p:SlowTests=true"));
+    }
+
+    [Test]
     public void Given_CI_then_it_says_so_to_every_test_and_runs_the_containers()
     {
         string[] lines = [.. Repository.Text(".ci", "run").Split('\n').Select(line => line.Trim())];

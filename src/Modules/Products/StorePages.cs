@@ -73,7 +73,7 @@ internal sealed class StorePages(
         }
 
         basket.SendTo(http);
-        return Page.SeeOther(form["back"] is [{ } back] && IsPath(back) ? back : "/basket");
+        return Page.SeeOther(form["back"] is [{ } back] && Page.IsOfThisService(back) ? back : "/basket");
     }
 
     private async ValueTask<IResult> BasketAsync(HttpContext http)
@@ -105,10 +105,6 @@ internal sealed class StorePages(
             .Where(other => other.Product.Category == entry.Product.Category && other.Product.Id != entry.Product.Id)
             .Take(MaxRelated);
     }
-
-    // A path of this service: "//elsewhere" would be another host.
-    private static bool IsPath(string text) => text is ['/', ..] and not ['/', '/' or '\\', ..]
-        && text.All(static character => character is > ' ' and < '\x7f');
 
     // A text is searched for as it was typed, as the API does. A price that can't be read does not filter.
     private static string? Value(string? text) => string.IsNullOrEmpty(text) ? null : text;

@@ -26,11 +26,13 @@ internal static class ProblemWriter
         if (AcceptHeader.PrefersHtml(http.Request.Headers))
         {
             HttpRequest request = http.Request;
-            bool mayHelp = HttpMethods.IsGet(request.Method) && problem.Status is 429 or >= 500;
+            string asked = $"{request.PathBase}{request.Path}{request.QueryString}";
+            bool mayHelp = HttpMethods.IsGet(request.Method) && problem.Status is 429 or >= 500
+                && Page.IsOfThisService(asked);
             Page.WriteError(http, new ErrorModel(
                 problem.Status, problem.Error, problem.Errors?.All ?? [], problem.RetryAfterSeconds, traceId)
             {
-                Again = mayHelp ? $"{request.PathBase}{request.Path}{request.QueryString}" : null,
+                Again = mayHelp ? asked : null,
             });
             return;
         }

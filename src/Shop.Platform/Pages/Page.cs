@@ -73,6 +73,12 @@ public sealed class Page(string title, RazorSlice body) : IResult
         JsonResponse.Write(response, bytes);
     }
 
+    /// <summary>
+    /// Whether an address that a client chose is a path of this service: <c>//elsewhere</c> leads to another.
+    /// </summary>
+    public static bool IsOfThisService(string address) => address is ['/', ..] and not ['/', '/' or '\\', ..]
+        && address.All(static character => character is > ' ' and < '\x7f');
+
     /// <summary>Another page, after a form.</summary>
     public static IResult SeeOther(string url) => new Redirect(url);
 

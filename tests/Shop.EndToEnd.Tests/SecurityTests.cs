@@ -123,13 +123,15 @@ internal sealed partial class SecurityTests
     [TestCase("/nowhere?a=b", true)]
     [TestCase("//evil.example/", false)]
     [TestCase("///evil.example", false)]
-    public async Task Given_an_error_that_another_try_may_help_then_its_page_leads_there_but_never_elsewhere(string path, bool isLinked)
+    public async Task Given_an_error_that_another_try_may_help_then_its_page_leads_there_but_never_elsewhere(
+        string path, bool isLinked)
     {
         await using ShopUnderTest shop = await ShopUnderTest.StartAsync("Shop:ClientRateLimit=1");
         string page = "";
         await Eventually.IsSoAsync(async () =>
         {
-            using var request = new HttpRequestMessage(HttpMethod.Get, new Uri($"{shop.Products.BaseAddress!.GetLeftPart(UriPartial.Authority)}{path}"));
+            string own = shop.Products.BaseAddress!.GetLeftPart(UriPartial.Authority);
+            using var request = new HttpRequestMessage(HttpMethod.Get, new Uri($"{own}{path}"));
             request.Headers.Accept.ParseAdd("text/html");
             using HttpResponseMessage answer = await shop.Products.SendAsync(request);
             page = await answer.Content.ReadAsStringAsync();

@@ -10,7 +10,7 @@ namespace Shop.Platform.Faults;
 internal sealed class TroublePanel(FaultSwitch faults, ScenarioPlayer player, ShopSettings settings)
 {
     /// <summary>Maps the target of its forms.</summary>
-    public void Map(ModuleRoutes routes) => 
+    public void Map(ModuleRoutes routes) =>
         routes.Form("/live/trouble", http => ModuleRoutes.InTurnAsync(ChangeAsync, http));
 
     /// <summary>The panel as this client sees it; null if the settings allow no faults.</summary>

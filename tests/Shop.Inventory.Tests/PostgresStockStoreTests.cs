@@ -75,6 +75,24 @@ internal sealed class PostgresStockStoreTests
         Assert.That(await CountAsync("SELECT reserved FROM stock WHERE product_id = 'late'"), Is.Zero);
     }
 
+    [Test]
+    public async Task Given_one_order_id_with_other_products_on_another_host_at_once_then_one_of_both_holds_units()
+    {
+        await _store.InitializeAsync([new OpeningStock("first", 10), new OpeningStock("second", 10)]);
+        await using NpgsqlConnection other = await _schema.Context.Postgres.Source.OpenConnectionAsync();
+        await using NpgsqlTransaction reserving = await other.BeginTransactionAsync();
+        await RunAsync(other, "UPDATE stock SET reserved = reserved + 3 WHERE product_id = 'first'");
+        await RunAsync(other, """
+            INSERT INTO reservations (order_id, number, product_ids, quantities) VALUES ('same', 1, '{first}', '{3}')
+            """);
+        Task<ReserveResult> loser = _store.ReserveAsync(new("same", 2), [new StockLine("second", 2)]).AsTask();
+        await Eventually.IsAsync(
+            () => CountAsync("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"), Is.Positive);
+        await reserving.CommitAsync();
+        Assert.That((await loser).Outcome, Is.EqualTo(ReserveOutcome.HeldByAnother));
+        Assert.That(await CountAsync("SELECT reserved FROM stock WHERE product_id = 'second'"), Is.Zero);
+    }
+
     private static async Task RunAsync(NpgsqlConnection connection, string sql)
     {
         await using var command = new NpgsqlCommand(sql, connection);

@@ -76,6 +76,25 @@ internal sealed class PostgresStockStoreTests
     }
 
     [Test]
+    public async Task Given_a_reservation_that_another_host_closes_at_once_then_its_units_are_released_once()
+    {
+        await _store.InitializeAsync([new OpeningStock("shared", 10)]);
+        ReservationId closed = new("closed", 1);
+        await _store.ReserveAsync(closed, [new StockLine("shared", 2)]);
+        await _store.ReserveAsync(new("open", 1), [new StockLine("shared", 3)]);
+        await using NpgsqlConnection other = await _schema.Context.Postgres.Source.OpenConnectionAsync();
+        await using NpgsqlTransaction closing = await other.BeginTransactionAsync();
+        await RunAsync(other, "DELETE FROM reservations WHERE order_id = 'closed'");
+        await RunAsync(other, "UPDATE stock SET reserved = reserved - 2 WHERE product_id = 'shared'");
+        Task<CloseResult> again = _store.CloseAsync([closed], MovementKind.Released).AsTask();
+        await Eventually.IsAsync(
+            () => CountAsync("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"), Is.Positive);
+        await closing.CommitAsync();
+        Assert.That((await again).Reservations, Is.Zero);
+        Assert.That(await CountAsync("SELECT reserved FROM stock WHERE product_id = 'shared'"), Is.EqualTo(3));
+    }
+
+    [Test]
     public async Task Given_one_order_id_with_other_products_on_another_host_at_once_then_one_of_both_holds_units()
     {
         await _store.InitializeAsync([new OpeningStock("first", 10), new OpeningStock("second", 10)]);

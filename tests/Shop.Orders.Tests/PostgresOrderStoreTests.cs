@@ -44,6 +44,19 @@ internal sealed class PostgresOrderStoreTests
     }
 
     [Test]
+    public async Task Given_two_reservations_of_one_id_on_two_hosts_at_once_then_one_becomes_the_order()
+    {
+        async Task<PlaceResult[]> PlaceAllAsync(PostgresOrderStore store, long number) => await Task.WhenAll(
+            Enumerable.Range(0, 100).Select(n => PlaceAsync(store, new ReservationId($"twice {n}", number)).AsTask()));
+        PlaceResult[][] results = await Task.WhenAll(PlaceAllAsync(_one, 1), PlaceAllAsync(_other, 2));
+        for (int n = 0; n < results[0].Length; n++)
+        {
+            Assert.That(new[] { results[0][n], results[1][n] },
+                Is.EquivalentTo(new[] { PlaceResult.Placed, PlaceResult.OrderIdInUse }));
+        }
+    }
+
+    [Test]
     public async Task Given_reservations_that_one_host_settles_while_another_places_their_orders_then_both_say_the_same_of_each()
     {
         ReservationId[] all = [.. Enumerable.Range(0, 400).Select(n => new ReservationId($"race {n:000}", n))];

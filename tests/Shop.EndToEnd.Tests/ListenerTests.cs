@@ -111,7 +111,7 @@ internal sealed class ListenerTests
     {
         for (int attempt = 1; ; attempt++)
         {
-            int[] ports = FreePorts(3);
+            int[] ports = FreePort.Next(3);
             string directory = Directory.CreateTempSubdirectory("shop-test-").FullName;
             WebApplication shop =
                 ShopHost.Build([$"--Shop:DataDirectory={directory}", $"--Shop:Products:Port={ports[0]}",
@@ -127,14 +127,5 @@ internal sealed class ListenerTests
                 await shop.DisposeAsync();
             }
         }
-    }
-
-    private static int[] FreePorts(int count)
-    {
-        TcpListener[] listeners = [.. Enumerable.Range(0, count).Select(_ => new TcpListener(IPAddress.Loopback, 0))];
-        foreach (TcpListener listener in listeners) listener.Start();
-        int[] ports = [.. listeners.Select(listener => ((IPEndPoint)listener.LocalEndpoint).Port)];
-        foreach (TcpListener listener in listeners) listener.Dispose();
-        return ports;
     }
 }

@@ -106,7 +106,7 @@ internal sealed partial class ProxyTests
     private async Task<Proxy> StartAsync(string program, string block, ShopUnderTest shop)
     {
         string path = Find(program);
-        int port = FreePort();
+        int port = FreePort.Next();
         string configuration = Block(block);
         bool isTls = configuration.Contains("127.0.0.1:443", StringComparison.Ordinal);
         (string crt, string key) = Certificate();
@@ -170,13 +170,6 @@ internal sealed partial class ProxyTests
         File.WriteAllText(crt, certificate.ExportCertificatePem() + "\n" + key.ExportPkcs8PrivateKeyPem() + "\n");
         File.WriteAllText(pem, key.ExportPkcs8PrivateKeyPem());
         return (crt, pem);
-    }
-
-    private static int FreePort()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
     }
 
     [GeneratedRegex("<!-- (?<mark>[a-z-]+) -->\n```[a-z]+\n(?<lines>.*?)```\n",

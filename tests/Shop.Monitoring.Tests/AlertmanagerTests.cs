@@ -2,7 +2,6 @@ using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Net;
 using System.Net.Http.Json;
-using System.Net.Sockets;
 using System.Text.Json.Nodes;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
@@ -181,10 +180,7 @@ internal sealed class AlertmanagerTests
     // A port that was free a moment ago may be taken by now: then another one.
     private async Task StartAsync(string program)
     {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        int port = ((IPEndPoint)listener.LocalEndpoint).Port;
-        listener.Stop();
+        int port = FreePort.Next();
         string[] arguments =
         [
             $"--config.file={_directory}/alertmanager.yml", $"--storage.path={_directory}/data",

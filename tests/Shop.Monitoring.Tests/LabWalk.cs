@@ -22,7 +22,7 @@ internal sealed partial class LabWalk : IAsyncDisposable
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(90);
 
     private readonly string _directory = Directory.CreateTempSubdirectory("shop-lab-").FullName;
-    private readonly Dictionary<int, int> _ports = Ports.Zip(Tools.FreePorts(Ports.Length)).ToDictionary();
+    private readonly Dictionary<int, int> _ports = Ports.Zip(FreePort.Next(Ports.Length)).ToDictionary();
     private readonly List<Process> _processes = [];
     private readonly HttpClient _client = new();
     private readonly ConcurrentQueue<string> _output = [];

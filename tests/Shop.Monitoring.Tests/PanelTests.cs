@@ -1,7 +1,5 @@
 using System.Diagnostics;
 using System.Globalization;
-using System.Net;
-using System.Net.Sockets;
 using System.Text;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
@@ -176,10 +174,7 @@ internal sealed partial class PanelTests
         string program = Tools.Need("prometheus");
         for (int attempt = 0; attempt < 5; attempt++)
         {
-            using var listener = new TcpListener(IPAddress.Loopback, 0);
-            listener.Start();
-            int port = ((IPEndPoint)listener.LocalEndpoint).Port;
-            listener.Stop();
+            int port = FreePort.Next();
             var process = Process.Start(new ProcessStartInfo(program, [$"--config.file={folder}/prometheus.yml",
                 $"--storage.tsdb.path={folder}/data", $"--web.listen-address=127.0.0.1:{port}"])
             {

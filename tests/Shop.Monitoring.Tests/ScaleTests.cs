@@ -289,7 +289,7 @@ internal sealed partial class ScaleTests
             }
 
             string[] names = [.. Services, "metrics", "exporter", "prometheus"];
-            foreach ((string name, int port) in names.Zip(Tools.FreePorts(names.Length))) _ports[name] = port;
+            foreach ((string name, int port) in names.Zip(FreePort.Next(names.Length))) _ports[name] = port;
             File.WriteAllText(Path.Combine(_directory, "haproxy.cfg"), Balancer());
             File.WriteAllText(Path.Combine(_directory, "prometheus.yml"), Watching());
             Directory.CreateDirectory(Path.Combine(_directory, "rules"));

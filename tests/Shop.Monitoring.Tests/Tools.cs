@@ -1,6 +1,4 @@
 using System.Diagnostics;
-using System.Net;
-using System.Net.Sockets;
 
 namespace Shop.Monitoring.Tests;
 
@@ -20,16 +18,6 @@ internal static class Tools
         if (Environment.GetEnvironmentVariable("CI") == "true") Assert.Fail(message);
         else Assert.Ignore(message);
         throw new UnreachableException();
-    }
-
-    /// <summary>Ports that were free a moment ago, each another one.</summary>
-    public static int[] FreePorts(int count)
-    {
-        TcpListener[] listeners = [.. Enumerable.Range(0, count).Select(_ => new TcpListener(IPAddress.Loopback, 0))];
-        foreach (TcpListener listener in listeners) listener.Start();
-        int[] ports = [.. listeners.Select(listener => ((IPEndPoint)listener.LocalEndpoint).Port)];
-        foreach (TcpListener listener in listeners) listener.Stop();
-        return ports;
     }
 
     public static (int ExitCode, string Output) Run(string program, params string[] arguments) =>

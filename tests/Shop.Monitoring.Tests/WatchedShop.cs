@@ -1,7 +1,5 @@
 using System.Diagnostics;
 using System.Globalization;
-using System.Net;
-using System.Net.Sockets;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 using Microsoft.AspNetCore.Builder;
@@ -187,10 +185,7 @@ internal sealed partial class WatchedShop : IAsyncDisposable
     {
         for (int attempt = 0; attempt < 5; attempt++)
         {
-            using var listener = new TcpListener(IPAddress.Loopback, 0);
-            listener.Start();
-            int port = ((IPEndPoint)listener.LocalEndpoint).Port;
-            listener.Stop();
+            int port = FreePort.Next();
             (string program, string[] arguments) = command(port);
             var process = Process.Start(new ProcessStartInfo(Tools.Need(program), arguments)
             {

@@ -1,5 +1,3 @@
-using System.Net;
-using System.Net.Sockets;
 using Microsoft.Playwright;
 using static Microsoft.Playwright.Assertions;
 
@@ -18,7 +16,7 @@ internal sealed class ConnectionTests
     public async Task Given_a_shop_that_is_killed_when_its_pages_are_open_then_they_say_so_at_once_and_show_the_new_one_by_themselves()
     {
         string directory = Directory.CreateTempSubdirectory("shop-pages-").FullName;
-        int port = FreePort();
+        int port = FreePort.Next();
         await using Window console = await Browser.OpenAsync(isDark: true), board = await Browser.OpenAsync(width: 360),
             order = await Browser.OpenAsync();
         foreach (Window window in new[] { console, board, order }) window.ToleratesNoAnswer();
@@ -131,12 +129,5 @@ internal sealed class ConnectionTests
         await shop.Orders.PostAsync($"/orders/{name}/pay");
         await Expect(window.Page.Locator("tbody tr .paid")).ToHaveCountAsync(1);
         await Expect(window.Page.Locator("tbody tr")).ToHaveCountAsync(2);
-    }
-
-    private static int FreePort()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
     }
 }

@@ -3,7 +3,10 @@ using System.Security.Cryptography;
 
 namespace Shop.Traffic;
 
-/// <summary>What this run has done to the shop, as the shop acknowledged it. Its customers are its own, so its orders can be told from those of others.</summary>
+/// <summary>
+/// What this run has done to the shop, as the shop acknowledged it. Its customers are its own, so its orders can
+/// be told from those of others.
+/// </summary>
 internal sealed class Ledger
 {
     private const int Customers = 20;
@@ -28,7 +31,8 @@ internal sealed class Ledger
 
     public void Cancelled(string id) => _orders[id] = _orders[id] with { IsCancelled = true };
 
-    public void Restocked(string productId, int units) => _restocks.AddOrUpdate((productId, units), 1, static (_, times) => times + 1);
+    public void Restocked(string productId, int units) =>
+        _restocks.AddOrUpdate((productId, units), 1, static (_, times) => times + 1);
 
     private string Name(int number) => $"traffic-{_run}-{number}";
 }

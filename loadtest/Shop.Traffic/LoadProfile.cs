@@ -4,7 +4,8 @@ using System.Text.RegularExpressions;
 namespace Shop.Traffic;
 
 /// <summary>
-/// The rate that a run wants, over its time. It is a row of stages, as k6's: in each, the rate goes in a straight line from where it was to the stage's own.
+/// The rate that a run wants, over its time. It is a row of stages, as k6's: in each, the rate goes in a straight line
+/// from where it was to the stage's own.
 /// </summary>
 internal sealed partial class LoadProfile
 {
@@ -33,20 +34,24 @@ internal sealed partial class LoadProfile
     public string Name { get; }
 
     /// <summary>How long it takes; null if it has no end.</summary>
-    public TimeSpan? Length => _segments[^1].End >= ForEver.TotalSeconds ? null : TimeSpan.FromSeconds(_segments[^1].End);
+    public TimeSpan? Length =>
+        _segments[^1].End >= ForEver.TotalSeconds ? null : TimeSpan.FromSeconds(_segments[^1].End);
 
     /// <summary>The highest rate.</summary>
     public double Peak => _segments.Max(segment => Math.Max(segment.From, segment.To));
 
     /// <summary>The same rate all the time.</summary>
-    public static LoadProfile Constant(double rate, TimeSpan? length) => new("constant", rate, [(length ?? ForEver, rate)]);
+    public static LoadProfile Constant(double rate, TimeSpan? length) =>
+        new("constant", rate, [(length ?? ForEver, rate)]);
 
     /// <summary>Up from nothing in the first third, then the rate, and down to nothing in the last.</summary>
-    public static LoadProfile Ramping(double rate, TimeSpan length) => new("ramping", 0, [(length / 3, rate), (length / 3, rate), (length / 3, 0)]);
+    public static LoadProfile Ramping(double rate, TimeSpan length) =>
+        new("ramping", 0, [(length / 3, rate), (length / 3, rate), (length / 3, 0)]);
 
     /// <summary>A tenth of the rate, but all of it at once in the middle fifth.</summary>
     public static LoadProfile Spike(double rate, TimeSpan length) => new("spike", rate / 10,
-        [(length * 0.4, rate / 10), (TimeSpan.Zero, rate), (length * 0.2, rate), (TimeSpan.Zero, rate / 10), (length * 0.4, rate / 10)]);
+        [(length * 0.4, rate / 10), (TimeSpan.Zero, rate), (length * 0.2, rate), (TimeSpan.Zero, rate / 10),
+            (length * 0.4, rate / 10)]);
 
     /// <summary>Stages from nothing on, as <c>30s:100,2m:500</c>; null if the text is none.</summary>
     public static LoadProfile? Stages(string text)
@@ -56,7 +61,12 @@ internal sealed partial class LoadProfile
         {
             if (Stage().Match(part.Trim()) is not { Success: true } stage
                 || !double.TryParse(stage.Groups["time"].ValueSpan, CultureInfo.InvariantCulture, out double time)
-                || !double.TryParse(stage.Groups["rate"].ValueSpan, CultureInfo.InvariantCulture, out double rate) || rate > TrafficOptions.MaxRate) return null;
+                || !double.TryParse(stage.Groups["rate"].ValueSpan, CultureInfo.InvariantCulture, out double rate)
+                || rate > TrafficOptions.MaxRate)
+            {
+                return null;
+            }
+
             stages.Add((TimeSpan.FromSeconds(stage.Groups["unit"].Value == "m" ? time * 60 : time), rate));
         }
 
@@ -88,7 +98,9 @@ internal sealed partial class LoadProfile
         public double TimeOf(double requests)
         {
             double slope = (To - From) / Length;
-            return slope == 0 ? requests / From : (Math.Sqrt(Math.Max(0, (From * From) + (2 * slope * requests))) - From) / slope;
+            return slope == 0
+                ? requests / From
+                : (Math.Sqrt(Math.Max(0, (From * From) + (2 * slope * requests))) - From) / slope;
         }
     }
 

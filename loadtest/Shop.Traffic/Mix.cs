@@ -2,20 +2,24 @@ using System.Collections.Concurrent;
 
 namespace Shop.Traffic;
 
-/// <summary>What visitors do: most look, some buy, few restock. Products are wanted by Zipf's law, as in loadtest/advanced.</summary>
+/// <summary>
+/// What visitors do: most look, some buy, few restock. Products are wanted by Zipf's law, as in loadtest/advanced.
+/// </summary>
 internal sealed class Mix(ShopClient shop, Ledger ledger, Tally tally)
 {
     // The last ten of the demo data are short of stock.
     private const int Wanted = 190;
 
     /// <summary>What this traffic buys and takes in.</summary>
-    public static readonly IReadOnlyList<string> Products = [.. Enumerable.Range(0, Wanted).Select(static number => $"prod_{number}")];
+    public static readonly IReadOnlyList<string> Products = [.. Enumerable.Range(0, Wanted)
+        .Select(static number => $"prod_{number}")];
 
-    private static readonly double[] Shares = [.. Enumerable.Range(1, Wanted).Aggregate(new List<double>(), static (shares, rank) =>
-    {
-        shares.Add((shares.Count == 0 ? 0 : shares[^1]) + 1.0 / rank);
-        return shares;
-    })];
+    private static readonly double[] Shares = [.. Enumerable.Range(1, Wanted)
+        .Aggregate(new List<double>(), static (shares, rank) =>
+        {
+            shares.Add((shares.Count == 0 ? 0 : shares[^1]) + 1.0 / rank);
+            return shares;
+        })];
 
     private static readonly string[] Life = ["pay", "ship", "deliver"];
 
@@ -43,7 +47,8 @@ internal sealed class Mix(ShopClient shop, Ledger ledger, Tally tally)
 
     private async Task<Ending> BuyAsync()
     {
-        (string, int)[] items = [.. Enumerable.Range(0, Random.Shared.Next(1, 4)).Select(_ => (Popular(), Random.Shared.Next(1, 4)))];
+        (string, int)[] items = [.. Enumerable.Range(0, Random.Shared.Next(1, 4))
+            .Select(_ => (Popular(), Random.Shared.Next(1, 4)))];
         (Ending ending, string? orderId, int retries) = await shop.OrderAsync(ledger.Customer(), items);
         tally.Retried(retries);
         if (ending is Ending.Failed or Ending.NoAnswer) tally.OrderWithoutAnswer();

@@ -37,49 +37,79 @@ internal sealed partial class ShopClient(TrafficOptions options) : IDisposable
 
     public Task<Ending> StockAsync(string productId) => GetAsync(new Uri(options.Inventory, $"/inventory/{productId}"));
 
-    /// <summary>Places an order. Without an answer, or with one that asks to come back, it is sent again with the same key until its fate is known.</summary>
-    public async Task<(Ending Ending, string? OrderId, int Retries)> OrderAsync(string customerId, IReadOnlyList<(string ProductId, int Quantity)> items)
+    /// <summary>
+    /// Places an order. Without an answer, or with one that asks to come back, it is sent again with the
+    /// same key until its fate is known.
+    /// </summary>
+    public async Task<(Ending Ending, string? OrderId, int Retries)> OrderAsync(
+        string customerId, IReadOnlyList<(string ProductId, int Quantity)> items)
     {
         string key = Guid.NewGuid().ToString();
-        var body = new { customer_id = customerId, items = items.Select(item => new { product_id = item.ProductId, quantity = item.Quantity }) };
+        var body = new
+        {
+            customer_id = customerId,
+            items = items.Select(item => new { product_id = item.ProductId, quantity = item.Quantity }),
+        };
         for (int retries = 0; ; retries++)
         {
-            using var request = new HttpRequestMessage(HttpMethod.Post, new Uri(options.Orders, "/orders")) { Content = JsonContent.Create(body) };
+            using var request = new HttpRequestMessage(HttpMethod.Post, new Uri(options.Orders, "/orders"))
+            {
+                Content = JsonContent.Create(body),
+            };
             request.Headers.Add("Idempotency-Key", key);
             using HttpResponseMessage? response = await SendAsync(request);
             if (response?.StatusCode == HttpStatusCode.Created)
-                return (Ending.Done, (string?)(await response.Content.ReadFromJsonAsync<JsonNode>())!["order_id"], retries);
+                return (Ending.Done,
+                    (string?)(await response.Content.ReadFromJsonAsync<JsonNode>())!["order_id"], retries);
             if (response?.StatusCode == HttpStatusCode.Conflict) return (Ending.Refused, null, retries);
-            bool mayComeBack = response is null || response.StatusCode is HttpStatusCode.TooManyRequests or HttpStatusCode.ServiceUnavailable;
+            bool mayComeBack = response is null
+                || response.StatusCode is HttpStatusCode.TooManyRequests or HttpStatusCode.ServiceUnavailable;
             if (!mayComeBack || retries == Tries) return (EndingOf(response), null, retries);
             await Task.Delay(response?.Headers.RetryAfter?.Delta ?? TimeSpan.FromSeconds(1));
         }
     }
 
     /// <summary>A step in an order's life: pay, ship, deliver or cancel.</summary>
-    public Task<Ending> ChangeAsync(string orderId, string step) => PostAsync(new Uri(options.Orders, $"/orders/{orderId}/{step}"), null);
+    public Task<Ending> ChangeAsync(string orderId, string step) =>
+        PostAsync(new Uri(options.Orders, $"/orders/{orderId}/{step}"), null);
 
     public Task<Ending> RestockAsync(string productId, int quantity) =>
-        PostAsync(new Uri(options.Inventory, "/inventory/increase"), new { product_id = productId, quantity_increased = quantity });
+        PostAsync(new Uri(options.Inventory, "/inventory/increase"),
+            new { product_id = productId, quantity_increased = quantity });
 
-    /// <summary>What is wrong with the addresses: nothing answers there, or another service than was meant. Null if all is right.</summary>
+    /// <summary>
+    /// What is wrong with the addresses: nothing answers there, or another service than was
+    /// meant. Null if all is right.
+    /// </summary>
     public async Task<string?> WrongAddressAsync()
     {
         foreach ((string option, Uri address, string service) in new[]
         {
-            ("--products", options.Products, "product-service"), ("--orders", options.Orders, "order-service"), ("--inventory", options.Inventory, "inventory-service"),
+            ("--products", options.Products, "product-service"), ("--orders", options.Orders, "order-service"),
+            ("--inventory", options.Inventory, "inventory-service"),
         })
         {
             try
             {
-                using var request = new HttpRequestMessage(HttpMethod.Get, new Uri(address, "/")) { Headers = { Accept = { new MediaTypeWithQualityHeaderValue("application/json") } } };
+                using var request = new HttpRequestMessage(HttpMethod.Get, new Uri(address, "/"))
+                {
+                    Headers = { Accept = { new MediaTypeWithQualityHeaderValue("application/json") } },
+                };
                 using HttpResponseMessage response = await _http.SendAsync(request);
-                if (IsForbidden(response)) return $"{option} is {address}, and there the shop needs a key that it knows: --key KEY.";
-                JsonNode? card = response.IsSuccessStatusCode ? JsonNode.Parse(await response.Content.ReadAsStringAsync()) : null;
+                if (IsForbidden(response))
+                    return $"{option} is {address}, and there the shop needs a key that it knows: --key KEY.";
+                JsonNode? card =
+                    response.IsSuccessStatusCode ? JsonNode.Parse(await response.Content.ReadAsStringAsync()) : null;
                 string? found = card is JsonObject ? (string?)card["service"] : null;
-                if (found != service) return $"{option} is {address}, but {(found is null ? "what answers there is no service of a shop" : $"there is the {found}")}; it must be the {service}.";
+                if (found != service)
+                {
+                    string there =
+                        found is null ? "what answers there is no service of a shop" : $"there is the {found}";
+                    return $"{option} is {address}, but {there}; it must be the {service}.";
+                }
             }
-            catch (Exception exception) when (exception is HttpRequestException or TaskCanceledException or JsonException or InvalidOperationException)
+            catch (Exception exception) when (exception is HttpRequestException or TaskCanceledException
+                or JsonException or InvalidOperationException)
             {
                 return $"No shop at {address} ({option}): {exception.Message}";
             }
@@ -89,9 +119,12 @@ internal sealed partial class ShopClient(TrafficOptions options) : IDisposable
     }
 
     /// <summary>A customer's orders.</summary>
-    public IAsyncEnumerable<JsonNode> OrdersOfAsync(string customerId) => PagesAsync(new Uri(options.Orders, $"/orders?customer_id={customerId}&limit=1000"), options.Orders);
+    public IAsyncEnumerable<JsonNode> OrdersOfAsync(string customerId) =>
+        PagesAsync(new Uri(options.Orders, $"/orders?customer_id={customerId}&limit=1000"), options.Orders);
 
-    /// <summary>A product's movements, newest first, read by so many at a time; none if there is no such product.</summary>
+    /// <summary>
+    /// A product's movements, newest first, read by so many at a time; none if there is no such product.
+    /// </summary>
     public IAsyncEnumerable<JsonNode> MovementsAsync(string productId, int limit) =>
         PagesAsync(new Uri(options.Inventory, $"/inventory/{productId}/movements?limit={limit}"), options.Inventory);
 
@@ -106,7 +139,9 @@ internal sealed partial class ShopClient(TrafficOptions options) : IDisposable
             if (response.StatusCode == HttpStatusCode.NotFound) yield break;
             response.EnsureSuccessStatusCode();
             foreach (JsonNode? row in (await response.Content.ReadFromJsonAsync<JsonArray>())!) yield return row!;
-            page = response.Headers.TryGetValues("Link", out IEnumerable<string>? links) ? new Uri(service, Next().Match(links.First()).Groups["path"].Value) : null;
+            page = response.Headers.TryGetValues("Link", out IEnumerable<string>? links)
+                ? new Uri(service, Next().Match(links.First()).Groups["path"].Value)
+                : null;
         }
     }
 
@@ -119,7 +154,10 @@ internal sealed partial class ShopClient(TrafficOptions options) : IDisposable
 
     private async Task<Ending> PostAsync(Uri address, object? body)
     {
-        using var request = new HttpRequestMessage(HttpMethod.Post, address) { Content = body is null ? null : JsonContent.Create(body) };
+        using var request = new HttpRequestMessage(HttpMethod.Post, address)
+        {
+            Content = body is null ? null : JsonContent.Create(body),
+        };
         using HttpResponseMessage? response = await SendAsync(request);
         return EndingOf(response);
     }

@@ -42,7 +42,8 @@ internal sealed class Tally
     public void NotSent() => Interlocked.Increment(ref _unsent);
 
     /// <param name="ending">How it ended.</param>
-    /// <param name="latency">From when the request was due, not from when it was sent: a slow shop makes those behind it wait too.</param>
+    /// <param name="latency">From when the request was due, not from when it was sent: a slow shop makes
+    /// those behind it wait too.</param>
     public void Ended(Ending ending, TimeSpan latency)
     {
         if (ending is Ending.Failed or Ending.NoAnswer) Interlocked.Increment(ref _failed);
@@ -78,7 +79,8 @@ internal sealed class Tally
         }
     }
 
-    private static LongHistogram NewHistogram() => new(TimeSpan.FromMinutes(10).Ticks / TimeSpan.TicksPerMicrosecond, 3);
+    private static LongHistogram NewHistogram() =>
+        new(TimeSpan.FromMinutes(10).Ticks / TimeSpan.TicksPerMicrosecond, 3);
 }
 
 /// <summary>How many, and how long in milliseconds.</summary>
@@ -88,5 +90,6 @@ internal sealed record Latencies(long Count, double P50, double P95, double P99)
         ? new Latencies(0, 0, 0, 0)
         : new Latencies(histogram.TotalCount, Millis(histogram, 50), Millis(histogram, 95), Millis(histogram, 99));
 
-    private static double Millis(HistogramBase histogram, double percent) => histogram.GetValueAtPercentile(percent) / 1000.0;
+    private static double Millis(HistogramBase histogram, double percent) =>
+        histogram.GetValueAtPercentile(percent) / 1000.0;
 }

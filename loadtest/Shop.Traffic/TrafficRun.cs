@@ -15,7 +15,8 @@ internal sealed class TrafficRun(TrafficOptions options, IAnsiConsole console)
     private readonly Ledger _ledger = new();
     private int _underWay;
 
-    /// <returns>0 if the shop's books agree with what was acknowledged here; 1 if they don't, or the shop can't be reached.</returns>
+    /// <returns>0 if the shop's books agree with what was acknowledged here; 1 if they don't, or the
+    /// shop can't be reached.</returns>
     public async Task<int> RunAsync(CancellationToken stop)
     {
         using var shop = new ShopClient(options);
@@ -40,11 +41,13 @@ internal sealed class TrafficRun(TrafficOptions options, IAnsiConsole console)
 
         LoadProfile profile = options.Profile;
         console.WriteLine(string.Create(CultureInfo.InvariantCulture,
-            $"{(profile.Name == "constant" ? "" : $"{profile.Name}: up to ")}{profile.Peak:N0} requests a second to {options.Products}, {options.Orders}, {options.Inventory}. Ctrl-C stops."));
+            $"{(profile.Name == "constant" ? "" : $"{profile.Name}: up to ")}{profile.Peak:N0} requests a second to "
+            + $"{options.Products}, {options.Orders}, {options.Inventory}. Ctrl-C stops."));
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(stop);
         if (profile.Length is { } length) ending.CancelAfter(length);
         long start = Stopwatch.GetTimestamp();
-        await Task.WhenAll(SendAsync(new Mix(shop, _ledger, _tally), start, ending.Token), ShowAsync(start, ending.Token));
+        await Task.WhenAll(SendAsync(new Mix(shop, _ledger, _tally), start, ending.Token),
+            ShowAsync(start, ending.Token));
         return await CloseBooksAsync(audit, Stopwatch.GetElapsedTime(start), shop.FirstError);
     }
 
@@ -62,7 +65,8 @@ internal sealed class TrafficRun(TrafficOptions options, IAnsiConsole console)
             }
 
             TimeSpan early = due - Stopwatch.GetElapsedTime(start);
-            if (early > TimeSpan.FromMilliseconds(1)) await Task.Delay(early, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            if (early > TimeSpan.FromMilliseconds(1))
+                await Task.Delay(early, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             if (stop.IsCancellationRequested) break;
             if (Volatile.Read(ref _underWay) >= MaxUnderWay) _tally.NotSent();
             else underWay.Add(VisitAsync(mix, start, due));
@@ -114,21 +118,41 @@ internal sealed class TrafficRun(TrafficOptions options, IAnsiConsole console)
         Latencies all = _tally.All();
         console.WriteLine();
         console.WriteLine(string.Create(CultureInfo.InvariantCulture,
-            $"{all.Count:N0} answers in {time.TotalSeconds:N1} s, {all.Count / time.TotalSeconds:N1} a second; from when each was due: p50 {TrafficView.Number(all.P50)} ms, p95 {TrafficView.Number(all.P95)} ms, p99 {TrafficView.Number(all.P99)} ms."));
+            $"{all.Count:N0} answers in {time.TotalSeconds:N1} s, {all.Count / time.TotalSeconds:N1} a second; from "
+            + $"when each was due: p50 {TrafficView.Number(all.P50)} ms, p95 {TrafficView.Number(all.P95)} ms, "
+            + $"p99 {TrafficView.Number(all.P99)} ms."));
         Style errors = _tally.Failed > 0 ? new Style(Color.Red) : Style.Plain;
-        console.WriteLine($"{_tally.Failed} errors, of which {_tally.Unanswered} had no answer; {_tally.Refused} orders refused for want of stock, {_tally.Retries} retries, {_tally.Unsent} requests not sent because too many were under way.", errors);
+        console.WriteLine($"{_tally.Failed} errors, of which {_tally.Unanswered} had no answer; "
+            + $"{_tally.Refused} orders refused for want of stock, {_tally.Retries} retries, "
+            + $"{_tally.Unsent} requests not sent because too many were under way.", errors);
         if (firstError is not null) console.WriteLine($"The first error was {firstError}.", errors);
         try
         {
             Findings found = await SettledAsync(audit);
-            Verdict(found.Lost.Count == 0, $"Orders: {found.Acknowledged} acknowledged here, {(found.Lost.Count == 0 ? "each is there" : $"{found.Lost.Count} of them not there: {Some(found.Lost)}")}{(found.Unacknowledged == 0 ? "" : $"; {found.Unacknowledged} more are there, whose answers never came")}.");
-            Verdict(found.Wrong.Count == 0 && found.Unreceived == 0, $"Units: {(found.Wrong.Count == 0 ? "the stock's movements show those of each order" : $"the stock's movements do not show those of {found.Wrong.Count} orders: {Some(found.Wrong)}")}, and {(found.Unreceived == 0 ? "all that was received" : $"not {found.Unreceived} receipts that were acknowledged")}.");
-            if (found.Others > 0) console.WriteLine($"Others were at work meanwhile: {found.Others} movements of stock are not of this run. They are not counted against the shop.");
+            string lost = found.Lost.Count == 0
+                ? "each is there" : $"{found.Lost.Count} of them not there: {Some(found.Lost)}";
+            string unacknowledged = found.Unacknowledged == 0
+                ? "" : $"; {found.Unacknowledged} more are there, whose answers never came";
+            Verdict(found.Lost.Count == 0, $"Orders: {found.Acknowledged} acknowledged here, {lost}{unacknowledged}.");
+            string moved = found.Wrong.Count == 0
+                ? "the stock's movements show those of each order"
+                : $"the stock's movements do not show those of {found.Wrong.Count} orders: {Some(found.Wrong)}";
+            string received = found.Unreceived == 0
+                ? "all that was received" : $"not {found.Unreceived} receipts that were acknowledged";
+            Verdict(found.Wrong.Count == 0 && found.Unreceived == 0, $"Units: {moved}, and {received}.");
+            if (found.Others > 0)
+            {
+                console.WriteLine(
+                    $"Others were at work meanwhile: {found.Others} movements of stock are not of this run. "
+                        + "They are not counted against the shop.");
+            }
+
             return found.Agree ? 0 : 1;
         }
         catch (Exception exception) when (exception is HttpRequestException or TaskCanceledException or JsonException)
         {
-            console.MarkupLineInterpolated($"[red]The books can't be compared:[/] the shop does not answer any more. {exception.Message}");
+            console.MarkupLineInterpolated(
+                $"[red]The books can't be compared:[/] the shop does not answer any more. {exception.Message}");
             return 1;
         }
     }
@@ -144,7 +168,9 @@ internal sealed class TrafficRun(TrafficOptions options, IAnsiConsole console)
         }
     }
 
-    private static string Some(IReadOnlyList<string> ids) => ids.Count > 3 ? $"{string.Join(", ", ids.Take(3))}, …" : string.Join(", ", ids);
+    private static string Some(IReadOnlyList<string> ids) =>
+        ids.Count > 3 ? $"{string.Join(", ", ids.Take(3))}, …" : string.Join(", ", ids);
 
-    private void Verdict(bool agrees, string line) => console.MarkupLineInterpolated(agrees ? $"[green]agrees[/]   {line}" : (FormattableString)$"[red]differs[/]  {line}");
+    private void Verdict(bool agrees, string line) => console.MarkupLineInterpolated(
+        agrees ? $"[green]agrees[/]   {line}" : (FormattableString)$"[red]differs[/]  {line}");
 }

@@ -6,7 +6,7 @@ namespace Shop.Host;
 /// <summary>A command of the program, named by the first argument. Without it, the program runs the shop.</summary>
 /// <param name="Name">The argument.</param>
 /// <param name="Arguments">Its arguments, as the help shows them.</param>
-/// <param name="Summary">What it does, in one line.</param>
+/// <param name="Summary">Its description, in one line.</param>
 /// <param name="RunAsync">Runs it with the arguments after its name; the result is the exit code.</param>
 internal sealed record Verb(string Name, string Arguments, string Summary, Func<string[], Task<int>> RunAsync)
 {

@@ -16,7 +16,7 @@ internal sealed partial class LineLengthTests
     [TestCase("    public void Given_{0}(", false)]
     [TestCase("    public Task Given_{0}() =>", false)]
     [TestCase("    public void Given_{0}(int orders)", true)]
-    [TestCase("    public void Given_{0}() => Assert.Pass();", true)]
+    [TestCase("    public void Given_{0}() => Assert.That(Orders, Is.Zero);", true)]
     [TestCase("    public void Other_{0}()", true)]
     public void Given_the_long_name_of_a_test_then_nothing_else_may_stand_on_its_line(string line, bool isTooLong) =>
         Assert.That(
@@ -26,6 +26,7 @@ internal sealed partial class LineLengthTests
     [TestCase("src", 100)]
     [TestCase("tests", 100)]
     [TestCase("benchmarks", 10)]
+    [TestCase("loadtest", 8)]
     public void Given_the_source_then_no_line_has_more_than_120_columns(string folder, int leastFiles)
     {
         string source = Path.Combine(Root(AppContext.BaseDirectory), folder);

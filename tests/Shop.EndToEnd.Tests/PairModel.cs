@@ -3,8 +3,8 @@ namespace Shop.EndToEnd.Tests;
 /// <summary>What a client is told, as far as it can be said beforehand.</summary>
 /// <param name="Status">The status.</param>
 /// <param name="IsReplayed">Whether it is the answer to an earlier request.</param>
-/// <param name="Says">What is in it: a status and a total, a level, a version and a price, or
-/// the type of a problem.</param>
+/// <param name="Says">Its content: a status and a total, a level, a version and a price, or the type of a
+/// problem.</param>
 internal sealed record PairAnswer(int Status, bool IsReplayed, string Says);
 
 /// <summary>An order of the model.</summary>

@@ -22,7 +22,7 @@ internal sealed class SharedShop
         : _onPostgres ??= ShopUnderTest.StartAsync().GetAwaiter().GetResult();
 
     /// <summary>
-    /// What is wrong with the answers of a shop since they were looked at the last time, as its documents have it.
+    /// The differences between a shop's documents and its answers since the last call.
     /// </summary>
     public static string[] Faults(ShopUnderTest shop) =>
     [

@@ -37,7 +37,7 @@ internal sealed class MemoryTests
         string directory = Directory.CreateTempSubdirectory("shop-memory-").FullName;
         using (ShopProcess shop = await ShopProcess.StartAsync(directory, SmallMemory.Setting))
         {
-            using var memory = new SmallMemory(shop);
+            await using var memory = new SmallMemory(shop);
             (_, JsonNode? before) = await shop.Orders.PostAsync("/orders", Http.Order("prod_0"));
             using var done = new CancellationTokenSource();
             Task<(int Answers, long Most)> watching = Task.Run(() => WatchAsync(shop, memory, done.Token));

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Globalization;
 
 namespace Shop.Faults.Tests;
@@ -8,7 +7,7 @@ namespace Shop.Faults.Tests;
 /// setting, as it would read it from a container; if the machine lets a test make a control group, the
 /// kernel ends a process that takes more.
 /// </summary>
-internal sealed class SmallMemory : IDisposable
+internal sealed class SmallMemory : IAsyncDisposable
 {
     public const long Bytes = 256L << 20;
 
@@ -55,19 +54,21 @@ internal sealed class SmallMemory : IDisposable
     /// The process must have ended. The kernel may count it in its group for a moment longer:
     /// the group is busy until then.
     /// </summary>
-    public void Dispose()
+    public async ValueTask DisposeAsync()
     {
-        if (_group is null) return;
-        for (long start = Stopwatch.GetTimestamp(); ; Thread.Sleep(20))
+        if (_group is not null) await Eventually.IsSoAsync(() => IsRemoved(_group));
+    }
+
+    private static bool IsRemoved(string group)
+    {
+        try
         {
-            try
-            {
-                Directory.Delete(_group);
-                return;
-            }
-            catch (IOException) when (Stopwatch.GetElapsedTime(start) < Eventually.Patience)
-            {
-            }
+            Directory.Delete(group);
+            return true;
+        }
+        catch (IOException)
+        {
+            return false; // busy
         }
     }
 }

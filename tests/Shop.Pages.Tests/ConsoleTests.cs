@@ -1,5 +1,3 @@
-using Deque.AxeCore.Commons;
-using Deque.AxeCore.Playwright;
 using Microsoft.Playwright;
 using static Microsoft.Playwright.Assertions;
 
@@ -57,7 +55,7 @@ internal sealed class ConsoleTests
         ILocator explanation = page.GetByRole(AriaRole.Dialog, new() { Name = "About: Latency" });
         await Expect(explanation).ToContainTextAsync("histogram_quantile(0.95");
         await Expect(explanation).ToContainTextAsync("service=\"order-service\"");
-        await NothingToMendAsync(page);
+        await Accessibility.HasNoViolationsAsync(page);
         await page.ScreenshotAsync(new() { Path = Path.Combine(PictureFolder, "console-why.png") });
         await page.Keyboard.PressAsync("Escape");
         await Expect(explanation).ToBeHiddenAsync();
@@ -116,7 +114,7 @@ internal sealed class ConsoleTests
         Assert.That(await page.EvaluateAsync<int>(
                 "document.documentElement.scrollWidth - document.documentElement.clientWidth"),
             Is.LessThanOrEqualTo(0), "it is wider than the window");
-        await NothingToMendAsync(page);
+        await Accessibility.HasNoViolationsAsync(page);
         string look = $"{(isDark ? "dark" : "light")}-{width}";
         await page.ScreenshotAsync(
             new() { Path = Path.Combine(PictureFolder, $"whole-shop-traffic-{look}.png"), FullPage = true });
@@ -125,7 +123,7 @@ internal sealed class ConsoleTests
         await EnoughAsync(page, seconds: 20);
         await page.Locator(".plot").First.HoverAsync();
         await page.ScreenshotAsync(new() { Path = Path.Combine(PictureFolder, $"live-top-{look}.png") });
-        await NothingToMendAsync(page);
+        await Accessibility.HasNoViolationsAsync(page);
         await page.ScreenshotAsync(
             new() { Path = Path.Combine(PictureFolder, $"live-traffic-{look}.png"), FullPage = true });
     }
@@ -202,14 +200,4 @@ internal sealed class ConsoleTests
         "([seconds, paths]) => [...document.querySelectorAll('path.succeeded')].filter(path => "
         + "path.getAttribute('d').split('L').length > 2 * seconds).length >= paths",
         new[] { seconds, paths }, new() { Timeout = 120_000 });
-
-    private static async Task NothingToMendAsync(IPage page)
-    {
-        string[] rules = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"];
-        AxeResult result = await page.RunAxe(
-            new AxeRunOptions { RunOnly = new RunOnlyOptions { Type = "tag", Values = [.. rules] } });
-        Assert.That(result.Violations.Select(violation =>
-                $"{violation.Id}: {violation.Help}: {string.Join(", ", violation.Nodes.Select(node => node.Html))}"),
-            Is.Empty);
-    }
 }

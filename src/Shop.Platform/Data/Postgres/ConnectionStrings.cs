@@ -17,7 +17,7 @@ internal static class ConnectionStrings
     /// <summary>Milliseconds: longer than a busy host ever needs between two round trips.</summary>
     private const long MinIdle = 5000;
 
-    /// <summary>What is wrong with a connection string; null if nothing is.</summary>
+    /// <summary>The error in a connection string, in words; null if it has none.</summary>
     /// <remarks>
     /// Only names that Npgsql knows are repeated: in an address, or behind a <c>;</c> without quotes, what looks like a
     /// name is part of a password.

@@ -1,6 +1,8 @@
 using System.Globalization;
 using System.Text;
+using System.Text.Json.Nodes;
 using Shop.Platform;
+using Shop.Platform.Faults;
 using Shop.Platform.Http;
 using Shop.Platform.Modules;
 
@@ -32,8 +34,9 @@ internal static class FaultVerb
                 if (body is not null) request.Content = new StringContent(body, Encoding.UTF8, "application/json");
                 using HttpResponseMessage answer = await client.SendAsync(request);
                 string text = await answer.Content.ReadAsStringAsync();
-                Console.WriteLine(text.Length > 0 ? text : "ended");
                 isDone &= answer.IsSuccessStatusCode;
+                if (isDone && words.Length == 0) text = List(text);
+                Console.WriteLine(text.Length > 0 ? text : "ended");
             }
 
             return isDone ? 0 : 1;
@@ -56,6 +59,14 @@ internal static class FaultVerb
             [Start(name, $"{{\"intensity\":{Number(intensity)},\"duration_seconds\":{Number(seconds)}}}")],
         _ => throw new ShopStartException($"too many words: Shop.Host fault {Arguments}"),
     };
+
+    private static string List(string faults) => string.Join('\n', JsonNode.Parse(faults)!.AsArray().Select(fault =>
+    {
+        string range = (string)fault!["unit"]! == FaultDefinition.NoUnit ? ""
+            : $"{fault["min"]} to {fault["max"]} {fault["unit"]}";
+        string state = (bool)fault["active"]! ? $"runs with {fault["intensity"]} until {fault["ends_at"]}" : "off";
+        return $"{fault["name"],-16} {range,-28} {state}";
+    }));
 
     private static (HttpMethod Method, string Path, string? Body) Start(string name, string body) =>
         (HttpMethod.Put, $"/faults/{Uri.EscapeDataString(name)}", body);

@@ -188,7 +188,7 @@ internal sealed class TroubleTests
         string settings = $"--Shop:Inventory:Port={shop.Inventory.BaseAddress!.Port}";
         (string Words, int Code, string Said, string[] Active)[] steps =
         [
-            ("", 0, "\"name\":\"hostile_client\"", []),
+            ("", 0, "hostile_client   1 to 1000 requests a second  off", []),
             ("slow_commits 0.01 60", 0, "\"intensity\":0.01", ["slow_commits"]),
             ("failing_answers", 0, "\"active\":true", ["slow_commits", "failing_answers"]),
             ("end slow_commits", 0, "ended", ["failing_answers"]),

@@ -39,6 +39,8 @@ internal sealed class TroubleTests
             "{alertname=\"LatencyBudgetBurn\",window=\"1h\",alertstate=\"firing\"}");
         yield return Fault("failing_answers", 0.5, "overview", "Errors", "order-service", 0.1, Burns);
         yield return Fault("inventory_down", 1, "overview", "Errors", "order-service", 0.1, Burns);
+        yield return Fault("inventory_down", 1, "business", "Orders refused", "overloaded", 0.1,
+            "{alertname=\"OrdersStopped\",alertstate=\"firing\"}");
         yield return Fault("stock_runs_out", 0.2, "business", "Products by stock", "out", 20,
             "{alertname=\"StockRunningOut\",alertstate=\"firing\"}");
         yield return Fault("memory_leak", 50, "service", "Memory", "managed", 200e6, null);

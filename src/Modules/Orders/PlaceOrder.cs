@@ -143,12 +143,16 @@ internal sealed class PlaceOrder(
         return await ReplayAsync(request) ?? UnderWay(reservation);
     }
 
-    private async ValueTask<Reservation> ReserveAsync(PlaceOrderRequest request, ReservationId reservation)
+    private ValueTask<Reservation> ReserveAsync(PlaceOrderRequest request, ReservationId reservation) =>
+        store.RecoveryPeriod is null ? inventory.ReserveAsync(reservation, request.Units())
+            : ReserveAmongHostsAsync(request, reservation);
+
+    private async ValueTask<Reservation> ReserveAmongHostsAsync(PlaceOrderRequest request, ReservationId reservation)
     {
         for (long start = module.Clock.GetTimestamp(); ;)
         {
             Reservation reserved = await inventory.ReserveAsync(reservation, request.Units());
-            if (reserved.Outcome != ReservationOutcome.HeldByAnother || store.RecoveryPeriod is null
+            if (reserved.Outcome != ReservationOutcome.HeldByAnother
                 || module.Clock.GetElapsedTime(start) > module.Settings.RequestTimeout) return reserved;
             // Another host is about to place this order; or it has crashed, and its units are released soon.
             ReplayResult found = await store.ReplayAsync(

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Runtime.CompilerServices;
 using System.Text;
 using System.Text.RegularExpressions;
 using Microsoft.AspNetCore.WebUtilities;
@@ -174,12 +175,16 @@ internal sealed partial class ExpositionParser(IEnumerable<string> itemLabels, I
         return false;
     }
 
+    // Inlined a dozen times, it and Value make a method for whose compilation the runtime takes some 12 MB, which the C
+    // library does not give back.
+    [MethodImpl(MethodImplOptions.NoInlining)]
     private static ReadOnlySpan<byte> Label(ReadOnlySpan<byte> line, ReadOnlySpan<byte> start)
     {
         ReadOnlySpan<byte> rest = line[(line.IndexOf(start) + start.Length)..];
         return rest[..rest.IndexOf((byte)'"')];
     }
 
+    [MethodImpl(MethodImplOptions.NoInlining)]
     private static double Value(ReadOnlySpan<byte> line) => Number(line[(line.LastIndexOf((byte)' ') + 1)..]);
 
     private static double Number(ReadOnlySpan<byte> text) => double.Parse(text, CultureInfo.InvariantCulture);

@@ -67,79 +67,76 @@ internal sealed class PlaceOrder(
 
     /// <summary>Places an order, once for each idempotency key and each id that a client chose.</summary>
     /// <exception cref="StoreException">A database can't be used at the moment.</exception>
-    public async Task<OrderResult> PlaceAsync(PlaceOrderRequest request)
+    public Task<OrderResult> PlaceAsync(PlaceOrderRequest request) =>
+        request.IsRepeatable ? PlaceOnceAsync(request) : PlaceNewAsync(request);
+
+    private async Task<OrderResult> PlaceOnceAsync(PlaceOrderRequest request)
     {
-        try
-        {
-            if (!request.IsRepeatable) return await PlaceNewAsync(request);
-            // An equal request at the same time waits, and is then answered from this one.
-            using IDisposable turn = await locks.LockAsync(request.LockKeys());
-            return await ReplayAsync(request) ?? await PlaceNewAsync(request);
-        }
-        catch (StoreException)
-        {
-            metrics.Refused(OrderRefusal.Overloaded);
-            throw;
-        }
+        // An equal request at the same time waits, and is then answered from this one.
+        using IDisposable turn = await locks.LockAsync(request.LockKeys());
+        return await ReplayAsync(request) ?? await PlaceNewAsync(request);
     }
 
     private async Task<OrderResult> PlaceNewAsync(PlaceOrderRequest request)
     {
-        // 1. Names and prices as they are now.
-        IReadOnlyList<ProductOnSale?> sold = await products.FindAsync(request.ProductIds());
-        if (sold.Contains(null)) return Refuse(OrderRefusal.UnknownProduct, UnknownProducts(request, sold));
-        if (PriceChanges(request, sold) is { } changed) return Refuse(OrderRefusal.Conflict, changed);
-        (OrderLine[] lines, long total) = Price(request.Items, sold);
-
         // An id that a client chose may be tried again, so each try has a number. An id that the shop made never is.
         ReservationId reservation = request.OrderId is { } chosen
             ? new(chosen, Random.Shared.NextInt64(1, long.MaxValue))
             : new(Guid.CreateVersion7().ToString(), 0);
-        if (reconciler.IsBeingReleased(reservation.OrderId)) return UnderWay(reservation);
-
-        bool isReserved = false;
+        bool isTried = false, isReserved = false;
         try
         {
+            // 1. Names and prices as they are now.
+            IReadOnlyList<ProductOnSale?> sold = await products.FindAsync(request.ProductIds());
+            if (sold.Contains(null)) return Refuse(OrderRefusal.UnknownProduct, UnknownProducts(request, sold));
+            if (PriceChanges(request, sold) is { } changed) return Refuse(OrderRefusal.Conflict, changed);
+            (OrderLine[] lines, long total) = Price(request.Items, sold);
+
             // 2. All units of all lines, in one durable write, or none.
+            if (reconciler.IsBeingReleased(reservation.OrderId)) return UnderWay(reservation);
+            isTried = true;
             Reservation reserved = await ReserveAsync(request, reservation);
-            switch (reserved.Outcome)
+            if (reserved.Outcome == ReservationOutcome.TooLittleStock)
             {
-                case ReservationOutcome.TooLittleStock:
-                    return Refuse(OrderRefusal.InsufficientStock, TooLittleStock(request, reserved.Shortages)) with
-                    {
-                        Shortages = reserved.Shortages,
-                    };
-                case ReservationOutcome.HeldByAnother:
-                    return await ReplayAsync(request) ?? UnderWay(reservation);
+                return Refuse(OrderRefusal.InsufficientStock, TooLittleStock(request, reserved.Shortages)) with
+                {
+                    Shortages = reserved.Shortages,
+                };
             }
 
-            isReserved = true;
-            FaultPoint.Reach("reserved");
-
-            // 3. The order and its idempotency key, in one durable write.
-            long now = module.Now().ToMilliseconds();
-            var order = new Order(reservation.OrderId, request.CustomerId, OrderStatus.Created, total, now, now, lines);
-            byte[]? fingerprint = request.OrderId is null ? null : request.Fingerprint;
-            PlaceResult result = await store.PlaceAsync(order, reservation, fingerprint, request.Key);
-            if (result == PlaceResult.Placed)
+            isReserved = reserved.Outcome == ReservationOutcome.Held;
+            if (isReserved)
             {
-                // The order is on disk: from here on nothing may fail.
-                FaultPoint.Reach("written");
-                metrics.Placed(order);
-                feed.Publish(order);
-                reconciler.Confirm(reservation);
-                return new OrderResult(order);
+                FaultPoint.Reach("reserved");
+
+                // 3. The order and its idempotency key, in one durable write.
+                long now = module.Now().ToMilliseconds();
+                var order = new Order(
+                    reservation.OrderId, request.CustomerId, OrderStatus.Created, total, now, now, lines);
+                byte[]? fingerprint = request.OrderId is null ? null : request.Fingerprint;
+                PlaceResult result = await store.PlaceAsync(order, reservation, fingerprint, request.Key);
+                if (result == PlaceResult.Placed)
+                {
+                    // The order is on disk: from here on nothing may fail.
+                    FaultPoint.Reach("written");
+                    metrics.Placed(order);
+                    feed.Publish(order);
+                    reconciler.Confirm(reservation);
+                    return new OrderResult(order);
+                }
             }
         }
         catch (Exception exception)
         {
+            if (exception is StoreException) metrics.Refused(OrderRefusal.Overloaded);
             // A call that failed may have taken effect, unless it was refused.
-            if (isReserved || exception is not WriteRefusedException) reconciler.ReleaseReservation(reservation);
+            if (isReserved || (isTried && exception is not WriteRefusedException))
+                reconciler.ReleaseReservation(reservation);
             throw;
         }
 
         // Another request used the key or the id in between.
-        reconciler.ReleaseReservation(reservation);
+        if (isReserved) reconciler.ReleaseReservation(reservation);
         return await ReplayAsync(request) ?? UnderWay(reservation);
     }
 
@@ -165,7 +162,17 @@ internal sealed class PlaceOrder(
     /// <summary>The answer to an earlier, equal request; null if there was none.</summary>
     private async Task<OrderResult?> ReplayAsync(PlaceOrderRequest request)
     {
-        ReplayResult found = await store.ReplayAsync(request.Key, request.OrderId, request.Fingerprint, module.Now());
+        ReplayResult found;
+        try
+        {
+            found = await store.ReplayAsync(request.Key, request.OrderId, request.Fingerprint, module.Now());
+        }
+        catch (StoreException)
+        {
+            metrics.Refused(OrderRefusal.Overloaded);
+            throw;
+        }
+
         switch (found.Outcome)
         {
             case ReplayOutcome.Replayed:

@@ -7,8 +7,7 @@ public static class NameSuggestion
     private const int MaxName = 64;
 
     /// <summary>
-    /// The known name that is nearest: the same but for case and separators, one or two letters off, or longer by
-    /// further words, as <c>duration_seconds</c> is than <c>duration</c>.
+    /// The known name that is nearest: the same but for case and separators, or one or two letters off.
     /// </summary>
     /// <returns>Null if none is near.</returns>
     public static string? Nearest(string written, IEnumerable<string> known)
@@ -16,8 +15,7 @@ public static class NameSuggestion
         if (written.Length > MaxName) return null;
         string bare = Bare(written);
         if (bare.Length == 0) return null;
-        (string Name, int Distance)[] near = [.. known.Select(name => (name, IsShortened(written, name)
-                ? Tolerance(bare.Length) : Distance(bare, Bare(name))))
+        (string Name, int Distance)[] near = [.. known.Select(name => (name, Distance(bare, Bare(name))))
             .Where(pair => pair.Item2 <= Tolerance(bare.Length))];
         return near.Length == 0 ? null : near.MinBy(pair => pair.Distance).Name;
     }
@@ -26,9 +24,6 @@ public static class NameSuggestion
     /// <returns>Nothing if no known name is near.</returns>
     public static string DidYouMean(string written, IEnumerable<string> known) =>
         Nearest(written, known) is { } name ? $"; did you mean {name}?" : "";
-
-    private static bool IsShortened(string written, string known) => known.Length > written.Length
-        && known[written.Length] == '_' && known.StartsWith(written, StringComparison.OrdinalIgnoreCase);
 
     private static int Tolerance(int length) => length switch { < 3 => 0, < 6 => 1, _ => 2 };
 

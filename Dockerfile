@@ -1,5 +1,7 @@
-FROM mcr.microsoft.com/dotnet/sdk:10.0 AS build
+# The native program: compiled for the processor, it needs no .NET. Dockerfile.runtime has the program on the .NET runtime.
+FROM mcr.microsoft.com/dotnet/sdk:10.0-noble-aot AS build
 WORKDIR /source
+RUN echo "-p:PublishProfile=linux-$(uname -m | sed 's/x86_64/x64/; s/aarch64/arm64/')" >/profile
 
 # Restored apart from the source: only a change of the projects restores again.
 COPY global.json Directory.Build.props Directory.Packages.props ./
@@ -10,18 +12,18 @@ COPY src/Shop.Platform/Shop.Platform.csproj src/Shop.Platform/packages.lock.json
 COPY src/Modules/Inventory/Shop.Inventory.csproj src/Modules/Inventory/packages.lock.json src/Modules/Inventory/
 COPY src/Modules/Orders/Shop.Orders.csproj src/Modules/Orders/packages.lock.json src/Modules/Orders/
 COPY src/Modules/Products/Shop.Products.csproj src/Modules/Products/packages.lock.json src/Modules/Products/
-RUN dotnet restore --locked-mode src/Shop.Host
+RUN dotnet restore --locked-mode src/Shop.Host $(cat /profile)
 
 COPY .editorconfig ./
 COPY src src
 ARG VERSION=0.1.0
 ARG REVISION=unknown
-RUN dotnet publish src/Shop.Host --no-restore -c Release -o /app \
+RUN dotnet publish src/Shop.Host --no-restore -c Release -o /app $(cat /profile) \
       -p:Version="$VERSION" -p:SourceRevisionId="$REVISION" \
  && mkdir /data
 
 # No shell, no package manager.
-FROM mcr.microsoft.com/dotnet/aspnet:10.0-noble-chiseled
+FROM mcr.microsoft.com/dotnet/runtime-deps:10.0-noble-chiseled
 ARG VERSION=0.1.0
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="Shop" \
@@ -29,12 +31,10 @@ LABEL org.opencontainers.image.title="Shop" \
       org.opencontainers.image.licenses="MIT" \
       org.opencontainers.image.version="$VERSION" \
       org.opencontainers.image.revision="$REVISION"
-# Diagnostics would write a socket into /tmp, and the root file system may be read-only.
 ENV Shop__DataDirectory=/data \
     Shop__BindAddress=* \
     Shop__AllowedHosts=shop \
     DOTNET_RUNNING_IN_CONTAINER=true \
-    DOTNET_EnableDiagnostics=0 \
     ASPNETCORE_HTTP_PORTS=
 WORKDIR /app
 COPY --from=build /app ./

@@ -183,14 +183,15 @@ internal sealed partial class ComposeTests
         Assert.That(Repository.Text("README.md"), Does.Contain($"{sum:N0} MB in all"));
     }
 
-    [Test]
-    public void Given_the_check_of_the_shops_health_then_the_image_and_the_compose_file_have_the_same()
+    [TestCase("Dockerfile")]
+    [TestCase("Dockerfile.runtime")]
+    public void Given_the_check_of_the_shops_health_then_the_image_and_the_compose_file_have_the_same(string dockerfile)
     {
         YamlNode check = Read(Main)["shop"].Yaml("healthcheck")!;
         string command = string.Join(", ", check.At("test").Items().Skip(1).Select(word => $"\"{word}\""));
-        Assert.That(Repository.Text("Dockerfile"), Does.Contain($"HEALTHCHECK --interval={check.Text("interval")} "
+        Assert.That(Repository.Text(dockerfile), Does.Contain($"HEALTHCHECK --interval={check.Text("interval")} "
             + $"--timeout={check.Text("timeout")} --retries={check.Text("retries")} CMD [{command}]\n"));
-        Assert.That(Repository.Text("Dockerfile"), Does.Contain("USER 1654").And.Contain("VOLUME /data"));
+        Assert.That(Repository.Text(dockerfile), Does.Contain("USER 1654").And.Contain("VOLUME /data"));
     }
 
     [Test]

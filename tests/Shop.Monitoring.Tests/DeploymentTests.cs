@@ -23,7 +23,6 @@ internal sealed partial class DeploymentTests
     private static readonly YamlNode Prometheus = Yaml.Load("monitoring", "prometheus", "prometheus.yml");
     private static readonly YamlNode LoadTest = Yaml.Load("monitoring", "prometheus", "loadtest.yml");
     private static readonly YamlNode Alertmanager = Yaml.Load("monitoring", "alertmanager", "alertmanager.yml");
-    private static readonly string Dockerfile = Repository.Text("Dockerfile").Replace(" \\\n", " ");
 
     // Where each listens in its container, and what answers there if it is well.
     private static readonly Dictionary<string, (int Port, string Health)> Listeners = new(StringComparer.Ordinal)
@@ -196,7 +195,7 @@ internal sealed partial class DeploymentTests
         Assert.That(Compose.At("grafana").At("volumes").Items().Last().ToString(),
             Is.EqualTo("grafana-data:/var/lib/grafana"));
         Assert.That(Compose.At("shop").At("volumes").Items().Single().ToString(),
-            Is.EqualTo($"shop-data:{Variable("Shop__DataDirectory")}"));
+            Is.EqualTo($"shop-data:{Variable(TextOf("Dockerfile"), "Shop__DataDirectory")}"));
     }
 
     [Test]
@@ -312,12 +311,16 @@ internal sealed partial class DeploymentTests
             .Items().Single().ToString(), Is.EqualTo("shop:host-gateway"));
         Assert.That(Yaml.Load("monitoring", "linux.compose.yml").At("services").At("prometheus").At("extra_hosts")
             .Items().Single().ToString(), Is.EqualTo("node-exporter:host-gateway"));
-        Assert.That(Variable("Shop__AllowedHosts"), Is.EqualTo("shop"), "the name by which containers ask for it");
+        Assert.That(Variable(TextOf("Dockerfile"), "Shop__AllowedHosts"), Is.EqualTo("shop"),
+            "the name by which containers ask for it");
     }
 
-    [Test]
-    public void Given_the_image_then_it_is_what_the_project_builds_and_runs_as_it_promises()
+    [TestCase("Dockerfile", "sdk:{0}-noble-aot", "runtime-deps:{0}-noble-chiseled", "")]
+    [TestCase("Dockerfile.runtime", "sdk:{0}", "aspnet:{0}-noble-chiseled", "DOTNET_EnableDiagnostics=0")]
+    public void Given_an_image_then_it_is_what_the_project_builds_and_runs_as_it_promises(
+        string file, string build, string run, string further)
     {
+        string dockerfile = TextOf(file);
         string framework =
             Regex.Match(Repository.Text("Directory.Build.props"), @"<TargetFramework>net(?<version>[\d.]+)</",
                 RegexOptions.ExplicitCapture, Patience).Groups["version"].Value;
@@ -326,35 +329,39 @@ internal sealed partial class DeploymentTests
             Assert.That(Instructions("FROM").Select(
                 from => Regex.Replace(from, "@sha256:[0-9a-f]+", "", RegexOptions.None, Patience)), Is.EqualTo(new[]
                 {
-                    $"mcr.microsoft.com/dotnet/sdk:{framework} AS build",
-                    $"mcr.microsoft.com/dotnet/aspnet:{framework}-noble-chiseled",
+                    $"mcr.microsoft.com/dotnet/{string.Format(build, framework)} AS build",
+                    $"mcr.microsoft.com/dotnet/{string.Format(run, framework)}",
                 }));
             Assert.That(Instructions("EXPOSE"), Is.EqualTo(new[] { "5001 5002 5003" }));
             Assert.That(Instructions("ENTRYPOINT"), Is.EqualTo(new[] { "[\"/app/Shop.Host\"]" }));
-            Assert.That(Instructions("VOLUME"), Is.EqualTo(new[] { Variable("Shop__DataDirectory") }));
+            Assert.That(Instructions("VOLUME"), Is.EqualTo(new[] { Variable(dockerfile, "Shop__DataDirectory") }));
             Assert.That(Instructions("USER"), Is.EqualTo(new[] { "1654" }));
             Assert.That(Instructions("COPY").Last(),
                 Is.EqualTo("--from=build --chown=1654:1654 /data /data"), "its user must write there");
-            Assert.That(Instructions("ENV").Single().Split(' ', StringSplitOptions.RemoveEmptyEntries), Is.EqualTo(new[]
-            {
-                "Shop__DataDirectory=/data", "Shop__BindAddress=*", "Shop__AllowedHosts=shop",
-                "DOTNET_RUNNING_IN_CONTAINER=true", "DOTNET_EnableDiagnostics=0", "ASPNETCORE_HTTP_PORTS=",
-            }));
-            Assert.That(Dockerfile,
+            Assert.That(Instructions("ENV").Single().Split(' ', StringSplitOptions.RemoveEmptyEntries),
+                Is.EquivalentTo($"""
+                    Shop__DataDirectory=/data Shop__BindAddress=* Shop__AllowedHosts=shop
+                    DOTNET_RUNNING_IN_CONTAINER=true ASPNETCORE_HTTP_PORTS= {further}
+                    """.Split((char[])[' ', '\n'], StringSplitOptions.RemoveEmptyEntries)));
+            Assert.That(dockerfile,
                 Does.Contain("dotnet restore --locked-mode src/Shop.Host").And.Contain("-c Release -o /app")
                     .And.Contain("-p:SourceRevisionId=\"$REVISION\"").And.Contain("-p:Version=\"$VERSION\""));
-            Assert.That(Dockerfile,
+            Assert.That(dockerfile,
                 Does.Contain("image.version=\"$VERSION\"").And.Contain("image.revision=\"$REVISION\""));
         });
+
+        IEnumerable<string> Instructions(string name) => InstructionsOf(dockerfile, name);
     }
 
-    [Test]
-    public void Given_the_projects_of_the_shop_then_the_image_restores_each_by_its_lock_file()
+    [TestCase("Dockerfile")]
+    [TestCase("Dockerfile.runtime")]
+    public void Given_the_projects_of_the_shop_then_the_image_restores_each_by_its_lock_file(string file)
     {
-        string[] copied = [.. Instructions("COPY").Where(copy => copy.Contains(".csproj", StringComparison.Ordinal))];
+        IEnumerable<string> copied = InstructionsOf(TextOf(file), "COPY")
+            .Where(copy => copy.Contains(".csproj", StringComparison.Ordinal));
         IEnumerable<string> projects =
             Directory.GetFiles(Repository.PathOf("src"), "*.csproj", SearchOption.AllDirectories)
-                .Select(file => Path.GetRelativePath(Repository.Root, file).Replace('\\', '/'));
+                .Select(project => Path.GetRelativePath(Repository.Root, project).Replace('\\', '/'));
         Assert.That(copied, Is.EquivalentTo(projects.Select(project =>
             $"{project} {Path.GetDirectoryName(project)}/packages.lock.json {Path.GetDirectoryName(project)}/")));
     }
@@ -368,7 +375,7 @@ internal sealed partial class DeploymentTests
             string[] files =
             [
                 "docker-compose.yml", "monitoring/load.compose.yml", "monitoring/traces.compose.yml",
-                "loadtest/advanced/docker-compose.yml", "Dockerfile", "Dockerfile.native", "monitoring/pin",
+                "loadtest/advanced/docker-compose.yml", "Dockerfile", "Dockerfile.runtime", "monitoring/pin",
             ];
             foreach (string file in files)
             {
@@ -489,12 +496,14 @@ internal sealed partial class DeploymentTests
     private static string Sha256(string text) => Convert.ToHexStringLower(
         System.Security.Cryptography.SHA256.HashData(System.Text.Encoding.UTF8.GetBytes(text)));
 
-    private static string[] Instructions(string name) =>
-        [.. Dockerfile.Split('\n').Where(line => line.StartsWith($"{name} ", StringComparison.Ordinal))
+    private static string TextOf(string dockerfile) => Repository.Text(dockerfile).Replace(" \\\n", " ");
+
+    private static string[] InstructionsOf(string dockerfile, string name) =>
+        [.. dockerfile.Split('\n').Where(line => line.StartsWith($"{name} ", StringComparison.Ordinal))
             .Select(line => line[(name.Length + 1)..].Trim())];
 
-    private static string Variable(string name) =>
-        Regex.Match(Dockerfile, $@"{name}=(?<value>\S*)", RegexOptions.ExplicitCapture, Patience).Groups["value"].Value;
+    private static string Variable(string dockerfile, string name) =>
+        Regex.Match(dockerfile, $@"{name}=(?<value>\S*)", RegexOptions.ExplicitCapture, Patience).Groups["value"].Value;
 
     private static int Seconds(string? duration) => int.Parse(duration!.TrimEnd('s'));
 

@@ -1,7 +1,11 @@
 using System.Net;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.Extensions.DependencyInjection;
 using Npgsql;
+using Shop.Host;
+using Shop.Platform;
 
 namespace Shop.EndToEnd.Tests;
 
@@ -72,6 +76,28 @@ internal sealed class PostgresStartTests : OwnClusterFixture
             Assert.That(await shop.HasStartedAsync(), Is.True, shop.Log);
             Assert.That((int)(await shop.PlaceAsync("prod_0")).Response.StatusCode, Is.EqualTo(201));
         }
+    }
+
+    [Test]
+    public async Task Given_a_server_that_is_not_there_within_30_s_then_the_start_fails_and_says_so_in_one_line()
+    {
+        var clock = new AheadClock();
+        await using WebApplication shop = ShopHost.Build(
+            [$"--Shop:DataDirectory={Folder}", $"--ConnectionStrings:Shop=Host={Folder}", "--Shop:Products:Port=0",
+                "--Shop:Orders:Port=0", "--Shop:Inventory:Port=0", "--Logging:LogLevel:Default=None"],
+            services => services.AddSingleton<TimeProvider>(clock));
+        long start = clock.GetTimestamp();
+        Task starting = shop.StartAsync();
+        await Eventually.IsSoAsync(() =>
+        {
+            clock.Move(TimeSpan.FromSeconds(1));
+            return starting.IsCompleted;
+        });
+        Assert.That(clock.GetElapsedTime(start), Is.GreaterThan(TimeSpan.FromSeconds(30)));
+        // The program prints it as it is, and ends with 1.
+        Assert.That(() => starting, Throws.InstanceOf<ShopStartException>().With.Message
+            .StartsWith("ConnectionStrings:Shop names a server that did not answer within 30 s: ")
+            .And.Message.Not.Contains("\n"));
     }
 
     [Test]

@@ -3,7 +3,7 @@ using System.Diagnostics;
 namespace Shop.Faults.Tests;
 
 /// <summary>
-/// A file system of one megabyte or two in memory. Mounting takes root; elsewhere the test says so and is skipped.
+/// A file system of some megabytes in memory. Mounting takes root; elsewhere the test says so and is skipped.
 /// </summary>
 internal sealed class SmallDisk : IDisposable
 {
@@ -13,10 +13,10 @@ internal sealed class SmallDisk : IDisposable
 
     private string Filler => System.IO.Path.Combine(Path, "filler");
 
-    public static SmallDisk Mount()
+    public static SmallDisk Mount(int megabytes = 3)
     {
         string path = Directory.CreateTempSubdirectory("shop-disk-").FullName;
-        if (!OperatingSystem.IsLinux() || Run("mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", path) != 0)
+        if (!OperatingSystem.IsLinux() || Run("mount", "-t", "tmpfs", "-o", $"size={megabytes}m", "tmpfs", path) != 0)
         {
             Directory.Delete(path);
             Assert.Ignore("A small file system can't be mounted here: that takes root on Linux.");

@@ -85,7 +85,7 @@ public sealed class DataCopy(
     }
 
     private Task<PostgresRows> OpenAsync(IShopModule module) =>
-        PostgresRows.OpenAsync(new PostgresDatabase(module.Identity.Name, settings, log));
+        PostgresRows.OpenAsync(new PostgresDatabase(module.Identity.Name, settings, log, TimeProvider.System));
 
     private async Task CopyAsync(IShopModule module, IModuleRows source, IModuleRows target)
     {

@@ -44,7 +44,7 @@ public sealed class ModuleContext(ModuleIdentity identity, ShopSettings settings
     public Database Database => field ??= new Database(Identity.Name, Settings, Log);
 
     /// <summary>The module's schema in PostgreSQL, open between its start and its stop.</summary>
-    public PostgresDatabase Postgres => field ??= new PostgresDatabase(Identity.Name, Settings, Log);
+    public PostgresDatabase Postgres => field ??= new PostgresDatabase(Identity.Name, Settings, Log, Clock);
 
     /// <summary>The database that the shop uses.</summary>
     internal IModuleDatabase OwnDatabase => UsesPostgres ? Postgres : Database;

@@ -44,10 +44,9 @@ internal sealed class PostgresCluster : IDisposable
 
     /// <summary>Starts a cluster with files in its data directory.</summary>
     public static PostgresCluster StartOwn((string Name, string Text)[] files, params string[] settings) =>
-        StartOwn((programs, user, folder, data) =>
+        StartOwn((programs, user, _, data) =>
         {
-            Run(As(user, [Path.Combine(programs, "initdb"), "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8",
-                "--locale=C", "--no-sync"]));
+            Initialize(programs, user, data);
             foreach ((string name, string text) in files)
             {
                 string file = Path.Combine(data, name);
@@ -57,6 +56,13 @@ internal sealed class PostgresCluster : IDisposable
                 if (user is not null) Run("chown", [user, file]);
             }
         }, settings);
+
+    /// <summary>Starts a cluster whose write-ahead log is in an empty folder, and never gets smaller.</summary>
+    public static PostgresCluster StartWithLogIn(string folder) => StartOwn((programs, user, _, data) =>
+    {
+        if (user is not null) Run("chown", [user, folder]);
+        Initialize(programs, user, data, "--waldir", folder, "--wal-segsize=1");
+    }, "wal_keep_size=1GB");
 
     /// <summary>Starts a standby of this cluster. From then on a commit here waits for it.</summary>
     public PostgresCluster StartStandby()
@@ -117,6 +123,16 @@ internal sealed class PostgresCluster : IDisposable
         return new NpgsqlConnectionStringBuilder(_address) { Database = name }.ConnectionString;
     }
 
+    /// <summary>A database whose files are in an empty folder; its connection string.</summary>
+    public string CreateDatabaseIn(string folder)
+    {
+        if (Environment.IsPrivilegedProcess) Run("chown", [UserBeside(), folder]);
+        Execute($"CREATE TABLESPACE elsewhere LOCATION '{folder}'");
+        string address = CreateDatabase();
+        Execute($"ALTER DATABASE {new NpgsqlConnectionStringBuilder(address).Database} SET TABLESPACE elsewhere");
+        return address;
+    }
+
     /// <summary>Runs a statement on the server's own database.</summary>
     public void Execute(string sql)
     {
@@ -163,6 +179,14 @@ internal sealed class PostgresCluster : IDisposable
     /// <summary>Starts the server that was stopped.</summary>
     public void StartAgain() => _server = StartServer(_command);
 
+    /// <summary>Starts the server if it has ended by itself, as whatever looks after it would.</summary>
+    public void StartIfEnded()
+    {
+        if (!_server!.HasExited) return;
+        _server.Dispose();
+        StartAgain();
+    }
+
     public void Dispose()
     {
         if (_server is { HasExited: false })
@@ -198,6 +222,10 @@ internal sealed class PostgresCluster : IDisposable
             .FirstOrDefault(folder => new[] { "initdb", "postgres", "pg_basebackup" }
                 .All(program => File.Exists(Path.Combine(folder, program))));
     }
+
+    private static void Initialize(string programs, string? user, string data, params string[] more) =>
+        Run(As(user, [Path.Combine(programs, "initdb"), "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8",
+            "--locale=C", "--no-sync", .. more]));
 
     private static string UserBeside() =>
         File.ReadLines("/etc/passwd").Any(line => line.StartsWith("postgres:", StringComparison.Ordinal))

@@ -84,8 +84,10 @@ internal sealed class BatchAttempts : IDisposable
     {
         if (failure is PostgresException { SqlState: PostgresErrorCodes.UniqueViolation })
             return ++_conflicts <= MaxConflicts && !End.IsCancellationRequested;
-        // An error from the server means that the attempt was not committed.
-        if (failure is not PostgresException) IsInDoubt |= HasBegun;
+        if (failure is PostgresException { SqlState: PostgresErrorCodes.DiskFull or PostgresErrorCodes.IoError } disk)
+            _writer.FailedToStore(disk);
+        // An error from the server means that the attempt was not committed, unless the server ended the connection.
+        if (failure is not PostgresException { InvariantSeverity: "ERROR" }) IsInDoubt |= HasBegun;
         return PostgresError.IsTransient(failure) && !End.IsCancellationRequested;
     }
 

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using Microsoft.Extensions.Logging;
 using Npgsql;
@@ -15,10 +16,13 @@ namespace Shop.Platform.Data.Postgres;
 /// </remarks>
 public sealed class PostgresCommitWriter
 {
+    private static readonly TimeSpan StorageFailureTime = TimeSpan.FromSeconds(10);
+
     private readonly List<Func<Task>> _stops = [];
     private readonly PostgresWriteQueue<SingleWrite, object?> _singles;
     private int _waiting, _unwritten;
-    private long _commits;
+    private long _commits, _storageFailedAt;
+    private PostgresException? _storageFailure;
 
     internal PostgresCommitWriter(
         string module, NpgsqlDataSource source, ShopSettings settings, DatabaseMetrics metrics, CommitFaults faults,
@@ -48,6 +52,10 @@ public sealed class PostgresCommitWriter
 
     /// <summary>How many batches have been committed.</summary>
     internal long Commits => Volatile.Read(ref _commits);
+
+    /// <summary>The server's last failure to store a write, for some seconds; null if there is none.</summary>
+    internal PostgresException? StorageFailure =>
+        Stopwatch.GetElapsedTime(Volatile.Read(ref _storageFailedAt)) < StorageFailureTime ? _storageFailure : null;
 
     /// <summary>Opens the queue of a kind of writes, once.</summary>
     public PostgresWriteQueue<TWrite, TAnswer> Open<TWrite, TAnswer>(PostgresWriteKind<TWrite, TAnswer> kind)
@@ -89,6 +97,13 @@ public sealed class PostgresCommitWriter
 
     /// <summary>A write has left its queue.</summary>
     internal void Leave() => Interlocked.Decrement(ref _waiting);
+
+    /// <summary>The server had no room for a batch, or its disk failed.</summary>
+    internal void FailedToStore(PostgresException failure)
+    {
+        _storageFailure = failure;
+        Volatile.Write(ref _storageFailedAt, Stopwatch.GetTimestamp());
+    }
 
     /// <summary>Counts a batch that was committed.</summary>
     internal void Committed(int kept, int refused, TimeSpan duration)

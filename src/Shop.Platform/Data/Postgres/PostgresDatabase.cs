@@ -38,6 +38,7 @@ public sealed class PostgresDatabase : IModuleDatabase, IAsyncDisposable
 
     private readonly ShopSettings _settings;
     private readonly ILogger _log;
+    private readonly TimeProvider _clock;
     private readonly string _key;
     private readonly SemaphoreSlim _reads;
     private NpgsqlDataSource? _source;
@@ -45,9 +46,9 @@ public sealed class PostgresDatabase : IModuleDatabase, IAsyncDisposable
     private CommitFaults? _faults;
     private PostgresIdempotencyKeys? _keys;
 
-    internal PostgresDatabase(string module, ShopSettings settings, ILogger log)
+    internal PostgresDatabase(string module, ShopSettings settings, ILogger log, TimeProvider clock)
     {
-        (Schema, _settings, _log) = (module, settings, log);
+        (Schema, _settings, _log, _clock) = (module, settings, log, clock);
         (_key, string text) = settings.Connections![module];
         Address = ConnectionStrings.Complete(text, module, settings.RequestTimeout, DefaultMaxConnections);
         int connections = new NpgsqlConnectionStringBuilder(Address).MaxPoolSize;
@@ -156,7 +157,7 @@ public sealed class PostgresDatabase : IModuleDatabase, IAsyncDisposable
         long bytes = 0;
         var size = new SharedGaugeRefresh(
             async token => bytes = (await RowsAsync(Size, static row => row.GetInt64(0), token))[0],
-            commits: static () => 0, TimeProvider.System, _log);
+            commits: static () => 0, _clock, _log);
         registry.AddBeforeCollectCallback(async token =>
         {
             await size.RefreshAsync(token);
@@ -290,7 +291,7 @@ public sealed class PostgresDatabase : IModuleDatabase, IAsyncDisposable
     private async Task<NpgsqlConnection> WaitForServerAsync(CancellationToken end)
     {
         bool isLogged = false;
-        for (long start = Environment.TickCount64; ;)
+        for (long start = _clock.GetTimestamp(); ;)
         {
             try
             {
@@ -298,7 +299,7 @@ public sealed class PostgresDatabase : IModuleDatabase, IAsyncDisposable
             }
             catch (Exception exception) when (PostgresError.IsAway(exception))
             {
-                if (Environment.TickCount64 - start > MaxStartWait.TotalMilliseconds)
+                if (_clock.GetElapsedTime(start) > MaxStartWait)
                 {
                     throw new ShopStartException($"{_key} names a server that did not answer within "
                         + $"{MaxStartWait.TotalSeconds} s: {OneLine(exception)}", exception);
@@ -311,7 +312,7 @@ public sealed class PostgresDatabase : IModuleDatabase, IAsyncDisposable
                         MaxStartWait.TotalSeconds, Schema, OneLine(exception));
                 }
 
-                await Task.Delay(StartRetryDelay, end);
+                await Task.Delay(StartRetryDelay, _clock, end);
             }
         }
     }

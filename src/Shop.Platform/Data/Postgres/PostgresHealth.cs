@@ -18,6 +18,8 @@ internal sealed class PostgresHealth(PostgresDatabase database, ILogger log) : I
         try
         {
             bool isRead = await database.ProbeAsync(cancellationToken);
+            // The little that the probe writes may fit although nothing else does.
+            if (database.Writes.StorageFailure is { } failure) return Unusable(failure);
             _logged = null;
             return isRead
                 ? HealthCheckResult.Healthy("Written and read.")
@@ -26,11 +28,18 @@ internal sealed class PostgresHealth(PostgresDatabase database, ILogger log) : I
         catch (Exception exception) when (exception is NpgsqlException or TimeoutException
             || (exception is OperationCanceledException && !cancellationToken.IsCancellationRequested))
         {
-            // Once, not for each probe.
-            if (Interlocked.Exchange(ref _logged, exception.Message) != exception.Message)
-                log.LogWarning("The database can't be used: {Error}", exception.Message.ReplaceLineEndings(" "));
-            string code = exception is PostgresException { SqlState: var state } ? $" ({state})" : "";
-            return HealthCheckResult.Unhealthy($"The database can't be used{code}; the log says why.", exception);
+            return Unusable(exception);
         }
+    }
+
+    private HealthCheckResult Unusable(Exception exception)
+    {
+        // Once, not for each probe.
+        if (Interlocked.Exchange(ref _logged, exception.Message) != exception.Message)
+            log.LogWarning("The database can't be used: {Error}", exception.Message.ReplaceLineEndings(" "));
+        string? state = (exception as PostgresException)?.SqlState;
+        string what = state == PostgresErrorCodes.DiskFull ? "has no room left" : "can't be used";
+        return HealthCheckResult.Unhealthy(
+            $"The database {what}{(state is null ? "" : $" ({state})")}; the log says why.", exception);
     }
 }

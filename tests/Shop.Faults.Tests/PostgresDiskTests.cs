@@ -94,10 +94,9 @@ internal sealed class PostgresDiskTests
             {
                 Assert.That(
                     answers.Select(static answer => (answer.Code, answer.RetryAfter)), Is.All.EqualTo((503, "1")));
-                // Those that waited behind others may not have come so far.
+                // The second is for those that waited behind others.
                 string[] expected = ["urn:shop:problem:store-unavailable", "urn:shop:problem:queue-timeout"];
-                Assert.That(answers.Select(static answer => answer.Problem),
-                    Is.SubsetOf(expected).And.Contains(expected[0]));
+                Assert.That(answers.Select(static answer => answer.Problem).Distinct(), Is.SubsetOf(expected));
                 return;
             }
 

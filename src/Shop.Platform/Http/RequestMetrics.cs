@@ -142,8 +142,8 @@ public sealed class RequestMetrics
     {
         private readonly RequestMetrics _metrics;
         private readonly Counter.Child _requests;
+        private readonly Counter.Child _failed;
         private Histogram.Child? _latency;
-        private Counter.Child? _failed;
 
         internal RouteMetrics(RequestMetrics metrics, string method, string template, bool hasLatencyFromStart)
         {
@@ -152,8 +152,9 @@ public sealed class RequestMetrics
             Template = template;
             SpanName = template == Unmatched ? method : $"{method} {template}";
             _requests = metrics._requests.WithLabels(method, template);
+            _failed = metrics._failed.WithLabels(method, template);
             // Histograms of requests that may never come would be a third of an idle module's series.
-            if (hasLatencyFromStart) MakeRest();
+            if (hasLatencyFromStart) _latency = metrics._latency.WithLabels(method, template);
         }
 
         /// <summary>The method, as the metrics name it.</summary>
@@ -170,21 +171,11 @@ public sealed class RequestMetrics
         internal void Observe(TimeSpan duration)
         {
             _requests.Inc();
-            if (_latency is null) MakeRest();
-            _latency!.Observe(duration.TotalSeconds);
+            // If two requests do this at once, both get the same histogram.
+            _latency ??= _metrics._latency.WithLabels(Method, Template);
+            _latency.Observe(duration.TotalSeconds);
         }
 
-        internal void CountFailure()
-        {
-            if (_failed is null) MakeRest();
-            _failed!.Inc();
-        }
-
-        // If two requests do this at once, both get the same children.
-        private void MakeRest()
-        {
-            _failed = _metrics._failed.WithLabels(Method, Template);
-            _latency = _metrics._latency.WithLabels(Method, Template);
-        }
+        internal void CountFailure() => _failed.Inc();
     }
 }

@@ -8,7 +8,8 @@ namespace Shop.EndToEnd.Tests;
 /// <summary>
 /// Clients that change hosts between two requests and repeat what got no answer, while hosts are killed and stand still
 /// and the database is restarted. In the end nothing that was acknowledged is lost, nothing was done twice, and the
-/// books agree. <c>SHOP_HISTORY_SECONDS</c> says how long it goes on.
+/// books agree. <c>SHOP_HISTORY_SECONDS</c> says how long that goes on, and <c>SHOP_HISTORY_ROUNDS</c> how often: each
+/// round has products and a customer of its own, and ends with the books.
 /// </summary>
 [NonParallelizable]
 [Category("CI")]
@@ -23,10 +24,10 @@ internal sealed class ManyHostsHistoryTests
     private static readonly string[] Verbs = ["pay", "pay", "ship", "deliver", "cancel"];
     private static readonly string[] Life = ["created", "paid", "shipped", "delivered"];
 
-    private readonly string _customer = Guid.NewGuid().ToString("N");
     private readonly ConcurrentDictionary<string, Placed> _orders = new(StringComparer.Ordinal);
     private readonly long[] _received = new long[Products];
     private readonly ConcurrentDictionary<string, int> _answers = new(StringComparer.Ordinal);
+    private string _customer = null!;
     private string[] _products = null!;
     private PostgresCluster _cluster = null!;
     private ShopHosts _hosts = null!;
@@ -36,7 +37,6 @@ internal sealed class ManyHostsHistoryTests
     {
         _cluster = PostgresCluster.StartOwn();
         _hosts = await ShopHosts.StartAsync(_cluster, 3, "Shop:DemoData=false");
-        _products = await Task.WhenAll(Enumerable.Range(0, Products).Select(n => _hosts[n % 3].ProductAsync(Initial)));
     }
 
     [OneTimeTearDown]
@@ -49,16 +49,29 @@ internal sealed class ManyHostsHistoryTests
     [Test]
     public async Task Given_clients_that_change_hosts_while_hosts_and_the_database_fail_then_what_was_acknowledged_is_there_once_and_the_books_agree()
     {
-        int seed = int.Parse(Environment.GetEnvironmentVariable("SHOP_HISTORY_SEED") ?? $"{Environment.TickCount}",
-            CultureInfo.InvariantCulture);
-        var time = TimeSpan.FromSeconds(double.Parse(Environment.GetEnvironmentVariable("SHOP_HISTORY_SECONDS") ?? "10",
-            CultureInfo.InvariantCulture));
-        TestContext.Out.WriteLine($"SHOP_HISTORY_SEED={seed}");
-        using var end = new CancellationTokenSource(time);
+        int seed = Setting("SHOP_HISTORY_SEED", Environment.TickCount);
+        int rounds = Setting("SHOP_HISTORY_ROUNDS", 1);
+        for (int round = 0; round < rounds; round++) await RunRoundAsync(seed + (round * (Clients + 1)));
+    }
+
+    private static int Setting(string name, int otherwise) =>
+        Environment.GetEnvironmentVariable(name) is { } text
+            ? int.Parse(text, CultureInfo.InvariantCulture)
+            : otherwise;
+
+    private async Task RunRoundAsync(int seed)
+    {
+        await TestContext.Progress.WriteLineAsync($"SHOP_HISTORY_SEED={seed}");
+        _customer = Guid.NewGuid().ToString("N");
+        _orders.Clear();
+        _answers.Clear();
+        Array.Clear(_received);
+        _products = await Task.WhenAll(Enumerable.Range(0, Products).Select(n => _hosts[n % 3].ProductAsync(Initial)));
+        using var end = new CancellationTokenSource(TimeSpan.FromSeconds(Setting("SHOP_HISTORY_SECONDS", 10)));
         Task[] clients = [.. Enumerable.Range(0, Clients).Select(n => RunClientAsync(new Random(seed + n), end.Token))];
         await BreakThingsAsync(new Random(seed - 1), end.Token);
         await Task.WhenAll(clients);
-        TestContext.Out.WriteLine(string.Join(", ",
+        await TestContext.Progress.WriteLineAsync(string.Join(", ",
             _answers.OrderBy(answer => answer.Key).Select(answer => $"{answer.Key}: {answer.Value}")));
         await CheckOrdersAsync();
         await CheckStockAsync();

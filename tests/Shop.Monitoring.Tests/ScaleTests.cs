@@ -131,6 +131,11 @@ internal sealed partial class ScaleTests
         cluster.Stop();
         await stack.UntilAsync("count(ALERTS{alertname=\"DatabaseUnreachable\",alertstate=\"firing\"})", 1);
         await stack.UntilAsync("count(ALERTS{alertname=\"NoHostReady\",alertstate=\"firing\"})", 3);
+        // No host is ready, but those that are alive are asked: products are in memory, and the rest has its problem.
+        await stack.UntilAnsweredAsync("products", "/products/prod_0",
+            answer => answer.StatusCode == HttpStatusCode.OK);
+        await stack.UntilAnsweredAsync("orders", "/orders",
+            answer => answer.StatusCode == HttpStatusCode.ServiceUnavailable && answer.Headers.RetryAfter is not null);
         cluster.StartAgain();
         await stack.UntilAsync(
             "count(ALERTS{alertname=~\"DatabaseUnreachable|NoHostReady\",alertstate=\"firing\"}) or vector(0)", 0);
@@ -237,6 +242,17 @@ internal sealed partial class ScaleTests
                 },
                 () => Task.FromResult("No order is taken"));
         }
+
+        /// <summary>Reads by way of the balancer until the answer is as wanted.</summary>
+        public Task UntilAnsweredAsync(string service, string path, Predicate<HttpResponseMessage> isWanted) =>
+            WatchedShop.UntilAsync(
+                async () =>
+                {
+                    using HttpResponseMessage answer =
+                        await _client.GetAsync(new Uri($"http://localhost:{_ports[service]}{path}"));
+                    return isWanted(answer);
+                },
+                () => Task.FromResult($"The answer to {path} is another"));
 
         public async Task<IReadOnlyList<double>> QueryAsync(string query)
         {

@@ -72,6 +72,6 @@ internal static class FaultVerb
         (HttpMethod.Put, $"/faults/{Uri.EscapeDataString(name)}", body);
 
     private static string Number(string word) =>
-        decimal.TryParse(word, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out _)
-            ? word : throw new ShopStartException($"'{word}' is not a number: Shop.Host fault {Arguments}");
+        decimal.TryParse(word, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out decimal number)
+            ? number.ToString(CultureInfo.InvariantCulture) : throw new ShopStartException($"'{word}' is not a number: Shop.Host fault {Arguments}");
 }

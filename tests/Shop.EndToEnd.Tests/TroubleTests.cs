@@ -139,6 +139,21 @@ internal sealed class TroubleTests(Engine engine) : EngineFixture(engine)
         await shop.OrderAsync("prod_0");
     }
 
+    [Test]
+    public async Task Given_a_clock_that_is_set_back_when_the_shop_is_started_again_then_a_fault_ends_within_an_hour()
+    {
+        var clock = new AheadClock();
+        clock.Move(TimeSpan.FromDays(60));
+        await using ShopUnderTest shop = await StartAsync(clock);
+        await StartAsync(shop, "slow_answers", 0.001m);
+        await shop.StopAsync();
+        clock.Move(TimeSpan.FromDays(-60));
+        await shop.RestartAsync(isRunning: false);
+        Assert.That(await ActiveAsync(shop), Is.EqualTo(new[] { "slow_answers" }));
+        clock.Move(TimeSpan.FromHours(1));
+        await Eventually.IsSoAsync(async () => (await ActiveAsync(shop)).Length == 0);
+    }
+
     [TestCase("""{"intensity":0}""", "intensity")]
     [TestCase("""{"intensity":10.001}""", "intensity")]
     [TestCase("""{"intensity":"1"}""", "intensity")]
@@ -556,6 +571,41 @@ internal sealed class TroubleTests(Engine engine) : EngineFixture(engine)
         await Eventually.IsSoAsync(async () => (await ActiveAsync(shop)).Length == 0
             && (await shop.Orders.GetJsonAsync("/scenarios")).AsArray().All(one => !(bool)one!["active"]!));
         File.Delete(file);
+    }
+
+    [Test]
+    public async Task Given_a_scenario_of_hours_then_its_traffic_lasts_as_long_and_has_the_key_of_whoever_starts_it_anew()
+    {
+        string file = Path.GetTempFileName();
+        await File.WriteAllTextAsync(file, """
+            [{"name":"long","description":"x","steps":[{"at":0,"traffic":20},{"at":7200,"traffic":0}]}]
+            """);
+        (string writer, string hash) = ApiKeys.Make();
+        var clock = new AheadClock();
+        await using ShopUnderTest shop = await ShopUnderTest.StartAsync(
+            services => services.AddSingleton<TimeProvider>(clock), null, $"Shop:ScenarioFile={file}",
+            $"Shop:ApiKeys=ada:write:{hash}");
+        Assert.That(await PutAsync("/scenarios/long", null), Is.EqualTo(200));
+        await Eventually.IsSoAsync(async () => await OrdersAsync() > 0);
+        clock.Move(TimeSpan.FromHours(1.5));
+        double before = await OrdersAsync();
+        await Eventually.IsSoAsync(async () => await OrdersAsync() > before + 20);
+
+        // After a restart, nobody's key is known.
+        await shop.RestartAsync();
+        await Eventually.IsSoAsync(async () => await Refused() > 0);
+        Assert.That(await OrdersAsync(), Is.Zero);
+        Assert.That(await PutAsync("/traffic", new { rate = 20 }), Is.EqualTo(200));
+        await Eventually.IsSoAsync(async () => await OrdersAsync() > 0);
+        File.Delete(file);
+
+        async Task<int> PutAsync(string path, object? body) => (int)(await shop.Products.SendJsonAsync(
+            HttpMethod.Put, path, body, ("Authorization", $"Bearer {writer}"))).Response.StatusCode;
+
+        async Task<double> OrdersAsync() => (await Exposition.OfAsync(shop.Orders))["orders_created_total"];
+
+        async Task<double> Refused() =>
+            (await Exposition.OfAsync(shop.Orders))["""http_requests_by_status_code_total{code="401"}"""];
     }
 
     [Test]

@@ -145,7 +145,10 @@ internal sealed class ConsoleTests
         IPage page = window.Page;
         await page.GotoAsync($"{shop.Orders.BaseAddress}live");
         await Expect(page.Locator(".band")).ToHaveCountAsync(5);
-        await Expect(page.Locator(".trouble")).ToContainTextAsync("failing_answers");
+        await Expect(page.Locator(".trouble")).ToContainTextAsync("failing_answers 0.3 share until");
+        // It began before the page was open, and ends while it is.
+        ILocator row = page.Locator("[data-fault=failing_answers]");
+        await Expect(row).ToContainTextAsync("Running: failing_answers 0.3 share until");
         await Expect(page.Locator("[data-chart=Stacked] .mark", new() { HasText = "failing_answers" }))
             .ToHaveCountAsync(1);
         await Expect(page.Locator("[data-map=routes] .failing").First).ToBeVisibleAsync(new() { Timeout = 30_000 });
@@ -157,6 +160,11 @@ internal sealed class ConsoleTests
             }
             """, null, new() { Timeout = 60_000 });
         await Expect(page.Locator(".trouble")).ToBeHiddenAsync();
+        await Expect(row.GetByText("Running:")).ToBeHiddenAsync();
+        await Expect(row.GetByRole(AriaRole.Button)).ToHaveTextAsync(["Start failing_answers"]);
+        await shop.Inventory.SendJsonAsync(HttpMethod.Put, "/faults/slow_answers", new { });
+        await Expect(page.Locator("[data-fault=slow_answers]")).ToContainTextAsync("Running: slow_answers 0.5 seconds");
+        await Expect(page.GetByRole(AriaRole.Button, new() { Name = "End slow_answers" })).ToBeVisibleAsync();
         await page.ScreenshotAsync(new() { Path = Path.Combine(PictureFolder, "live-fault.png") });
     }
 

@@ -80,6 +80,7 @@ internal sealed class StockOutage(
 
     private async Task<Outage> TakeAsync(Outage outage)
     {
+        if (outage.IsTaken) return outage;
         while (!outage.IsTaken)
         {
             Save(outage);

@@ -1,11 +1,11 @@
 // A chart of the live console. What it shows (columns, names, unit, form) stands in its figure; this draws it.
 import { clock, html, svg } from './follow.js';
 
-const HEIGHT = 190, LEFT = 52, RIGHT = 8, TOP = 18, BOTTOM = 22;
-const LABEL = 110;
+const HEIGHT = 200, LEFT = 52, RIGHT = 8, TOP = 30, BOTTOM = 22;
+const LABEL = 110, LETTER = 6.6;
 // A second that is missing breaks a line.
 const GAP = 2500;
-const TICKS = { 1: 15, 5: 60, 15: 180 };
+const TICKS = { 1: 15, 5: 60, 15: 300 };
 
 /** A number with three digits that count, or with all before the point. */
 export const short = (value) => (value === null || value === undefined ? '–'
@@ -166,16 +166,16 @@ export class Chart {
     ]);
   }
 
-  // A label that would lie on another goes a line lower.
+  // The names stand above the plot, the latest first. A name without room is only in what the cursor says.
   #bands(bands, from, to, bottom) {
-    const ends = [];
-    return bands.flatMap((band) => {
+    let free = this.#width;
+    return bands.toReversed().flatMap((band) => {
       const [start, end] = [this.#x(Math.max(band.from, from)), this.#x(Math.min(band.until ?? to, to))];
-      const left = Math.min(start + 3, this.#width - LABEL), free = ends.findIndex((each) => each <= left);
-      const line = free < 0 ? ends.length : free;
-      ends[line] = left + LABEL;
+      const length = band.label.length * LETTER, left = Math.min(start, this.#width - length);
+      const hasRoom = left + length <= free;
+      if (hasRoom) free = left - LETTER;
       return [svg('rect', { class: 'band', x: start, y: TOP, width: Math.max(2, end - start), height: bottom - TOP }),
-        svg('text', { class: 'mark', x: left, y: TOP + 11 + (13 * line) }, band.label)];
+        ...(hasRoom ? [svg('text', { class: 'mark', x: left, y: TOP - 5 }, band.label)] : [])];
     });
   }
 
@@ -184,8 +184,8 @@ export class Chart {
     return marks.flatMap(({ at, label }, i) => {
       const x = this.#x(at), isRight = x > this.#width * 0.6;
       const isClose = i + 1 < marks.length && this.#x(marks[i + 1].at) - x < LABEL;
-      const place = { x: x + (isRight ? -4 : 4), y: TOP - 6, 'text-anchor': isRight ? 'end' : 'start' };
-      return [svg('line', { class: 'marker', x1: x, x2: x, y1: TOP - 4, y2: bottom }),
+      const place = { x: x + (isRight ? -4 : 4), y: 11, 'text-anchor': isRight ? 'end' : 'start' };
+      return [svg('line', { class: 'marker', x1: x, x2: x, y1: 14, y2: bottom }),
         ...(isClose ? [] : [svg('text', { class: 'mark', ...place }, label)])];
     });
   }
@@ -247,7 +247,8 @@ export class Chart {
     this.#plot.setAttribute('aria-valuetext', this.#say(point));
     if (of !== this) return;
     this.#tip.replaceChildren(html('b', {}, clock(point[0])), ...this.#named(point).map(({ name, value, style }) =>
-      html('div', { class: style }, html('span', { class: 'swatch' }), `${name} `, html('b', {}, value))));
+      html('div', { class: style }, html('span', { class: 'swatch' }), `${name} `, html('b', {}, value))),
+      ...this.#faults(point).map((fault) => html('div', { class: 'fault' }, fault)));
     const isRight = x > this.#width / 2;
     this.#tip.style.left = isRight ? '' : `${x + 10}px`;
     this.#tip.style.right = isRight ? `${this.#width - x + 10}px` : '';
@@ -256,7 +257,11 @@ export class Chart {
   #named = (point) => [...this.#series].reverse().map(({ column, name, style }) =>
     ({ name, style, value: withUnit(point[column] ?? null, this.#unit) }));
 
-  #say = (point) => `${clock(point[0])}: ${this.#named(point).map(({ name, value }) => `${name} ${value}`).join(', ')}`;
+  #faults = ([at]) => this.#shown.bands
+    .filter((band) => band.from <= at && at <= (band.until ?? Infinity)).map(({ label }) => `Fault: ${label}`);
+
+  #say = (point) => `${clock(point[0])}: ${[...this.#named(point).map(({ name, value }) => `${name} ${value}`),
+    ...this.#faults(point)].join(', ')}`;
 
   #point(event) {
     if (!this.#shown?.points.length) return;

@@ -69,6 +69,7 @@ class Panel {
   }
 
   #add(second, isOwn) {
+    const before = this.newest;
     if (second.point && second.point[0] > this.newest) this.#points = [...this.#points, second.point].slice(-KEPT);
     if (second.started && second.started !== this.#started) {
       const isKnown = this.#started !== null, isNew = isKnown && this.#version !== second.version;
@@ -77,13 +78,15 @@ class Panel {
       [this.#started, this.#version] = [second.started, second.version];
     }
     const running = new Set((second.faults ?? []).map(({ from, name }) => `${from} ${name}`));
+    // After a restart, the bands of before it are known to the page alone.
     this.#bands = [
-      ...this.#bands.filter(({ from, label, until }) => until && !running.has(`${from} ${label}`)),
+      ...this.#bands.filter(({ from, label }) => !running.has(`${from} ${label}`))
+        .map((band) => ({ ...band, until: band.until ?? before })),
       ...(second.faults ?? []).map(({ name, from, until }) => ({ from, until, label: name })),
     ];
     if (isOwn) {
       showTraffic(second);
-      showTrouble((second.faults ?? []).filter(({ until }) => !until).map(({ name }) => name));
+      showTrouble(second.trouble ?? []);
     }
     if (pausedAt !== null) return;
     this.draw();
@@ -186,17 +189,25 @@ function showTraffic(second) {
 }
 
 // The page has the faults that ran when it was loaded; those that begin and end meanwhile are told here.
-function showTrouble(names) {
+function showTrouble(runs) {
   let banner = document.querySelector('.trouble');
-  if (!banner && names.length) {
+  if (!banner && runs.length) {
     banner = html('p', { class: 'trouble', role: 'status' });
     document.querySelector('main').prepend(banner);
   }
-  if (!banner) return;
-  banner.hidden = names.length === 0;
-  if (banner.dataset.names === names.join()) return;
-  banner.dataset.names = names.join();
-  banner.replaceChildren(html('strong', {}, 'Trouble on demand:'), ` ${names.join(', ')}`);
+  if (!banner || banner.dataset.runs === runs.join()) return;
+  banner.dataset.runs = runs.join();
+  banner.hidden = runs.length === 0;
+  banner.replaceChildren(html('strong', {}, 'Trouble on demand:'), ` ${runs.join('; ')}`);
+  for (const row of document.querySelectorAll('[data-fault]')) {
+    const run = runs.find((text) => text.split(' ')[0] === row.dataset.fault);
+    const state = row.querySelector('[data-running]'), end = row.querySelector('[value=end]');
+    state.hidden = !run;
+    state.lastElementChild.textContent = run ?? '';
+    if (!end) continue;
+    end.hidden = !run;
+    row.querySelector('[data-start]').textContent = run ? 'Start anew' : 'Start';
+  }
 }
 
 const shown = () => minutes ?? (panels.some((panel) => panel.seconds > 60) ? 5 : 1);

@@ -4,7 +4,7 @@ namespace Shop.Platform.Faults;
 public sealed class FaultCatalogue
 {
     private static readonly FaultDefinition SlowCommits = new("slow_commits",
-        "Each group commit takes longer by the intensity, in every service: writes wait, and their queues fill.",
+        "Each group commit takes so many seconds longer, in every service: writes wait, and their queues fill.",
         "seconds", 0.001m, 10, 0.5m);
 
     private static readonly FaultDefinition FailingCommits = new("failing_commits",
@@ -12,7 +12,7 @@ public sealed class FaultCatalogue
         "share", 0.01m, 1, 0.5m);
 
     private static readonly FaultDefinition SlowAnswers = new("slow_answers",
-        "Each answer of the API, or of one route, comes later by the intensity.", "seconds", 0.001m, 10, 0.5m)
+        "Each answer of the API, or of one route, comes so many seconds later.", "seconds", 0.001m, 10, 0.5m)
     {
         HasRoute = true,
     };
@@ -25,7 +25,7 @@ public sealed class FaultCatalogue
     };
 
     private static readonly FaultDefinition SlowNetwork = new("slow_network",
-        "Each round trip to PostgreSQL takes longer by the intensity: reads of orders and of stock, and all writes.",
+        "Each round trip to PostgreSQL takes so many seconds longer: reads of orders and of stock, and all writes.",
         "seconds", 0.001m, 1, 0.2m)
     {
         NeedsPostgres = true,

@@ -14,7 +14,7 @@ internal sealed class FaultRoutes(FaultSwitch faults, ShopSettings settings)
     private const string Tag = "Service";
 
     private const string Example = """
-        {"name":"slow_answers","description":"Each answer comes later by the intensity.","unit":"seconds",
+        {"name":"slow_answers","description":"Each answer comes so many seconds later.","unit":"seconds",
         "min":0.001,"max":10,"default":0.5,"active":true,"intensity":0.01,"ends_at":"2026-01-31T12:05:00.000Z",
         "route":null}
         """;
@@ -26,7 +26,10 @@ internal sealed class FaultRoutes(FaultSwitch faults, ShopSettings settings)
         Example = "0.01",
     };
 
-    public static readonly WholeNumberField Duration = new("duration_seconds", 1, 3600)
+    /// <summary>The longest run of a fault.</summary>
+    public static readonly TimeSpan MaxDuration = TimeSpan.FromHours(1);
+
+    public static readonly WholeNumberField Duration = new("duration_seconds", 1, (long)MaxDuration.TotalSeconds)
     {
         Description = "Seconds after which it ends by itself.",
         Example = "60",

@@ -54,13 +54,13 @@ public sealed class FaultRun(Fault fault, string id, decimal intensity, DateTime
     /// <summary>Stops the run with the shop; the next start continues it.</summary>
     internal void Suspend() => _stopped.TrySetResult();
 
-    /// <summary>As a person reads it: <c>slow_commits 0.5 seconds until 12:03 UTC</c>.</summary>
+    /// <summary>As a person reads it: <c>slow_commits 0.5 seconds until 12:03:30 UTC</c>.</summary>
     public override string ToString()
     {
         FaultDefinition definition = Fault.Definition;
         string amount = definition.Unit == FaultDefinition.NoUnit ? ""
             : FormattableString.Invariant($" {Intensity:0.###} {definition.Unit}");
         string route = Route is null ? "" : $" on {Route}";
-        return FormattableString.Invariant($"{definition.Name}{amount}{route} until {EndsAt.UtcDateTime:HH:mm} UTC");
+        return FormattableString.Invariant($"{definition.Name}{amount}{route} until {EndsAt.UtcDateTime:HH:mm:ss} UTC");
     }
 }

@@ -93,11 +93,13 @@ internal sealed class FaultSwitch(
         FaultStateFile.State state = _file.Read();
         lock (_lock)
         {
+            DateTimeOffset latest = clock.GetUtcNow() + FaultRoutes.MaxDuration;
             _scenario = Faults.IsOn ? state.Scenario : null;
             foreach (FaultStateFile.SavedRun kept in state.Runs)
             {
                 if (Faults.Find(kept.Fault) is not { } fault) continue;
                 var endsAt = new DateTimeOffset(Timestamp.FromMilliseconds(kept.EndsAt.Milliseconds));
+                if (endsAt > latest) endsAt = latest; // the clock has been set back
                 var run = new FaultRun(fault, kept.Id, kept.Intensity, endsAt) { Route = kept.Route };
                 _kept.Add(run);
                 if (Faults.IsOn && endsAt > clock.GetUtcNow()) Begin(run);
@@ -217,7 +219,8 @@ internal sealed class FaultSwitch(
         }
     }
 
+    // A run that is over stays so, whatever the clock says at the next start.
     private void Keep() => _file.Write(new FaultStateFile.State([.. _kept.Select(run => new FaultStateFile.SavedRun(
-        run.Id, run.Fault.Definition.Name, run.Intensity, UtcTime.Of(run.EndsAt),
+        run.Id, run.Fault.Definition.Name, run.Intensity, run.IsOver ? default : UtcTime.Of(run.EndsAt),
         run.Route))], _scenario));
 }

@@ -59,7 +59,11 @@ internal sealed class ScenarioPlayer(
     {
         lock (_lock)
         {
+            DateTimeOffset now = clock.GetUtcNow();
             Scenario? playing = All.FirstOrDefault(scenario => StartOf(scenario) is not null);
+            // A clock that has been set back begins it again.
+            if (playing is not null && StartOf(playing) > now)
+                faults.Scenario = new FaultStateFile.SavedScenario(playing.Name, UtcTime.Of(now));
             if (playing is not null) Begin(playing, StartOf(playing)!.Value, isResumed: true, authorization: null);
             else if (faults.Scenario is not null) faults.Scenario = null; // the scenario no longer exists
         }
@@ -102,7 +106,7 @@ internal sealed class ScenarioPlayer(
             {
                 if (stop.IsCancellationRequested) return;
                 // Traffic does not outlive a restart; faults do.
-                if (step.Traffic is { } rate) SetTraffic(rate, authorization);
+                if (step.Traffic is { } rate) SetTraffic(rate, authorization, scenario.Length);
                 else if (at >= resumedAt) StartFault(step, authorization);
             }
         }
@@ -125,10 +129,11 @@ internal sealed class ScenarioPlayer(
             await Task.Delay(left, clock, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
-    private void SetTraffic(int rate, string? authorization)
+    // It does not end by itself while the scenario is played.
+    private void SetTraffic(int rate, string? authorization, TimeSpan scenario)
     {
         if (rate == 0) traffic.Stop();
-        else traffic.Start(rate, authorization);
+        else traffic.Start(rate, authorization, duration: scenario + DemoTraffic.DefaultDuration);
     }
 
     private void StartFault(ScenarioStep step, string? authorization)

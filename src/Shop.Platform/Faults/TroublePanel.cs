@@ -19,7 +19,7 @@ internal sealed class TroublePanel(FaultSwitch faults, ScenarioPlayer player, Sh
         // What this shop can't make would only be in the way.
         Model = new TroubleModel(
             [.. faults.Faults.All.Where(fault => faults.Faults.RefusalReason(fault.Definition) is null)],
-            [.. player.All.Select(scenario => (scenario, player.StartOf(scenario) is not null))], RefusalReason(http)),
+            [.. player.All.Select(scenario => (scenario, player.StartOf(scenario)))], RefusalReason(http)),
     };
 
     private string? RefusalReason(HttpContext http) => settings.ApiKeys.Any && !Site.Of(http).AcceptsForms
@@ -75,4 +75,5 @@ internal sealed class TroublePanel(FaultSwitch faults, ScenarioPlayer player, Sh
 
 /// <summary>What the panel shows.</summary>
 internal sealed record TroubleModel(
-    IReadOnlyList<Fault> Faults, IReadOnlyList<(Scenario Scenario, bool IsPlaying)> Scenarios, string? RefusalReason);
+    IReadOnlyList<Fault> Faults, IReadOnlyList<(Scenario Scenario, DateTimeOffset? StartedAt)> Scenarios,
+    string? RefusalReason);

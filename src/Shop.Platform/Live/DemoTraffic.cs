@@ -71,12 +71,12 @@ internal sealed class DemoTraffic(IEnumerable<ModuleListener> listeners, TimePro
             // There is at most one loop; a further start only replaces the plan.
             TimeSpan lasts = duration ?? DefaultDuration;
             _plan = new Plan(rate, shape ?? TrafficShape.Constant, clock.GetTimestamp(), lasts,
-                clock.GetUtcNow() + lasts);
+                clock.GetUtcNow() + lasts, authorization);
             if (_stop is not null) return;
             _log.LogInformation("Demo traffic has begun; its refused requests are not logged");
             _stop = new CancellationTokenSource();
             CancellationToken stop = _stop.Token;
-            Task run = Task.Run(() => RunAsync(authorization, stop), CancellationToken.None);
+            Task run = Task.Run(() => RunAsync(stop), CancellationToken.None);
             _running = _running.IsCompleted ? run : Task.WhenAll(_running, run);
         }
     }
@@ -105,14 +105,12 @@ internal sealed class DemoTraffic(IEnumerable<ModuleListener> listeners, TimePro
         await _running;
     }
 
-    private async Task RunAsync(string? authorization, CancellationToken stop)
+    private async Task RunAsync(CancellationToken stop)
     {
         // The request that starts the traffic ends; each request of the traffic begins a trace of its own.
         Activity.Current = null;
         using HttpClient client = DirectHttpClient.Create();
         client.DefaultRequestHeaders.Add(MarkHeader, Mark);
-        if (authorization is not null)
-            client.DefaultRequestHeaders.TryAddWithoutValidation("Authorization", authorization);
         using var timer = new PeriodicTimer(Tick, clock);
         var underWay = new List<Task>();
         // A request that follows from an answer is one of the rate, too.
@@ -137,7 +135,7 @@ internal sealed class DemoTraffic(IEnumerable<ModuleListener> listeners, TimePro
                 {
                     (Uri service, DemoRequest request) =
                         next.TryDequeue(out (Uri, DemoRequest) step) ? step : RandomRequest();
-                    underWay.Add(SendAsync(client, service, request, next, stop));
+                    underWay.Add(SendAsync(client, plan.Authorization, service, request, next, stop));
                 }
 
                 // Requests that could not be sent in time are not sent later.
@@ -176,12 +174,14 @@ internal sealed class DemoTraffic(IEnumerable<ModuleListener> listeners, TimePro
             _reached = new Reached((wanted - wantedThen) / seconds, (answered - answeredThen) / seconds);
     }
 
-    private async Task SendAsync(HttpClient client, Uri service, DemoRequest request,
+    private async Task SendAsync(HttpClient client, string? authorization, Uri service, DemoRequest request,
         ConcurrentQueue<(Uri Service, DemoRequest Request)> next, CancellationToken stop)
     {
         try
         {
             using var message = new HttpRequestMessage(request.Method, new Uri(service, request.Path));
+            if (authorization is not null)
+                message.Headers.TryAddWithoutValidation("Authorization", authorization);
             if (request.Body is not null)
                 message.Content = new StringContent(request.Body, Encoding.UTF8, "application/json");
             using HttpResponseMessage answer = await client.SendAsync(message, stop);
@@ -212,7 +212,8 @@ internal sealed class DemoTraffic(IEnumerable<ModuleListener> listeners, TimePro
         throw new InvalidOperationException("No module has demo traffic.");
     }
 
-    private sealed record Plan(int Rate, TrafficShape Shape, long Start, TimeSpan Lasts, DateTimeOffset EndsAt);
+    private sealed record Plan(
+        int Rate, TrafficShape Shape, long Start, TimeSpan Lasts, DateTimeOffset EndsAt, string? Authorization);
 
     private sealed record Reached(double Wanted, double Answered);
 }

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Shop.Platform.Faults;
 
 namespace Shop.Platform.Live;
 
@@ -15,7 +16,7 @@ internal sealed class HistoryEvent(LiveSample[] points) : FeedEvent("history")
 
 /// <summary>A second of a console, with every figure at its end.</summary>
 internal sealed class SecondEvent(LiveSample? point, Func<Task<LiveSnapshot>> read, DemoTraffic traffic,
-    ChartAnnotations marks) : FeedEvent("second")
+    ChartAnnotations marks, FaultCatalogue? faults) : FeedEvent("second")
 {
     // Made for the first client that needs it, for all who watch.
     private readonly Lazy<Task<byte[]>> _data = new(async () =>
@@ -35,6 +36,9 @@ internal sealed class SecondEvent(LiveSample? point, Func<Task<LiveSnapshot>> re
             LiveJson.Write(json, "figures", reading.Figures);
             LiveJson.Write(json, reading.Endpoints);
             LiveJson.Write(json, marks);
+            json.WriteStartArray("trouble");
+            foreach (FaultRun run in faults?.Runs ?? []) json.WriteStringValue(run.ToString());
+            json.WriteEndArray();
             json.WriteEndObject();
         });
     });

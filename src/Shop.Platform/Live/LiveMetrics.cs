@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Logging;
 using Prometheus;
+using Shop.Platform.Faults;
 using Shop.Platform.Modules;
 
 namespace Shop.Platform.Live;
@@ -62,6 +63,9 @@ internal sealed class LiveMetrics : IAsyncDisposable
 
     /// <summary>The annotations of the charts.</summary>
     public ChartAnnotations Marks { get; }
+
+    /// <summary>The faults of the shop; null if it has none.</summary>
+    public FaultCatalogue? Faults { get; init; }
 
     /// <summary>The history, oldest first.</summary>
     public LiveSample[] Points()
@@ -153,7 +157,7 @@ internal sealed class LiveMetrics : IAsyncDisposable
     }
 
     // All clients that ask within a second share one reading, also for the seconds that they missed.
-    private SecondEvent Second(LiveSample? point) => new(point, () => _ofThisSecond.Value, _traffic, Marks);
+    private SecondEvent Second(LiveSample? point) => new(point, () => _ofThisSecond.Value, _traffic, Marks, Faults);
 
     private static (double, double)[] Moved(
         SortedDictionary<double, double> now, SortedDictionary<double, double> before) =>

@@ -106,7 +106,10 @@ public static class ModuleHosting
         {
             ModuleContext context = Context(provider, key);
             return new LiveMetrics(context.Registry, provider.GetRequiredService<DemoTraffic>(), context.Clock,
-                context.Log, context.Identity, provider.GetRequiredService<BuildInfo>());
+                context.Log, context.Identity, provider.GetRequiredService<BuildInfo>())
+            {
+                Faults = context.Faults,
+            };
         });
         services.AddKeyedSingleton<IHealthCheck>(name, static (provider, key) => Context(provider, key).UsesPostgres
             ? new PostgresHealth(Context(provider, key).Postgres, Context(provider, key).Log)

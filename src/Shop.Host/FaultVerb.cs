@@ -73,5 +73,6 @@ internal static class FaultVerb
 
     private static string Number(string word) =>
         decimal.TryParse(word, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out decimal number)
-            ? number.ToString(CultureInfo.InvariantCulture) : throw new ShopStartException($"'{word}' is not a number: Shop.Host fault {Arguments}");
+            ? number.ToString(CultureInfo.InvariantCulture)
+            : throw new ShopStartException($"'{word}' is not a number: Shop.Host fault {Arguments}");
 }

@@ -1,3 +1,5 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
 using Shop.Inventory.Contracts;
 using Shop.Orders.Storage.Postgres;
 using Shop.Platform.Requests;
@@ -87,6 +89,33 @@ internal sealed class PostgresOrderStoreTests
             Assert.That((found.Outcome, found.Order!.Id),
                 Is.EqualTo((ReplayOutcome.Replayed, $"{(results[0][n] == PlaceResult.Placed ? "one" : "other")} {n}")));
         }
+    }
+
+    [Test]
+    public async Task Given_a_batch_that_the_database_refuses_when_its_orders_are_placed_one_by_one_then_its_span_and_that_of_the_bad_order_have_failed()
+    {
+        const int Bad = 50;
+        var commits = new ConcurrentQueue<Activity>();
+        using var listener = new ActivityListener
+        {
+            ShouldListenTo = source => source == _here.Context.Traces,
+            Sample = static (ref ActivityCreationOptions<ActivityContext> _) => ActivitySamplingResult.AllData,
+            ActivityStopped = span =>
+            {
+                if (span.OperationName == "COMMIT orders") commits.Enqueue(span);
+            },
+        };
+        ActivitySource.AddActivityListener(listener);
+        using Activity request = _here.Context.Traces.StartActivity("request")!;
+        Task<PlaceResult>[] placing = [.. Enumerable.Range(0, 100)
+            .Select(n => Of($"traced {n}") with { CustomerId = n == Bad ? "\0" : "ada" })
+            .Select(order => _one.PlaceAsync(order, new ReservationId(order.Id, 0), null, null).AsTask())];
+        Assert.That(async () => await placing[Bad], Throws.Exception);
+        Assert.That(await Task.WhenAll(placing.Where((_, n) => n != Bad)), Is.All.EqualTo(PlaceResult.Placed));
+        Assert.That(
+            commits.Where(commit => commit.Status == ActivityStatusCode.Error)
+                .Select(commit => (int)commit.GetTagItem("db.operation.batch.size")! > 1),
+            Is.EquivalentTo(new[] { true, false }));
     }
 
     [Test]

@@ -10,7 +10,8 @@ namespace Shop.Telemetry.Tests;
 
 /// <summary>A span as it left the shop.</summary>
 internal sealed record SeenSpan(
-    IReadOnlyDictionary<string, string> Resource, string TraceId, string SpanId, string ParentId, string Name,
+    IReadOnlyDictionary<string, string> Resource, string TraceId, string SpanId, string ParentId, string State,
+    string Name,
     SpanKind Kind, ulong Start, ulong End, IReadOnlyDictionary<string, string> Attributes,
     IReadOnlyList<(string Name, IReadOnlyDictionary<string, string> Attributes)> Events,
     IReadOnlyList<(string TraceId, string SpanId)> Links, bool IsError)
@@ -122,7 +123,8 @@ internal sealed class OtlpReceiver : IAsyncDisposable
             Dictionary<string, string> resource = ofResource.Message(1).Attributes(1);
             foreach (Protobuf span in ofResource.Messages(2).SelectMany(scope => scope.Messages(2)))
             {
-                _spans.Enqueue(new SeenSpan(resource, span.Hex(1), span.Hex(2), span.Hex(4), span.Text(5),
+                _spans.Enqueue(new SeenSpan(resource, span.Hex(1), span.Hex(2), span.Hex(4), span.Text(3),
+                    span.Text(5),
                     (SpanKind)span.Number(6), span.Number(7), span.Number(8), span.Attributes(9),
                     [.. span.Messages(11).Select(@event =>
                         (@event.Text(2), (IReadOnlyDictionary<string, string>)@event.Attributes(3)))],

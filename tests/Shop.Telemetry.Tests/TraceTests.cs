@@ -1,6 +1,11 @@
 using System.Diagnostics;
 using System.Net;
 using System.Text.Json.Nodes;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.Extensions.Logging;
 
 namespace Shop.Telemetry.Tests;
 
@@ -225,18 +230,86 @@ internal sealed class TraceTests
     [TestCase("OTEL_EXPORTER_OTLP_ENDPOINT", "localhost:4318", "ada:secret@")]
     [TestCase("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json")]
     [TestCase("OTEL_TRACES_EXPORTER", "zipkin")]
+    [TestCase("OTEL_TRACES_SAMPLER", "parentbased_traceid_ratio")]
+    [TestCase("OTEL_TRACES_SAMPLER_ARG", "1%")]
+    [TestCase("OTEL_TRACES_SAMPLER_ARG", "5")]
+    [TestCase("OTEL_BSP_MAX_QUEUE_SIZE", "many")]
+    [TestCase("OTEL_SPAN_LINK_COUNT_LIMIT", "-1")]
     public async Task Given_a_variable_that_is_wrong_when_the_shop_starts_then_it_names_it(
         string variable, string value, string user = "")
     {
         ProcessStartInfo start = ShopProgram.Start($"--Shop:DataDirectory={_directory}");
-        foreach ((string name, string other) in Environment(_receiver.Address).Append((variable, user + value)))
+        start.Environment["OTEL_TRACES_SAMPLER"] = "traceidratio";
+        Assert.That(await ErrorOfStartAsync(start, variable, user + value), Does.Contain(value));
+    }
+
+    [TestCase("secret")]
+    [TestCase("=secret")]
+    [TestCase("two words=secret")]
+    [TestCase("api-key=secret,comma")]
+    [TestCase("api-key=secret%2Ccomma")]
+    [TestCase("api-key=secret%0Asecret")]
+    [TestCase("api-key=secret%C3%A9")]
+    public Task Given_headers_that_can_not_be_sent_when_the_shop_starts_then_it_names_the_variable_and_no_secret(
+        string headers) =>
+        ErrorOfStartAsync(
+            ShopProgram.Start($"--Shop:DataDirectory={_directory}"), "OTEL_EXPORTER_OTLP_HEADERS", headers);
+
+    [TestCase("vendor=abc,other=1", "vendor=abc,other=1")]
+    [TestCase("vendor=abc,nonsense", "vendor=abc")]
+    [TestCase("vendor=abc,Other=1", "vendor=abc")]
+    [TestCase("", "")]
+    [TestCase(null, "")]
+    public async Task Given_a_trace_state_when_it_comes_with_an_order_then_no_more_of_it_leaves_than_the_standard_allows(
+        string? state, string expected)
+    {
+        const string TraceId = "0af7651916cd43dd8448eb211c80319c";
+        using ShopProcess shop = await StartAsync();
+        (HttpResponseMessage answer, _) = await shop.Orders.PostAsync("/api/orders", Http.Order("prod_0"),
+            ("traceparent", $"00-{TraceId}-b7ad6b7169203331-01"),
+            ("tracestate", state ?? $"k={new string('x', 4000)}"));
+        Assert.That(answer.StatusCode, Is.EqualTo(HttpStatusCode.Created));
+        SeenSpan span = await _receiver.UntilAsync(
+            seen => seen.Spans.FirstOrDefault(span => span.TraceId == TraceId && span.Name == "POST /orders"));
+        Assert.That(span.State, Is.EqualTo(expected));
+    }
+
+    [Test]
+    public async Task Given_a_receiver_that_refuses_by_gRPC_when_an_order_is_placed_then_the_shop_says_it(
+        [Values] bool isTrailer)
+    {
+        WebApplicationBuilder builder = WebApplication.CreateSlimBuilder();
+        builder.Logging.ClearProviders();
+        builder.WebHost.ConfigureKestrel(kestrel =>
+            kestrel.Listen(IPAddress.Loopback, 0, listen => listen.Protocols = HttpProtocols.Http2));
+        await using WebApplication receiver = builder.Build();
+        receiver.Run(http =>
+        {
+            http.Response.ContentType = "application/grpc";
+            if (isTrailer) http.Response.AppendTrailer("grpc-status", "16");
+            else http.Response.Headers["grpc-status"] = "16";
+            return Task.CompletedTask;
+        });
+        await receiver.StartAsync();
+        using ShopProcess shop = await ShopProcess.StartAsync(_directory,
+            [.. Environment(new Uri(receiver.Urls.First())), ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")]);
+        await OrderAsync(shop, "prod_0");
+        await Eventually.IsSoAsync(() => shop.Log.Contains("gRPC's status 16", StringComparison.Ordinal));
+    }
+
+    private async Task<string> ErrorOfStartAsync(ProcessStartInfo start, string variable, string value)
+    {
+        foreach ((string name, string other) in Environment(_receiver.Address).Append((variable, value)))
             start.Environment[name] = other;
         using var shop = Process.Start(start)!;
         Task<string> output = shop.StandardOutput.ReadToEndAsync(), errors = shop.StandardError.ReadToEndAsync();
-        await shop.WaitForExitAsync();
-        Assert.That((shop.ExitCode, await output), Is.EqualTo((1, "")));
+        // A shop that starts all the same would run for ever.
+        Task ended = shop.WaitForExitAsync();
+        if (await Task.WhenAny(ended, Task.Delay(TimeSpan.FromMinutes(1))) != ended) shop.Kill();
+        Assert.That((await output, await errors, shop.ExitCode), Is.EqualTo(("", await errors, 1)));
         Assert.That((await errors).TrimEnd(), Does.StartWith($"Shop can't start: {variable} must be ")
-            .And.Contain(value).And.Not.Contain("secret").And.Not.Contain("\n"));
+            .And.Not.Contain("secret").And.Not.Contain("\n"));
+        return await errors;
     }
 
     private static (string Name, string Value)[] Environment(Uri receiver) =>

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Net.Http.Headers;
 
 namespace Shop.Host.Telemetry;
 
@@ -29,7 +30,9 @@ internal sealed class ExportErrorHandler() : DelegatingHandler(new SocketsHttpHa
     {
         try
         {
-            return Checked(request, await base.SendAsync(request, cancellationToken));
+            HttpResponseMessage answer = await base.SendAsync(request, cancellationToken);
+            await answer.Content.LoadIntoBufferAsync(cancellationToken); // gRPC's status may follow the content
+            return Checked(request, answer);
         }
         catch (Exception exception)
         {
@@ -41,8 +44,13 @@ internal sealed class ExportErrorHandler() : DelegatingHandler(new SocketsHttpHa
     private static HttpResponseMessage Checked(HttpRequestMessage request, HttpResponseMessage answer)
     {
         if (!answer.IsSuccessStatusCode) Report(request, $"it answered {(int)answer.StatusCode}");
+        else if ((GrpcStatus(answer.Headers) ?? GrpcStatus(answer.TrailingHeaders)) is { } status and not "0")
+            Report(request, $"it answered with gRPC's status {status}");
         return answer;
     }
+
+    private static string? GrpcStatus(HttpResponseHeaders headers) =>
+        headers.TryGetValues("grpc-status", out IEnumerable<string>? values) ? values.First() : null;
 
     private static void Report(HttpRequestMessage request, string why)
     {

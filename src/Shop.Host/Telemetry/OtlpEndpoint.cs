@@ -64,11 +64,25 @@ internal sealed record OtlpEndpoint(
             { } text when int.TryParse(text.Value, out int milliseconds) && milliseconds > 0 => milliseconds,
             { } text => throw Wrong(text, "a number of milliseconds"),
         };
+        // An error does not show them, because they may be secret.
+        if (Setting("HEADERS") is { } headers && !AreHeaders(headers.Value))
+            throw new ShopStartException($"{headers.Key} must be names and values, as api-key=abc,tenant=1");
         bool hasCertificates = Setting("CERTIFICATE") is not null || Setting("CLIENT_CERTIFICATE") is not null;
         return new OtlpEndpoint(address, isGrpc, Setting("HEADERS")?.Value, timeout, hasCertificates);
     }
 
-    private static ShopStartException Wrong((string Key, string Value) setting, string expected) =>
+    // The SDK decodes the text before it splits it, so a comma always separates.
+    private static bool AreHeaders(string text)
+    {
+        using var request = new HttpRequestMessage();
+        return Uri.UnescapeDataString(text)
+            .Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)
+            .All(header => header.Split('=', 2, StringSplitOptions.TrimEntries) is [var name, var value]
+                && request.Headers.TryAddWithoutValidation(name, value) && value.All(c => c is >= ' ' and <= '~'));
+    }
+
+    /// <summary>A variable has a wrong value.</summary>
+    internal static ShopStartException Wrong((string Key, string Value) setting, string expected) =>
         new($"{setting.Key} must be {expected}, and is '{setting.Value}'");
 
     private static string Path(string signal) => signal == "TRACES" ? "traces" : "logs";

@@ -16,7 +16,9 @@ internal static class TelemetryExport
     {
         IConfiguration variables = new ConfigurationBuilder().AddEnvironmentVariables("").Build();
         var (traces, logs) = (OtlpEndpoint.Of(variables, "TRACES"), OtlpEndpoint.Of(variables, "LOGS"));
-        if (traces is not null || logs is not null) Add(builder.Services, modules, traces, logs);
+        if (traces is null && logs is null) return;
+        SdkVariables.Check(variables);
+        Add(builder.Services, modules, traces, logs);
     }
 
     // A method of its own, because compiling it loads the assemblies.

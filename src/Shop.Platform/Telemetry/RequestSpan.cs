@@ -9,6 +9,9 @@ internal static class RequestSpan
 {
     private const string ErrorType = "error.type";
 
+    // Of a trace state, it leaves out what W3C Trace Context does not allow, and what is beyond 256 characters.
+    private static readonly DistributedContextPropagator W3C = DistributedContextPropagator.CreateW3CPropagator();
+
     /// <summary>The most characters of a path in a span, because clients choose it.</summary>
     private const int MaxPath = 256;
 
@@ -17,8 +20,8 @@ internal static class RequestSpan
     public static Activity? Start(ActivitySource source, HttpContext http, RequestMetrics.RouteMetrics route)
     {
         HttpRequest request = http.Request;
-        _ = ActivityContext.TryParse(
-            request.Headers.TraceParent, request.Headers.TraceState, isRemote: true, out ActivityContext parent);
+        W3C.ExtractTraceIdAndState(request.Headers, Header, out string? traceparent, out string? tracestate);
+        _ = ActivityContext.TryParse(traceparent, tracestate, isRemote: true, out ActivityContext parent);
         Activity? span = source.StartActivity(route.SpanName, ActivityKind.Server, parent);
         if (span?.IsAllDataRequested != true) return span;
         string path = (request.PathBase + request.Path).ToUriComponent();
@@ -30,6 +33,9 @@ internal static class RequestSpan
         span.SetTag("network.protocol.version", request.Protocol.Replace("HTTP/", "", StringComparison.Ordinal));
         return span;
     }
+
+    private static void Header(object? headers, string name, out string? value, out IEnumerable<string>? values) =>
+        (value, values) = (((IHeaderDictionary)headers!)[name], null);
 
     /// <summary>Notes the answer.</summary>
     public static void Answered(Activity? span, int code)

@@ -99,6 +99,8 @@ public sealed class PostgresWriteQueue<TWrite, TAnswer>
         catch (Exception exception) when (batch.Count > 1 && !attempts.IsInDoubt
             && !PostgresError.IsTransient(exception) && exception is not (OperationCanceledException or FaultException))
         {
+            Spans.Fail(span, exception);
+            span?.Stop();
             // Finds the write that fails, so that the others succeed.
             foreach (TWrite write in batch) await CommitAsync([write]);
             return;

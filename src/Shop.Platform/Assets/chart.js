@@ -181,9 +181,11 @@ export class Chart {
 
   // Where two are close, the later has its label, and the earlier its line alone.
   #markers(marks, bottom) {
+    const isRightHalf = (x) => x > this.#width * 0.6;
     return marks.flatMap(({ at, label }, i) => {
-      const x = this.#x(at), isRight = x > this.#width * 0.6;
-      const isClose = i + 1 < marks.length && this.#x(marks[i + 1].at) - x < LABEL;
+      const x = this.#x(at), isRight = isRightHalf(x), later = marks[i + 1];
+      const next = later ? this.#x(later.at) : Infinity;
+      const isClose = next - x < (isRight || !isRightHalf(next) ? LABEL : 2 * LABEL);
       const place = { x: x + (isRight ? -4 : 4), y: 11, 'text-anchor': isRight ? 'end' : 'start' };
       return [svg('line', { class: 'marker', x1: x, x2: x, y1: 14, y2: bottom }),
         ...(isClose ? [] : [svg('text', { class: 'mark', ...place }, label)])];

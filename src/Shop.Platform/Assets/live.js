@@ -69,7 +69,6 @@ class Panel {
   }
 
   #add(second, isOwn) {
-    const before = this.newest;
     if (second.point && second.point[0] > this.newest) this.#points = [...this.#points, second.point].slice(-KEPT);
     if (second.started && second.started !== this.#started) {
       const isKnown = this.#started !== null, isNew = isKnown && this.#version !== second.version;
@@ -79,6 +78,7 @@ class Panel {
     }
     const running = new Set((second.faults ?? []).map(({ from, name }) => `${from} ${name}`));
     // After a restart, the bands of before it are known to the page alone.
+    const before = this.#points.findLast(([at]) => at < this.#started)?.[0] ?? this.#started;
     this.#bands = [
       ...this.#bands.filter(({ from, label }) => !running.has(`${from} ${label}`))
         .map((band) => ({ ...band, until: band.until ?? before })),

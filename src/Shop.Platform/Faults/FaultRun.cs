@@ -61,6 +61,8 @@ public sealed class FaultRun(Fault fault, string id, decimal intensity, DateTime
         string amount = definition.Unit == FaultDefinition.NoUnit ? ""
             : FormattableString.Invariant($" {Intensity:0.###} {definition.Unit}");
         string route = Route is null ? "" : $" on {Route}";
-        return FormattableString.Invariant($"{definition.Name}{amount}{route} until {EndsAt.UtcDateTime:HH:mm:ss} UTC");
+        string end = definition.OutlivesRestart
+            ? FormattableString.Invariant($" until {EndsAt.UtcDateTime:HH:mm:ss} UTC") : "";
+        return $"{definition.Name}{amount}{route}{end}";
     }
 }

@@ -26,11 +26,12 @@ export const linearTicks = (highest) => {
   return Array.from({ length: count + 1 }, (_, i) => Number((i * step).toPrecision(12)));
 };
 
-/** The powers of ten around all values. */
+/** The powers of ten around all values; within one power, 2 and 5 of it too. */
 export const logarithmicTicks = (lowest, highest) => {
   const from = Math.floor(Math.log10(Math.max(lowest, 1e-3)) + 1e-9);
   const to = Math.max(from + 1, Math.ceil(Math.log10(Math.max(highest, 1e-3)) - 1e-9));
-  return Array.from({ length: to - from + 1 }, (_, i) => Number((10 ** (from + i)).toPrecision(3)));
+  const powers = Array.from({ length: to - from + 1 }, (_, i) => Number((10 ** (from + i)).toPrecision(3)));
+  return powers.length > 2 ? powers : [powers[0], ...[2, 5].map((part) => part * powers[0]), powers[1]];
 };
 
 /** The charts of a page show the same time, and the same moment under the pointer or the keys. */

@@ -115,6 +115,22 @@ internal sealed partial class ContractTests
         }
     }
 
+    [Test]
+    public void Given_the_runbooks_then_the_words_that_they_look_for_in_the_log_are_the_shops()
+    {
+        string source = string.Concat(
+            Directory.GetFiles(Repository.PathOf("src"), "*.cs", SearchOption.AllDirectories).Select(File.ReadAllText));
+        string[] searches = [.. Runbooks.SelectMany(page => LogSearch()
+            .Matches(Repository.Text("docs", "runbooks", page)).Select(match => $"{page}: {match}"))];
+        Assert.That(searches, Has.Length.GreaterThan(10));
+        Assert.That(searches.Where(search => !source.Contains(WordsOf(search), StringComparison.Ordinal)), Is.Empty);
+
+        // The line of a refusal has method, path and status as parameters.
+        static string WordsOf(string search) => search.Contains("answered", StringComparison.Ordinal)
+            ? "{Method} {Path} answered {Status}"
+            : LogSearch().Match(search).Groups["words"].Value;
+    }
+
     [TestCaseSource(nameof(Runbooks))]
     public void Given_a_runbook_then_the_panels_that_it_leads_to_are_there(string page)
     {
@@ -175,6 +191,9 @@ internal sealed partial class ContractTests
                 Is.EqualTo(onlyNothing), panel.Title);
         }
     }
+
+    [GeneratedRegex(@"\|= ""(?<words>[^""]+)""", RegexOptions.ExplicitCapture, 1000)]
+    private static partial Regex LogSearch();
 
     [GeneratedRegex(@"absent\(up\{job=""(?<job>[\w-]+)""\}\)", RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex Absent();

@@ -47,6 +47,16 @@ internal sealed class OpenApiTests(Engine engine) : EngineFixture(engine)
     }
 
     [Test]
+    public async Task Given_a_shop_that_has_just_started_when_many_read_its_documents_at_once_then_all_get_them()
+    {
+        await using ShopUnderTest shop = await ShopUnderTest.StartAsync();
+        HttpClient[] services = [.. shop.ByName.Values];
+        string[] documents = await Task.WhenAll(Enumerable.Range(0, 48).Select(
+            number => services[number % services.Length].GetStringAsync(new Uri("/openapi/v1.json", UriKind.Relative))));
+        Assert.That(documents.Distinct(StringComparer.Ordinal).Count(), Is.EqualTo(services.Length));
+    }
+
+    [Test]
     public async Task Given_a_document_then_every_operation_says_what_it_does_takes_and_answers_with_examples(
         [Values("products", "orders", "inventory")] string port)
     {

@@ -23,6 +23,9 @@ internal static class ServiceRoutes
 {
     private const string Tag = "Service";
 
+    // The framework fails now and then if it makes a document for two requests at once: dotnet/aspnetcore issue 58845.
+    private static readonly SemaphoreSlim DocumentMaking = new(1);
+
     private static readonly HttpMethodMetadata Reads = new([HttpMethods.Get, HttpMethods.Head]);
 
     /// <summary>Tag of the health checks of a module, so that each answers for itself alone.</summary>
@@ -168,19 +171,29 @@ internal static class ServiceRoutes
 
     private static RequestDelegate OpenApiDocument(ModuleContext module)
     {
-        Task<string>? made = null;
+        string? made = null;
         return async http =>
         {
-            // The routes don't change, so the document is made once. Requests that meet at its beginning may make it
-            // twice.
-            string json = await (made is { IsFaulted: false } ? made
-                : made = DocumentAsync(http.RequestServices, module.Identity.Name));
+            if (made is null)
+            {
+                await DocumentMaking.WaitAsync(http.RequestAborted);
+                try
+                {
+                    // The routes don't change, so it is made once.
+                    made ??= await DocumentAsync(http.RequestServices, module.Identity.Name);
+                }
+                finally
+                {
+                    DocumentMaking.Release();
+                }
+            }
+
             // The address that the client used, or that the settings name.
             string server = module.Settings.PublicUrls[module.Identity.Name]
                 ?? $"{http.Request.Scheme}://{http.Request.Host.ToUriComponent()}";
             server = JsonEncodedText.Encode($"{server}{http.Request.PathBase.ToUriComponent()}").ToString();
             await Text(http, JsonResponse.ContentType,
-                json.Replace(ModuleDocument.ServerMark, server, StringComparison.Ordinal));
+                made.Replace(ModuleDocument.ServerMark, server, StringComparison.Ordinal));
         };
     }
 

@@ -51,8 +51,9 @@ internal sealed class OpenApiTests(Engine engine) : EngineFixture(engine)
     {
         await using ShopUnderTest shop = await ShopUnderTest.StartAsync();
         HttpClient[] services = [.. shop.ByName.Values];
+        var path = new Uri("/openapi/v1.json", UriKind.Relative);
         string[] documents = await Task.WhenAll(Enumerable.Range(0, 48).Select(
-            number => services[number % services.Length].GetStringAsync(new Uri("/openapi/v1.json", UriKind.Relative))));
+            number => services[number % services.Length].GetStringAsync(path)));
         Assert.That(documents.Distinct(StringComparer.Ordinal).Count(), Is.EqualTo(services.Length));
     }
 

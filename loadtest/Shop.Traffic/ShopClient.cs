@@ -78,8 +78,8 @@ internal sealed partial class ShopClient(TrafficOptions options) : IDisposable
             new { product_id = productId, quantity_increased = quantity });
 
     /// <summary>
-    /// What is wrong with the addresses: nothing answers there, or another service than was
-    /// meant. Null if all is right.
+    /// The first error in the addresses, in words: nothing answers at one of them, or the wrong service does. Null if
+    /// there is none.
     /// </summary>
     public async Task<string?> WrongAddressAsync()
     {

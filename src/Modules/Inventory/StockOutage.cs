@@ -81,7 +81,7 @@ internal sealed class StockOutage(
     private async Task<Outage> TakeAsync(Outage outage)
     {
         if (outage.IsTaken) return outage;
-        while (!outage.IsTaken)
+        do
         {
             Save(outage);
             var next = new ConcurrentBag<Taken>();
@@ -102,6 +102,7 @@ internal sealed class StockOutage(
             });
             outage = outage with { IsTaken = tooMany == 0, Products = [.. next] };
         }
+        while (!outage.IsTaken);
 
         Save(outage);
         module.Log.LogInformation("All that could be sold of {Products} products is taken out", outage.Products.Count);

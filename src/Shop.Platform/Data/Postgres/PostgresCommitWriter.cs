@@ -53,7 +53,7 @@ public sealed class PostgresCommitWriter
     /// <summary>How many batches have been committed.</summary>
     internal long Commits => Volatile.Read(ref _commits);
 
-    /// <summary>The server's last failure to store a write, for some seconds; null if there is none.</summary>
+    /// <summary>The server's last failure to store a write; null if there was none in the last ten seconds.</summary>
     internal PostgresException? StorageFailure =>
         Stopwatch.GetElapsedTime(Volatile.Read(ref _storageFailedAt)) < StorageFailureTime ? _storageFailure : null;
 

@@ -357,6 +357,7 @@ internal sealed partial class SecurityTests
                 "sql.Indexed", "with", "rows", "columns", "ofItems", "LinesOf(file)", "Conditions(filter)",
                 "Index(filter)", "table", "number", "index", "indexed", "table.ColumnNames", "table.Name", "id",
                 "condition", "parameters",
+                "ListPlan.AtLeast(limit)", "ListPlan.AtLeast(limit + 1)",
                 "OrderStatus.Created",
                 "@lock", "schema", // these two: of the module's name
             ];

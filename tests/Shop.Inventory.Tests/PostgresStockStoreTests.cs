@@ -53,6 +53,51 @@ internal sealed class PostgresStockStoreTests
     }
 
     [Test]
+    public async Task Given_much_stock_when_it_is_listed_again_and_again_then_postgres_keeps_the_plans()
+    {
+        const int Rows = 5000, Times = 20; // on each of two connections: the migration needs both
+        await using ModuleSchema schema = await ModuleSchema.OpenAsync(
+            new InventoryModule(), PostgresCluster.Shared.CreateDatabase() + ";Maximum Pool Size=2");
+        await schema.ExecuteAsync($"""
+            INSERT INTO stock (product_id, on_hand, reserved, last_updated)
+            SELECT 'p' || n, 1, 0, n FROM generate_series(1, {Rows}) n;
+            INSERT INTO movements (product_id, kind, quantity, at, on_hand, reserved)
+            SELECT 'p1', 'received', 1, n, n, 0 FROM generate_series(1, {Rows}) n;
+            ANALYZE stock, movements
+            """);
+        var store = new PostgresStockStore(schema.Context);
+        foreach (int limit in (int[])[1, 2, 10, 20, 100, 1000])
+        {
+            for (int i = 0; i < 2 * Times; i++)
+            {
+                Assert.That((await store.ListAsync(null, null, limit, default)).Page.Rows, Has.Count.EqualTo(limit));
+                Assert.That((await store.ListMovementsAsync("p1", null, limit, default)).Page.Rows
+                    .Select(movement => movement.OnHand), Is.EqualTo(Enumerable.Range(0, limit).Select(n => Rows - n)));
+            }
+        }
+
+        // PostgreSQL plans a statement anew five times before it decides to keep a plan.
+        IReadOnlyList<(string Statement, long Kept, long Anew)> plans = await schema.Context.Postgres.RowsAsync("""
+            SELECT statement, generic_plans, custom_plans FROM pg_prepared_statements WHERE statement LIKE '%AS listed%'
+            """, static row => (row.GetString(0), row.GetInt64(1), row.GetInt64(2)), default);
+        Assert.That(plans.Count(plan => plan.Statement.Contains("movements", StringComparison.Ordinal)),
+            Is.Positive.And.LessThan(plans.Count));
+        Assert.That(plans, Has.All.Matches<(string Statement, long Kept, long Anew)>(
+            plan => plan.Anew <= 5 && plan.Kept > plan.Anew));
+    }
+
+    // A table that is scanned though its plan says that it must not be looks so dear that both would be done.
+    [Test]
+    public async Task Given_stock_that_is_counted_when_postgres_runs_it_then_it_compiles_nothing_and_starts_no_worker()
+    {
+        IReadOnlyList<string> lines = await _schema.Context.Postgres.RowsAsync(
+            "EXPLAIN (ANALYZE) SELECT count(*) FILTER (WHERE on_hand > reserved) FROM stock WHERE NOT is_retired",
+            row => row.GetString(0), CancellationToken.None);
+        Assert.That(lines, Has.Some.Contains("Seq Scan"));
+        Assert.That(lines, Has.None.Contains("JIT").And.None.Contains("Workers"));
+    }
+
+    [Test]
     public async Task Given_a_reservation_that_is_committed_while_it_is_closed_then_its_units_are_not_kept_for_ever()
     {
         await _store.InitializeAsync([new OpeningStock("late", 10)]);

@@ -119,6 +119,42 @@ internal sealed class PostgresOrderStoreTests
     }
 
     [Test]
+    public async Task Given_many_orders_when_they_are_listed_again_and_again_then_postgres_keeps_the_plan([Values] bool isFiltered)
+    {
+        const int Orders = 5000, Times = 20; // on each of two connections: the migration needs both
+        await using ModuleSchema here = await ModuleSchema.OpenAsync(
+            new OrdersModule(), PostgresCluster.Shared.CreateDatabase() + ";Maximum Pool Size=2");
+        await here.ExecuteAsync($"""
+            INSERT INTO orders (id, customer_id, status, total_cents, created_at, updated_at, reservation)
+            SELECT 'order ' || n, 'ada', 'created', 100, n, n, n FROM generate_series(1, {Orders}) n;
+            INSERT INTO order_lines (order_id, line, product_id, name, quantity, unit_price_cents)
+            SELECT 'order ' || n, 0, 'prod_0', 'Thing', 1, 100 FROM generate_series(1, {Orders}) n;
+            ANALYZE orders, order_lines
+            """);
+        var queries = new OrderQueries(here.Context.Postgres);
+        var filter = isFiltered ? new OrderFilter("created", "ada") : new OrderFilter();
+        foreach (int limit in (int[])[1, 2, 10, 20, 100, 1000])
+        {
+            for (int i = 0; i < 2 * Times; i++)
+            {
+                OrderPage page = await queries.ListAsync(filter, null, limit, default);
+                Assert.That(page.Orders.Select(order => order.CreatedAt),
+                    Is.EqualTo(Enumerable.Range(0, limit).Select(n => (long)Orders - n)));
+                Assert.That(await queries.ListNewestAsync(filter, limit, default), Has.Count.EqualTo(limit));
+            }
+        }
+
+        // PostgreSQL plans a statement anew five times before it decides to keep a plan.
+        IReadOnlyList<(string Statement, long Kept, long Anew)> plans = await here.Context.Postgres.RowsAsync("""
+            SELECT statement, generic_plans, custom_plans FROM pg_prepared_statements
+            WHERE statement LIKE '%ORDER BY o.seq DESC%'
+            """, static row => (row.GetString(0), row.GetInt64(1), row.GetInt64(2)), default);
+        Assert.That(plans, Is.Not.Empty);
+        Assert.That(plans, Has.All.Matches<(string Statement, long Kept, long Anew)>(
+            plan => plan.Anew <= 5 && plan.Kept > plan.Anew));
+    }
+
+    [Test]
     public async Task Given_a_key_that_is_too_old_then_it_stands_for_the_next_request()
     {
         var key = IdempotencyKey.Of("old", "content");

@@ -179,7 +179,12 @@ internal sealed class PostgresStockStore : IStockStore
         // What sorts after a text with a NUL sorts after its part before the NUL.
         after = after?.Split('\0')[0] ?? "";
         IReadOnlyList<StockLevel> rows = await _database.RowsAsync(
-            $"{Levels} WHERE {IsWanted} AND product_id > $2 ORDER BY product_id LIMIT $3", StockLedger.Level, end,
+            $"""
+            SELECT * FROM (
+                {Levels} WHERE {IsWanted} AND product_id > $2
+                ORDER BY product_id LIMIT {ListPlan.AtLeast(limit + 1)}) AS listed
+            ORDER BY product_id LIMIT $3
+            """, StockLedger.Level, end,
             PostgresTransaction.Parameter(maxLevel ?? -1), PostgresTransaction.Parameter(after),
             PostgresTransaction.Parameter(limit + 1));
         long total = await ScalarAsync($"SELECT count(*) FROM stock WHERE {IsWanted}", end,
@@ -247,10 +252,10 @@ internal sealed class PostgresStockStore : IStockStore
 
     // The sum of a product's movements that were deleted is the last row of its list.
     private async Task<IReadOnlyList<Movement>> MovementsAsync(
-        string productId, long? before, int limit, CancellationToken end) => await _database.RowsAsync("""
+        string productId, long? before, int limit, CancellationToken end) => await _database.RowsAsync($"""
         SELECT * FROM (
             (SELECT id, kind, quantity, order_id, at, on_hand, reserved
-            FROM movements WHERE product_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3)
+            FROM movements WHERE product_id = $1 AND id < $2 ORDER BY id DESC LIMIT {ListPlan.AtLeast(limit)})
             UNION ALL
             SELECT 0, $4, on_hand, NULL, at, on_hand, reserved FROM opening_balances WHERE product_id = $1) AS listed
         ORDER BY id DESC LIMIT $3

@@ -49,7 +49,9 @@ internal sealed class OrderQueries(PostgresDatabase database)
     {
         List<StoredOrder> found = await OrdersAsync($"""
             SELECT {OrderColumns}
-            FROM (SELECT * FROM orders o WHERE o.seq < $4 {Conditions(filter)} ORDER BY o.seq DESC LIMIT $5) o
+            FROM (SELECT * FROM (
+                SELECT * FROM orders o WHERE o.seq < $4 {Conditions(filter)}
+                ORDER BY o.seq DESC LIMIT {ListPlan.AtLeast(limit + 1)}) o ORDER BY o.seq DESC LIMIT $5) o
             JOIN order_lines l ON l.order_id = o.id ORDER BY o.seq DESC, l.line
             """, end, Parameters(filter, cursor ?? long.MaxValue, limit + 1));
         int count = 0;
@@ -66,7 +68,10 @@ internal sealed class OrderQueries(PostgresDatabase database)
 
     public async ValueTask<IReadOnlyList<OrderHeader>> ListNewestAsync(
         OrderFilter filter, long limit, CancellationToken end) => await database.RowsAsync($"""
-        SELECT {HeaderColumns} FROM orders o WHERE o.seq < $4 {Conditions(filter)} ORDER BY o.seq DESC LIMIT $5
+        SELECT {HeaderColumns}
+        FROM (SELECT * FROM orders o WHERE o.seq < $4 {Conditions(filter)}
+            ORDER BY o.seq DESC LIMIT {ListPlan.AtLeast(limit)}) o
+        ORDER BY o.seq DESC LIMIT $5
         """, Head, end, Parameters(filter, long.MaxValue, limit));
 
     /// <summary>Those of these orders that exist, oldest first.</summary>

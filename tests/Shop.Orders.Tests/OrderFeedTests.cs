@@ -1,4 +1,6 @@
 using System.Text.Json;
+using NSubstitute;
+using Shop.Inventory.Contracts;
 using Shop.Orders.Storage.Sqlite;
 using Shop.Platform;
 using Shop.Platform.Live;
@@ -46,6 +48,23 @@ internal sealed class OrderFeedTests
         {
             ($"o{OrderFeed.Kept + 2}", "created"), ($"o{OrderFeed.Kept + 2}", "paid"), ("o1", "paid"), ("o2", "paid"),
         }));
+    }
+
+    [Test]
+    public async Task Given_a_change_that_is_on_disk_and_not_told_yet_when_the_order_changes_again_then_a_watcher_sees_both()
+    {
+        using var files = new ModuleFiles(new OrdersModule());
+        var store = new SqliteOrderStore(files.Context.Database, files.Context.Settings);
+        var feed = new OrderFeed(store, files.Context);
+        await using var reconciler = new OrderReconciler(store, Substitute.For<IInventory>(), files.Context);
+        var lifecycle = new OrderLifecycle(store, new OrderMetrics(store, files.Context), feed, reconciler, files.Context);
+        Order placed = Placed("one", files.Context.Now().ToMilliseconds() + 1);
+        await store.PlaceAsync(placed, new ReservationId("one", 1), null, null);
+        feed.Publish(placed);
+        await store.ChangeStatusAsync("one", OrderStatus.Paid, null, files.Context.Now());
+        await lifecycle.ChangeAsync("one", OrderStatus.Shipped);
+        Assert.That(await ToldAsync(feed),
+            Is.EqualTo(new[] { ("one", "created"), ("one", "paid"), ("one", "shipped") }));
     }
 
     private static async Task<(string, string)[]> ToldAsync(OrderFeed feed)

@@ -142,14 +142,15 @@ internal sealed partial class ProxyTests
         return block.Groups["lines"].Value;
     }
 
-    private static string Root()
+    public static string Root()
     {
         string folder = AppContext.BaseDirectory;
         while (!File.Exists(Path.Combine(folder, "Shop.sln"))) folder = Path.GetDirectoryName(folder)!;
         return folder;
     }
 
-    private static string Find(string program)
+    /// <summary>The path of a program of this machine. If there is none, the test is skipped; in CI it fails.</summary>
+    public static string Find(string program)
     {
         string[] folders = [.. (Environment.GetEnvironmentVariable("PATH") ?? "").Split(':'), "/usr/sbin"];
         string? path = folders.Select(folder => Path.Combine(folder, program)).FirstOrDefault(File.Exists);

@@ -187,6 +187,16 @@ internal sealed class PostgresCluster : IDisposable
         StartAgain();
     }
 
+    /// <summary>Starts a program as the user of the server.</summary>
+    public static Process StartBeside(string program, params string[] arguments)
+    {
+        string[] command = As(Environment.IsPrivilegedProcess ? UserBeside() : null, [program, .. arguments]);
+        Process process = Process.Start(Piped(command[0], command[1..]))!;
+        process.BeginOutputReadLine();
+        process.BeginErrorReadLine();
+        return process;
+    }
+
     public void Dispose()
     {
         if (_server is { HasExited: false })

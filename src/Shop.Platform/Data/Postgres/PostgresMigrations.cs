@@ -1,4 +1,4 @@
-using System.Data;
+using System.Diagnostics;
 using System.Reflection;
 using DbUp.Engine;
 using DbUp.Engine.Output;
@@ -15,6 +15,8 @@ internal static class PostgresMigrations
 {
     /// <summary>Another host may be migrating.</summary>
     private const int SecondsToWait = 60;
+
+    private static readonly TimeSpan RetryDelay = TimeSpan.FromMilliseconds(50);
 
     /// <summary>The platform's own tables in each schema.</summary>
     private const string Common = """
@@ -37,24 +39,45 @@ internal static class PostgresMigrations
     public static async Task ApplyAsync(
         string schema, NpgsqlDataSource source, NpgsqlConnection connection, Assembly assembly, CancellationToken end)
     {
-        string @lock = $"(hashtext('shop {schema}'))";
-        await RunAsync(connection, $"SET statement_timeout = '{SecondsToWait}s'", end);
-        await RunAsync(connection, $"SELECT pg_advisory_lock{@lock}", end);
-        try
+        await using NpgsqlTransaction turn = await TakeTurnAsync(schema, connection, end);
+        await using (NpgsqlConnection maker = await source.OpenConnectionAsync(end))
         {
             // A role that may not create schemas can be given an existing one.
-            if (!await RunAsync(connection, $"SELECT 1 FROM pg_namespace WHERE nspname = '{schema}'", end))
-                await RunAsync(connection, $"CREATE SCHEMA {schema}", end);
-            await RunAsync(connection, Common, end);
-            Apply(schema, source, assembly);
+            if (!await RunAsync(maker, $"SELECT 1 FROM pg_namespace WHERE nspname = '{schema}'", end))
+                await RunAsync(maker, $"CREATE SCHEMA {schema}", end);
+            await RunAsync(maker, Common, end);
         }
-        finally
+
+        Apply(schema, source, assembly);
+        await turn.CommitAsync(end);
+    }
+
+    /// <summary>
+    /// Waits until no other host migrates. The lock belongs to a transaction, and a host that waits has none: a pooler
+    /// has few sessions, and may use another for each transaction.
+    /// </summary>
+    private static async Task<NpgsqlTransaction> TakeTurnAsync(
+        string schema, NpgsqlConnection connection, CancellationToken end)
+    {
+        long start = Stopwatch.GetTimestamp();
+        while (true)
         {
-            if (connection.State == ConnectionState.Open)
+            NpgsqlTransaction turn = await connection.BeginTransactionAsync(end);
+            await RunAsync(connection, "SET LOCAL idle_in_transaction_session_timeout = 0", end);
+            if (await RunAsync(
+                connection, $"SELECT 1 WHERE pg_try_advisory_xact_lock(hashtext('shop {schema}'))", end))
             {
-                await RunAsync(connection, $"SELECT pg_advisory_unlock{@lock}", end);
-                await RunAsync(connection, "RESET statement_timeout", end);
+                return turn;
             }
+
+            await turn.DisposeAsync();
+            if (Stopwatch.GetElapsedTime(start).TotalSeconds > SecondsToWait)
+            {
+                throw new ShopStartException(
+                    $"The schema {schema} can't be migrated: another host has been doing it for {SecondsToWait} s");
+            }
+
+            await Task.Delay(RetryDelay, end);
         }
     }
 

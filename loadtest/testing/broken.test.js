@@ -91,6 +91,7 @@ const SIMPLE = new Map([
     ['an increase says nothing', json('POST', '/inventory/increase', ({ new_stock_level }) => ({ new_stock_level })), ['and says so']],
     ['an increase is forgotten', answers('POST', '/inventory/increase', async () => answer(200, { new_stock_level: 2e6, status: 'Stock updated' })), ['what came in is among its movements']],
     ['an increase starts from nothing', json('POST', '/inventory/increase', (stock) => ({ ...stock, new_stock_level: 0 })), ['and has at least what came in']],
+    ['movements are of a unit more than was asked for', json('GET', `${STOCK}/movements`, (list) => list.map((movement) => ({ ...movement, quantity: movement.quantity + Math.sign(movement.quantity) }))), ['what came in is among its movements', 'what went is among its movements']],
     ['a decrease is forgotten', answers('POST', '/inventory/decrease', async (call, ask) => (JSON.parse(call.body).quantity_decreased > 1e6 ? ask(call) : answer(200, { status: 'Stock updated' }))), ['what went is among its movements']],
     ['a decrease is refused', answers('POST', '/inventory/decrease', async (call, ask) => (JSON.parse(call.body).quantity_decreased > 1e6 ? ask(call) : answer(409, {}))), ['a decrease answers 200', 'what went is among its movements'], ['http_req_failed']],
     ['more goes than there is', answers('POST', '/inventory/decrease', async (call, ask) => (JSON.parse(call.body).quantity_decreased > 1e6 ? answer(200, { error: JSON.parse(call.body).product_id }) : ask(call))), ['more than there is answers 409'], ['http_req_failed']],
@@ -111,6 +112,7 @@ const SIMPLE = new Map([
     ['orders are forgotten', answers('POST', ORDER, async (call) => madeUp(call)), null, ['http_req_failed']],
     ['keys are not known again', answers('POST', ORDER, withoutKey), ['pressed twice, it is one order']],
     ['more is sold than is held', json('GET', `${STOCK}/movements`, (list) => list.map((movement) => (movement.kind === 'reserved' ? { ...movement, quantity: 1 } : movement))), ['its two units are held']],
+    ['more is held than is sold', json('GET', `${STOCK}/movements`, (list) => list.map((movement) => (movement.kind === 'reserved' ? { ...movement, quantity: 3 } : movement))), ['its two units are held']],
     ['an order is paid, and stays unpaid', json('POST', `${AN_ORDER}/pay`, (order) => ({ ...order, status: 'created' })), ['it is paid']],
     ['an order is shipped, and stays paid', json('POST', `${AN_ORDER}/ship`, (order) => ({ ...order, status: 'paid' })), ['it is shipped']],
     ['an order is delivered, and stays shipped', json('POST', `${AN_ORDER}/deliver`, (order) => ({ ...order, status: 'shipped' })), ['it is delivered']],
@@ -213,6 +215,18 @@ async function requestsOf(options, env = {}) {
   const { summary } = await runBroken(MAIN, listen, { scale: 0.05, env: { SCENARIO: 'smoke', RESULTS: results, ...env }, ...options });
   return { requests, summary };
 }
+
+test('given a stock of several pages, when the advanced test runs, then its books have each of them', async () => {
+  let pages = 0;
+  const inPages = answers('GET', '/inventory', (call, ask) => {
+    pages++;
+    return ask({ ...call, path: call.path.replace('limit=1000', 'limit=50') });
+  });
+  const { broken, summary } = await runBroken(MAIN, inPages, { scale: 0.05, random: random(), env: { SCENARIO: 'smoke', RESULTS: results } });
+  assert.deepEqual(broken, []);
+  assert.equal(summary.metrics.units_unaccounted.values.count, 0);
+  assert.ok(pages >= 10, `${pages} pages of opening and closing books`);
+});
 
 test('given chance, when the advanced test runs, then one of twenty buyers cancels, and all buy one to three of one to three products', async () => {
   const cancels = ({ requests }) => requests.filter((request) => request.includes('/cancel')).length;

@@ -83,6 +83,24 @@ internal sealed class BrokenTrafficTests
                     : (status, body);
             });
 
+        yield return Case("units that come back though their order goes on", "POST /orders",
+            "Units: the stock's movements do not show those of", async (call, _) =>
+            {
+                (int status, string body) = await call.Forward(call.Body);
+                return call.Is("GET", "/movements") && status == 200
+                    ? (status, new JsonArray([.. JsonNode.Parse(body)!.AsArray().SelectMany(WithRelease)]).ToJsonString())
+                    : (status, body);
+            });
+
+        static IEnumerable<JsonNode> WithRelease(JsonNode? movement)
+        {
+            yield return movement!.DeepClone();
+            if ((string)movement["kind"]! != "reserved") yield break;
+            JsonNode released = movement.DeepClone();
+            released["kind"] = "released";
+            yield return released;
+        }
+
         static TestCaseData Case(string what, string meant, string said, Func<Call, bool, Task<(int, string)>> fault) =>
             new TestCaseData(meant, fault, said).SetArgDisplayNames(what);
     }

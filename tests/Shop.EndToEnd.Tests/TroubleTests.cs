@@ -274,6 +274,30 @@ internal sealed class TroubleTests(Engine engine) : EngineFixture(engine)
         Assert.That(await ActiveAsync(shop), Is.Empty);
     }
 
+    [TestCase("Shop:TrustedProxies=192.0.2.7", "1.1")]
+    [TestCase("Shop:Products:PublicUrl=https://shop.example", "1.1")]
+    [TestCase("Shop:Inventory:PublicUrl=https://stock.shop.example", "1.1")]
+    [TestCase("Shop:AllowedHosts=shop.example", "1.0")]
+    public async Task Given_no_keys_when_a_setting_or_the_protocol_tells_of_a_proxy_then_no_service_makes_trouble(
+        string setting, string protocol)
+    {
+        await using ShopUnderTest shop = await ShopUnderTest.StartAsync(setting);
+        foreach (HttpClient client in shop.ByName.Values)
+        {
+            foreach ((HttpMethod method, string path) in new[]
+            {
+                (HttpMethod.Put, "/faults/slow_answers"), (HttpMethod.Put, "/scenarios/presentation"),
+            })
+            {
+                using var request = new HttpRequestMessage(method, path) { Version = Version.Parse(protocol) };
+                using HttpResponseMessage answer = await client.SendAsync(request);
+                Assert.That((int)answer.StatusCode, Is.EqualTo(403), $"{client.BaseAddress}{path}");
+            }
+        }
+
+        Assert.That(await ActiveAsync(shop), Is.Empty);
+    }
+
     // The file of the faults is a pipe that nobody reads, as a disk that does not answer.
     [Test]
     public async Task Given_many_changes_of_faults_that_wait_for_the_disk_then_health_and_metrics_answer_all_the_same()

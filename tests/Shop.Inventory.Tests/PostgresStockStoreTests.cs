@@ -1,6 +1,7 @@
 using Npgsql;
 using Shop.Inventory.Contracts;
 using Shop.Inventory.Storage.Postgres;
+using Shop.Platform.Requests;
 using Shop.Testing;
 
 namespace Shop.Inventory.Tests;
@@ -50,6 +51,24 @@ internal sealed class PostgresStockStoreTests
             ReserveOutcome.Reserved, ReserveOutcome.TooLittleStock, ReserveOutcome.Reserved,
         }));
         Assert.That((await _store.FindAsync("few", CancellationToken.None))?.Reserved, Is.EqualTo(3));
+    }
+
+    [Test]
+    public async Task Given_levels_around_the_edges_of_which_some_is_held_then_PostgreSQL_counts_what_can_be_sold()
+    {
+        await using ModuleSchema schema = await ModuleSchema.OpenAsync(new InventoryModule());
+        var store = new PostgresStockStore(schema.Context);
+        await store.InitializeAsync(
+            [.. new long[] { 0, 1, 9, 10, 11, 12 }.Select(level => new OpeningStock($"p{level:00}", level))]);
+        await store.RetireAsync(["p12"]);
+        Assert.That(await store.CountProductsAsync(10, default), Is.EqualTo(new ProductCounts(2, 2, 1)));
+        await store.ReserveAsync(new("o", 1), [new("p01", 1), new("p10", 1), new("p11", 11)]);
+        Assert.That(await store.CountProductsAsync(10, default), Is.EqualTo(new ProductCounts(0, 2, 3)));
+        Assert.That((await store.LowestAsync(4, default)).Select(level => level.ProductId),
+            Is.EqualTo(new[] { "p00", "p01", "p11", "p09" }));
+        (PageOf<StockLevel> page, RowTotal total) = await store.ListAsync(0, null, 2, default);
+        Assert.That((string.Join(' ', page.Rows.Select(level => level.ProductId)), page.HasMore, total.Rows),
+            Is.EqualTo(("p00 p01", true, 3)));
     }
 
     [Test]

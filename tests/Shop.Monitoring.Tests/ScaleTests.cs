@@ -69,6 +69,23 @@ internal sealed partial class ScaleTests
         }
     }
 
+    [TestCase("products", 5001)]
+    [TestCase("orders", 5002)]
+    [TestCase("inventory", 5003)]
+    public void Given_the_balancer_then_a_service_is_asked_on_its_own_port_if_ready_and_if_only_alive(
+        string service, int port)
+    {
+        string[] sections = Repository.Text("scale", "haproxy", "haproxy.cfg").Split("\n\n");
+        string[] Lines(string head) => [.. sections.Single(section => section.StartsWith($"{head}\n",
+            StringComparison.Ordinal)).Split('\n').Select(line => line.Trim())];
+        string[] ready = Lines($"listen {service}"), alive = Lines($"backend {service}_alive");
+        Assert.That(ready, Does.Contain($"bind :{port}")
+            .And.Contain($"use_backend {service}_alive if {{ nbsrv({service}) eq 0 }}")
+            .And.Some.Contains("uri /health/ready ").And.Contain($"server-template {service} 1-32 shop:{port}"));
+        Assert.That(alive, Has.Some.Contains("uri /health/live ")
+            .And.Contain($"server-template {service} 1-32 shop:{port}"));
+    }
+
     [Test]
     public void Given_the_dashboard_of_many_hosts_then_each_panel_says_what_it_shows_and_none_lies_on_another()
     {

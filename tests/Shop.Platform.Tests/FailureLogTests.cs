@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
 using Shop.Platform.Http;
 
@@ -57,6 +58,20 @@ internal sealed class FailureLogTests
             + 4))));
     }
 
+    [TestCase('\0')]
+    [TestCase('\n')]
+    [TestCase('\x1f')]
+    [TestCase('\x7f')]
+    [TestCase('\x85')]
+    [TestCase('\x9f')]
+    public void Given_a_clients_text_with_a_control_character_then_its_line_has_none(char control)
+    {
+        var said = new Said();
+        new FailureLog(said).Log(new DefaultHttpContext { Request = { Method = "GET", Path = "/products/x" } }.Request,
+            new Problem(404, $"There is no product 'a{control}b'."), "trace");
+        Assert.That(said.Last, Does.Contain("There is no product 'a\uFFFDb'.").And.Contain("(trace_id trace)"));
+    }
+
     private static long Second() => Stopwatch.GetTimestamp() / Stopwatch.Frequency;
 
     private sealed class Said : ILogger
@@ -65,6 +80,8 @@ internal sealed class FailureLogTests
         private int _lines;
 
         public int Lines => Volatile.Read(ref _lines);
+
+        public string? Last { get; private set; }
 
         public IReadOnlyList<int> LeftOut
         {
@@ -86,6 +103,7 @@ internal sealed class FailureLogTests
                 || values.FirstOrDefault(value => value.Key == "LeftOut").Value is not int leftOut)
             {
                 Interlocked.Increment(ref _lines);
+                Last = formatter(state, exception);
                 return;
             }
 

@@ -71,6 +71,15 @@ internal sealed class BrokenTrafficTests
         yield return Case("a receipt of a unit too few", "POST /inventory/increase",
             @"not [1-9]\d* receipts that were acknowledged",
             (call, isMeant) => call.Forward(isMeant ? OneFewer(call.Body) : call.Body));
+        int receipts = 0;
+        yield return Case("receipts that are forgotten beside others that come four times", "POST /inventory/increase",
+            @"not [1-9]\d* receipts that were acknowledged", async (call, isMeant) =>
+            {
+                if (!isMeant) return await call.Forward(call.Body);
+                if (Interlocked.Increment(ref receipts) % 2 == 1) return (200, "{}");
+                for (int further = 0; further < 3; further++) await call.Forward(call.Body);
+                return await call.Forward(call.Body);
+            });
         yield return Case("a cancellation that is acknowledged and forgotten", "POST /cancel",
             "Units: the stock's movements do not show those of",
             (call, isMeant) => isMeant ? Task.FromResult((200, "{}")) : call.Forward(call.Body));
@@ -88,7 +97,8 @@ internal sealed class BrokenTrafficTests
             {
                 (int status, string body) = await call.Forward(call.Body);
                 return call.Is("GET", "/movements") && status == 200
-                    ? (status, new JsonArray([.. JsonNode.Parse(body)!.AsArray().SelectMany(WithRelease)]).ToJsonString())
+                    ? (status,
+                        new JsonArray([.. JsonNode.Parse(body)!.AsArray().SelectMany(WithRelease)]).ToJsonString())
                     : (status, body);
             });
 

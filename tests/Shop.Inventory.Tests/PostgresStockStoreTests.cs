@@ -72,6 +72,45 @@ internal sealed class PostgresStockStoreTests
     }
 
     [Test]
+    public async Task Given_a_thousand_changes_of_the_count_of_reservations_when_they_are_merged_then_it_is_the_same_and_young_marks_stay()
+    {
+        await using ModuleSchema schema = await ModuleSchema.OpenAsync(new InventoryModule());
+        var store = new PostgresStockStore(schema.Context);
+        await store.InitializeAsync([new OpeningStock("p", 10)]);
+        await schema.ExecuteAsync("""
+            INSERT INTO reservation_changes (change) SELECT 3 FROM generate_series(1, 999);
+            INSERT INTO released_reservations (order_id, number, at)
+            VALUES ('old', 1, now() - interval '25 hours'), ('young', 2, now() - interval '23 hours')
+            """);
+        await store.MaintainAsync();
+        Assert.That(await RowsAsync("reservation_changes"), Is.EqualTo(999));
+        await schema.ExecuteAsync("INSERT INTO reservation_changes (change) VALUES (-1)");
+        await store.MaintainAsync();
+        Assert.That((await RowsAsync("reservation_changes"), await store.CountReservationsAsync(default)),
+            Is.EqualTo((1, 2996)));
+        Assert.That((await store.ReserveAsync(new("young", 2), [new("p", 1)])).Outcome,
+            Is.EqualTo(ReserveOutcome.HeldByAnother));
+        Assert.That(await RowsAsync("released_reservations"), Is.EqualTo(1));
+
+        async Task<long> RowsAsync(string table) => (await schema.Context.Postgres.RowsAsync(
+            $"SELECT count(*) FROM {table}", row => row.GetInt64(0), CancellationToken.None))[0];
+    }
+
+    [Test]
+    public async Task Given_reservations_around_the_time_that_a_request_may_take_then_the_old_ones_that_are_unconfirmed_are_looked_up()
+    {
+        await using ModuleSchema schema = await ModuleSchema.OpenAsync(new InventoryModule());
+        var store = new PostgresStockStore(schema.Context);
+        await schema.ExecuteAsync("""
+            INSERT INTO reservations (order_id, number, product_ids, quantities, is_confirmed, reserved_at) VALUES
+                ('young', 1, '{}', '{}', false, clock_timestamp() - interval '1 second'),
+                ('old', 2, '{}', '{}', false, clock_timestamp() - interval '11.1 seconds'),
+                ('confirmed', 3, '{}', '{}', true, clock_timestamp() - interval '1 hour')
+            """);
+        Assert.That(await store.UnconfirmedAsync(default), Is.EqualTo(new[] { new ReservationId("old", 2) }));
+    }
+
+    [Test]
     public async Task Given_much_stock_when_it_is_listed_again_and_again_then_postgres_keeps_the_plans()
     {
         const int Rows = 5000, Times = 20; // on each of two connections: the migration needs both

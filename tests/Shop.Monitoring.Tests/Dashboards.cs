@@ -28,6 +28,11 @@ internal static class Dashboards
                                                where (string)panel!["type"]! != "row"
                                                select new Panel(dashboard.Key, panel);
 
+    /// <summary>Those of the dashboard of many hosts, which stands apart.</summary>
+    public static IReadOnlyList<Panel> Scale { get; } =
+        [.. JsonNode.Parse(Repository.Text("monitoring", "grafana", "scale", "scale.json"))!["panels"]!.AsArray()
+            .Where(panel => (string)panel!["type"]! != "row").Select(panel => new Panel("scale", panel!))];
+
     public static IEnumerable<string> Annotations => All.Values.SelectMany(
         dashboard => dashboard["annotations"]!["list"]!.AsArray()).Select(annotation => (string)annotation!["expr"]!);
 

@@ -110,6 +110,12 @@ internal sealed partial class DeploymentTests
             .SelectMany(receiver => receiver.At("webhook_configs").Items());
         Assert.That(hooks.Select(hook => hook.Text("url")),
             Is.EqualTo(Enumerable.Repeat("http://alerts:5004/notifications", 3)));
+        // A notification that leaves out alerts is read, and one that is too large is not. An alert with all its labels
+        // and texts has less than 4 KiB.
+        Assert.That(hooks.Select(hook => hook.Text("max_alerts")), Is.EqualTo(new[] { "50", "50", null }),
+            "of the watchdog there is one alert");
+        Assert.That(Repository.Text("src", "Shop.Platform", "Alerts", "AlertsPage.cs"),
+            Does.Contain("MaxBody = 256 * 1024;"), "more than 50 alerts have");
         Assert.That(hooks.Select(hook => hook.Text("send_resolved")), Is.All.Null, "what is over is told, too");
         Assert.That(Compose.At("alerts").At("ports").Items().Single().ToString(), Is.EqualTo("127.0.0.1:5004:5004"));
         Assert.That(Repository.Text("src", "Shop.Platform", "Alerts", "AlertsPage.cs"),

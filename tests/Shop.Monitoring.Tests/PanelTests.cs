@@ -8,25 +8,27 @@ using YamlDotNet.RepresentationModel;
 namespace Shop.Monitoring.Tests;
 
 /// <summary>
-/// Each panel under known traffic (Panels/known.yml), asked of a real Prometheus that was given it: the values must be
-/// those that were worked out by hand, under the legends that they belong to.
+/// Each panel under known traffic (Panels/known.yml; scale.yml of many hosts), asked of a real Prometheus that was given
+/// it: the values must be those that were worked out by hand, under the legends that they belong to.
 /// </summary>
 [FixtureLifeCycle(LifeCycle.SingleInstance)]
 internal sealed partial class PanelTests
 {
     private static readonly YamlNode Known = Yaml.Load("tests", "Shop.Monitoring.Tests", "Panels", "known.yml");
+    private static readonly YamlNode Scale = Yaml.Load("tests", "Shop.Monitoring.Tests", "Panels", "scale.yml");
 
     private readonly string _directory = Directory.CreateTempSubdirectory("shop-panels-").FullName;
     private readonly List<Process> _processes = [];
     private readonly HttpClient _client = new();
     private readonly long _now = DateTimeOffset.UtcNow.ToUnixTimeSeconds() / 15 * 15;
-    private Uri _busy = null!, _fresh = null!;
+    private Uri _busy = null!, _fresh = null!, _hosts = null!;
 
     [OneTimeSetUp]
     public async Task Start()
     {
-        _busy = await ServeAsync("busy", 1);
-        _fresh = await ServeAsync("fresh", 0);
+        _busy = await ServeAsync("busy", Known, 1);
+        _fresh = await ServeAsync("fresh", Known, 0);
+        _hosts = await ServeAsync("hosts", Scale, 1);
     }
 
     [OneTimeTearDown]
@@ -48,7 +50,14 @@ internal sealed partial class PanelTests
 
     [TestCaseSource(nameof(Panels))]
     public async Task Given_known_traffic_when_a_panel_asks_then_it_shows_what_was_worked_out_by_hand(Panel panel) =>
-        await ExpectAsync(panel, Known.At("panels").At(panel.Dashboard).At(panel.Title), at: _now);
+        await ExpectAsync(_busy, panel, Known.At("panels").At(panel.Dashboard).At(panel.Title), at: _now);
+
+    private static IEnumerable<TestCaseData> PanelsOfHosts() =>
+        Dashboards.Scale.Select(panel => new TestCaseData(panel).SetArgDisplayNames(panel.Dashboard, panel.Title));
+
+    [TestCaseSource(nameof(PanelsOfHosts))]
+    public async Task Given_known_traffic_of_many_hosts_when_a_panel_asks_then_it_shows_what_was_worked_out_by_hand(
+        Panel panel) => await ExpectAsync(_hosts, panel, Scale.At("panels").At(panel.Title), at: _now);
 
     private static IEnumerable<TestCaseData> RunningPanels() =>
         from panel in Dashboards.Panels
@@ -59,7 +68,7 @@ internal sealed partial class PanelTests
     public async Task Given_a_load_test_that_runs_when_a_panel_asks_then_it_shows_what_was_worked_out_by_hand(
         Panel panel) =>
         // the run ends at -1500
-        await ExpectAsync(panel, Known.At("running").At(panel.Dashboard).At(panel.Title), at: _now - 1510);
+        await ExpectAsync(_busy, panel, Known.At("running").At(panel.Dashboard).At(panel.Title), at: _now - 1510);
 
     [TestCaseSource(nameof(Panels))]
     public async Task Given_a_fresh_shop_that_nobody_has_asked_yet_when_a_panel_asks_then_it_gets_numbers_or_nothing(
@@ -111,10 +120,10 @@ internal sealed partial class PanelTests
         }
     }
 
-    private async Task ExpectAsync(Panel panel, YamlNode? expected, long at)
+    private async Task ExpectAsync(Uri prometheus, Panel panel, YamlNode? expected, long at)
     {
-        Assert.That(expected, Is.Not.Null, $"Panels/known.yml does not say what '{panel.Title}' shows");
-        Dictionary<string, double> values = await AskAsync(_busy, panel, at);
+        Assert.That(expected, Is.Not.Null, $"no file of Panels says what '{panel.Title}' shows");
+        Dictionary<string, double> values = await AskAsync(prometheus, panel, at);
         Assert.That(values.Keys, Is.EquivalentTo(expected.Members().Select(value => value.Key)));
         foreach ((string legend, YamlNode value) in expected.Members())
         {
@@ -129,8 +138,8 @@ internal sealed partial class PanelTests
         string service = panel.Dashboard == "overview" ? ".*" : "order-service";
         foreach (JsonNode? target in panel.Json["targets"]!.AsArray())
         {
-            string query = Dashboards.Filled((string)target!["expr"]!, service, "node:9100",
-                rateInterval: "1m", range: "1h");
+            string query = Dashboards.Filled((string)target!["expr"]!, service,
+                instance: panel.Dashboard == "scale" ? "a:5001" : "node:9100", rateInterval: "1m", range: "1h");
             foreach (JsonNode? sample in await QueryAsync(prometheus, "query",
                 new() { ["query"] = query, ["time"] = $"{at}" }))
             {
@@ -162,11 +171,11 @@ internal sealed partial class PanelTests
     }
 
     // A Prometheus that has the known traffic already; with a scale of 0 nothing has ever happened.
-    private async Task<Uri> ServeAsync(string name, double scale)
+    private async Task<Uri> ServeAsync(string name, YamlNode known, double scale)
     {
         string folder = Directory.CreateDirectory(Path.Combine(_directory, name)).FullName;
         string samples = Path.Combine(folder, "samples.om");
-        await File.WriteAllTextAsync(samples, Samples(scale));
+        await File.WriteAllTextAsync(samples, Samples(known, scale));
         (int exitCode, string output) = Tools.Run("promtool", "tsdb", "create-blocks-from", "openmetrics", samples,
             Path.Combine(folder, "data"));
         Assert.That(exitCode, Is.Zero, output);
@@ -210,24 +219,24 @@ internal sealed partial class PanelTests
         }
     }
 
-    private string Samples(double scale)
+    private string Samples(YamlNode known, double scale)
     {
         var text = new StringBuilder();
         void Add(string series, int second, double value) =>
             text.Append(CultureInfo.InvariantCulture, $"{series} {value} {_now + second}\n");
-        foreach ((string series, YamlNode rates) in Known.At("counters").Members())
+        foreach ((string series, YamlNode rates) in known.At("counters").Members())
         {
             double[] a = [.. rates.Items().Select(rate => scale * Number(rate))];
             for (int second = -7200; second <= 0; second += 15)
                 Add(series, second, (a[0] * (Math.Min(second, -600) + 7200)) + (a[1] * Math.Max(0, second + 600)));
         }
 
-        foreach ((string series, YamlNode value) in Known.At("gauges").Members())
+        foreach ((string series, YamlNode value) in known.At("gauges").Members())
         {
             for (int second = -600; second <= 0; second += 15) Add(series, second, Number(value));
         }
 
-        foreach ((string series, YamlNode points) in Known.At("samples").Members())
+        foreach ((string series, YamlNode points) in known.At("samples").Members())
         {
             if (scale == 0 && series.StartsWith("k6_", StringComparison.Ordinal)) continue;
             foreach (YamlNode[] point in points.Items().Select(point => point.Items().ToArray()))

@@ -10,10 +10,13 @@ namespace Shop.Monitoring.Tests;
 /// </summary>
 internal sealed partial class RuleCases
 {
+    /// <summary>The files of rules, in the folder rules.</summary>
+    private static readonly string[] RuleFiles = ["alerts", "recording", "../scale/alerts"];
+
     private static readonly string[] Windows = ["5m", "30m", "1h", "2h", "6h", "1d", "3d"];
     private static readonly YamlNode[] Files =
-        [.. Directory.GetFiles(Repository.PathOf("monitoring", "prometheus", "tests"), "*.yml")
-            .Order(StringComparer.Ordinal).Select(Yaml.Read)];
+        [.. Directory.GetFiles(Repository.PathOf("monitoring", "prometheus", "tests"), "*.yml",
+            SearchOption.AllDirectories).Order(StringComparer.Ordinal).Select(Yaml.Read)];
 
     private readonly List<YamlNode> _tests = [];
 
@@ -24,12 +27,12 @@ internal sealed partial class RuleCases
 
     /// <summary>Names of all alerts and of all records.</summary>
     public static IEnumerable<string> Names =>
-        Rules("alerts").Concat(Rules("recording")).Select(NameOf).Distinct(StringComparer.Ordinal);
+        RuleFiles.SelectMany(Rules).Select(NameOf).Distinct(StringComparer.Ordinal);
 
     private RuleCases(string name)
     {
         Name = name;
-        string file = Rules("alerts").Any(rule => NameOf(rule) == name) ? "alerts" : "recording";
+        string file = RuleFiles.First(file => Rules(file).Any(rule => NameOf(rule) == name));
         Text = Write(GroupsOf(file, rule => NameOf(rule) == name));
         foreach (YamlNode tests in Files)
         {
@@ -128,7 +131,7 @@ internal sealed partial class RuleCases
 
     /// <summary>
     /// The rules with an expression that lacks a condition, also holds for nothing at all, or
-    /// takes the most for the least.
+    /// takes the most or the average for the least.
     /// </summary>
     private IEnumerable<string> OtherExpressions()
     {
@@ -163,8 +166,10 @@ internal sealed partial class RuleCases
             yield return expression[..(match.Index + 1)] + "=" + expression[(match.Index + 1)..];
         foreach (Match match in Function().Matches(expression))
         {
-            string other = match.Value == "min_over_time" ? "max_over_time" : "min_over_time";
-            yield return expression[..match.Index] + other + expression[(match.Index + match.Length)..];
+            // An average is 0 if the most is.
+            string[] others = match.Value == "min_over_time" ? ["max_over_time", "avg_over_time"] : ["min_over_time"];
+            foreach (string function in others)
+                yield return expression[..match.Index] + function + expression[(match.Index + match.Length)..];
         }
     }
 

@@ -15,8 +15,7 @@ internal sealed partial class ScaleTests
     private static readonly JsonNode Dashboard =
         JsonNode.Parse(Repository.Text("monitoring", "grafana", "scale", "scale.json"))!;
 
-    private static readonly Panel[] Panels = [.. Dashboard["panels"]!.AsArray()
-        .Where(panel => (string)panel!["type"]! != "row").Select(panel => new Panel("scale", panel!))];
+    private static readonly IReadOnlyList<Panel> Panels = Dashboards.Scale;
 
     [Test]
     public void Given_the_alerts_of_many_hosts_then_each_fires_where_its_cases_say_and_has_its_page()
@@ -67,6 +66,46 @@ internal sealed partial class ScaleTests
                 Is.EqualTo(target), name);
             Assert.That(after[name].Text("metrics_path"), Is.EqualTo(job.Text("metrics_path")), name);
         }
+    }
+
+    [Test]
+    public void Given_the_compose_file_of_many_hosts_then_each_module_and_the_exporter_has_a_role_whose_password_is_there()
+    {
+        YamlNode services = Yaml.Load("scale.compose.yml").At("services")!;
+        string database = services.At("postgres").At("environment").Text("POSTGRES_DB")!;
+        string[] passwords = Repository.Text("scale", "secrets", "pgpass").Trim().Split('\n');
+        string roles = Repository.Text("scale", "init", "roles.sh");
+        Assert.That(roles, Does.Contain($"for role in {string.Join(' ', Services)}; do"));
+        foreach (string service in Services)
+        {
+            string key = $"ConnectionStrings__{char.ToUpperInvariant(service[0])}{service[1..]}";
+            Assert.That(services.At("shop").At("environment").Text(key), Is.EqualTo(
+                $"Host=postgres;Database={database};Passfile=/run/secrets/pgpass;Username={service}"));
+            Assert.That(passwords, Has.One.StartsWith($"postgres:5432:{database}:{service}:"));
+        }
+
+        YamlNode exporter = services.At("postgres-exporter").At("environment")!;
+        Assert.That(exporter.Text("DATA_SOURCE_URI"), Is.EqualTo($"postgres:5432/{database}?sslmode=disable"));
+        Assert.That(exporter.Text("DATA_SOURCE_USER"), Is.EqualTo("exporter"));
+        Assert.That(passwords, Has.One.EqualTo(
+            $"postgres:5432:{database}:exporter:{Repository.Text("scale", "secrets", "exporter").Trim()}"));
+        Assert.That(roles, Does.Contain("CREATE ROLE exporter ").And.Contain("GRANT pg_monitor TO exporter;"));
+        foreach ((string service, YamlNode definition) in services.Members())
+        {
+            foreach (string secret in definition.At("secrets").Items().Select(secret => secret.ToString()))
+            {
+                Assert.That(Repository.PathOf("scale", "secrets", secret), Does.Exist);
+                Assert.That(Yaml.Load("scale.compose.yml").At("secrets").At(secret).Text("file"),
+                    Is.EqualTo($"./scale/secrets/{secret}"), service);
+            }
+        }
+
+        // A stream of events is silent for five seconds at most, and a list may take ten.
+        string balancer = Repository.Text("scale", "haproxy", "haproxy.cfg");
+        Assert.That(balancer, Does.Contain("timeout client 65s").And.Contain("timeout server 65s")
+            .And.Contain("bind :8405"));
+        Assert.That(services.At("haproxy").At("healthcheck").At("test").Items().Last().ToString(),
+            Does.EndWith("/8405"));
     }
 
     [TestCase("products", 5001)]

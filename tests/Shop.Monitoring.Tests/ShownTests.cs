@@ -25,7 +25,7 @@ internal sealed partial class ShownTests
     ];
 
     private static IEnumerable<TestCaseData> Panels() =>
-        from panel in Dashboards.Panels select new TestCaseData(panel).SetArgDisplayNames(panel.Dashboard, panel.Title);
+        from panel in Dashboards.Panels.Concat(Dashboards.Scale) select new TestCaseData(panel).SetArgDisplayNames(panel.Dashboard, panel.Title);
 
     [TestCaseSource(nameof(Panels))]
     public void Given_a_panel_then_it_shows_its_values_as_they_are(Panel panel)
@@ -76,14 +76,15 @@ internal sealed partial class ShownTests
     [Test]
     public void Given_shown_yml_then_it_names_no_panel_that_is_not_there() => Assert.That(
         Shown.Members().SelectMany(dashboard => dashboard.Value.Members().Select(panel => (dashboard.Key, panel.Key))),
-        Is.EquivalentTo(Dashboards.Panels.Select(panel => (panel.Dashboard, panel.Title))));
+        Is.EquivalentTo(
+            Dashboards.Panels.Concat(Dashboards.Scale).Select(panel => (panel.Dashboard, panel.Title))));
 
     /// <summary>A quantile is named by its title or description, and by its legend.</summary>
     [Test]
     public void Given_a_quantile_then_the_words_of_its_panel_say_which()
     {
         int quantiles = 0;
-        foreach (Panel panel in Dashboards.Panels)
+        foreach (Panel panel in Dashboards.Panels.Concat(Dashboards.Scale))
         {
             var shown = new HashSet<string>(StringComparer.Ordinal);
             foreach (JsonNode? target in panel.Json["targets"]!.AsArray())

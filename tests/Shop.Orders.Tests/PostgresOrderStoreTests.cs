@@ -46,6 +46,20 @@ internal sealed class PostgresOrderStoreTests
     }
 
     [Test]
+    public async Task Given_reservations_that_were_given_up_a_month_ago_when_others_are_then_their_marks_go_and_younger_ones_stay()
+    {
+        await using ModuleSchema schema = await ModuleSchema.OpenAsync(new OrdersModule());
+        await schema.ExecuteAsync("""
+            INSERT INTO reservations (order_id, number, has_order, given_up) VALUES
+                ('a month', 1, false, now() - interval '31 days'), ('not yet', 2, false, now() - interval '29 days')
+            """);
+        await using var store = new PostgresOrderStore(schema.Context.Postgres, schema.Context.Log);
+        Assert.That(await store.ResolveAsync([new("now", 3)]), Is.Empty);
+        Assert.That(await schema.Context.Postgres.RowsAsync("SELECT order_id FROM reservations ORDER BY order_id",
+            row => row.GetString(0), CancellationToken.None), Is.EqualTo(new[] { "not yet", "now" }));
+    }
+
+    [Test]
     public async Task Given_two_reservations_of_one_id_on_two_hosts_at_once_then_one_becomes_the_order()
     {
         async Task<PlaceResult[]> PlaceAllAsync(PostgresOrderStore store, long number) => await Task.WhenAll(

@@ -337,8 +337,9 @@ internal sealed class FormTests
     public async Task Given_keys_when_a_browser_looks_then_errors_are_pages_and_nothing_is_offered_that_takes_a_key()
     {
         (string key, string hash) = ApiKeys.Make();
+        (string reader, string readerHash) = ApiKeys.Make();
         await using ShopUnderTest shop = await ShopUnderTest.StartAsync(
-            $"Shop:ApiKeys=ada:write:{hash},bob:read:{ApiKeys.Make().Hash}", "Shop:ClientRateLimit=200");
+            $"Shop:ApiKeys=ada:write:{hash},bob:read:{readerHash}", "Shop:ClientRateLimit=200");
         await IsPageOrProblemAsync(shop.Products, "POST", "/basket", 401, "text/html");
         (HttpResponseMessage placed, JsonNode? order) = await shop.Orders.PostAsync("/orders", Http.Order("prod_0"),
             ("Authorization", $"Bearer {key}"));
@@ -350,7 +351,7 @@ internal sealed class FormTests
             (shop.Inventory, "/stock/prod_0"), (shop.Orders, "/live"),
         })
         {
-            foreach ((string? shown, bool isOffered) in new[] { (null, false), (key, true) })
+            foreach ((string? shown, bool isOffered) in new[] { (null, false), (reader, false), (key, true) })
             {
                 using var request =
                     new HttpRequestMessage(HttpMethod.Get, path) { Headers = { { "Accept", "text/html" } } };

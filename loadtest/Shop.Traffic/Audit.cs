@@ -61,8 +61,7 @@ internal sealed class Audit
         string[] lost = [.. ledger.Orders.Keys.Where(id => !stored.ContainsKey(id))];
         string[] wrong = [.. from order in ledger.Orders
                              where stored.TryGetValue(order.Key, out string? status)
-                                 && !IsRight(order.Value, status, moved.GetValueOrDefault((order.Key, "reserved")),
-                                     moved.GetValueOrDefault((order.Key, "released")))
+                                 && !IsRight(order.Value, status, kind => moved.GetValueOrDefault((order.Key, kind)))
                              select order.Key];
         long unreceived =
             ledger.Restocks.Sum(restock => Math.Max(0, restock.Value - received.GetValueOrDefault(restock.Key)));
@@ -72,8 +71,9 @@ internal sealed class Audit
     }
 
     // Others may cancel an order too; its units must be back then.
-    private static bool IsRight(OwnOrder order, string status, long reserved, long released) =>
-        reserved == order.Units && released == (status == "cancelled" ? order.Units : 0)
+    private static bool IsRight(OwnOrder order, string status, Func<string, long> moved) =>
+        moved("reserved") == order.Units && moved("released") == (status == "cancelled" ? order.Units : 0)
+            && moved("shipped") == (status is "shipped" or "delivered" ? order.Units : 0)
             && (status == "cancelled" || !order.IsCancelled);
 
     private static long IdOf(JsonNode movement) =>

@@ -228,6 +228,29 @@ test('given a stock of several pages, when the advanced test runs, then its book
   assert.ok(pages >= 10, `${pages} pages of opening and closing books`);
 });
 
+test('given answers that are slow or ask to come back, when the advanced test runs, then its figures are those of its requests', async () => {
+  const [placed, restocked, wait] = [new Set(), [], 200];
+  const slow = onlyOthers(async (call, ask) => {
+    await delay(wait);
+    return ask(call);
+  });
+  const laterAndSlow = firstTries(1, async () => {
+    await delay(wait);
+    return comeLater();
+  });
+  const seen = async (call, ask) => {
+    const answered = await (call.path === ORDER ? laterAndSlow(call, (asked) => slow(asked, ask)) : ask(call));
+    if (answered.status === 201 && call.path === ORDER) placed.add(JSON.parse(answered.body).order_id);
+    if (call.path === '/inventory/increase') restocked.push(JSON.parse(call.body).quantity_increased);
+    return answered;
+  };
+  const { summary } = await runBroken(MAIN, seen, { scale: 0.05, random: random(), env: { SCENARIO: 'smoke', FLASH_UNITS: String(FLASH_UNITS), RESULTS: results } });
+  const { orders_placed, orders_acknowledged, orders_short, units_restocked, order_duration } = summary.metrics;
+  assert.deepEqual([orders_acknowledged.values.count, orders_placed.values.passes, orders_placed.values.fails, orders_short.values.count], [placed.size, placed.size, 2, 2]);
+  assert.equal(units_restocked.values.count, restocked.reduce((sum, units) => sum + units));
+  assert.ok(order_duration.values.med >= 2 * wait, `${order_duration.values.med} ms from the first try on`);
+});
+
 test('given chance, when the advanced test runs, then one of twenty buyers cancels, and all buy one to three of one to three products', async () => {
   const cancels = ({ requests }) => requests.filter((request) => request.includes('/cancel')).length;
   assert.equal(cancels(await requestsOf({ random: 0.051 })), 0);

@@ -93,23 +93,9 @@ internal sealed class BrokenTrafficTests
             });
 
         yield return Case("units that come back though their order goes on", "POST /orders",
-            "Units: the stock's movements do not show those of", async (call, _) =>
-            {
-                (int status, string body) = await call.Forward(call.Body);
-                return call.Is("GET", "/movements") && status == 200
-                    ? (status,
-                        new JsonArray([.. JsonNode.Parse(body)!.AsArray().SelectMany(WithRelease)]).ToJsonString())
-                    : (status, body);
-            });
-
-        static IEnumerable<JsonNode> WithRelease(JsonNode? movement)
-        {
-            yield return movement!.DeepClone();
-            if ((string)movement["kind"]! != "reserved") yield break;
-            JsonNode released = movement.DeepClone();
-            released["kind"] = "released";
-            yield return released;
-        }
+            "Units: the stock's movements do not show those of", (call, _) => WithMovementsAsync(call, Released));
+        yield return Case("units that are shipped twice", "POST /ship",
+            "Units: the stock's movements do not show those of", (call, _) => WithMovementsAsync(call, ShippedTwice));
 
         static TestCaseData Case(string what, string meant, string said, Func<Call, bool, Task<(int, string)>> fault) =>
             new TestCaseData(meant, fault, said).SetArgDisplayNames(what);
@@ -147,6 +133,28 @@ internal sealed class BrokenTrafficTests
         Assert.That(code, Is.Zero, text);
         Assert.That(text, Does.Contain($"{products} errors, of which 0 had no answer"));
     }
+
+    private static async Task<(int, string)> WithMovementsAsync(
+        Call call, Func<JsonNode, IEnumerable<JsonNode>> change)
+    {
+        (int status, string body) = await call.Forward(call.Body);
+        return call.Is("GET", "/movements") && status == 200
+            ? (status, new JsonArray([.. JsonNode.Parse(body)!.AsArray()
+                .SelectMany(movement => change(movement!.DeepClone()))]).ToJsonString())
+            : (status, body);
+    }
+
+    private static IEnumerable<JsonNode> Released(JsonNode movement)
+    {
+        yield return movement;
+        if ((string)movement["kind"]! != "reserved") yield break;
+        JsonNode released = movement.DeepClone();
+        released["kind"] = "released";
+        yield return released;
+    }
+
+    private static IEnumerable<JsonNode> ShippedTwice(JsonNode movement) =>
+        (string)movement["kind"]! == "shipped" ? [movement, movement.DeepClone()] : [movement];
 
     private static string OneMore(string order)
     {

@@ -5,6 +5,7 @@ using Shop.Inventory.Contracts;
 using Shop.Inventory.Storage.Sqlite;
 using Shop.Platform.Data.Sqlite;
 using Shop.Platform.Requests;
+using Shop.Testing;
 
 namespace Shop.Inventory.Tests;
 
@@ -92,6 +93,55 @@ internal sealed class MovementCompactionTests : StockFixture
         Assert.That((await Files.MetricsAsync())["""inventory_movements_deleted_total{service="inventory-service"}"""],
             Is.EqualTo(4));
         Agrees(["a"]);
+    }
+
+    [Test]
+    public async Task Given_a_pair_of_movements_at_the_end_of_a_write_then_both_go_in_it()
+    {
+        using var files = new ModuleFiles(
+            new InventoryModule(), settings: [new KeyValuePair<string, string?>("Shop:WriteBatchLimit", "1")]);
+        var store = new SqliteStockStore(files.Context);
+        var reservations = new Reservations(store, new InventoryMetrics(store, files.Context));
+        await reservations.OpenAsync([new OpeningStock("p", 1)]); // one movement, and so the 250th begins a pair
+        foreach (ReservationId id in Enumerable.Range(1, 200).Select(n => new ReservationId($"o{n}", n)))
+        {
+            await reservations.ReserveAsync(id, [new StockLine("p", 1)]);
+            await reservations.ReleaseAsync([id]);
+        }
+
+        await store.MaintainAsync();
+        GroupCommitWriter writes = files.Context.Database.Writes;
+        using ManualResetEventSlim first = new(), second = new();
+        IReadOnlyList<OldMovement> left;
+        try
+        {
+            _ = HoldAsync(first, null);
+            Task compaction = reservations.CompactMovementsAsync(DateTime.MaxValue, NoneExists, default);
+            await Eventually.IsSoAsync(() => writes.Unwritten == 2);
+            var isCompacted = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            _ = HoldAsync(second, isCompacted);
+            first.Set();
+            await isCompacted.Task; // the first write of the compaction is done, and the second has to wait
+            left = await store.OldestMovementsAsync(0, 1000, default);
+            second.Set();
+            await compaction;
+        }
+        finally
+        {
+            first.Set();
+            second.Set();
+            await writes.WriteAsync(() => WriteResult.Commit(0)); // nothing waits any more
+        }
+
+        Assert.That(left, Has.Count.EqualTo(150));
+        Assert.That(left.CountBy(movement => movement.OrderId!).Select(order => order.Value), Is.All.EqualTo(2));
+
+        Task HoldAsync(ManualResetEventSlim release, TaskCompletionSource? reached) => writes.WriteAsync(() =>
+        {
+            reached?.TrySetResult();
+            release.Wait();
+            return WriteResult.Commit(0);
+        });
     }
 
     [Test]

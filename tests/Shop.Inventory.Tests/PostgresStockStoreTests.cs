@@ -111,6 +111,22 @@ internal sealed class PostgresStockStoreTests
     }
 
     [Test]
+    public async Task Given_orders_of_one_product_at_once_then_each_of_their_movements_has_the_figures_after_it()
+    {
+        await _store.InitializeAsync([new OpeningStock("wanted", 1000)]);
+        await Task.WhenAll(Enumerable.Range(1, 40).Select(n => _store.ReserveAsync(
+            new ReservationId($"wanted {n:00}", n), [new StockLine("wanted", n)]).AsTask()));
+        IReadOnlyList<Movement> movements = await _store.NewestMovementsAsync("wanted", 40, default);
+        long reserved = 0;
+        foreach (Movement movement in movements.Reverse())
+        {
+            Assert.That((movement.OnHand, movement.Reserved), Is.EqualTo((1000, reserved += movement.Quantity)));
+        }
+
+        Assert.That(reserved, Is.EqualTo(820));
+    }
+
+    [Test]
     public async Task Given_much_stock_when_it_is_listed_again_and_again_then_postgres_keeps_the_plans()
     {
         const int Rows = 5000, Times = 20; // on each of two connections: the migration needs both

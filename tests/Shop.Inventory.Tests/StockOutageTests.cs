@@ -19,13 +19,20 @@ internal sealed class StockOutageTests : StockFixture
             release.Wait();
             return WriteResult.Commit(0);
         });
-        Task sold = Reservations.ReserveAsync(new ReservationId("order", 1), [new StockLine("p", 3)]).AsTask();
-        await Eventually.IsSoAsync(() => Writes.Unwritten == 2);
-        Func<Task> endAsync = Begin();
-        await Eventually.IsSoAsync(() => Writes.Unwritten == 3);
-        release.Set();
-        await held;
-        await sold;
+        Func<Task> endAsync;
+        try
+        {
+            _ = Reservations.ReserveAsync(new ReservationId("order", 1), [new StockLine("p", 3)]).AsTask();
+            await Eventually.IsSoAsync(() => Writes.Unwritten == 2);
+            endAsync = Begin();
+            await Eventually.IsSoAsync(() => Writes.Unwritten == 3);
+        }
+        finally
+        {
+            release.Set();
+            await held;
+        }
+
         await Eventually.IsSoAsync(() => Store.Ledger.Levels.Find("p") is { OnHand: 3, Reserved: 3 });
         await endAsync();
         Assert.That(Store.Ledger.Levels.Find("p") is { OnHand: 10, Reserved: 3 }, Is.True,

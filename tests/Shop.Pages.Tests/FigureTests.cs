@@ -83,17 +83,25 @@ internal sealed partial class FigureTests
         int onFirst, int pages)
     {
         string category = $"Many {Guid.NewGuid()}";
-        await Task.WhenAll(Enumerable.Range(0, products).Select(_ => ProductAsync(1.11m, category)));
+        await Task.WhenAll(Enumerable.Repeat(1.11m, products).Concat([1.1m, 1.12m])
+            .Select(price => ProductAsync(price, category)));
+        string search = $"/?category={Uri.EscapeDataString(category)}&min_price=1.11&max_price=1.11", path = search,
+            html = "";
         for (int page = 1; page <= pages; page++)
         {
-            string html = await HtmlAsync(_shop.Products, $"/?category={Uri.EscapeDataString(category)}&page={page}");
+            html = await HtmlAsync(_shop.Products, path);
             int shown = page < pages ? onFirst : products - ((pages - 1) * onFirst);
             Assert.That(Cells(html, "p class=\"price\""), Has.Length.EqualTo(shown));
             Assert.That(html, Does.Contain(products == 1 ? ">1 product<" : $">{products} products<"));
             Assert.That(html.Contains($"Page {page} of {pages}", StringComparison.Ordinal), Is.EqualTo(pages > 1));
             Assert.That((html.Contains("rel=\"prev\"", StringComparison.Ordinal),
                 html.Contains("rel=\"next\"", StringComparison.Ordinal)), Is.EqualTo((page > 1, page < pages)));
+            Assert.That(Values(html, "m(in|ax)_price"), Is.EqualTo(new[] { "1.11", "1.11" }));
+            path = WebUtility.HtmlDecode(Next().Match(html).Groups["path"].Value);
         }
+
+        Assert.That(Cells(await HtmlAsync(_shop.Products, $"{search}&page={pages + 1}"), "p class=\"price\""),
+            Is.EqualTo(Cells(html, "p class=\"price\"")), "behind the last page there is none");
     }
 
     [Test]
@@ -344,6 +352,9 @@ internal sealed partial class FigureTests
 
     [GeneratedRegex("<[^>]*>", RegexOptions.None, 1000)]
     private static partial Regex Tag();
+
+    [GeneratedRegex("<a rel=\"next\" href=\"(?<path>[^\"]*)\"", RegexOptions.ExplicitCapture, 1000)]
+    private static partial Regex Next();
 
     [GeneratedRegex("<polyline class=\"line\" points=\"(?<points>[^\"]*)\"", RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex Points();

@@ -60,6 +60,46 @@ internal sealed class PostgresOrderStoreTests
     }
 
     [Test]
+    public async Task Given_an_old_order_whose_stock_has_yet_to_follow_or_that_keys_were_bound_to_late_then_it_stays_so_long()
+    {
+        await using ModuleSchema schema = await ModuleSchema.OpenAsync(new OrdersModule());
+        await using var store = new PostgresOrderStore(schema.Context.Postgres, schema.Context.Log);
+        DateTime now = DateTime.UnixEpoch.AddDays(40_000);
+        byte[] fingerprint = IdempotencyKey.FingerprintOf("content");
+        foreach ((string id, string status) in new[]
+        {
+            ("pending", OrderStatus.Created), ("bound", OrderStatus.Delivered), ("forgotten", OrderStatus.Delivered),
+        })
+        {
+            var order = new Order(id, "ada", status, 100, 0, 0, [new OrderLine("p", "P", 1, 100)]);
+            await store.PlaceAsync(order, new ReservationId(id, 1), fingerprint, null);
+        }
+
+        await store.ChangeStatusAsync("pending", OrderStatus.Cancelled, null, DateTime.UnixEpoch);
+        await BindAsync("bound", "late", now.AddDays(-2));
+        await BindAsync("bound", "by a clock that was set back", now.AddDays(-9));
+        await BindAsync("forgotten", "a millisecond too early", now.AddDays(-2).AddMilliseconds(-1));
+        Assert.That(await DeleteAsync(), Is.EqualTo(1));
+        Assert.That(await store.FindExistingAsync(["pending", "bound", "forgotten"]),
+            Is.EquivalentTo(new[] { "pending", "bound" }));
+        await store.CompleteStockChangesAsync([new ReservationId("pending", 1)]);
+        Assert.That(await DeleteAsync(), Is.EqualTo(1));
+        Assert.That((await store.CountByStatusAsync()).Values.Sum(), Is.EqualTo(1));
+
+        async Task BindAsync(string orderId, string key, DateTime at) => Assert.That(
+            (await store.ReplayAsync(IdempotencyKey.Of(key, "content"), orderId, fingerprint, at)).Outcome,
+            Is.EqualTo(ReplayOutcome.Replayed));
+
+        async Task<int> DeleteAsync()
+        {
+            int deleted = 0;
+            foreach (string status in OrderStatus.Final)
+                deleted += (await store.DeleteAsync(status, now.AddDays(-3), 0, now)).Orders;
+            return deleted;
+        }
+    }
+
+    [Test]
     public async Task Given_two_reservations_of_one_id_on_two_hosts_at_once_then_one_becomes_the_order()
     {
         async Task<PlaceResult[]> PlaceAllAsync(PostgresOrderStore store, long number) => await Task.WhenAll(

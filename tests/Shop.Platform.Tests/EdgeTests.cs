@@ -105,6 +105,19 @@ internal sealed class EdgeTests
     }
 
     [Test]
+    public async Task Given_a_feed_when_something_happens_while_the_opening_is_made_then_it_comes_after_the_opening()
+    {
+        EventFeed feed = null!;
+        feed = new EventFeed(4, _ =>
+        {
+            feed.Publish(new Numbered(1));
+            return ValueTask.FromResult<IReadOnlyList<FeedEvent>>([new Numbered(-1)]);
+        });
+        EventFeed.Batch opening = await feed.OpenAsync(null);
+        Assert.That(feed.Since(opening.Last)?.Events, Has.Count.EqualTo(1));
+    }
+
+    [Test]
     public async Task Given_a_feed_when_a_client_waits_for_what_comes_next_then_it_goes_on_though_that_came_before_it_waited()
     {
         var feed = new EventFeed(4, _ => ValueTask.FromResult<IReadOnlyList<FeedEvent>>([]));

@@ -8,8 +8,8 @@ using YamlDotNet.RepresentationModel;
 namespace Shop.Monitoring.Tests;
 
 /// <summary>
-/// Each panel under known traffic (Panels/known.yml; scale.yml of many hosts), asked of a real Prometheus that was given
-/// it: the values must be those that were worked out by hand, under the legends that they belong to.
+/// Each panel under known traffic (Panels/known.yml, and scale.yml for many hosts), asked of a real Prometheus that was
+/// given it: the values must be those that were worked out by hand, under the legends that they belong to.
 /// </summary>
 [FixtureLifeCycle(LifeCycle.SingleInstance)]
 internal sealed partial class PanelTests

@@ -25,7 +25,8 @@ internal sealed partial class ShownTests
     ];
 
     private static IEnumerable<TestCaseData> Panels() =>
-        from panel in Dashboards.Panels.Concat(Dashboards.Scale) select new TestCaseData(panel).SetArgDisplayNames(panel.Dashboard, panel.Title);
+        from panel in Dashboards.Panels.Concat(Dashboards.Scale)
+        select new TestCaseData(panel).SetArgDisplayNames(panel.Dashboard, panel.Title);
 
     [TestCaseSource(nameof(Panels))]
     public void Given_a_panel_then_it_shows_its_values_as_they_are(Panel panel)

@@ -57,7 +57,8 @@ internal sealed partial class PoolerTests : OwnClusterFixture
             codes = await Task.WhenAll(Enumerable.Range(0, 2 * Stock).Select(async n =>
                 (int)(await hosts[n % Hosts].PlaceAsync(product, key: $"{n / 2}")).Response.StatusCode));
             Assert.That(codes, Is.All.EqualTo(201));
-            await Eventually.IsAsync(() => hosts[2].StockAsync(product), Is.EqualTo((1000L - Stock, 1000L, (long)Stock)));
+            await Eventually.IsAsync(() => hosts[2].StockAsync(product),
+                Is.EqualTo((1000L - Stock, 1000L, (long)Stock)));
 
             var change = new { name = "Another thing", price = 12.5m };
             (HttpResponseMessage changed, JsonNode? answer) = await hosts[0].Products.SendJsonAsync(

@@ -173,7 +173,8 @@ internal sealed class PostgresOrderStoreTests
     }
 
     [Test]
-    public async Task Given_many_orders_when_they_are_listed_again_and_again_then_postgres_keeps_the_plan([Values] bool isFiltered)
+    public async Task Given_many_orders_when_they_are_listed_again_and_again_then_postgres_keeps_the_plan(
+        [Values] bool isFiltered)
     {
         const int Orders = 5000, Times = 20; // on each of two connections: the migration needs both
         await using ModuleSchema here = await ModuleSchema.OpenAsync(

@@ -57,7 +57,8 @@ internal sealed class OrderFeedTests
         var store = new SqliteOrderStore(files.Context.Database, files.Context.Settings);
         var feed = new OrderFeed(store, files.Context);
         await using var reconciler = new OrderReconciler(store, Substitute.For<IInventory>(), files.Context);
-        var lifecycle = new OrderLifecycle(store, new OrderMetrics(store, files.Context), feed, reconciler, files.Context);
+        var lifecycle = new OrderLifecycle(
+            store, new OrderMetrics(store, files.Context), feed, reconciler, files.Context);
         Order placed = Placed("one", files.Context.Now().ToMilliseconds() + 1);
         await store.PlaceAsync(placed, new ReservationId("one", 1), null, null);
         feed.Publish(placed);

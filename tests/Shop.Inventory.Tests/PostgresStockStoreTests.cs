@@ -177,7 +177,7 @@ internal sealed class PostgresStockStoreTests
         await _store.InitializeAsync([new OpeningStock("late", 10)]);
         ReservationId first = new("on time", 1), late = new("too late", 1);
         await _store.ReserveAsync(first, [new StockLine("late", 2)]);
-        await using NpgsqlConnection other = await _schema.Context.Postgres.Source.OpenConnectionAsync();
+        await using NpgsqlConnection other = await _schema.OpenSessionAsync();
         await using NpgsqlTransaction reserving = await other.BeginTransactionAsync();
         await RunAsync(other, "UPDATE stock SET reserved = reserved + 3 WHERE product_id = 'late'");
         Task<CloseResult> closing = _store.CloseAsync([first, late], MovementKind.Released).AsTask();
@@ -201,7 +201,7 @@ internal sealed class PostgresStockStoreTests
         ReservationId closed = new("closed", 1);
         await _store.ReserveAsync(closed, [new StockLine("shared", 2)]);
         await _store.ReserveAsync(new("open", 1), [new StockLine("shared", 3)]);
-        await using NpgsqlConnection other = await _schema.Context.Postgres.Source.OpenConnectionAsync();
+        await using NpgsqlConnection other = await _schema.OpenSessionAsync();
         await using NpgsqlTransaction closing = await other.BeginTransactionAsync();
         await RunAsync(other, "DELETE FROM reservations WHERE order_id = 'closed'");
         await RunAsync(other, "UPDATE stock SET reserved = reserved - 2 WHERE product_id = 'shared'");
@@ -217,7 +217,7 @@ internal sealed class PostgresStockStoreTests
     public async Task Given_one_order_id_with_other_products_on_another_host_at_once_then_one_of_both_holds_units()
     {
         await _store.InitializeAsync([new OpeningStock("first", 10), new OpeningStock("second", 10)]);
-        await using NpgsqlConnection other = await _schema.Context.Postgres.Source.OpenConnectionAsync();
+        await using NpgsqlConnection other = await _schema.OpenSessionAsync();
         await using NpgsqlTransaction reserving = await other.BeginTransactionAsync();
         await RunAsync(other, "UPDATE stock SET reserved = reserved + 3 WHERE product_id = 'first'");
         await RunAsync(other, """

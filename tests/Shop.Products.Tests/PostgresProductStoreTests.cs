@@ -24,7 +24,7 @@ internal sealed class PostgresProductStoreTests
         if (change == "delete")
             Assert.That((await hosts[0].CreateAsync(null)).Outcome, Is.EqualTo(ProductOutcome.Done));
         // Until this ends, the product can be neither created nor changed.
-        await using NpgsqlConnection connection = await schema.Context.Postgres.Source.OpenConnectionAsync();
+        await using NpgsqlConnection connection = await schema.OpenSessionAsync();
         await using NpgsqlTransaction holding = await connection.BeginTransactionAsync();
         await ExecuteAsync(connection, change == "delete"
             ? "SELECT FROM products WHERE id = 'lamp' FOR UPDATE"
@@ -46,7 +46,7 @@ internal sealed class PostgresProductStoreTests
     public async Task Given_a_product_that_another_host_adds_while_a_host_reads_its_catalogue_then_that_host_has_it()
     {
         await using ModuleSchema schema = await ModuleSchema.OpenAsync(new ProductsModule());
-        await using NpgsqlConnection connection = await schema.Context.Postgres.Source.OpenConnectionAsync();
+        await using NpgsqlConnection connection = await schema.OpenSessionAsync();
         await using NpgsqlTransaction adding = await connection.BeginTransactionAsync();
         await ExecuteAsync(connection, """
             LOCK TABLE changes IN ACCESS EXCLUSIVE MODE;

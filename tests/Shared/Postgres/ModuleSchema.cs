@@ -36,5 +36,15 @@ internal sealed class ModuleSchema : IAsyncDisposable
         await command.ExecuteNonQueryAsync();
     }
 
+    /// <summary>A session whose transactions may wait for as long as a test likes.</summary>
+    public async Task<NpgsqlConnection> OpenSessionAsync()
+    {
+        NpgsqlConnection session = await Context.Postgres.Source.OpenConnectionAsync();
+        await using NpgsqlCommand command = session.CreateCommand();
+        command.CommandText = "SET idle_in_transaction_session_timeout = 0";
+        await command.ExecuteNonQueryAsync();
+        return session;
+    }
+
     public ValueTask DisposeAsync() => Context.Postgres.DisposeAsync();
 }

@@ -77,6 +77,35 @@ internal sealed partial class PoolerTests : OwnClusterFixture
         }
     }
 
+    [Test]
+    public async Task Given_a_database_that_is_away_behind_a_pooler_then_an_order_and_a_start_wait_and_go_on_once_it_is_there()
+    {
+        using ShopProcess host = await ShopProcess.StartAsync(FolderOf(1), [.. Arguments(), "--Shop:RequestTimeout=60"]);
+        string product = await host.ProductAsync(10);
+        Task<(HttpResponseMessage Response, JsonNode? Body)> order;
+        ShopProcess other;
+        Cluster.Stop();
+        try
+        {
+            other = new ShopProcess(FolderOf(2), Arguments());
+            order = host.PlaceAsync(product);
+            // PgBouncer answers by itself now.
+            await Eventually.IsAsync(() => Task.FromResult(other.Log),
+                Does.Contain("Waiting up to 30 s").And.Contain("08P01"));
+        }
+        finally
+        {
+            Cluster.StartAgain();
+        }
+
+        using (other)
+        {
+            Assert.That((int)(await order).Response.StatusCode, Is.EqualTo(201));
+            Assert.That(await other.HasStartedAsync(), Is.True, other.Log);
+            await Eventually.IsAsync(() => other.StockAsync(product), Is.EqualTo((9L, 10L, 1L)));
+        }
+    }
+
     private string Pooled(string service) => new NpgsqlConnectionStringBuilder(Address)
     {
         Port = 6432,
@@ -84,9 +113,12 @@ internal sealed partial class PoolerTests : OwnClusterFixture
         MaxAutoPrepare = 0,
     }.ConnectionString;
 
-    private Task<ShopProcess> HostAsync(int number) => ShopProcess.StartAsync(
-        Directory.CreateDirectory(Path.Combine(Folder, $"{number}-{Guid.NewGuid():N}")).FullName,
-        [.. Services.Select(service => $"--ConnectionStrings:{service}={Pooled(service)}")]);
+    private Task<ShopProcess> HostAsync(int number) => ShopProcess.StartAsync(FolderOf(number), Arguments());
+
+    private string FolderOf(int number) =>
+        Directory.CreateDirectory(Path.Combine(Folder, $"{number}-{Guid.NewGuid():N}")).FullName;
+
+    private string[] Arguments() => [.. Services.Select(service => $"--ConnectionStrings:{service}={Pooled(service)}")];
 
     [GeneratedRegex(@"^auth_file.*\n", RegexOptions.Multiline | RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex AuthFile();

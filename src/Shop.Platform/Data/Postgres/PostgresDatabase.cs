@@ -274,7 +274,7 @@ public sealed class PostgresDatabase : IModuleDatabase, IAsyncDisposable
                 end.ThrowIfCancellationRequested();
                 // If one connection is dead, the idle ones most likely are, too.
                 if (PostgresError.IsConnectionLost(exception)) Source.Clear();
-                if (attempt < MaxReads && exception is not PostgresException { IsTransient: false }
+                if (attempt < MaxReads && PostgresError.IsTransient(exception)
                     && exception.InnerException is not TimeoutException) continue;
                 throw new StoreUnreadableException(Schema, exception);
             }

@@ -18,7 +18,8 @@ internal static class PostgresError
             or PostgresErrorCodes.AdminShutdown or PostgresErrorCodes.CrashShutdown
             or PostgresErrorCodes.CannotConnectNow
             or PostgresErrorCodes.ReadOnlySqlTransaction // a former primary
-            or IdleInTransactionSessionTimeout,
+            or IdleInTransactionSessionTimeout
+            || IsFromPooler(postgres),
         NpgsqlException => true, // what is not from the server is from the connection
         TimeoutException or IOException or System.Net.Sockets.SocketException => true,
         _ => false,
@@ -42,9 +43,17 @@ internal static class PostgresError
     {
         PostgresException postgres => postgres.SqlState
             is PostgresErrorCodes.CannotConnectNow or PostgresErrorCodes.AdminShutdown
-            or PostgresErrorCodes.CrashShutdown or PostgresErrorCodes.TooManyConnections,
+            or PostgresErrorCodes.CrashShutdown or PostgresErrorCodes.TooManyConnections
+            || (IsFromPooler(postgres)
+                && !postgres.MessageText.Contains("authentication failed", StringComparison.Ordinal)),
         NpgsqlException { InnerException: AuthenticationException } => false, // its certificate
         NpgsqlException or TimeoutException or System.Net.Sockets.SocketException => true,
         _ => false,
     };
+
+    /// <summary>
+    /// Whether PgBouncer ended the connection. It has this code alone, mostly because its own server is away.
+    /// </summary>
+    private static bool IsFromPooler(PostgresException exception) =>
+        exception is { SqlState: PostgresErrorCodes.ProtocolViolation, Severity: "FATAL" };
 }

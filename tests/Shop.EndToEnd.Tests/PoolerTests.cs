@@ -80,7 +80,8 @@ internal sealed partial class PoolerTests : OwnClusterFixture
     [Test]
     public async Task Given_a_database_that_is_away_behind_a_pooler_then_an_order_and_a_start_wait_and_go_on_once_it_is_there()
     {
-        using ShopProcess host = await ShopProcess.StartAsync(FolderOf(1), [.. Arguments(), "--Shop:RequestTimeout=60"]);
+        using ShopProcess host = await ShopProcess.StartAsync(
+            FolderOf(1), [.. Arguments(), "--Shop:RequestTimeout=60"]);
         string product = await host.ProductAsync(10);
         Task<(HttpResponseMessage Response, JsonNode? Body)> order;
         ShopProcess other;

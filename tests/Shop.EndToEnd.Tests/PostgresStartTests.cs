@@ -79,6 +79,25 @@ internal sealed class PostgresStartTests : OwnClusterFixture
     }
 
     [Test]
+    public async Task Given_another_host_that_migrates_then_the_start_says_that_it_waits_and_goes_on_after_it()
+    {
+        await using var source = NpgsqlDataSource.Create(Address + ";Pooling=false");
+        await using NpgsqlConnection other = await source.OpenConnectionAsync();
+        await using NpgsqlTransaction turn = await other.BeginTransactionAsync();
+        await using (NpgsqlCommand take = other.CreateCommand())
+        {
+            take.CommandText = "SELECT pg_advisory_xact_lock(hashtext('shop orders'))";
+            await take.ExecuteNonQueryAsync();
+        }
+
+        using var shop = new ShopProcess(Folder, $"--ConnectionStrings:Shop={Address}");
+        await Eventually.IsAsync(() => Task.FromResult(shop.Log),
+            Does.Contain("Waiting up to 60 s for another host, which migrates the schema orders"));
+        await turn.RollbackAsync();
+        Assert.That(await shop.HasStartedAsync(), Is.True, shop.Log);
+    }
+
+    [Test]
     public async Task Given_a_server_that_is_not_there_within_30_s_then_the_start_fails_and_says_so_in_one_line()
     {
         var clock = new AheadClock();

@@ -196,7 +196,7 @@ public sealed class PostgresDatabase : IModuleDatabase, IAsyncDisposable
     {
         try
         {
-            await PostgresMigrations.ApplyAsync(Schema, Source, connection, migrations, end);
+            await PostgresMigrations.ApplyAsync(Schema, Source, connection, migrations, _log, end);
         }
         catch (NpgsqlException exception)
         {

@@ -3,6 +3,7 @@ using System.Reflection;
 using DbUp.Engine;
 using DbUp.Engine.Output;
 using DbUp.Engine.Transactions;
+using Microsoft.Extensions.Logging;
 using Npgsql;
 
 namespace Shop.Platform.Data.Postgres;
@@ -15,6 +16,8 @@ internal static class PostgresMigrations
 {
     /// <summary>Another host may be migrating.</summary>
     private const int SecondsToWait = 60;
+
+    private static readonly TimeSpan Unremarkable = TimeSpan.FromSeconds(2);
 
     private static readonly TimeSpan RetryDelay = TimeSpan.FromMilliseconds(50);
 
@@ -37,9 +40,10 @@ internal static class PostgresMigrations
         """;
 
     public static async Task ApplyAsync(
-        string schema, NpgsqlDataSource source, NpgsqlConnection connection, Assembly assembly, CancellationToken end)
+        string schema, NpgsqlDataSource source, NpgsqlConnection connection, Assembly assembly, ILogger log,
+        CancellationToken end)
     {
-        await using NpgsqlTransaction turn = await TakeTurnAsync(schema, connection, end);
+        await using NpgsqlTransaction turn = await TakeTurnAsync(schema, connection, log, end);
         await using (NpgsqlConnection maker = await source.OpenConnectionAsync(end))
         {
             // A role that may not create schemas can be given an existing one.
@@ -57,10 +61,10 @@ internal static class PostgresMigrations
     /// has few sessions, and may use another for each transaction.
     /// </summary>
     private static async Task<NpgsqlTransaction> TakeTurnAsync(
-        string schema, NpgsqlConnection connection, CancellationToken end)
+        string schema, NpgsqlConnection connection, ILogger log, CancellationToken end)
     {
         long start = Stopwatch.GetTimestamp();
-        while (true)
+        for (bool isLogged = false; ;)
         {
             NpgsqlTransaction turn = await connection.BeginTransactionAsync(end);
             await RunAsync(connection, "SET LOCAL idle_in_transaction_session_timeout = 0", end);
@@ -71,7 +75,15 @@ internal static class PostgresMigrations
             }
 
             await turn.DisposeAsync();
-            if (Stopwatch.GetElapsedTime(start).TotalSeconds > SecondsToWait)
+            TimeSpan waited = Stopwatch.GetElapsedTime(start);
+            if (!isLogged && waited > Unremarkable)
+            {
+                isLogged = true;
+                log.LogInformation("Waiting up to {Seconds} s for another host, which migrates the schema {Schema}",
+                    SecondsToWait, schema);
+            }
+
+            if (waited.TotalSeconds > SecondsToWait)
             {
                 throw new ShopStartException(
                     $"The schema {schema} can't be migrated: another host has been doing it for {SecondsToWait} s");

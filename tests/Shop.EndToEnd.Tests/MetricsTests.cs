@@ -192,6 +192,13 @@ internal sealed class MetricsTests(Engine engine) : EngineFixture(engine)
         await _shop.Products.SendJsonAsync(HttpMethod.Get, "/api/products/prod_5", null,
             ("If-None-Match", view.Header("ETag")!));
         await _shop.Products.SendJsonAsync(HttpMethod.Head, "/products/prod_5");
+        foreach (HttpMethod method in new[] { HttpMethod.Get, HttpMethod.Head })
+        {
+            using var page = new HttpRequestMessage(method, "/product/prod_5");
+            using HttpResponseMessage shown = await _shop.Products.SendAsync(page);
+            Assert.That((int)shown.StatusCode, Is.EqualTo(200));
+        }
+
         string id = await _shop.ProductAsync(1);
         await _shop.Products.SendJsonAsync(HttpMethod.Put, $"/products/{id}", new { name = "n", price = 1 });
         await _shop.Products.GetJsonAsync($"/products/{id}");
@@ -201,7 +208,7 @@ internal sealed class MetricsTests(Engine engine) : EngineFixture(engine)
         IReadOnlyDictionary<string, double> moved = after.Since(before);
         Assert.Multiple(() =>
         {
-            Assert.That(moved["""products_viewed_total{product_id="prod_5"}"""], Is.EqualTo(2));
+            Assert.That(moved["""products_viewed_total{product_id="prod_5"}"""], Is.EqualTo(3), "HEAD is no view");
             Assert.That(moved[$$"""products_viewed_total{product_id="{{id}}"}"""], Is.EqualTo(1));
             Assert.That(moved["""product_changes_total{change="created"}"""], Is.EqualTo(2));
             Assert.That(moved["""product_changes_total{change="updated"}"""], Is.EqualTo(1));

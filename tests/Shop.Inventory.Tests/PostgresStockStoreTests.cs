@@ -195,6 +195,19 @@ internal sealed class PostgresStockStoreTests
     }
 
     [Test]
+    public async Task Given_a_reservation_that_comes_after_its_release_then_it_holds_nothing_and_another_try_at_the_order_does()
+    {
+        await _store.InitializeAsync([new OpeningStock("given up", 10)]);
+        ReservationId late = new("given up", 1), next = new("given up", 2);
+        Assert.That((await _store.CloseAsync([late], MovementKind.Released)).Reservations, Is.Zero);
+        Assert.That((await _store.ReserveAsync(late, [new StockLine("given up", 2)])).Outcome,
+            Is.EqualTo(ReserveOutcome.HeldByAnother));
+        Assert.That((await _store.ReserveAsync(next, [new StockLine("given up", 3)])).Outcome,
+            Is.EqualTo(ReserveOutcome.Reserved));
+        Assert.That((await _store.FindAsync("given up", CancellationToken.None))?.Reserved, Is.EqualTo(3));
+    }
+
+    [Test]
     public async Task Given_a_reservation_that_another_host_closes_at_once_then_its_units_are_released_once()
     {
         await _store.InitializeAsync([new OpeningStock("shared", 10)]);

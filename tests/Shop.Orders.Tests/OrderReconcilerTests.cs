@@ -170,9 +170,10 @@ internal sealed class OrderReconcilerTests
         _reconciler.ReleaseReservation(new("b", 2));
         _reconciler.Start();
         await failed.Task;
-        Assert.That((_reconciler.IsBeingReleased("a"), _reconciler.IsBeingReleased("b")), Is.EqualTo((true, true)));
+        (bool, bool) during = (_reconciler.IsBeingReleased("a"), _reconciler.IsBeingReleased("b"));
         mayGoOn.SetResult();
         await _reconciler.DisposeAsync();
+        Assert.That(during, Is.EqualTo((true, true)));
         Assert.That((_reconciler.IsBeingReleased("a"), _reconciler.IsBeingReleased("b")), Is.EqualTo((false, false)));
         Assert.That(releases, Has.All.EqualTo(new ReservationId[] { new("a", 1), new("b", 2) }).And.Exactly(2).Items);
     }

@@ -66,6 +66,19 @@ internal sealed class AlertsPageTests
     }
 
     [Test]
+    public async Task Given_a_group_that_two_receivers_get_then_the_last_of_each_is_shown()
+    {
+        (string Status, string Receiver)[] told = [("firing", "page"), ("firing", "own"), ("resolved", "page")];
+        foreach ((string status, string receiver) in told)
+            await AcceptedAsync(Notification(status, receiver, "ServiceDown"));
+        string page = await _client.GetStringAsync("");
+        string[] groups = page[..page.IndexOf("</tbody>", StringComparison.Ordinal)].Split("<tr><td>")[1..];
+        Assert.That(groups, Has.Length.EqualTo(2));
+        Assert.That(groups[0], Does.Contain(">firing<").And.Contain(">own<"), "first what fires");
+        Assert.That(groups[1], Does.Contain(">resolved<").And.Contain(">page<"));
+    }
+
+    [Test]
     public async Task Given_a_notification_that_means_harm_then_the_page_shows_it_as_text_and_links_nowhere()
     {
         await AcceptedAsync(

@@ -231,6 +231,20 @@ internal sealed class LiveMetricsTests
     }
 
     [Test]
+    public void Given_faults_of_long_ago_then_what_ended_before_the_chart_begins_goes_and_what_still_runs_stays()
+    {
+        DateTimeOffset start = DateTimeOffset.UnixEpoch, end = start.AddSeconds(1);
+        var annotations = new ChartAnnotations(start, "1.2.3");
+        annotations.Active(["short", "long"], start);
+        annotations.Active(["long"], end);
+        annotations.Active(["long"], end.AddSeconds(LiveMetrics.History));
+        ChartAnnotations.FaultSpan ended = new("short", start, end), runs = new("long", start, null);
+        Assert.That(annotations.Faults, Is.EqualTo(new[] { ended, runs }));
+        annotations.Active(["long"], end.AddSeconds(LiveMetrics.History + 1));
+        Assert.That(annotations.Faults, Is.EqualTo(new[] { runs }));
+    }
+
+    [Test]
     public async Task Given_more_seconds_than_are_kept_then_the_last_nine_hundred_are_left()
     {
         CollectorRegistry registry = Metrics.NewCustomRegistry();

@@ -113,6 +113,20 @@ internal sealed class CatalogueTests
             Is.EqualTo(Enumerable.Range(1, categories).TakeLast(50).Select(category => $"c{category:00}")));
     }
 
+    [TestCase(1, true, false)]
+    [TestCase(2, true, true)]
+    [TestCase(12, true, true)]
+    [TestCase(13, true, false)]
+    [TestCase(12, false, false)]
+    public void Given_categories_then_each_has_a_link_if_there_is_a_choice_and_all_have_room(
+        int categories, bool areAll, bool haveLinks)
+    {
+        string[] names = [.. Enumerable.Range(1, categories).Select(category => $"c{category}")];
+        var model = new StoreModel(new Search(null, null, null, null, null, 1), [], 0,
+            new StorefrontCategories(names, areAll), AcceptsForms: true, PageSize: 24, "EUR");
+        Assert.That(model.LinksCategories, Is.EqualTo(haveLinks));
+    }
+
     private static Product Long(string id) => new(id, "Name", new string('d', 2000), 100, "c", 1, 0, 0);
 
     private static IEnumerable<Product> Sorted(IEnumerable<Product> products, string order) => order switch

@@ -11,7 +11,6 @@ try
     shop.Announce();
     // Returns memory that only the start needed: an idle shop is small.
     GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
-    NativeHeap.Trim();
     await shop.WaitForShutdownAsync();
     return 0;
 }

@@ -37,7 +37,7 @@ internal sealed class FaultSwitchTests
         switching.Start(fault, 1, TimeSpan.FromHours(1));
         await Eventually.IsSoAsync(() => seen.Count == 1);
         switching.Start(fault, 1, TimeSpan.FromHours(1));
-        // What is started later has begun: so would the second run have, if it did not wait.
+        // The other fault was started last and has begun. A second run that did not wait would have begun before it.
         switching.Start(other, 1, TimeSpan.FromHours(1));
         await others.Task;
         undo.SetResult();

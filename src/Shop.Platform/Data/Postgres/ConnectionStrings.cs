@@ -10,8 +10,8 @@ internal static class ConnectionStrings
 
     /// <summary>
     /// A prepared statement keeps its plan. A plan made while a table was empty would scan the whole table, until
-    /// autovacuum has analyzed it a minute later. Every statement has an index. Where a table is scanned all the same,
-    /// the plan's cost says so little of its time that PostgreSQL would compile it, or start workers for it.
+    /// autovacuum has analyzed it a minute later. Every statement has an index. If a table must be scanned all the
+    /// same, the plan gets a huge cost, for which PostgreSQL would compile it or start workers: both are off.
     /// </summary>
     private const string Plans = "-c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off -c jit=off "
         + "-c max_parallel_workers_per_gather=0";

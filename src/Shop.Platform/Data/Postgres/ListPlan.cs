@@ -1,12 +1,13 @@
 namespace Shop.Platform.Data.Postgres;
 
-/// <summary>How a list says how long it is, so that PostgreSQL keeps its plan.</summary>
+/// <summary>A constant bound for the rows of a list, so that PostgreSQL keeps the list's plan.</summary>
 public static class ListPlan
 {
     /// <summary>
-    /// A <c>LIMIT</c> for the rows of a list that ends at a parameter: at least as many. A limit that is a parameter
-    /// counts as a tenth of all rows when PostgreSQL decides whether to keep a plan, so it would plan each list of a
-    /// large table anew, which takes longer than to read it. A tenth of this is less than a page.
+    /// The <c>LIMIT</c> of a subquery whose rows the list itself limits by a parameter; never less than the parameter.
+    /// When PostgreSQL decides whether to keep a plan, it takes a limit that is a parameter for a tenth of the rows
+    /// below it. A tenth of a large table looks so dear that it plans each list anew, which takes longer than to read
+    /// it. A tenth of this bound is less than a page.
     /// </summary>
     public static string AtLeast(long rows) => rows switch
     {

@@ -64,7 +64,8 @@ internal static class PostgresMigrations
         string schema, NpgsqlConnection connection, ILogger log, CancellationToken end)
     {
         long start = Stopwatch.GetTimestamp();
-        for (bool isLogged = false; ;)
+        bool isLogged = false;
+        while (true)
         {
             NpgsqlTransaction turn = await connection.BeginTransactionAsync(end);
             await RunAsync(connection, "SET LOCAL idle_in_transaction_session_timeout = 0", end);

@@ -228,6 +228,24 @@ test('given a stock of several pages, when the advanced test runs, then its book
   assert.ok(pages >= 10, `${pages} pages of opening and closing books`);
 });
 
+test('given orders of others, one of them paid, and units that come back late, when the advanced test ends, then it waits for those units and no longer', async () => {
+  const post = async (path, body) => (await fetch(shop.env.ORDER_URL + path, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) })).json();
+  const others = [];
+  for (const quantity of [1, 2]) others.push(await post(ORDER, { customer_id: 'other', items: [{ product_id: 'prod_3', quantity }] }));
+  assert.equal((await post(`${ORDER}/${others[0].order_id}/pay`)).status, 'paid');
+  const comesBack = 5;
+  let looks = 0;
+  const late = answers('GET', '/metrics', async (call, ask) => {
+    const figures = await ask(call);
+    if (call.service !== 'inventory' || ++looks > comesBack) return figures;
+    return { ...figures, body: figures.body.replace(/^(inventory_reservations_open{[^}]*}) (\d+)/m, (_, name, open) => `${name} ${Number(open) + 1}`) };
+  });
+  const { broken } = await runBroken(MAIN, late, { scale: 0.02, random: random(), env: { SCENARIO: 'smoke', RESULTS: results } });
+  for (const { order_id } of others) await post(`${ORDER}/${order_id}/cancel`);
+  assert.deepEqual(broken, []);
+  assert.ok(looks > comesBack && looks < 30, `${looks} looks at the units that are held`);
+});
+
 test('given answers that are slow or ask to come back, when the advanced test runs, then its figures are those of its requests', async () => {
   const [placed, restocked, wait] = [new Set(), [], 200];
   const slow = onlyOthers(async (call, ask) => {

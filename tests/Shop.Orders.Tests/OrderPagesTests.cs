@@ -27,15 +27,16 @@ internal sealed partial class OrderPagesTests
         string template)
     {
         using var files = new ModuleFiles(new OrdersModule());
-        long now = files.Context.Now().ToMilliseconds() + 1;
-        var order = new Order("one", "ada", OrderStatus.Created, 100, now, now, [new OrderLine("p", "P", 1, 100)]);
+        long created = files.Context.Now().ToMilliseconds() - 1; // before the feed, which so knows of it
+        OrderLine[] lines = [new OrderLine("p", "P", 1, 100)];
+        var order = new Order("one", "ada", OrderStatus.Created, 100, created, created, lines);
         IOrderStore store = Substitute.For<IOrderStore>();
         IInventory inventory = Substitute.For<IInventory>();
         IProductCatalogue products = Substitute.For<IProductCatalogue>();
         var feed = new OrderFeed(store, files.Context);
         T Changed<T>(T read)
         {
-            feed.Publish(order.WithStatus(OrderStatus.Paid, now + 1), order);
+            feed.Publish(order.WithStatus(OrderStatus.Paid, created + 1), order);
             return read;
         }
 

@@ -30,9 +30,6 @@ public sealed class PostgresChanges : IAsyncDisposable
     private static readonly TimeSpan RetryDelay = TimeSpan.FromMilliseconds(200);
     private static readonly TimeSpan DeletePeriod = TimeSpan.FromMinutes(1);
 
-    /// <summary>Changes are kept for longer than this, so a host that polls more often misses none.</summary>
-    private static readonly TimeSpan MaxLag = TimeSpan.FromMinutes(5);
-
     /// <summary>Tells the changes of this host from those of others.</summary>
     private static readonly long Host = Random.Shared.NextInt64();
 
@@ -49,6 +46,9 @@ public sealed class PostgresChanges : IAsyncDisposable
     /// <param name="database">The module's database.</param>
     /// <param name="log">The module's log.</param>
     public PostgresChanges(PostgresDatabase database, ILogger log) => (_database, _log) = (database, log);
+
+    /// <summary>Changes are kept for longer than this, so a host that polls more often misses none.</summary>
+    internal TimeSpan MaxLag { get; init; } = TimeSpan.FromMinutes(5);
 
     private string Channel => $"{_database.Schema}_changes";
 
@@ -97,12 +97,12 @@ public sealed class PostgresChanges : IAsyncDisposable
             {
                 await using NpgsqlConnection connection = await _database.Source.OpenConnectionAsync(_stop.Token);
                 await RunAsync(connection, $"LISTEN {Channel}");
-                long deletedAt = Environment.TickCount64;
+                long? deletedAt = null;
                 while (true)
                 {
                     await DeliverAsync(connection, changed, missed, ofOthers);
                     isLogged = false;
-                    if (Environment.TickCount64 - deletedAt > DeletePeriod.TotalMilliseconds)
+                    if (deletedAt is null || Environment.TickCount64 - deletedAt > DeletePeriod.TotalMilliseconds)
                     {
                         // More are deleted after the next poll, so that changes are delivered without delay.
                         if (await RunAsync(connection, DeleteOld) < PostgresDatabase.RowsPerDeletion)

@@ -1,0 +1,119 @@
+using Microsoft.Extensions.Logging.Abstractions;
+using Npgsql;
+using Shop.Platform.Data.Postgres;
+using Shop.Products.Storage.Postgres;
+using Shop.Testing;
+
+namespace Shop.Products.Tests;
+
+/// <summary>How a host keeps its catalogue in step with the products in PostgreSQL.</summary>
+internal sealed class CatalogueFeedTests
+{
+    /// <summary>The first read of the products waits here, with what it has read.</summary>
+    private const string HoldFirstRead = """
+        CREATE SEQUENCE reads;
+        CREATE FUNCTION hold_first_read() RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN
+            IF nextval('reads') = 1 THEN PERFORM pg_advisory_lock(1); END IF;
+            RETURN true;
+        END $$;
+        ALTER TABLE products RENAME TO all_products;
+        CREATE VIEW products AS SELECT * FROM all_products WHERE hold_first_read()
+        """;
+
+    private ModuleSchema _schema;
+    private Catalogue _catalogue;
+    private CatalogueFeed _feed;
+
+    [SetUp]
+    public async Task Open()
+    {
+        _schema = await ModuleSchema.OpenAsync(new ProductsModule());
+        _catalogue = new Catalogue();
+        _feed = new CatalogueFeed(_schema.Context.Postgres, _catalogue, NullLogger.Instance);
+        await _schema.ExecuteAsync("""
+            INSERT INTO products (id, name, description, price_cents, category, version, created_at, updated_at)
+            VALUES ('lamp', 'Lamp', '', 100, 'Home', 1, 0, 0)
+            """);
+    }
+
+    [TearDown]
+    public async Task Close()
+    {
+        await _feed.DisposeAsync();
+        await _schema.DisposeAsync();
+    }
+
+    [TestCase("a change")]
+    [TestCase("all products")]
+    public async Task Given_a_slow_read_of_a_product_when_it_is_changed_and_read_again_then_the_catalogue_keeps_the_later_version(
+        string slow)
+    {
+        await _schema.ExecuteAsync(HoldFirstRead);
+        await using NpgsqlConnection holding = await _schema.OpenSessionAsync();
+        await ExecuteAsync(holding, "SELECT pg_advisory_lock(1)");
+        Task first = slow == "a change" ? _feed.ReadAsync(["lamp"]) : _feed.StartAsync();
+        await Eventually.IsAsync(async () => await NumberAsync(
+            "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"), 1);
+        await _schema.ExecuteAsync("UPDATE all_products SET version = 2, price_cents = 200");
+        Task second = _feed.ReadAsync(["lamp"]);
+        // A read that does not wait for the first one is there long before these are.
+        for (int i = 0; i < 200 && !second.IsCompleted; i++) await NumberAsync("SELECT 1");
+        await ExecuteAsync(holding, "SELECT pg_advisory_unlock(1)");
+        await Task.WhenAll(first, second);
+        Assert.That(_catalogue.Find("lamp")?.Product.Version, Is.EqualTo(2));
+    }
+
+    [TestCase(0, true)]
+    [TestCase(5, false)]
+    public async Task Given_a_host_that_reads_changes_again_then_it_has_missed_some_if_they_are_not_kept_for_as_long(
+        int minutes, bool hasMissed)
+    {
+        await using var changes = new PostgresChanges(_schema.Context.Postgres, NullLogger.Instance)
+        {
+            MaxLag = TimeSpan.FromMinutes(minutes),
+        };
+        await changes.BeginAsync();
+        int missed = 0;
+        var delivered = new TaskCompletionSource();
+        changes.Follow(
+            ids =>
+            {
+                if (ids.Contains("last")) delivered.SetResult();
+                return Task.CompletedTask;
+            },
+            missed: () =>
+            {
+                missed++;
+                return Task.CompletedTask;
+            });
+        await _schema.ExecuteAsync("INSERT INTO changes (host, ids) VALUES (1, '{last}')");
+        await delivered.Task.WaitAsync(Eventually.Patience);
+        Assert.That(missed > 0, Is.EqualTo(hasMissed));
+    }
+
+    [Test]
+    public async Task Given_old_changes_when_a_host_follows_the_feed_then_those_of_ten_minutes_ago_go_and_no_younger_ones()
+    {
+        await _schema.ExecuteAsync("""
+            INSERT INTO changes (host, ids, at)
+            SELECT 1, ARRAY['a' || age], now() - age * interval '1 minute' FROM unnest(ARRAY[0, 5, 9, 11, 60]) AS age
+            """);
+        await _feed.StartAsync();
+        await Eventually.IsAsync(async () => await _schema.Context.Postgres.RowsAsync(
+            "SELECT ids[1] FROM changes ORDER BY at DESC", row => row.GetString(0), CancellationToken.None),
+            new[] { "a0", "a5", "a9" });
+        await using var changes = new PostgresChanges(_schema.Context.Postgres, NullLogger.Instance);
+        Assert.That(changes.MaxLag, Is.LessThan(TimeSpan.FromMinutes(9)), "a host that misses one reads all again");
+    }
+
+    private async Task<long> NumberAsync(string sql) =>
+        (await _schema.Context.Postgres.RowsAsync(sql, row => Convert.ToInt64(row.GetValue(0)),
+            CancellationToken.None))[0];
+
+    private static async Task ExecuteAsync(NpgsqlConnection connection, string sql)
+    {
+        await using NpgsqlCommand command = connection.CreateCommand();
+        command.CommandText = sql;
+        await command.ExecuteNonQueryAsync();
+    }
+}

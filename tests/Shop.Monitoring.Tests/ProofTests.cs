@@ -8,6 +8,9 @@ namespace Shop.Monitoring.Tests;
 /// </summary>
 internal sealed partial class ProofTests
 {
+    /// <summary>The alerts about how long something takes.</summary>
+    private static readonly string[] OfTime = ["LatencyBudgetBurn", "CommitsSlow", "ThreadPoolStarved"];
+
     private WatchedShop _watched = null!;
     private Traffic _traffic = null!;
 
@@ -104,9 +107,19 @@ internal sealed partial class ProofTests
             () => Task.FromResult("Prometheus scrapes too slowly."));
         IReadOnlyList<string> raised = [];
         await WatchedShop.UntilAsync(
-            async () => !(raised = [.. (await _watched.AlertsAsync()).Intersect(shopsOwn)]).Any(),
+            async () =>
+            {
+                raised = [.. (await _watched.AlertsAsync()).Intersect(shopsOwn)];
+                // On a machine with too much to do the shop is slow: then these are right.
+                return !raised.Except(await IsSlowAsync() ? OfTime : []).Any();
+            },
             () => Task.FromResult($"Raised: {string.Join(", ", raised)}"));
     }
+
+    private async Task<bool> IsSlowAsync() => (await _watched.QueryAsync("""
+        sum(app_request_latency_seconds_count) - sum(app_request_latency_seconds_bucket{le="0.1"}) > 9
+        or sum(db_commit_seconds_count) - sum(db_commit_seconds_bucket{le="0.25"}) > 9
+        """)).Any();
 
     [Test]
     public async Task Given_what_clients_counted_when_the_shop_is_at_rest_then_Prometheus_has_the_same_number()

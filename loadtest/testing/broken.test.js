@@ -39,6 +39,11 @@ const crash = async () => answer(500, {});
 const worksAndCrashes = (call, ask) => ask(call).then(crash);
 const worksAndDies = (call, ask) => ask(call).then(() => null);
 const oneCentMore = (order) => ({ ...order, total_amount: Number((order.total_amount + 0.01).toFixed(2)) });
+// The shop adds up rightly what it multiplied wrongly.
+const oneCentMoreALine = (order) => ({
+  ...oneCentMore(order),
+  items: order.items.map((line, place) => (place === 0 ? { ...line, line_total: Number((line.line_total + 0.01).toFixed(2)) } : line)),
+});
 const madeUp = (call) => {
   const { customer_id, items } = JSON.parse(call.body);
   const lines = items.map((item) => ({ ...item, name: 'Lamp', unit_price: 9.9, line_total: 9.9 * item.quantity }));
@@ -69,6 +74,7 @@ const SIMPLE = new Map([
     ['answers die after placing', answers('POST', ORDER, worksAndDies), null, ['http_req_failed']],
     ['orders are placed, and 500 is answered', answers('POST', ORDER, worksAndCrashes), null, ['http_req_failed']],
     ['a total is wrong by a cent', json('POST', ORDER, oneCentMore), ['its total is the sum of its lines']],
+    ['a line and the total are wrong by a cent', json('POST', ORDER, oneCentMoreALine), ['its total is the sum of its lines']],
     ['an order that is placed answers 200', answers('POST', ORDER, async (call, ask) => { const placed = await ask(call); return placed.status === 201 ? { ...placed, status: 200 } : placed; }), ['an order is placed with 201']],
     ['a line has a unit too few', json('POST', ORDER, (order) => ({ ...order, items: order.items.map((line) => (line.quantity > 1 ? { ...line, quantity: 1, unit_price: line.unit_price * 2 } : line)) })), ['it has both lines']],
     ['what is short is sold', answers('POST', ORDER, async (call, ask) => { const sold = await ask(call); return sold.status === 409 ? madeUp(call) : sold; }), ['and says of which product', 'more than there is answers 409'], ['http_req_failed']],
@@ -108,6 +114,7 @@ const SIMPLE = new Map([
     ['a product has another price than in the list', json('GET', '/products/[^/]+', (product) => ({ ...product, price: product.price + 0.01 })), ['the product is there, at that price']],
     ['a product is out of stock', json('GET', STOCK, (stock) => ({ ...stock, stock_level: 0 })), ['it is in stock']],
     ['a total is wrong by a cent', json('POST', ORDER, oneCentMore), ['it costs what two of the product cost']],
+    ['a line and the total are wrong by a cent', json('POST', ORDER, oneCentMoreALine), ['it costs what two of the product cost']],
     ['an order that is placed answers 200', answers('POST', ORDER, async (call, ask) => { const placed = await ask(call); return placed.status === 201 ? { ...placed, status: 200 } : placed; }), ['the order is placed']],
     ['orders are forgotten', answers('POST', ORDER, async (call) => madeUp(call)), null, ['http_req_failed']],
     ['keys are not known again', answers('POST', ORDER, withoutKey), ['pressed twice, it is one order']],
@@ -166,6 +173,7 @@ const ADVANCED = [
   ['orders come too fast', firstTries(1, tooFast), [], ['http_req_failed'], ({ order_retries }) => assert.ok(order_retries > 10)],
   ['orders are placed, and 500 is answered', firstTries(1, worksAndCrashes), ['the order is placed, or there is too little'], ['checks', 'http_req_failed', 'orders_unaccounted', 'units_unaccounted']],
   ['a total is wrong by a cent', json('POST', ORDER, oneCentMore), ['it is what was ordered, and its total is right'], ['checks']],
+  ['a line and the total are wrong by a cent', json('POST', ORDER, oneCentMoreALine), ['it is what was ordered, and its total is right'], ['checks']],
   ['a line has a unit too many', json('POST', ORDER, (order) => ({ ...order, items: order.items.map((line) => ({ ...line, quantity: line.quantity + 1, unit_price: (line.unit_price * line.quantity) / (line.quantity + 1) })) })), ['it is what was ordered, and its total is right'], ['checks']],
   ['orders are forgotten', onlyOthers(async (call) => madeUp(call)), ['sent twice, it is one order', 'the order is cancelled'], ['checks', 'http_req_failed', 'orders_unaccounted', 'units_unaccounted']],
   ['keys are not known again', onlyOthers(withoutKey), ['sent twice, it is one order'], ['checks', 'orders_unaccounted', 'units_unaccounted']],

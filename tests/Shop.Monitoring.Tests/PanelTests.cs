@@ -120,6 +120,39 @@ internal sealed partial class PanelTests
         }
     }
 
+    // Grafana writes the labels into each query, with the values of the span: its service and its route.
+    [Test]
+    public async Task Given_the_span_of_an_order_when_it_leads_to_metrics_then_they_are_those_of_its_service_and_route()
+    {
+        YamlNode tempo = Yaml.Load("monitoring", "grafana", "provisioning", "datasources", "traces.yml")
+            .At("datasources").Items().Single(source => source.Text("uid") == "tempo");
+        YamlNode metrics = tempo.At("jsonData").At("tracesToMetrics")!;
+        Assert.That(metrics.Text("datasourceUid"), Is.EqualTo("prometheus"));
+        var span = new Dictionary<string, string>(StringComparer.Ordinal)
+        {
+            ["service.name"] = "order-service",
+            ["http.route"] = "/orders",
+        };
+        string tags = string.Join(", ", metrics.At("tags").Items()
+            .Select(tag => $"{tag.Text("value")}=\"{span[tag.Text("key")!]}\""));
+        var shown = new Dictionary<string, double>(StringComparer.Ordinal);
+        foreach (YamlNode query in metrics.At("queries").Items())
+        {
+            JsonArray found = await QueryAsync(_busy, "query", new()
+            {
+                ["query"] = query.Text("query")!.Replace("$$__tags", tags, StringComparison.Ordinal),
+                ["time"] = $"{_now}",
+            });
+            foreach (JsonNode? sample in found)
+                shown.Add($"{query.Text("name")} {sample!["metric"]!["method"]}".TrimEnd(),
+                    double.Parse((string)sample["value"]![1]!, CultureInfo.InvariantCulture));
+        }
+
+        Assert.That(shown.Keys, Is.EquivalentTo(new[] { "Requests of this route POST", "p99 of this route" }));
+        Assert.That(shown["Requests of this route POST"], Is.EqualTo(10).Within(1e-5));
+        Assert.That(shown["p99 of this route"], Is.EqualTo(0.21).Within(1e-5), "11.88 of 12");
+    }
+
     private async Task ExpectAsync(Uri prometheus, Panel panel, YamlNode? expected, long at)
     {
         Assert.That(expected, Is.Not.Null, $"no file of Panels says what '{panel.Title}' shows");

@@ -149,17 +149,19 @@ internal sealed class RepeatedWriteTests(Engine engine) : EngineFixture(engine)
             Is.EqualTo((adas.Status, bobs.Status, false, other with { IsReplayed = true })), other.Body);
     }
 
-    [Test]
-    public async Task Given_a_key_from_before_the_shop_had_API_keys_when_it_is_repeated_with_one_then_it_still_answers()
+    [TestCaseSource(nameof(Operations))]
+    public async Task Given_a_key_from_before_the_shop_had_API_keys_when_it_is_repeated_with_one_then_it_still_answers(
+        string operation)
     {
         await using ShopUnderTest before = await ShopUnderTest.StartAsync();
-        Write write = await PrepareAsync(before, "POST /orders");
+        Write write = await PrepareAsync(before, operation);
         Answer first = await SendAsync(before, write);
         await before.CloseAsync();
         (string ada, string hash) = ApiKeys.Make();
         await using ShopUnderTest after = await ShopUnderTest.StartAsync(replace: null, before.DataDirectory,
             $"Shop:ApiKeys=ada:write:{hash}");
-        after.Orders.DefaultRequestHeaders.Add("Authorization", $"Bearer {ada}");
+        foreach (HttpClient client in after.ByName.Values)
+            client.DefaultRequestHeaders.Add("Authorization", $"Bearer {ada}");
         Assert.That(await SendAsync(after, write), Is.EqualTo(first with { IsReplayed = true }));
     }
 

@@ -104,6 +104,18 @@ internal sealed partial class BackupTests
         }
 
         await RefusesAsync("restore", backup, Restored, "orders.db is damaged");
+        foreach (string manifest in new[]
+        {
+            "", "null", "{}", """{"format":1}""", """{"format":1,"files":[null]}""",
+            """{"format":1,"files":[{"bytes":1,"sha256":"00","rows":{}}]}""",
+            """{"format":1,"files":[{"name":"orders.db","bytes":1,"sha256":"00"}]}""",
+            """{"format":1,"files":[{"name":"../data/orders.db","bytes":1,"sha256":"00","rows":{}}]}""",
+        })
+        {
+            await File.WriteAllTextAsync(Path.Combine(backup, "backup.json"), manifest);
+            await RefusesAsync("restore", backup, Restored, manifest == "{}" ? "has format 0" : "backup.json is damaged");
+        }
+
         Assert.That(Directory.GetDirectories(_root).Select(Path.GetFileName),
             Is.EquivalentTo(new[] { "data", "backup" }), "nothing half done is left");
     }

@@ -237,6 +237,22 @@ internal sealed class PostgresStockStoreTests
         Assert.That(await CountAsync("SELECT reserved FROM stock WHERE product_id = 'shared'"), Is.EqualTo(3));
     }
 
+    [TestCase("released", 10, 3)]
+    [TestCase("shipped", 8, 3)]
+    public async Task Given_a_reservation_that_is_named_twice_when_it_is_closed_then_its_units_move_once(
+        string kind, long onHand, long reserved)
+    {
+        string product = $"twice {kind}";
+        await _store.InitializeAsync([new OpeningStock(product, 10)]);
+        ReservationId closed = new(product, 1);
+        await _store.ReserveAsync(closed, [new StockLine(product, 2)]);
+        await _store.ReserveAsync(new($"{product} open", 1), [new StockLine(product, 3)]);
+        CloseResult result = await _store.CloseAsync([closed, closed], MovementKind.Find(kind)!);
+        Assert.That(result, Is.EqualTo(new CloseResult(1, new MovementTotals(1, 2))));
+        StockLevel stock = (await _store.FindAsync(product, CancellationToken.None))!.Value;
+        Assert.That((stock.OnHand, stock.Reserved), Is.EqualTo((onHand, reserved)));
+    }
+
     [Test]
     public async Task Given_one_order_id_with_other_products_on_another_host_at_once_then_one_of_both_holds_units()
     {

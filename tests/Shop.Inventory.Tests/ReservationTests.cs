@@ -55,6 +55,21 @@ internal sealed class ReservationTests : StockFixture
         Assert.That((stock.OnHand, stock.Reserved), Is.EqualTo((4L, 0L)));
     }
 
+    [TestCase("released", 10, 3)]
+    [TestCase("shipped", 8, 3)]
+    public async Task Given_a_reservation_that_is_named_twice_when_it_is_closed_then_its_units_move_once(
+        string kind, long onHand, long reserved)
+    {
+        await Reservations.OpenAsync([new("a", 10)]);
+        ReservationId closed = new("o", 1);
+        await Reservations.ReserveAsync(closed, [new("a", 2)]);
+        await Reservations.ReserveAsync(new("open", 1), [new("a", 3)]);
+        CloseResult result = await Store.CloseAsync([closed, closed], MovementKind.Find(kind)!);
+        Assert.That(result, Is.EqualTo(new CloseResult(1, new MovementTotals(1, 2))));
+        StockLevel stock = Store.Levels.Find("a")!.Value;
+        Assert.That((stock.OnHand, stock.Reserved), Is.EqualTo((onHand, reserved)));
+    }
+
     [Test]
     public async Task Given_an_order_that_is_tried_again_when_calls_of_its_first_try_come_late_then_its_units_stay_held()
     {

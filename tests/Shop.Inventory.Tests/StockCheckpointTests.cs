@@ -107,6 +107,27 @@ internal sealed class StockCheckpointTests : StockFixture
     }
 
     [Test]
+    public async Task Given_stock_that_moves_while_a_checkpoint_waits_for_its_turn_then_a_crash_after_it_loses_nothing()
+    {
+        await Reservations.OpenAsync([new("a", 5), new("b", 5)]);
+        await new StockCheckpoint(Store.Ledger, Writes).RunAsync();
+        await Reservations.ReserveAsync(new("o", 0), [new("a", 1)]); // so there is something to write
+        using var turn = new ManualResetEventSlim();
+        Task<int> busy = Writes.WriteAsync(() =>
+        {
+            turn.Wait();
+            return WriteResult.Commit(0);
+        });
+        Task<Reservation> reserving = Reservations.ReserveAsync(new("p", 0), [new("b", 2)]).AsTask();
+        Task checkpoint = new StockCheckpoint(Store.Ledger, Writes).RunAsync();
+        turn.Set();
+        await Task.WhenAll(busy, reserving, checkpoint);
+        StockLevel[] stock = [.. Store.Levels.All];
+        Restart();
+        Assert.That(Store.Levels.All, Is.EquivalentTo(stock));
+    }
+
+    [Test]
     public async Task Given_writes_that_are_undone_then_the_stock_is_as_before()
     {
         await Reservations.OpenAsync([new("a", 5)]);

@@ -161,6 +161,43 @@ internal sealed class FormTests
     }
 
     [Test]
+    public async Task Given_two_API_keys_when_a_form_of_one_and_a_request_of_the_other_have_the_same_key_then_each_has_its_own()
+    {
+        (string ada, string adasHash) = ApiKeys.Make();
+        (string bob, string bobsHash) = ApiKeys.Make();
+        await using ShopUnderTest shop =
+            await ShopUnderTest.StartAsync($"Shop:ApiKeys=ada:write:{adasHash},bob:write:{bobsHash}");
+        HttpClient[] clients = [.. shop.ByName.Values];
+        foreach (HttpClient client in clients) client.DefaultRequestHeaders.Add("Authorization", $"Bearer {bob}");
+        string product = await shop.ProductAsync(stock: 20, price: 3);
+        (string, string)[] units = [("action", "increase"), ("quantity", "5"), ("key", "k")],
+            order = [("customer_id", "c"), ("product_id", product), ("unit_price_cents", "300"), ("quantity", "2"),
+                ("key", "k")];
+        for (int times = 0; times < 2; times++)
+        {
+            foreach ((HttpClient client, string path, (string, string)[] fields) in
+                new[] { (shop.Inventory, $"/stock/{product}", units), (shop.Orders, "/checkout", order) })
+            {
+                using HttpResponseMessage answer = await PostAsync(client, path, OriginOf(shop), fields);
+                Assert.That(answer.StatusCode, Is.EqualTo(HttpStatusCode.SeeOther), path);
+            }
+        }
+
+        foreach (HttpClient client in clients)
+        {
+            client.DefaultRequestHeaders.Remove("Authorization");
+            client.DefaultRequestHeaders.Add("Authorization", $"Bearer {ada}");
+            client.DefaultRequestHeaders.Add("Idempotency-Key", "k");
+        }
+
+        (HttpResponseMessage increased, _) = await shop.Inventory.PostAsync("/inventory/increase",
+            new { product_id = product, quantity_increased = 5 });
+        (HttpResponseMessage placed, _) = await shop.Orders.PostAsync("/orders", Http.Order(product, 2, "c"));
+        Assert.That(((int)increased.StatusCode, (int)placed.StatusCode), Is.EqualTo((200, 201)));
+        Assert.That(await shop.StockAsync(product), Is.EqualTo((26L, 30L, 4L)));
+    }
+
+    [Test]
     public async Task Given_a_step_of_an_order_that_is_sent_twice_then_it_happens_once()
     {
         string order = await _shop.OrderAsync("prod_1", 3);

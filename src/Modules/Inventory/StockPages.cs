@@ -71,8 +71,7 @@ internal sealed class StockPages(IStockStore store, AdjustStock adjustStock, IPr
         if (AdjustStock.Units.Read(form["quantity"].ToString(), out long? quantity) is { } error)
             return await ShowAsync(http, productId, $"Units {error}.");
         // With the form's key, a double click changes the stock once.
-        string? key = form["key"];
-        if (!IdempotencyKey.IsKey(key)) key = null;
+        string? key = IdempotencyKey.OfClient(http, form["key"]);
         (_, Problem? problem) = await adjustStock.AdjustAsync(kind, productId, quantity!.Value, key);
         if (problem is not null) return await ShowAsync(http, productId, problem.Error);
         return Page.SeeOther($"/stock/{Uri.EscapeDataString(productId)}");

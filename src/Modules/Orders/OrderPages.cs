@@ -88,14 +88,14 @@ internal sealed class OrderPages(
     private async ValueTask<IResult> CheckoutAsync(HttpContext http)
     {
         IFormCollection form = await http.Request.ReadFormAsync();
-        string customer = form["customer_id"].ToString(), key = form["key"].ToString();
+        string customer = form["customer_id"].ToString();
+        string key = IdempotencyKey.OfClient(http, form["key"]) ?? Guid.NewGuid().ToString();
         long?[] seen = [.. form["unit_price_cents"].Select(WholeNumberField.ParseDigits)];
         (string ProductId, string Quantity)[] typed =
         [
             .. form["product_id"].Zip(
                 form["quantity"], (product, quantity) => (product ?? "", (quantity ?? "").Trim())),
         ];
-        if (!IdempotencyKey.IsKey(key)) key = Guid.NewGuid().ToString();
         var errors = new ValidationErrors();
         IReadOnlyList<Shortage> shortages = [];
         PlaceOrderRequest request = PlaceOrderRequest.Read(customer, typed, key, errors) with

@@ -63,16 +63,18 @@ public sealed record IdempotencyKey(string Text, byte[] Fingerprint)
     {
         StringValues header = http.Request.Headers[Header];
         if (header.Count == 0) return null;
-        if (header.Count == 1 && IsKey(header[0]))
-            return http.Features.Get<ApiKey>() is { } owner ? $"{owner.Name} {header[0]}" : header[0];
-
+        if (header.Count == 1 && OfClient(http, header[0]) is { } key) return key;
         errors.Add(Header, "must be one value of 1 to 255 visible ASCII characters");
         return null;
     }
 
-    /// <summary>Whether a text may be a key.</summary>
-    public static bool IsKey(string? text) =>
-        text is { Length: >= 1 and <= 255 } && !text.AsSpan().ContainsAnyExceptInRange('!', '~');
+    /// <summary>The key that a client has sent, in the header or in a form, as it is stored.</summary>
+    /// <returns>Null if the text is no key.</returns>
+    public static string? OfClient(HttpContext http, string? text)
+    {
+        if (!IsKey(text)) return null;
+        return http.Features.Get<ApiKey>() is { } owner ? $"{owner.Name} {text}" : text;
+    }
 
     /// <summary>A key, bound to its request's content.</summary>
     /// <returns>Null if there is no key.</returns>
@@ -106,4 +108,7 @@ public sealed record IdempotencyKey(string Text, byte[] Fingerprint)
     }
 
     internal bool IsBoundTo(ReadOnlySpan<byte> fingerprint) => fingerprint.SequenceEqual(Fingerprint);
+
+    private static bool IsKey(string? text) =>
+        text is { Length: >= 1 and <= 255 } && !text.AsSpan().ContainsAnyExceptInRange('!', '~');
 }

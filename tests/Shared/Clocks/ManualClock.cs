@@ -61,15 +61,22 @@ internal sealed class ManualClock : TimeProvider
 
     private sealed class ManualTimer(ManualClock clock, TimerCallback callback, object? state) : ITimer
     {
+        private TimeSpan _period;
+
         public long Due { get; private set; }
 
-        public void Fire() => callback(state);
+        public void Fire()
+        {
+            if (_period > TimeSpan.Zero) Change(_period, _period);
+            callback(state);
+        }
 
         public bool Change(TimeSpan dueTime, TimeSpan period)
         {
             lock (clock._lock)
             {
                 clock._timers.Remove(this);
+                _period = period;
                 if (dueTime < TimeSpan.Zero) return true;
                 Due = clock._now + dueTime.Ticks;
                 clock._timers.Add(this);

@@ -26,11 +26,13 @@ public sealed record BackupManifest(int Format, string ShopVersion, UtcTime Crea
         try
         {
             BackupManifest manifest = JsonSerializer.Deserialize(File.ReadAllBytes(path),
-                BackupJson.Default.BackupManifest)!;
+                BackupJson.Default.BackupManifest) ?? throw new JsonException("it says nothing");
             if (manifest.Format != CurrentFormat)
                 throw new ShopStartException(
                     $"{path} has format {manifest.Format}; this version of Shop reads format {CurrentFormat}");
-            if (manifest.Files is null || manifest.Files.Any(file => file.Name != Path.GetFileName(file.Name)))
+            // What is missing in the text is null here, whatever the types say.
+            if (manifest.Files is null || manifest.Files.Any(file =>
+                file is not { Name: { Length: > 0 } name, Rows: not null } || name != Path.GetFileName(name)))
                 throw new ShopStartException($"{path} is damaged: its files are not named");
             return manifest;
         }

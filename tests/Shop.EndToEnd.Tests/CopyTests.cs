@@ -103,6 +103,24 @@ internal sealed class CopyTests
     }
 
     [Test]
+    public async Task Given_a_copy_of_which_a_file_is_missing_when_started_then_it_is_found_out_and_nothing_is_changed()
+    {
+        await using (ShopUnderTest shop = await OpenDatabaseAsync()) await shop.OrderAsync(await shop.ProductAsync(5));
+        await CopyAsync("--from", _address, "--to", _back);
+        foreach (string missing in new[] { "products.db", "orders.db", "inventory.db" })
+        {
+            string rest = Directory.CreateDirectory(Path.Combine(_directory, $"without-{missing}")).FullName;
+            foreach (string file in Directory.GetFiles(_back, "*.db").Where(path => Path.GetFileName(path) != missing))
+                File.Copy(file, Path.Combine(rest, Path.GetFileName(file)));
+            await using ShopUnderTest shop = await OpenFilesAsync(rest);
+            (HttpResponseMessage ready, JsonNode? health) =
+                await shop.Orders.SendJsonAsync(HttpMethod.Get, "/health/ready");
+            Assert.That((int)ready.StatusCode, Is.EqualTo(503));
+            Assert.That((string)health!["checks"]!["books"]!["description"]!, Does.Contain($"{missing} is missing"));
+        }
+    }
+
+    [Test]
     public async Task Given_a_shop_that_runs_then_its_data_is_not_copied_and_the_line_says_so()
     {
         await using (ShopUnderTest files = await OpenFilesAsync(_back))

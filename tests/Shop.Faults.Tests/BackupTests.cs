@@ -113,7 +113,8 @@ internal sealed partial class BackupTests
         })
         {
             await File.WriteAllTextAsync(Path.Combine(backup, "backup.json"), manifest);
-            await RefusesAsync("restore", backup, Restored, manifest == "{}" ? "has format 0" : "backup.json is damaged");
+            string why = manifest == "{}" ? "has format 0" : "backup.json is damaged";
+            await RefusesAsync("restore", backup, Restored, why);
         }
 
         Assert.That(Directory.GetDirectories(_root).Select(Path.GetFileName),

@@ -210,9 +210,22 @@ internal sealed class BooksTests
             Assert.That((await Exposition.OfAsync(service))["db_books_disagree"], Is.EqualTo(1));
         }
 
-        (HttpResponseMessage order, JsonNode? problem) = await shop.Orders.PostAsync("/orders", Http.Order("prod_0"));
-        Assert.That(((int)order.StatusCode, (string)problem!["type"]!),
-            Is.EqualTo((503, "urn:shop:problem:books-disagree")));
+        foreach ((HttpClient service, string method, string path) in new[]
+        {
+            (shop.Orders, "POST", "/orders"), (shop.Orders, "POST", "/orders/o/cancel"),
+            (shop.Orders, "POST", "/checkout"), (shop.Orders, "DELETE", "/orders/o"),
+            (shop.Inventory, "POST", "/inventory/increase"), (shop.Inventory, "POST", "/stock/prod_0"),
+            (shop.Products, "POST", "/products"), (shop.Products, "PUT", "/products/prod_0"),
+            (shop.Products, "DELETE", "/products/prod_0"), (shop.Products, "PATCH", "/products/prod_0"),
+            (shop.Products, "PUT", "/traffic"), (shop.Products, "DELETE", "/faults"),
+        })
+        {
+            (HttpResponseMessage refused, JsonNode? problem) =
+                await service.SendJsonAsync(new HttpMethod(method), path);
+            Assert.That(((int)refused.StatusCode, (string)problem!["type"]!),
+                Is.EqualTo((503, "urn:shop:problem:books-disagree")), $"{method} {path}");
+        }
+
         await shop.Orders.GetJsonAsync("/orders");
         await shop.Inventory.GetJsonAsync("/inventory");
         JsonNode products = await shop.Products.GetJsonAsync("/products");

@@ -1,8 +1,5 @@
-using System.Collections.Concurrent;
 using Microsoft.AspNetCore.Http;
-using Microsoft.Extensions.Logging.Abstractions;
 using Npgsql;
-using Shop.Platform.Data.Postgres;
 using Shop.Platform.Http;
 using Shop.Platform.Requests;
 using Shop.Products.Storage.Postgres;
@@ -64,55 +61,6 @@ internal sealed class PostgresProductStoreTests
         await start;
         await Eventually.IsSoAsync(() => host.Catalogue.Find("lamp") is not null);
         await host.Store.DisposeAsync();
-    }
-
-    [Test]
-    public async Task Given_changes_that_cannot_be_read_at_first_when_they_can_be_again_then_each_is_delivered()
-    {
-        await using ModuleSchema schema = await ModuleSchema.OpenAsync(new ProductsModule());
-        await using var changes = new PostgresChanges(schema.Context.Postgres, NullLogger.Instance);
-        await changes.BeginAsync();
-        var delivered = new ConcurrentQueue<string>();
-        int tries = 0;
-        changes.Follow(ids =>
-        {
-            if (++tries % 2 == 1) throw new InvalidOperationException("not now");
-            foreach (string id in ids) delivered.Enqueue(id);
-            return Task.CompletedTask;
-        }, missed: () => Task.CompletedTask);
-        foreach (string id in new[] { "lamp", "vase" })
-        {
-            await schema.ExecuteAsync($"INSERT INTO changes (host, ids) VALUES (1, '{{{id}}}')");
-            await Eventually.IsSoAsync(() => delivered.Contains(id));
-        }
-
-        Assert.That(delivered, Is.EqualTo(new[] { "lamp", "vase" }));
-    }
-
-    [Test]
-    public async Task Given_a_change_that_is_committed_long_after_others_then_each_is_delivered_once()
-    {
-        await using ModuleSchema schema = await ModuleSchema.OpenAsync(new ProductsModule());
-        await using NpgsqlConnection connection = await schema.OpenSessionAsync();
-        await using NpgsqlTransaction late = await connection.BeginTransactionAsync();
-        await ExecuteAsync(connection, "INSERT INTO changes (host, ids) VALUES (1, '{late}')");
-        await using var changes = new PostgresChanges(schema.Context.Postgres, NullLogger.Instance);
-        await changes.BeginAsync();
-        var delivered = new ConcurrentQueue<string>();
-        changes.Follow(ids =>
-        {
-            foreach (string id in ids) delivered.Enqueue(id);
-            return Task.CompletedTask;
-        }, missed: () => Task.CompletedTask);
-        foreach (string id in new[] { "one", "two", "three" })
-        {
-            await schema.ExecuteAsync($"INSERT INTO changes (host, ids) VALUES (1, '{{{id}}}')");
-            await Eventually.IsSoAsync(() => delivered.Contains(id));
-        }
-
-        await late.CommitAsync();
-        await Eventually.IsSoAsync(() => delivered.Contains("late"));
-        Assert.That(delivered, Is.EqualTo(new[] { "one", "two", "three", "late" }));
     }
 
     private static async Task WaitForLocksAsync(ModuleSchema schema, long waiting) => await Eventually.IsAsync(

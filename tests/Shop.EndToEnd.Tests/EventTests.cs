@@ -102,6 +102,26 @@ internal sealed class EventTests(Engine engine) : EngineFixture(engine)
         });
     }
 
+    [TestCase(null, "text/event-stream")]
+    [TestCase("*/*", "text/event-stream")]
+    [TestCase("text/html", "text/event-stream")]
+    [TestCase("application/json, text/event-stream", "text/event-stream")]
+    [TestCase("text/event-stream, application/json;q=0.9", "text/event-stream")]
+    [TestCase("application/json", "application/json")]
+    [TestCase("text/html, application/json;q=0.9", "application/json")]
+    public async Task Given_a_client_that_takes_a_stream_then_it_gets_one_and_JSON_only_if_it_takes_that_alone(
+        string? accept, string type)
+    {
+        foreach (string path in new[] { "/board/events", "/live/events" })
+        {
+            using var request = new HttpRequestMessage(HttpMethod.Get, path);
+            if (accept is not null) request.Headers.TryAddWithoutValidation("Accept", accept);
+            using HttpResponseMessage answer =
+                await SharedShop.Shop.Orders.SendAsync(request, HttpCompletionOption.ResponseHeadersRead);
+            Assert.That(answer.Content.Headers.ContentType!.MediaType, Is.EqualTo(type), path);
+        }
+    }
+
     [Test]
     public async Task Given_HEAD_of_a_stream_then_it_is_answered_to_its_end_and_takes_no_place()
     {

@@ -289,6 +289,36 @@ internal sealed class FigureTests
         }
     }
 
+    // Between two collections these figures stand still, so they are asked for until there was no collection meanwhile.
+    [Test]
+    public async Task Given_a_collection_then_each_generation_has_the_size_that_it_had_after_it_and_the_threads_are_the_pools()
+    {
+        await using ShopUnderTest shop = await ShopUnderTest.StartHereAsync();
+        GCMemoryInfo before;
+        Exposition shown;
+        do
+        {
+            // Something goes in each generation, so that it is smaller than before.
+            for (int i = 0; i < 100; i++) _ = (new byte[50_000], new byte[200_000], GC.AllocateArray<byte>(50, true));
+            GC.Collect();
+            before = GC.GetGCMemoryInfo();
+            shown = await Exposition.OfAsync(shop.Orders, "/metrics/process");
+        }
+        while (before.Index != GC.GetGCMemoryInfo().Index);
+
+        string[] generations = ["gen0", "gen1", "gen2", "loh", "poh"];
+        Assert.That(generations.Select(name => shown[$$"""dotnet_gc_heap_bytes{generation="{{name}}"}"""]),
+            Is.EqualTo(before.GenerationInfo.ToArray().Select(generation => (double)generation.SizeAfterBytes)));
+        Assert.That(shown["dotnet_gc_committed_bytes"], Is.EqualTo(before.TotalCommittedBytes));
+        // Threads come and go, but not always.
+        await Eventually.IsSoAsync(async () =>
+        {
+            int threads = ThreadPool.ThreadCount;
+            Exposition now = await Exposition.OfAsync(shop.Orders, "/metrics/process");
+            return now["dotnet_thread_pool_threads"] == threads && ThreadPool.ThreadCount == threads;
+        });
+    }
+
     [Test]
     public async Task Given_an_order_that_asks_for_too_much_in_several_lines_then_each_short_product_is_named_with_both_figures()
     {

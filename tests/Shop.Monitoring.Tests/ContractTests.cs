@@ -131,6 +131,48 @@ internal sealed partial class ContractTests
             : LogSearch().Match(search).Groups["words"].Value;
     }
 
+    /// <summary>A status or a reason that nothing has finds nothing, and so nothing seems to be wrong.</summary>
+    [Test]
+    public void Given_the_runbooks_then_what_their_queries_ask_for_is_what_rules_and_panels_ask_for()
+    {
+        var known = Expressions.Concat(Dashboards.Scale.SelectMany(panel => panel.Queries))
+            .Append(Repository.Text("monitoring", "prometheus", "scale", "alerts.yml"))
+            .SelectMany(Asked).ToHashSet();
+        (string Page, string Metric, string Matcher)[] asked = [..
+            from file in Directory.GetFiles(Repository.PathOf("docs", "runbooks"), "*.md", SearchOption.AllDirectories)
+            from line in File.ReadLines(file)
+            where line.StartsWith("    ", StringComparison.Ordinal) && !line.TrimStart().StartsWith('{')
+            from part in Asked(line)
+            select (Path.GetFileName(file), part.Metric, part.Matcher)];
+        Assert.That(asked, Has.Length.GreaterThan(40));
+        Assert.That(asked.Where(part => !known.Contains((part.Metric, part.Matcher))), Is.Empty);
+
+        // Each metric alone, and each with each of its matchers.
+        static IEnumerable<(string Metric, string Matcher)> Asked(string text) =>
+            Selector().Matches(NoMetric().Replace(text, "")).SelectMany(selector =>
+                LabelMatcher().Matches(selector.Groups["matchers"].Value).Select(matcher => matcher.Value).Prepend("")
+                    .Select(matcher => (selector.Groups["metric"].Value, matcher)));
+    }
+
+    [TestCase("README.md")]
+    [TestCase("SECURITY.md")]
+    [TestCase("docs")]
+    [TestCase("loadtest/README.md")]
+    [TestCase("monitoring/README.md")]
+    public void Given_pages_that_name_metrics_then_the_shop_has_each(string where)
+    {
+        string source = string.Concat(
+            Directory.GetFiles(Repository.PathOf("src"), "*.cs", SearchOption.AllDirectories).Select(File.ReadAllText));
+        // README.md's example of a metric of one's own, and one that the library for metrics has.
+        string[] others = ["order_lookups_total", "dotnet_total_memory_bytes"];
+        string path = Repository.PathOf(where.Split('/'));
+        string[] pages = File.Exists(path) ? [path] : Directory.GetFiles(path, "*.md", SearchOption.AllDirectories);
+        var named = pages.SelectMany(page => OwnMetric().Matches(File.ReadAllText(page)))
+            .Select(match => match.Groups["metric"].Value).Except(others).ToHashSet(StringComparer.Ordinal);
+        Assert.That(named.Where(metric => !source.Contains($"\"{metric}\"", StringComparison.Ordinal)), Is.Empty);
+        if (where == "docs") Assert.That(named, Has.Count.GreaterThan(30));
+    }
+
     [TestCaseSource(nameof(Runbooks))]
     public void Given_a_runbook_then_the_panels_that_it_leads_to_are_there(string page)
     {
@@ -191,6 +233,23 @@ internal sealed partial class ContractTests
                 Is.EqualTo(onlyNothing), panel.Title);
         }
     }
+
+    [GeneratedRegex(@"(?<![\w""])((?<metric>(?!ALERTS)[a-zA-Z][\w:]*)\{(?<matchers>[^}]*)\}"
+        + @"|(?<metric>[a-z][a-z0-9:]*_[\w:]+)(?![\w:{]|\s*\())", RegexOptions.ExplicitCapture, 1000)]
+    private static partial Regex Selector();
+
+    [GeneratedRegex(@"\w+(=~|!~|!=|=)""[^""]*""", RegexOptions.ExplicitCapture, 1000)]
+    private static partial Regex LabelMatcher();
+
+    [GeneratedRegex(@"\b(by|on|without|group_left|group_right) ?\([^)]*\)", RegexOptions.ExplicitCapture, 1000)]
+    private static partial Regex NoMetric();
+
+    [GeneratedRegex(
+        @"\b(?<metric>(app|db|dotnet|http_requests|inventory|orders?|products?|shop)_[a-z0-9_]*"
+        + @"(total|seconds|bytes|size|depth|limit|in_progress|by_status|open|level|active|intensity|value|lines|"
+        + @"products|processors|threads|length|disagree|info))(_bucket|_sum|_count)?\b",
+        RegexOptions.ExplicitCapture, 1000)]
+    private static partial Regex OwnMetric();
 
     [GeneratedRegex(@"\|= ""(?<words>[^""]+)""", RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex LogSearch();

@@ -144,6 +144,28 @@ internal sealed class PageTests
     }
 
     [Test]
+    public async Task Given_as_many_orders_as_a_paused_board_keeps_then_it_counts_them_and_after_one_more_it_reads_the_page_again()
+    {
+        string customer = $"{Guid.NewGuid()}";
+        await using Window window = await Browser.OpenAsync();
+        IPage page = window.Page;
+        await page.GotoAsync($"{_shop.Orders.BaseAddress}?customer_id={customer}");
+        await Expect(page.Locator("[data-board-state]")).ToContainTextAsync("Live");
+        await page.GetByRole(AriaRole.Button, new() { Name = "Pause" }).ClickAsync();
+        ILocator note = page.Locator("[data-board-held]"), rows = page.Locator("tbody tr");
+        foreach (int[] some in Enumerable.Range(0, 100).Chunk(20))
+            await Task.WhenAll(some.Select(_ => _shop.OrderAsync("prod_6", 1, customer)));
+        await Expect(note).ToHaveTextAsync("Paused. 100 changes wait.");
+        string last = await _shop.OrderAsync("prod_6", 1, customer);
+        await Expect(note).ToHaveTextAsync("Paused. More than 100 changes wait.");
+        await Expect(rows).ToHaveCountAsync(0);
+        await page.GetByRole(AriaRole.Button, new() { Name = "Go on" }).ClickAsync();
+        await Expect(rows).ToHaveCountAsync(50);
+        await Expect(rows.First).ToHaveAttributeAsync("data-order-id", last);
+        await Expect(note).ToBeEmptyAsync();
+    }
+
+    [Test]
     public async Task Given_older_orders_that_change_then_the_board_still_has_the_newest_first()
     {
         string customer = $"{Guid.NewGuid()}";

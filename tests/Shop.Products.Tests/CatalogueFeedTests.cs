@@ -64,6 +64,19 @@ internal sealed class CatalogueFeedTests
         Assert.That(_catalogue.Find("lamp")?.Product.Version, Is.EqualTo(2));
     }
 
+    [TestCase(1000)]
+    [TestCase(1001)]
+    [TestCase(2001)]
+    public async Task Given_more_products_than_are_read_at_once_when_a_host_starts_then_it_has_each(int products)
+    {
+        await _schema.ExecuteAsync($"""
+            INSERT INTO products (id, name, description, price_cents, category, version, created_at, updated_at)
+            SELECT 'p' || number, 'Lamp', '', 100, 'Home', 1, 0, 0 FROM generate_series(2, {products}) AS number
+            """);
+        await _feed.StartAsync();
+        Assert.That(_catalogue.Count, Is.EqualTo(products));
+    }
+
     [TestCase(0, true)]
     [TestCase(5, false)]
     public async Task Given_a_host_that_reads_changes_again_then_it_has_missed_some_if_they_are_not_kept_for_as_long(
@@ -137,6 +150,31 @@ internal sealed class CatalogueFeedTests
         await late.CommitAsync();
         await Eventually.IsSoAsync(() => delivered.Contains("late"));
         Assert.That(delivered, Is.EqualTo(new[] { "one", "two", "three", "late" }));
+    }
+
+    [Test]
+    public async Task Given_a_poll_that_breaks_off_between_two_changes_then_the_host_gets_both_after_all()
+    {
+        await using var changes = new PostgresChanges(_schema.Context.Postgres, NullLogger.Instance);
+        await changes.BeginAsync();
+        // At the first poll, the second of the changes can't be read.
+        await _schema.ExecuteAsync("""
+            CREATE SEQUENCE polls;
+            ALTER TABLE changes RENAME TO all_changes;
+            CREATE VIEW changes AS SELECT transaction, ids, at,
+                CASE WHEN ids = '{second}' AND nextval('polls') = 1 THEN NULL ELSE host END AS host FROM all_changes
+            """);
+        foreach (string id in new[] { "first", "second" })
+            await _schema.ExecuteAsync($"INSERT INTO all_changes (host, ids) VALUES (1, '{{{id}}}')");
+        var delivered = new ConcurrentDictionary<string, bool>();
+        changes.Follow(
+            ids =>
+            {
+                foreach (string id in ids) delivered[id] = true;
+                return Task.CompletedTask;
+            },
+            missed: () => Task.CompletedTask);
+        await Eventually.IsAsync(() => Task.FromResult(delivered.Keys), Is.EquivalentTo(new[] { "first", "second" }));
     }
 
     [Test]

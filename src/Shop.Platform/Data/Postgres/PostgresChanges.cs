@@ -159,14 +159,17 @@ public sealed class PostgresChanges : IAsyncDisposable
         command.Parameters.Add(PostgresTransaction.Parameter(_oldestUnderWay));
         command.Parameters.Add(PostgresTransaction.Parameter(_delivered));
         var changes = new List<(long Transaction, long Host, string[] Ids)>();
+        (long oldest, DateTime at) = (_oldestUnderWay, _polledAt);
         await using NpgsqlDataReader reader = await command.ExecuteReaderAsync(end);
         while (await reader.ReadAsync(end))
         {
-            (_oldestUnderWay, _polledAt) = (reader.GetInt64(0), reader.GetDateTime(1));
+            (oldest, at) = (reader.GetInt64(0), reader.GetDateTime(1));
             if (!reader.IsDBNull(2))
                 changes.Add((reader.GetInt64(2), reader.GetInt64(3), reader.GetFieldValue<string[]>(4)));
         }
 
+        // Only now: what a poll that broke off has read comes again.
+        (_oldestUnderWay, _polledAt) = (oldest, at);
         _delivered =
         [
             .. _delivered.Concat(changes.Select(static change => change.Transaction)).Distinct()

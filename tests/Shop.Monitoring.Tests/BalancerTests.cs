@@ -1,0 +1,132 @@
+using System.Diagnostics;
+using System.Net;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Logging;
+
+namespace Shop.Monitoring.Tests;
+
+/// <summary>HAProxy as scale/haproxy configures it, in front of two hosts: what it sends to another of them.</summary>
+internal sealed class BalancerTests
+{
+    // If the host of a kept connection dies, HAProxy closes that of the client, too, which may then repeat the request.
+    private readonly HttpClient _client = new() { DefaultRequestHeaders = { ConnectionClose = true } };
+    private string _folder = "";
+    private Process? _balancer;
+    private Host[] _hosts = [];
+    private Uri _orders = null!;
+
+    [SetUp]
+    public async Task StartAsync()
+    {
+        string program = Tools.Need("haproxy");
+        _hosts = [await Host.StartAsync(), await Host.StartAsync()];
+        // The hosts are looked at once, at the start: what becomes of them later, the balancer finds out by requests.
+        string text = Repository.Text("scale", "haproxy", "haproxy.cfg")
+            .Replace(" resolvers docker init-addr none", "").Replace("inter 2s", "inter 1h");
+        int[] ports = FreePort.Next(4);
+        foreach ((string service, string port, int free) in new[] { ("products", "5001", ports[0]),
+            ("orders", "5002", ports[1]), ("inventory", "5003", ports[2]) })
+        {
+            text = text.Replace($"bind :{port}", $"bind 127.0.0.1:{free}")
+                .Replace($"server-template {service} 1-32 shop:{port}",
+                    string.Join("\n    ", _hosts.Select((host, i) => $"server {service}{i} {host.Address}")));
+        }
+
+        _orders = new Uri($"http://127.0.0.1:{ports[1]}/orders");
+        _folder = Directory.CreateTempSubdirectory("shop-balancer-").FullName;
+        string file = Path.Combine(_folder, "haproxy.cfg");
+        await File.WriteAllTextAsync(file, text.Replace("bind :8405", $"bind 127.0.0.1:{ports[3]}"));
+        _balancer = Process.Start(new ProcessStartInfo(program, ["-db", "-f", file]) { UseShellExecute = false })!;
+        await WatchedShop.UntilAsync(async () =>
+        {
+            try
+            {
+                using HttpResponseMessage answer = await _client.GetAsync(_orders);
+                return answer.StatusCode == HttpStatusCode.OK;
+            }
+            catch (HttpRequestException)
+            {
+                return false; // it does not listen yet
+            }
+        }, () => Task.FromResult("HAProxy does not answer"));
+    }
+
+    [TearDown]
+    public async Task StopAsync()
+    {
+        if (_balancer is not null)
+        {
+            _balancer.Kill();
+            await _balancer.WaitForExitAsync();
+            _balancer.Dispose();
+            Directory.Delete(_folder, recursive: true);
+        }
+
+        foreach (Host host in _hosts) await host.DisposeAsync();
+    }
+
+    [OneTimeTearDown]
+    public void Close() => _client.Dispose();
+
+    [Test]
+    public async Task Given_a_host_that_dies_over_an_order_that_it_has_taken_then_no_other_host_gets_that_order()
+    {
+        foreach (Host host in _hosts) host.DiesOverOrders = true;
+        for (int orders = 1; orders <= 4; orders++)
+        {
+            Assert.That(await OrderAsync(), Is.EqualTo(HttpStatusCode.BadGateway));
+            Assert.That(_hosts.Sum(host => host.Orders), Is.EqualTo(orders), "each came once");
+        }
+    }
+
+    [Test]
+    public async Task Given_a_host_that_is_gone_when_orders_come_then_the_other_gets_each_of_them_once()
+    {
+        await _hosts[0].DisposeAsync();
+        for (int orders = 1; orders <= 2; orders++)
+            Assert.That(await OrderAsync(), Is.EqualTo(HttpStatusCode.Created));
+        Assert.That(_hosts.Select(host => host.Orders), Is.EqualTo(new[] { 0, 2 }));
+    }
+
+    private async Task<HttpStatusCode> OrderAsync()
+    {
+        using var body = new StringContent("{}", null, "application/json");
+        using HttpResponseMessage answer = await _client.PostAsync(_orders, body);
+        return answer.StatusCode;
+    }
+
+    private sealed class Host(WebApplication app) : IAsyncDisposable
+    {
+        private int _orders;
+
+        public string Address => new Uri(app.Urls.Single()).Authority;
+
+        public int Orders => Volatile.Read(ref _orders);
+
+        public bool DiesOverOrders { get; set; }
+
+        public static async Task<Host> StartAsync()
+        {
+            WebApplicationBuilder builder = WebApplication.CreateSlimBuilder();
+            builder.Logging.ClearProviders();
+            WebApplication app = builder.Build();
+            app.Urls.Add("http://127.0.0.1:0");
+            var host = new Host(app);
+            app.Run(host.AnswerAsync);
+            await app.StartAsync();
+            return host;
+        }
+
+        public ValueTask DisposeAsync() => app.DisposeAsync();
+
+        private async Task AnswerAsync(HttpContext http)
+        {
+            if (HttpMethods.IsGet(http.Request.Method)) return; // its health, too
+            await http.Request.Body.CopyToAsync(Stream.Null);
+            Interlocked.Increment(ref _orders);
+            if (DiesOverOrders) http.Abort();
+            else http.Response.StatusCode = StatusCodes.Status201Created;
+        }
+    }
+}

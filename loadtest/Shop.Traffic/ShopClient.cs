@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Http.Headers;
 using System.Net.Http.Json;
+using System.Net.Sockets;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
@@ -108,8 +109,8 @@ internal sealed partial class ShopClient(TrafficOptions options) : IDisposable
                     return $"{option} is {address}, but {there}; it must be the {service}.";
                 }
             }
-            catch (Exception exception) when (exception is HttpRequestException or TaskCanceledException
-                or JsonException or InvalidOperationException)
+            catch (Exception exception) when (exception is HttpRequestException or SocketException
+                or TaskCanceledException or JsonException or InvalidOperationException)
             {
                 return $"No shop at {address} ({option}): {exception.Message}";
             }
@@ -182,7 +183,9 @@ internal sealed partial class ShopClient(TrafficOptions options) : IDisposable
         {
             return await _http.SendAsync(request);
         }
-        catch (Exception exception) when (exception is HttpRequestException or TaskCanceledException)
+        // A connection that is reset as it is made ends with the socket's error.
+        catch (Exception exception)
+            when (exception is HttpRequestException or SocketException or TaskCanceledException)
         {
             return null;
         }

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using System.Net.Sockets;
 using System.Net;
 using System.Text.Json;
 using Spectre.Console;
@@ -31,7 +32,8 @@ internal sealed class TrafficRun(TrafficOptions options, IAnsiConsole console)
         {
             audit = await Audit.OpenAsync(shop);
         }
-        catch (Exception exception) when (exception is HttpRequestException or TaskCanceledException or JsonException)
+        catch (Exception exception)
+            when (exception is HttpRequestException or SocketException or TaskCanceledException or JsonException)
         {
             string hint = exception is HttpRequestException { StatusCode: HttpStatusCode.Unauthorized }
                 ? " The shop needs a key that it knows: --key KEY." : "";
@@ -149,7 +151,8 @@ internal sealed class TrafficRun(TrafficOptions options, IAnsiConsole console)
 
             return found.Agree ? 0 : 1;
         }
-        catch (Exception exception) when (exception is HttpRequestException or TaskCanceledException or JsonException)
+        catch (Exception exception)
+            when (exception is HttpRequestException or SocketException or TaskCanceledException or JsonException)
         {
             console.MarkupLineInterpolated(
                 $"[red]The books can't be compared:[/] the shop does not answer any more. {exception.Message}");

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Globalization;
+using System.Net.Sockets;
 using System.Text.Json.Nodes;
 
 namespace Shop.EndToEnd.Tests;
@@ -193,7 +194,8 @@ internal sealed class ManyHostsHistoryTests
                 }
             }
             catch (Exception exception)
-                when (exception is HttpRequestException or OperationCanceledException or ObjectDisposedException)
+                when (exception is HttpRequestException or SocketException or OperationCanceledException
+                    or ObjectDisposedException)
             {
                 Count($"{what} without an answer");
             }

@@ -110,12 +110,17 @@ internal sealed partial class ProxyTests
         string configuration = Block(block);
         bool isTls = configuration.Contains("127.0.0.1:443", StringComparison.Ordinal);
         (string crt, string key) = Certificate();
+        var ports = new Dictionary<string, string>(StringComparer.Ordinal)
+        {
+            ["127.0.0.1:5001"] = shop.Products.BaseAddress!.Authority,
+            ["127.0.0.1:5002"] = shop.Orders.BaseAddress!.Authority,
+            ["127.0.0.1:5003"] = shop.Inventory.BaseAddress!.Authority,
+            [isTls ? "127.0.0.1:443" : "127.0.0.1:80"] = $"127.0.0.1:{port}",
+        };
+        // All at once, and whole: a free port may begin with another of them.
+        configuration = Address().Replace(configuration, match => ports.GetValueOrDefault(match.Value, match.Value));
         foreach ((string there, string here) in new[]
         {
-            ("127.0.0.1:5001", shop.Products.BaseAddress!.Authority),
-            ("127.0.0.1:5002", shop.Orders.BaseAddress!.Authority),
-            ("127.0.0.1:5003", shop.Inventory.BaseAddress!.Authority),
-            (isTls ? "127.0.0.1:443" : "127.0.0.1:80", $"127.0.0.1:{port}"),
             ("/etc/ssl/shop.example.crt", crt), ("/etc/ssl/shop.example.key", key), ("/etc/ssl/shop.example.pem", crt),
             (" 30s", " 8s"), // for a test that ends
         }) configuration = configuration.Replace(there, here, StringComparison.Ordinal);
@@ -172,6 +177,9 @@ internal sealed partial class ProxyTests
         File.WriteAllText(pem, key.ExportPkcs8PrivateKeyPem());
         return (crt, pem);
     }
+
+    [GeneratedRegex(@"127\.0\.0\.1:\d+", RegexOptions.None, 1000)]
+    private static partial Regex Address();
 
     [GeneratedRegex("<!-- (?<mark>[a-z-]+) -->\n```[a-z]+\n(?<lines>.*?)```\n",
         RegexOptions.ExplicitCapture | RegexOptions.Singleline, 1000)]

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Net.Sockets;
 using System.Text.Json.Nodes;
 
 namespace Shop.Faults.Tests;
@@ -113,7 +114,7 @@ internal sealed class TroubleTests
                         string order = await OrderAsync(shop);
                         lock (placed) placed.Add(order);
                     }
-                    catch (HttpRequestException)
+                    catch (Exception exception) when (exception is HttpRequestException or SocketException)
                     {
                         return;
                     }

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Globalization;
+using System.Net.Sockets;
 using System.Text;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
@@ -280,7 +281,7 @@ internal sealed partial class LabWalk : IAsyncDisposable
             return response.IsSuccessStatusCode
                 && await QueryAsync("count_over_time(up[1m]) > 2") is { } ready && ready.Count == targets;
         }
-        catch (HttpRequestException)
+        catch (Exception exception) when (exception is HttpRequestException or SocketException)
         {
             return false;
         }

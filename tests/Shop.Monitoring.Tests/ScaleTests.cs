@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Net.Sockets;
 using System.Net;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
@@ -346,7 +347,7 @@ internal sealed partial class ScaleTests
                 return [.. answer["data"]!["result"]!.AsArray().Select(sample =>
                     double.Parse((string)sample!["value"]![1]!, System.Globalization.CultureInfo.InvariantCulture))];
             }
-            catch (HttpRequestException)
+            catch (Exception exception) when (exception is HttpRequestException or SocketException)
             {
                 return []; // it does not listen yet
             }

@@ -7,5 +7,5 @@ namespace Shop.Platform.Http;
 public static class DirectHttpClient
 {
     /// <summary>Makes a client.</summary>
-    public static HttpClient Create() => new(new SocketsHttpHandler { UseProxy = false });
+    public static HttpClient Create() => new(new SocketErrorHandler(new SocketsHttpHandler { UseProxy = false }));
 }

@@ -392,6 +392,45 @@ internal sealed class ProcessTests
         Assert.That(shop.Log.Split('\n').Max(line => line.Length), Is.LessThan(1300));
     }
 
+    // Of the server, which is quiet unless somebody wants to know more of it.
+    [Test]
+    public async Task Given_more_lines_of_the_server_than_a_second_has_then_those_that_are_said_to_be_left_out_add_up_and_their_limit_is_named()
+    {
+        using ShopProcess shop = await ShopProcess.StartAsync(_directory,
+            ("Logging__LogLevel__Microsoft.AspNetCore.Server.Kestrel.BadRequests", "Debug"));
+        int sent = 0, told, lines;
+        var watch = Stopwatch.StartNew();
+        do
+        {
+            // Many at first; then so few that each has its line.
+            int more = sent == 0 ? 150 : 1;
+            await Task.WhenAll(Enumerable.Range(0, more).Select(_ => MalformedAsync()));
+            sent += more;
+            string log = shop.Log;
+            lines = Regex.Count(log, " bad request data: ", RegexOptions.None, TimeSpan.FromSeconds(1));
+            told = Regex.Matches(log,
+                @"warn: Microsoft\.AspNetCore\.Server\.Kestrel\.BadRequests\S* (?<count>[0-9]+) lines were left out: "
+                    + "there are 20 a second at most",
+                RegexOptions.ExplicitCapture, TimeSpan.FromSeconds(1))
+                .Sum(line => int.Parse(line.Groups["count"].Value));
+            await Task.Delay(25);
+        }
+        while ((told == 0 || lines + told != sent) && watch.Elapsed < TimeSpan.FromSeconds(30));
+        Assert.That((lines + told, told > 0), Is.EqualTo((sent, true)), shop.Log);
+        Assert.That(lines, Is.LessThanOrEqualTo(20 * (2 + (int)watch.Elapsed.TotalSeconds)));
+
+        async Task MalformedAsync()
+        {
+            using var client = new TcpClient();
+            await client.ConnectAsync(shop.Orders.BaseAddress!.Host, shop.Orders.BaseAddress.Port);
+            await client.GetStream().WriteAsync("NONSENSE\r\n\r\n"u8.ToArray());
+            while (await client.GetStream().ReadAsync(new byte[1024]) > 0)
+            {
+                // Until its refusal is whole.
+            }
+        }
+    }
+
     [Test]
     public async Task Given_a_container_when_it_logs_then_every_line_is_JSON()
     {

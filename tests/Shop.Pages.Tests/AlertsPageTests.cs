@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Http.Headers;
 using System.Text;
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using Deque.AxeCore.Commons;
 using Deque.AxeCore.Playwright;
 using Microsoft.AspNetCore.Builder;
@@ -164,6 +165,52 @@ internal sealed class AlertsPageTests
         using HttpResponseMessage answer =
             await _client.SendAsync(Request(Notification("firing", "page", "TooLarge", padding: 256 * 1024)));
         Assert.That(answer.StatusCode, Is.EqualTo(HttpStatusCode.RequestEntityTooLarge));
+    }
+
+    // Alertmanager leaves out alerts of a large group (max_alerts in alertmanager.yml), and says how many.
+    [Test]
+    public async Task Given_a_notification_of_several_alerts_that_leaves_some_out_then_the_page_counts_those_too()
+    {
+        JsonNode told = JsonNode.Parse(Notification("firing", "page", "DiskAlmostFull"))!;
+        told["groupLabels"]!["service"] = "node";
+        JsonNode ended = JsonNode.Parse(Notification("resolved", "page", "DiskAlmostFull"))!["alerts"]![0]!;
+        ended["labels"]!["mountpoint"] = "/data";
+        ended["annotations"]!["summary"] = "The disk /data is almost full";
+        ended["annotations"]!["runbook_url"] = "docs/runbooks/DiskAlmostFull.md";
+        told["alerts"]!.AsArray().Add(ended.DeepClone());
+        told["truncatedAlerts"] = 7;
+        told["externalURL"] = "http://localhost:9093/";
+        await AcceptedAsync(told.ToJsonString());
+        (told["receiver"], told["truncatedAlerts"]) = ("ticket", 0);
+        await AcceptedAsync(told.ToJsonString());
+
+        string page = WebUtility.HtmlDecode(await _client.GetStringAsync(""));
+        string[] rows = [.. page.Split("<tr><td>")[1..]
+            .Select(row => row[..row.IndexOf("</tr>", StringComparison.Ordinal)])];
+        Assert.Multiple(() =>
+        {
+            // The groups, then the alerts of each notification.
+            Assert.That(rows, Has.Length.EqualTo(6));
+            const string Group = "alertname=\"DiskAlmostFull\", service=\"node\"";
+            Assert.That(rows[0], Does.Contain(
+                $"<td>{Group}</td><td class=\"minor\">ticket</td><td class=\"number minor\">2</td>"));
+            Assert.That(rows[1], Does.Contain(
+                $"<td>{Group}</td><td class=\"minor\">page</td><td class=\"number minor\">9</td>"));
+            Assert.That(Captions(page), Is.EqualTo(new[]
+            {
+                $"firing, to ticket, group {Group}", $"firing, to page, group {Group}; 7 more alerts were left out",
+            }));
+            Assert.That(rows[2], Does.Contain(">firing<").And.Contain("order-service is down")
+                .And.EndWith("<td>2026-11-26 04:00:00</td><td class=\"minor\"></td>"));
+            Assert.That(rows[3], Does.Contain(">resolved<").And.Contain("The disk /data is almost full")
+                .And.Contain("docs/runbooks/DiskAlmostFull.md")
+                .And.Contain(">service=\"order-service\", severity=\"page\", mountpoint=\"/data\"<")
+                .And.EndWith("<td>2026-11-26 04:00:00</td><td class=\"minor\">2026-11-26 04:10:00</td>"));
+            Assert.That(page, Does.Contain("href=\"http://localhost:9093/#/alerts?silenced=true&inhibited=true\""));
+        });
+
+        static IEnumerable<string> Captions(string page) => page.Split("<caption>")[1..].Select(caption =>
+            caption[..caption.IndexOf("</caption>", StringComparison.Ordinal)].Split(": ", 2)[1]);
     }
 
     private static string Notification(

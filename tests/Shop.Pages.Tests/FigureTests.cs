@@ -37,10 +37,11 @@ internal sealed partial class FigureTests
         Assert.That(Values(basket, "unit_price_cents"), Is.EqualTo(new[] { "1999", "7", "100000000" }));
         Assert.That(Values(basket, "quantity"), Is.EqualTo(new[] { "7", "13", "3" }));
 
-        // Its prices are others meanwhile: the page shows both.
-        (HttpStatusCode status, string checkout, _) = await CheckOutAsync((one, "1989", 7), (other, "7", 13));
-        Assert.That((status, Cells(checkout, "del"), Numbers(checkout)),
-            Is.EqualTo((HttpStatusCode.Conflict, new[] { "19.89 CHF" }, new[] { "19.99 CHF", "0.07 CHF" })));
+        // Of its prices one has risen, one has fallen, and one is the same: the page shows what they were.
+        (HttpStatusCode status, string checkout, _) =
+            await CheckOutAsync((one, "1989", 7), (other, "9", 13), (dear, "100000000", 1));
+        Assert.That((status, Cells(checkout, "del"), Numbers(checkout)), Is.EqualTo((HttpStatusCode.Conflict,
+            new[] { "19.89 CHF", "0.09 CHF" }, new[] { "19.99 CHF", "0.07 CHF", "1,000,000.00 CHF" })));
 
         string position = (string)(await EventsAsync("long-ago"))["id"]!;
         (status, _, Uri? location) = await CheckOutAsync((one, "1999", 7), (other, "7", 13));

@@ -415,7 +415,7 @@ internal sealed class ProcessTests
                 .Sum(line => int.Parse(line.Groups["count"].Value));
             await Task.Delay(25);
         }
-        while ((told == 0 || lines + told != sent) && watch.Elapsed < TimeSpan.FromSeconds(30));
+        while ((told == 0 || lines + told != sent) && watch.Elapsed < Eventually.Patience);
         Assert.That((lines + told, told > 0), Is.EqualTo((sent, true)), shop.Log);
         Assert.That(lines, Is.LessThanOrEqualTo(20 * (2 + (int)watch.Elapsed.TotalSeconds)));
 

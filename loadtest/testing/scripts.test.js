@@ -66,7 +66,10 @@ test('given someone else orders meanwhile, when the advanced test runs, then the
   const running = run(MAIN, { env: { ...shop.env, SCENARIO: 'smoke', RESULTS: results }, scale: 0.3 });
   // The books are open once the load orders.
   const opened = await metric(shop.env.ORDER_URL, 'orders_created_total');
-  while ((await metric(shop.env.ORDER_URL, 'orders_created_total')) === opened) await fetch(shop.env.ORDER_URL);
+  let isOver = false;
+  const over = () => (isOver = true);
+  running.then(over, over);
+  while (!isOver && (await metric(shop.env.ORDER_URL, 'orders_created_total')) === opened) await fetch(shop.env.ORDER_URL);
   const order = { customer_id: 'a stranger', items: [{ product_id: 'prod_0', quantity: 7 }] };
   const headers = { 'Content-Type': 'application/json' };
   assert.equal((await fetch(`${shop.env.ORDER_URL}/orders`, { method: 'POST', headers, body: JSON.stringify(order) })).status, 201);

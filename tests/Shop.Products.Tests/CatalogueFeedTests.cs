@@ -21,9 +21,9 @@ internal sealed class CatalogueFeedTests
         CREATE VIEW products AS SELECT * FROM all_products WHERE hold_first_read()
         """;
 
-    private ModuleSchema _schema;
-    private Catalogue _catalogue;
-    private CatalogueFeed _feed;
+    private ModuleSchema _schema = null!;
+    private Catalogue _catalogue = null!;
+    private CatalogueFeed _feed = null!;
 
     [SetUp]
     public async Task Open()

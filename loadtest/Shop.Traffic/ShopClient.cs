@@ -1,10 +1,10 @@
 using System.Net;
 using System.Net.Http.Headers;
 using System.Net.Http.Json;
-using System.Net.Sockets;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
+using Shop.Platform.Http;
 
 namespace Shop.Traffic;
 
@@ -23,7 +23,7 @@ internal sealed partial class ShopClient(TrafficOptions options) : IDisposable
     private const int Tries = 10;
 
     private readonly HttpClient _http =
-        new(new SocketsHttpHandler { PooledConnectionLifetime = TimeSpan.FromMinutes(5) })
+        new(new SocketErrorHandler(new SocketsHttpHandler { PooledConnectionLifetime = TimeSpan.FromMinutes(5) }))
         {
             Timeout = TimeSpan.FromSeconds(5),
             DefaultRequestHeaders = { Authorization = options.Key is { } key ? new("Bearer", key) : null },
@@ -109,8 +109,8 @@ internal sealed partial class ShopClient(TrafficOptions options) : IDisposable
                     return $"{option} is {address}, but {there}; it must be the {service}.";
                 }
             }
-            catch (Exception exception) when (exception is HttpRequestException or SocketException
-                or TaskCanceledException or JsonException or InvalidOperationException)
+            catch (Exception exception) when (exception is HttpRequestException or TaskCanceledException
+                or JsonException or InvalidOperationException)
             {
                 return $"No shop at {address} ({option}): {exception.Message}";
             }
@@ -183,9 +183,7 @@ internal sealed partial class ShopClient(TrafficOptions options) : IDisposable
         {
             return await _http.SendAsync(request);
         }
-        // A connection that is reset as it is made ends with the socket's error.
-        catch (Exception exception)
-            when (exception is HttpRequestException or SocketException or TaskCanceledException)
+        catch (Exception exception) when (exception is HttpRequestException or TaskCanceledException)
         {
             return null;
         }

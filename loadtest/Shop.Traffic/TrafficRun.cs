@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Net;
-using System.Net.Sockets;
 using System.Text.Json;
 using Spectre.Console;
 
@@ -32,8 +31,7 @@ internal sealed class TrafficRun(TrafficOptions options, IAnsiConsole console)
         {
             audit = await Audit.OpenAsync(shop);
         }
-        catch (Exception exception)
-            when (exception is HttpRequestException or SocketException or TaskCanceledException or JsonException)
+        catch (Exception exception) when (exception is HttpRequestException or TaskCanceledException or JsonException)
         {
             string hint = exception is HttpRequestException { StatusCode: HttpStatusCode.Unauthorized }
                 ? " The shop needs a key that it knows: --key KEY." : "";
@@ -151,8 +149,7 @@ internal sealed class TrafficRun(TrafficOptions options, IAnsiConsole console)
 
             return found.Agree ? 0 : 1;
         }
-        catch (Exception exception)
-            when (exception is HttpRequestException or SocketException or TaskCanceledException or JsonException)
+        catch (Exception exception) when (exception is HttpRequestException or TaskCanceledException or JsonException)
         {
             console.MarkupLineInterpolated(
                 $"[red]The books can't be compared:[/] the shop does not answer any more. {exception.Message}");

@@ -109,7 +109,7 @@ internal sealed class EventTests(Engine engine) : EngineFixture(engine)
     [TestCase("text/event-stream, application/json;q=0.9", "text/event-stream")]
     [TestCase("application/json", "application/json")]
     [TestCase("text/html, application/json;q=0.9", "application/json")]
-    public async Task Given_a_client_that_takes_a_stream_then_it_gets_one_and_JSON_only_if_it_takes_that_alone(
+    public async Task Given_a_client_that_takes_a_stream_then_it_gets_one_and_JSON_only_if_it_asks_for_that_and_no_stream(
         string? accept, string type)
     {
         foreach (string path in new[] { "/board/events", "/live/events" })

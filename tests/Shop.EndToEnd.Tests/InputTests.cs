@@ -244,7 +244,7 @@ internal sealed class InputTests
         {
             return await client.SendAsync(message);
         }
-        catch (Exception exception) when (mayBeCutOff && exception is HttpRequestException or SocketException)
+        catch (Exception exception) when (mayBeCutOff && (exception is HttpRequestException or SocketException))
         {
             return null;
         }

@@ -2,11 +2,11 @@ using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Net;
 using System.Net.Http.Json;
-using System.Net.Sockets;
 using System.Text.Json.Nodes;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
+using Shop.Platform.Http;
 using YamlDotNet.RepresentationModel;
 
 namespace Shop.Monitoring.Tests;
@@ -24,7 +24,7 @@ internal sealed class AlertmanagerTests
 
     private readonly string _directory = Directory.CreateTempSubdirectory("shop-alerts-").FullName;
     private readonly ConcurrentDictionary<string, bool> _delivered = new(StringComparer.Ordinal);
-    private readonly HttpClient _client = new();
+    private readonly HttpClient _client = DirectHttpClient.Create();
     private WebApplication _receiver = null!;
     private Process _alertmanager = null!;
     private Uri _address = null!;
@@ -216,7 +216,7 @@ internal sealed class AlertmanagerTests
             using HttpResponseMessage ready = await _client.GetAsync(new Uri(address, "/-/ready"));
             return ready.IsSuccessStatusCode;
         }
-        catch (Exception exception) when (exception is HttpRequestException or SocketException)
+        catch (HttpRequestException)
         {
             return false;
         }

@@ -1,17 +1,16 @@
 using System.Diagnostics;
 using System.Net;
-using System.Net.Sockets;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
+using Shop.Platform.Http;
 
 namespace Shop.Monitoring.Tests;
 
 /// <summary>HAProxy as scale/haproxy configures it, in front of two hosts: what it sends to another of them.</summary>
 internal sealed class BalancerTests
 {
-    // If the host of a kept connection dies, HAProxy closes that of the client, too, which may then repeat the request.
-    private readonly HttpClient _client = new() { DefaultRequestHeaders = { ConnectionClose = true } };
+    private readonly HttpClient _client = DirectHttpClient.Create();
     private string _folder = "";
     private Process? _balancer;
     private Host[] _hosts = [];
@@ -22,22 +21,16 @@ internal sealed class BalancerTests
     {
         string program = Tools.Need("haproxy");
         _hosts = [await Host.StartAsync(), await Host.StartAsync()];
-        // The hosts are looked at once, at the start: what becomes of them later, the balancer finds out by requests.
-        string text = Repository.Text("scale", "haproxy", "haproxy.cfg")
-            .Replace(" resolvers docker init-addr none", "").Replace("inter 2s", "inter 1h");
-        int[] ports = FreePort.Next(4);
-        foreach ((string service, string port, int free) in new[] { ("products", "5001", ports[0]),
-            ("orders", "5002", ports[1]), ("inventory", "5003", ports[2]) })
-        {
-            text = text.Replace($"bind :{port}", $"bind 127.0.0.1:{free}")
-                .Replace($"server-template {service} 1-32 shop:{port}",
-                    string.Join("\n    ", _hosts.Select((host, i) => $"server {service}{i} {host.Address}")));
-        }
-
-        _orders = new Uri($"http://127.0.0.1:{ports[1]}/orders");
+        // If the host of a kept connection dies, HAProxy closes that of the client, too, which may repeat the request.
+        _client.DefaultRequestHeaders.ConnectionClose = true;
+        Dictionary<string, int> ports = BalancerFile.Names.Zip(FreePort.Next(BalancerFile.Names.Length))
+            .ToDictionary(port => port.First, port => port.Second, StringComparer.Ordinal);
+        _orders = new Uri($"http://127.0.0.1:{ports["orders"]}/orders");
         _folder = Directory.CreateTempSubdirectory("shop-balancer-").FullName;
         string file = Path.Combine(_folder, "haproxy.cfg");
-        await File.WriteAllTextAsync(file, text.Replace("bind :8405", $"bind 127.0.0.1:{ports[3]}"));
+        // The hosts are looked at once, at the start: what becomes of them later, the balancer finds out by requests.
+        await File.WriteAllTextAsync(
+            file, BalancerFile.Of(_ => _hosts.Select(host => host.Address), ports, interval: "1h"));
         _balancer = Process.Start(new ProcessStartInfo(program, ["-db", "-f", file]) { UseShellExecute = false })!;
         await WatchedShop.UntilAsync(async () =>
         {
@@ -46,7 +39,7 @@ internal sealed class BalancerTests
                 using HttpResponseMessage answer = await _client.GetAsync(_orders);
                 return answer.StatusCode == HttpStatusCode.OK;
             }
-            catch (Exception exception) when (exception is HttpRequestException or SocketException)
+            catch (HttpRequestException)
             {
                 return false; // it does not listen yet
             }

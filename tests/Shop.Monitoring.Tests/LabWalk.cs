@@ -1,12 +1,12 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Globalization;
-using System.Net.Sockets;
 using System.Text;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.Logging;
+using Shop.Platform.Http;
 
 namespace Shop.Monitoring.Tests;
 
@@ -25,7 +25,7 @@ internal sealed partial class LabWalk : IAsyncDisposable
     private readonly string _directory = Directory.CreateTempSubdirectory("shop-lab-").FullName;
     private readonly Dictionary<int, int> _ports = Ports.Zip(FreePort.Next(Ports.Length)).ToDictionary();
     private readonly List<Process> _processes = [];
-    private readonly HttpClient _client = new();
+    private readonly HttpClient _client = DirectHttpClient.Create();
     private readonly ConcurrentQueue<string> _output = [];
     private readonly DateTimeOffset _start = DateTimeOffset.UtcNow;
     private ShopProcess? _shop, _second;
@@ -281,7 +281,7 @@ internal sealed partial class LabWalk : IAsyncDisposable
             return response.IsSuccessStatusCode
                 && await QueryAsync("count_over_time(up[1m]) > 2") is { } ready && ready.Count == targets;
         }
-        catch (Exception exception) when (exception is HttpRequestException or SocketException)
+        catch (HttpRequestException)
         {
             return false;
         }

@@ -1,9 +1,9 @@
 using System.Diagnostics;
 using System.Globalization;
-using System.Net.Sockets;
 using System.Text;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
+using Shop.Platform.Http;
 using YamlDotNet.RepresentationModel;
 
 namespace Shop.Monitoring.Tests;
@@ -20,7 +20,7 @@ internal sealed partial class PanelTests
 
     private readonly string _directory = Directory.CreateTempSubdirectory("shop-panels-").FullName;
     private readonly List<Process> _processes = [];
-    private readonly HttpClient _client = new();
+    private readonly HttpClient _client = DirectHttpClient.Create();
     private readonly long _now = DateTimeOffset.UtcNow.ToUnixTimeSeconds() / 15 * 15;
     private Uri _busy = null!, _fresh = null!, _hosts = null!;
 
@@ -247,7 +247,7 @@ internal sealed partial class PanelTests
             using HttpResponseMessage response = await _client.GetAsync(new Uri(prometheus, "/-/ready"));
             return response.IsSuccessStatusCode;
         }
-        catch (Exception exception) when (exception is HttpRequestException or SocketException)
+        catch (HttpRequestException)
         {
             return false;
         }

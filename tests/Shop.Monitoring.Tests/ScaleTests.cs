@@ -1,8 +1,8 @@
 using System.Diagnostics;
 using System.Net;
-using System.Net.Sockets;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
+using Shop.Platform.Http;
 using YamlDotNet.RepresentationModel;
 
 namespace Shop.Monitoring.Tests;
@@ -282,7 +282,7 @@ internal sealed partial class ScaleTests
     {
         private readonly string _directory = Directory.CreateTempSubdirectory("shop-scale-").FullName;
         private readonly List<Process> _processes = [];
-        private readonly HttpClient _client = new();
+        private readonly HttpClient _client = DirectHttpClient.Create();
         private readonly Dictionary<string, int> _ports = new(StringComparer.Ordinal);
         private readonly System.Text.StringBuilder _log = new();
         private string _database = "";
@@ -347,7 +347,7 @@ internal sealed partial class ScaleTests
                 return [.. answer["data"]!["result"]!.AsArray().Select(sample =>
                     double.Parse((string)sample!["value"]![1]!, System.Globalization.CultureInfo.InvariantCulture))];
             }
-            catch (Exception exception) when (exception is HttpRequestException or SocketException)
+            catch (HttpRequestException)
             {
                 return []; // it does not listen yet
             }
@@ -382,9 +382,10 @@ internal sealed partial class ScaleTests
                 Hosts.Add(await ShopProcess.StartAsync(data, [$"--ConnectionStrings:Shop={address}"]));
             }
 
-            string[] names = [.. Services, "metrics", "exporter", "prometheus"];
+            string[] names = [.. BalancerFile.Names, "exporter", "prometheus"];
             foreach ((string name, int port) in names.Zip(FreePort.Next(names.Length))) _ports[name] = port;
-            File.WriteAllText(Path.Combine(_directory, "haproxy.cfg"), Balancer());
+            File.WriteAllText(
+                Path.Combine(_directory, "haproxy.cfg"), BalancerFile.Of(Addresses, _ports, interval: "200ms"));
             File.WriteAllText(Path.Combine(_directory, "prometheus.yml"), Watching());
             Directory.CreateDirectory(Path.Combine(_directory, "rules"));
             foreach (string rules in Directory.GetFiles(Repository.PathOf("monitoring", "prometheus", "rules")))
@@ -417,22 +418,6 @@ internal sealed partial class ScaleTests
             "orders" => host.Orders.BaseAddress!.Authority,
             _ => host.Inventory.BaseAddress!.Authority,
         })];
-
-        // The project's own file: addresses take the place of the names that only the engine's DNS knows.
-        private string Balancer()
-        {
-            string text = Repository.Text("scale", "haproxy", "haproxy.cfg")
-                .Replace(" resolvers docker init-addr none", "").Replace("inter 2s", "inter 200ms");
-            foreach ((string service, string port) in Services.Zip(["5001", "5002", "5003"]))
-            {
-                Assert.That(text, Does.Contain($"server-template {service} 1-32 shop:{port}"));
-                text = text.Replace($"server-template {service} 1-32 shop:{port}",
-                    string.Join("\n    ", Addresses(service).Select((address, i) => $"server {service}{i} {address}")))
-                    .Replace($"bind :{port}", $"bind 127.0.0.1:{_ports[service]}");
-            }
-
-            return text.Replace("bind :8405", $"bind 127.0.0.1:{_ports["metrics"]}");
-        }
 
         private string Watching()
         {

@@ -1,11 +1,11 @@
 using System.Diagnostics;
 using System.Globalization;
-using System.Net.Sockets;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
+using Shop.Platform.Http;
 
 namespace Shop.Monitoring.Tests;
 
@@ -20,7 +20,7 @@ internal sealed partial class WatchedShop : IAsyncDisposable
 
     private readonly string _directory = Directory.CreateTempSubdirectory("shop-watch-").FullName;
     private readonly List<Process> _processes = [];
-    private readonly HttpClient _client = new();
+    private readonly HttpClient _client = DirectHttpClient.Create();
     private readonly Uri[] _services;
     private readonly int _speed;
     private WebApplication _standIns = null!;
@@ -217,7 +217,7 @@ internal sealed partial class WatchedShop : IAsyncDisposable
             using HttpResponseMessage response = await _client.GetAsync(address);
             return response.IsSuccessStatusCode;
         }
-        catch (Exception exception) when (exception is HttpRequestException or SocketException)
+        catch (HttpRequestException)
         {
             return false;
         }

@@ -27,7 +27,7 @@ internal sealed partial class OrderPagesTests
         string template)
     {
         using var files = new ModuleFiles(new OrdersModule());
-        long created = files.Context.Now().ToMilliseconds() - 1; // before the feed, which so knows of it
+        long created = files.Context.Now().ToMilliseconds() - 1; // so the feed counts it as published
         OrderLine[] lines = [new OrderLine("p", "P", 1, 100)];
         var order = new Order("one", "ada", OrderStatus.Created, 100, created, created, lines);
         IOrderStore store = Substitute.For<IOrderStore>();

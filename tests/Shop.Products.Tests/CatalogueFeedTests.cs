@@ -51,15 +51,18 @@ internal sealed class CatalogueFeedTests
     {
         await _schema.ExecuteAsync(HoldFirstRead);
         await using NpgsqlConnection holding = await _schema.OpenSessionAsync();
-        await ExecuteAsync(holding, "SELECT pg_advisory_lock(1)");
+        await ModuleSchema.ExecuteAsync(holding, "SELECT pg_advisory_lock(1)");
         Task first = slow == "a change" ? _feed.ReadAsync(["lamp"]) : _feed.StartAsync();
         await Eventually.IsAsync(async () => await NumberAsync(
-            "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"), 1);
+            """
+            SELECT count(*) FROM pg_locks JOIN pg_database ON oid = database
+            WHERE locktype = 'advisory' AND NOT granted AND datname = current_database()
+            """), 1);
         await _schema.ExecuteAsync("UPDATE all_products SET version = 2, price_cents = 200");
         Task second = _feed.ReadAsync(["lamp"]);
         // A read that does not wait for the first one is there long before these are.
         for (int i = 0; i < 200 && !second.IsCompleted; i++) await NumberAsync("SELECT 1");
-        await ExecuteAsync(holding, "SELECT pg_advisory_unlock(1)");
+        await ModuleSchema.ExecuteAsync(holding, "SELECT pg_advisory_unlock(1)");
         await Task.WhenAll(first, second);
         Assert.That(_catalogue.Find("lamp")?.Product.Version, Is.EqualTo(2));
     }
@@ -100,7 +103,7 @@ internal sealed class CatalogueFeedTests
                 missed++;
                 return Task.CompletedTask;
             });
-        await _schema.ExecuteAsync("INSERT INTO changes (host, ids) VALUES (1, '{last}')");
+        await AddChangeAsync("last");
         await delivered.Task.WaitAsync(Eventually.Patience);
         Assert.That(missed > 0, Is.EqualTo(hasMissed));
     }
@@ -113,7 +116,7 @@ internal sealed class CatalogueFeedTests
     {
         await using NpgsqlConnection connection = await _schema.OpenSessionAsync();
         await using NpgsqlTransaction older = await connection.BeginTransactionAsync();
-        if (isOlderOpen) await ExecuteAsync(connection, "INSERT INTO changes (host, ids) VALUES (1, '{older}')");
+        if (isOlderOpen) await ModuleSchema.ExecuteAsync(connection, OfAnotherHost("older"));
         await using var changes = new PostgresChanges(_schema.Context.Postgres, NullLogger.Instance);
         await changes.BeginAsync();
         var delivered = new ConcurrentQueue<string>();
@@ -126,7 +129,7 @@ internal sealed class CatalogueFeedTests
         }, missed: () => Task.CompletedTask);
         foreach (string id in new[] { "lamp", "vase" })
         {
-            await _schema.ExecuteAsync($"INSERT INTO changes (host, ids) VALUES (1, '{{{id}}}')");
+            await AddChangeAsync(id);
             await Eventually.IsSoAsync(() => delivered.Contains(id));
         }
 
@@ -138,18 +141,13 @@ internal sealed class CatalogueFeedTests
     {
         await using NpgsqlConnection connection = await _schema.OpenSessionAsync();
         await using NpgsqlTransaction late = await connection.BeginTransactionAsync();
-        await ExecuteAsync(connection, "INSERT INTO changes (host, ids) VALUES (1, '{late}')");
+        await ModuleSchema.ExecuteAsync(connection, OfAnotherHost("late"));
         await using var changes = new PostgresChanges(_schema.Context.Postgres, NullLogger.Instance);
         await changes.BeginAsync();
-        var delivered = new ConcurrentQueue<string>();
-        changes.Follow(ids =>
-        {
-            foreach (string id in ids) delivered.Enqueue(id);
-            return Task.CompletedTask;
-        }, missed: () => Task.CompletedTask);
+        ConcurrentQueue<string> delivered = Follow(changes);
         foreach (string id in new[] { "one", "two", "three" })
         {
-            await _schema.ExecuteAsync($"INSERT INTO changes (host, ids) VALUES (1, '{{{id}}}')");
+            await AddChangeAsync(id);
             await Eventually.IsSoAsync(() => delivered.Contains(id));
         }
 
@@ -172,15 +170,9 @@ internal sealed class CatalogueFeedTests
             """);
         foreach (string id in new[] { "first", "second" })
             await _schema.ExecuteAsync($"INSERT INTO all_changes (host, ids) VALUES (1, '{{{id}}}')");
-        var delivered = new ConcurrentDictionary<string, bool>();
-        changes.Follow(
-            ids =>
-            {
-                foreach (string id in ids) delivered[id] = true;
-                return Task.CompletedTask;
-            },
-            missed: () => Task.CompletedTask);
-        await Eventually.IsAsync(() => Task.FromResult(delivered.Keys), Is.EquivalentTo(new[] { "first", "second" }));
+        ConcurrentQueue<string> delivered = Follow(changes);
+        await Eventually.IsAsync(
+            () => Task.FromResult(delivered.Distinct()), Is.EquivalentTo(new[] { "first", "second" }));
     }
 
     [Test]
@@ -202,10 +194,23 @@ internal sealed class CatalogueFeedTests
         (await _schema.Context.Postgres.RowsAsync(sql, row => Convert.ToInt64(row.GetValue(0)),
             CancellationToken.None))[0];
 
-    private static async Task ExecuteAsync(NpgsqlConnection connection, string sql)
+    /// <summary>As another host adds a change to the feed.</summary>
+    private Task AddChangeAsync(string id) => _schema.ExecuteAsync(OfAnotherHost(id));
+
+    private static string OfAnotherHost(string id) => $"INSERT INTO changes (host, ids) VALUES (1, '{{{id}}}')";
+
+    /// <summary>Follows the feed.</summary>
+    /// <returns>The ids that it delivers.</returns>
+    private static ConcurrentQueue<string> Follow(PostgresChanges changes)
     {
-        await using NpgsqlCommand command = connection.CreateCommand();
-        command.CommandText = sql;
-        await command.ExecuteNonQueryAsync();
+        var delivered = new ConcurrentQueue<string>();
+        changes.Follow(
+            ids =>
+            {
+                foreach (string id in ids) delivered.Enqueue(id);
+                return Task.CompletedTask;
+            },
+            missed: () => Task.CompletedTask);
+        return delivered;
     }
 }

@@ -26,7 +26,7 @@ internal sealed class PostgresProductStoreTests
         // Until this ends, the product can be neither created nor changed.
         await using NpgsqlConnection connection = await schema.OpenSessionAsync();
         await using NpgsqlTransaction holding = await connection.BeginTransactionAsync();
-        await ExecuteAsync(connection, change == "delete"
+        await ModuleSchema.ExecuteAsync(connection, change == "delete"
             ? "SELECT FROM products WHERE id = 'lamp' FOR UPDATE"
             : """
             INSERT INTO products (id, name, description, price_cents, category, version, created_at, updated_at)
@@ -48,7 +48,7 @@ internal sealed class PostgresProductStoreTests
         await using ModuleSchema schema = await ModuleSchema.OpenAsync(new ProductsModule());
         await using NpgsqlConnection connection = await schema.OpenSessionAsync();
         await using NpgsqlTransaction adding = await connection.BeginTransactionAsync();
-        await ExecuteAsync(connection, """
+        await ModuleSchema.ExecuteAsync(connection, """
             LOCK TABLE changes IN ACCESS EXCLUSIVE MODE;
             INSERT INTO products (id, name, description, price_cents, category, version, created_at, updated_at)
             VALUES ('lamp', 'Lamp', '', 100, 'Home', 1, 0, 0);
@@ -67,13 +67,6 @@ internal sealed class PostgresProductStoreTests
         async () => (await schema.Context.Postgres.RowsAsync("""
             SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
             """, row => row.GetInt64(0), CancellationToken.None))[0], waiting);
-
-    private static async Task ExecuteAsync(NpgsqlConnection connection, string sql)
-    {
-        await using NpgsqlCommand command = connection.CreateCommand();
-        command.CommandText = sql;
-        await command.ExecuteNonQueryAsync();
-    }
 
     private sealed class Host
     {

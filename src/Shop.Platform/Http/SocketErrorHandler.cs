@@ -3,8 +3,8 @@ using System.Net.Sockets;
 namespace Shop.Platform.Http;
 
 /// <summary>
-/// Makes one kind of error of those that a request without an answer ends with: if a connection is reset at the moment
-/// in which it is made, <see cref="HttpClient"/> throws the socket's error.
+/// Throws a <see cref="HttpRequestException"/> where <see cref="HttpClient"/> lets a <see cref="SocketException"/>
+/// through: a connection was reset just after it was made.
 /// </summary>
 internal sealed class SocketErrorHandler(HttpMessageHandler inner) : DelegatingHandler(inner)
 {

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Text;
 using System.Text.RegularExpressions;
+using Shop.Platform.Http;
 
 namespace Shop.Testing;
 
@@ -147,8 +148,9 @@ internal sealed partial class ShopProcess : IDisposable
         if (line is null) return;
         lock (_log) _log.Append(line).Append('\n');
         if (Announcement().Match(line) is not { Success: true } match) return;
-        _clients[match.Groups["service"].Value] =
-            new HttpClient { BaseAddress = new Uri(match.Groups["address"].Value) };
+        HttpClient client = DirectHttpClient.Create();
+        client.BaseAddress = new Uri(match.Groups["address"].Value);
+        _clients[match.Groups["service"].Value] = client;
         if (_clients.Count == 3) _ready.TrySetResult();
     }
 

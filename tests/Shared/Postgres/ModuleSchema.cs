@@ -36,13 +36,18 @@ internal sealed class ModuleSchema : IAsyncDisposable
         await command.ExecuteNonQueryAsync();
     }
 
+    /// <summary>Runs a statement in a session.</summary>
+    public static async Task ExecuteAsync(NpgsqlConnection session, string sql)
+    {
+        await using var command = new NpgsqlCommand(sql, session);
+        await command.ExecuteNonQueryAsync();
+    }
+
     /// <summary>A session whose transactions may wait for as long as a test likes.</summary>
     public async Task<NpgsqlConnection> OpenSessionAsync()
     {
         NpgsqlConnection session = await Context.Postgres.Source.OpenConnectionAsync();
-        await using NpgsqlCommand command = session.CreateCommand();
-        command.CommandText = "SET idle_in_transaction_session_timeout = 0";
-        await command.ExecuteNonQueryAsync();
+        await ExecuteAsync(session, "SET idle_in_transaction_session_timeout = 0");
         return session;
     }
 

@@ -67,8 +67,7 @@ public sealed class PostgresChanges : IAsyncDisposable
     /// <summary>Sets the start of the feed: <see cref="Follow"/> delivers what is committed from now on.</summary>
     public async Task BeginAsync() => await _database.ReadAsync(async (connection, end) =>
     {
-        _oldestUnderWay = long.MaxValue; // leaves out all changes so far
-        await PollAsync(connection, end);
+        MoveOn(await PollAsync(connection, after: long.MaxValue, end)); // leaves out all changes so far
         return true;
     });
 
@@ -133,33 +132,24 @@ public sealed class PostgresChanges : IAsyncDisposable
     private async Task DeliverAsync(
         NpgsqlConnection connection, Func<string[], Task> changed, Func<Task> missed, bool ofOthers)
     {
-        (long oldest, DateTime polledAt, long[] delivered) = (_oldestUnderWay, _polledAt, _delivered);
-        List<(long Transaction, long Host, string[] Ids)> changes = await PollAsync(connection, _stop.Token);
-        try
-        {
-            if (_polledAt - polledAt > MaxLag) await missed();
-            string[] ids =
-            [
-                .. changes.Where(change => !ofOthers || change.Host != Host)
-                    .SelectMany(static change => change.Ids).Distinct(StringComparer.Ordinal),
-            ];
-            if (ids.Length > 0) await changed(ids);
-        }
-        catch
-        {
-            (_oldestUnderWay, _polledAt, _delivered) = (oldest, polledAt, delivered); // they are delivered again
-            throw;
-        }
+        Polled polled = await PollAsync(connection, _oldestUnderWay, _stop.Token);
+        if (polled.At - _polledAt > MaxLag) await missed();
+        string[] ids =
+        [
+            .. polled.Changes.Where(change => !ofOthers || change.Host != Host)
+                .SelectMany(static change => change.Ids).Distinct(StringComparer.Ordinal),
+        ];
+        if (ids.Length > 0) await changed(ids);
+        MoveOn(polled); // only now, so that what could not be read or delivered comes again
     }
 
-    private async Task<List<(long Transaction, long Host, string[] Ids)>> PollAsync(
-        NpgsqlConnection connection, CancellationToken end)
+    private async Task<Polled> PollAsync(NpgsqlConnection connection, long after, CancellationToken end)
     {
         await using var command = new NpgsqlCommand(Poll, connection) { CommandTimeout = 2 };
-        command.Parameters.Add(PostgresTransaction.Parameter(_oldestUnderWay));
+        command.Parameters.Add(PostgresTransaction.Parameter(after));
         command.Parameters.Add(PostgresTransaction.Parameter(_delivered));
         var changes = new List<(long Transaction, long Host, string[] Ids)>();
-        (long oldest, DateTime at) = (_oldestUnderWay, _polledAt);
+        (long oldest, DateTime at) = (after, _polledAt);
         await using NpgsqlDataReader reader = await command.ExecuteReaderAsync(end);
         while (await reader.ReadAsync(end))
         {
@@ -168,14 +158,17 @@ public sealed class PostgresChanges : IAsyncDisposable
                 changes.Add((reader.GetInt64(2), reader.GetInt64(3), reader.GetFieldValue<string[]>(4)));
         }
 
-        // Only now: what a poll that broke off has read comes again.
-        (_oldestUnderWay, _polledAt) = (oldest, at);
+        return new Polled(oldest, at, changes);
+    }
+
+    private void MoveOn(Polled polled)
+    {
+        (_oldestUnderWay, _polledAt) = (polled.OldestUnderWay, polled.At);
         _delivered =
         [
-            .. _delivered.Concat(changes.Select(static change => change.Transaction)).Distinct()
+            .. _delivered.Concat(polled.Changes.Select(static change => change.Transaction)).Distinct()
                 .Where(number => number >= _oldestUnderWay),
         ];
-        return changes;
     }
 
     /// <returns>The rows that were changed.</returns>
@@ -186,4 +179,11 @@ public sealed class PostgresChanges : IAsyncDisposable
 #pragma warning restore CA2100
         return await command.ExecuteNonQueryAsync(_stop.Token);
     }
+
+    /// <summary>What a poll has read.</summary>
+    /// <param name="OldestUnderWay">The oldest transaction that was open.</param>
+    /// <param name="At">When it was, by the database's clock.</param>
+    /// <param name="Changes">The changes that were not delivered yet.</param>
+    private sealed record Polled(
+        long OldestUnderWay, DateTime At, List<(long Transaction, long Host, string[] Ids)> Changes);
 }

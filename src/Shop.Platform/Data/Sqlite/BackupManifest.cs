@@ -30,7 +30,7 @@ public sealed record BackupManifest(int Format, string ShopVersion, UtcTime Crea
             if (manifest.Format != CurrentFormat)
                 throw new ShopStartException(
                     $"{path} has format {manifest.Format}; this version of Shop reads format {CurrentFormat}");
-            // What is missing in the text is null here, whatever the types say.
+            // A property that the JSON lacks is null here, although its type is not nullable.
             if (manifest.Files is null || manifest.Files.Any(file =>
                 file is not { Name: { Length: > 0 } name, Rows: not null } || name != Path.GetFileName(name)))
                 throw new ShopStartException($"{path} is damaged: its files are not named");

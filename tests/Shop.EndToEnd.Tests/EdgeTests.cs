@@ -110,7 +110,6 @@ internal sealed class EdgeTests
                 await CountAsync(shop.Products, "/basket", $"value=\"{kept}\"", ("Cookie", $"basket=prod_0.{typed}")),
                 Is.EqualTo(1), $"{typed} units");
         }
-
     }
 
     [TestCase(1000)]

@@ -145,6 +145,9 @@ internal sealed class EventTests(Engine engine) : EngineFixture(engine)
             Enumerable.Range(0, 256).Select(_ => EventReader.OpenAsync(shop.Products, "/live/events")));
         try
         {
+            using HttpResponseMessage head =
+                await shop.Products.SendAsync(new HttpRequestMessage(HttpMethod.Head, "/live/events"));
+            Assert.That((int)head.StatusCode, Is.EqualTo(200), "HEAD needs no place, and ends no viewer's stream");
             // The first second of each belongs to what it gets when it comes.
             await Task.WhenAll(viewers.Select(viewer => viewer.NextAsync("second")));
             ILookup<string, string> seconds = (await Task.WhenAll(viewers.Select(

@@ -208,6 +208,42 @@ internal sealed class FormTests
             .Select(step => (string)step!["status"]!), Is.EqualTo(new[] { "created", "paid" }));
     }
 
+    [TestCase(49, "new", 303)]
+    [TestCase(50, "new", 409)]
+    [TestCase(50, "chosen", 303)]
+    [TestCase(50, "new instead of one", 303)]
+    [TestCase(50, "new instead of one that was deleted", 303)]
+    public async Task Given_a_basket_when_a_product_is_added_then_it_is_there_or_the_page_says_that_the_basket_is_full(
+        int products, string added, int status)
+    {
+        string[] chosen = [.. await Task.WhenAll(
+            Enumerable.Range(0, products).Select(_ => _shop.ProductAsync(stock: 0)))];
+        (string, string)[] fields = [("product_id", added == "chosen" ? chosen[0] : await _shop.ProductAsync(stock: 0)),
+            ("quantity", "3")];
+        if (added == "new instead of one") fields = [.. fields, ("product_id", chosen[7]), ("quantity", "0")];
+        if (added == "new instead of one that was deleted")
+            using (await _shop.Products.DeleteAsync($"/products/{chosen[7]}")) { }
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/basket")
+        {
+            Content = new FormUrlEncodedContent(fields.Select(field => KeyValuePair.Create(field.Item1, field.Item2))),
+            Headers = { { "Origin", Origin }, { "Cookie", $"basket={string.Join('~', chosen.Select(id => $"{id}.1"))}" } },
+        };
+        using HttpResponseMessage answer = await _shop.Products.SendAsync(request);
+        Assert.That((int)answer.StatusCode, Is.EqualTo(status), await answer.Content.ReadAsStringAsync());
+        string cookie = answer.Header("Set-Cookie") ?? "";
+        if (status == 303)
+        {
+            Assert.That(cookie, Does.Contain($"{fields[0].Item2}.3"));
+            Assert.That(cookie.Split('~'), Has.Length.EqualTo(50), cookie);
+        }
+        else
+        {
+            Assert.That(cookie, Is.Empty, "the basket is as it was");
+            Assert.That((string)JsonNode.Parse(await answer.Content.ReadAsStringAsync())!["error"]!,
+                Is.EqualTo("A basket takes 50 different products. Order them first, or take one out."));
+        }
+    }
+
     [Test]
     public async Task Given_a_price_that_changed_after_the_basket_was_shown_then_nothing_is_ordered_until_the_customer_has_seen_the_new_one()
     {

@@ -8,8 +8,10 @@ namespace Shop.Products;
 /// </summary>
 internal sealed class Basket
 {
+    /// <summary>Different products at most: with the longest ids, more would not fit into a cookie.</summary>
+    public const int MaxProducts = 50;
+
     private const string Cookie = "basket";
-    private const int MaxLines = 50;
     private const long MaxUnits = 10_000;
 
     private readonly Dictionary<string, long> _lines = new(StringComparer.Ordinal);
@@ -25,7 +27,7 @@ internal sealed class Basket
     public static Basket Of(HttpContext http)
     {
         var basket = new Basket();
-        foreach (string line in (http.Request.Cookies[Cookie] ?? "").Split('~').Take(MaxLines))
+        foreach (string line in (http.Request.Cookies[Cookie] ?? "").Split('~').Take(MaxProducts))
         {
             if (line.Split('.') is [var product, var quantity] && WholeNumberField.ParseDigits(quantity) is { } units)
                 basket.Set(product, units);
@@ -44,9 +46,15 @@ internal sealed class Basket
         else _lines.Remove(productId);
     }
 
+    /// <summary>Takes out every product but these.</summary>
+    public void KeepOnly(IEnumerable<string> productIds)
+    {
+        foreach (string other in ProductIds.Except(productIds, StringComparer.Ordinal).ToList()) _lines.Remove(other);
+    }
+
     /// <summary>Gives the client the basket as it is now.</summary>
     public void SendTo(HttpContext http) => http.Response.Cookies.Append(
-        Cookie, string.Join('~', _lines.Take(MaxLines).Select(line => $"{line.Key}.{line.Value}")), new CookieOptions
+        Cookie, string.Join('~', _lines.Select(line => $"{line.Key}.{line.Value}")), new CookieOptions
         {
             HttpOnly = true,
             SameSite = SameSiteMode.Lax,

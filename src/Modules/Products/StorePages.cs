@@ -72,6 +72,15 @@ internal sealed class StorePages(
             basket.Set(product.Id, before + Math.Min(units, int.MaxValue));
         }
 
+        // A product that is not sold any more is not shown, so it must not fill the basket.
+        IReadOnlyList<ProductOnSale?> onSale = await findProduct.FindAsync([.. basket.ProductIds]);
+        basket.KeepOnly(onSale.OfType<ProductOnSale>().Select(product => product.Id));
+        if (basket.ProductIds.Count > Basket.MaxProducts)
+        {
+            return Problem.Conflict($"A basket takes {Basket.MaxProducts} different products. "
+                + "Order them first, or take one out.", "basket-full");
+        }
+
         basket.SendTo(http);
         return Page.SeeOther(form["back"] is [{ } back] && Page.IsOfThisService(back) ? back : "/basket");
     }

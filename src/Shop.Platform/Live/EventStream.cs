@@ -52,7 +52,18 @@ internal sealed class EventStream(EventFeed feed, bool isForAllServices = false)
         // A client that lost its stream sends the header; a page that was rendered at an event sends the parameter.
         string last = http.Request.Headers["Last-Event-ID"].ToString();
         string? after = last.Length > 0 ? last : http.Request.Query["after"];
-        return WantsJson(http.Request) ? OnceAsync(http, after) : StreamAsync(http, after);
+        if (WantsJson(http.Request)) return OnceAsync(http, after);
+        if (!HttpMethods.IsHead(http.Request.Method)) return StreamAsync(http, after);
+        SetHeaders(http.Response); // without a lease, so no stream ends for it
+        return Task.CompletedTask;
+    }
+
+    private static void SetHeaders(HttpResponse response)
+    {
+        response.ContentType = "text/event-stream";
+        // Otherwise the server waits for a further request of a client that vanished, and logs an error.
+        response.Headers.Connection = "close";
+        response.Headers["X-Accel-Buffering"] = "no"; // nginx would collect the events
     }
 
     private static bool WantsJson(HttpRequest request) =>
@@ -105,11 +116,7 @@ internal sealed class EventStream(EventFeed feed, bool isForAllServices = false)
         try
         {
             EndIfNobodyAcknowledges(http);
-            http.Response.ContentType = "text/event-stream";
-            // Otherwise the server waits for a further request of a client that vanished, and logs an error.
-            http.Response.Headers.Connection = "close";
-            http.Response.Headers["X-Accel-Buffering"] = "no"; // nginx would collect the events
-            if (HttpMethods.IsHead(http.Request.Method)) return;
+            SetHeaders(http.Response);
             await SendAsync(http.Response.BodyWriter, after, end.Token);
         }
         catch (OperationCanceledException) when (end.IsCancellationRequested)

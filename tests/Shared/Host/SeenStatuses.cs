@@ -25,6 +25,7 @@ internal sealed partial class SeenStatuses : DelegatingHandler
         : base(new SocketsHttpHandler
         {
             AllowAutoRedirect = false,
+            UseCookies = false, // the baskets of tests that share a shop would become one
             AutomaticDecompression = System.Net.DecompressionMethods.None,
         })
     {

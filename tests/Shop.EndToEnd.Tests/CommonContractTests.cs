@@ -25,6 +25,23 @@ internal sealed class CommonContractTests(Engine engine) : EngineFixture(engine)
         }
     }
 
+    // As API.md has them, and the console's.
+    [TestCase("products", "products", "categories")]
+    [TestCase("orders", "orders")]
+    [TestCase("inventory", "inventory")]
+    public async Task Given_the_card_then_it_links_to_all_that_the_service_has(string port, params string[] own)
+    {
+        (string Name, string Path)[] expected =
+        [
+            .. own.Select(name => (name, $"/{name}")), ("traffic", "/traffic"), ("faults", "/faults"),
+            ("scenarios", "/scenarios"), ("metrics", "/metrics"), ("metrics_process", "/metrics/process"),
+            ("health_live", "/health/live"), ("health_ready", "/health/ready"), ("openapi", "/openapi/v1.json"),
+            ("docs", "/docs"),
+        ];
+        Assert.That((await On(port).GetJsonAsync("/"))["links"]!.AsObject().Select(
+            link => (link.Key, (string)link.Value!)), Is.EquivalentTo(expected));
+    }
+
     [TestCase("products", "/products")]
     [TestCase("products", "/products/prod_0")]
     [TestCase("products", "/categories")]
@@ -202,8 +219,17 @@ internal sealed class CommonContractTests(Engine engine) : EngineFixture(engine)
     [TestCaseSource(nameof(Ports))]
     public async Task Given_the_docs_page_then_it_and_its_script_come_from_the_shop_alone(string port)
     {
-        string page = await On(port).GetStringAsync("/docs");
-        Assert.That(page, Does.Contain("/docs/scalar.js").And.Not.Contain("http://").And.Not.Contain("https://"));
+        string own = On(port).BaseAddress!.GetLeftPart(UriPartial.Authority);
+        foreach (string prefix in new[] { "", "/api" })
+        {
+            string page = await On(port).GetStringAsync($"{prefix}/docs");
+            Assert.That(page, Does.Not.Contain("http://").And.Not.Contain("https://"));
+            foreach (string file in new[] { "scalar.js", "start.js", "favicon.svg" })
+                Assert.That(page, Does.Contain($"\"{prefix}/docs/{file}\""));
+            Assert.That((string)(await On(port).GetJsonAsync($"{prefix}/openapi/v1.json"))["servers"]![0]!["url"]!,
+                Is.EqualTo(own + prefix));
+        }
+
         using HttpResponseMessage script = await On(port).GetAsync("/docs/scalar.js");
         Assert.That((int)script.StatusCode, Is.EqualTo(200));
         Assert.That((await script.Content.ReadAsByteArrayAsync()).Length, Is.GreaterThan(100_000));

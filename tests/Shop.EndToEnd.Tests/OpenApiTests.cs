@@ -188,6 +188,28 @@ internal sealed class OpenApiTests(Engine engine) : EngineFixture(engine)
         });
     }
 
+    // Whether a key is needed depends on the settings, so each operation may be used without one.
+    [Test]
+    public async Task Given_a_document_then_each_operation_says_which_key_it_takes(
+        [Values("products", "orders", "inventory")] string port)
+    {
+        string[] open = ["/", "/health/live", "/health/ready", "/openapi/v1.json", "/docs"];
+        JsonNode document = await SharedShop.Shop.ByName[port].GetJsonAsync("/openapi/v1.json");
+        Assert.Multiple(() =>
+        {
+            foreach ((string path, JsonNode? verbs) in document["paths"]!.AsObject())
+            {
+                string? key = open.Contains(path) ? null
+                    : path.StartsWith("/metrics", StringComparison.Ordinal) ? "metricsKey" : "apiKey";
+                foreach (string verb in Operations.Where(verb => verbs![verb] is not null))
+                {
+                    Assert.That(verbs![verb]!["security"]!.ToJsonString(),
+                        Is.EqualTo(key is null ? "[]" : $$"""[{},{"{{key}}":[]}]"""), $"{verb} {path}");
+                }
+            }
+        });
+    }
+
     private static string? Schema(JsonNode document, string name, string member) =>
         (string?)document["components"]!["schemas"]![name]!["properties"]![member]!["$ref"];
 

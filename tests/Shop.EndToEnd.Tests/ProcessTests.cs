@@ -119,6 +119,7 @@ internal sealed class ProcessTests
     [TestCase("Shop:Orders:Port=many", "Shop:Orders:Port")]
     [TestCase("Shop:DemoData=perhaps", "Shop:DemoData")]
     [TestCase("Shop:BindAddress=nowhere", "Shop:BindAddress")]
+    [TestCase("Shop:BindAddress=192.0.2.1", "Shop:BindAddress can't be used")]
     [TestCase("Shop:Currency=euro", "Shop:Currency")]
     [TestCase("Shop:DataDirectroy=typo", "Shop:DataDirectroy")]
     [TestCase("Shop:DataDirectory=/proc/shop", "/proc/shop")]
@@ -160,6 +161,22 @@ internal sealed class ProcessTests
         Assert.That(Directory.GetFileSystemEntries(_directory), Is.Empty);
     }
 
+    [Test]
+    public async Task Given_the_verb_for_a_key_when_it_is_asked_twice_then_each_key_is_new_and_its_hash_is_its_own()
+    {
+        var keys = new HashSet<string>(StringComparer.Ordinal);
+        for (int i = 0; i < 2; i++)
+        {
+            (int code, string text) = await RunAsync(["key"]);
+            string[] lines = text.Split('\n');
+            string key = lines[0].Split(' ', StringSplitOptions.RemoveEmptyEntries)[1],
+                hash = lines[1].Split(' ', StringSplitOptions.RemoveEmptyEntries)[1];
+            Assert.That((code, key.Length, keys.Add(key)), Is.EqualTo((0, 64, true)), text);
+            Assert.That(hash, Is.EqualTo(Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(
+                System.Text.Encoding.ASCII.GetBytes(key)))));
+        }
+    }
+
     [TestCase("helth", "'helth' is not a verb; the verbs are health, ")]
     [TestCase("key me", "takes no arguments")]
     [TestCase("health --Demo=1", "'--Demo' is not a setting")]
@@ -185,6 +202,24 @@ internal sealed class ProcessTests
                 $"--Shop:Orders:Port={shop.Orders.BaseAddress!.Port}",
                 $"--Shop:Inventory:Port={shop.Inventory.BaseAddress!.Port}"]);
         Assert.That(code, Is.Zero, text);
+    }
+
+    // On port 1 nobody listens.
+    [TestCase("Products", "product-service")]
+    [TestCase("Orders", "order-service")]
+    [TestCase("Inventory", "inventory-service")]
+    public async Task Given_one_service_that_does_not_answer_when_the_health_verb_asks_then_it_says_which_and_the_exit_code_is_1(
+        string dead, string service)
+    {
+        using ShopProcess shop = await ShopProcess.StartAsync(_directory);
+        (int code, string text) = await RunAsync(["health", .. new[]
+        {
+            ("Products", shop.Products), ("Orders", shop.Orders), ("Inventory", shop.Inventory),
+        }.Select(one => $"--Shop:{one.Item1}:Port={(one.Item1 == dead ? 1 : one.Item2.BaseAddress!.Port)}")]);
+        string[] lines = text.Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        Assert.That((code, lines.Length), Is.EqualTo((1, 3)), text);
+        Assert.That(lines.Where(line => !line.EndsWith(": ready", StringComparison.Ordinal)),
+            Has.One.Items.And.All.StartsWith($"{service}: "));
     }
 
     // Nobody listens there: whatever goes by way of it has no answer.
@@ -434,12 +469,20 @@ internal sealed class ProcessTests
     [Test]
     public async Task Given_a_container_when_it_logs_then_every_line_is_JSON()
     {
-        using ShopProcess shop = await ShopProcess.StartAsync(_directory, ("DOTNET_RUNNING_IN_CONTAINER", "true"));
+        DateTimeOffset before = DateTimeOffset.UtcNow.AddMilliseconds(-1);
+        using ShopProcess shop = await ShopProcess.StartAsync(_directory, ("DOTNET_RUNNING_IN_CONTAINER", "true"),
+            ("TZ", "Asia/Tokyo"));
         await shop.Orders.SendJsonAsync(HttpMethod.Get, "/orders/ghost");
         shop.Signal(15);
         await shop.ExitAsync();
         foreach (string line in shop.Log.Split('\n', StringSplitOptions.RemoveEmptyEntries))
+        {
             Assert.That(() => JsonNode.Parse(line), Throws.Nothing, line);
+            string at = (string)JsonNode.Parse(line)!["Timestamp"]!;
+            Assert.That(at, Does.EndWith("Z"));
+            Assert.That(DateTimeOffset.Parse(at, System.Globalization.CultureInfo.InvariantCulture),
+                Is.InRange(before, DateTimeOffset.UtcNow), "in UTC, wherever it runs");
+        }
     }
 
     // The program with these arguments alone, to its end.

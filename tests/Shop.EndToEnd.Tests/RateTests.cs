@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Shop.Platform.Security;
 
 namespace Shop.EndToEnd.Tests;
 
@@ -102,6 +103,28 @@ internal sealed class RateTests
             .Select(n => StatusAsync("GET", "/products/prod_0", forwarded
             .Replace("{0}", $"{n}", StringComparison.Ordinal))));
         Assert.That(statuses.Contains(429), Is.EqualTo(!areDifferent));
+    }
+
+    // Whoever could have a rate for each key that it makes up would have none.
+    [TestCase("made up for each request", "203.0.113.9", true)]
+    [TestCase("made up for each request", "198.51.100.{0}", false)]
+    [TestCase("known", "198.51.100.{0}", true)]
+    public async Task Given_keys_then_a_known_one_has_its_rate_from_anywhere_and_whoever_shows_others_has_that_of_an_address(
+        string shown, string forwarded, bool isOneClient)
+    {
+        (string key, string hash) = ApiKeys.Make();
+        await using ShopUnderTest shop = await ShopUnderTest.StartAsync($"Shop:ClientRateLimit={Rate}",
+            "Shop:TrustedProxies=127.0.0.1", $"Shop:ApiKeys=ada:read:{hash}");
+        int[] statuses = await Task.WhenAll(Enumerable.Range(1, 60).Select(async n =>
+        {
+            using HttpRequestMessage request = Request("GET", "/products/prod_0",
+                forwarded.Replace("{0}", $"{n}", StringComparison.Ordinal));
+            request.Headers.Add("Authorization", $"Bearer {(shown == "known" ? key : ApiKeys.Make().Key)}");
+            using HttpResponseMessage answer = await shop.Products.SendAsync(request);
+            return (int)answer.StatusCode;
+        }));
+        Assert.That(statuses.Contains(429), Is.EqualTo(isOneClient));
+        Assert.That(statuses.Where(status => status != 429), Is.All.EqualTo(shown == "known" ? 200 : 401));
     }
 
     private string NextClient() => $"203.0.{100 + (Interlocked.Increment(ref _client) / 250)}.{1 + (_client % 250)}";

@@ -37,6 +37,8 @@ internal sealed class TroubleTests(Engine engine) : EngineFixture(engine)
             (decimal min, decimal max, decimal byDefault) =
                 ((decimal)fault!["min"]!, (decimal)fault["max"]!, (decimal)fault["default"]!);
             Assert.That(byDefault, Is.InRange(min, max), fault.ToJsonString());
+            Assert.That(((string)fault["unit"]!, min, max, byDefault), Is.EqualTo(Documented((string)fault["name"]!)),
+                fault.ToJsonString());
             Assert.That(((bool)fault["active"]!, (decimal)fault["intensity"]!, fault["ends_at"]),
                 Is.EqualTo((false, 0m, (JsonNode?)null)));
         }
@@ -718,6 +720,22 @@ internal sealed class TroubleTests(Engine engine) : EngineFixture(engine)
             using HttpResponseMessage answer = await shop.Products.SendAsync(request);
             return ((int)answer.StatusCode, await ActiveAsync(shop));
         }
+    }
+
+    // By the table of docs/faults.md. What has no unit is whole or is not.
+    private static (string Unit, decimal Min, decimal Max, decimal Default) Documented(string fault)
+    {
+        string root = TestContext.CurrentContext.TestDirectory;
+        while (!File.Exists(Path.Combine(root, "Shop.sln"))) root = Path.GetDirectoryName(root)!;
+        string[] row = [.. File.ReadLines(Path.Combine(root, "docs", "faults.md"))
+            .First(line => line.StartsWith($"| `{fault}` |", StringComparison.Ordinal)).Split('|')
+            .Select(cell => cell.Trim())];
+        decimal Number(string text) => text.StartsWith("all", StringComparison.Ordinal) ? Environment.ProcessorCount
+            : decimal.Parse(text, NumberStyles.Number, CultureInfo.InvariantCulture);
+        (string unit, string range) = (row[2], row[3]);
+        if (range.Length == 0) return (unit, 1, 1, 1);
+        string[] bounds = range.Split(" to ");
+        return (unit, Number(bounds[0]), Number(bounds[1]), Number(row[4]));
     }
 
     private static Task<ShopUnderTest> StartAsync(TimeProvider clock) =>

@@ -222,8 +222,8 @@ internal sealed class BooksTests
         {
             (HttpResponseMessage refused, JsonNode? problem) =
                 await service.SendJsonAsync(new HttpMethod(method), path);
-            Assert.That(((int)refused.StatusCode, (string)problem!["type"]!),
-                Is.EqualTo((503, "urn:shop:problem:books-disagree")), $"{method} {path}");
+            Assert.That(((int)refused.StatusCode, (string)problem!["type"]!, refused.Header("Retry-After")),
+                Is.EqualTo((503, "urn:shop:problem:books-disagree", "60")), $"{method} {path}");
         }
 
         await shop.Orders.GetJsonAsync("/orders");

@@ -134,10 +134,10 @@ internal sealed class SlowClientTests
         const int Limit = 64;
         await using ShopUnderTest shop = await ShopUnderTest.StartAsync($"Shop:MaxConnections={Limit}");
         Uri address = shop.Orders.BaseAddress!;
-        TcpClient modest = await ConnectAsync("127.0.0.3");
+        TcpClient modest = await FromAsync("127.0.0.3", address);
         Assert.That(await AskAsync(modest), Does.StartWith("HTTP/1.1 200"));
         TcpClient[] idle =
-            [.. await Task.WhenAll(Enumerable.Range(0, Limit - 1).Select(_ => ConnectAsync("127.0.0.2")))];
+            [.. await Task.WhenAll(Enumerable.Range(0, Limit - 1).Select(_ => FromAsync("127.0.0.2", address)))];
         foreach (TcpClient client in idle.Take(Limit / 2))
             Assert.That(await AskAsync(client), Does.StartWith("HTTP/1.1 200"));
 
@@ -145,7 +145,7 @@ internal sealed class SlowClientTests
         var others = new List<TcpClient>();
         for (int i = 0; i < 2 * Limit; i++)
         {
-            others.Add(await ConnectAsync(i % 4 == 0 ? $"127.0.1.{i + 1}" : "127.0.0.2"));
+            others.Add(await FromAsync(i % 4 == 0 ? $"127.0.1.{i + 1}" : "127.0.0.2", address));
             Assert.That(await AskAsync(others[^1]), Does.StartWith("HTTP/1.1 200"));
         }
 
@@ -154,13 +154,6 @@ internal sealed class SlowClientTests
         Assert.That((metrics["app_connections_gave_way_total"] > Limit,
             metrics["""app_requests_rejected_total{reason="too_many_connections"}"""]), Is.EqualTo((true, 0.0)));
         foreach (TcpClient client in (TcpClient[])[modest, .. idle, .. others]) client.Dispose();
-
-        async Task<TcpClient> ConnectAsync(string from)
-        {
-            var client = new TcpClient(new IPEndPoint(IPAddress.Parse(from), 0));
-            await client.ConnectAsync(IPAddress.Loopback, address.Port);
-            return client;
-        }
     }
 
     [Test]
@@ -201,6 +194,36 @@ internal sealed class SlowClientTests
         Eventually.IsSoAsync(async () => isSo((await Exposition.OfAsync(shop.Orders))["app_requests_in_progress"]));
 
     private static TestCaseData Way(string name, string bytes) => new TestCaseData(bytes).SetArgDisplayNames(name);
+
+    // Room is made for a thirty-second of all that there may be, so that it need not be made for each.
+    [Test]
+    public async Task Given_connections_that_have_waited_for_different_times_when_there_is_no_room_then_those_that_waited_longest_give_way()
+    {
+        const int Limit = 64, Greedy = Limit - 2, Evicted = 2;
+        int[] longest = [7, 3];
+        await using ShopUnderTest shop = await ShopUnderTest.StartAsync($"Shop:MaxConnections={Limit}");
+        Uri address = shop.Orders.BaseAddress!;
+        await Exposition.OfAsync(shop.Orders); // its connection is there from now on
+        TcpClient[] greedy =
+            [.. await Task.WhenAll(Enumerable.Range(0, Greedy).Select(_ => FromAsync("127.0.0.2", address)))];
+        foreach (int asked in longest.Concat(Enumerable.Range(0, Greedy).Except(longest)))
+            Assert.That(await AskAsync(greedy[asked]), Does.StartWith("HTTP/1.1 200"));
+        TcpClient[] others = [await FromAsync("127.0.0.3", address), await FromAsync("127.0.0.4", address)];
+        foreach (TcpClient other in others) Assert.That(await AskAsync(other), Does.StartWith("HTTP/1.1 200"));
+        await Eventually.IsSoAsync(async () =>
+            (await Exposition.OfAsync(shop.Orders))["app_connections_gave_way_total"] >= Evicted);
+        foreach (int asked in longest) Assert.That(await AskAsync(greedy[asked]), Is.Empty, $"{asked}");
+        foreach (int asked in Enumerable.Range(0, Greedy).Except(longest).Where(asked => asked % 5 == 0))
+            Assert.That(await AskAsync(greedy[asked]), Does.StartWith("HTTP/1.1 200"), $"{asked}");
+        foreach (TcpClient client in (TcpClient[])[.. greedy, .. others]) client.Dispose();
+    }
+
+    private static async Task<TcpClient> FromAsync(string from, Uri address)
+    {
+        var client = new TcpClient(new IPEndPoint(IPAddress.Parse(from), 0));
+        await client.ConnectAsync(IPAddress.Loopback, address.Port);
+        return client;
+    }
 
     private static async Task<string> AskAsync(TcpClient client)
     {

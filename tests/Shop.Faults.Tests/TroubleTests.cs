@@ -56,6 +56,9 @@ internal sealed class TroubleTests
         // How much of a processor it gets is the machine's affair.
         double idle = await CoresAsync();
         Assert.That(busy, Is.GreaterThan(2 * idle));
+        // Part of a processor is no more than that, beside what the shop itself uses.
+        await StartAsync(shop, "busy_processor", new { intensity = 0.3 });
+        Assert.That(await CoresAsync(), Is.LessThan(0.3 + 0.3));
 
         // Cores over a few seconds, or over more if they are few.
         async Task<double> CoresAsync()

@@ -6,6 +6,9 @@ using System.Text.Json.Nodes;
 using Deque.AxeCore.Commons;
 using Deque.AxeCore.Playwright;
 using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Options;
 using Microsoft.Playwright;
 using Shop.Host;
 using static Microsoft.Playwright.Assertions;
@@ -135,6 +138,29 @@ internal sealed class AlertsPageTests
             Assert.That(answer.Header("Cache-Control"), Does.StartWith("no-store"));
             Assert.That(answer.Header("Access-Control-Allow-Origin") ?? answer.Header("Server"), Is.Null);
         });
+    }
+
+    [Test]
+    public async Task Given_where_the_services_are_then_the_page_leads_to_each_of_them_there()
+    {
+        await using WebApplication page = AlertsHost.Build(["--Shop:Alerts:Port=0", "--Shop:Products:Port=6011",
+            "--Shop:Orders:PublicUrl=https://orders.shop.example"]);
+        await page.StartAsync();
+        using var client = new HttpClient { BaseAddress = new Uri(page.Urls.Single()) };
+        string html = await client.GetStringAsync("");
+        foreach (string address in new[] { "http://127.0.0.1:6011/", "https://orders.shop.example/",
+            "http://127.0.0.1:5003/" })
+            Assert.That(html, Does.Contain($"href=\"{address}"));
+    }
+
+    [Test]
+    public async Task Given_the_page_then_its_server_has_the_limits_that_are_promised()
+    {
+        await using WebApplication page = AlertsHost.Build(["--Shop:Alerts:Port=0", "--Shop:RequestTimeout=7"]);
+        KestrelServerLimits limits = page.Services.GetRequiredService<IOptions<KestrelServerOptions>>().Value.Limits;
+        Assert.That((limits.MaxConcurrentConnections, limits.MaxRequestBodySize, limits.RequestHeadersTimeout,
+                limits.MinRequestBodyDataRate?.BytesPerSecond),
+            Is.EqualTo(((long?)64, (long?)262_144, TimeSpan.FromSeconds(7), (double?)240)));
     }
 
     [TestCase("application/x-www-form-urlencoded", "a=1", 415)]

@@ -1,7 +1,11 @@
 using System.Diagnostics;
+using System.Net;
+using System.Net.Sockets;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
 using Shop.Platform.Http;
+using Shop.Platform.Live;
 
 namespace Shop.Platform.Tests;
 
@@ -72,6 +76,77 @@ internal sealed class FailureLogTests
         Assert.That(said.Last, Does.Contain("There is no product 'a\uFFFDb'.").And.Contain("(trace_id trace)"));
     }
 
+    [Test]
+    public void Given_a_refusal_an_outage_or_an_error_then_its_line_has_its_level_and_says_what_an_operator_needs()
+    {
+        var cause = new InvalidOperationException("the disk is full");
+        Assert.Multiple(() =>
+        {
+            foreach (int status in new[] { 400, 404, 409, 412, 413, 429 })
+            {
+                Assert.That(Line(new Problem(status, "Refused.")),
+                    Is.EqualTo((LogLevel.Information, "Refused.", (Exception?)null)), $"{status}");
+            }
+
+            Assert.That(Line(new Problem(503, "Down.") { Cause = cause }),
+                Is.EqualTo((LogLevel.Warning, "Down. the disk is full", (Exception?)null)));
+            Assert.That(Line(new Problem(503, "Down.")),
+                Is.EqualTo((LogLevel.Warning, "Down.", (Exception?)null)));
+            Assert.That(Line(new Problem(500, "Wrong.") { Cause = cause }),
+                Is.EqualTo((LogLevel.Error, "Wrong.", (Exception?)cause)));
+        });
+
+        // Without a stack trace, the line says what went wrong.
+        var said = new Said();
+        var failures = new FailureLog(said);
+        for (int i = 0; i == 0 || (i < 1000 && said.LastException is not null); i++)
+            failures.Log(Request(), new Problem(500, "Wrong.") { Cause = cause }, "trace");
+        Assert.That((said.LastLevel, said.LastException), Is.EqualTo((LogLevel.Error, (Exception?)null)));
+        Assert.That(said.Last, Does.Contain("Wrong. the disk is full (trace_id trace)"));
+
+        static (LogLevel, string, Exception?) Line(Problem problem)
+        {
+            var said = new Said();
+            new FailureLog(said).Log(Request(), problem, "trace");
+            Assert.That(said.Last, Does.StartWith($"GET /products/x answered {problem.Status}: ")
+                .And.EndWith(" (trace_id trace)"));
+            string text = said.Last!.Split(": ", 2)[1];
+            return (said.LastLevel, text[..text.LastIndexOf(" (", StringComparison.Ordinal)], said.LastException);
+        }
+    }
+
+    [Test]
+    public async Task Given_demo_traffic_then_what_is_refused_to_it_has_no_line_but_what_the_shop_fails_to_answer_has()
+    {
+        using var service = new TcpListener(IPAddress.Loopback, 0);
+        service.Start();
+        var address = new Uri($"http://{service.LocalEndpoint}");
+        await using var traffic = new DemoTraffic([], TimeProvider.System, NullLoggerFactory.Instance)
+        {
+            Source = () => (address, new DemoRequest(HttpMethod.Get, "/")),
+        };
+        traffic.Start(50, null);
+        using TcpClient client = await service.AcceptTcpClientAsync();
+        using var reader = new StreamReader(client.GetStream());
+        HttpRequest request = Request();
+        while (await reader.ReadLineAsync() is { Length: > 0 } line)
+        {
+            if (line.Split(": ", 2) is [var name, var value]) request.Headers[name] = value;
+        }
+
+        traffic.Stop();
+        foreach ((int status, bool hasLine) in new[] { (400, false), (404, false), (429, false), (499, false),
+            (500, true), (503, true) })
+        {
+            var said = new Said();
+            new FailureLog(said).Log(request, new Problem(status, "No."), "trace");
+            Assert.That(said.Lines, Is.EqualTo(hasLine ? 1 : 0), $"{status}");
+        }
+    }
+
+    private static HttpRequest Request() =>
+        new DefaultHttpContext { Request = { Method = "GET", Path = "/products/x" } }.Request;
+
     private static long Second() => Stopwatch.GetTimestamp() / Stopwatch.Frequency;
 
     private sealed class Said : ILogger
@@ -82,6 +157,10 @@ internal sealed class FailureLogTests
         public int Lines => Volatile.Read(ref _lines);
 
         public string? Last { get; private set; }
+
+        public LogLevel LastLevel { get; private set; }
+
+        public Exception? LastException { get; private set; }
 
         public IReadOnlyList<int> LeftOut
         {
@@ -103,7 +182,7 @@ internal sealed class FailureLogTests
                 || values.FirstOrDefault(value => value.Key == "LeftOut").Value is not int leftOut)
             {
                 Interlocked.Increment(ref _lines);
-                Last = formatter(state, exception);
+                (Last, LastLevel, LastException) = (formatter(state, exception), logLevel, exception);
                 return;
             }
 

@@ -102,6 +102,27 @@ internal sealed class ValueTests
     public void Given_a_text_in_JSON_then_its_characters_are_counted_as_people_do(string json, bool isRight) =>
         Assert.That(Name.Read(JsonElement.Parse(json), out _) is null, Is.EqualTo(isRight));
 
+    [TestCase('\n', true)]
+    [TestCase('\r', true)]
+    [TestCase('\t', true)]
+    [TestCase('\0', false)]
+    [TestCase('\v', false)]
+    [TestCase('\x1b', false)]
+    [TestCase('\x7f', false)]
+    [TestCase('\x85', false)]
+    public void Given_a_control_character_then_a_text_of_several_lines_may_have_it_if_it_is_white_space_and_another_text_not(
+        char control, bool isTaken)
+    {
+        var description = new TextField("description", 0, 5)
+        {
+            Description = "d",
+            Example = "\"a\"",
+            IsMultiline = true,
+        };
+        Assert.That((description.Read($"a{control}b", out _) is null, Name.Read($"a{control}b", out _) is null),
+            Is.EqualTo((isTaken, false)));
+    }
+
     [Test]
     public void Given_any_two_contents_then_their_fingerprints_are_equal_exactly_where_they_are()
     {

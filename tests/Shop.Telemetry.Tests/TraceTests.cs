@@ -123,6 +123,60 @@ internal sealed class TraceTests
     }
 
     [Test]
+    public async Task Given_requests_with_a_query_then_their_spans_have_the_path_alone_and_no_more_than_256_characters_of_it()
+    {
+        using ShopProcess shop = await StartAsync();
+        string path = $"/api/orders/{new string('x', 300)}";
+        (string Method, string Target, string Path)[] requests =
+        [
+            ("GET", "/api/orders?customer_id=secret&limit=3", "/api/orders"), ("GET", path, path[..256]),
+            ("BREW", "/orders?secret=1", "/orders"), ("GET", "/nowhere/secre%74?secret", "/nowhere/secret"),
+        ];
+        for (int i = 0; i < requests.Length; i++)
+        {
+            await shop.Orders.SendJsonAsync(new HttpMethod(requests[i].Method), requests[i].Target, null,
+                ("traceparent", $"00-{i + 1:x32}-b7ad6b7169203331-01"));
+        }
+
+        SeenSpan[] spans = await _receiver.UntilAsync(seen =>
+        {
+            SeenSpan[] found = [.. Enumerable.Range(1, requests.Length).SelectMany(n => seen.Spans.Where(
+                span => span.TraceId == $"{n:x32}" && span.Kind == SpanKind.Server))];
+            return found.Length == requests.Length ? found : null;
+        });
+        Assert.That(spans.Select(span => span.Attributes["url.path"]), Is.EqualTo(requests.Select(sent => sent.Path)));
+        Assert.That(spans.Select(span => span.Attributes["http.request.method"]),
+            Is.EqualTo(new[] { "GET", "GET", "_OTHER", "GET" }));
+        Assert.That(spans.Select(span => span.Attributes.GetValueOrDefault("http.route")),
+            Is.EqualTo(new[] { "/orders", "/orders/{order_id}", null, null }));
+        Assert.That(_receiver.Spans.SelectMany(span => span.Attributes.Values)
+            .Where(value => value.Contains("secret", StringComparison.Ordinal)),
+            Is.EqualTo(new[] { "/nowhere/secret" }));
+    }
+
+    [Test]
+    public async Task Given_a_service_that_is_down_and_answers_that_fail_when_orders_are_traced_then_they_fail_all_the_same_and_their_spans_say_so()
+    {
+        using ShopProcess shop = await StartAsync();
+        await shop.Orders.SendJsonAsync(HttpMethod.Put, "/faults/inventory_down", new { intensity = 1 });
+        using HttpResponseMessage down = await OrderAsync(shop, "prod_0", $"00-{1:x32}-b7ad6b7169203331-01");
+        await shop.Orders.SendJsonAsync(HttpMethod.Put, "/faults/failing_answers", new { intensity = 1 });
+        using HttpResponseMessage failed = await OrderAsync(shop, "prod_0", $"00-{2:x32}-b7ad6b7169203331-01");
+        Assert.That(((int)down.StatusCode, (int)failed.StatusCode), Is.EqualTo((503, 500)));
+        foreach ((int trace, string name, string type) in new[]
+        {
+            (1, "POST /orders", "service-down"),
+            (1, "Inventory/Reserve", "Shop.Platform.Data.ServiceDownException"),
+            (2, "POST /orders", "trouble-on-demand"),
+        })
+        {
+            SeenSpan span = await _receiver.UntilAsync(seen => seen.Spans.FirstOrDefault(
+                span => span.TraceId == $"{trace:x32}" && span.Name == name));
+            Assert.That((span.IsError, span.Attributes["error.type"]), Is.EqualTo((true, type)), $"{span}");
+        }
+    }
+
+    [Test]
     public async Task Given_orders_when_the_stock_follows_behind_the_answers_then_the_round_is_a_trace_with_its_calls()
     {
         using ShopProcess shop = await StartAsync();
@@ -175,12 +229,14 @@ internal sealed class TraceTests
 
     [TestCase("OTEL_SERVICE_NAME", "shop")]
     [TestCase("OTEL_SDK_DISABLED", "true")]
+    [TestCase("OTEL_SDK_DISABLED", "TRUE")]
+    [TestCase("OTEL_TRACES_EXPORTER", "none")]
     public async Task Given_nothing_that_asks_for_it_when_the_shop_runs_then_nothing_of_OpenTelemetry_is_loaded(
         string variable, string value)
     {
-        (string, string)[] environment = variable == "OTEL_SDK_DISABLED"
-            ? [(variable, value), ("OTEL_EXPORTER_OTLP_ENDPOINT", $"{_receiver.Address}")]
-            : [(variable, value)];
+        (string, string)[] environment = variable == "OTEL_SERVICE_NAME" ? [(variable, value)]
+            : [(variable, value), ("OTEL_LOGS_EXPORTER", "none"),
+                ("OTEL_EXPORTER_OTLP_ENDPOINT", $"{_receiver.Address}")];
         using ShopProcess shop = await ShopProcess.StartAsync(_directory, environment);
         using HttpResponseMessage answer = await OrderAsync(shop, "prod_0");
         Assert.That(answer.StatusCode, Is.EqualTo(HttpStatusCode.Created));
@@ -230,6 +286,11 @@ internal sealed class TraceTests
     [TestCase("OTEL_EXPORTER_OTLP_ENDPOINT", "localhost:4318", "ada:secret@")]
     [TestCase("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json")]
     [TestCase("OTEL_TRACES_EXPORTER", "zipkin")]
+    [TestCase("OTEL_LOGS_EXPORTER", "console")]
+    [TestCase("OTEL_EXPORTER_OTLP_TIMEOUT", "0")]
+    [TestCase("OTEL_EXPORTER_OTLP_LOGS_TIMEOUT", "10s")]
+    [TestCase("OTEL_TRACES_SAMPLER_ARG", "-0.1")]
+    [TestCase("OTEL_TRACES_SAMPLER_ARG", "1.01")]
     [TestCase("OTEL_TRACES_SAMPLER", "parentbased_traceid_ratio")]
     [TestCase("OTEL_TRACES_SAMPLER_ARG", "1%")]
     [TestCase("OTEL_TRACES_SAMPLER_ARG", "5")]

@@ -111,12 +111,12 @@ internal sealed class DemoTraffic(IEnumerable<ModuleListener> listeners, TimePro
         Activity.Current = null;
         using HttpClient client = DirectHttpClient.Create();
         client.DefaultRequestHeaders.Add(MarkHeader, Mark);
+        long before = clock.GetTimestamp(); // what is due counts from the first tick on
         using var timer = new PeriodicTimer(Tick, clock);
         var underWay = new List<Task>();
         // A request that follows from an answer is one of the rate, too.
         var next = new ConcurrentQueue<(Uri Service, DemoRequest Request)>();
         double due = 0, wanted = 0;
-        long before = clock.GetTimestamp();
         var past = new Queue<(long At, double Wanted, long Answered)>();
         try
         {

@@ -226,7 +226,10 @@ internal sealed class FormTests
         using var request = new HttpRequestMessage(HttpMethod.Post, "/basket")
         {
             Content = new FormUrlEncodedContent(fields.Select(field => KeyValuePair.Create(field.Item1, field.Item2))),
-            Headers = { { "Origin", Origin }, { "Cookie", $"basket={string.Join('~', chosen.Select(id => $"{id}.1"))}" } },
+            Headers =
+            {
+                { "Origin", Origin }, { "Cookie", $"basket={string.Join('~', chosen.Select(id => $"{id}.1"))}" },
+            },
         };
         using HttpResponseMessage answer = await _shop.Products.SendAsync(request);
         Assert.That((int)answer.StatusCode, Is.EqualTo(status), await answer.Content.ReadAsStringAsync());

@@ -2,7 +2,6 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
 using Shop.Platform.Http;
-using Shop.Testing;
 
 namespace Shop.Platform.Tests;
 

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Net.Sockets;
 using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
 
 namespace Shop.EndToEnd.Tests;
 
@@ -200,6 +201,96 @@ internal sealed class FigureTests
         Assert.That(after.Series.Count(series => series.StartsWith("inventory_stock_level{", StringComparison.Ordinal)),
             Is.EqualTo(50));
         Assert.That(after["inventory_reservations_open"] - before["inventory_reservations_open"], Is.EqualTo(4));
+    }
+
+    [Test]
+    public async Task Given_a_day_at_the_shop_then_the_business_figures_of_each_console_add_up_to_what_was_done()
+    {
+        foreach (HttpClient client in _shop.ByName.Values)
+            await Eventually.IsSoAsync(async () => (await HistoryAsync(client)).Length > 0);
+        string[] made = [await _shop.ProductAsync(stock: 40, price: 12.34m), await _shop.ProductAsync(stock: 0)];
+        for (int n = 0; n < 7; n++) await _shop.Products.SendJsonAsync(HttpMethod.Get, $"/products/{made[0]}");
+        var ids = new List<string>();
+        for (int units = 1; units <= 6; units++) ids.Add(await _shop.OrderAsync(made[0], units));
+        foreach (int refused in Enumerable.Range(0, 4)) await _shop.Orders.PostAsync("/orders", Http.Order(made[1]));
+        foreach (string id in ids[3..]) await _shop.Orders.PostAsync($"/orders/{id}/pay"); // of 4, 5 and 6 units
+        await _shop.Orders.PostAsync($"/orders/{ids[4]}/cancel");
+        await _shop.Orders.PostAsync($"/orders/{ids[5]}/ship");
+        int soldOut = int.Parse((await _shop.Inventory.GetAsync("/inventory?max_level=0&limit=1"))
+            .Header("X-Total-Count")!);
+        foreach ((HttpClient client, (string Title, double Value)[] wanted) in new[]
+        {
+            (_shop.Orders, new[]
+            {
+                ("Orders placed a second", 6), ("Orders not placed a second", 4),
+                ("Revenue a minute", 60 * 12.34 * (4 + 5 + 6)), ("Orders not paid yet", 3),
+            }),
+            (_shop.Products,
+            [
+                ("Product views a second", 7d), ("Changes of products a second", 2), ("Products on sale", 202),
+            ]),
+            (_shop.Inventory,
+            [
+                ("Units reserved a second", 1 + 2 + 3 + 4 + 5 + 6d), ("Units shipped a second", 6),
+                ("Reservations open", 4), ("Products out of stock", soldOut),
+            ]),
+        })
+        {
+            using var ask = new HttpRequestMessage(HttpMethod.Get, "/live") { Headers = { { "Accept", "text/html" } } };
+            using HttpResponseMessage page = await client.SendAsync(ask);
+            string html = await page.Content.ReadAsStringAsync();
+            foreach ((string title, double value) in wanted)
+            {
+                string place = $"<dt>{title} .*?</dt>\\s*<dd><span data-column=\"(?<n>[0-9]+)\"";
+                int column = int.Parse(Regex.Match(html, place, RegexOptions.ExplicitCapture | RegexOptions.Singleline,
+                    TimeSpan.FromSeconds(1)).Groups["n"].Value);
+                bool isRate = title.EndsWith(" a second", StringComparison.Ordinal) || title == "Revenue a minute";
+                await Eventually.IsSoAsync(async () =>
+                {
+                    double?[][] points = await HistoryAsync(client);
+                    double all = isRate
+                        ? points.Zip(points.Skip(1), (before, point) =>
+                            point[column]!.Value * (point[0]!.Value - before[0]!.Value) / 1000).Sum()
+                        : points[^1][column]!.Value;
+                    return Math.Abs(all - value) <= value / 50;
+                });
+            }
+        }
+
+        static async Task<double?[][]> HistoryAsync(HttpClient client)
+        {
+            JsonNode told = (await client.SendJsonAsync(HttpMethod.Get, "/live/events", null,
+                ("Accept", "application/json"))).Json!;
+            JsonNode? history = told["events"]!.AsArray().FirstOrDefault(happened =>
+                (string)happened!["event"]! == "history");
+            return history is null ? [] : [.. history["data"]!.AsArray()
+                .Select(point => point!.AsArray().Select(value => (double?)value).ToArray())];
+        }
+    }
+
+    [Test]
+    public async Task Given_lists_and_pages_then_they_are_compressed_for_those_who_can_read_it()
+    {
+        string product = await _shop.ProductAsync(stock: 100);
+        for (int n = 0; n < 9; n++) await _shop.OrderAsync(product);
+        foreach ((HttpClient client, string path) in new[]
+        {
+            (_shop.Products, "/products"), (_shop.Orders, "/orders"), (_shop.Inventory, "/inventory"),
+            (_shop.Inventory, $"/inventory/{product}/movements"), (_shop.Products, "/live"), (_shop.Orders, "/live"),
+        })
+        {
+            foreach ((string accepted, string? used) in new[]
+            {
+                ("br", "br"), ("gzip", "gzip"), ("identity", null), ("gzip;q=0", null),
+            })
+            {
+                using var request = new HttpRequestMessage(HttpMethod.Get, path);
+                request.Headers.TryAddWithoutValidation("Accept-Encoding", accepted);
+                using HttpResponseMessage answer = await client.SendAsync(request);
+                Assert.That(((int)answer.StatusCode, answer.Header("Content-Encoding")), Is.EqualTo((200, used)),
+                    $"{path} {accepted}");
+            }
+        }
     }
 
     [Test]

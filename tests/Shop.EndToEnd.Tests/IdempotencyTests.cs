@@ -59,9 +59,23 @@ internal sealed class IdempotencyTests(Engine engine) : EngineFixture(engine)
             new { order_id = id, customer_id = "c", items = new[] { new { product_id = product, quantity = 1 } } });
         (HttpResponseMessage otherContent, _) = await SendAsync(Shop,
             new { order_id = id, customer_id = "c", items = new[] { new { product_id = product, quantity = 2 } } });
-        Assert.That(new[] { otherQuantity, otherCustomer, otherContent }.Select(response => (int)response.StatusCode),
-            Is.All.EqualTo(409));
-        Assert.That(await Shop.StockAsync(product), Is.EqualTo((48L, 50L, 2L)));
+        // An id is part of the content, whether there is none, another or one.
+        object Mine(string? orderId) => new
+        {
+            order_id = orderId, customer_id = "c", items = new[] { new { product_id = product, quantity = 1 } },
+        };
+        string mine = Guid.NewGuid().ToString(), first = $"own-{Guid.NewGuid():N}", none = Guid.NewGuid().ToString();
+        await SendAsync(Shop, Mine(first), ("Idempotency-Key", mine));
+        await SendAsync(Shop, Http.Order(product, 1, "c"), ("Idempotency-Key", none));
+        (HttpResponseMessage otherId, _) =
+            await SendAsync(Shop, Mine($"own-{Guid.NewGuid():N}"), ("Idempotency-Key", mine));
+        (HttpResponseMessage noId, _) =
+            await SendAsync(Shop, Http.Order(product, 1, "c"), ("Idempotency-Key", mine));
+        (HttpResponseMessage anId, _) =
+            await SendAsync(Shop, Mine($"own-{Guid.NewGuid():N}"), ("Idempotency-Key", none));
+        HttpResponseMessage[] refused = [otherQuantity, otherCustomer, otherContent, otherId, noId, anId];
+        Assert.That(refused.Select(response => (int)response.StatusCode), Is.All.EqualTo(409));
+        Assert.That(await Shop.StockAsync(product), Is.EqualTo((46L, 50L, 4L)));
     }
 
     [Test]

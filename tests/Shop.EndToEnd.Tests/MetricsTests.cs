@@ -283,6 +283,56 @@ internal sealed class MetricsTests(Engine engine) : EngineFixture(engine)
     }
 
     [Test]
+    public async Task Given_each_way_to_refuse_an_order_then_it_is_counted_under_its_reason_and_what_is_no_order_under_none()
+    {
+        string product = await _shop.ProductAsync(stock: 5), id = $"own-{Guid.NewGuid():N}";
+        object Own(int quantity) =>
+            new { order_id = id, customer_id = "c", items = new[] { new { product_id = product, quantity } } };
+        await _shop.Orders.PostAsync("/orders", Own(1));
+        foreach ((Func<Task<int>> send, int status, string? reason) in new (Func<Task<int>>, int, string?)[]
+        {
+            (() => OrderAsync(Own(2)), 409, "conflict"), (() => CheckOutAsync(product, "999", "1"), 409, "conflict"),
+            (() => CheckOutAsync(product, "", "1"), 409, "conflict"),
+            (() => CheckOutAsync(product, "1000", "5"), 409, "insufficient_stock"),
+            (() => CheckOutAsync("ghost", "1000", "1"), 409, "unknown_product"),
+            (() => BodyAsync("[1", "application/json"), 400, "invalid"),
+            (() => BodyAsync("{}", "application/json"), 400, "invalid"),
+            (() => BodyAsync("{}", "text/plain"), 415, null),
+            (() => BodyAsync(new string(' ', 1_100_000) + "{}", "application/json"), 413, null),
+        })
+        {
+            Exposition before = await Exposition.OfAsync(_shop.Orders);
+            Assert.That(await send(), Is.EqualTo(status));
+            IReadOnlyDictionary<string, double> moved = (await Exposition.OfAsync(_shop.Orders)).Since(before);
+            Assert.That(moved.Where(series => series.Key.StartsWith("order", StringComparison.Ordinal)),
+                Is.EquivalentTo(reason is null ? new Dictionary<string, double>()
+                    : new() { [$$"""orders_rejected_total{reason="{{reason}}"}"""] = 1 }), $"{status} {reason}");
+        }
+
+        async Task<int> OrderAsync(object order) =>
+            (int)(await _shop.Orders.PostAsync("/orders", order)).Response.StatusCode;
+
+        async Task<int> BodyAsync(string body, string type)
+        {
+            using var content = new StringContent(body, null, type);
+            using HttpResponseMessage answer = await _shop.Orders.PostAsync("/orders", content);
+            return (int)answer.StatusCode;
+        }
+
+        async Task<int> CheckOutAsync(string of, string cents, string units)
+        {
+            using var request = new HttpRequestMessage(HttpMethod.Post, "/checkout")
+            {
+                Content = new FormUrlEncodedContent([new("customer_id", "c"), new("product_id", of),
+                    new("unit_price_cents", cents), new("quantity", units), new("key", $"{Guid.NewGuid()}")]),
+                Headers = { { "Origin", _shop.Orders.BaseAddress!.GetLeftPart(UriPartial.Authority) } },
+            };
+            using HttpResponseMessage answer = await _shop.Orders.SendAsync(request);
+            return (int)answer.StatusCode;
+        }
+    }
+
+    [Test]
     public async Task Given_a_full_orders_queue_then_the_refused_orders_are_overloaded_and_hold_nothing()
     {
         await using ShopUnderTest small = await ShopUnderTest.StartAsync("Shop:WriteQueueLimit=2");

@@ -187,6 +187,89 @@ internal sealed partial class BackupTests
     }
 
     [Test]
+    public async Task Given_a_thousand_orders_and_some_in_every_status_then_their_books_agree_and_whatever_is_then_changed_is_named()
+    {
+        var ids = new Dictionary<string, string>(StringComparer.Ordinal);
+        using (ShopProcess shop = await ShopProcess.StartAsync(_data))
+        {
+            foreach (string life in new[] { "", "pay", "pay,ship", "pay,ship,deliver", "cancel" })
+            {
+                (_, JsonNode? order) = await shop.Orders.PostAsync("/orders", Http.Order("prod_1", 3));
+                string id = (string)order!["order_id"]!, status = "created";
+                foreach (string step in life.Split(',', StringSplitOptions.RemoveEmptyEntries))
+                    status = (string)(await shop.Orders.PostAsync($"/orders/{id}/{step}")).Json!["status"]!;
+                ids[status] = id;
+            }
+
+            // More than an index has in one piece.
+            await Parallel.ForAsync(0, 1030, new ParallelOptions { MaxDegreeOfParallelism = 64 },
+                async (_, _) => await shop.Orders.PostAsync("/orders", Http.Order("prod_2")));
+            shop.Signal(15);
+            await shop.ExitAsync();
+        }
+
+        string Of(string status) => $"order {ids[status]}";
+        string Its(string status) => $"(SELECT seq FROM orders WHERE id = '{ids[status]}')";
+        (string File, string Change, string? Difference)[] cases =
+        [
+            ("orders", "UPDATE orders SET customer_id = 'x' WHERE seq = 9",
+                "1 orders are not in the index by customer"),
+            ("orders", "DELETE FROM orders_by_product WHERE order_seq = 9",
+                "1 order lines are not in the index by product"),
+            ("orders", "INSERT INTO orders_by_customer (run, customer_id, order_seq) VALUES (0, 'x', 99999)",
+                "1 entries of the index by customer belong to no order"),
+            ("orders", "INSERT INTO orders_by_product (run, product_id, order_seq) VALUES (0, 'x', 99999)",
+                "1 entries of the index by product belong to no order"),
+            ("inventory", $"DELETE FROM reservations WHERE order_id = '{ids["paid"]}'",
+                $"{Of("paid")} is paid, but holds no units"),
+            ("orders", $"UPDATE orders SET status = 'delivered' WHERE id = '{ids["paid"]}'",
+                $"{Of("paid")} is delivered, but still holds units"),
+            ("orders", $"UPDATE order_items SET quantity = 4 WHERE order_seq = {Its("created")}",
+                $"{Of("created")} is created, and 3 units of prod_1 are held for it; its lines say 4"),
+            ("orders", $"UPDATE order_items SET quantity = 4 WHERE order_seq = {Its("shipped")}",
+                $"{Of("shipped")} is shipped, and 3 units of prod_1 were shipped; its lines say 4"),
+            ("orders", $"UPDATE order_items SET quantity = 2 WHERE order_seq = {Its("delivered")}",
+                $"{Of("delivered")} is delivered, and 3 units of prod_1 were shipped; its lines say 2"),
+            ("orders", $"UPDATE orders SET status = 'cancelled' WHERE id = '{ids["shipped"]}'",
+                $"{Of("shipped")} is cancelled, and 3 units of prod_1 were shipped; its lines say 3"),
+            ("orders", $"UPDATE order_items SET snapshot = (SELECT number FROM product_snapshots WHERE product_id = "
+                + $"'prod_2'), quantity = 0 WHERE order_seq = {Its("delivered")}",
+                $"{Of("delivered")} has moved units of prod_1, which none of its lines names"),
+            ("orders", $"DELETE FROM orders WHERE id = '{ids["created"]}'",
+                $"{Of("created")} is not there, but a reservation is held for it"),
+            ("orders", $"DELETE FROM orders WHERE id = '{ids["shipped"]}'",
+                $"{Of("shipped")} is not there, but its units were shipped"),
+            ("orders", $"INSERT INTO pending_stock (order_id, status) VALUES ('{ids["shipped"]}', 'cancelled')",
+                $"the stock is to follow {Of("shipped")} to cancelled, but the order is not so"),
+            // What is no difference: the next start finds it done, or does it.
+            ("orders", $"INSERT INTO pending_stock (order_id, status) VALUES ('{ids["shipped"]}', 'shipped')", null),
+            ("orders", $"INSERT INTO pending_stock (order_id, status) VALUES ('{ids["delivered"]}', 'shipped')", null),
+            ("orders", $"INSERT INTO pending_stock (order_id, status) VALUES ('{ids["cancelled"]}', 'cancelled')",
+                null),
+        ];
+        foreach ((string file, string change, string? difference) in cases)
+        {
+            string copy = Directory.CreateDirectory(Path.Combine(_root, "changed")).FullName;
+            foreach (string each in Directory.GetFiles(_data))
+                File.Copy(each, Path.Combine(copy, Path.GetFileName(each)));
+            await ChangeAsync(Path.Combine(copy, $"{file}.db"), change);
+            (int code, string output) = await ShopVerb.RunAsync("check", $"--Shop:DataDirectory={copy}");
+            Assert.That(code, Is.EqualTo(difference is null ? 0 : 1), $"{change}\n{output}");
+            if (difference is not null) Assert.That(output, Does.Contain($"differs: {difference}\n"), change);
+            Directory.Delete(copy, recursive: true);
+        }
+
+        static async Task ChangeAsync(string path, string sql)
+        {
+            await using var connection = new SqliteConnection($"Data Source={path};Pooling=false;Foreign Keys=false");
+            await connection.OpenAsync();
+            await using SqliteCommand command = connection.CreateCommand();
+            command.CommandText = sql;
+            await command.ExecuteNonQueryAsync();
+        }
+    }
+
+    [Test]
     public async Task Given_the_manual_of_backups_then_its_commands_do_what_it_says_in_their_order()
     {
         string manual = await File.ReadAllTextAsync(Path.Combine(Repository(), "docs", "backup.md"));

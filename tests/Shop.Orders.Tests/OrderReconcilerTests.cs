@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using Microsoft.Extensions.Logging;
 using NSubstitute;
 using Shop.Inventory.Contracts;
 using Shop.Orders.Storage.Sqlite;
@@ -210,6 +211,72 @@ internal sealed class OrderReconcilerTests
     }
 
     [Test]
+    public async Task Given_what_a_crash_left_when_it_is_settled_then_a_line_of_the_log_says_how_many_of_each()
+    {
+        var log = new Lines();
+        using var files = new ModuleFiles(new OrdersModule(), log: log);
+        var store = new SqliteOrderStore(files.Context.Database, files.Context.Settings);
+        await using var reconciler = new OrderReconciler(store, _inventory, files.Context);
+        _inventory.UnconfirmedAsync().Returns([]);
+        await reconciler.ReconcileAsync();
+        Assert.That(log.Of(LogLevel.Information), Is.Empty, "nothing was left");
+        for (int n = 0; n < 5; n++)
+            await store.PlaceAsync(Order($"o{n}"), new ReservationId($"o{n}", n), null, null);
+        await store.ChangeStatusAsync("o4", OrderStatus.Cancelled, null, DateTime.UnixEpoch);
+        _inventory.UnconfirmedAsync().Returns(
+            [new("o0", 0), new("gone", 9), new("o1", 1), new("o2", 2), new("lost", 9)]);
+        await reconciler.ReconcileAsync();
+        Assert.That(log.Of(LogLevel.Information), Is.EqualTo(new[]
+        {
+            "Settled what the last run left: 3 reservations confirmed, 2 without an order released, "
+            + "1 status changes carried out",
+        }));
+    }
+
+    [Test]
+    public async Task Given_an_inventory_that_fails_five_times_a_second_then_the_log_has_a_line_every_ten_seconds_and_one_as_it_begins_again()
+    {
+        var log = new Lines();
+        var clock = new ManualClock { Start = DateTimeOffset.UnixEpoch };
+        TimeSpan collect = TimeSpan.FromMilliseconds(20), pause = TimeSpan.FromMilliseconds(200);
+        using var files = new ModuleFiles(new OrdersModule(), clock: clock, log: log);
+        await using var reconciler = new OrderReconciler(
+            new SqliteOrderStore(files.Context.Database, files.Context.Settings), _inventory, files.Context);
+        var succeeded = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        bool fails = true;
+        _inventory.ConfirmAsync(default!).ReturnsForAnyArgs(_ =>
+        {
+            if (Volatile.Read(ref fails)) throw new StoreUnavailableException("inventory", new IOException("no"));
+            succeeded.TrySetResult();
+            return Task.CompletedTask;
+        });
+        reconciler.Start();
+        reconciler.Confirm(new("a", 1));
+        await clock.UntilWaitingAsync(collect);
+        await clock.PassAsync(collect);
+        for (int failures = 1; failures <= 102; failures++)
+        {
+            await clock.UntilWaitingAsync(pause);
+            Assert.That(log.Of(LogLevel.Warning), Has.Count.EqualTo(failures < 51 ? 1 : failures < 101 ? 2 : 3),
+                $"after {failures} failures");
+            Volatile.Write(ref fails, failures < 102);
+            await clock.PassAsync(pause);
+        }
+
+        await succeeded.Task;
+        Volatile.Write(ref fails, true);
+        reconciler.Confirm(new("b", 2));
+        await clock.UntilWaitingAsync(collect);
+        await clock.PassAsync(collect);
+        await clock.UntilWaitingAsync(pause);
+        Assert.That(log.Of(LogLevel.Warning), Has.Count.EqualTo(4));
+        Assert.That(log.Of(LogLevel.Warning), Has.All.StartsWith(
+            "Bringing Inventory in step with the orders failed and is tried again: "));
+        Volatile.Write(ref fails, false);
+        await clock.PassAsync(pause);
+    }
+
+    [Test]
     public async Task Given_many_orders_when_they_are_confirmed_then_Inventory_is_asked_in_few_calls_and_none_is_missing()
     {
         var gate = new TaskCompletionSource();
@@ -293,11 +360,12 @@ internal sealed class OrderReconcilerTests
     {
         foreach (ReservationId order in orders)
         {
-            await _store.PlaceAsync(
-                new Order(order.OrderId, "c", OrderStatus.Created, 100, 0, 0, [new OrderLine("p", "P", 1, 100)]), order,
-                null, null);
+            await _store.PlaceAsync(Order(order.OrderId), order, null, null);
         }
     }
+
+    private static Order Order(string id) =>
+        new(id, "c", OrderStatus.Created, 100, 0, 0, [new OrderLine("p", "P", 1, 100)]);
 
     private async Task ChangedAsync(params (string Id, string Status)[] orders)
     {
@@ -307,6 +375,33 @@ internal sealed class OrderReconcilerTests
                 await _store.ChangeStatusAsync(id, OrderStatus.Paid, null, _files.Context.Now());
             Assert.That((await _store.ChangeStatusAsync(id, status, null, _files.Context.Now())).Outcome,
                 Is.EqualTo(ChangeStatusOutcome.Changed));
+        }
+    }
+
+    /// <summary>The lines of a log.</summary>
+    private sealed class Lines : ILoggerFactory, ILogger
+    {
+        private readonly ConcurrentQueue<(LogLevel Level, string Text)> _lines = [];
+
+        public IReadOnlyList<string> Of(LogLevel level) =>
+            [.. _lines.Where(line => line.Level == level).Select(line => line.Text)];
+
+        public ILogger CreateLogger(string categoryName) => this;
+
+        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception,
+            Func<TState, Exception?, string> formatter) => _lines.Enqueue((logLevel, formatter(state, exception)));
+
+        public bool IsEnabled(LogLevel logLevel) => true;
+
+        public IDisposable? BeginScope<TState>(TState state)
+            where TState : notnull => null;
+
+        public void AddProvider(ILoggerProvider provider)
+        {
+        }
+
+        public void Dispose()
+        {
         }
     }
 

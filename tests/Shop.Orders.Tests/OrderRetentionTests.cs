@@ -149,7 +149,7 @@ internal sealed class OrderRetentionTests
     private void Open(int days)
     {
         _files = new ModuleFiles(new OrdersModule(), null, new FrozenClock(),
-            new KeyValuePair<string, string?>("Shop:OrderRetention", $"{days}"));
+            settings: new KeyValuePair<string, string?>("Shop:OrderRetention", $"{days}"));
         _inventory = Substitute.For<IInventory>();
         _store = new SqliteOrderStore(_files.Context.Database, _files.Context.Settings);
         _metrics = new OrderMetrics(_store, _files.Context);

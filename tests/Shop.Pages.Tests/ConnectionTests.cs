@@ -6,7 +6,7 @@ namespace Shop.Pages.Tests;
 /// <summary>Pages that move, when the shop goes away, comes back, or has no place left.</summary>
 internal sealed class ConnectionTests
 {
-    private const int Kill = 9, Places = 256;
+    private const int Kill = 9, Continue = 18, Stop = 19, Places = 256;
 
     // SHOP_PICTURES says where the pictures go.
     private static readonly string PictureFolder = Environment.GetEnvironmentVariable("SHOP_PICTURES")
@@ -68,6 +68,30 @@ internal sealed class ConnectionTests
                 (await console.Page.Locator("[data-chart=Stacked] path.succeeded").GetAttributeAsync("d"))!;
             Assert.That(requests.Split('M'), Has.Length.GreaterThan(2), "two areas, and nothing between them");
             await console.Page.ScreenshotAsync(new() { Path = Path.Combine(PictureFolder, "live-restarted-dark.png") });
+        }
+
+        Directory.Delete(directory, recursive: true);
+    }
+
+    [Test]
+    [Platform("Linux", Reason = "Other systems number their signals otherwise.")]
+    public async Task Given_a_shop_that_falls_silent_and_stays_connected_then_its_console_says_so_and_goes_on_with_the_shop()
+    {
+        string directory = Directory.CreateTempSubdirectory("shop-pages-").FullName;
+        await using Window console = await Browser.OpenAsync();
+        console.ToleratesNoAnswer();
+        using (ShopProcess shop = await ShopProcess.StartAsync(directory))
+        {
+            ILocator state = console.Page.Locator("[data-live-state]");
+            await console.Page.GotoAsync($"{shop.Orders.BaseAddress}live");
+            await Expect(state).ToHaveTextAsync("Live.", new() { Timeout = 30_000 });
+            shop.Signal(Stop);
+            await Expect(state).ToContainTextAsync("Not connected.", new() { Timeout = 30_000 });
+            await Expect(console.Page.Locator("[data-figure=rate]")).ToHaveTextAsync("–");
+            shop.Signal(Continue);
+            await Expect(state).ToHaveTextAsync("Live.", new() { Timeout = 60_000 });
+            shop.Signal(Kill);
+            await shop.ExitAsync();
         }
 
         Directory.Delete(directory, recursive: true);

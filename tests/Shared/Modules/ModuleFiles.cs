@@ -2,6 +2,7 @@ using System.Reflection;
 using Dapper;
 using Microsoft.Data.Sqlite;
 using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Shop.Platform;
 using Shop.Platform.Modules;
@@ -14,14 +15,14 @@ internal sealed class ModuleFiles : IDisposable
     private readonly string _directory = Directory.CreateTempSubdirectory("shop-test-").FullName;
 
     public ModuleFiles(
-        IShopModule module, Action<string>? prepare = null, TimeProvider? clock = null,
+        IShopModule module, Action<string>? prepare = null, TimeProvider? clock = null, ILoggerFactory? log = null,
         params KeyValuePair<string, string?>[] settings)
     {
         prepare?.Invoke(_directory);
         IConfiguration configuration = new ConfigurationBuilder()
             .AddInMemoryCollection([new("Shop:DataDirectory", _directory), .. settings]).Build();
         Context = new ModuleContext(module.Identity, ShopSettings.Read(configuration, [module.Identity]),
-            clock ?? TimeProvider.System, NullLoggerFactory.Instance);
+            clock ?? TimeProvider.System, log ?? NullLoggerFactory.Instance);
         Assembly assembly = module.GetType().Assembly;
         Context.Database.Open(assembly, Context.Metrics, Context.Registry);
     }

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Text.Json.Nodes;
+using Microsoft.Extensions.DependencyInjection;
 using Npgsql;
 
 namespace Shop.EndToEnd.Tests;
@@ -52,6 +53,48 @@ internal sealed class CopyTests
         (int code, string output) = await ShopVerb.RunAsync("check", $"--Shop:DataDirectory={_back}");
         await back.RestartAsync(isRunning: false);
         Assert.That(code, Is.Zero, output);
+    }
+
+    [Test]
+    public async Task Given_movements_that_were_summed_up_when_a_shop_is_copied_there_and_back_then_sums_and_numbers_go_on()
+    {
+        string product, sums;
+        var clock = new MovableClock();
+        await using (ShopUnderTest shop = await ShopUnderTest.StartAsync(
+            services => services.AddSingleton<TimeProvider>(clock), _directory, "Shop:DemoData=false",
+            "Shop:OrderRetention=3"))
+        {
+            product = await shop.ProductAsync(stock: 50);
+            string shipped = await shop.OrderAsync(product, 7), cancelled = await shop.OrderAsync(product, 4);
+            foreach (string step in new[] { "pay", "ship", "deliver" })
+                await shop.Orders.PostAsync($"/orders/{shipped}/{step}");
+            await shop.Orders.PostAsync($"/orders/{cancelled}/cancel");
+            await Eventually.IsSoAsync(async () => await shop.StockAsync(product) == (43, 43, 0));
+            clock.Move(TimeSpan.FromDays(4));
+            await shop.RestartAsync();
+            // Received, reserved twice, shipped and released.
+            await Eventually.IsSoAsync(async () =>
+                (await Exposition.OfAsync(shop.Inventory))["inventory_movements_deleted_total"] == 5);
+            sums = await MovementsAsync(shop);
+            Assert.That(sums, Does.Contain("\"opening\",\"quantity\":43,").And.Not.Contain("reserved\",\"quantity"));
+        }
+
+        await CopyAsync("--from", _directory, "--to", _address);
+        await using (ShopUnderTest moved = await OpenDatabaseAsync()) await GoesOnAsync(moved, "6");
+        await CopyAsync("--from", _address, "--to", _back);
+        await using ShopUnderTest back = await OpenFilesAsync(_back);
+        await GoesOnAsync(back, "7");
+
+        Task<string> MovementsAsync(ShopUnderTest shop) =>
+            shop.Inventory.GetStringAsync($"/inventory/{product}/movements");
+
+        async Task GoesOnAsync(ShopUnderTest shop, string next)
+        {
+            Assert.That(await MovementsAsync(shop), Is.EqualTo(sums));
+            await shop.Inventory.PostAsync("/inventory/increase", new { product_id = product, quantity = 1 });
+            sums = await MovementsAsync(shop);
+            Assert.That((string)JsonNode.Parse(sums)![0]!["id"]!, Is.EqualTo(next), "no number is used twice");
+        }
     }
 
     [Test]

@@ -186,6 +186,34 @@ internal sealed class EdgeTests
     }
 
     [Test]
+    public async Task Given_initial_stock_that_Inventory_does_not_have_when_a_second_has_passed_then_it_has_it_and_not_before()
+    {
+        ManualClock clock = NewClock();
+        var period = TimeSpan.FromSeconds(1);
+        await using ShopUnderTest shop = await ShopUnderTest.StartAsync(
+            services => services.AddSingleton<TimeProvider>(clock), null);
+        // Of the products, and of the figures of each console.
+        await clock.UntilWaitingAsync(period, timers: 4);
+        await using (SqliteConnection products = Open(shop, "products", SqliteOpenMode.ReadWrite))
+        {
+            await using SqliteCommand insert = products.CreateCommand();
+            insert.CommandText = """
+                INSERT INTO products (id, name, description, price_cents, category, version, created_at, updated_at,
+                    unopened_stock)
+                VALUES ('late', 'Late', '', 1, 'c', 1, 0, 0, 7)
+                """;
+            await insert.ExecuteNonQueryAsync();
+        }
+
+        await clock.PassAsync(period - TimeSpan.FromMilliseconds(1));
+        await clock.UntilWaitingAsync(TimeSpan.FromMilliseconds(1), timers: 4);
+        Assert.That((int)(await shop.Inventory.GetAsync("/inventory/late")).StatusCode, Is.EqualTo(404));
+        await clock.PassAsync(TimeSpan.FromMilliseconds(1));
+        await Eventually.IsSoAsync(async () => (await shop.Inventory.GetAsync("/inventory/late")).IsSuccessStatusCode);
+        Assert.That(await shop.StockAsync("late"), Is.EqualTo((7, 7, 0)));
+    }
+
+    [Test]
     public async Task Given_something_that_was_written_when_ten_seconds_have_passed_then_all_files_have_a_new_mark_and_not_before()
     {
         ManualClock clock = NewClock();

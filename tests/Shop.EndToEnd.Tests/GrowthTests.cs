@@ -63,6 +63,7 @@ internal sealed class GrowthTests
             (HttpResponseMessage page, _) = await shop.Products.SendJsonAsync(HttpMethod.Get,
                 $"{prefix}/products?limit=2");
             Assert.That(page.NextPage(), Does.StartWith($"{prefix}/products?"));
+            Assert.That(page.Header("X-Total-Count"), Is.EqualTo("200"), "the page is kept with its total");
         }
     }
 

@@ -10,14 +10,17 @@ internal sealed class InventoryContractTests(Engine engine) : EngineFixture(engi
 
     [TestCase("increase", "quantity_increased", 12)]
     [TestCase("increase", "quantity", 12)]
+    [TestCase("increase", "quantity,quantity_increased", 12)]
     [TestCase("decrease", "quantity_decreased", 8)]
     [TestCase("decrease", "quantity", 8)]
+    [TestCase("decrease", "quantity_decreased,quantity", 8)]
     public async Task Given_stock_when_changed_under_either_name_then_the_new_level(
-        string verb, string name, long expected)
+        string verb, string names, long expected)
     {
         string product = await Shop.ProductAsync(stock: 10);
+        string quantity = string.Join(',', names.Split(',').Select(name => $"\"{name}\":2"));
         (HttpResponseMessage response, JsonNode? answer) = await Shop.Inventory.PostAsync($"/inventory/{verb}",
-            $$"""{"product_id":"{{product}}","{{name}}":2}""");
+            $$"""{"product_id":"{{product}}",{{quantity}}}""");
         Assert.Multiple(() =>
         {
             Assert.That((int)response.StatusCode, Is.EqualTo(200));
@@ -112,11 +115,16 @@ internal sealed class InventoryContractTests(Engine engine) : EngineFixture(engi
     {
         string product = await Shop.ProductAsync(stock: 10);
         string shipped = await Shop.OrderAsync(product, 3), cancelled = await Shop.OrderAsync(product, 2);
+        await MovedAsync();
         await Shop.Inventory.PostAsync("/inventory/increase", new { product_id = product, quantity = 5 });
+        await MovedAsync();
         await Shop.Inventory.PostAsync("/inventory/decrease", new { product_id = product, quantity = 1 });
+        await MovedAsync();
         await Shop.Orders.PostAsync($"/orders/{cancelled}/cancel");
+        await MovedAsync();
         await Shop.Orders.PostAsync($"/orders/{shipped}/pay");
         await Shop.Orders.PostAsync($"/orders/{shipped}/ship");
+        await MovedAsync();
 
         var seen = new List<JsonNode>();
         string? next = $"/inventory/{product}/movements?limit=2";
@@ -136,6 +144,16 @@ internal sealed class InventoryContractTests(Engine engine) : EngineFixture(engi
                 ("reserved", 2L, cancelled, 10L, 5L), ("received", 5L, null, 15L, 5L),
                 ("removed", 1L, null, 14L, 5L), ("released", 2L, cancelled, 14L, 3L), ("shipped", 3L, shipped, 11L, 0L),
             }));
+
+        // The stock is as its newest movement left it, and of that time, which is another than before.
+        async Task MovedAsync()
+        {
+            JsonNode stock = await Shop.Inventory.GetJsonAsync($"/inventory/{product}"), newest =
+                (await Shop.Inventory.GetJsonAsync($"/inventory/{product}/movements?limit=1"))[0]!;
+            Assert.That(((string)stock["last_updated"]!, (long)stock["on_hand"]!, (long)stock["reserved"]!),
+                Is.EqualTo(((string)newest["at"]!, (long)newest["on_hand"]!, (long)newest["reserved"]!)));
+            for (var time = DateTime.UtcNow; DateTime.UtcNow - time < TimeSpan.FromMilliseconds(2);) await Task.Yield();
+        }
     }
 
     [Test]

@@ -63,6 +63,8 @@ internal sealed class ProductsContractTests(Engine engine) : EngineFixture(engin
             Assert.That(JsonNode.DeepEquals(JsonNode.Parse(body), product));
         });
         Assert.That(await SharedShop.Shop.StockAsync(id), Is.EqualTo((7L, 7L, 0L)));
+        (created, product) = await Products.PostAsync("/api/products", new { name = "Behind the prefix", price = 1 });
+        Assert.That(created.Header("Location"), Is.EqualTo($"/api/products/{product!["id"]}"));
     }
 
     [Test]
@@ -132,8 +134,9 @@ internal sealed class ProductsContractTests(Engine engine) : EngineFixture(engin
     [Test]
     public async Task Given_a_product_when_replaced_then_what_is_left_out_goes_back_to_its_default_and_the_version_rises()
     {
-        string id = (string)(await Products.PostAsync("/products",
-            new { name = "Old", price = 1, description = "d", category = "c" })).Json!["id"]!;
+        JsonNode created = (await Products.PostAsync("/products",
+            new { name = "Old", price = 1, description = "d", category = "c" })).Json!;
+        string id = (string)created["id"]!;
         (HttpResponseMessage response, JsonNode? product) = await Products.SendJsonAsync(
             HttpMethod.Put, $"/products/{id}", new { name = "New", price = 2 });
         JsonNode read = await Products.GetJsonAsync($"/products/{id}");
@@ -145,6 +148,7 @@ internal sealed class ProductsContractTests(Engine engine) : EngineFixture(engin
             Assert.That((string)product["description"]!, Is.Empty);
             Assert.That((string)product["category"]!, Is.EqualTo("Uncategorized"));
             Assert.That((long)product["version"]!, Is.EqualTo(2));
+            Assert.That((string)product["created_at"]!, Is.EqualTo((string)created["created_at"]!));
         });
     }
 

@@ -126,6 +126,56 @@ internal sealed class RepeatedWriteTests(Engine engine) : EngineFixture(engine)
         Assert.That((await SendAsync(Shop, other)).Status, Is.EqualTo(other.Status), "with a key of its own");
     }
 
+    [TestCase("products", "POST", "/products",
+        """{"id":"new","name":"N","description":"d","price":1.25,"category":"c","initial_stock":3}""")]
+    [TestCase("products", "PUT", "/products/one", """{"name":"N","description":"d","price":1.25,"category":"c"}""")]
+    [TestCase("inventory", "POST", "/inventory/increase", """{"product_id":"one","quantity_increased":2}""")]
+    [TestCase("inventory", "POST", "/inventory/decrease", """{"product_id":"one","quantity_decreased":2}""")]
+    [TestCase("orders", "POST", "/orders",
+        """{"order_id":"new","customer_id":"c","items":[{"product_id":"one","quantity":2}]}""")]
+    public async Task Given_a_used_key_when_any_one_field_differs_then_409_and_the_first_answer_stays(
+        string service, string method, string path, string body)
+    {
+        string one = await Shop.ProductAsync(stock: 99), other = await Shop.ProductAsync(stock: 99);
+        string id = $"m{Guid.NewGuid():N}"[..20], key = Guid.NewGuid().ToString();
+        path = path.Replace("one", one, StringComparison.Ordinal);
+        JsonNode content = JsonNode.Parse(body.Replace("\"one\"", $"\"{one}\"", StringComparison.Ordinal)
+            .Replace("\"new\"", $"\"{id}\"", StringComparison.Ordinal))!;
+        Task<Answer> AskAsync(JsonNode sent) => SendAsync(Shop, new Write(service, new HttpMethod(method), path, sent,
+            200, key, () => Task.FromResult(0), () => Task.CompletedTask));
+        Answer first = await AskAsync(content);
+        Assert.That(first.Status, Is.AnyOf(200, 201), first.Body);
+        int fields = 0;
+        Assert.Multiple(async () =>
+        {
+            for (JsonNode changed = content.DeepClone(); Change(changed, ref fields, other); changed =
+                content.DeepClone())
+            {
+                Answer refused = await AskAsync(changed);
+                Assert.That((refused.Status, (string?)JsonNode.Parse(refused.Body)!["type"]),
+                    Is.EqualTo((409, "urn:shop:problem:idempotency-key-reused")), changed.ToJsonString());
+            }
+        });
+        Assert.That(fields, Is.GreaterThan(1));
+        Assert.That(await AskAsync(content), Is.EqualTo(first with { IsReplayed = true }));
+
+        // Changes the next field, and says whether there was one.
+        static bool Change(JsonNode body, ref int fields, string other)
+        {
+            (JsonObject Owner, string Name)[] all = [.. Fields(body.AsObject())];
+            if (fields == all.Length) return false;
+            (JsonObject owner, string name) = all[fields++];
+            owner[name] = owner[name]!.GetValueKind() == System.Text.Json.JsonValueKind.Number
+                ? (decimal)owner[name]! + 1
+                : name == "product_id" ? other : $"{owner[name]}x";
+            return true;
+        }
+
+        static IEnumerable<(JsonObject Owner, string Name)> Fields(JsonObject owner) =>
+            owner.ToArray().SelectMany(field => field.Value is JsonArray items
+                ? items.SelectMany(item => Fields(item!.AsObject())) : [(owner, field.Key)]);
+    }
+
     [TestCaseSource(nameof(Operations))]
     public async Task Given_two_API_keys_when_both_send_the_same_key_then_each_has_its_own(string operation)
     {

@@ -76,7 +76,11 @@ internal sealed partial class BackupTests
         }
 
         string backup = Path.Combine(_root, "backup");
+        DateTime before = DateTime.UtcNow;
         Assert.That((await ShopVerb.RunAsync("backup", backup, $"--Shop:DataDirectory={_data}")).Code, Is.Zero);
+        Describes(backup, before, DateTime.UtcNow);
+        // A disk of its own has such a folder.
+        Directory.CreateDirectory(Path.Combine(Restored, "lost+found"));
         Assert.That((await ShopVerb.RunAsync("restore", backup, $"--Shop:DataDirectory={Restored}")).Code, Is.Zero);
         foreach (string directory in new[] { _data, Restored })
         {
@@ -117,6 +121,15 @@ internal sealed partial class BackupTests
             await RefusesAsync("restore", backup, Restored, why);
         }
 
+        using (var connection = new SqliteConnection($"Data Source={Path.Combine(_data, "orders.db")};Pooling=false"))
+        {
+            connection.Open();
+            using SqliteCommand command = connection.CreateCommand();
+            command.CommandText = "UPDATE book_mark SET shop = 'another'";
+            Assert.That(command.ExecuteNonQuery(), Is.EqualTo(1));
+        }
+
+        await RefusesAsync("backup", Path.Combine(_root, "other"), _data, "the books disagree");
         Assert.That(Directory.GetDirectories(_root).Select(Path.GetFileName),
             Is.EquivalentTo(new[] { "data", "backup" }), "nothing half done is left");
     }
@@ -294,6 +307,40 @@ internal sealed partial class BackupTests
 
         using ShopProcess again = await ShopProcess.StartAsync(Restored);
         await BalancesAsync(again);
+    }
+
+    // The manifest says what is in the files, which need no log, so they can be read where nothing can be written.
+    private static void Describes(string backup, DateTime before, DateTime after)
+    {
+        JsonNode manifest = JsonNode.Parse(File.ReadAllText(Path.Combine(backup, "backup.json")))!;
+        Assert.That((int)manifest["format"]!, Is.EqualTo(1));
+        Assert.That((string)manifest["shop_version"]!, Does.Match(@"^\d+\.\d+\.\d+"));
+        Assert.That(DateTime.Parse((string)manifest["created_at"]!, System.Globalization.CultureInfo.InvariantCulture,
+                System.Globalization.DateTimeStyles.AdjustToUniversal),
+            Is.InRange(before.AddMilliseconds(-1), after));
+        Assert.That(manifest["files"]!.AsArray().Select(file => (string)file!["name"]!),
+            Is.EquivalentTo(new[] { "inventory.db", "orders.db", "products.db" }));
+        foreach (JsonNode? file in manifest["files"]!.AsArray())
+        {
+            string path = Path.Combine(backup, (string)file!["name"]!);
+            byte[] bytes = File.ReadAllBytes(path);
+            Assert.That(((long)file["bytes"]!, (string)file["sha256"]!), Is.EqualTo((bytes.LongLength,
+                Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(bytes)))), path);
+            Assert.That((bytes[18], bytes[19]), Is.EqualTo(((byte)1, (byte)1)), "no write-ahead log");
+            using var connection = new SqliteConnection($"Data Source={path};Mode=ReadOnly;Pooling=false");
+            connection.Open();
+            using SqliteCommand command = connection.CreateCommand();
+            command.CommandText = "SELECT count(*) FROM sqlite_master WHERE type = 'table' "
+                + "AND name NOT IN ('sqlite_sequence', 'sqlite_stat1', 'sqlite_stat4')";
+            Assert.That((long)command.ExecuteScalar()!, Is.EqualTo(file["rows"]!.AsObject().Count), path);
+            foreach ((string table, JsonNode? rows) in file["rows"]!.AsObject())
+            {
+#pragma warning disable CA2100 // a name from the manifest
+                command.CommandText = $"SELECT count(*) FROM {table}";
+#pragma warning restore CA2100
+                Assert.That((long)command.ExecuteScalar()!, Is.EqualTo((long)rows!), $"{path} {table}");
+            }
+        }
     }
 
     private static string Repository()

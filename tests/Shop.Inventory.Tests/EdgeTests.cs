@@ -7,6 +7,21 @@ namespace Shop.Inventory.Tests;
 /// <summary>What is bounded in number: at its edge, below it and above it.</summary>
 internal sealed class EdgeTests : StockFixture
 {
+    [TestCase(0, 100, new long[] { 100, 90 })]
+    [TestCase(91, 100, new long[] { 100, 91 })]
+    [TestCase(91, 100, new long[] { 91, 100, 95 })]
+    [TestCase(0, 20, new long[] { 20, 18 })]
+    [TestCase(19, 20, new long[] { 19, 20 })]
+    [TestCase(0, 20, new long[] { 20, 20 })]
+    [TestCase(0, 9, new long[] { 9, 8 })]
+    [TestCase(0, 1, new long[] { 0, 0 })]
+    public void Given_levels_then_the_axis_of_their_line_starts_at_0_unless_all_changes_are_less_than_a_tenth_of_it(
+        long bottom, long top, long[] levels)
+    {
+        var chart = new LevelChart(levels);
+        Assert.That((chart.Bottom, chart.Top), Is.EqualTo((bottom, top)));
+    }
+
     [Test]
     public async Task Given_levels_around_the_edges_then_none_is_out_one_to_nine_are_low_and_ten_is_in_stock()
     {

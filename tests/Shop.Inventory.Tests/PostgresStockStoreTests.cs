@@ -73,6 +73,66 @@ internal sealed class PostgresStockStoreTests
     }
 
     [Test]
+    public async Task Given_movements_of_every_kind_when_they_are_compacted_then_the_opening_balance_is_their_sum()
+    {
+        await using ModuleSchema schema = await ModuleSchema.OpenAsync(new InventoryModule());
+        var store = new PostgresStockStore(schema.Context);
+        ReservationId shipped = new("shipped", 1), released = new("released", 1);
+        await store.InitializeAsync([new OpeningStock("p", 100), new OpeningStock("q", 7)]);
+        await store.AdjustAsync(MovementKind.Removed, "p", 13, null);
+        await store.ReserveAsync(shipped, [new StockLine("p", 9), new StockLine("q", 2)]);
+        await store.ReserveAsync(released, [new StockLine("p", 5)]);
+        await store.AdjustAsync(MovementKind.Received, "p", 4, null);
+        await store.CloseAsync([shipped], MovementKind.Shipped);
+        await store.CloseAsync([released], MovementKind.Released);
+        OldMovement[] old = [.. await store.OldestMovementsAsync(0, 100, default)];
+        Assert.That(old.Select(movement => movement.Kind), Is.EqualTo(new[]
+        {
+            "received", "received", "removed", "reserved", "reserved", "reserved", "received", "shipped", "shipped",
+            "released",
+        }));
+        await store.ReserveAsync(new ReservationId("held", 1), [new StockLine("p", 3)]);
+
+        // In two steps, of which the second adds to the first; some come once more.
+        Assert.That(await store.CompactAsync(old[..3]), Is.EqualTo(3));
+        Assert.That(await OpeningAsync("p"), Is.EqualTo((87, 87, 0, old[2].At)));
+        Assert.That(await store.CompactAsync(old[2..]), Is.EqualTo(old.Length - 3));
+        Assert.That(await OpeningAsync("p"), Is.EqualTo((82, 82, 0, old[^1].At)));
+        Assert.That(await OpeningAsync("q"),
+            Is.EqualTo((5, 5, 0, old.Last(movement => movement.ProductId == "q").At)));
+        Assert.That((await store.NewestMovementsAsync("p", 10, default)).Select(row =>
+            (row.Kind, row.Quantity, row.OnHand, row.Reserved)),
+            Is.EqualTo(new[] { ("reserved", 3L, 82L, 3L), ("opening", 82, 82, 0) }));
+
+        async Task<(long, long, long, long)> OpeningAsync(string product)
+        {
+            Movement row = (await store.NewestMovementsAsync(product, 100, default))[^1];
+            Assert.That((row.Id, row.Kind, row.OrderId), Is.EqualTo((0L, "opening", (string?)null)));
+            return (row.Quantity, row.OnHand, row.Reserved, row.At);
+        }
+    }
+
+    [TestCase(9_999, false, 9_999, true)]
+    [TestCase(10_000, false, 10_000, true)]
+    [TestCase(10_001, false, 10_000, false)]
+    [TestCase(9_999, true, 10_000, true)]
+    [TestCase(10_000, true, 10_000, false)]
+    public async Task Given_movements_around_those_that_are_counted_then_the_total_is_exact_up_to_there(
+        int movements, bool hasOpeningBalance, long total, bool isExact)
+    {
+        await using ModuleSchema schema = await ModuleSchema.OpenAsync(new InventoryModule());
+        var store = new PostgresStockStore(schema.Context);
+        await schema.ExecuteAsync($"""
+            INSERT INTO movements (product_id, kind, quantity, at, on_hand, reserved)
+            SELECT 'p', 'received', 1, n, n, 0 FROM generate_series(1, {movements}) AS n;
+            INSERT INTO opening_balances (product_id, on_hand, reserved, last_movement, at)
+            SELECT 'p', 0, 0, 0, 0 WHERE {hasOpeningBalance}
+            """);
+        (PageOf<Movement> page, RowTotal counted) = await store.ListMovementsAsync("p", null, 3, default);
+        Assert.That((page.Rows.Count, page.HasMore, counted), Is.EqualTo((3, true, new RowTotal(total, isExact))));
+    }
+
+    [Test]
     public async Task Given_a_thousand_changes_of_the_count_of_reservations_when_they_are_merged_then_it_is_the_same_and_young_marks_stay()
     {
         await using ModuleSchema schema = await ModuleSchema.OpenAsync(new InventoryModule());

@@ -2,6 +2,7 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging.Abstractions;
 using Shop.Platform.Alerts;
 using Shop.Platform.Data;
+using Shop.Platform.Data.Postgres;
 using Shop.Platform.Data.Sqlite;
 using Shop.Platform.Http;
 using Shop.Platform.Live;
@@ -47,6 +48,11 @@ internal sealed class EdgeTests
         bool isExact) =>
         Assert.That(Paging.Count(5, areAll: false, atMost => Math.Min(rows, atMost)),
             Is.EqualTo(new RowTotal(total, isExact)));
+
+    [Test]
+    public void Given_each_length_that_a_list_may_have_then_the_bound_of_its_plan_takes_it_and_few_more() =>
+        Assert.That(Enumerable.Range(1, 1001).Where(rows => long.Parse(ListPlan.AtLeast(rows)) is var bound
+            && (bound < rows || (bound > 11 && bound / 10 > rows))), Is.Empty);
 
     [TestCase(2, false)]
     [TestCase(3, false)]

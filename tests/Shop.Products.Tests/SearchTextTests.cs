@@ -7,6 +7,7 @@ internal sealed class SearchTextTests
     [TestCase("Ti\u1ec7p", "tie\u0323\u0302p")]
     [TestCase("Straße", "STRASSE")]
     [TestCase("STRASSE", "straße")]
+    [TestCase("STRA\u1E9EE", "strasse")]
     [TestCase("ΆΛΦΑ", "ά")]
     [TestCase("й", "\u0438\u0306")]
     [TestCase("🫖 pot", "🫖")]

@@ -1,7 +1,7 @@
 // The scripts, run against a shop that is broken: each must notice, and each of its checks and thresholds must be what notices something.
 
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
@@ -44,6 +44,11 @@ const oneCentMoreALine = (order) => ({
   ...oneCentMore(order),
   items: order.items.map((line, place) => (place === 0 ? { ...line, line_total: Number((line.line_total + 0.01).toFixed(2)) } : line)),
 });
+// The total is right, what the last line says is not.
+const oneCentMoreOnTheLastLine = (order) => ({
+  ...order,
+  items: order.items.map((line, place) => (place === order.items.length - 1 ? { ...line, line_total: Number((line.line_total + 0.01).toFixed(2)) } : line)),
+});
 const madeUp = (call) => {
   const { customer_id, items } = JSON.parse(call.body);
   const lines = items.map((item) => ({ ...item, name: 'Lamp', unit_price: 9.9, line_total: 9.9 * item.quantity }));
@@ -59,13 +64,15 @@ const SIMPLE = new Map([
   [PRODUCTS, [
     ['a page has one product too few', json('GET', '/products', (list) => list.slice(1)), ['it has 20 products']],
     ['the list is an error, with its products', answers('GET', '/products', async (call, ask) => ({ ...(await ask(call)), status: 500 })), ['the list answers 200'], ['http_req_failed']],
-    ['the total is that of the page', answers('GET', '/products', async (call, ask) => { const page = await ask(call); return { ...page, headers: { ...page.headers, 'x-total-count': '20' } }; }), ['it says how many there are in all']],
+    ['the total is one too low', answers('GET', '/products', async (call, ask) => { const page = await ask(call); return { ...page, headers: { ...page.headers, 'x-total-count': '199' } }; }), ['it says how many there are in all']],
     ['another product answers', json('GET', '/products/[^/]+', (product) => ({ ...product, id: `${product.id}0` })), ['it is the one we asked for']],
     ['a product is free', json('GET', '/products/[^/]+', (product) => ({ ...product, price: 0 })), ['it costs something']],
     ['a product answers 203', answers('GET', '/products/[^/]+', async (call, ask) => { const product = await ask(call); return product.status === 200 ? { ...product, status: 203 } : product; }), ['the product answers 200']],
     ['what is unchanged is sent again', answers('GET', '/products/[^/]+', (call, ask) => ask({ ...call, headers: without(call.headers, 'if-none-match') })), ['an unchanged product answers 304']],
     ['a product is not created', answers('POST', '/products', crash), ['a product is created with 201'], ['http_req_failed']],
     ['a change is forgotten', json('PUT', '/products/[^/]+', (product) => ({ ...product, price: 19.9 })), ['its new price is there']],
+    ['a change is a cent off', json('PUT', '/products/[^/]+', (product) => ({ ...product, price: 17.91 })), ['its new price is there']],
+    ['what was removed crashes', answers('GET', '/products/[^/]+', async (call, ask) => { const product = await ask(call); return product.status === 404 ? crash() : product; }), ['removed, it answers 404'], ['http_req_failed']],
     ['a product is not removed', answers('DELETE', '/products/[^/]+', async () => ({ ...answer(204, {}), body: '' })), ['removed, it answers 404'], ['http_req_failed']],
     ['a removal answers 200', answers('DELETE', '/products/[^/]+', async (call, ask) => ({ ...(await ask(call)), status: 200 })), ['it is removed with 204']],
     ['everything is slow', after150Milliseconds, [], ['http_req_duration']],
@@ -74,10 +81,13 @@ const SIMPLE = new Map([
     ['answers die after placing', answers('POST', ORDER, worksAndDies), null, ['http_req_failed']],
     ['orders are placed, and 500 is answered', answers('POST', ORDER, worksAndCrashes), null, ['http_req_failed']],
     ['a total is wrong by a cent', json('POST', ORDER, oneCentMore), ['its total is the sum of its lines']],
-    ['a line and the total are wrong by a cent', json('POST', ORDER, oneCentMoreALine), ['its total is the sum of its lines']],
+    ['a line and the total are wrong by a cent', json('POST', ORDER, oneCentMoreALine), ['each line is its price times its quantity', 'its total is the sum of its lines']],
+    ['a line alone is wrong by a cent', json('POST', ORDER, oneCentMoreOnTheLastLine), ['each line is its price times its quantity']],
+    ['a line is of another product', json('POST', ORDER, (order) => ({ ...order, items: order.items.map((line) => ({ ...line, product_id: `${line.product_id}0` })) })), ['it has both lines']],
     ['an order that is placed answers 200', answers('POST', ORDER, async (call, ask) => { const placed = await ask(call); return placed.status === 201 ? { ...placed, status: 200 } : placed; }), ['an order is placed with 201']],
     ['a line has a unit too few', json('POST', ORDER, (order) => ({ ...order, items: order.items.map((line) => (line.quantity > 1 ? { ...line, quantity: 1, unit_price: line.unit_price * 2 } : line)) })), ['it has both lines']],
     ['what is short is sold', answers('POST', ORDER, async (call, ask) => { const sold = await ask(call); return sold.status === 409 ? madeUp(call) : sold; }), ['and says of which product', 'more than there is answers 409'], ['http_req_failed']],
+    ['what is short is said of another product', answers('POST', ORDER, async (call, ask) => { const sold = await ask(call); return sold.status === 409 ? { ...sold, body: sold.body.replaceAll('prod_199', 'prod_19') } : sold; }), ['and says of which product']],
     ['what is short is refused without a word', answers('POST', ORDER, async (call, ask) => { const sold = await ask(call); return sold.status === 409 ? answer(409, {}) : sold; }), ['and says of which product']],
     ['orders are forgotten', answers('POST', ORDER, async (call) => madeUp(call)), null, ['http_req_failed']],
     ['keys are not known again', answers('POST', ORDER, withoutKey), ['and says that it is a repeat', 'repeated, the answer is the same']],
@@ -87,20 +97,26 @@ const SIMPLE = new Map([
     ['an order is delivered, and stays shipped', json('POST', `${AN_ORDER}/deliver`, (order) => ({ ...order, status: 'shipped' })), ['deliver makes it delivered']],
     ['a status is read late', json('GET', AN_ORDER, (order) => ({ ...order, status: 'shipped' })), ['it can be read, delivered']],
     ['another order is read', json('GET', AN_ORDER, (order) => ({ ...order, items: order.items.slice(1) })), ['it is the order that was placed']],
+    ['an order is read by another id', json('GET', AN_ORDER, (order) => ({ ...order, order_id: `${order.order_id}0` })), ['it is the order that was placed']],
+    ['an order is read with another total', json('GET', AN_ORDER, oneCentMore), ['it is the order that was placed']],
     ['everything is slow', after150Milliseconds, [], ['http_req_duration']],
   ]],
   [INVENTORY, [
     ['answers die after an increase', answers('POST', '/inventory/increase', worksAndDies), null, ['http_req_failed']],
     ['stock answers 203', answers('GET', STOCK, async (call, ask) => ({ ...(await ask(call)), status: 203 })), ['the stock answers 200']],
     ['a level is one too high', json('GET', STOCK, (stock) => ({ ...stock, stock_level: stock.stock_level + 1 })), ['the level is what is there less what is held']],
+    ['a level is one too low', json('GET', STOCK, (stock) => ({ ...stock, stock_level: stock.stock_level - 1 })), ['the level is what is there less what is held']],
     ['an increase crashes after it has worked', answers('POST', '/inventory/increase', async (call, ask) => ({ ...(await ask(call)), status: 500 })), ['an increase answers 200'], ['http_req_failed']],
     ['an increase says nothing', json('POST', '/inventory/increase', ({ new_stock_level }) => ({ new_stock_level })), ['and says so']],
     ['an increase is forgotten', answers('POST', '/inventory/increase', async () => answer(200, { new_stock_level: 2e6, status: 'Stock updated' })), ['what came in is among its movements']],
     ['an increase starts from nothing', json('POST', '/inventory/increase', (stock) => ({ ...stock, new_stock_level: 0 })), ['and has at least what came in']],
+    ['an increase has a unit too few', json('POST', '/inventory/increase', (stock, call) => ({ ...stock, new_stock_level: JSON.parse(call.body).quantity_increased - 1 })), ['and has at least what came in']],
+    ['movements are of less than nothing', json('GET', `${STOCK}/movements`, (list) => list.map((movement) => ({ ...movement, quantity: -movement.quantity }))), ['what came in is among its movements', 'what went is among its movements']],
     ['movements are of a unit more than was asked for', json('GET', `${STOCK}/movements`, (list) => list.map((movement) => ({ ...movement, quantity: movement.quantity + Math.sign(movement.quantity) }))), ['what came in is among its movements', 'what went is among its movements']],
     ['a decrease is forgotten', answers('POST', '/inventory/decrease', async (call, ask) => (JSON.parse(call.body).quantity_decreased > 1e6 ? ask(call) : answer(200, { status: 'Stock updated' }))), ['what went is among its movements']],
     ['a decrease is refused', answers('POST', '/inventory/decrease', async (call, ask) => (JSON.parse(call.body).quantity_decreased > 1e6 ? ask(call) : answer(409, {}))), ['a decrease answers 200', 'what went is among its movements'], ['http_req_failed']],
     ['more goes than there is', answers('POST', '/inventory/decrease', async (call, ask) => (JSON.parse(call.body).quantity_decreased > 1e6 ? answer(200, { error: JSON.parse(call.body).product_id }) : ask(call))), ['more than there is answers 409'], ['http_req_failed']],
+    ['a refusal is said of another product', answers('POST', '/inventory/decrease', async (call, ask) => { const went = await ask(call); return went.status === 409 ? { ...went, body: went.body.replaceAll(JSON.parse(call.body).product_id, 'prod_other') } : went; }), ['and says why']],
     ['a refusal does not say why', answers('POST', '/inventory/decrease', async (call, ask) => { const went = await ask(call); return went.status === 409 ? answer(409, { error: 'No.' }) : went; }), ['and says why']],
     ['everything is slow', after150Milliseconds, [], ['http_req_duration']],
   ]],
@@ -109,12 +125,14 @@ const SIMPLE = new Map([
     ['orders are placed, and 500 is answered', answers('POST', ORDER, worksAndCrashes), null, ['http_req_failed']],
     ['there are no categories', json('GET', '/categories', () => []), ['there are categories']],
     ['a page has one product too few', json('GET', '/products', (list) => list.slice(1)), ['a category has ten products']],
-    ['another category is mixed in', json('GET', '/products', (list) => list.map((product, place) => (place === 9 ? { ...product, category: 'Garden' } : product))), ['all are of that category']],
+    ['another category is mixed in', json('GET', '/products', (list) => list.map((product, place) => (place === 4 ? { ...product, category: 'Garden' } : product))), ['all are of that category']],
     ['the last product is cheaper than the first', json('GET', '/products', (list) => list.map((product, place) => (place === 9 ? { ...product, price: 0.01 } : product))), ['the cheapest is first']],
+    ['one in the middle is cheaper than the one before', json('GET', '/products', (list) => list.map((product, place) => (place === 5 ? { ...product, price: list[4].price - 0.01 } : product))), ['the cheapest is first']],
     ['a product has another price than in the list', json('GET', '/products/[^/]+', (product) => ({ ...product, price: product.price + 0.01 })), ['the product is there, at that price']],
     ['a product is out of stock', json('GET', STOCK, (stock) => ({ ...stock, stock_level: 0 })), ['it is in stock']],
     ['a total is wrong by a cent', json('POST', ORDER, oneCentMore), ['it costs what two of the product cost']],
-    ['a line and the total are wrong by a cent', json('POST', ORDER, oneCentMoreALine), ['it costs what two of the product cost']],
+    ['a line and the total are wrong by a cent', json('POST', ORDER, oneCentMoreALine), ['it costs what two of the product cost', 'its line says the same']],
+    ['a line alone is wrong by a cent', json('POST', ORDER, oneCentMoreOnTheLastLine), ['its line says the same']],
     ['an order that is placed answers 200', answers('POST', ORDER, async (call, ask) => { const placed = await ask(call); return placed.status === 201 ? { ...placed, status: 200 } : placed; }), ['the order is placed']],
     ['orders are forgotten', answers('POST', ORDER, async (call) => madeUp(call)), null, ['http_req_failed']],
     ['keys are not known again', answers('POST', ORDER, withoutKey), ['pressed twice, it is one order']],
@@ -167,13 +185,15 @@ const tooFast = async () => answer(429, {}, { 'retry-after': '1' });
 /** [what is wrong, the fault, the checks that fail, the thresholds that are broken, what else must hold] */
 const ADVANCED = [
   ['the first answers to orders die after placing', firstTries(1, worksAndDies), [], ['http_req_failed'], ({ orders_replayed, order_retries }) => assert.ok(orders_replayed === order_retries && order_retries > 10)],
-  ['many answers to an order die after placing', firstTries(8, worksAndDies), [], ['http_req_failed'], ({ orders_replayed }) => assert.ok(orders_replayed > 10)],
+  ['many answers to an order die after placing', firstTries(12, worksAndDies), [], ['http_req_failed'], ({ orders_replayed }) => assert.ok(orders_replayed > 10)],
   ['answers to orders die after placing, for ever', firstTries(Infinity, worksAndDies), ['the order is placed, or there is too little'], ['checks', 'http_req_failed', 'orders_unaccounted', 'units_unaccounted']],
   ['orders are asked to come back', firstTries(2, comeLater), [], ['http_req_failed'], ({ orders_replayed, order_retries }) => assert.ok(orders_replayed === undefined && order_retries > 20)],
+  ['orders are asked to come back for ever', firstTries(Infinity, comeLater), ['the order is placed, or there is too little'], ['checks', 'http_req_failed']],
   ['orders come too fast', firstTries(1, tooFast), [], ['http_req_failed'], ({ order_retries }) => assert.ok(order_retries > 10)],
   ['orders are placed, and 500 is answered', firstTries(1, worksAndCrashes), ['the order is placed, or there is too little'], ['checks', 'http_req_failed', 'orders_unaccounted', 'units_unaccounted']],
   ['a total is wrong by a cent', json('POST', ORDER, oneCentMore), ['it is what was ordered, and its total is right'], ['checks']],
   ['a line and the total are wrong by a cent', json('POST', ORDER, oneCentMoreALine), ['it is what was ordered, and its total is right'], ['checks']],
+  ['a line alone is wrong by a cent', json('POST', ORDER, oneCentMoreOnTheLastLine), ['it is what was ordered, and its total is right'], ['checks']],
   ['a line has a unit too many', json('POST', ORDER, (order) => ({ ...order, items: order.items.map((line) => ({ ...line, quantity: line.quantity + 1, unit_price: (line.unit_price * line.quantity) / (line.quantity + 1) })) })), ['it is what was ordered, and its total is right'], ['checks']],
   ['orders are forgotten', onlyOthers(async (call) => madeUp(call)), ['sent twice, it is one order', 'the order is cancelled'], ['checks', 'http_req_failed', 'orders_unaccounted', 'units_unaccounted']],
   ['keys are not known again', onlyOthers(withoutKey), ['sent twice, it is one order'], ['checks', 'orders_unaccounted', 'units_unaccounted']],
@@ -187,7 +207,9 @@ const ADVANCED = [
   ['an increase is forgotten', answers('POST', '/inventory/increase', async () => answer(200, { status: 'Stock updated' })), [], ['units_unaccounted']],
   ['an increase is not acknowledged', json('POST', '/inventory/increase', () => ({})), ['the stock is updated'], ['checks', 'units_unaccounted']],
   ['a page has one product too few', json('GET', '/products', (list) => list.slice(1)), ['a page of 20 products'], ['checks']],
+  ['the list is an error, with its products', answers('GET', '/products', async (call, ask) => ({ ...(await ask(call)), status: 500 })), ['a page of 20 products'], ['checks', 'http_req_failed']],
   ['another product answers', json('GET', '/products/[^/]+', (product) => ({ ...product, id: `${product.id}0` })), ['the product asked for'], ['checks']],
+  ['a product answers 203', answers('GET', '/products/[^/]+', async (call, ask) => ({ ...(await ask(call)), status: 203 })), ['the product asked for'], ['checks']],
   ['a product crashes', answers('GET', '/products/[^/]+', crash), ['the product asked for'], ['checks', 'http_req_failed']],
   ['everything is slow', after150Milliseconds, [], ['http_req_duration']],
 ];
@@ -292,6 +314,28 @@ test('given chance, when the advanced test runs, then one of twenty buyers cance
   }
 });
 
+test('given a shop that asks to come back in seven seconds, when the advanced test runs, then each order waits as long and is tried three times', async () => {
+  const steps = new Map(); // of each user
+  const note = (user, step) => steps.set(user, [...(steps.get(user) ?? []), step]);
+  const comeInSeven = { status: 503, headers: { 'retry-after': '7' }, body: '{}', timings: {}, sent: 0, received: 0 };
+  const options = {
+    scale: 0.01, random: random(), env: { ...shop.env, SCENARIO: 'smoke', FLASH_UNITS: String(FLASH_UNITS), RESULTS: results },
+    slept: (seconds, user) => note(user, seconds),
+    send: async (request, onwards, user) => {
+      if (request.method !== 'POST' || !request.url.endsWith(ORDER) || isFlash(request)) return onwards(request);
+      note(user, request.headers['Idempotency-Key']);
+      return comeInSeven;
+    },
+  };
+  const { summary } = await run(MAIN, options);
+  const buyers = [...steps.values()].filter((own) => own.some((step) => typeof step === 'string'));
+  assert.ok(buyers.length > 2);
+  for (const own of buyers) {
+    for (let at = 0; at < own.length; at += 5) assert.deepEqual(own.slice(at, at + 5), [own[at], 7, own[at], 7, own[at]]);
+  }
+  assert.equal(summary.metrics.order_retries.values.count, buyers.flat().length / 5 * 2);
+});
+
 test('given a shop that is starting, when the advanced test begins, then it waits until each of its services is ready', async () => {
   const asked = new Map();
   const starting = answers('GET', '/health/ready', async (call, ask) => {
@@ -367,6 +411,117 @@ test('given the figures of a run, when it ends, then they are told by their name
   assert.deepEqual(JSON.parse(files['there/smoke.json']).metrics, metrics);
 });
 
+// What the scripts do where all is well.
+
+const README_ADDRESSES = { PRODUCT_URL: 'http://localhost:5001', ORDER_URL: 'http://localhost:5002', INVENTORY_URL: 'http://localhost:5003' };
+
+/** A run without addresses: what is asked, with the names by which k6 tells it, and the pauses. */
+async function watch(script, options) {
+  const [asked, names, pauses] = [[], new Set(), []];
+  const send = (request, onwards, user) => {
+    const at = Object.keys(README_ADDRESSES).find((name) => request.url.startsWith(`${README_ADDRESSES[name]}/`));
+    assert.ok(at, request.url);
+    asked.push({ ...request, user, path: request.url.slice(README_ADDRESSES[at].length) });
+    return onwards({ ...request, url: request.url.replace(README_ADDRESSES[at], shop.env[at]) });
+  };
+  const output = { add: ({ name, tags }) => name === 'http_reqs' && names.add(tags.name.replace(/^http:\/\/localhost:(\d+)/, '$1 ')), close: () => {} };
+  const { errors, failures } = await run(script, { scale: 0.02, ...options, env: { ...options.env }, send, output, slept: (seconds) => pauses.push(seconds) });
+  assert.deepEqual([errors, failures], [[], []]);
+  return { asked, names: [...names].sort(), pauses };
+}
+
+const STEPS = ['cancel', 'deliver', 'pay', 'ship'].map((step) => `/orders/{order_id}/${step}`);
+for (const [script, options, names, pauses, seconds] of [
+  [PRODUCTS, { iterations: 3 }, ['/products/{id}', '5001 /products', '5001 /products?limit=20'], [0.5, 0.5, 0.5], ['60s']],
+  [ORDERS, { iterations: 3 }, ['/orders/{order_id}', ...STEPS.slice(1), '5002 /orders'], [0.5, 0.5, 0.5], ['60s']],
+  [INVENTORY, { iterations: 3 }, ['/inventory/{product_id}', '/inventory/{product_id}/movements', '5003 /inventory/decrease', '5003 /inventory/increase'], [0.5, 0.5, 0.5], ['60s']],
+  [FLOW, { iterations: 3 }, ['/inventory/{product_id}', '/inventory/{product_id}/movements', '/orders/{order_id}/events', ...STEPS.slice(1), '/products/{id}', '5001 /categories', '5001 /products?category=Home&sort=price&limit=10', '5002 /orders'], [0.2, 0.5, 0.2, 0.5, 0.2, 0.5], ['60s']],
+  [MAIN, { env: { SCENARIO: 'smoke' } }, ['/health/ready', '/inventory', '/inventory/increase', '/inventory/{product_id}', '/metrics', '/orders', STEPS[0], '/products', '/products/{id}'], undefined, ['5s', '60s']],
+]) {
+  test(`given no addresses, when ${path.basename(script, '.js')} runs, then it asks the ports of README.md, by few names, and with pauses`, async () => {
+    const env = { ...options.env, RESULTS: results };
+    const watched = await watch(script, { ...options, random: random(), env });
+    assert.deepEqual(watched.names, names.toSorted());
+    if (pauses) assert.deepEqual(watched.pauses, pauses);
+    assert.deepEqual([...new Set(watched.asked.map(({ timeout }) => timeout))].sort(), seconds);
+    const inTime = watched.asked.filter(({ timeout }) => timeout === '5s').map(({ method, path }) => `${method} ${path}`);
+    if (script === MAIN) assert.deepEqual([...new Set(inTime)].sort(), ['GET /health/ready', 'POST /orders'], 'an answer of these is waited for five seconds');
+    // A change is made on the condition that nobody else has made one.
+    const changes = watched.asked.filter(({ method }) => method === 'PUT');
+    assert.deepEqual(changes.map(({ headers }) => typeof headers['If-Match']), script === PRODUCTS ? ['string', 'string', 'string'] : []);
+  });
+}
+
+test('given chance, when the simple scripts run, then they want products that are well in stock, and now and then change the catalogue', async () => {
+  const wanted = ({ asked }) => [...new Set(asked.flatMap(({ path, body }) => `${path} ${body}`.match(/prod_1?\d{1,2}\b/g) ?? []))].filter((id) => id !== 'prod_199').sort();
+  for (const [chance, ids] of [[0, ['prod_0', 'prod_95']], [0.9999, ['prod_189', 'prod_94']]]) {
+    assert.deepEqual(wanted(await watch(PRODUCTS, { iterations: 1, random: chance })), ids.slice(0, 1));
+    assert.deepEqual(wanted(await watch(INVENTORY, { iterations: 1, random: chance })), ids.slice(0, 1));
+    assert.deepEqual(wanted(await watch(ORDERS, { iterations: 1, random: chance })), ids);
+    const [id, ...others] = wanted(await watch(FLOW, { iterations: 1, random: chance }));
+    assert.ok(others.length === 0 && !id.startsWith('prod_19'), id);
+  }
+  const units = ({ asked }) => asked.filter(({ path }) => path === '/inventory/increase').map(({ body }) => JSON.parse(body).quantity_increased);
+  assert.deepEqual(units(await watch(INVENTORY, { iterations: 1, random: 0.654321 })), [654322], 'units unlike those of others');
+  const writes = ({ asked }) => asked.filter(({ method }) => method !== 'GET').length;
+  assert.deepEqual([writes(await watch(PRODUCTS, { iterations: 1, random: 0.049 })), writes(await watch(PRODUCTS, { iterations: 1, random: 0.051 }))], [3, 0]);
+});
+
+test('given a flash sale that is sold out, when a customer comes afterwards, then the sold out product is none that is offered', async () => {
+  await watch(MAIN, { random: random(), env: { SCENARIO: 'smoke', FLASH_UNITS: '1', RESULTS: results } });
+  for (const chance of [0, 0.9999]) await watch(FLOW, { iterations: 1, random: chance });
+});
+
+test('given users whose clocks stand still, when they order, then no key is that of another order, nor of a run before', async () => {
+  for (const [script, sent] of [[ORDERS, 2], [FLOW, 2], [MAIN, 1]]) {
+    const keys = new Map();
+    for (const now of [1790000000000, 1790000000001]) {
+      const { asked } = await watch(script, { now, random: random(), env: { SCENARIO: 'smoke', RESULTS: results } });
+      const orders = new Map();
+      for (const { path, headers, body, user } of asked) {
+        const key = headers['Idempotency-Key'];
+        if (path === ORDER && key) orders.set(key, [...(orders.get(key) ?? []), `${user} ${body}`]);
+      }
+      assert.ok(new Set([...orders.values()].map(([order]) => order.split(' ')[0])).size > 3, 'several users');
+      for (const [key, tries] of orders) {
+        assert.ok(!keys.has(key), key);
+        keys.set(key, now);
+        assert.deepEqual([new Set(tries).size, tries.length <= 2 && tries.length >= sent], [1, true], key);
+      }
+    }
+  }
+});
+
+test('given no scenario and no stock of the flash sale, when the advanced test runs, then it is a usual day with a hundred units', async () => {
+  const of = async (env) => (await optionsOf(MAIN, { env })).scenarios;
+  assert.deepEqual(await of({}), await of({ SCENARIO: 'average' }));
+  const { asked } = await watch(MAIN, { random: random(), env: { SCENARIO: 'smoke', RESULTS: results } });
+  const [made, ...others] = asked.filter(({ method, path }) => method === 'POST' && path === '/products').map(({ body }) => JSON.parse(body));
+  assert.deepEqual([made.initial_stock, others], [100, []]);
+  globalThis.__ENV = {};
+  const { report } = await import('../advanced/src/summary.js?by-default');
+  assert.deepEqual(Object.keys(report({ metrics: {} })), ['stdout', 'results/average.json', 'results/average.html']);
+});
+
+test('given TRACES, when the advanced test orders, then every try of an order has the same trace, and that share of the orders is recorded', async () => {
+  const headersOf = async (env, chance) => {
+    const { asked } = await watch(MAIN, { random: chance, env: { SCENARIO: 'smoke', RESULTS: results, ...env } });
+    return asked.filter(({ method, path }) => method === 'POST' && path === ORDER).map(({ headers }) => headers);
+  };
+  assert.ok((await headersOf({ TRACES: '0' })).every((headers) => !('traceparent' in headers)));
+  for (const [chance, flag] of [[0.249, '01'], [0.251, '00']]) {
+    const sent = await headersOf({ TRACES: '0.25' }, chance);
+    assert.ok(sent.length > 3 && sent.every(({ traceparent }) => new RegExp(`^00-[0-9a-f]{32}-[0-9a-f]{16}-${flag}$`).test(traceparent)));
+  }
+  const traces = new Map();
+  for (const headers of await headersOf({ TRACES: '1' })) {
+    const key = headers['Idempotency-Key'];
+    assert.equal(traces.get(key) ?? headers.traceparent, headers.traceparent);
+    traces.set(key, headers.traceparent);
+  }
+  assert.equal(new Set(traces.values()).size, traces.size, 'a trace of its own for each order');
+});
+
 // What the scripts promise, as README.md tells it.
 
 for (const [script, users, length] of [[PRODUCTS, 20, '25s'], [ORDERS, 20, '25s'], [INVENTORY, 20, '25s'], [FLOW, 10, '30s']]) {
@@ -389,7 +544,8 @@ for (const [scenario, stages, flash, thresholds] of [
   ['breakpoint', [['10m', 5000, 5000]], [500, '1m'], { ...BOOKS, http_req_duration: aborting('p(95)<500'), http_req_failed: aborting('rate<0.05') }],
 ]) {
   test(`given the scenario ${scenario}, then its load, its length and its thresholds are those that README.md tells`, async () => {
-    const { scenarios, thresholds: own } = await optionsOf(MAIN, { env: { SCENARIO: scenario } });
+    const { scenarios, thresholds: own, ...others } = await optionsOf(MAIN, { env: { SCENARIO: scenario, TESTID: '' } });
+    assert.match(others.tags.testid, new RegExp(`^${scenario}-\\d{8}T\\d{6}Z$`));
     const { browsers, buyers, restockers, flash_sale } = scenarios;
     const isFromBelow = scenario === 'breakpoint';
     assert.deepEqual(own, thresholds);
@@ -399,9 +555,29 @@ for (const [scenario, stages, flash, thresholds] of [
     assert.deepEqual([browsers, buyers].map(({ startRate }) => startRate), isFromBelow ? [0, 0] : [stages[0][1], stages[0][2]]);
     assert.deepEqual([browsers, buyers, restockers].map(({ exec, executor, timeUnit }) => [exec, executor, timeUnit]), ['browse', 'buy', 'restock'].map((exec) => [exec, 'ramping-arrival-rate', '1s']));
     assert.ok([browsers, buyers].every(({ maxVUs, stages }) => maxVUs >= Math.min(2000, 5 * Math.max(...stages.map(({ target }) => target)))), 'as many users as slow answers may need');
+    assert.deepEqual([browsers, buyers].map(({ maxVUs }) => maxVUs <= 2000), [true, true], 'what the container of k6 has memory for');
+    // Setup waits for a shop that starts for up to a minute, and teardown half a minute for what comes back.
+    assert.deepEqual([others.setupTimeout, others.teardownTimeout], ['2m', '2m']);
     assert.deepEqual(flash_sale, { executor: 'per-vu-iterations', exec: 'flashSale', vus: flash[0], iterations: 1, startTime: flash[1], maxDuration: '1m' });
   });
 }
+
+test('given the table of scenarios in README.md, then its times and rates are those of the scripts', async () => {
+  const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
+  const rows = [...readme.matchAll(/^\| `(\w+)`(?: \(default\))? \| [^|]* \| ([^|]*) \| ([^|]*) \|$/gm)].map(([, ...row]) => row);
+  assert.deepEqual(rows.map(([name]) => name), ['smoke', 'average', 'stress', 'spike', 'soak', 'breakpoint']);
+  const UNITS = { s: 1, min: 60, m: 60, h: 3600 };
+  const seconds = (text) => [...text.matchAll(/(\d+) ?(s|min|m|h)\b/g)].reduce((sum, [, number, unit]) => sum + number * UNITS[unit], 0);
+  for (const [name, time, told] of rows) {
+    const { browsers, buyers } = (await optionsOf(MAIN, { env: { SCENARIO: name } })).scenarios;
+    const lasts = browsers.stages.reduce((sum, { duration }) => sum + seconds(duration), 0);
+    assert.ok(Math.abs(seconds(time) / lasts - 1) < 0.06, `${name}: ${time}`); // an hour and its ramps
+    const numbers = told.replaceAll(',', '').match(/\d+/g).map(Number);
+    const rates = browsers.stages.flatMap(({ target }, at) => [target, buyers.stages[at].target]).filter((rate) => rate > 0);
+    assert.deepEqual(new Set(numbers), new Set(rates), `${name}: ${told}`);
+    assert.deepEqual(numbers.slice(0, 2), [browsers, buyers].map(({ stages }) => stages[0].target), `${name}: ${told}`);
+  }
+});
 
 /** @returns what failed of the checks, and which thresholds are broken; time counts only if the fault is that */
 async function runBroken(script, fault, options) {

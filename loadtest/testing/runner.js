@@ -14,12 +14,13 @@ const EXECUTORS = { 'ramping-vus': rampUsers, 'ramping-arrival-rate': rampArriva
 
 /**
  * @param {string} script its path
- * @param {{ env?: Record<string, string>, scale?: number, iterations?: number, random?: number, output?: import('./remote-write.js').RemoteWrite }} [options]
+ * @param {{ env?: Record<string, string>, scale?: number, iterations?: number, random?: number, now?: number, output?: import('./remote-write.js').RemoteWrite,
+ *   send?: (request: any, onwards: (request: any) => Promise<any>, user: number) => Promise<any>, slept?: (seconds: number, user: number) => void }} [options]
  *   scale: how long a second of the script's lasts; iterations: one user makes so many, as with k6 run --iterations; random: what Math.random gives the script;
- *   output: gets each sample, too
+ *   now: the time that the script's clock shows, for ever; output: gets each sample, too; send: gets each request, and sends it onwards; slept: told of each pause
  */
-export async function run(script, { env = {}, scale = 1, iterations, random, output } = {}) {
-  const test = new Test(script, { env, scale, random, output });
+export async function run(script, { env = {}, scale = 1, iterations, random, now, output, send: toShop, slept } = {}) {
+  const test = new Test(script, { env, scale, random, now, output, send: toShop, slept });
   try {
     return await runThrough(test, iterations);
   } finally {
@@ -61,7 +62,7 @@ async function runThrough(test, iterations) {
   if (functions.includes('teardown')) await host.run('teardown', data, { group: '::teardown' });
   await test.output?.close();
 
-  const summary = test.metrics.summary(thresholds, seconds);
+  const summary = test.metrics.summary(thresholds, seconds, options.summaryTrendStats);
   const files = functions.includes('handleSummary') ? await host.run('handleSummary', summary) : {};
   for (const [file, text] of Object.entries(files)) {
     if (file === 'stdout') continue;
@@ -80,12 +81,15 @@ class Test {
   #users = [];
   #timers = [];
 
-  constructor(script, { env, scale = 1, random, output }) {
+  constructor(script, { env, scale = 1, random, now, output, send: toShop = (request, onwards) => onwards(request), slept = () => {} }) {
     this.script = pathToFileURL(path.resolve(script)).href;
     this.env = env;
     this.scale = scale;
     this.random = random;
+    this.now = now;
     this.output = output;
+    this.send = toShop;
+    this.slept = slept;
   }
 
   async user() {
@@ -151,10 +155,11 @@ class User {
 
   constructor(test, id) {
     this.test = test;
+    this.id = id;
     this.ready = this.#waiting.promise;
     this.#worker = new Worker(new URL('./user.js', import.meta.url), {
       execArgv: ['--import', new URL('./register.js', import.meta.url).href],
-      workerData: { script: test.script, id, env: test.env, scale: test.scale, random: test.random, signal: this.#signal, answers: this.#answers.port2 },
+      workerData: { script: test.script, id, env: test.env, scale: test.scale, random: test.random, now: test.now, signal: this.#signal, answers: this.#answers.port2 },
       transferList: [this.#answers.port2],
     });
     this.#worker.on('message', (message) => this.#hear(message));
@@ -172,10 +177,11 @@ class User {
     await this.#worker.terminate();
   }
 
-  async #hear({ sample, request, ready, done }) {
+  async #hear({ sample, sleep, request, ready, done }) {
     if (sample) this.test.add(sample);
+    if (sleep !== undefined) this.test.slept(sleep, this.id);
     if (request) {
-      this.#answers.port1.postMessage(await send(request));
+      this.#answers.port1.postMessage(await this.test.send(request, send, this.id));
       Atomics.store(this.#signal, 0, 1);
       Atomics.notify(this.#signal, 0);
     }

@@ -58,6 +58,9 @@ test('given a shop, when the advanced test runs, then the books agree, and the r
   const created = (await metric(shop.env.ORDER_URL, 'orders_created_total')) - before;
   assert.ok(created > 0);
   assert.equal(metrics.orders_acknowledged.values.count, created);
+  // What the summary tells of times must be in it: k6 has no p(99) unless the script asks for it.
+  const times = [...result.files.stdout.matchAll(/p\(95\) ([\d.]+) ms, p\(99\) ([\d.]+) ms, max ([\d.]+) ms/g)].map((row) => row.slice(1).map(Number));
+  assert.ok(times.length === 2 && times.every(([p95, p99, max]) => p95 > 0 && p95 <= p99 && p99 <= max), result.files.stdout);
   assert.match(readFileSync(path.join(results, 'smoke.html'), 'utf8'), /All thresholds hold/);
   assert.match(result.files.stdout, /smoke: all thresholds hold/);
 });

@@ -3,12 +3,13 @@
 
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 
-const { script, id, env, scale, random, signal, answers } = workerData;
+const { script, id, env, scale, random, now, signal, answers } = workerData;
 
 globalThis.__ENV = env;
 globalThis.__VU = id;
 globalThis.__ITER = 0;
 if (random !== undefined) Math.random = () => random;
+if (now !== undefined) Date.now = () => now;
 
 /** What the stand-ins of the modules need. */
 globalThis.k6StandIn = {
@@ -22,7 +23,10 @@ globalThis.k6StandIn = {
     const groups = group + globalThis.k6StandIn.groups.map((name) => `::${name}`).join('');
     parentPort.postMessage({ sample: { ...metric, value: Number(value), tags: { ...others, group: groups, ...tags } } });
   },
-  sleep: (seconds) => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, seconds * 1000 * scale),
+  sleep: (seconds) => {
+    parentPort.postMessage({ sleep: Number(seconds) });
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, seconds * 1000 * scale);
+  },
   send: (request) => {
     Atomics.store(signal, 0, 0);
     parentPort.postMessage({ request });

@@ -45,6 +45,21 @@ internal sealed class DemoTrafficTests
         while ((int)(await shop.Inventory.GetJsonAsync("/traffic"))["rate"]! != 0) await Task.Delay(20);
         Assert.That(await RequestsAsync(shop), Is.GreaterThan(20));
 
+        // A second start takes the place of the first, with its time.
+        await shop.Products.SendJsonAsync(HttpMethod.Put, "/traffic", new { rate = 20, duration_seconds = 90 });
+        await shop.Orders.SendJsonAsync(HttpMethod.Put, "/traffic", new { rate = 400, shape = "constant" });
+        JsonNode changed = await shop.Inventory.GetJsonAsync("/traffic");
+        Assert.That(((int)changed["rate"]!, (string)changed["shape"]!), Is.EqualTo((400, "constant")));
+        Assert.That(
+            DateTimeOffset.Parse((string)changed["ends_at"]!, CultureInfo.InvariantCulture) - DateTimeOffset.UtcNow,
+            Is.InRange(TimeSpan.FromMinutes(55), TimeSpan.FromHours(1)));
+        // Its orders have lives of all kinds.
+        foreach (string status in new[] { "created", "paid", "delivered", "cancelled" })
+        {
+            await Eventually.IsSoAsync(async () =>
+                (await shop.Orders.GetJsonAsync($"/orders?status={status}&limit=1")).AsArray().Count > 0);
+        }
+
         await shop.Products.SendJsonAsync(HttpMethod.Put, "/traffic", new { rate = 500 });
         for (int i = 0; i < 2; i++)
         {

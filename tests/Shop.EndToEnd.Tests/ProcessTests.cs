@@ -4,6 +4,8 @@ using System.Net;
 using System.Net.Sockets;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
 using Shop.Platform.Security;
 
 namespace Shop.EndToEnd.Tests;
@@ -220,6 +222,31 @@ internal sealed class ProcessTests
         Assert.That((code, lines.Length), Is.EqualTo((1, 3)), text);
         Assert.That(lines.Where(line => !line.EndsWith(": ready", StringComparison.Ordinal)),
             Has.One.Items.And.All.StartsWith($"{service}: "));
+    }
+
+    // Ready is more than alive: what stands in for a service answers everything else.
+    [Test]
+    public async Task Given_a_service_that_is_not_ready_or_whose_port_is_not_known_when_the_health_verb_asks_then_it_says_so_and_the_exit_code_is_1()
+    {
+        using ShopProcess shop = await ShopProcess.StartAsync(_directory);
+        await using WebApplication alive = WebApplication.CreateSlimBuilder(
+            ["--urls=http://127.0.0.1:0", "--Logging:LogLevel:Default=None"]).Build();
+        alive.MapGet("/health/ready", () => Results.Text("its data is not there", statusCode: 503));
+        alive.MapFallback(() => Results.Text("alive"));
+        await alive.StartAsync();
+        foreach ((int port, string said) in new[]
+        {
+            (new Uri(alive.Urls.First()).Port, "order-service: its data is not there"),
+            (0, "order-service: Shop:Orders:Port is 0, so its port is not known here"),
+        })
+        {
+            (int code, string text) = await RunAsync(["health", $"--Shop:Orders:Port={port}",
+                $"--Shop:Products:Port={shop.Products.BaseAddress!.Port}",
+                $"--Shop:Inventory:Port={shop.Inventory.BaseAddress!.Port}"]);
+            Assert.That(code, Is.EqualTo(1), text);
+            Assert.That(text.Trim().Split('\n'),
+                Is.EquivalentTo(new[] { "product-service: ready", said, "inventory-service: ready" }));
+        }
     }
 
     // Nobody listens there: whatever goes by way of it has no answer.

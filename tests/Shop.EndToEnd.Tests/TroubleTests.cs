@@ -593,10 +593,53 @@ internal sealed class TroubleTests(Engine engine) : EngineFixture(engine)
         await Eventually.IsSoAsync(async () => (await ActiveAsync(shop)).Length == 0);
         clock.Move(TimeSpan.FromSeconds(100));
         await Eventually.IsSoAsync(async () => (await ActiveAsync(shop)).SequenceEqual(["inventory_down"]));
+        Assert.That((int)(await shop.Orders.GetJsonAsync("/traffic"))["rate"]!, Is.EqualTo(20));
         clock.Move(TimeSpan.FromSeconds(200));
         await Eventually.IsSoAsync(async () => (await ActiveAsync(shop)).Length == 0
             && (await shop.Orders.GetJsonAsync("/scenarios")).AsArray().All(one => !(bool)one!["active"]!));
+        Assert.That((int)(await shop.Orders.GetJsonAsync("/traffic"))["rate"]!, Is.Zero, "its last step ends it");
         File.Delete(file);
+    }
+
+    // What docs/faults.md and each description say of them.
+    [Test]
+    public async Task Given_the_scenarios_of_the_shop_then_their_timetables_are_what_is_said_of_them()
+    {
+        JsonArray all = (await SharedShop.Shop.Orders.GetJsonAsync("/scenarios")).AsArray();
+        Assert.That(all.Select(one => ((string)one!["name"]!, (int)one["seconds"]! / 60)),
+            Is.EqualTo(new[] { ("presentation", 10), ("a-bad-day", 30), ("slow-decline", 15) }));
+        foreach (JsonNode? scenario in all)
+        {
+            (int At, int? Traffic, string? Fault, decimal? Intensity, int Seconds)[] steps =
+                [.. scenario!["steps"]!.AsArray().Select(step => ((int)step!["at"]!, (int?)step["traffic"],
+                    (string?)step["fault"], (decimal?)step["intensity"], (int?)step["seconds"] ?? 0))];
+            (string name, int length) = ((string)scenario["name"]!, (int)scenario["seconds"]!);
+            var faults = steps.Where(step => step.Fault is not null).ToArray();
+            // There is traffic all the time, and none after it.
+            Assert.That((steps[0].At, steps[0].Traffic > 0, steps[^1].At, steps[^1].Traffic),
+                Is.EqualTo((0, true, length, (int?)0)), name);
+            Assert.That(steps[1..^1].Select(step => step.Traffic), Has.None.EqualTo(0), name);
+            // Each begins after a quiet time, and has ended when the traffic does.
+            Assert.That(faults[0].At, Is.AtLeast(60), name);
+            Assert.That(faults.Max(step => step.At + step.Seconds), Is.LessThanOrEqualTo(length), name);
+            for (int i = 1; i < faults.Length; i++)
+            {
+                int quiet = faults[i].At - (faults[i - 1].At + faults[i - 1].Seconds);
+                if (name == "presentation") Assert.That((quiet, faults[i].Seconds), Is.EqualTo((60, 60)), name);
+                if (name == "slow-decline")
+                {
+                    Assert.That((quiet, faults[i].Fault), Is.EqualTo((0, faults[0].Fault)), name);
+                    Assert.That(faults[i].Intensity!.Value, Is.GreaterThan(faults[i - 1].Intensity!.Value), name);
+                }
+            }
+
+            if (name == "a-bad-day")
+            {
+                Assert.That(faults.Select(step => step.Fault), Is.Unique);
+                Assert.That(faults[1..^1].Select(step => faults.Any(other => other != step
+                    && other.At < step.At + step.Seconds && other.At + other.Seconds > step.At)), Is.All.True);
+            }
+        }
     }
 
     [Test]

@@ -76,12 +76,18 @@ internal sealed partial class BackupTests
         }
 
         string backup = Path.Combine(_root, "backup");
+        // Each product in stock has a movement that began it, and the order has one.
+        const string Rows = "1 orders, 20[01] movements, 200 products, ";
         DateTime before = DateTime.UtcNow;
-        Assert.That((await ShopVerb.RunAsync("backup", backup, $"--Shop:DataDirectory={_data}")).Code, Is.Zero);
+        (int code, string said) = await ShopVerb.RunAsync("backup", backup, $"--Shop:DataDirectory={_data}");
+        Assert.That(code, Is.Zero, said);
+        Assert.That(said, Does.Match(Rows));
         Describes(backup, before, DateTime.UtcNow);
         // A disk of its own has such a folder.
         Directory.CreateDirectory(Path.Combine(Restored, "lost+found"));
-        Assert.That((await ShopVerb.RunAsync("restore", backup, $"--Shop:DataDirectory={Restored}")).Code, Is.Zero);
+        (code, said) = await ShopVerb.RunAsync("restore", backup, $"--Shop:DataDirectory={Restored}");
+        Assert.That(code, Is.Zero, said);
+        Assert.That(said, Does.Match(Rows));
         foreach (string directory in new[] { _data, Restored })
         {
             using ShopProcess shop = await ShopProcess.StartAsync(directory);

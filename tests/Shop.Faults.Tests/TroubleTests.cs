@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 using System.Text.Json.Nodes;
 
 namespace Shop.Faults.Tests;
@@ -192,8 +193,11 @@ internal sealed class TroubleTests
         (string Words, int Code, string Said, string[] Active)[] steps =
         [
             ("", 0, "hostile_client   1 to 1000 requests a second  off", []),
-            ("slow_commits 0.01 60", 0, "\"intensity\":0.01", ["slow_commits"]),
+            ("slow_commits 0.01 1234", 0, "\"intensity\":0.01", ["slow_commits"]),
             ("failing_answers", 0, "\"active\":true", ["slow_commits", "failing_answers"]),
+            ("", 0, "slow_commits     0.001 to 10 seconds          runs with 0.01 until 2",
+                ["slow_commits", "failing_answers"]),
+            ("slow_commits 1 60 7", 1, "too many words", ["slow_commits", "failing_answers"]),
             ("end slow_commits", 0, "ended", ["failing_answers"]),
             ("slow_commits 99", 1, "must be from 0.001 to 10", ["failing_answers"]),
             ("nothing", 1, "There is no fault 'nothing'; GET /faults lists what there is.", ["failing_answers"]),
@@ -211,6 +215,10 @@ internal sealed class TroubleTests
             Assert.That(exitCode, Is.EqualTo(code), $"{words}: {output}");
             Assert.That(output, Does.Contain(part), words);
             Assert.That(await ActiveAsync(shop), Is.EqualTo(active), words);
+            if (!words.StartsWith("slow_commits 0.01 ", StringComparison.Ordinal)) continue;
+            var left = DateTimeOffset.Parse((string)JsonNode.Parse(output)!["ends_at"]!, CultureInfo.InvariantCulture)
+                - DateTimeOffset.UtcNow;
+            Assert.That(left, Is.InRange(TimeSpan.FromSeconds(700), TimeSpan.FromSeconds(1234)), "as long as it says");
         }
 
         string[] said = [.. shop.Log.Split('\n').Where(line => line.Contains("Shop.faults", StringComparison.Ordinal))];

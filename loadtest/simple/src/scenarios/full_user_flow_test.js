@@ -64,6 +64,7 @@ export default function () {
     check(placed, {
       'the order is placed': (response) => response.status === 201,
       'it costs what two of the product cost': (response) => Math.round(Number(response.json('total_amount')) * 100) === Math.round(price * 100) * 2,
+      'its line says the same': (response) => Math.round(Number(response.json('items.0.line_total')) * 100) === Math.round(price * 100) * 2,
       'pressed twice, it is one order': (response) => response.json('order_id') === again.json('order_id'),
     });
     orderId = String(placed.json('order_id'));

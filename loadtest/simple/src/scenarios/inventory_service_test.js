@@ -81,5 +81,5 @@ export default function () {
  * @param {number} units
  */
 function hasMoved(movements, kind, units) {
-  return /** @type {any[]} */ (movements.json()).some((movement) => movement.kind === kind && Math.abs(movement.quantity) === units);
+  return /** @type {any[]} */ (movements.json()).some((movement) => movement.kind === kind && movement.quantity === units);
 }

@@ -42,6 +42,7 @@ export default function () {
   const isPlaced = check(placed, {
     'an order is placed with 201': (response) => response.status === 201,
     'it has both lines': (response) => linesOf(response) === linesOf(order),
+    'each line is its price times its quantity': (response) => linesAreRight(response),
     'its total is the sum of its lines': (response) => totalIsRight(response),
   });
   if (!isPlaced) return;
@@ -63,7 +64,8 @@ export default function () {
   const found = http.get(`${ORDER_URL}/orders/${id}`, { tags: { name: '/orders/{order_id}' } });
   check(found, {
     'it can be read, delivered': (response) => response.json('status') === 'delivered',
-    'it is the order that was placed': (response) => response.json('order_id') === id && linesOf(response) === linesOf(order),
+    'it is the order that was placed': (response) =>
+      response.json('order_id') === id && linesOf(response) === linesOf(order) && response.json('total_amount') === placed.json('total_amount'),
   });
 
   // More than there is can't be ordered. This 409 is right, so k6 must not count it as a failure.
@@ -78,6 +80,12 @@ export default function () {
   });
 
   sleep(0.5);
+}
+
+/** @param {import('k6/http').Response} response */
+function linesAreRight(response) {
+  const order = /** @type {any} */ (response.json());
+  return order.items.every((line) => Math.round(line.line_total * 100) === Math.round(line.unit_price * 100) * line.quantity);
 }
 
 /** @param {import('k6/http').Response} response */

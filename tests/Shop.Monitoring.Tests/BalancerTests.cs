@@ -83,6 +83,24 @@ internal sealed class BalancerTests
         Assert.That(_hosts.Select(host => host.Orders), Is.EqualTo(new[] { 0, 2 }));
     }
 
+    /// <summary>A host limits and names clients by the last address, which is HAProxy's word and not theirs.</summary>
+    [Test]
+    public async Task Given_a_client_that_says_it_is_another_when_it_orders_then_the_host_is_told_its_own_address_last()
+    {
+        _client.DefaultRequestHeaders.Add("X-Forwarded-For", "203.0.113.7");
+        try
+        {
+            Assert.That(await OrderAsync(), Is.EqualTo(HttpStatusCode.Created));
+        }
+        finally
+        {
+            _client.DefaultRequestHeaders.Remove("X-Forwarded-For");
+        }
+
+        Assert.That(_hosts.Select(host => host.Client).Single(client => client.Length > 0),
+            Is.EqualTo("203.0.113.7,127.0.0.1"));
+    }
+
     private async Task<HttpStatusCode> OrderAsync()
     {
         using var body = new StringContent("{}", null, "application/json");
@@ -99,6 +117,9 @@ internal sealed class BalancerTests
         public int Orders => Volatile.Read(ref _orders);
 
         public bool DiesOverOrders { get; set; }
+
+        /// <summary>From where the last order came, as the balancer says.</summary>
+        public string Client { get; private set; } = "";
 
         public static async Task<Host> StartAsync()
         {
@@ -118,6 +139,7 @@ internal sealed class BalancerTests
         {
             if (HttpMethods.IsGet(http.Request.Method)) return; // its health, too
             await http.Request.Body.CopyToAsync(Stream.Null);
+            Client = http.Request.Headers["X-Forwarded-For"].ToString();
             Interlocked.Increment(ref _orders);
             if (DiesOverOrders) http.Abort();
             else http.Response.StatusCode = StatusCodes.Status201Created;

@@ -173,6 +173,109 @@ internal sealed partial class ContractTests
         if (where == "docs") Assert.That(named, Has.Count.GreaterThan(30));
     }
 
+    private static string[] Pages =>
+    [
+        .. Directory.GetFiles(Repository.PathOf("docs"), "*.md", SearchOption.AllDirectories),
+        .. Directory.GetFiles(Repository.Root, "*.md"), Repository.PathOf("monitoring", "README.md"),
+        Repository.PathOf("loadtest", "README.md"), Repository.PathOf("benchmarks", "README.md"),
+        Repository.PathOf("benchmarks", "RESULTS.md"),
+    ];
+
+    [Test]
+    public void Given_the_pages_then_their_links_lead_to_files_and_headings_that_are_there()
+    {
+        int links = 0;
+        foreach (string page in Pages)
+        {
+            foreach (Match link in Link().Matches(Block().Replace(File.ReadAllText(page), "")))
+            {
+                string path = link.Groups["path"].Value, heading = link.Groups["heading"].Value;
+                string target = path.Length == 0 ? page : Path.Combine(Path.GetDirectoryName(page)!, path);
+                Assert.That(Path.Exists(target), Is.True, $"{page}: {link}");
+                links++;
+                if (heading.Length == 0) continue;
+                var headings = Heading().Matches(Block().Replace(File.ReadAllText(target), "")).Select(match =>
+                    NoAnchor().Replace(match.Groups["words"].Value.ToLowerInvariant(), "").Replace(' ', '-'));
+                Assert.That(headings, Has.Some.EqualTo(heading), $"{page}: {link}");
+            }
+        }
+
+        Assert.That(links, Is.GreaterThan(150));
+    }
+
+    [Test]
+    public void Given_settings_that_pages_and_files_of_Compose_name_then_the_shop_reads_each()
+    {
+        string source = string.Concat(
+            Directory.GetFiles(Repository.PathOf("src"), "*.cs", SearchOption.AllDirectories).Select(File.ReadAllText));
+        string[] files = [.. Pages, .. new[] { "scale.compose.yml", "Dockerfile", "Dockerfile.runtime" }
+            .Select(file => Repository.PathOf(file))];
+        string[] named = [.. files.SelectMany(file => Setting().Matches(File.ReadAllText(file)))
+            .Select(match => match.Value.Replace("__", ":", StringComparison.Ordinal)).Distinct()];
+        Assert.That(named, Has.Length.GreaterThan(25));
+        // Those of a service begin with its name.
+        Assert.That(named.Where(name => !source.Contains($"\"{name}\"", StringComparison.Ordinal)
+            && !OfService().IsMatch(name)), Is.Empty);
+    }
+
+    private static IEnumerable<TestCaseData> SaidOfRules()
+    {
+        // A page, a piece of an expression or the time of a rule, and the words that mean the same.
+        (string Alert, string Rule, string Words)[] said =
+        [
+            ("AvailabilityBudgetBurn", "code!~\"501|505\"", "except 501 and 505"),
+            ("AvailabilityBudgetBurn", "[1h])) > 9", "fewer than ten never raise"),
+            ("LatencyBudgetBurn", "le=\"0.1\"", "longer than 100 ms"),
+            ("LatencyBudgetBurn", "> 9", "fewer than ten slow requests never raise"),
+            ("ClockNotSynchronised", "_seconds >= 16", "by 16 seconds or more"),
+            ("ClockOff", "> 50", "more than 50 ms off"),
+            ("CommitsFailing", "> 1", "more than one write in a hundred fails"),
+            ("CommitsFailing", "[5m])) > 9", "at least ten in five minutes"),
+            ("CommitsFailing", "[15m])) > 0", "a single failed write opens a ticket"),
+            ("CommitsSlow", "histogram_quantile(0.99", "One in a hundred commits"),
+            ("CommitsSlow", "> 250", "longer than 250 ms"),
+            ("ContainerMemoryNearLimit", "> 90", "more than 90 %"),
+            ("DiskAlmostFull", "< 5", "Less than 5 % of a disk is free (a ticket)"),
+            ("DiskAlmostFull", "< 3", "or less than 3 % (a page)"),
+            ("DiskFillingUp", "< 40", "within a day, and less than 40 % of it is free (a ticket)"),
+            ("DiskFillingUp", "< 20", "within four hours, and less than 20 % is free (a page)"),
+            ("DiskFillingUp", "[6h], 24 * 3600)", "pace of the last six hours a disk is full within a day"),
+            ("DiskFillingUp", "[6h], 4 * 3600)", "or within four hours"),
+            ("InodesAlmostUsed", "< 5", "Less than 5 % of a disk's inodes are free (a ticket)"),
+            ("InodesAlmostUsed", "< 3", "or less than 3 % (a page)"),
+            ("MachineMemoryLow", "< 10", "Less than a tenth"),
+            ("OrdersStopped", "[1d])) > 0", "orders in the last day"),
+            ("OrdersStopped", "orders_created_total[10m])) == 0", "none for about twenty minutes"),
+            ("OrdersStopped", "for: 10m", "none for about twenty minutes"),
+            ("ProcessorSaturated", "for: 15m", "For a quarter of an hour"),
+            ("ProcessorSaturated", "> 90", "more than 90 % of the machine's processor time"),
+            ("RefundsUnusual", "> 20", "More than a fifth"),
+            ("RefundsUnusual", "order_revenue_total[1h]", "revenue of the last hour"),
+            ("ReservationsNotClosing", "[6h])) == 0", "for six hours none was shipped or cancelled"),
+            ("ShopRestarting", "[15m]) > 2", "more than twice within 15 minutes"),
+            ("StockRunningOut", "> 4", "More than 4 % of the products"),
+            ("scale/DatabaseConnectionsNearlyUsedUp", "> 80", "More than 80 % of `max_connections`"),
+            ("scale/LongTransaction", "> 30", "open for more than 30 s"),
+            ("scale/ReplicationLag", "/ 1048576 > 64", "more than 64 MiB"),
+        ];
+        return said.Select(one => new TestCaseData(one.Alert, one.Rule, one.Words)
+            .SetArgDisplayNames(one.Alert, one.Words));
+    }
+
+    [TestCaseSource(nameof(SaidOfRules))]
+    public void Given_what_a_runbook_says_of_its_rule_then_the_rule_says_the_same(
+        string alert, string part, string words)
+    {
+        Assert.That(Repository.Text("docs", "runbooks", alert + ".md"), Does.Contain(words));
+        string file = alert.StartsWith("scale/", StringComparison.Ordinal) ? "scale" : "rules";
+        IEnumerable<string> rules = Yaml.Load("monitoring", "prometheus", file, "alerts.yml").At("groups").Items()
+            .SelectMany(group => group.At("rules").Items())
+            .Where(rule => rule.Text("alert") == alert.Split('/')[^1])
+            .Select(rule => $"{rule.Text("expr")} for: {rule.Text("for")}");
+        // A number ends where it ends.
+        Assert.That(rules, Has.Some.Match($@"{Regex.Escape(part)}(?![\w.])"));
+    }
+
     [TestCaseSource(nameof(Runbooks))]
     public void Given_a_runbook_then_the_panels_that_it_leads_to_are_there(string page)
     {
@@ -191,7 +294,7 @@ internal sealed partial class ContractTests
     [Test]
     public void Given_a_panel_then_its_rates_follow_the_resolution_and_its_counters_are_rates_and_its_variables_follow_the_time()
     {
-        foreach (Panel panel in Dashboards.Panels)
+        foreach (Panel panel in Dashboards.Panels.Concat(Dashboards.Scale))
         {
             foreach (string query in panel.Queries)
             {
@@ -250,6 +353,24 @@ internal sealed partial class ContractTests
         + @"products|processors|threads|length|disagree|info))(_bucket|_sum|_count)?\b",
         RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex OwnMetric();
+
+    [GeneratedRegex(@"\]\((?!https?:)(?<path>[^)\s#]*)(#(?<heading>[^)\s]+))?\)", RegexOptions.ExplicitCapture, 1000)]
+    private static partial Regex Link();
+
+    [GeneratedRegex("```.*?```", RegexOptions.Singleline, 1000)]
+    private static partial Regex Block();
+
+    [GeneratedRegex(@"^#+ +(?<words>.+?)\s*$", RegexOptions.ExplicitCapture | RegexOptions.Multiline, 1000)]
+    private static partial Regex Heading();
+
+    [GeneratedRegex(@"[^\w\- ]", RegexOptions.None, 1000)]
+    private static partial Regex NoAnchor();
+
+    [GeneratedRegex(@"\bShop(:|__)[A-Z][A-Za-z]+((:|__)[A-Z][A-Za-z]+)?", RegexOptions.ExplicitCapture, 1000)]
+    private static partial Regex Setting();
+
+    [GeneratedRegex("^Shop:(Products|Orders|Inventory):(Port|PublicUrl)$", RegexOptions.ExplicitCapture, 1000)]
+    private static partial Regex OfService();
 
     [GeneratedRegex(@"\|= ""(?<words>[^""]+)""", RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex LogSearch();

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Net;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
@@ -49,6 +50,63 @@ internal sealed partial class ExplanationTests
 
         Directory.Delete(folder, recursive: true);
     }
+
+    [Test]
+    public async Task Given_the_page_of_faults_then_it_says_of_each_what_the_shop_does_and_leads_to_panels_and_alerts_that_are_there()
+    {
+        await using ShopUnderTest shop = await ShopUnderTest.StartAsync();
+        JsonArray faults = (await shop.Products.GetJsonAsync("/faults")).AsArray();
+        string[][] rows = [.. Repository.Text("docs", "faults.md").Split('\n')
+            .Where(line => line.StartsWith("| `", StringComparison.Ordinal))
+            .Select(line => line.Trim('|', ' ').Split(" | ").Select(cell => cell.Trim()).ToArray())];
+        var ranges = rows.Where(row => row.Length == 5).ToDictionary(row => row[0].Trim('`'), StringComparer.Ordinal);
+        var signs = rows.Where(row => row.Length == 4).ToDictionary(row => row[0].Trim('`'), StringComparer.Ordinal);
+        string[] names = [.. faults.Select(fault => (string)fault!["name"]!)];
+        Assert.That(names, Is.Not.Empty);
+        Assert.That(ranges.Keys, Is.EqualTo(names));
+        Assert.That(signs.Keys, Is.EqualTo(names));
+        foreach (JsonNode? fault in faults)
+        {
+            string[] said = ranges[(string)fault!["name"]!];
+            bool isWithout = (string)fault["unit"]! == "none";
+            string all = Environment.ProcessorCount.ToString(CultureInfo.InvariantCulture);
+            string range = said[2].Replace("all that the shop has", all).Replace(",", "");
+            string most = said[3] == "all" ? all : said[3];
+            Assert.That((said[1], range, most), Is.EqualTo(((string)fault["unit"]!,
+                isWithout ? "" : $"{Number(fault["min"])} to {Number(fault["max"])}",
+                isWithout ? "" : Number(fault["default"]))), said[0]);
+        }
+
+        int panels = 0;
+        foreach (string[] row in signs.Values)
+        {
+            foreach (Match match in Alert().Matches(row[2] + row[3]))
+                Assert.That(Repository.PathOf(["docs", .. match.Groups["page"].Value.Split('/')]), Does.Exist, row[0]);
+            foreach (Match of in OfDashboard().Matches(row[1]))
+            {
+                string name = of.Groups["dashboard"].Value.ToLowerInvariant();
+                IEnumerable<string> titles = Dashboards.Panels.Concat(Dashboards.Scale)
+                    .Where(panel => panel.Dashboard == name).Select(panel => panel.Title);
+                foreach (Capture panel in of.Groups["panel"].Captures)
+                {
+                    panels++;
+                    Assert.That(titles, Has.Some.EqualTo(panel.Value), row[0]);
+                }
+            }
+        }
+
+        Assert.That(panels, Is.GreaterThan(25));
+
+        static string Number(JsonNode? number) =>
+            ((decimal)number!).ToString("0.###", CultureInfo.InvariantCulture);
+    }
+
+    [GeneratedRegex(@"\]\((?<page>runbooks/[\w/]+\.md)\)", RegexOptions.ExplicitCapture, 1000)]
+    private static partial Regex Alert();
+
+    [GeneratedRegex(@"(?<dashboard>Overview|Service|Business|Infrastructure|Scale)(, [\w-]+( and [\w-]+)?)?:"
+        + @"(,? \*(?<panel>[^*]+)\*( \([^)]*\))?)+", RegexOptions.ExplicitCapture, 1000)]
+    private static partial Regex OfDashboard();
 
     [GeneratedRegex(
         "From the (?<type>counter|gauge|histogram) <code>(?<metric>[a-z_]+)</code>"

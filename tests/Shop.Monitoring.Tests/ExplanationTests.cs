@@ -58,7 +58,7 @@ internal sealed partial class ExplanationTests
         JsonArray faults = (await shop.Products.GetJsonAsync("/faults")).AsArray();
         string[][] rows = [.. Repository.Text("docs", "faults.md").Split('\n')
             .Where(line => line.StartsWith("| `", StringComparison.Ordinal))
-            .Select(line => line.Trim('|', ' ').Split(" | ").Select(cell => cell.Trim()).ToArray())];
+            .Select(line => line.Split('|')[1..^1].Select(cell => cell.Trim()).ToArray())];
         var ranges = rows.Where(row => row.Length == 5).ToDictionary(row => row[0].Trim('`'), StringComparer.Ordinal);
         var signs = rows.Where(row => row.Length == 4).ToDictionary(row => row[0].Trim('`'), StringComparer.Ordinal);
         string[] names = [.. faults.Select(fault => (string)fault!["name"]!)];

@@ -336,8 +336,9 @@ internal sealed partial class PanelTests
                 double[] quick = [.. rates.Zip(most).Select(pair => Math.Min(
                     series.Contains("_bucket{", StringComparison.Ordinal) ? pair.First : 0.4 * pair.First,
                     0.4 * pair.Second))];
-                yield return (series.Replace("{", "{instance=\"a\",", StringComparison.Ordinal), quick);
-                yield return (series.Replace("{", "{instance=\"b\",", StringComparison.Ordinal),
+                int labels = series.IndexOf('{', StringComparison.Ordinal) + 1;
+                yield return (series.Insert(labels, "instance=\"a\","), quick);
+                yield return (series.Insert(labels, "instance=\"b\","),
                     [.. rates.Zip(quick).Select(pair => pair.First - pair.Second)]);
                 continue;
             }

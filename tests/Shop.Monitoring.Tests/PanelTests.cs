@@ -87,7 +87,8 @@ internal sealed partial class PanelTests
         select new TestCaseData(panel).SetArgDisplayNames(panel.Dashboard, panel.Title);
 
     [TestCaseSource(nameof(PanelsOfAChoice))]
-    public async Task Given_one_service_that_is_chosen_when_a_panel_asks_then_it_shows_that_one_as_among_all(Panel panel)
+    public async Task Given_one_service_that_is_chosen_when_a_panel_asks_then_it_shows_that_one_as_among_all(
+        Panel panel)
     {
         const string Chosen = "order-service";
         Dictionary<string, double> all = await AskAsync(_busy, panel, _now),

@@ -83,7 +83,8 @@ internal sealed partial class PanelTests
 
     private static IEnumerable<TestCaseData> PanelsOfAChoice() =>
         from panel in Dashboards.Panels
-        where panel.Dashboard == "overview" && panel.Queries.Any(query => query.Contains("$service"))
+        where panel.Dashboard == "overview"
+            && panel.Json["targets"]!.AsArray().Any(target => (string?)target!["legendFormat"] == "{{service}}")
         select new TestCaseData(panel).SetArgDisplayNames(panel.Dashboard, panel.Title);
 
     [TestCaseSource(nameof(PanelsOfAChoice))]

@@ -519,7 +519,8 @@ test('given TRACES, when the advanced test orders, then every try of an order ha
     assert.equal(traces.get(key) ?? headers.traceparent, headers.traceparent);
     traces.set(key, headers.traceparent);
   }
-  assert.equal(new Set(traces.values()).size, traces.size, 'a trace of its own for each order');
+  const ids = [...traces.values()].map((traceparent) => traceparent.split('-')[1]);
+  assert.ok(ids.length > 3 && new Set(ids).size === ids.length, 'a trace of its own for each order');
 });
 
 // What the scripts promise, as README.md tells it.

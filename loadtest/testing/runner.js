@@ -177,11 +177,21 @@ class User {
     await this.#worker.terminate();
   }
 
+  /** A request that can't be sent is an error of the run, and has no answer: else the script would wait for ever. */
+  async #ask(request) {
+    try {
+      return await this.test.send(request, send, this.id);
+    } catch (error) {
+      this.test.errors.push(error);
+      return { status: 0, headers: {}, body: null, error: error.message, timings: {}, sent: 0, received: 0 };
+    }
+  }
+
   async #hear({ sample, sleep, request, ready, done }) {
     if (sample) this.test.add(sample);
     if (sleep !== undefined) this.test.slept(sleep, this.id);
     if (request) {
-      this.#answers.port1.postMessage(await this.test.send(request, send, this.id));
+      this.#answers.port1.postMessage(await this.#ask(request));
       Atomics.store(this.#signal, 0, 1);
       Atomics.notify(this.#signal, 0);
     }

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
 using Shop.Platform.Data.Sqlite;
 using Shop.Platform.Http;
@@ -8,23 +9,30 @@ namespace Shop.EndToEnd.Tests;
 /// <summary>Stops requests on their way, so that others meet them there.</summary>
 internal sealed class Meeting
 {
+    private static readonly HttpContextAccessor Request = new();
+
     private readonly ConcurrentDictionary<(string Place, string Subject), Stop> _stops = new();
 
     /// <summary>The real modules behind contracts whose calls can be stopped.</summary>
-    public Action<IServiceCollection> Contracts => InterceptedContracts.By(async (call, subjects, make) =>
+    public Action<IServiceCollection> Contracts => services =>
     {
-        string[] about = [.. subjects];
-        await PassAsync($"before {call}", about);
-        await make();
-        await PassAsync($"after {call}", about);
-    });
+        services.AddHttpContextAccessor();
+        InterceptedContracts.By(async (call, subjects, make) =>
+        {
+            string[] about = [.. subjects];
+            await PassAsync($"before {call}", about);
+            await make();
+            await PassAsync($"after {call}", about);
+        })(services);
+    };
 
     /// <summary>Stops the next that comes to a place.</summary>
     /// <param name="place">"before" or "after", and the name of a call from one module to another.</param>
     /// <param name="subject">The product or the order that the call is about.</param>
-    public Stop StopAt(string place, string subject)
+    /// <param name="isForRequest">Whether work that the shop does of its own accord passes it.</param>
+    public Stop StopAt(string place, string subject, bool isForRequest = false)
     {
-        var stop = new Stop(() => _stops.TryRemove((place, subject), out _));
+        var stop = new Stop(() => _stops.TryRemove((place, subject), out _), isForRequest);
         Assert.That(_stops.TryAdd((place, subject), stop), Is.True);
         return stop;
     }
@@ -52,15 +60,19 @@ internal sealed class Meeting
     {
         foreach (string subject in subjects)
         {
-            if (_stops.TryRemove((place, subject), out Stop? stop)) await stop.PassAsync();
+            if (_stops.TryGetValue((place, subject), out Stop? stop)
+                && (!stop.IsForRequest || Request.HttpContext is not null) && _stops.TryRemove((place, subject), out _))
+                await stop.PassAsync();
         }
     }
 
     /// <summary>A request is stopped here until this is disposed of.</summary>
-    internal sealed class Stop(Action release) : IDisposable
+    internal sealed class Stop(Action release, bool isForRequest = false) : IDisposable
     {
         private readonly TaskCompletionSource _reached = new(TaskCreationOptions.RunContinuationsAsynchronously);
         private readonly TaskCompletionSource _released = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public bool IsForRequest { get; } = isForRequest;
 
         /// <summary>Ends when a request has come here.</summary>
         public Task Reached => _reached.Task;

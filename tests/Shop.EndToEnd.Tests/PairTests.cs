@@ -186,7 +186,9 @@ internal sealed class PairTests
     private async Task MeetAtCallAsync(Pair pair)
     {
         bool isBehindAnswer = pair.Place == BehindAnswer;
-        using Meeting.Stop stop = _meeting.StopAt(pair.Place, pair.Id(isBehindAnswer ? "a" : pair.First.Subject!));
+        // The shop's own work may come to the same place first; what is behind the answer is always such work.
+        using Meeting.Stop stop = _meeting.StopAt(
+            pair.Place, pair.Id(isBehindAnswer ? "a" : pair.First.Subject!), isForRequest: !isBehindAnswer);
         Task<PairAnswer> first = DoAsync(pair, pair.First);
         if (isBehindAnswer) pair.FirstAnswer = await first;
         // It may be refused before it comes there; and an order that was there is not confirmed.

@@ -62,7 +62,9 @@ internal sealed class IdempotencyTests(Engine engine) : EngineFixture(engine)
         // An id is part of the content, whether there is none, another or one.
         object Mine(string? orderId) => new
         {
-            order_id = orderId, customer_id = "c", items = new[] { new { product_id = product, quantity = 1 } },
+            order_id = orderId,
+            customer_id = "c",
+            items = new[] { new { product_id = product, quantity = 1 } },
         };
         string mine = Guid.NewGuid().ToString(), first = $"own-{Guid.NewGuid():N}", none = Guid.NewGuid().ToString();
         await SendAsync(Shop, Mine(first), ("Idempotency-Key", mine));

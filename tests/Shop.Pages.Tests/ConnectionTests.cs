@@ -30,6 +30,9 @@ internal sealed class ConnectionTests
             await console.Page.GetByRole(AriaRole.Button, new() { Name = "Start", Exact = true }).ClickAsync();
             await Expect(console.Page.Locator("[data-figure=p50]")).Not.ToHaveTextAsync("–",
                 new() { Timeout = 30_000 });
+            // Only what has come by the stream tells the page which start this is.
+            await Expect(console.Page.Locator("[data-chart=Stacked] .mark", new() { HasText = "Started" }))
+                .ToHaveCountAsync(1, new() { Timeout = 30_000 });
             await Expect(board.Page.Locator("[data-board-state]")).ToContainTextAsync("Live");
             shop.Signal(Kill);
             await shop.ExitAsync();

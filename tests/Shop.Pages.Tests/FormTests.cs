@@ -543,10 +543,16 @@ internal sealed class FormTests
         Assert.That((int)started.StatusCode, Is.EqualTo(303));
         // The first orders are over, so that their later steps come in as well.
         await Eventually.IsSoAsync(async () => await RequestsAsync(shop) >= rate);
-        (double before, long start) = (await RequestsAsync(shop), Stopwatch.GetTimestamp());
-        await Eventually.IsSoAsync(async () => await RequestsAsync(shop) >= before + (10 * rate));
-        double measured = (await RequestsAsync(shop) - before) / Stopwatch.GetElapsedTime(start).TotalSeconds;
-        TestContext.Out.WriteLine($"{measured:0.0} requests a second of {rate}");
+        double measured = 0;
+        // A busy machine may keep it below its rate for a while, but never lets it get above.
+        for (int tries = 0; tries < 3 && measured < 0.92 * rate; tries++)
+        {
+            (double before, long start) = (await RequestsAsync(shop), Stopwatch.GetTimestamp());
+            await Eventually.IsSoAsync(async () => await RequestsAsync(shop) >= before + (10 * rate));
+            measured = (await RequestsAsync(shop) - before) / Stopwatch.GetElapsedTime(start).TotalSeconds;
+            TestContext.Out.WriteLine($"{measured:0.0} requests a second of {rate}");
+        }
+
         Assert.That(measured, Is.EqualTo(rate).Within(8).Percent);
     }
 

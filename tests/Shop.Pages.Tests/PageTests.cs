@@ -254,6 +254,18 @@ internal sealed class PageTests
     }
 
     [Test]
+    public async Task Given_several_products_that_are_added_at_once_then_the_basket_has_each_of_them()
+    {
+        await using Window window = await Browser.OpenAsync();
+        await window.Page.GotoAsync($"{_shop.Products.BaseAddress}?sort=-price&page=3");
+        await window.Page.EvaluateAsync(
+            "[0, 1, 2, 1].forEach((card) => document.querySelectorAll('.cards button')[card].click())");
+        await Expect(window.Page.Locator(".count")).ToHaveTextAsync("4", new() { Timeout = 30_000 });
+        await Expect(window.Page.Locator(".cards .chosen"))
+            .ToHaveTextAsync(["1 in the basket", "2 in the basket", "1 in the basket"]);
+    }
+
+    [Test]
     public async Task Given_an_order_that_went_on_meanwhile_when_an_old_page_asks_for_a_step_then_the_refusal_is_explained()
     {
         string id = await _shop.OrderAsync("prod_8");
@@ -359,7 +371,7 @@ internal sealed class PageTests
         {
             await page.GotoAsync($"{_shop.Products.BaseAddress}");
             foreach (int card in new[] { 0, 3, 6 }) await page.Locator(".cards button").Nth(card).ClickAsync();
-            await Expect(page.Locator(".count")).ToHaveTextAsync("3");
+            await Expect(page.Locator(".count")).ToHaveTextAsync("3", new() { Timeout = 30_000 });
         }
 
         await page.GotoAsync(url);

@@ -31,7 +31,8 @@ internal sealed class ScriptTests
         await _shop.OrderAsync("prod_3", 1, customer);
         await _shop.Orders.PostAsync("/orders", new
         {
-            order_id = $"{customer[^36..]}-0f", customer_id = customer,
+            order_id = $"{customer[^36..]}-0f",
+            customer_id = customer,
             items = new[] { new { product_id = dear, quantity = 1 }, new { product_id = "prod_3", quantity = 3 } },
         });
         string cancelled = await _shop.OrderAsync("prod_4", 1, customer);

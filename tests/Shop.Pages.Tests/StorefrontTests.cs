@@ -76,7 +76,7 @@ internal sealed class StorefrontTests
                     Is.EqualTo((word, "6.11", "26.5")), path);
                 Assert.That(Selected(html, "sort"), Is.EqualTo(value), path);
                 path = Links(html).SingleOrDefault(link => link.Contains("rel=\"next\"", StringComparison.Ordinal)) is
-                    { } next ? Href(next) : null;
+                { } next ? Href(next) : null;
             }
 
             Assert.That(names, sorted[title] is { } order ? Is.EqualTo(order)
@@ -150,7 +150,10 @@ internal sealed class StorefrontTests
         {
             (HttpResponseMessage made, _) = await _shop.Products.PostAsync("/products", new
             {
-                id = $"{run}-{n}", name = $"{n}", price = 1, category = n % 3 == 0 ? other : category,
+                id = $"{run}-{n}",
+                name = $"{n}",
+                price = 1,
+                category = n % 3 == 0 ? other : category,
             });
             Assert.That((int)made.StatusCode, Is.EqualTo(201));
         }
@@ -459,7 +462,9 @@ internal sealed class StorefrontTests
             using HttpResponseMessage answer = await _shop.Orders.SendAsync(request);
             Assert.That($"{answer.Content.Headers.ContentType}", Is.EqualTo(Path.GetExtension(file) switch
             {
-                ".css" => "text/css; charset=utf-8", ".js" => "text/javascript; charset=utf-8", _ => "image/svg+xml",
+                ".css" => "text/css; charset=utf-8",
+                ".js" => "text/javascript; charset=utf-8",
+                _ => "image/svg+xml",
             }), file);
             Stream bytes = await answer.Content.ReadAsStreamAsync();
             bool isCompressed = answer.Content.Headers.ContentEncoding.Count > 0;

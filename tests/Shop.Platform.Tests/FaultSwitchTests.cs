@@ -16,7 +16,8 @@ internal sealed class FaultSwitchTests
     public void Given_a_fault_that_runs_then_its_words_say_how_much_where_and_until_when(
         string name, double intensity, string? route, string words) =>
         Assert.That(new FaultRun(new FaultCatalogue().Of(name), "id", (decimal)intensity,
-            new DateTimeOffset(2026, 3, 7, 23, 5, 9, 999, TimeSpan.FromHours(2))) { Route = route }.ToString(),
+            new DateTimeOffset(2026, 3, 7, 23, 5, 9, 999, TimeSpan.FromHours(2)))
+        { Route = route }.ToString(),
             Is.EqualTo(words));
 
     // Of 100,000, what strikes is nearly as many as the share says: 900 are more than five standard deviations.

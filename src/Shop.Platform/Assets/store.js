@@ -10,12 +10,19 @@ const say = (text) => {
   hiding = setTimeout(() => { said.textContent = ''; }, 5000);
 };
 
-document.addEventListener('submit', async (event) => {
-  const form = event.target, name = form.dataset.add, card = form.closest('li[id]');
-  if (!name) return;
+// One after the other: the basket is a cookie, so each answer has what the request before it has added.
+let added = Promise.resolve();
+document.addEventListener('submit', (event) => {
+  const form = event.target, submitter = event.submitter;
+  if (!form.dataset.add) return;
   event.preventDefault();
+  const body = new URLSearchParams([...new FormData(form, submitter)]);
+  added = added.then(() => add(form, submitter, body));
+});
+
+async function add(form, submitter, body) {
+  const name = form.dataset.add, card = form.closest('li[id]');
   try {
-    const body = new URLSearchParams([...new FormData(form, event.submitter)]);
     const answer = await fetch(form.getAttribute('action'), { method: 'POST', body, headers: { Accept: 'text/html' } });
     if (!answer.ok) throw new Error(`status ${answer.status}`);
     const page = new DOMParser().parseFromString(await answer.text(), 'text/html');
@@ -30,6 +37,6 @@ document.addEventListener('submit', async (event) => {
   } catch {
     // As if there were no script: the shop's own page says what is wrong.
     form.dataset.add = '';
-    form.requestSubmit(event.submitter);
+    form.requestSubmit(submitter);
   }
-});
+}

@@ -44,6 +44,39 @@ internal sealed class DemoTrafficTests
         }
     }
 
+    // By hand: three a second for ten seconds, then thirty. Two seconds later, the last five had 9 and 60.
+    [Test]
+    public async Task Given_a_rate_that_changes_then_what_was_wanted_is_that_of_the_last_five_seconds()
+    {
+        var clock = new ManualClock();
+        using var log = new CountingLog();
+        int sent = 0;
+        await using var traffic = new DemoTraffic([], clock, log)
+        {
+            Source = () =>
+            {
+                Interlocked.Increment(ref sent);
+                return (new Uri("http://127.0.0.1:1"), new DemoRequest(HttpMethod.Get, "/")); // nobody is there
+            },
+        };
+        traffic.Start(3, null);
+        Assert.That((traffic.State!.Wanted, traffic.State.Answered), Is.EqualTo(((double?)null, (double?)null)));
+        double?[] expected = [null, 3, 3, 3, 3, 3, 3, 3, 3, 3, 8.4, 13.8, 19.2, 24.6, 30, 30];
+        int due = 0;
+        for (int second = 1; second <= expected.Length; second++)
+        {
+            if (second == 11) traffic.Start(30, null);
+            due += second < 11 ? 3 : 30;
+            await clock.PassAsync(TimeSpan.FromSeconds(1));
+            await Eventually.IsSoAsync(() => Volatile.Read(ref sent) == due && log.Warnings == due);
+            double? wanted = traffic.State!.Wanted;
+            Assert.That(wanted is null ? wanted : Math.Round(wanted.Value, 3), Is.EqualTo(expected[second - 1]),
+                $"{second} s");
+        }
+
+        Assert.That(traffic.State!.Answered, Is.Zero);
+    }
+
     private sealed class CountingLog : ILoggerFactory, ILogger
     {
         private int _warnings;

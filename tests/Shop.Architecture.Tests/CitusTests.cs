@@ -1,4 +1,5 @@
 using System.Text.RegularExpressions;
+using Shop.Testing;
 
 namespace Shop.Architecture.Tests;
 
@@ -12,11 +13,11 @@ internal sealed partial class CitusTests
     /// <summary>Tables that stay on the coordinator.</summary>
     private static readonly string[] Local = ["batches", "changes", "health_probe", "order_counts"];
 
-    private static readonly string Script = Read("scale/citus.sql");
+    private static readonly string Script = Repository.Text("scale/citus.sql");
 
     private static readonly string Schema =
-        Read("src/Modules/Orders/Storage/Postgres/Migrations/001_orders.sql")
-        + Read("src/Shop.Platform/Data/Postgres/PostgresMigrations.cs");
+        Repository.Text("src/Modules/Orders/Storage/Postgres/Migrations/001_orders.sql")
+        + Repository.Text("src/Shop.Platform/Data/Postgres/PostgresMigrations.cs");
 
     /// <summary>The column that each table is distributed by.</summary>
     private static readonly Dictionary<string, string> Distributed = Calls().Matches(Script)
@@ -24,11 +25,11 @@ internal sealed partial class CitusTests
 
     private static readonly string[] Statements =
     [
-        .. Directory.GetFiles(Root("src/Modules/Orders/Storage/Postgres"), "*.cs")
-            .Append(Root("src/Shop.Platform/Data/Postgres/PostgresIdempotencyKeys.cs"))
+        .. Directory.GetFiles(Repository.PathOf("src/Modules/Orders/Storage/Postgres"), "*.cs")
+            .Append(Repository.PathOf("src/Shop.Platform/Data/Postgres/PostgresIdempotencyKeys.cs"))
             .SelectMany(file => StatementsOf(File.ReadAllText(file))),
         // The one statement whose tables are given.
-        .. StatementsOf(Read("src/Shop.Platform/Data/Postgres/PostgresDatabase.cs"))
+        .. StatementsOf(Repository.Text("src/Shop.Platform/Data/Postgres/PostgresDatabase.cs"))
             .Where(sql => sql.Contains("{table}", StringComparison.Ordinal))
             .Select(sql => sql.Replace("{table}", "idempotency_keys").Replace("{id}", "key")),
     ];
@@ -129,15 +130,6 @@ internal sealed partial class CitusTests
 
     private static IEnumerable<string> StatementsOf(string source) => Literals().Matches(source)
         .Select(literal => Spaces().Replace(literal.Groups["sql"].Value, " ").Trim());
-
-    private static string Read(string file) => File.ReadAllText(Root(file));
-
-    private static string Root(string path)
-    {
-        string folder = TestContext.CurrentContext.TestDirectory;
-        while (!File.Exists(Path.Combine(folder, "Shop.sln"))) folder = Path.GetDirectoryName(folder)!;
-        return Path.Combine(folder, path);
-    }
 
     private const RegexOptions Options = RegexOptions.ExplicitCapture | RegexOptions.Singleline;
     private const int Patience = 1000;

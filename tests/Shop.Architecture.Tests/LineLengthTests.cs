@@ -1,4 +1,5 @@
 using System.Text.RegularExpressions;
+using Shop.Testing;
 
 namespace Shop.Architecture.Tests;
 
@@ -29,7 +30,7 @@ internal sealed partial class LineLengthTests
     [TestCase("loadtest", 8)]
     public void Given_the_source_then_no_line_has_more_than_120_columns(string folder, int leastFiles)
     {
-        string source = Path.Combine(Root(AppContext.BaseDirectory), folder);
+        string source = Repository.PathOf(folder);
         string[] files = [.. Directory.EnumerateFiles(source, "*.cs", SearchOption.AllDirectories)
             .Where(file => !file.Split(Path.DirectorySeparatorChar).Any(part => part is "bin" or "obj"))];
         Assert.That(files, Has.Length.GreaterThan(leastFiles));
@@ -42,7 +43,4 @@ internal sealed partial class LineLengthTests
 
     [GeneratedRegex(@"^ +public (async Task|Task|void) Given_\w+\((\)( =>)?)?$", RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex TestName();
-
-    private static string Root(string folder) =>
-        File.Exists(Path.Combine(folder, "Shop.sln")) ? folder : Root(Path.GetDirectoryName(folder)!);
 }

@@ -1,4 +1,5 @@
 using System.Text.RegularExpressions;
+using Shop.Testing;
 
 namespace Shop.Architecture.Tests;
 
@@ -19,7 +20,7 @@ internal sealed partial class MutantTests
     /// <summary>Alerts and records: each is a case of a test.</summary>
     private static readonly string[] Rules =
     [
-        .. Directory.GetFiles(Root("monitoring/prometheus/rules"))
+        .. Directory.GetFiles(Repository.PathOf("monitoring/prometheus/rules"))
             .SelectMany(file => RuleNames().Matches(File.ReadAllText(file))).Select(rule => rule.Groups["name"].Value),
     ];
 
@@ -44,7 +45,7 @@ internal sealed partial class MutantTests
     [Test]
     public void Given_the_planted_bugs_then_each_applies_to_the_files_as_they_are_and_its_tests_exist()
     {
-        Entry[] entries = [.. Directory.GetFiles(Root("tests/mutants"), "*.txt")
+        Entry[] entries = [.. Directory.GetFiles(Repository.PathOf("tests/mutants"), "*.txt")
             .SelectMany(file => Parse(File.ReadAllText(file)))];
         Assert.That(entries, Has.Length.GreaterThan(200));
         Assert.That(entries.SelectMany(Faults), Is.Empty);
@@ -111,13 +112,13 @@ internal sealed partial class MutantTests
         var texts = new Dictionary<string, string>(StringComparer.Ordinal);
         foreach (Change change in entry.Changes)
         {
-            if (!File.Exists(Root(change.File)))
+            if (!File.Exists(Repository.PathOf(change.File)))
             {
                 yield return $"there is no {change.File}";
                 continue;
             }
 
-            string text = texts.GetValueOrDefault(change.File) ?? File.ReadAllText(Root(change.File));
+            string text = texts.GetValueOrDefault(change.File) ?? File.ReadAllText(Repository.PathOf(change.File));
             string pattern = string.Join(
                 @"[ \t]*\r?\n[ \t]*", change.Removed.Select(line => Regex.Escape(line.Trim())));
             MatchCollection found = Regex.Matches(text, pattern, RegexOptions.None, TimeSpan.FromSeconds(10));
@@ -135,7 +136,7 @@ internal sealed partial class MutantTests
     private static IEnumerable<string> Missing(string command)
     {
         string file = command.Split(' ')[^1];
-        if (!File.Exists(Root(file))) yield return $"there is no {file}";
+        if (!File.Exists(Repository.PathOf(file))) yield return $"there is no {file}";
     }
 
     private IEnumerable<string> Untested(string test)
@@ -159,9 +160,10 @@ internal sealed partial class MutantTests
 
     private static string[] TestsOf(string project)
     {
-        if (!Directory.Exists(Root(project))) return [];
+        string folder = Repository.PathOf(project);
+        if (!Directory.Exists(folder)) return [];
         var tests = new List<string>();
-        foreach (string file in Directory.EnumerateFiles(Root(project), "*.cs", SearchOption.AllDirectories)
+        foreach (string file in Directory.EnumerateFiles(folder, "*.cs", SearchOption.AllDirectories)
             .Where(file => !file.Split(Path.DirectorySeparatorChar).Any(part => part is "bin" or "obj")))
         {
             string space = "", type = "", arguments = "";
@@ -176,13 +178,6 @@ internal sealed partial class MutantTests
         }
 
         return [.. tests];
-    }
-
-    private static string Root(string path)
-    {
-        string folder = TestContext.CurrentContext.TestDirectory;
-        while (!File.Exists(Path.Combine(folder, "Shop.sln"))) folder = Path.GetDirectoryName(folder)!;
-        return Path.Combine(folder, path);
     }
 
     [GeneratedRegex(@"^ *(?<word>in|test|run|with|-|\+)( (?<rest>.*))?$", RegexOptions.ExplicitCapture, Patience)]

@@ -196,13 +196,9 @@ internal sealed class BrokenTrafficTests
         return (await running, text.ToString());
     }
 
-    private static async Task<WebApplication> StandBeforeAsync(
-        HttpClient shop, Func<Call, Task<(int Status, string Body)?>> fault)
-    {
-        WebApplicationBuilder builder =
-            WebApplication.CreateSlimBuilder(["--urls=http://127.0.0.1:0", "--Logging:LogLevel:Default=None"]);
-        WebApplication broken = builder.Build();
-        broken.Run(async http =>
+    private static Task<WebApplication> StandBeforeAsync(
+        HttpClient shop, Func<Call, Task<(int Status, string Body)?>> fault) =>
+        StandIn.StartAsync(app => app.Run(async http =>
         {
             string body = await new StreamReader(http.Request.Body).ReadToEndAsync();
             async Task<(int, string)> ForwardAsync(string asked)
@@ -231,8 +227,5 @@ internal sealed class BrokenTrafficTests
             if (status == StatusCodes.Status429TooManyRequests) http.Response.Headers.RetryAfter = "0";
             http.Response.ContentType = "application/json";
             await http.Response.WriteAsync(text);
-        });
-        await broken.StartAsync();
-        return broken;
-    }
+        }));
 }

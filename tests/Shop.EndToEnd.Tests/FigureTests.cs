@@ -236,9 +236,7 @@ internal sealed class FigureTests
             ]),
         })
         {
-            using var ask = new HttpRequestMessage(HttpMethod.Get, "/live") { Headers = { { "Accept", "text/html" } } };
-            using HttpResponseMessage page = await client.SendAsync(ask);
-            string html = await page.Content.ReadAsStringAsync();
+            string html = await client.HtmlAsync("/live");
             foreach ((string title, double value) in wanted)
             {
                 string place = $"<dt>{title} .*?</dt>\\s*<dd><span data-column=\"(?<n>[0-9]+)\"";

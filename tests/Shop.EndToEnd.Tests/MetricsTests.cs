@@ -321,13 +321,9 @@ internal sealed class MetricsTests(Engine engine) : EngineFixture(engine)
 
         async Task<int> CheckOutAsync(string of, string cents, string units)
         {
-            using var request = new HttpRequestMessage(HttpMethod.Post, "/checkout")
-            {
-                Content = new FormUrlEncodedContent([new("customer_id", "c"), new("product_id", of),
-                    new("unit_price_cents", cents), new("quantity", units), new("key", $"{Guid.NewGuid()}")]),
-                Headers = { { "Origin", _shop.Orders.BaseAddress!.GetLeftPart(UriPartial.Authority) } },
-            };
-            using HttpResponseMessage answer = await _shop.Orders.SendAsync(request);
+            using HttpResponseMessage answer = await _shop.Orders.PostFormAsync("/checkout", _shop.Origin,
+                [("customer_id", "c"), ("product_id", of), ("unit_price_cents", cents), ("quantity", units),
+                    ("key", $"{Guid.NewGuid()}")]);
             return (int)answer.StatusCode;
         }
     }

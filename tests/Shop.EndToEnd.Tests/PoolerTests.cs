@@ -21,7 +21,7 @@ internal sealed partial class PoolerTests : OwnClusterFixture
     {
         string program = ProxyTests.Find("pgbouncer");
         var database = new NpgsqlConnectionStringBuilder(Address);
-        string ini = await File.ReadAllTextAsync(Path.Combine(ProxyTests.Root(), "scale", "pgbouncer.ini"));
+        string ini = Repository.Text("scale", "pgbouncer.ini");
         // Its own folder and server, and no passwords.
         ini = ini.Replace("host=postgres port=5432 dbname=shop",
                 $"host={database.Host} user=postgres dbname={database.Database}", StringComparison.Ordinal)

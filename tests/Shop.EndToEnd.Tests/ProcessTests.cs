@@ -229,11 +229,11 @@ internal sealed class ProcessTests
     public async Task Given_a_service_that_is_not_ready_or_whose_port_is_not_known_when_the_health_verb_asks_then_it_says_so_and_the_exit_code_is_1()
     {
         using ShopProcess shop = await ShopProcess.StartAsync(_directory);
-        await using WebApplication alive = WebApplication.CreateSlimBuilder(
-            ["--urls=http://127.0.0.1:0", "--Logging:LogLevel:Default=None"]).Build();
-        alive.MapGet("/health/ready", () => Results.Text("its data is not there", statusCode: 503));
-        alive.MapFallback(() => Results.Text("alive"));
-        await alive.StartAsync();
+        await using WebApplication alive = await StandIn.StartAsync(app =>
+        {
+            app.MapGet("/health/ready", () => Results.Text("its data is not there", statusCode: 503));
+            app.MapFallback(() => Results.Text("alive"));
+        });
         foreach ((int port, string said) in new[]
         {
             (new Uri(alive.Urls.First()).Port, "order-service: its data is not there"),
@@ -352,13 +352,8 @@ internal sealed class ProcessTests
     public async Task Given_demo_traffic_then_what_is_refused_to_it_has_no_line_in_the_log_but_what_is_refused_to_others_has()
     {
         using ShopProcess shop = await ShopProcess.StartAsync(_directory);
-        using var start = new HttpRequestMessage(HttpMethod.Post, "/live/traffic")
-        {
-            Content = new FormUrlEncodedContent(
-                [KeyValuePair.Create("action", "start"), KeyValuePair.Create("rate", "500")]),
-            Headers = { { "Origin", shop.Products.BaseAddress!.GetLeftPart(UriPartial.Authority) } },
-        };
-        using HttpResponseMessage started = await shop.Products.SendAsync(start);
+        using HttpResponseMessage started = await shop.Products.PostFormAsync("/live/traffic",
+            shop.Products.BaseAddress!.GetLeftPart(UriPartial.Authority), [("action", "start"), ("rate", "500")]);
         Assert.That(started.IsSuccessStatusCode, await started.Content.ReadAsStringAsync());
         while ((await Exposition.OfAsync(shop.Products))["""http_requests_by_status_code_total{code="404"}"""] < 5)
             await Task.Delay(20);

@@ -142,16 +142,9 @@ internal sealed partial class ProxyTests
     /// <summary>The lines of the page between the fences after a mark.</summary>
     private static string Block(string mark)
     {
-        string page = File.ReadAllText(Path.Combine(Root(), "docs", "proxies.md"));
+        string page = Repository.Text("docs", "proxies.md");
         Match block = Blocks().Matches(page).Single(match => match.Groups["mark"].Value == mark);
         return block.Groups["lines"].Value;
-    }
-
-    public static string Root()
-    {
-        string folder = AppContext.BaseDirectory;
-        while (!File.Exists(Path.Combine(folder, "Shop.sln"))) folder = Path.GetDirectoryName(folder)!;
-        return folder;
     }
 
     /// <summary>The path of a program of this machine. If there is none, the test is skipped; in CI it fails.</summary>

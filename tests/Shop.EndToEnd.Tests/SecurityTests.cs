@@ -339,9 +339,7 @@ internal sealed partial class SecurityTests
     [Test]
     public void Given_the_source_of_the_stores_then_no_statement_is_put_together_from_values()
     {
-        string root = TestContext.CurrentContext.TestDirectory;
-        while (!File.Exists(Path.Combine(root, "Shop.sln"))) root = Path.GetDirectoryName(root)!;
-        string[] withSql = [.. Directory.GetFiles(Path.Combine(root, "src"), "*.cs", SearchOption.AllDirectories)
+        string[] withSql = [.. Directory.GetFiles(Repository.PathOf("src"), "*.cs", SearchOption.AllDirectories)
             .Where(file => !file.Contains("/obj/", StringComparison.Ordinal)
                 && SqlText().IsMatch(File.ReadAllText(file)))];
         string[] elsewhere = [.. withSql.Where(

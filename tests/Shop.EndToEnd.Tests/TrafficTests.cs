@@ -82,18 +82,17 @@ internal sealed class TrafficTests(Engine engine) : EngineFixture(engine)
     public async Task Given_orders_that_are_acknowledged_and_lost_when_traffic_has_run_then_the_books_differ_and_it_fails()
     {
         await using ShopUnderTest shop = await ShopUnderTest.StartAsync();
-        WebApplicationBuilder builder =
-            WebApplication.CreateSlimBuilder(["--urls=http://127.0.0.1:0", "--Logging:LogLevel:Default=None"]);
-        await using WebApplication liar = builder.Build();
         int acknowledged = 0;
-        liar.MapGet("/", () => Results.Text("""{"service":"order-service"}""", "application/json"));
-        liar.MapGet("/orders", () => Results.Text("[]", "application/json"));
-        liar.MapPost("/orders", () =>
+        await using WebApplication liar = await StandIn.StartAsync(app =>
         {
-            Interlocked.Increment(ref acknowledged);
-            return Results.Text($$"""{"order_id":"{{Guid.NewGuid()}}"}""", "application/json", statusCode: 201);
+            app.MapGet("/", () => Results.Text("""{"service":"order-service"}""", "application/json"));
+            app.MapGet("/orders", () => Results.Text("[]", "application/json"));
+            app.MapPost("/orders", () =>
+            {
+                Interlocked.Increment(ref acknowledged);
+                return Results.Text($$"""{"order_id":"{{Guid.NewGuid()}}"}""", "application/json", statusCode: 201);
+            });
         });
-        await liar.StartAsync();
         (int code, string text) = await RunUntilAsync(shop, new Uri(liar.Urls.First()), async () =>
         {
             await Eventually.IsSoAsync(() => Volatile.Read(ref acknowledged) > 0);
@@ -155,7 +154,7 @@ internal sealed class TrafficTests(Engine engine) : EngineFixture(engine)
     public async Task Given_a_shop_that_asks_to_come_back_in_two_seconds_when_an_order_is_sent_then_it_waits_as_long_and_keeps_its_key()
     {
         var tries = new ConcurrentQueue<(string Key, string Body, long At)>();
-        await using WebApplication busy = await FakeAsync(app => app.MapPost("/orders", async http =>
+        await using WebApplication busy = await StandIn.StartAsync(app => app.MapPost("/orders", async http =>
         {
             string body = await new StreamReader(http.Request.Body).ReadToEndAsync();
             tries.Enqueue((http.Request.Headers["Idempotency-Key"].ToString(), body, Stopwatch.GetTimestamp()));
@@ -182,7 +181,7 @@ internal sealed class TrafficTests(Engine engine) : EngineFixture(engine)
         var orders = new ConcurrentDictionary<string, string>(StringComparer.Ordinal);
         var wrong = new ConcurrentQueue<string>();
         void Note(string what) => asked.AddOrUpdate(what, 1, (_, times) => times + 1);
-        await using WebApplication fake = await FakeAsync(app =>
+        await using WebApplication fake = await StandIn.StartAsync(app =>
         {
             app.MapGet("/products", (int limit) => Note($"list of {limit}"));
             app.MapGet("/products/{id}", (string id) =>
@@ -428,15 +427,6 @@ internal sealed class TrafficTests(Engine engine) : EngineFixture(engine)
             .And.Match("under way +23 +12 not sent: too many were under way"));
         Assert.That(view.Line(), Is.EqualTo("time 00:00:07  wanted/s 54  answers/s 50  p50 ms 50  p95 ms 95  p99 ms "
             + "99  under way 23  orders 17  refused 38  errors 6"));
-    }
-
-    private static async Task<WebApplication> FakeAsync(Action<WebApplication> map)
-    {
-        WebApplication fake = WebApplication.CreateSlimBuilder(
-            ["--urls=http://127.0.0.1:0", "--Logging:LogLevel:Default=None"]).Build();
-        map(fake);
-        await fake.StartAsync();
-        return fake;
     }
 
     private static TrafficOptions OptionsFor(Uri shop) => new(LoadProfile.Constant(1, null), shop, shop, shop);

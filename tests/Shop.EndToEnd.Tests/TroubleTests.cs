@@ -218,7 +218,7 @@ internal sealed class TroubleTests(Engine engine) : EngineFixture(engine)
                 Assert.That(document["paths"]!.AsObject().Select(path => path.Key),
                     Has.None.StartsWith("/faults").And.None.StartsWith("/scenarios"));
                 Assert.That(await client.GetStringAsync("/metrics"), Does.Not.Contain("shop_fault"));
-                Assert.That(await HtmlAsync(client, "/live"), Does.Not.Contain("trouble"));
+                Assert.That(await client.HtmlAsync("/live"), Does.Not.Contain("trouble"));
             }
         }
 
@@ -738,7 +738,7 @@ internal sealed class TroubleTests(Engine engine) : EngineFixture(engine)
     public async Task Given_the_panel_on_the_console_when_its_forms_are_sent_then_faults_and_scenarios_start_and_end()
     {
         await using ShopUnderTest shop = await ShopUnderTest.StartAsync();
-        Assert.That(await HtmlAsync(shop.Products, "/live"), Does.Contain("action=\"/live/trouble\""));
+        Assert.That(await shop.Products.HtmlAsync("/live"), Does.Contain("action=\"/live/trouble\""));
         (int Status, string[] Active)[] steps =
         [
             await PostAsync(("fault", "slow_answers"), ("action", "start"), ("intensity", "0.01"),
@@ -756,11 +756,8 @@ internal sealed class TroubleTests(Engine engine) : EngineFixture(engine)
 
         async Task<(int, string[])> PostAsync(params (string Name, string Value)[] fields)
         {
-            using var request = new HttpRequestMessage(HttpMethod.Post, "/live/trouble");
-            request.Headers.Add("Origin", shop.Products.BaseAddress!.GetLeftPart(UriPartial.Authority));
-            request.Content =
-                new FormUrlEncodedContent(fields.Select(field => KeyValuePair.Create(field.Name, field.Value)));
-            using HttpResponseMessage answer = await shop.Products.SendAsync(request);
+            using HttpResponseMessage answer =
+                await shop.Products.PostFormAsync("/live/trouble", shop.Origin, fields);
             return ((int)answer.StatusCode, await ActiveAsync(shop));
         }
     }
@@ -768,9 +765,7 @@ internal sealed class TroubleTests(Engine engine) : EngineFixture(engine)
     // By the table of docs/faults.md. What has no unit is whole or is not.
     private static (string Unit, decimal Min, decimal Max, decimal Default) Documented(string fault)
     {
-        string root = TestContext.CurrentContext.TestDirectory;
-        while (!File.Exists(Path.Combine(root, "Shop.sln"))) root = Path.GetDirectoryName(root)!;
-        string[] row = [.. File.ReadLines(Path.Combine(root, "docs", "faults.md"))
+        string[] row = [.. File.ReadLines(Repository.PathOf("docs", "faults.md"))
             .First(line => line.StartsWith($"| `{fault}` |", StringComparison.Ordinal)).Split('|')
             .Select(cell => cell.Trim())];
         decimal Number(string text) => text.StartsWith("all", StringComparison.Ordinal) ? Environment.ProcessorCount
@@ -799,7 +794,7 @@ internal sealed class TroubleTests(Engine engine) : EngineFixture(engine)
             Assert.That((metrics[$$"""shop_fault_active{fault="{{name}}"}"""],
                     metrics[$$"""shop_fault_intensity{fault="{{name}}"}"""]),
                 Is.EqualTo((intensity > 0 ? 1d : 0d, intensity)));
-            Assert.That((await HtmlAsync(client, "/live")).Contains("<strong>Trouble on demand:</strong>",
+            Assert.That((await client.HtmlAsync("/live")).Contains("<strong>Trouble on demand:</strong>",
                 StringComparison.Ordinal), Is.EqualTo(intensity > 0));
             using HttpResponseMessage ready = await client.GetAsync("/health/ready");
             JsonNode check = JsonNode.Parse(await ready.Content.ReadAsStringAsync())!["checks"]!["faults"]!;
@@ -829,11 +824,4 @@ internal sealed class TroubleTests(Engine engine) : EngineFixture(engine)
         (await shop.Inventory.GetJsonAsync("/inventory?limit=1000")).AsArray().ToDictionary(
             stock => (string)stock!["product_id"]!, stock => ((long)stock!["stock_level"]!, (long)stock["on_hand"]!),
             StringComparer.Ordinal);
-
-    private static async Task<string> HtmlAsync(HttpClient client, string path)
-    {
-        using var request = new HttpRequestMessage(HttpMethod.Get, path) { Headers = { { "Accept", "text/html" } } };
-        using HttpResponseMessage page = await client.SendAsync(request);
-        return await page.Content.ReadAsStringAsync();
-    }
 }

@@ -127,14 +127,7 @@ internal sealed partial class BackupTests
             await RefusesAsync("restore", backup, Restored, why);
         }
 
-        using (var connection = new SqliteConnection($"Data Source={Path.Combine(_data, "orders.db")};Pooling=false"))
-        {
-            connection.Open();
-            using SqliteCommand command = connection.CreateCommand();
-            command.CommandText = "UPDATE book_mark SET shop = 'another'";
-            Assert.That(command.ExecuteNonQuery(), Is.EqualTo(1));
-        }
-
+        Assert.That(Change(Path.Combine(_data, "orders.db"), "UPDATE book_mark SET shop = 'another'"), Is.EqualTo(1));
         await RefusesAsync("backup", Path.Combine(_root, "other"), _data, "the books disagree");
         Assert.That(Directory.GetDirectories(_root).Select(Path.GetFileName),
             Is.EquivalentTo(new[] { "data", "backup" }), "nothing half done is left");
@@ -191,15 +184,7 @@ internal sealed partial class BackupTests
 
         (int code, string output) = await ShopVerb.RunAsync("check", $"--Shop:DataDirectory={_data}");
         Assert.That(code, Is.Zero, output);
-        using (var connection =
-            new SqliteConnection($"Data Source={Path.Combine(_data, file)};Pooling=false;Foreign Keys=false"))
-        {
-            connection.Open();
-            using SqliteCommand command = connection.CreateCommand();
-            command.CommandText = change;
-            Assert.That(command.ExecuteNonQuery(), Is.Positive);
-        }
-
+        Assert.That(Change(Path.Combine(_data, file), change), Is.Positive);
         (code, output) = await ShopVerb.RunAsync("check", $"--Shop:DataDirectory={_data}");
         Assert.That((code, output), Is.EqualTo((1, output)));
         Assert.That(output, Does.Contain(difference));
@@ -260,7 +245,7 @@ internal sealed partial class BackupTests
                 $"{Of("shipped")} is not there, but its units were shipped"),
             ("orders", $"INSERT INTO pending_stock (order_id, status) VALUES ('{ids["shipped"]}', 'cancelled')",
                 $"the stock is to follow {Of("shipped")} to cancelled, but the order is not so"),
-            // What is no difference: the next start finds it done, or does it.
+            // These are no differences: the next start lets the stock follow, or finds that it has.
             ("orders", $"INSERT INTO pending_stock (order_id, status) VALUES ('{ids["shipped"]}', 'shipped')", null),
             ("orders", $"INSERT INTO pending_stock (order_id, status) VALUES ('{ids["delivered"]}', 'shipped')", null),
             ("orders", $"INSERT INTO pending_stock (order_id, status) VALUES ('{ids["cancelled"]}', 'cancelled')",
@@ -271,27 +256,18 @@ internal sealed partial class BackupTests
             string copy = Directory.CreateDirectory(Path.Combine(_root, "changed")).FullName;
             foreach (string each in Directory.GetFiles(_data))
                 File.Copy(each, Path.Combine(copy, Path.GetFileName(each)));
-            await ChangeAsync(Path.Combine(copy, $"{file}.db"), change);
+            Assert.That(Change(Path.Combine(copy, $"{file}.db"), change), Is.Positive, change);
             (int code, string output) = await ShopVerb.RunAsync("check", $"--Shop:DataDirectory={copy}");
             Assert.That(code, Is.EqualTo(difference is null ? 0 : 1), $"{change}\n{output}");
             if (difference is not null) Assert.That(output, Does.Contain($"differs: {difference}\n"), change);
             Directory.Delete(copy, recursive: true);
-        }
-
-        static async Task ChangeAsync(string path, string sql)
-        {
-            await using var connection = new SqliteConnection($"Data Source={path};Pooling=false;Foreign Keys=false");
-            await connection.OpenAsync();
-            await using SqliteCommand command = connection.CreateCommand();
-            command.CommandText = sql;
-            await command.ExecuteNonQueryAsync();
         }
     }
 
     [Test]
     public async Task Given_the_manual_of_backups_then_its_commands_do_what_it_says_in_their_order()
     {
-        string manual = await File.ReadAllTextAsync(Path.Combine(Repository(), "docs", "backup.md"));
+        string manual = Repository.Text("docs", "backup.md");
         string[][] commands = [.. Command().Matches(manual)
             .Select(match => match.Groups["verb"].Value.Split(' ', StringSplitOptions.RemoveEmptyEntries))];
         Assert.That(commands.Select(command => command[0]),
@@ -313,6 +289,18 @@ internal sealed partial class BackupTests
 
         using ShopProcess again = await ShopProcess.StartAsync(Restored);
         await BalancesAsync(again);
+    }
+
+    /// <returns>The rows that were changed.</returns>
+    private static int Change(string file, string sql)
+    {
+        using var connection = new SqliteConnection($"Data Source={file};Pooling=false;Foreign Keys=false");
+        connection.Open();
+        using SqliteCommand command = connection.CreateCommand();
+#pragma warning disable CA2100 // a text of the test
+        command.CommandText = sql;
+#pragma warning restore CA2100
+        return command.ExecuteNonQuery();
     }
 
     // The manifest says what is in the files, which need no log, so they can be read where nothing can be written.
@@ -347,13 +335,6 @@ internal sealed partial class BackupTests
                 Assert.That((long)command.ExecuteScalar()!, Is.EqualTo((long)rows!), $"{path} {table}");
             }
         }
-    }
-
-    private static string Repository()
-    {
-        string directory = TestContext.CurrentContext.TestDirectory;
-        while (!File.Exists(Path.Combine(directory, "Shop.sln"))) directory = Path.GetDirectoryName(directory)!;
-        return directory;
     }
 
     [GeneratedRegex(@"^Shop\.Host (?<verb>[^#\n]+)", RegexOptions.Multiline | RegexOptions.ExplicitCapture, 1000)]

@@ -213,7 +213,7 @@ internal sealed class OrderReconcilerTests
     [Test]
     public async Task Given_what_a_crash_left_when_it_is_settled_then_a_line_of_the_log_says_how_many_of_each()
     {
-        var log = new Lines();
+        using var log = new RecordedLog();
         using var files = new ModuleFiles(new OrdersModule(), log: log);
         var store = new SqliteOrderStore(files.Context.Database, files.Context.Settings);
         await using var reconciler = new OrderReconciler(store, _inventory, files.Context);
@@ -236,7 +236,7 @@ internal sealed class OrderReconcilerTests
     [Test]
     public async Task Given_an_inventory_that_fails_five_times_a_second_then_the_log_has_a_line_every_ten_seconds_and_one_as_it_begins_again()
     {
-        var log = new Lines();
+        using var log = new RecordedLog();
         var clock = new ManualClock { Start = DateTimeOffset.UnixEpoch };
         TimeSpan collect = TimeSpan.FromMilliseconds(20), pause = TimeSpan.FromMilliseconds(200);
         using var files = new ModuleFiles(new OrdersModule(), clock: clock, log: log);
@@ -375,33 +375,6 @@ internal sealed class OrderReconcilerTests
                 await _store.ChangeStatusAsync(id, OrderStatus.Paid, null, _files.Context.Now());
             Assert.That((await _store.ChangeStatusAsync(id, status, null, _files.Context.Now())).Outcome,
                 Is.EqualTo(ChangeStatusOutcome.Changed));
-        }
-    }
-
-    /// <summary>The lines of a log.</summary>
-    private sealed class Lines : ILoggerFactory, ILogger
-    {
-        private readonly ConcurrentQueue<(LogLevel Level, string Text)> _lines = [];
-
-        public IReadOnlyList<string> Of(LogLevel level) =>
-            [.. _lines.Where(line => line.Level == level).Select(line => line.Text)];
-
-        public ILogger CreateLogger(string categoryName) => this;
-
-        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception,
-            Func<TState, Exception?, string> formatter) => _lines.Enqueue((logLevel, formatter(state, exception)));
-
-        public bool IsEnabled(LogLevel logLevel) => true;
-
-        public IDisposable? BeginScope<TState>(TState state)
-            where TState : notnull => null;
-
-        public void AddProvider(ILoggerProvider provider)
-        {
-        }
-
-        public void Dispose()
-        {
         }
     }
 

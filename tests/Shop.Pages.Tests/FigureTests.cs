@@ -26,12 +26,12 @@ internal sealed partial class FigureTests
         string customer = $"{Guid.NewGuid()}", category = $"Odd {Guid.NewGuid()}";
         string one = await ProductAsync(19.99m, category), other = await ProductAsync(0.07m, category), dear =
             await ProductAsync(1_000_000.00m, category);
-        Assert.That(Cells(await HtmlAsync(_shop.Products, $"/?category={Uri.EscapeDataString(category)}&sort=price"),
+        Assert.That(Cells(await _shop.Products.HtmlAsync($"/?category={Uri.EscapeDataString(category)}&sort=price"),
             "p class=\"price\""), Is.EqualTo(new[] { "0.07 CHF", "19.99 CHF", "1,000,000.00 CHF" }));
-        Assert.That(Cells(await HtmlAsync(_shop.Products, $"/product/{dear}"), "p class=\"price\""),
+        Assert.That(Cells(await _shop.Products.HtmlAsync($"/product/{dear}"), "p class=\"price\""),
             Is.EqualTo(new[] { "1,000,000.00 CHF", "0.07 CHF", "19.99 CHF" }), "and others of its category");
 
-        string basket = await HtmlAsync(_shop.Products, "/basket", $"basket={one}.7~{other}.13~{dear}.3");
+        string basket = await _shop.Products.HtmlAsync("/basket", $"basket={one}.7~{other}.13~{dear}.3");
         Assert.That(Numbers(basket), Is.EqualTo(new[] { "19.99 CHF", "139.93 CHF", "0.07 CHF", "0.91 CHF",
             "1,000,000.00 CHF", "3,000,000.00 CHF", "3,000,140.84 CHF" }));
         Assert.That(Values(basket, "unit_price_cents"), Is.EqualTo(new[] { "1999", "7", "100000000" }));
@@ -46,9 +46,9 @@ internal sealed partial class FigureTests
         string position = (string)(await EventsAsync("long-ago"))["id"]!;
         (status, _, Uri? location) = await CheckOutAsync((one, "1999", 7), (other, "7", 13));
         Assert.That(status, Is.EqualTo(HttpStatusCode.SeeOther));
-        Assert.That(Numbers(await HtmlAsync(_shop.Orders, $"{location}")),
+        Assert.That(Numbers(await _shop.Orders.HtmlAsync($"{location}")),
             Is.EqualTo(new[] { "7", "19.99 CHF", "139.93 CHF", "13", "0.07 CHF", "0.91 CHF", "140.84 CHF" }));
-        string board = await HtmlAsync(_shop.Orders, $"/?customer_id={customer}");
+        string board = await _shop.Orders.HtmlAsync($"/?customer_id={customer}");
         Assert.That(Numbers(board), Is.EqualTo(new[] { "2", "140.84" }));
         Assert.That(board, Does.Match("<th[^>]*>[^<]*CHF"), "the currency stands in the head of the column");
         // As it was told when it was placed, and as it is told to those who were not there.
@@ -71,7 +71,7 @@ internal sealed partial class FigureTests
             (string Name, string Value)[] fields = [("customer_id", customer), ("key", $"{Guid.NewGuid()}"),
                 .. lines.SelectMany(line => new[] { ("product_id", line.Product), ("unit_price_cents", line.Cents),
                     ("quantity", $"{line.Quantity}") })];
-            using HttpResponseMessage answer = await PostAsync(_shop.Orders, "/checkout", fields);
+            using HttpResponseMessage answer = await _shop.Orders.PostFormAsync("/checkout", _shop.Origin, fields);
             return (answer.StatusCode, await answer.Content.ReadAsStringAsync(), answer.Headers.Location);
         }
     }
@@ -90,7 +90,7 @@ internal sealed partial class FigureTests
             html = "";
         for (int page = 1; page <= pages; page++)
         {
-            html = await HtmlAsync(_shop.Products, path);
+            html = await _shop.Products.HtmlAsync(path);
             int shown = page < pages ? onFirst : products - ((pages - 1) * onFirst);
             Assert.That(Cells(html, "p class=\"price\""), Has.Length.EqualTo(shown));
             Assert.That(html, Does.Contain(products == 1 ? ">1 product<" : $">{products} products<"));
@@ -101,7 +101,7 @@ internal sealed partial class FigureTests
             path = WebUtility.HtmlDecode(Next().Match(html).Groups["path"].Value);
         }
 
-        Assert.That(Cells(await HtmlAsync(_shop.Products, $"{search}&page={pages + 1}"), "p class=\"price\""),
+        Assert.That(Cells(await _shop.Products.HtmlAsync($"{search}&page={pages + 1}"), "p class=\"price\""),
             Is.EqualTo(Cells(html, "p class=\"price\"")), "behind the last page there is none");
     }
 
@@ -113,9 +113,9 @@ internal sealed partial class FigureTests
         await _shop.Inventory.PostAsync("/inventory/decrease", new { product_id = product, quantity = 29 });
         string cancelled = await _shop.OrderAsync(product, 7);
         await _shop.Orders.PostAsync($"/orders/{cancelled}/cancel");
-        Assert.That(Numbers(await HtmlAsync(_shop.Inventory, $"/?product_id={product}")),
+        Assert.That(Numbers(await _shop.Inventory.HtmlAsync($"/?product_id={product}")),
             Is.EqualTo(new[] { "68", "81", "13" }));
-        string html = await HtmlAsync(_shop.Inventory, $"/stock/{product}");
+        string html = await _shop.Inventory.HtmlAsync($"/stock/{product}");
         Assert.That(Cells(html, "dd"), Is.EqualTo(new[] { "68", "81", "13" }));
         // Newest first: units, what is on hand after it, what is reserved after it.
         Assert.That(Numbers(html), Is.EqualTo(new[] { "7", "81", "13", "7", "81", "20", "29", "81", "13", "13", "110",
@@ -132,7 +132,7 @@ internal sealed partial class FigureTests
         string product = await _shop.ProductAsync(stock: 100_000);
         await _shop.OrderAsync(product, 500);
         await _shop.OrderAsync(product, 40);
-        string html = await HtmlAsync(_shop.Inventory, $"/stock/{product}");
+        string html = await _shop.Inventory.HtmlAsync($"/stock/{product}");
         Assert.That(html, Does.Contain("The axis starts at 99,460, not at 0")
             .And.Contain("<span>100,000</span><span>99,460</span>"));
         Assert.That(Drawn(html), Is.EqualTo(Heights(99_460, 100_000, 99_500, 99_460)).Within(0.06));
@@ -142,8 +142,8 @@ internal sealed partial class FigureTests
     [TestCase(10_000_000_000)]
     public async Task Given_a_page_behind_the_last_then_the_last_one_is_shown(long page)
     {
-        string html = await HtmlAsync(_shop.Products, $"/?q=lamp&page={page}"), last =
-            await HtmlAsync(_shop.Products, "/?q=lamp&page=1");
+        string html = await _shop.Products.HtmlAsync($"/?q=lamp&page={page}"), last =
+            await _shop.Products.HtmlAsync("/?q=lamp&page=1");
         Assert.That(Cells(html, "p class=\"price\""), Is.EqualTo(Cells(last, "p class=\"price\"")).And.Not.Empty);
     }
 
@@ -156,12 +156,12 @@ internal sealed partial class FigureTests
             new { name = $"Fjord lantern {product}", price = 10 });
         foreach (string text in new[] { product, "fjord LANTERN" })
         {
-            string found = await HtmlAsync(_shop.Inventory, $"/?product_id={Uri.EscapeDataString(text)}");
+            string found = await _shop.Inventory.HtmlAsync($"/?product_id={Uri.EscapeDataString(text)}");
             Assert.That(found, Does.Contain($"Fjord lantern {product}</a> <span class=\"id\">{product}</span>"));
         }
 
-        Assert.That(await HtmlAsync(_shop.Inventory, "/?product_id=unicorn"), Does.Contain("“unicorn”"));
-        string movements = await HtmlAsync(_shop.Inventory, $"/stock/{product}");
+        Assert.That(await _shop.Inventory.HtmlAsync("/?product_id=unicorn"), Does.Contain("“unicorn”"));
+        string movements = await _shop.Inventory.HtmlAsync($"/stock/{product}");
         Assert.That(movements, Does.Contain($"<h1>Stock of Fjord lantern {product}</h1>")
             .And.Contain($"/order/{order}\">{ShortId.Of(order)}</a>"));
     }
@@ -173,7 +173,7 @@ internal sealed partial class FigureTests
             (1, "status created")];
         var ids = new List<string>();
         foreach ((long stock, _) in made) ids.Add(await _shop.ProductAsync(stock));
-        string html = await HtmlAsync(_shop.Inventory, "/");
+        string html = await _shop.Inventory.HtmlAsync("/");
         for (int i = 0; i < made.Length; i++)
             Assert.That(Regex.Match(html,
                 $"""href="/stock/{ids[i]}">A thing</a> <span class="id">{ids[i]}</span></td>"""
@@ -195,7 +195,7 @@ internal sealed partial class FigureTests
         for (int i = 0; i < 3; i++) await _shop.Inventory.PostAsync("/inventory/increase",
             new { product_id = "prod_5", quantity = 11 });
         Exposition metrics = await Exposition.OfAsync(_shop.Inventory);
-        string html = await HtmlAsync(_shop.Inventory, "/live");
+        string html = await _shop.Inventory.HtmlAsync("/live");
         string Row(string name) =>
             Regex.Match(html, $"<tr><td>{Regex.Escape(name)}</td><td class=\"number\">(?<value>[^<]*)</td>",
             RegexOptions.ExplicitCapture, TimeSpan.FromSeconds(1)).Groups["value"].Value;
@@ -312,26 +312,6 @@ internal sealed partial class FigureTests
             new { name = "An odd thing", price, category, initial_stock = 1000 });
         Assert.That((int)made.StatusCode, Is.EqualTo(201));
         return (string)product!["id"]!;
-    }
-
-    private async Task<HttpResponseMessage> PostAsync(HttpClient client, string path,
-        (string Name, string Value)[] fields)
-    {
-        using var request = new HttpRequestMessage(HttpMethod.Post, path)
-        {
-            Content = new FormUrlEncodedContent(fields.Select(field => KeyValuePair.Create(field.Name, field.Value))),
-        };
-        request.Headers.Add("Origin", _shop.Products.BaseAddress!.GetLeftPart(UriPartial.Authority));
-        return await client.SendAsync(request);
-    }
-
-    private static async Task<string> HtmlAsync(HttpClient client, string path, string? cookie = null)
-    {
-        using var request = new HttpRequestMessage(HttpMethod.Get, path) { Headers = { { "Accept", "text/html" } } };
-        if (cookie is not null) request.Headers.Add("Cookie", cookie);
-        using HttpResponseMessage answer = await client.SendAsync(request);
-        Assert.That((int)answer.StatusCode, Is.EqualTo(200), path);
-        return await answer.Content.ReadAsStringAsync();
     }
 
     // The text of each cell for a number, without those that have a field in them.

@@ -15,8 +15,6 @@ internal sealed class FormTests
     private ShopUnderTest _shop = null!;
 
     // All pages are of one site, the storefront's.
-    private string Origin => _shop.Products.BaseAddress!.GetLeftPart(UriPartial.Authority);
-
     [OneTimeSetUp]
     public async Task StartAsync() => _shop = await ShopUnderTest.StartAsync();
 
@@ -40,7 +38,7 @@ internal sealed class FormTests
             (_shop.Products, "/live/traffic", [("action", "start"), ("rate", "1")]),
         })
         {
-            using HttpResponseMessage answer = await PostAsync(client, path, origin, fields);
+            using HttpResponseMessage answer = await client.PostFormAsync(path, origin, fields);
             Assert.That(answer.StatusCode, Is.EqualTo(HttpStatusCode.Forbidden), path);
         }
 
@@ -56,7 +54,7 @@ internal sealed class FormTests
     public async Task Given_a_form_that_says_where_it_came_from_then_one_comes_back_there_but_never_elsewhere(
         string back, string location)
     {
-        using HttpResponseMessage answer = await PostAsync(_shop.Products, "/basket", Origin,
+        using HttpResponseMessage answer = await _shop.Products.PostFormAsync("/basket", _shop.Origin,
             [("action", "add"), ("product_id", "none"), ("quantity", "1"), ("back", back)]);
         Assert.That(((int)answer.StatusCode, answer.Header("Location")), Is.EqualTo((303, location)));
     }
@@ -74,7 +72,7 @@ internal sealed class FormTests
                 "application/x-www-form-urlencoded"),
         };
         request.Headers.TransferEncodingChunked = true;
-        request.Headers.Add("Origin", Origin);
+        request.Headers.Add("Origin", _shop.Origin);
         using HttpResponseMessage answer = await _shop.Products.SendAsync(request);
         Assert.That((int)answer.StatusCode, Is.EqualTo(status), await answer.Content.ReadAsStringAsync());
         if (error is not null)
@@ -128,8 +126,9 @@ internal sealed class FormTests
             ("customer_id", "twice"), ("product_id", "prod_0"), ("unit_price_cents", await CentsAsync("prod_0")),
             ("quantity", "1"), ("key", $"{Guid.NewGuid()}"),
         ];
-        HttpResponseMessage[] answers = await Task.WhenAll(PostAsync(_shop.Orders, "/checkout", Origin, fields),
-            PostAsync(_shop.Orders, "/checkout", Origin, fields));
+        HttpResponseMessage[] answers = await Task.WhenAll(
+            _shop.Orders.PostFormAsync("/checkout", _shop.Origin, fields),
+            _shop.Orders.PostFormAsync("/checkout", _shop.Origin, fields));
         Assert.That(answers.Select(answer => answer.StatusCode), Is.All.EqualTo(HttpStatusCode.SeeOther));
         Assert.That(answers[0].Headers.Location, Is.EqualTo(answers[1].Headers.Location));
     }
@@ -140,24 +139,26 @@ internal sealed class FormTests
         string action, int sign)
     {
         string product = await _shop.ProductAsync(stock: 20);
-        string key = Hidden(await HtmlAsync(_shop.Inventory, $"/stock/{product}"), "key");
+        string key = Hidden(await _shop.Inventory.HtmlAsync($"/stock/{product}"), "key");
         (string, string)[] fields = [("action", action), ("quantity", "3"), ("key", key)];
-        HttpResponseMessage[] twice = await Task.WhenAll(
-            Enumerable.Range(0, 2).Select(_ => PostAsync(_shop.Inventory, $"/stock/{product}", Origin, fields)));
-        using HttpResponseMessage later = await PostAsync(_shop.Inventory, $"/stock/{product}", Origin, fields);
+        HttpResponseMessage[] twice =
+            await Task.WhenAll(Enumerable.Range(0, 2).Select(_ => PressAsync(fields)));
+        using HttpResponseMessage later = await PressAsync(fields);
         Assert.That(twice.Append(later).Select(answer => ((int)answer.StatusCode, $"{answer.Headers.Location}")),
             Is.All.EqualTo((303, $"/stock/{product}")));
         Assert.That((await _shop.StockAsync(product)).OnHand, Is.EqualTo(20 + (3 * sign)));
 
         // Not another change under the same key; and each page has a key of its own, a refusal too.
-        using HttpResponseMessage other = await PostAsync(_shop.Inventory, $"/stock/{product}", Origin,
-            [("action", action), ("quantity", "4"), ("key", key)]);
+        using HttpResponseMessage other = await PressAsync([("action", action), ("quantity", "4"), ("key", key)]);
         string refused = await other.Content.ReadAsStringAsync();
         Assert.That(((int)other.StatusCode, Hidden(refused, "key") == key), Is.EqualTo((409, false)));
-        using HttpResponseMessage again = await PostAsync(_shop.Inventory, $"/stock/{product}", Origin,
-            [("action", action), ("quantity", "4"), ("key", Hidden(refused, "key"))]);
+        using HttpResponseMessage again =
+            await PressAsync([("action", action), ("quantity", "4"), ("key", Hidden(refused, "key"))]);
         Assert.That(((int)again.StatusCode, (await _shop.StockAsync(product)).OnHand),
             Is.EqualTo((303, 20L + (7 * sign))));
+
+        Task<HttpResponseMessage> PressAsync((string, string)[] sent) =>
+            _shop.Inventory.PostFormAsync($"/stock/{product}", _shop.Origin, sent);
     }
 
     [Test]
@@ -178,7 +179,7 @@ internal sealed class FormTests
             foreach ((HttpClient client, string path, (string, string)[] fields) in
                 new[] { (shop.Inventory, $"/stock/{product}", units), (shop.Orders, "/checkout", order) })
             {
-                using HttpResponseMessage answer = await PostAsync(client, path, OriginOf(shop), fields);
+                using HttpResponseMessage answer = await client.PostFormAsync(path, shop.Origin, fields);
                 Assert.That(answer.StatusCode, Is.EqualTo(HttpStatusCode.SeeOther), path);
             }
         }
@@ -202,7 +203,8 @@ internal sealed class FormTests
     {
         string order = await _shop.OrderAsync("prod_1", 3);
         HttpResponseMessage[] twice = await Task.WhenAll(
-            Enumerable.Range(0, 2).Select(_ => PostAsync(_shop.Orders, $"/order/{order}", Origin, [("step", "pay")])));
+            Enumerable.Range(0, 2).Select(
+                _ => _shop.Orders.PostFormAsync($"/order/{order}", _shop.Origin, [("step", "pay")])));
         Assert.That(twice.Select(answer => (int)answer.StatusCode), Is.All.EqualTo(303));
         Assert.That((await _shop.Orders.GetJsonAsync($"/orders/{order}/events")).AsArray()
             .Select(step => (string)step!["status"]!), Is.EqualTo(new[] { "created", "paid" }));
@@ -223,15 +225,8 @@ internal sealed class FormTests
         if (added == "new instead of one") fields = [.. fields, ("product_id", chosen[7]), ("quantity", "0")];
         if (added == "new instead of one that was deleted")
             using (await _shop.Products.DeleteAsync($"/products/{chosen[7]}")) { }
-        using var request = new HttpRequestMessage(HttpMethod.Post, "/basket")
-        {
-            Content = new FormUrlEncodedContent(fields.Select(field => KeyValuePair.Create(field.Item1, field.Item2))),
-            Headers =
-            {
-                { "Origin", Origin }, { "Cookie", $"basket={string.Join('~', chosen.Select(id => $"{id}.1"))}" },
-            },
-        };
-        using HttpResponseMessage answer = await _shop.Products.SendAsync(request);
+        using HttpResponseMessage answer = await _shop.Products.PostFormAsync("/basket", _shop.Origin, fields,
+            ("Cookie", $"basket={string.Join('~', chosen.Select(id => $"{id}.1"))}"));
         Assert.That((int)answer.StatusCode, Is.EqualTo(status), await answer.Content.ReadAsStringAsync());
         string cookie = answer.Header("Set-Cookie") ?? "";
         if (status == 303)
@@ -274,9 +269,9 @@ internal sealed class FormTests
         Assert.That((decimal)(await _shop.Orders.GetJsonAsync($"/orders?customer_id={customer}"))[0]!["total_amount"]!,
             Is.EqualTo(1_999_999.98m));
 
-        Task<HttpResponseMessage> SendAsync(string key, string cents) => PostAsync(_shop.Orders, "/checkout", Origin,
-            [("customer_id", customer), ("product_id", product), ("unit_price_cents", cents),
-                ("quantity", "2"), ("key", key)]);
+        Task<HttpResponseMessage> SendAsync(string key, string cents) =>
+            _shop.Orders.PostFormAsync("/checkout", _shop.Origin, [("customer_id", customer), ("product_id", product),
+                ("unit_price_cents", cents), ("quantity", "2"), ("key", key)]);
     }
 
     [TestCase(null)]
@@ -286,7 +281,7 @@ internal sealed class FormTests
     public async Task Given_a_checkout_without_the_price_that_was_seen_then_the_page_shows_it_and_asks(string? cents)
     {
         (string, string)[] price = cents is null ? [] : [("unit_price_cents", cents)];
-        using HttpResponseMessage answer = await PostAsync(_shop.Orders, "/checkout", Origin,
+        using HttpResponseMessage answer = await _shop.Orders.PostFormAsync("/checkout", _shop.Origin,
             [("customer_id", "x"), ("product_id", "prod_0"), .. price, ("quantity", "1"),
                 ("key", $"{Guid.NewGuid()}")]);
         Assert.That(answer.StatusCode, Is.EqualTo(HttpStatusCode.Conflict));
@@ -312,7 +307,7 @@ internal sealed class FormTests
     public async Task Given_a_change_of_stock_that_makes_no_sense_then_the_page_says_why(
         string action, string quantity, string fault)
     {
-        using HttpResponseMessage answer = await PostAsync(_shop.Inventory, "/stock/prod_0", Origin,
+        using HttpResponseMessage answer = await _shop.Inventory.PostFormAsync("/stock/prod_0", _shop.Origin,
             [("action", action), ("quantity", quantity)]);
         Assert.That(answer.StatusCode, Is.EqualTo(HttpStatusCode.Conflict));
         Assert.That(await answer.Content.ReadAsStringAsync(), Does.Contain(fault));
@@ -402,8 +397,8 @@ internal sealed class FormTests
         foreach (string line in new[] { "GET /", "GET /nothing", "GET /live", "POST /basket" })
         {
             string answer = await RawHttp.SendAsync(_shop.Products.BaseAddress!,
-                $"{line} HTTP/1.1\r\nHost: {host}\r\nOrigin: {Origin}\r\nAccept: text/html\r\nContent-Length: 0\r\n"
-                + "Connection: close\r\n\r\n");
+                $"{line} HTTP/1.1\r\nHost: {host}\r\nOrigin: {_shop.Origin}\r\nAccept: text/html\r\n"
+                + "Content-Length: 0\r\nConnection: close\r\n\r\n");
             Assert.That(RawHttp.Status(answer), Is.LessThan(500), line);
             Assert.That(answer, Does.Contain("<!doctype html>"), line);
         }
@@ -456,8 +451,8 @@ internal sealed class FormTests
             });
             Assert.That((int)made.StatusCode, Is.EqualTo(201));
         });
-        Assert.That((await HtmlAsync(shop.Products, "/")).Length, Is.LessThan(32 * 1024));
-        Assert.That(await HtmlAsync(shop.Products,
+        Assert.That((await shop.Products.HtmlAsync("/")).Length, Is.LessThan(32 * 1024));
+        Assert.That(await shop.Products.HtmlAsync(
                 $"/?category={Uri.EscapeDataString("A category with a name of some length, number 4321")}"),
             Does.Contain("1 product<").And.Contain("Thing 4321"));
     }
@@ -469,7 +464,7 @@ internal sealed class FormTests
         string header, string value)
     {
         await using ShopUnderTest shop = await ShopUnderTest.StartAsync("Shop:TrustedProxies=127.0.0.1");
-        Assert.That(await HtmlAsync(shop.Products, "/live"), Does.Contain("action=\"/live/traffic\""));
+        Assert.That(await shop.Products.HtmlAsync("/live"), Does.Contain("action=\"/live/traffic\""));
         using HttpResponseMessage answer = await StartTrafficAsync(shop, 1, (header, value));
         Assert.That((int)answer.StatusCode, Is.EqualTo(303), await answer.Content.ReadAsStringAsync());
     }
@@ -503,7 +498,7 @@ internal sealed class FormTests
     [TestCase("5", "start", "")]
     public async Task Given_traffic_that_makes_no_sense_then_400(string rate, string action, string shape)
     {
-        using HttpResponseMessage answer = await PostAsync(_shop.Products, "/live/traffic", Origin,
+        using HttpResponseMessage answer = await _shop.Products.PostFormAsync("/live/traffic", _shop.Origin,
             [("action", action), ("rate", rate), ("shape", shape)]);
         Assert.That((int)answer.StatusCode, Is.EqualTo(400));
     }
@@ -520,8 +515,8 @@ internal sealed class FormTests
             Assert.That(started.Select(answer => (int)answer.StatusCode), Is.All.EqualTo(303));
             double before = await RequestsAsync(shop);
             await Eventually.IsSoAsync(async () => await RequestsAsync(shop) >= before + 50);
-            using HttpResponseMessage stopped = await PostAsync(shop.Products, "/live/traffic",
-                OriginOf(shop), [("action", "stop")]);
+            using HttpResponseMessage stopped = await shop.Products.PostFormAsync("/live/traffic",
+                shop.Origin, [("action", "stop")]);
             Assert.That((int)stopped.StatusCode, Is.EqualTo(303));
             using EventReader live = await EventReader.OpenAsync(shop.Orders, "/live/events");
             for (int idle = 0; idle < 3;)
@@ -563,34 +558,16 @@ internal sealed class FormTests
         return await _shop.Orders.SendAsync(request);
     }
 
-    private static string OriginOf(ShopUnderTest shop) => shop.Products.BaseAddress!.GetLeftPart(UriPartial.Authority);
-
     private static async Task<HttpResponseMessage> StartTrafficAsync(
-        ShopUnderTest shop, int rate, params (string Name, string Value)[] headers)
-    {
-        using var request = new HttpRequestMessage(HttpMethod.Post, "/live/traffic")
-        {
-            Content = new FormUrlEncodedContent(
-                [KeyValuePair.Create("action", "start"), KeyValuePair.Create("rate", $"{rate}")]),
-        };
-        foreach ((string name, string value) in headers.Prepend(("Origin", OriginOf(shop))))
-            request.Headers.TryAddWithoutValidation(name, value);
-        return await shop.Products.SendAsync(request);
-    }
+        ShopUnderTest shop, int rate, params (string Name, string Value)[] headers) =>
+        await shop.Products.PostFormAsync(
+            "/live/traffic", shop.Origin, [("action", "start"), ("rate", $"{rate}")], headers);
 
     private static async Task<double> RequestsAsync(ShopUnderTest shop)
     {
         Exposition[] metrics = await Task.WhenAll(shop.ByName.Values.Select(client => Exposition.OfAsync(client)));
         return metrics.Sum(service => service.Series.Where(series =>
             series.StartsWith("app_requests_total", StringComparison.Ordinal)).Sum(series => service[series]));
-    }
-
-    private static async Task<string> HtmlAsync(HttpClient client, string path)
-    {
-        using var request = new HttpRequestMessage(HttpMethod.Get, path) { Headers = { { "Accept", "text/html" } } };
-        using HttpResponseMessage answer = await client.SendAsync(request);
-        Assert.That((int)answer.StatusCode, Is.EqualTo(200), path);
-        return await answer.Content.ReadAsStringAsync();
     }
 
     private static async Task IsPageOrProblemAsync(
@@ -617,7 +594,7 @@ internal sealed class FormTests
     }
 
     private async Task<HttpResponseMessage> CheckOutAsync(string customer, string quantity) =>
-        await PostAsync(_shop.Orders, "/checkout", Origin,
+        await _shop.Orders.PostFormAsync("/checkout", _shop.Origin,
             [("customer_id", customer), ("product_id", "prod_0"), ("unit_price_cents", await CentsAsync("prod_0")),
                 ("quantity", quantity), ("key", $"{Guid.NewGuid()}")]);
 
@@ -626,15 +603,4 @@ internal sealed class FormTests
 
     private static string Hidden(string page, string name) => Regex.Match(page, $"""name="{name}" value="([^"]*)""",
         RegexOptions.None, TimeSpan.FromSeconds(1)).Groups[1].Value;
-
-    private static async Task<HttpResponseMessage> PostAsync(
-        HttpClient client, string path, string? origin, (string Name, string Value)[] fields)
-    {
-        using var request = new HttpRequestMessage(HttpMethod.Post, path)
-        {
-            Content = new FormUrlEncodedContent(fields.Select(field => KeyValuePair.Create(field.Name, field.Value))),
-        };
-        if (origin is not null) request.Headers.TryAddWithoutValidation("Origin", origin);
-        return await client.SendAsync(request);
-    }
 }

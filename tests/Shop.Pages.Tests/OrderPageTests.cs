@@ -12,8 +12,6 @@ internal sealed class OrderPageTests
 
     private ShopUnderTest _shop = null!;
 
-    private string Origin => _shop.Products.BaseAddress!.GetLeftPart(UriPartial.Authority);
-
     [OneTimeSetUp]
     public async Task StartAsync() => _shop = await ShopUnderTest.StartAsync();
 
@@ -39,7 +37,7 @@ internal sealed class OrderPageTests
                 Assert.That(((int)done.StatusCode, $"{done.Headers.Location}"), Is.EqualTo((303, $"/order/{id}")));
             }
 
-            string html = await HtmlAsync($"/order/{id}");
+            string html = await _shop.Orders.HtmlAsync($"/order/{id}");
             Assert.That(string.Join(',', Texts(html, "<button name=\"step\" value=\"(?<text>[a-z]+)\"")),
                 Is.EqualTo(offered));
             Assert.That(string.Join(',', Progress(html)), Is.EqualTo(progress));
@@ -182,7 +180,8 @@ internal sealed class OrderPageTests
         {
             foreach (string status in new[] { "", "created", "paid", "shipped", "delivered", "cancelled", "unknown" })
             {
-                string html = await HtmlAsync($"/?status={status}&customer_id={Uri.EscapeDataString(customer)}");
+                string html = await _shop.Orders.HtmlAsync(
+                    $"/?status={status}&customer_id={Uri.EscapeDataString(customer)}");
                 string[] wanted = [.. placed.Where(order => order.Customer == customer
                     && (status is "" or "unknown" || order.Status == status)).Select(order => order.Id)];
                 Assert.That(Texts(html, "<tr data-order-id=\"(?<text>[^\"]*)\""), Is.EqualTo(wanted), status);
@@ -194,7 +193,7 @@ internal sealed class OrderPageTests
             }
         }
 
-        Assert.That(await HtmlAsync("/?status=&customer_id="), Does.Contain("Nobody has ordered yet")
+        Assert.That(await _shop.Orders.HtmlAsync("/?status=&customer_id="), Does.Contain("Nobody has ordered yet")
             .And.Not.Contain("No order matches."));
     }
 
@@ -206,23 +205,8 @@ internal sealed class OrderPageTests
 
     private Task<HttpResponseMessage> PressAsync(string id, string step) => PostAsync($"/order/{id}", [("step", step)]);
 
-    private async Task<HttpResponseMessage> PostAsync(string path, (string Name, string Value)[] fields)
-    {
-        using var request = new HttpRequestMessage(HttpMethod.Post, path)
-        {
-            Content = new FormUrlEncodedContent(fields.Select(field => KeyValuePair.Create(field.Name, field.Value))),
-        };
-        request.Headers.Add("Origin", Origin);
-        return await _shop.Orders.SendAsync(request);
-    }
-
-    private async Task<string> HtmlAsync(string path)
-    {
-        using var request = new HttpRequestMessage(HttpMethod.Get, path) { Headers = { { "Accept", "text/html" } } };
-        using HttpResponseMessage answer = await _shop.Orders.SendAsync(request);
-        Assert.That((int)answer.StatusCode, Is.EqualTo(200), path);
-        return await answer.Content.ReadAsStringAsync();
-    }
+    private Task<HttpResponseMessage> PostAsync(string path, (string Name, string Value)[] fields) =>
+        _shop.Orders.PostFormAsync(path, _shop.Origin, fields);
 
     // The statuses of the way of an order that are marked, and how.
     private static IEnumerable<string> Progress(string html) =>

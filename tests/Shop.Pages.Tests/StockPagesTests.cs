@@ -20,7 +20,7 @@ internal sealed partial class StockPagesTests
         await _shop.ProductAsync(stock: 1);
         foreach ((string path, bool isFound) in new[] { ("/", true), ("/?q=unicorn", false), ("/?category=x", false) })
         {
-            string html = await HtmlAsync(_shop.Products, path);
+            string html = await _shop.Products.HtmlAsync(path);
             Assert.That((html.Contains("No product matches.", StringComparison.Ordinal),
                 html.Contains(">0 products<", StringComparison.Ordinal),
                 html.Contains("<a href=\"/\">look at everything</a>", StringComparison.Ordinal),
@@ -44,13 +44,13 @@ internal sealed partial class StockPagesTests
                 new { name = "Crème Brûlée", price = 4.05 })).Json!;
         }
 
-        string page = await HtmlAsync(_shop.Products, $"/product/{id}");
+        string page = await _shop.Products.HtmlAsync($"/product/{id}");
         Assert.That(page, Does.Contain($"<dt>Version</dt><dd>{product["version"]}</dd>")
             .And.Contain($"<dt>Changed</dt><dd>{Seconds(product["updated_at"]!)} UTC</dd>")
             .And.Contain($"href=\"/products/{id}\">JSON</a>").And.Contain($"/stock/{id}\">movements</a>"));
         string order = await _shop.OrderAsync(id, 2);
         JsonArray movements = (await _shop.Inventory.GetJsonAsync($"/inventory/{id}/movements")).AsArray();
-        string stock = await HtmlAsync(_shop.Inventory, $"/stock/{id}");
+        string stock = await _shop.Inventory.HtmlAsync($"/stock/{id}");
         Assert.That(Row().Matches(stock).Select(row => ($"{row.Groups["day"].Value} {row.Groups["time"].Value}",
                 row.Groups["kind"].Value)),
             Is.EqualTo(movements.Select(movement => (Seconds(movement!["at"]!), (string)movement["kind"]!))));
@@ -60,27 +60,19 @@ internal sealed partial class StockPagesTests
         // By the id, in spaces as it is pasted, and by the name, in whichever way its accents are typed.
         foreach (string typed in new[] { id, $"  {id} ", "cre\u0300me bru\u0302l", "CRÈME" })
         {
-            string found = await HtmlAsync(_shop.Inventory, $"/?product_id={Uri.EscapeDataString(typed)}");
+            string found = await _shop.Inventory.HtmlAsync($"/?product_id={Uri.EscapeDataString(typed)}");
             Assert.That(found, Does.Contain($"/stock/{id}\">").And.Contain("1 found, a hundred at most.")
                 .And.Contain($"<td class=\"minor\">{Seconds(movements[0]!["at"]!)}</td>"), typed);
         }
 
         using (await _shop.Products.DeleteAsync($"/products/{id}"))
         {
-            Assert.That(await HtmlAsync(_shop.Inventory, $"/stock/{id}"), Does.Contain("No longer sold: ")
+            Assert.That(await _shop.Inventory.HtmlAsync($"/stock/{id}"), Does.Contain("No longer sold: ")
                 .And.Not.Contain("in the storefront").And.Contain($"<h1>Stock of {id}</h1>"));
         }
     }
 
     private static string Seconds(JsonNode time) => ((string)time!)[..19].Replace('T', ' ');
-
-    private static async Task<string> HtmlAsync(HttpClient client, string path)
-    {
-        using var request = new HttpRequestMessage(HttpMethod.Get, path) { Headers = { { "Accept", "text/html" } } };
-        using HttpResponseMessage answer = await client.SendAsync(request);
-        Assert.That((int)answer.StatusCode, Is.EqualTo(200), path);
-        return await answer.Content.ReadAsStringAsync();
-    }
 
     [GeneratedRegex("<tr><td><span class=\"short\">(?<day>[^<]*)</span>\\s*<span class=\"short\">(?<time>[^<]*)</span>"
         + "\\s*</td><td class=\"short\">(?<kind>[^<]*)<", RegexOptions.ExplicitCapture, 1000)]

@@ -27,8 +27,6 @@ internal sealed class StorefrontTests
 
     private ShopUnderTest _shop = null!;
 
-    private string Origin => _shop.Products.BaseAddress!.GetLeftPart(UriPartial.Authority);
-
     [OneTimeSetUp]
     public async Task StartAsync() => _shop = await ShopUnderTest.StartAsync();
 
@@ -62,7 +60,7 @@ internal sealed class StorefrontTests
             ["Price, high first"] = [.. wanted.OrderByDescending(each => each.Price).Select(each => each.Name)],
             ["Newest"] = [.. newest.Where(name => wanted.Any(each => each.Name == name))],
         };
-        (string Value, string Title)[] offered = Options(await HtmlAsync(_shop.Products, "/"), "sort");
+        (string Value, string Title)[] offered = Options(await _shop.Products.HtmlAsync("/"), "sort");
         Assert.That(offered.Select(option => option.Title), Is.EquivalentTo(sorted.Keys));
         foreach ((string value, string title) in offered)
         {
@@ -70,7 +68,7 @@ internal sealed class StorefrontTests
             for (string? path = $"/?q={word}&category={Uri.EscapeDataString(category)}&sort={value}&min_price={low}"
                 + $"&max_price={high}"; path is not null;)
             {
-                string html = await HtmlAsync(_shop.Products, path);
+                string html = await _shop.Products.HtmlAsync(path);
                 names.AddRange(Names(html));
                 Assert.That((Field(html, "q"), Field(html, "min_price"), Field(html, "max_price")),
                     Is.EqualTo((word, "6.11", "26.5")), path);
@@ -87,7 +85,7 @@ internal sealed class StorefrontTests
     [Test]
     public async Task Given_few_categories_then_each_has_a_link_that_keeps_the_search_and_the_chosen_one_is_marked()
     {
-        string html = await HtmlAsync(_shop.Products, "/?q=pocket&category=Books&sort=-price&max_price=60&page=1");
+        string html = await _shop.Products.HtmlAsync("/?q=pocket&category=Books&sort=-price&max_price=60&page=1");
         string[] chips = [.. Regex.Match(html, "<nav class=\"chips\".*?</nav>", RegexOptions.Singleline, Second).Value
             .Split("</a>").Where(part => part.Contains("href", StringComparison.Ordinal))];
         Assert.That(chips.Count(chip => chip.Contains("aria-current=\"true\"", StringComparison.Ordinal)),
@@ -95,13 +93,13 @@ internal sealed class StorefrontTests
         Assert.That(chips.Single(chip => chip.Contains("aria-current", StringComparison.Ordinal)),
             Does.EndWith(">Books"));
         string electronics = chips.Single(chip => chip.EndsWith(">Electronics", StringComparison.Ordinal));
-        string[] found = Names(await HtmlAsync(_shop.Products, Href(electronics)));
+        string[] found = Names(await _shop.Products.HtmlAsync(Href(electronics)));
         JsonArray sold = (await _shop.Products.GetJsonAsync("/products?category=Electronics&limit=1000")).AsArray();
         string[] wanted = [.. sold.Where(product => (decimal)product!["price"]! <= 60
                 && ((string)product["name"]!).Contains("pocket", StringComparison.OrdinalIgnoreCase))
             .OrderByDescending(product => (decimal)product!["price"]!).Select(product => (string)product!["name"]!)];
         Assert.That(found, Is.EqualTo(wanted).And.Length.InRange(1, 4), "some cost too much");
-        string[] all = Names(await HtmlAsync(_shop.Products, Href(chips[0])));
+        string[] all = Names(await _shop.Products.HtmlAsync(Href(chips[0])));
         Assert.That(all, Has.Some.EqualTo("Pocket atlas").And.Some.EqualTo(found[0]));
     }
 
@@ -114,7 +112,7 @@ internal sealed class StorefrontTests
     [TestCase("q=&category=&min_price=&max_price=")]
     public async Task Given_a_field_of_the_search_that_makes_no_sense_then_it_is_as_if_it_were_empty(string query)
     {
-        string wrong = await HtmlAsync(_shop.Products, $"/?{query}"), right = await HtmlAsync(_shop.Products, "/");
+        string wrong = await _shop.Products.HtmlAsync($"/?{query}"), right = await _shop.Products.HtmlAsync("/");
         Assert.That(Names(wrong), Is.EqualTo(Names(right)));
         Assert.That((Field(wrong, "min_price"), Field(wrong, "max_price")), Is.EqualTo(("", "")));
     }
@@ -161,7 +159,7 @@ internal sealed class StorefrontTests
         // Of 19 are 20, 17, 22 and 16 the nearest; 18 and 21 are of another category. The first has none before it.
         foreach ((int of, int[] near) in new[] { (19, new[] { 20, 17, 22, 16 }), (10, [11, 13, 14, 16]) })
         {
-            Assert.That(Names(await HtmlAsync(_shop.Products, $"/product/{run}-{of}")),
+            Assert.That(Names(await _shop.Products.HtmlAsync($"/product/{run}-{of}")),
                 Is.EqualTo(near.Select(n => $"{n}")), $"{of}");
         }
     }
@@ -180,9 +178,9 @@ internal sealed class StorefrontTests
             (_, JsonNode? made) = await _shop.Products.PostAsync("/products",
                 new { name = "Counted", price = 1, category, initial_stock = stock });
             string mark = stock switch { 0 => "stock out", < 10 => "stock low", _ => "stock" };
-            Assert.That(await HtmlAsync(_shop.Products, $"/?category={Uri.EscapeDataString(category)}"),
+            Assert.That(await _shop.Products.HtmlAsync($"/?category={Uri.EscapeDataString(category)}"),
                 Does.Contain($"<p class=\"{mark}\">{card}</p>"));
-            Assert.That(await HtmlAsync(_shop.Products, $"/product/{(string)made!["id"]!}"),
+            Assert.That(await _shop.Products.HtmlAsync($"/product/{(string)made!["id"]!}"),
                 Does.Contain($"<p class=\"{mark}\">{page}</p>"));
         }
     }
@@ -191,7 +189,7 @@ internal sealed class StorefrontTests
     public async Task Given_a_basket_then_it_is_kept_for_thirty_days_from_its_last_change()
     {
         using HttpResponseMessage answer =
-            await PostAsync(_shop.Products, "/basket", [("product_id", "prod_3"), ("quantity", "2")]);
+            await _shop.Products.PostFormAsync("/basket", _shop.Origin, [("product_id", "prod_3"), ("quantity", "2")]);
         string cookie = answer.Header("Set-Cookie")!;
         Assert.That(cookie, Does.StartWith("basket=prod_3.2;").And.Contain("max-age=2592000").And.Contain("path=/"));
     }
@@ -199,7 +197,7 @@ internal sealed class StorefrontTests
     [Test]
     public async Task Given_every_product_then_its_picture_is_that_of_its_noun_and_drawing_ground_and_colours_are_there()
     {
-        string first = await HtmlAsync(_shop.Products, "/");
+        string first = await _shop.Products.HtmlAsync("/");
         string pictures = await AssetAsync(first, "pictures.svg"), styles = await AssetAsync(first, "store.css");
         var seen = new HashSet<string>(StringComparer.Ordinal);
         foreach ((string shelf, string[] nouns) in Shelves)
@@ -243,7 +241,7 @@ internal sealed class StorefrontTests
             (_shop.Orders, $"/order/{order}/thanks"),
         })
         {
-            string html = await HtmlAsync(client, path, "basket=prod_57.1");
+            string html = await client.HtmlAsync(path, "basket=prod_57.1");
             places.Add(Regex.Match(html, "<svg class=\"picture.*?</svg>", RegexOptions.Singleline, Second).Value);
         }
 
@@ -265,7 +263,7 @@ internal sealed class StorefrontTests
     public async Task Given_every_page_then_each_of_its_links_leads_to_a_page_and_each_place_that_it_names_is_there()
     {
         string order = await _shop.OrderAsync("prod_57");
-        using HttpResponseMessage refused = await PostAsync(_shop.Orders, "/checkout",
+        using HttpResponseMessage refused = await _shop.Orders.PostFormAsync("/checkout", _shop.Origin,
             [("customer_id", ""), ("product_id", "prod_57"), ("quantity", "1"), ("product_id", "ghost"),
                 ("quantity", "1")]);
         Assert.That(refused.StatusCode, Is.EqualTo(HttpStatusCode.Conflict));
@@ -283,11 +281,11 @@ internal sealed class StorefrontTests
             (_shop.Inventory, "/live"), (_shop.Inventory, "/live/shop"),
         })
         {
-            string html = await HtmlAsync(client, path, path == "/basket" ? "basket=prod_57.1~prod_58.2" : null);
+            string html = await client.HtmlAsync(path, path == "/basket" ? "basket=prod_57.1~prod_58.2" : null);
             pages.Add((new Uri(client.BaseAddress!, path), html));
         }
 
-        string empty = await HtmlAsync(_shop.Products, "/basket");
+        string empty = await _shop.Products.HtmlAsync("/basket");
         pages.Add((new Uri(_shop.Products.BaseAddress!, "/basket"), empty));
         var read = new Dictionary<string, (int Status, string Html)>(StringComparer.Ordinal);
         var faults = new List<string>();
@@ -360,7 +358,7 @@ internal sealed class StorefrontTests
                 (null, ""), ("basket=prod_3.2~prod_4.1234", " 1,236"),
             })
             {
-                string html = await HtmlAsync(client, path, basket), services = Nav(html, "Services");
+                string html = await client.HtmlAsync(path, basket), services = Nav(html, "Services");
                 Assert.That(Links(services)
                     .Where(link => link.Contains("aria-current=\"true\"", StringComparison.Ordinal))
                     .Select(link => link[(link.LastIndexOf('>') + 1)..]), Is.EqualTo(new[] { here }), path);
@@ -382,12 +380,12 @@ internal sealed class StorefrontTests
     [Test]
     public async Task Given_what_runs_then_the_forms_of_the_console_have_its_values_and_else_those_of_the_documents()
     {
-        string off = await HtmlAsync(_shop.Orders, "/live");
+        string off = await _shop.Orders.HtmlAsync("/live");
         Assert.That((Field(off, "rate"), Selected(off, "shape")), Is.EqualTo(("50", "constant")));
         Assert.That(off, Does.Contain("data-traffic=\"stop\" hidden").And.Contain("data-traffic=\"start\">Start<")
             .And.Contain("data-traffic=\"choices\" open").And.Contain("role=\"status\" data-traffic=\"state\">Off.<"));
         await _shop.Orders.SendJsonAsync(HttpMethod.Put, "/traffic", new { rate = 3, shape = "day" });
-        string on = await HtmlAsync(_shop.Orders, "/live");
+        string on = await _shop.Orders.HtmlAsync("/live");
         await _shop.Orders.SendJsonAsync(HttpMethod.Delete, "/traffic");
         Assert.That((Field(on, "rate"), Selected(on, "shape")), Is.EqualTo(("3", "day")));
         Assert.That(on, Does.Contain("data-traffic=\"start\">Change<").And.Contain("Running: day, 3 requests a second")
@@ -396,7 +394,7 @@ internal sealed class StorefrontTests
         (HttpResponseMessage started, _) = await _shop.Orders.SendJsonAsync(HttpMethod.Put, "/faults/slow_answers",
             new { intensity = 0.001, duration_seconds = 600 });
         Assert.That((int)started.StatusCode, Is.EqualTo(200));
-        string html = WebUtility.HtmlDecode(await HtmlAsync(_shop.Orders, "/live"));
+        string html = WebUtility.HtmlDecode(await _shop.Orders.HtmlAsync("/live"));
         JsonArray faults = (await _shop.Orders.GetJsonAsync("/faults")).AsArray();
         await _shop.Orders.SendJsonAsync(HttpMethod.Delete, "/faults");
         Assert.That(faults, Has.Count.GreaterThan(10));
@@ -431,7 +429,7 @@ internal sealed class StorefrontTests
         (HttpResponseMessage begun, JsonNode? scenario) =
             await _shop.Orders.SendJsonAsync(HttpMethod.Put, $"/scenarios/{(string)first["name"]!}");
         Assert.That((int)begun.StatusCode, Is.EqualTo(200));
-        html = await HtmlAsync(_shop.Orders, "/live");
+        html = await _shop.Orders.HtmlAsync("/live");
         await _shop.Orders.SendJsonAsync(HttpMethod.Delete, "/scenarios");
         DateTimeOffset ends = DateTimeOffset.Parse((string)scenario!["ends_at"]!);
         Assert.That(html, Does.Contain($"<strong>Being played</strong> until {ends.UtcDateTime:HH:mm:ss} UTC"));
@@ -441,8 +439,8 @@ internal sealed class StorefrontTests
     [Test]
     public async Task Given_the_files_of_the_pages_then_each_has_the_type_of_its_name_whether_it_is_compressed_or_not()
     {
-        string html = await HtmlAsync(_shop.Orders, "/live");
-        string pictures = Regex.Match(await HtmlAsync(_shop.Products, "/"), "/assets/pictures[^\"#]*",
+        string html = await _shop.Orders.HtmlAsync("/live");
+        string pictures = Regex.Match(await _shop.Products.HtmlAsync("/"), "/assets/pictures[^\"#]*",
             RegexOptions.None, Second).Value;
         string[] files = [.. Values(html, "href|src")
             .Where(path => path.StartsWith("/assets/", StringComparison.Ordinal)).Append(pictures).Distinct()];
@@ -481,26 +479,6 @@ internal sealed class StorefrontTests
         string path = Regex.Match(html, $"""{Regex.Escape(start)}[^"#]*{Path.GetExtension(name)}""",
             RegexOptions.None, Second).Value;
         return await _shop.Products.GetStringAsync(path);
-    }
-
-    private async Task<HttpResponseMessage> PostAsync(
-        HttpClient client, string path, (string Name, string Value)[] fields)
-    {
-        using var request = new HttpRequestMessage(HttpMethod.Post, path)
-        {
-            Content = new FormUrlEncodedContent(fields.Select(field => KeyValuePair.Create(field.Name, field.Value))),
-        };
-        request.Headers.Add("Origin", Origin);
-        return await client.SendAsync(request);
-    }
-
-    private static async Task<string> HtmlAsync(HttpClient client, string path, string? cookie = null)
-    {
-        using var request = new HttpRequestMessage(HttpMethod.Get, path) { Headers = { { "Accept", "text/html" } } };
-        if (cookie is not null) request.Headers.Add("Cookie", cookie);
-        using HttpResponseMessage answer = await client.SendAsync(request);
-        Assert.That((int)answer.StatusCode, Is.EqualTo(200), path);
-        return await answer.Content.ReadAsStringAsync();
     }
 
     private static string Drawing(string svg) => Regex.Match(svg, "#(?<drawing>[a-z-]+)\"",

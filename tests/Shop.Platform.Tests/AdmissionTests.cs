@@ -1,7 +1,6 @@
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.AspNetCore.Routing.Patterns;
-using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging.Abstractions;
 using Shop.Platform.Http;
@@ -12,9 +11,6 @@ namespace Shop.Platform.Tests;
 
 internal sealed class AdmissionTests
 {
-    private static readonly ModuleIdentity[] Modules = [.. new[] { "products", "orders", "inventory" }.Select(
-        (name, i) => new ModuleIdentity(name, $"{name}-service", name, name, 5001 + i))];
-
     [Test]
     public void Given_a_route_that_says_nothing_about_who_may_use_it_when_keys_are_set_then_it_takes_one_that_may_write()
     {
@@ -158,10 +154,9 @@ internal sealed class AdmissionTests
 
     private static (Admission Guard, IServiceProvider Services) Make(string[] settings)
     {
-        IConfiguration configuration = new ConfigurationBuilder().AddInMemoryCollection(settings.Select(
-            setting => setting.Split('=', 2)).Select(pair => KeyValuePair.Create(pair[0], (string?)pair[1]))).Build();
-        ShopSettings read = ShopSettings.Read(configuration, Modules);
-        ModuleListener[] listeners = [.. Modules.Select(module =>
+        ShopSettings read = TestSettings.Read(
+            [.. settings.Select(setting => setting.Split('=', 2)).Select(pair => (pair[0], pair[1]))]);
+        ModuleListener[] listeners = [.. TestSettings.Modules.Select(module =>
             new ModuleListener(new ModuleContext(module, read, TimeProvider.System, NullLoggerFactory.Instance)))];
         IServiceCollection services = new ServiceCollection().AddLogging().AddCors();
         foreach (ModuleListener listener in listeners) services.AddSingleton(listener);

@@ -19,21 +19,14 @@ internal sealed class DemoTrafficTests
         silent.Start(backlog: 500);
         var service = new Uri($"http://{silent.LocalEndpoint}");
         var clock = new ManualClock();
-        using var log = new CountingLog();
+        using var log = new RecordedLog();
         int sent = 0;
-        await using var traffic = new DemoTraffic([], clock, log)
-        {
-            Source = () =>
-            {
-                Interlocked.Increment(ref sent);
-                return (service, new DemoRequest(HttpMethod.Get, "/"));
-            },
-        };
+        await using DemoTraffic traffic = To(service, clock, log, () => Interlocked.Increment(ref sent));
         traffic.Start(500, null);
         await clock.PassAsync(TimeSpan.FromSeconds(10));
         await Eventually.IsSoAsync(() => Volatile.Read(ref sent) == 100); // as many as may be under way
         silent.Stop();
-        await Eventually.IsSoAsync(() => log.Warnings == 100);
+        await Eventually.IsSoAsync(() => log.Of(LogLevel.Warning).Count == 100);
 
         // One that was due, and ten with each tick.
         for (int wanted = 111; wanted <= 131; wanted += 10)
@@ -49,16 +42,10 @@ internal sealed class DemoTrafficTests
     public async Task Given_a_rate_that_changes_then_what_was_wanted_is_that_of_the_last_five_seconds()
     {
         var clock = new ManualClock();
-        using var log = new CountingLog();
+        using var log = new RecordedLog();
         int sent = 0;
-        await using var traffic = new DemoTraffic([], clock, log)
-        {
-            Source = () =>
-            {
-                Interlocked.Increment(ref sent);
-                return (new Uri("http://127.0.0.1:1"), new DemoRequest(HttpMethod.Get, "/")); // nobody is there
-            },
-        };
+        var nobody = new Uri("http://127.0.0.1:1");
+        await using DemoTraffic traffic = To(nobody, clock, log, () => Interlocked.Increment(ref sent));
         traffic.Start(3, null);
         Assert.That((traffic.State!.Wanted, traffic.State.Answered), Is.EqualTo(((double?)null, (double?)null)));
         double?[] expected = [null, 3, 3, 3, 3, 3, 3, 3, 3, 3, 8.4, 13.8, 19.2, 24.6, 30, 30];
@@ -68,7 +55,7 @@ internal sealed class DemoTrafficTests
             if (second == 11) traffic.Start(30, null);
             due += second < 11 ? 3 : 30;
             await clock.PassAsync(TimeSpan.FromSeconds(1));
-            await Eventually.IsSoAsync(() => Volatile.Read(ref sent) == due && log.Warnings == due);
+            await Eventually.IsSoAsync(() => Volatile.Read(ref sent) == due && log.Of(LogLevel.Warning).Count == due);
             double? wanted = traffic.State!.Wanted;
             Assert.That(wanted is null ? wanted : Math.Round(wanted.Value, 3), Is.EqualTo(expected[second - 1]),
                 $"{second} s");
@@ -77,30 +64,14 @@ internal sealed class DemoTrafficTests
         Assert.That(traffic.State!.Answered, Is.Zero);
     }
 
-    private sealed class CountingLog : ILoggerFactory, ILogger
-    {
-        private int _warnings;
-
-        public int Warnings => Volatile.Read(ref _warnings);
-
-        public ILogger CreateLogger(string categoryName) => this;
-
-        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception,
-            Func<TState, Exception?, string> formatter)
+    // Its requests go nowhere else.
+    private static DemoTraffic To(Uri service, ManualClock clock, ILoggerFactory log, Action sending) =>
+        new([], clock, log)
         {
-            if (logLevel == LogLevel.Warning) Interlocked.Increment(ref _warnings);
-        }
-
-        public bool IsEnabled(LogLevel logLevel) => true;
-
-        public IDisposable? BeginScope<TState>(TState state)
-            where TState : notnull => null;
-
-        public void AddProvider(ILoggerProvider provider) => throw new NotSupportedException();
-
-        public void Dispose()
-        {
-            // It holds nothing.
-        }
-    }
+            Source = () =>
+            {
+                sending();
+                return (service, new DemoRequest(HttpMethod.Get, "/"));
+            },
+        };
 }

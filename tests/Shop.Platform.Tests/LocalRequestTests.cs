@@ -1,7 +1,5 @@
 using System.Net;
 using Microsoft.AspNetCore.Http;
-using Microsoft.Extensions.Configuration;
-using Shop.Platform.Modules;
 using Shop.Platform.Security;
 
 namespace Shop.Platform.Tests;
@@ -9,10 +7,6 @@ namespace Shop.Platform.Tests;
 /// <summary>Who sits at the shop's own machine, and so may make trouble without a key.</summary>
 internal sealed class LocalRequestTests
 {
-    private static readonly ModuleIdentity[] Modules =
-        [.. new[] { "products", "orders" }.Select((name, i) =>
-            new ModuleIdentity(name, $"{name}-service", name, name, 5001 + i))];
-
     [TestCase("127.0.0.1", "localhost:5001", true)]
     [TestCase("127.0.0.1", "LocalHost", true)]
     [TestCase("127.1.2.3", "127.3.2.1:5001", true)]
@@ -31,7 +25,7 @@ internal sealed class LocalRequestTests
     [TestCase("127.0.0.1", "", false)]
     public void Given_where_a_request_comes_from_and_what_it_asks_for_then_it_is_local_if_both_are_this_machine(
         string from, string host, bool isLocal) =>
-        Assert.That(LocalRequest.IsLocal(Request(from, host), Settings()), Is.EqualTo(isLocal));
+        Assert.That(LocalRequest.IsLocal(Request(from, host), TestSettings.Read()), Is.EqualTo(isLocal));
 
     [TestCase("Authorization", true)]
     [TestCase("Idempotency-Key", true)]
@@ -50,7 +44,7 @@ internal sealed class LocalRequestTests
     {
         HttpContext http = Request("127.0.0.1", "localhost:5001");
         http.Request.Headers[header] = "1";
-        Assert.That(LocalRequest.IsLocal(http, Settings()), Is.EqualTo(isLocal));
+        Assert.That(LocalRequest.IsLocal(http, TestSettings.Read()), Is.EqualTo(isLocal));
     }
 
     [TestCase("HTTP/1.1", "Shop:DemoData", "true", true)]
@@ -64,12 +58,8 @@ internal sealed class LocalRequestTests
     {
         HttpContext http = Request("127.0.0.1", "localhost:5001");
         http.Request.Protocol = protocol;
-        Assert.That(LocalRequest.IsLocal(http, Settings((key, value))), Is.EqualTo(isLocal));
+        Assert.That(LocalRequest.IsLocal(http, TestSettings.Read((key, value))), Is.EqualTo(isLocal));
     }
-
-    private static ShopSettings Settings(params (string Key, string Value)[] values) => ShopSettings.Read(
-        new ConfigurationBuilder().AddInMemoryCollection(values.Select(
-            value => KeyValuePair.Create(value.Key, (string?)value.Value))).Build(), Modules);
 
     private static DefaultHttpContext Request(string from, string host)
     {

@@ -2,6 +2,7 @@ using System.Text.RegularExpressions;
 using Microsoft.Extensions.Configuration;
 using Npgsql;
 using Shop.Platform.Data.Postgres;
+using Shop.Testing;
 
 namespace Shop.Platform.Tests;
 
@@ -20,19 +21,12 @@ internal sealed partial class PoolerFileTests
         Dictionary<string, string> settings = Option().Matches(own.Options!).ToDictionary(
             option => option.Groups["name"].Value, option => option.Groups["value"].Value, StringComparer.Ordinal);
         settings.Add("search_path", own.SearchPath!);
-        string line = File.ReadLines(Path.Combine(Root(), "scale", "pgbouncer.ini"))
+        string line = File.ReadLines(Repository.PathOf("scale", "pgbouncer.ini"))
             .Single(line => line.StartsWith($"{service} = ", StringComparison.Ordinal));
         Assert.That(
             Set().Matches(line).ToDictionary(set => set.Groups["name"].Value, set => set.Groups["value"].Value,
                 StringComparer.Ordinal),
             Is.EquivalentTo(settings));
-    }
-
-    private static string Root()
-    {
-        string folder = AppContext.BaseDirectory;
-        while (!File.Exists(Path.Combine(folder, "Shop.sln"))) folder = Path.GetDirectoryName(folder)!;
-        return folder;
     }
 
     [GeneratedRegex(@"-c (?<name>\w+)=(?<value>\w+)", RegexOptions.ExplicitCapture, 1000)]

@@ -1,17 +1,12 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
-using Microsoft.Extensions.Configuration;
-using Shop.Platform.Modules;
+using Shop.Testing;
 
 namespace Shop.Platform.Tests;
 
 /// <summary>The settings as README's table has them: their names, their defaults, and their bounds.</summary>
 internal sealed partial class SettingsTableTests
 {
-    private static readonly ModuleIdentity[] Modules =
-        [.. new[] { "products", "orders", "inventory" }.Select((name, i) =>
-            new ModuleIdentity(name, $"{name}-service", name, name, 5001 + i))];
-
     private static readonly Dictionary<string, Func<ShopSettings, object>> Values = new(StringComparer.Ordinal)
     {
         ["Shop:OrderRetention"] = settings => (long)settings.OrderRetention.TotalDays,
@@ -23,8 +18,9 @@ internal sealed partial class SettingsTableTests
         ["Shop:ClientRateLimit"] = settings => (long)settings.ClientRateLimit,
     };
 
-    private static (string Key, string Default, string Meaning)[] Rows() => [.. Row().Matches(Readme())
-        .Select(row => (row.Groups["key"].Value, row.Groups["value"].Value, row.Groups["meaning"].Value))];
+    private static (string Key, string Default, string Meaning)[] Rows() =>
+        [.. Row().Matches(Repository.Text("README.md"))
+            .Select(row => (row.Groups["key"].Value, row.Groups["value"].Value, row.Groups["meaning"].Value))];
 
     private static IEnumerable<string> Numbers => Values.Keys;
 
@@ -32,7 +28,7 @@ internal sealed partial class SettingsTableTests
     public void Given_the_table_then_it_has_every_setting_and_no_other()
     {
         string[] listed = [.. Rows().SelectMany(row => Key().Matches(row.Key).Select(key => key.Value))];
-        Assert.That(listed, Is.EquivalentTo(ShopSettings.Keys(Modules)));
+        Assert.That(listed, Is.EquivalentTo(ShopSettings.Keys(TestSettings.Modules)));
     }
 
     [TestCaseSource(nameof(Numbers))]
@@ -53,21 +49,11 @@ internal sealed partial class SettingsTableTests
         });
     }
 
-    private static ShopSettings Read(params (string Key, long Value)[] values) => ShopSettings.Read(
-        new ConfigurationBuilder().AddInMemoryCollection(values
-            .Select(value =>
-            KeyValuePair.Create(value.Key, (string?)value.Value.ToString(CultureInfo.InvariantCulture)))).Build(),
-            Modules);
+    private static ShopSettings Read(params (string Key, long Value)[] values) => TestSettings.Read(
+        [.. values.Select(value => (value.Key, value.Value.ToString(CultureInfo.InvariantCulture)))]);
 
     private static long Number(string text) => long.Parse(text, NumberStyles.AllowThousands,
         CultureInfo.InvariantCulture);
-
-    private static string Readme()
-    {
-        string root = TestContext.CurrentContext.TestDirectory;
-        while (!File.Exists(Path.Combine(root, "Shop.sln"))) root = Path.GetDirectoryName(root)!;
-        return File.ReadAllText(Path.Combine(root, "README.md"));
-    }
 
     [GeneratedRegex(@"^\| (?<key>`(Shop|ConnectionStrings):[^|]*) \|\s*(?<value>[^|]*?)\s*\| (?<meaning>.*) \|$",
         RegexOptions.ExplicitCapture | RegexOptions.Multiline, 1000)]

@@ -1,5 +1,4 @@
-using Microsoft.Extensions.Configuration;
-using Shop.Platform.Modules;
+using static Shop.Platform.Tests.TestSettings;
 
 namespace Shop.Platform.Tests;
 
@@ -7,10 +6,6 @@ namespace Shop.Platform.Tests;
 internal sealed class SettingsTests
 {
     private const string Hash = "0123456789abcdefABCDEF9876543210000000000000000000000000000000ff";
-
-    private static readonly ModuleIdentity[] Modules =
-        [.. new[] { "products", "orders", "inventory" }.Select((name, i) =>
-            new ModuleIdentity(name, $"{name}-service", name, name, 5001 + i))];
 
     [TestCase("Shop:Currency", "CHF", true)]
     [TestCase("Shop:Currency", " CHF ", true)]
@@ -127,11 +122,7 @@ internal sealed class SettingsTests
             return;
         }
 
-        Assert.That(Modules.Select(module => Read(set).Connections![module.Name]),
+        Assert.That(TestSettings.Modules.Select(module => Read(set).Connections![module.Name]),
             Is.EqualTo(expected.Select(name => ($"ConnectionStrings:{name}", $"Host=db;Database={name}"))));
     }
-
-    private static ShopSettings Read(params (string Key, string Value)[] values) => ShopSettings.Read(
-        new ConfigurationBuilder().AddInMemoryCollection(values.Select(
-            value => KeyValuePair.Create(value.Key, (string?)value.Value))).Build(), Modules);
 }

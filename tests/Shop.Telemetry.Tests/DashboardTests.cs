@@ -78,7 +78,7 @@ internal sealed partial class DashboardTests
 
         public Dashboard()
         {
-            var start = new ProcessStartInfo(Path.Combine(Root(), "monitoring", "dashboard", "start"))
+            var start = new ProcessStartInfo(Repository.PathOf("monitoring", "dashboard", "start"))
             {
                 UseShellExecute = false,
                 RedirectStandardOutput = true,
@@ -114,13 +114,6 @@ internal sealed partial class DashboardTests
             if (!_process.HasExited) _process.Kill(entireProcessTree: true);
             _process.WaitForExit();
             _process.Dispose();
-        }
-
-        private static string Root()
-        {
-            string folder = AppContext.BaseDirectory;
-            while (!File.Exists(Path.Combine(folder, "Shop.sln"))) folder = Path.GetDirectoryName(folder)!;
-            return folder;
         }
 
         private void Read(string? line)

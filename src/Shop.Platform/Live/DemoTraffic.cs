@@ -111,7 +111,7 @@ internal sealed class DemoTraffic(IEnumerable<ModuleListener> listeners, TimePro
         Activity.Current = null;
         using HttpClient client = DirectHttpClient.Create();
         client.DefaultRequestHeaders.Add(MarkHeader, Mark);
-        long before = clock.GetTimestamp(); // what is due counts from the first tick on
+        long before = clock.GetTimestamp(); // before the timer starts, or its first tick might find nothing due
         using var timer = new PeriodicTimer(Tick, clock);
         var underWay = new List<Task>();
         // A request that follows from an answer is one of the rate, too.

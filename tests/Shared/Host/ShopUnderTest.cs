@@ -50,6 +50,9 @@ internal sealed class ShopUnderTest : IAsyncDisposable
 
     public HttpClient Inventory { get; private set; } = null!;
 
+    /// <summary>The origin of the storefront's pages.</summary>
+    public string Origin => Products.BaseAddress!.GetLeftPart(UriPartial.Authority);
+
     public IReadOnlyDictionary<string, HttpClient> ByName => new Dictionary<string, HttpClient>(StringComparer.Ordinal)
     {
         ["products"] = Products,
@@ -227,6 +230,35 @@ internal static class Http
     public static Task<(HttpResponseMessage Response, JsonNode? Json)> PostAsync(
         this HttpClient client, string path, object? body = null, params (string Name, string Value)[] headers) =>
         client.SendJsonAsync(HttpMethod.Post, path, body, headers);
+
+    /// <summary>A page, as a browser asks for it.</summary>
+    public static async Task<string> HtmlAsync(this HttpClient client, string path, string? cookie = null)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Get, path) { Headers = { { "Accept", "text/html" } } };
+        if (cookie is not null) request.Headers.Add("Cookie", cookie);
+        using HttpResponseMessage answer = await client.SendAsync(request);
+        Assert.That((int)answer.StatusCode, Is.EqualTo(200), path);
+        return await answer.Content.ReadAsStringAsync();
+    }
+
+    /// <summary>Sends a form.</summary>
+    /// <param name="client">The service.</param>
+    /// <param name="path">Where the form goes.</param>
+    /// <param name="origin">The origin of its page, which a browser names.</param>
+    /// <param name="fields">Its fields; a name may be there twice.</param>
+    /// <param name="headers">Further headers.</param>
+    public static async Task<HttpResponseMessage> PostFormAsync(
+        this HttpClient client, string path, string? origin, (string Name, string Value)[] fields,
+        params (string Name, string Value)[] headers)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Post, path)
+        {
+            Content = new FormUrlEncodedContent(fields.Select(field => KeyValuePair.Create(field.Name, field.Value))),
+        };
+        if (origin is not null) request.Headers.TryAddWithoutValidation("Origin", origin);
+        foreach ((string name, string value) in headers) request.Headers.TryAddWithoutValidation(name, value);
+        return await client.SendAsync(request);
+    }
 
     public static string? Header(this HttpResponseMessage response, string name) =>
         response.Headers.TryGetValues(name, out IEnumerable<string>? values)

@@ -164,9 +164,7 @@ internal sealed class ScenarioTests
         return new Stage(settings, _clock, passed);
     }
 
-    // With those that the shop's own scenarios use.
-    private static FaultCatalogue Faults() => new(new[] { "inventory_down", "stock_runs_out" }.Select(
-        static name => new FaultDefinition(name, "For a test.", "share", 0.01m, 1, 1)));
+    private static FaultCatalogue Faults() => new(TestSettings.Faults);
 
     private sealed class Stage : IAsyncDisposable
     {

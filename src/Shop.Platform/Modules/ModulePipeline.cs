@@ -1,5 +1,6 @@
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
 using Shop.Platform.Faults;
 using Shop.Platform.Http;
@@ -14,6 +15,12 @@ namespace Shop.Platform.Modules;
 /// </summary>
 internal static class ModulePipeline
 {
+    /// <summary>
+    /// Modules begin at the same time, and <c>UseEndpoints</c> adds their routes to one list of the host, which is not
+    /// made for several threads: the OpenAPI documents are made from it.
+    /// </summary>
+    private static readonly Lock Endpoints = new();
+
     public static RequestDelegate Build(IServiceProvider services, IShopModule module, ModuleListener listener)
     {
         var pipeline = new ApplicationBuilder(services);
@@ -23,24 +30,27 @@ internal static class ModulePipeline
         RequestDelegate compress = LimitedCompression.Build(services);
         pipeline.Use(next =>
             new RequestPipeline(listener, compress, new Admission(listener, services), next).InvokeAsync);
-        pipeline.UseEndpoints(endpoints =>
-        {
-            var routes = new ModuleRoutes(endpoints, listener);
-            module.MapRoutes(routes, services);
-            services.GetRequiredService<TrafficRoutes>().Map(routes);
-            if (listener.Module.Faults.IsOn)
-            {
-                services.GetRequiredService<FaultRoutes>().Map(routes);
-                services.GetRequiredService<ScenarioRoutes>().Map(routes);
-                services.GetRequiredService<TroublePanel>().Map(routes);
-            }
-
-            ServiceRoutes.Map(endpoints, routes, listener.Module, services.GetRequiredService<BuildInfo>(),
-                services.GetRequiredService<ProcessMetrics>(),
-                (services.GetRequiredService<Assets>(),
-                    services.GetRequiredKeyedService<LiveMetrics>(listener.Module.Identity.Name),
-                    services.GetRequiredService<DemoTraffic>(), services.GetRequiredService<TroublePanel>()));
-        });
+        lock (Endpoints) pipeline.UseEndpoints(endpoints => Map(endpoints, services, module, listener));
         return pipeline.Build();
+    }
+
+    private static void Map(
+        IEndpointRouteBuilder endpoints, IServiceProvider services, IShopModule module, ModuleListener listener)
+    {
+        var routes = new ModuleRoutes(endpoints, listener);
+        module.MapRoutes(routes, services);
+        services.GetRequiredService<TrafficRoutes>().Map(routes);
+        if (listener.Module.Faults.IsOn)
+        {
+            services.GetRequiredService<FaultRoutes>().Map(routes);
+            services.GetRequiredService<ScenarioRoutes>().Map(routes);
+            services.GetRequiredService<TroublePanel>().Map(routes);
+        }
+
+        ServiceRoutes.Map(endpoints, routes, listener.Module, services.GetRequiredService<BuildInfo>(),
+            services.GetRequiredService<ProcessMetrics>(),
+            (services.GetRequiredService<Assets>(),
+                services.GetRequiredKeyedService<LiveMetrics>(listener.Module.Identity.Name),
+                services.GetRequiredService<DemoTraffic>(), services.GetRequiredService<TroublePanel>()));
     }
 }

@@ -25,6 +25,7 @@ internal sealed partial class BackupTests
     public void RemoveDirectories() => Directory.Delete(_root, recursive: true);
 
     [Test]
+    [Category("CI")]
     public async Task Given_orders_that_come_and_change_when_a_backup_is_made_beside_them_then_it_has_all_that_was_acknowledged_and_restores_to_books_that_agree()
     {
         using ShopProcess shop = await ShopProcess.StartAsync(_data);

@@ -77,6 +77,7 @@ internal sealed class ConnectionTests
     }
 
     [Test]
+    [Category("CI")]
     [Platform("Linux", Reason = "Other systems number their signals otherwise.")]
     public async Task Given_a_shop_that_falls_silent_and_stays_connected_then_its_console_says_so_and_goes_on_with_the_shop()
     {

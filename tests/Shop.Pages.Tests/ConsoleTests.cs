@@ -63,6 +63,7 @@ internal sealed class ConsoleTests
     }
 
     [Test]
+    [Category("CI")]
     public async Task Given_a_chart_as_a_table_when_the_minutes_change_or_the_page_is_paused_then_charts_and_figures_do_as_they_are_told()
     {
         await using Window window = await Browser.OpenAsync();
@@ -94,8 +95,8 @@ internal sealed class ConsoleTests
     }
 
     [TestCase(false, 1440)]
-    [TestCase(true, 1440)]
-    [TestCase(false, 360)]
+    [TestCase(true, 1440, Category = "CI")]
+    [TestCase(false, 360, Category = "CI")]
     [TestCase(true, 360)]
     public async Task Given_the_whole_shop_then_all_services_are_beside_one_another_and_each_moves(
         bool isDark, int width)

@@ -504,6 +504,7 @@ internal sealed class FormTests
     }
 
     [Test]
+    [Category("CI")]
     public async Task Given_many_starts_at_once_when_there_is_one_stop_then_nothing_goes_on()
     {
         await using ShopUnderTest shop = await ShopUnderTest.StartAsync();
@@ -530,7 +531,7 @@ internal sealed class FormTests
     }
 
     [TestCase(50, Category = "Slow")]
-    [TestCase(200)]
+    [TestCase(200, Category = "CI")]
     public async Task Given_demo_traffic_at_a_rate_then_that_is_how_many_requests_all_services_get(int rate)
     {
         await using ShopUnderTest shop = await ShopUnderTest.StartAsync();

@@ -1,7 +1,10 @@
+using System.Collections.Concurrent;
 using System.Net;
 using System.Net.Sockets;
 using Microsoft.Extensions.Logging;
+using Shop.Platform.Http;
 using Shop.Platform.Live;
+using Shop.Platform.Modules;
 using Shop.Testing;
 
 namespace Shop.Platform.Tests;
@@ -62,6 +65,49 @@ internal sealed class DemoTrafficTests
         }
 
         Assert.That(traffic.State!.Answered, Is.Zero);
+    }
+
+    // By chance, but five standard deviations off comes once in two million times.
+    [Test]
+    public async Task Given_kinds_of_requests_then_each_is_sent_as_often_as_its_weight_says_whichever_module_has_it()
+    {
+        const int Times = 40, AtOnce = 100;
+        int[][] weights = [[1, 4], [10], [2, 0, 3]];
+        var sent = new ConcurrentDictionary<(int Module, int Kind), int>();
+        var clock = new ManualClock();
+        using var log = new RecordedLog();
+        ShopSettings settings = TestSettings.Read(
+            ("Shop:Products:Port", "1"), ("Shop:Orders:Port", "2"), ("Shop:Inventory:Port", "3")); // nobody is there
+        ModuleListener[] listeners = [.. TestSettings.Modules.Select((identity, module) =>
+        {
+            var listener = new ModuleListener(new ModuleContext(identity, settings, clock, log));
+            listener.DemoRequests.AddRange(weights[module].Select((weight, kind) => (weight, new Func<DemoRequest>(() =>
+            {
+                sent.AddOrUpdate((module, kind), 1, static (_, times) => times + 1);
+                return new DemoRequest(HttpMethod.Get, "/");
+            }))));
+            return listener;
+        })];
+        await using var traffic = new DemoTraffic(listeners, clock, log);
+        traffic.Start(AtOnce, null);
+        for (int i = 1; i <= Times; i++)
+        {
+            await clock.PassAsync(TimeSpan.FromSeconds(1));
+            await Eventually.IsSoAsync(() => log.Of(LogLevel.Warning).Count == i * AtOnce);
+        }
+
+        Assert.Multiple(() =>
+        {
+            for (int module = 0; module < weights.Length; module++)
+            {
+                for (int kind = 0; kind < weights[module].Length; kind++)
+                {
+                    double share = weights[module][kind] / 20.0;
+                    Assert.That(sent.GetValueOrDefault((module, kind)), Is.EqualTo(Times * AtOnce * share).Within(
+                        5 * Math.Sqrt(Times * AtOnce * share * (1 - share))), $"{module}: {kind}");
+                }
+            }
+        });
     }
 
     // Its requests go nowhere else.

@@ -281,6 +281,21 @@ internal sealed class TraceTests
         Assert.That(_receiver.Authorizations, Is.All.EqualTo("Basic abc"));
     }
 
+    [Test]
+    public async Task Given_variables_for_both_signals_and_others_for_one_then_those_for_the_one_are_meant()
+    {
+        using ShopProcess shop = await ShopProcess.StartAsync(_directory,
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1"), // nobody is there
+            ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", $"{_receiver.Address}v1/traces"),
+            ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"), ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "http/protobuf"),
+            ("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Basic both"),
+            ("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "authorization=Basic abc"),
+            ("OTEL_LOGS_EXPORTER", "none"), ("OTEL_BSP_SCHEDULE_DELAY", "100"));
+        using HttpResponseMessage answer = await OrderAsync(shop, "prod_0");
+        await _receiver.UntilAsync(seen => seen.Spans.FirstOrDefault(span => span.Name == "POST /orders"));
+        Assert.That(_receiver.Authorizations, Is.All.EqualTo("Basic abc"));
+    }
+
     [TestCase("OTEL_EXPORTER_OTLP_ENDPOINT", "localhost:4318")]
     [TestCase("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "somewhere")]
     [TestCase("OTEL_EXPORTER_OTLP_ENDPOINT", "localhost:4318", "ada:secret@")]

@@ -77,7 +77,7 @@ internal static class ConnectionStrings
             IncludeFailedBatchedCommand = false,
         };
         if (!IsSet("Application Name", "ApplicationName")) address.ApplicationName = $"shop-{schema}";
-        if (!IsSet("Maximum Pool Size", "MaxPoolSize", "Max Pool Size")) address.MaxPoolSize = maxConnections;
+        if (!IsSet("Maximum Pool Size", "MaxPoolSize")) address.MaxPoolSize = maxConnections;
         if (!IsSet("Timeout")) address.Timeout = SecondsToConnect;
         if (!IsSet("Keepalive")) address.KeepAlive = 30;
         if (!IsSet("Max Auto Prepare", "MaxAutoPrepare"))

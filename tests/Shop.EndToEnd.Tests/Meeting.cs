@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
+using Shop.Platform.Data;
 using Shop.Platform.Data.Sqlite;
 using Shop.Platform.Http;
 
@@ -46,14 +47,24 @@ internal sealed class Meeting
         var stop = new Stop(release.Set);
         ModuleListener listener = shop.Services.GetServices<ModuleListener>()
             .Single(listener => listener.Module.Identity.Name == service);
-        _ = listener.Module.Database.Writes.WriteAsync(() =>
+        while (true)
         {
-            stop.Reach();
-            release.Wait();
-            return WriteResult.Commit(0);
-        });
-        await stop.Reached;
-        return stop;
+            try
+            {
+                _ = listener.Module.Database.Writes.WriteAsync(() =>
+                {
+                    stop.Reach();
+                    release.Wait();
+                    return WriteResult.Commit(0);
+                });
+                await stop.Reached;
+                return stop;
+            }
+            catch (WriteQueueFullException)
+            {
+                await Task.Delay(10); // the queue is short, and the shop itself has written
+            }
+        }
     }
 
     private async Task PassAsync(string place, string[] subjects)

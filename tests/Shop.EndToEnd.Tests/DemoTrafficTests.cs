@@ -9,7 +9,8 @@ internal sealed class DemoTrafficTests
 {
     // Spikes begin with twenty seconds of a quarter.
     [TestCase("constant", 60, 60)]
-    [TestCase("spikes", 200, 50, Category = "CI")]
+    [TestCase("spikes", 200, 50)]
+    [Category("CI")]
     public async Task Given_a_rate_and_a_shape_when_demo_traffic_is_started_then_that_is_what_all_services_get_together(
         string shape, int rate, int wanted)
     {

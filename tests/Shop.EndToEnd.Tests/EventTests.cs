@@ -12,6 +12,7 @@ internal sealed class EventTests(Engine engine) : EngineFixture(engine)
     [TestCase("orders", "/board/events")]
     [TestCase("products", "/live/events")]
     [TestCase("inventory", "/live/events")]
+    [Category("CI")]
     public async Task Given_a_stream_on_which_nothing_happens_then_it_is_never_silent_for_15_seconds_and_no_proxy_is_to_collect_it(
         string module, string path)
     {

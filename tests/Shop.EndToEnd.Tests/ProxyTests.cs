@@ -25,8 +25,9 @@ internal sealed partial class ProxyTests
     [TearDown]
     public void DeleteDirectory() => Directory.Delete(_directory, recursive: true);
 
-    [TestCase("nginx", Category = "CI")]
-    [TestCase("haproxy", Category = "CI")]
+    [TestCase("nginx")]
+    [TestCase("haproxy")]
+    [Category("CI")]
     public async Task Given_the_proxy_of_the_page_then_names_forms_cookies_and_streams_of_events_work_through_it(
         string program)
     {

@@ -98,6 +98,48 @@ internal sealed partial class BackupTests
         }
     }
 
+    // A start marks the files twice, and the second mark is only in their logs.
+    [Test]
+    public async Task Given_a_shop_that_is_killed_between_the_marks_of_its_start_when_it_is_backed_up_then_the_copy_can_be_checked_restored_and_used()
+    {
+        string id, killed = Directory.CreateDirectory(Path.Combine(_root, "killed")).FullName;
+        using (ShopProcess shop = await ShopProcess.StartAsync(_data))
+        {
+            (_, JsonNode? order) = await shop.Orders.PostAsync("/orders", Http.Order("prod_0", 3));
+            id = (string)order!["order_id"]!;
+            shop.Signal(9);
+            await shop.ExitAsync();
+        }
+
+        foreach (string file in Directory.GetFiles(_data, "*.db"))
+        {
+            using var open = new SqliteConnection($"Data Source={file};Pooling=false");
+            open.Open();
+            using SqliteCommand command = open.CreateCommand();
+            command.CommandText = "PRAGMA wal_autocheckpoint = 0; UPDATE book_mark SET is_opening = 1";
+            command.ExecuteNonQuery();
+            // The log is gone when the last connection is closed.
+            foreach (string kind in new[] { "", "-wal" })
+                File.Copy(file + kind, Path.Combine(killed, Path.GetFileName(file) + kind));
+        }
+
+        string backup = Path.Combine(_root, "backup");
+        foreach (string[] verb in new string[][]
+        {
+            ["backup", backup, $"--Shop:DataDirectory={killed}"], ["check", backup],
+            ["restore", backup, $"--Shop:DataDirectory={Restored}"],
+        })
+        {
+            (int code, string said) = await ShopVerb.RunAsync(verb);
+            Assert.That(code, Is.Zero, $"{verb[0]}: {said}");
+        }
+
+        using ShopProcess again = await ShopProcess.StartAsync(Restored);
+        await again.Orders.GetJsonAsync($"/orders/{id}");
+        (HttpResponseMessage answer, _) = await again.Orders.PostAsync("/orders", Http.Order("prod_0"));
+        Assert.That((int)answer.StatusCode, Is.EqualTo(201));
+    }
+
     [Test]
     public async Task Given_what_is_no_whole_backup_or_no_empty_directory_when_restored_then_one_line_says_so_and_nothing_is_touched()
     {

@@ -130,6 +130,7 @@ internal sealed class ConsoleTests
     }
 
     [Test]
+    [Category("CI")]
     public async Task Given_a_fault_that_runs_for_a_while_when_the_console_is_watched_then_its_time_is_marked_in_each_chart_and_failures_are_seen_by_endpoint()
     {
         await using ShopUnderTest shop = await ShopUnderTest.StartAsync();

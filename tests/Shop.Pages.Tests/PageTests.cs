@@ -296,6 +296,7 @@ internal sealed class PageTests
     }
 
     [Test]
+    [Category("CI")]
     public async Task Given_demo_traffic_when_the_console_is_watched_then_its_figures_move_and_are_those_of_metrics()
     {
         await using ShopUnderTest shop = await ShopUnderTest.StartAsync();

@@ -52,6 +52,16 @@ internal sealed class ScenarioTests
     }
 
     [Test]
+    public async Task Given_a_fault_at_the_start_then_it_runs_from_the_first_moment_on()
+    {
+        await using Stage stage = Begin(
+            """{"at":0,"fault":"slow_answers","intensity":0.007,"seconds":40},{"at":50,"traffic":0}""");
+        stage.Player.Play(stage.Scenario, null);
+        await Eventually.IsSoAsync(() => stage.Running("slow_answers") == 0.007m);
+        Assert.That(_clock.GetUtcNow(), Is.EqualTo(_clock.Start));
+    }
+
+    [Test]
     public async Task Given_what_somebody_has_started_when_a_scenario_is_played_and_ended_then_its_faults_end_with_it_and_else_nothing_does()
     {
         await using Stage stage = Begin("""{"at":600,"fault":"slow_answers","seconds":60}""");

@@ -7,21 +7,24 @@ namespace Shop.Platform.Tests;
 /// </summary>
 internal sealed class StreamLimiterTests
 {
-    [Test]
-    public void Given_a_client_that_has_all_places_when_another_comes_then_the_oldest_of_the_first_gives_way()
+    [TestCase(2, 1)]
+    [TestCase(3, 1)]
+    [TestCase(4, 2)]
+    [TestCase(5, 2)]
+    public void Given_a_client_that_has_all_places_when_another_comes_then_the_oldest_of_the_first_give_way_until_it_has_no_more_than_one_more(
+        int all, int given)
     {
-        var places = new StreamLimiter(4);
-        StreamLimiter.Lease[] greedy = [.. Enumerable.Range(0, 4).Select(_ => places.TryAcquire("greedy")!)];
+        var places = new StreamLimiter(all);
+        StreamLimiter.Lease[] greedy = [.. Enumerable.Range(0, all).Select(_ => places.TryAcquire("greedy")!)];
         Assert.That((places.Free, places.TryAcquire("greedy")), Is.EqualTo((0, (StreamLimiter.Lease?)null)));
 
-        StreamLimiter.Lease?[] modest =
-            [places.TryAcquire("modest"), places.TryAcquire("modest"), places.TryAcquire("modest")];
-        Assert.That(
-            modest.Select(lease => lease is not null), Is.EqualTo(new[] { true, true, false }),
-            "as many as the other, and no more");
-        Assert.That(
-            greedy.Select(lease => lease.Evicted.IsCancellationRequested),
-            Is.EqualTo(new[] { true, true, false, false }));
+        StreamLimiter.Lease?[] modest = [.. Enumerable.Range(0, given + 2).Select(_ => places.TryAcquire("modest"))];
+        Assert.That(modest.TakeWhile(lease => lease is not null).Count(), Is.EqualTo(given));
+        Assert.That(modest[given..], Is.All.Null);
+        Assert.That(modest.Any(lease => lease?.Evicted.IsCancellationRequested == true), Is.False);
+        Assert.That(greedy.Select(lease => lease.Evicted.IsCancellationRequested),
+            Is.EqualTo(Enumerable.Range(0, all).Select(i => i < given)));
+        Assert.That(places.TryAcquire("greedy"), Is.Null, "nor does it come back for its own");
     }
 
     [Test]

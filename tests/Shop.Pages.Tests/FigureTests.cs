@@ -98,6 +98,9 @@ internal sealed partial class FigureTests
             Assert.That((html.Contains("rel=\"prev\"", StringComparison.Ordinal),
                 html.Contains("rel=\"next\"", StringComparison.Ordinal)), Is.EqualTo((page > 1, page < pages)));
             Assert.That(Values(html, "m(in|ax)_price"), Is.EqualTo(new[] { "1.11", "1.11" }));
+            // Who adds a product comes back to it, on the same page.
+            Assert.That(Values(html, "back").Select(WebUtility.HtmlDecode), Is.EqualTo(Values(html, "product_id")
+                .Select(id => $"{search}&page={page}#{id}")));
             path = WebUtility.HtmlDecode(Next().Match(html).Groups["path"].Value);
         }
 

@@ -93,6 +93,28 @@ internal sealed class ScriptTests
     }
 
     [Test]
+    public async Task Given_a_board_of_one_status_that_stands_still_when_an_order_comes_and_leaves_that_status_then_it_is_never_put_into_it()
+    {
+        string customer = $"{Guid.NewGuid()}", first = await _shop.OrderAsync("prod_3", 1, customer);
+        await using Window window = await Browser.OpenAsync();
+        IPage page = window.Page;
+        await page.GotoAsync($"{_shop.Orders.BaseAddress}?customer_id={customer}&status=created");
+        await Expect(page.Locator("[data-board-state]")).ToContainTextAsync("Live");
+        ILocator rows = page.Locator("tbody tr"), note = page.Locator("[data-board-held]");
+        await page.Locator("tbody a").First.FocusAsync();
+        string left = await _shop.OrderAsync("prod_3", 1, customer);
+        await Expect(note).ToContainTextAsync("1 change waits.");
+        await _shop.Orders.PostAsync($"/orders/{left}/pay");
+        await Expect(note).ToBeEmptyAsync();
+        string third = await _shop.OrderAsync("prod_3", 1, customer);
+        await Expect(note).ToContainTextAsync("1 change waits.");
+        await page.GetByLabel("Customer").FocusAsync();
+        await Expect(rows).ToHaveCountAsync(2);
+        Assert.That(await rows.EvaluateAllAsync<string[]>("rows => rows.map((row) => row.dataset.orderId)"),
+            Is.EqualTo(new[] { third, first }));
+    }
+
+    [Test]
     public async Task Given_a_page_of_an_order_when_others_change_then_it_is_not_loaded_again_before_this_one_does()
     {
         string id = await _shop.OrderAsync("prod_3"), other = await _shop.OrderAsync("prod_3");

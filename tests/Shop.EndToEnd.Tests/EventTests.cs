@@ -12,9 +12,7 @@ internal sealed class EventTests(Engine engine) : EngineFixture(engine)
     [TestCase("orders", "/board/events")]
     [TestCase("products", "/live/events")]
     [TestCase("inventory", "/live/events")]
-    [Category("CI")]
-    public async Task Given_a_stream_on_which_nothing_happens_then_it_is_never_silent_for_15_seconds_and_no_proxy_is_to_collect_it(
-        string module, string path)
+    public async Task Given_a_stream_then_no_proxy_is_to_collect_it(string module, string path)
     {
         using EventReader stream = await EventReader.OpenAsync(SharedShop.Shop.ByName[module], path);
         Assert.Multiple(() =>
@@ -23,6 +21,17 @@ internal sealed class EventTests(Engine engine) : EngineFixture(engine)
             Assert.That(stream.Response.Header("Cache-Control"), Does.Contain("no-store").And.Contain("no-transform"));
             Assert.That(stream.Response.Content.Headers.ContentType!.MediaType, Is.EqualTo("text/event-stream"));
         });
+    }
+
+    [TestCase("orders", "/live/events")]
+    [TestCase("orders", "/board/events")]
+    [TestCase("products", "/live/events")]
+    [TestCase("inventory", "/live/events")]
+    [Category("CI")]
+    public async Task Given_a_stream_on_which_nothing_happens_then_it_is_never_silent_for_15_seconds(
+        string module, string path)
+    {
+        using EventReader stream = await EventReader.OpenAsync(SharedShop.Shop.ByName[module], path);
         long last = Stopwatch.GetTimestamp();
         for (int i = 0; i < 3; i++)
         {

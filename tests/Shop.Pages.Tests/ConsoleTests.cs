@@ -63,7 +63,6 @@ internal sealed class ConsoleTests
     }
 
     [Test]
-    [Category("CI")]
     public async Task Given_a_chart_as_a_table_when_the_minutes_change_or_the_page_is_paused_then_charts_and_figures_do_as_they_are_told()
     {
         await using Window window = await Browser.OpenAsync();

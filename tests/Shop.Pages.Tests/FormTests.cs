@@ -14,7 +14,6 @@ internal sealed class FormTests
 {
     private ShopUnderTest _shop = null!;
 
-    // All pages are of one site, the storefront's.
     [OneTimeSetUp]
     public async Task StartAsync() => _shop = await ShopUnderTest.StartAsync();
 
@@ -501,6 +500,18 @@ internal sealed class FormTests
         using HttpResponseMessage answer = await _shop.Products.PostFormAsync("/live/traffic", _shop.Origin,
             [("action", action), ("rate", rate), ("shape", shape)]);
         Assert.That((int)answer.StatusCode, Is.EqualTo(400));
+    }
+
+    [Test]
+    public async Task Given_demo_traffic_that_a_form_has_started_when_another_stops_it_then_it_ends()
+    {
+        await using ShopUnderTest shop = await ShopUnderTest.StartAsync();
+        using HttpResponseMessage started = await StartTrafficAsync(shop, 100);
+        Assert.That((int)(await shop.Orders.GetJsonAsync("/traffic"))["rate"]!, Is.EqualTo(100));
+        using HttpResponseMessage stopped =
+            await shop.Products.PostFormAsync("/live/traffic", shop.Origin, [("action", "stop")]);
+        Assert.That(((int)started.StatusCode, (int)stopped.StatusCode), Is.EqualTo((303, 303)));
+        Assert.That((int)(await shop.Orders.GetJsonAsync("/traffic"))["rate"]!, Is.Zero);
     }
 
     [Test]

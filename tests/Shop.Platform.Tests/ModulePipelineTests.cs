@@ -28,11 +28,18 @@ internal sealed class ModulePipelineTests
         using var together = new Barrier(modules.Length);
         await Task.WhenAll(modules.Select(module => Task.Factory.StartNew(() =>
         {
-            for (int i = 0; i < Times; i++)
+            try
             {
-                together.SignalAndWait(); // so that they meet where each adds its routes
-                ModulePipeline.Build(host.Services, module,
-                    host.Services.GetRequiredKeyedService<ModuleListener>(module.Identity.Name));
+                for (int i = 0; i < Times; i++)
+                {
+                    together.SignalAndWait(); // so that they meet where each adds its routes
+                    ModulePipeline.Build(host.Services, module,
+                        host.Services.GetRequiredKeyedService<ModuleListener>(module.Identity.Name));
+                }
+            }
+            finally
+            {
+                together.RemoveParticipant(); // the others don't wait for one that has failed
             }
         }, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default)));
         var routes = (CompositeEndpointDataSource)host.Services.GetRequiredService<EndpointDataSource>();

@@ -11,7 +11,7 @@ internal sealed class StreamLimiterTests
     [TestCase(3, 1)]
     [TestCase(4, 2)]
     [TestCase(5, 2)]
-    public void Given_a_client_that_has_all_places_when_another_comes_then_the_oldest_of_the_first_give_way_until_it_has_no_more_than_one_more(
+    public void Given_a_client_that_has_all_places_when_another_comes_then_the_oldest_of_the_first_give_way_until_the_first_has_at_most_one_more_than_the_other(
         int all, int given)
     {
         var places = new StreamLimiter(all);

@@ -282,7 +282,7 @@ internal sealed class TraceTests
     }
 
     [Test]
-    public async Task Given_variables_for_both_signals_and_others_for_one_then_those_for_the_one_are_meant()
+    public async Task Given_variables_for_both_signals_and_others_for_one_then_those_for_the_one_win()
     {
         using ShopProcess shop = await ShopProcess.StartAsync(_directory,
             ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1"), // nobody is there

@@ -16,8 +16,8 @@ namespace Shop.Platform.Modules;
 internal static class ModulePipeline
 {
     /// <summary>
-    /// Modules begin at the same time, and <c>UseEndpoints</c> adds their routes to one list of the host, which is not
-    /// made for several threads: the OpenAPI documents are made from it.
+    /// The pipelines of modules are built at the same time, and <c>UseEndpoints</c> adds the routes of each to one list
+    /// of the host. That list is not thread-safe, and the OpenAPI documents are made from it.
     /// </summary>
     private static readonly Lock Endpoints = new();
 

@@ -37,6 +37,41 @@ internal sealed class StockInitializationTests
         Assert.That(await store.WithInitialStockPendingAsync(), Is.Empty);
     }
 
+    [Test]
+    public async Task Given_an_inventory_that_refuses_writes_when_the_shop_starts_then_it_tries_again_and_not_for_ever()
+    {
+        var clock = new ManualClock();
+        using var files = new ModuleFiles(new ProductsModule(), clock: clock);
+        var catalogue = new Catalogue();
+        var store = new SqliteProductStore(files.Context, catalogue);
+        var details = new ProductDetails("A", "", 100, "c");
+        using (MemoryReservation memory = catalogue.Reserve(1)) await store.CreateAsync(new NewProduct("a", details, 7),
+            memory, null);
+        int refusals = 2;
+        IInventory inventory = Substitute.For<IInventory>();
+        inventory.OpenAsync(default!).ReturnsForAnyArgs(
+            _ => refusals-- > 0 ? throw new WriteQueueFullException("inventory") : Task.CompletedTask);
+        var stock = new StockInitialization(store, inventory);
+        Task start = stock.StartAsync(files.Context);
+        for (int tries = 1; tries <= 2; tries++)
+        {
+            await clock.UntilWaitingAsync(TimeSpan.FromMilliseconds(200));
+            await inventory.ReceivedWithAnyArgs(tries).OpenAsync(default!);
+            await clock.PassAsync(TimeSpan.FromMilliseconds(200));
+        }
+
+        await start;
+        Assert.That(await store.WithInitialStockPendingAsync(), Is.Empty);
+
+        using (MemoryReservation memory = catalogue.Reserve(1)) await store.CreateAsync(new NewProduct("b", details, 7),
+            memory, null);
+        refusals = int.MaxValue;
+        start = stock.StartAsync(files.Context);
+        await clock.UntilWaitingAsync(TimeSpan.FromMilliseconds(200));
+        await clock.PassAsync(files.Context.Settings.RequestTimeout);
+        Assert.That(() => start, Throws.TypeOf<WriteQueueFullException>());
+    }
+
     [TestCase(1000)]
     [TestCase(1001)]
     [TestCase(2001)]

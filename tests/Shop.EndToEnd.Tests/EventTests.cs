@@ -8,10 +8,13 @@ namespace Shop.EndToEnd.Tests;
 [TestFixture(Engine.Postgres, Category = "CI")]
 internal sealed class EventTests(Engine engine) : EngineFixture(engine)
 {
-    [TestCase("orders", "/live/events")]
-    [TestCase("orders", "/board/events")]
-    [TestCase("products", "/live/events")]
-    [TestCase("inventory", "/live/events")]
+    private static readonly string[][] Streams =
+    [
+        ["orders", "/live/events"], ["orders", "/board/events"], ["products", "/live/events"],
+        ["inventory", "/live/events"],
+    ];
+
+    [TestCaseSource(nameof(Streams))]
     public async Task Given_a_stream_then_no_proxy_is_to_collect_it(string module, string path)
     {
         using EventReader stream = await EventReader.OpenAsync(SharedShop.Shop.ByName[module], path);
@@ -23,10 +26,7 @@ internal sealed class EventTests(Engine engine) : EngineFixture(engine)
         });
     }
 
-    [TestCase("orders", "/live/events")]
-    [TestCase("orders", "/board/events")]
-    [TestCase("products", "/live/events")]
-    [TestCase("inventory", "/live/events")]
+    [TestCaseSource(nameof(Streams))]
     [Category("CI")]
     public async Task Given_a_stream_on_which_nothing_happens_then_it_is_never_silent_for_15_seconds(
         string module, string path)

@@ -67,14 +67,7 @@ internal sealed partial class BackupTests
     public async Task Given_a_shop_that_has_ended_when_it_is_backed_up_and_restored_then_the_copy_says_the_same_and_the_original_goes_on(
         int signal)
     {
-        string id;
-        using (ShopProcess shop = await ShopProcess.StartAsync(_data))
-        {
-            (_, JsonNode? order) = await shop.Orders.PostAsync("/orders", Http.Order("prod_0", 3));
-            id = (string)order!["order_id"]!;
-            shop.Signal(signal);
-            await shop.ExitAsync();
-        }
+        string id = await OrderAndEndAsync(signal);
 
         string backup = Path.Combine(_root, "backup");
         // Each product in stock has a movement that began it, and the order has one.
@@ -103,14 +96,8 @@ internal sealed partial class BackupTests
     [Test]
     public async Task Given_a_shop_that_is_killed_between_the_marks_of_its_start_when_it_is_backed_up_then_the_copy_can_be_checked_restored_and_used()
     {
-        string id, killed = Directory.CreateDirectory(Path.Combine(_root, "killed")).FullName;
-        using (ShopProcess shop = await ShopProcess.StartAsync(_data))
-        {
-            (_, JsonNode? order) = await shop.Orders.PostAsync("/orders", Http.Order("prod_0", 3));
-            id = (string)order!["order_id"]!;
-            shop.Signal(9);
-            await shop.ExitAsync();
-        }
+        string id = await OrderAndEndAsync(9);
+        string killed = Directory.CreateDirectory(Path.Combine(_root, "killed")).FullName;
 
         foreach (string file in Directory.GetFiles(_data, "*.db"))
         {
@@ -333,6 +320,17 @@ internal sealed partial class BackupTests
 
         using ShopProcess again = await ShopProcess.StartAsync(Restored);
         await BalancesAsync(again);
+    }
+
+    /// <summary>Starts the shop, places an order, and ends the shop by a signal.</summary>
+    /// <returns>The order's id.</returns>
+    private async Task<string> OrderAndEndAsync(int signal)
+    {
+        using ShopProcess shop = await ShopProcess.StartAsync(_data);
+        (_, JsonNode? order) = await shop.Orders.PostAsync("/orders", Http.Order("prod_0", 3));
+        shop.Signal(signal);
+        await shop.ExitAsync();
+        return (string)order!["order_id"]!;
     }
 
     /// <returns>The rows that were changed.</returns>

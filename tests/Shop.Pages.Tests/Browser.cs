@@ -74,6 +74,13 @@ internal sealed class Window : IAsyncDisposable
     /// <summary>The shop goes away in this test, or refuses: Chromium notes each request that fails.</summary>
     public void ToleratesNoAnswer() => _toleratesNoAnswer = true;
 
+    /// <summary>Opens the board of orders, and waits until it is live.</summary>
+    public async Task OpenBoardAsync(ShopUnderTest shop, string query = "")
+    {
+        await Page.GotoAsync($"{shop.Orders.BaseAddress}{query}");
+        await Assertions.Expect(Page.Locator("[data-board-state]")).ToContainTextAsync("Live");
+    }
+
     public async ValueTask DisposeAsync()
     {
         await _context.DisposeAsync();

@@ -138,8 +138,7 @@ internal sealed class ConnectionTests
     {
         await using ShopUnderTest shop = await ShopUnderTest.StartAsync();
         await using Window window = await Browser.OpenAsync();
-        await window.Page.GotoAsync($"{shop.Orders.BaseAddress}");
-        await Expect(window.Page.Locator("[data-board-state]")).ToContainTextAsync("Live");
+        await window.OpenBoardAsync(shop);
         await shop.Orders.PostAsync("/orders",
             new { order_id = name, customer_id = name, items = new[] { new { product_id = "prod_0", quantity = 1 } } });
         await shop.OrderAsync("prod_1"); // comes after it

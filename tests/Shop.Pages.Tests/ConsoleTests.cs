@@ -15,11 +15,9 @@ internal sealed class ConsoleTests
     public async Task StartAsync()
     {
         _shop = await ShopUnderTest.StartAsync();
-        using var form =
-            new FormUrlEncodedContent([new("action", "start"), new("rate", "60"), new("shape", "constant")]);
-        using var start = new HttpRequestMessage(HttpMethod.Post, "/live/traffic") { Content = form };
-        start.Headers.Add("Origin", _shop.Orders.BaseAddress!.GetLeftPart(UriPartial.Authority));
-        using HttpResponseMessage started = await _shop.Orders.SendAsync(start);
+        using HttpResponseMessage started = await _shop.Orders.PostFormAsync("/live/traffic",
+            _shop.Orders.BaseAddress!.GetLeftPart(UriPartial.Authority),
+            [("action", "start"), ("rate", "60"), ("shape", "constant")]);
         Assert.That((int)started.StatusCode, Is.EqualTo(303));
     }
 

@@ -508,8 +508,7 @@ internal sealed class FormTests
         await using ShopUnderTest shop = await ShopUnderTest.StartAsync();
         using HttpResponseMessage started = await StartTrafficAsync(shop, 100);
         Assert.That((int)(await shop.Orders.GetJsonAsync("/traffic"))["rate"]!, Is.EqualTo(100));
-        using HttpResponseMessage stopped =
-            await shop.Products.PostFormAsync("/live/traffic", shop.Origin, [("action", "stop")]);
+        using HttpResponseMessage stopped = await StopTrafficAsync(shop);
         Assert.That(((int)started.StatusCode, (int)stopped.StatusCode), Is.EqualTo((303, 303)));
         Assert.That((int)(await shop.Orders.GetJsonAsync("/traffic"))["rate"]!, Is.Zero);
     }
@@ -527,8 +526,7 @@ internal sealed class FormTests
             Assert.That(started.Select(answer => (int)answer.StatusCode), Is.All.EqualTo(303));
             double before = await RequestsAsync(shop);
             await Eventually.IsSoAsync(async () => await RequestsAsync(shop) >= before + 50);
-            using HttpResponseMessage stopped = await shop.Products.PostFormAsync("/live/traffic",
-                shop.Origin, [("action", "stop")]);
+            using HttpResponseMessage stopped = await StopTrafficAsync(shop);
             Assert.That((int)stopped.StatusCode, Is.EqualTo(303));
             using EventReader live = await EventReader.OpenAsync(shop.Orders, "/live/events");
             for (int idle = 0; idle < 3;)
@@ -574,6 +572,9 @@ internal sealed class FormTests
         ShopUnderTest shop, int rate, params (string Name, string Value)[] headers) =>
         await shop.Products.PostFormAsync(
             "/live/traffic", shop.Origin, [("action", "start"), ("rate", $"{rate}")], headers);
+
+    private static Task<HttpResponseMessage> StopTrafficAsync(ShopUnderTest shop) =>
+        shop.Products.PostFormAsync("/live/traffic", shop.Origin, [("action", "stop")]);
 
     private static async Task<double> RequestsAsync(ShopUnderTest shop)
     {

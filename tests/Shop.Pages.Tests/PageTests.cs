@@ -96,8 +96,7 @@ internal sealed class PageTests
     {
         await using Window window = await Browser.OpenAsync();
         IPage page = window.Page;
-        await page.GotoAsync($"{_shop.Orders.BaseAddress}");
-        await Expect(page.Locator("[data-board-state]")).ToContainTextAsync("Live");
+        await window.OpenBoardAsync(_shop);
         string id = await _shop.OrderAsync("prod_7", 2, "somebody");
         await page.GetByRole(AriaRole.Link, new() { Name = id }).ClickAsync();
         foreach ((string button, string status) in new[] { ("Pay", "paid"), ("Ship", "shipped") })
@@ -120,8 +119,7 @@ internal sealed class PageTests
         await using Window window = await Browser.OpenAsync();
         IPage page = window.Page;
         string first = await _shop.OrderAsync("prod_6");
-        await page.GotoAsync($"{_shop.Orders.BaseAddress}");
-        await Expect(page.Locator("[data-board-state]")).ToContainTextAsync("Live");
+        await window.OpenBoardAsync(_shop);
         ILocator top = page.Locator("tbody tr").First, note = page.Locator("[data-board-held]");
 
         await top.HoverAsync();
@@ -149,8 +147,7 @@ internal sealed class PageTests
         string customer = $"{Guid.NewGuid()}";
         await using Window window = await Browser.OpenAsync();
         IPage page = window.Page;
-        await page.GotoAsync($"{_shop.Orders.BaseAddress}?customer_id={customer}");
-        await Expect(page.Locator("[data-board-state]")).ToContainTextAsync("Live");
+        await window.OpenBoardAsync(_shop, $"?customer_id={customer}");
         await page.GetByRole(AriaRole.Button, new() { Name = "Pause" }).ClickAsync();
         ILocator note = page.Locator("[data-board-held]"), rows = page.Locator("tbody tr");
         foreach (int[] some in Enumerable.Range(0, 100).Chunk(20))
@@ -172,8 +169,7 @@ internal sealed class PageTests
         string[] ids = await Orders(3);
         await using Window window = await Browser.OpenAsync();
         IPage page = window.Page;
-        await page.GotoAsync($"{_shop.Orders.BaseAddress}?status=paid&customer_id={customer}");
-        await Expect(page.Locator("[data-board-state]")).ToContainTextAsync("Live");
+        await window.OpenBoardAsync(_shop, $"?status=paid&customer_id={customer}");
         foreach (int paid in new[] { 1, 0, 2 }) await _shop.Orders.PostAsync($"/orders/{ids[paid]}/pay");
         ILocator rows = page.Locator("tbody tr");
         await Expect(rows).ToHaveCountAsync(3);
@@ -182,8 +178,7 @@ internal sealed class PageTests
 
         string old = ids[0];
         ids = await Orders(50);
-        await page.GotoAsync($"{_shop.Orders.BaseAddress}?customer_id={customer}");
-        await Expect(page.Locator("[data-board-state]")).ToContainTextAsync("Live");
+        await window.OpenBoardAsync(_shop, $"?customer_id={customer}");
         await _shop.Orders.PostAsync($"/orders/{old}/ship");
         await _shop.Orders.PostAsync($"/orders/{ids[^1]}/pay"); // once this is told, the one before has been
         await Expect(rows.First.Locator(".status")).ToHaveTextAsync("paid");

@@ -25,8 +25,7 @@ internal sealed class ScriptTests
         string dear = await _shop.ProductAsync(stock: 9, price: 987_654.3m), customer = $"Ada <b> {Guid.NewGuid()}";
         await using Window window = await Browser.OpenAsync();
         IPage page = window.Page;
-        await page.GotoAsync($"{_shop.Orders.BaseAddress}?customer_id={Uri.EscapeDataString(customer)}");
-        await Expect(page.Locator("[data-board-state]")).ToContainTextAsync("Live");
+        await window.OpenBoardAsync(_shop, $"?customer_id={Uri.EscapeDataString(customer)}");
         await _shop.OrderAsync(dear, 2, customer);
         await _shop.OrderAsync("prod_3", 1, customer);
         await _shop.Orders.PostAsync("/orders", new
@@ -55,8 +54,7 @@ internal sealed class ScriptTests
         string customer = $"{Guid.NewGuid()}";
         await using Window window = await Browser.OpenAsync();
         IPage page = window.Page;
-        await page.GotoAsync($"{_shop.Orders.BaseAddress}?status=created&customer_id={customer}");
-        await Expect(page.Locator("[data-board-state]")).ToContainTextAsync("Live");
+        await window.OpenBoardAsync(_shop, $"?status=created&customer_id={customer}");
         ILocator rows = page.Locator("tbody tr");
         await _shop.OrderAsync("prod_3", 1, $"{customer} and another");
         string[] ids = [await _shop.OrderAsync("prod_3", 1, customer), await _shop.OrderAsync("prod_3", 1, customer)];
@@ -74,8 +72,7 @@ internal sealed class ScriptTests
         await _shop.OrderAsync("prod_3", 1, customer);
         await using Window window = await Browser.OpenAsync();
         IPage page = window.Page;
-        await page.GotoAsync($"{_shop.Orders.BaseAddress}?customer_id={customer}");
-        await Expect(page.Locator("[data-board-state]")).ToContainTextAsync("Live");
+        await window.OpenBoardAsync(_shop, $"?customer_id={customer}");
         ILocator rows = page.Locator("tbody tr"), note = page.Locator("[data-board-held]");
         await page.Locator("tbody a").First.FocusAsync();
         await _shop.OrderAsync("prod_3", 1, customer);
@@ -98,8 +95,7 @@ internal sealed class ScriptTests
         string customer = $"{Guid.NewGuid()}", first = await _shop.OrderAsync("prod_3", 1, customer);
         await using Window window = await Browser.OpenAsync();
         IPage page = window.Page;
-        await page.GotoAsync($"{_shop.Orders.BaseAddress}?customer_id={customer}&status=created");
-        await Expect(page.Locator("[data-board-state]")).ToContainTextAsync("Live");
+        await window.OpenBoardAsync(_shop, $"?customer_id={customer}&status=created");
         ILocator rows = page.Locator("tbody tr"), note = page.Locator("[data-board-held]");
         await page.Locator("tbody a").First.FocusAsync();
         string left = await _shop.OrderAsync("prod_3", 1, customer);

@@ -102,7 +102,7 @@ internal sealed class DemoTrafficTests
             {
                 for (int kind = 0; kind < weights[module].Length; kind++)
                 {
-                    double share = weights[module][kind] / 20.0;
+                    double share = (double)weights[module][kind] / weights.Sum(kinds => kinds.Sum());
                     Assert.That(sent.GetValueOrDefault((module, kind)), Is.EqualTo(Times * AtOnce * share).Within(
                         5 * Math.Sqrt(Times * AtOnce * share * (1 - share))), $"{module}: {kind}");
                 }

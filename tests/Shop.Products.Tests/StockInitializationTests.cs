@@ -17,9 +17,7 @@ internal sealed class StockInitializationTests
         var store = new SqliteProductStore(files.Context, catalogue);
         IInventory inventory = Substitute.For<IInventory>();
         var stock = new StockInitialization(store, inventory);
-        var details = new ProductDetails("A", "", 100, "c");
-        using (MemoryReservation memory = catalogue.Reserve(1)) await store.CreateAsync(new NewProduct("a", details, 7),
-            memory, null);
+        await CreateAsync(store, catalogue, "a");
 
         bool isFull = true;
         inventory.OpenAsync(default!)
@@ -44,15 +42,13 @@ internal sealed class StockInitializationTests
         using var files = new ModuleFiles(new ProductsModule(), clock: clock);
         var catalogue = new Catalogue();
         var store = new SqliteProductStore(files.Context, catalogue);
-        var details = new ProductDetails("A", "", 100, "c");
-        using (MemoryReservation memory = catalogue.Reserve(1)) await store.CreateAsync(new NewProduct("a", details, 7),
-            memory, null);
+        await CreateAsync(store, catalogue, "a");
         int refusals = 2;
         IInventory inventory = Substitute.For<IInventory>();
         inventory.OpenAsync(default!).ReturnsForAnyArgs(
             _ => refusals-- > 0 ? throw new WriteQueueFullException("inventory") : Task.CompletedTask);
         var stock = new StockInitialization(store, inventory);
-        Task start = stock.StartAsync(files.Context);
+        Task start = files.Context.RetryRefusedAsync(stock.ReconcileAsync);
         for (int tries = 1; tries <= 2; tries++)
         {
             await clock.UntilWaitingAsync(TimeSpan.FromMilliseconds(200));
@@ -63,10 +59,9 @@ internal sealed class StockInitializationTests
         await start;
         Assert.That(await store.WithInitialStockPendingAsync(), Is.Empty);
 
-        using (MemoryReservation memory = catalogue.Reserve(1)) await store.CreateAsync(new NewProduct("b", details, 7),
-            memory, null);
+        await CreateAsync(store, catalogue, "b");
         refusals = int.MaxValue;
-        start = stock.StartAsync(files.Context);
+        start = files.Context.RetryRefusedAsync(stock.ReconcileAsync);
         await clock.UntilWaitingAsync(TimeSpan.FromMilliseconds(200));
         await clock.PassAsync(files.Context.Settings.RequestTimeout);
         Assert.That(() => start, Throws.TypeOf<WriteQueueFullException>());
@@ -110,5 +105,12 @@ internal sealed class StockInitializationTests
         Assert.That(retired, Is.EquivalentTo(products.Select(product => product.ProductId)));
         Assert.That((await store.WithInitialStockPendingAsync()).Count
             + (await store.WithRetirementPendingAsync()).Count, Is.Zero);
+    }
+
+    // With seven units, of which Inventory is not told.
+    private static async Task CreateAsync(SqliteProductStore store, Catalogue catalogue, string id)
+    {
+        using MemoryReservation memory = catalogue.Reserve(1);
+        await store.CreateAsync(new NewProduct(id, new ProductDetails("A", "", 100, "c"), 7), memory, null);
     }
 }

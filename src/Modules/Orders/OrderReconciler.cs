@@ -73,15 +73,12 @@ internal sealed class OrderReconciler(
     {
         (int reservations, int changes) = await FindLeftoversAsync();
         TakeNewSteps();
-        Exception? failure = await DoAsync();
-        for (long start = module.Clock.GetTimestamp();
-            failure is WriteRefusedException && module.Clock.GetElapsedTime(start) < module.Settings.RequestTimeout;)
+        Exception? failure = null;
+        await module.RetryRefusedAsync(async () =>
         {
-            await Task.Delay(RetryDelay, module.Clock);
             failure = await DoAsync();
-        }
-
-        if (failure is StoreException) throw failure;
+            if (failure is StoreException) throw failure;
+        });
         if (failure is not null) Warn(failure);
         if (reservations + changes == 0) return;
         module.Log.LogInformation(

@@ -90,7 +90,7 @@ public sealed class ProductsModule : IShopModule
 
         if (!module.Consistency.Holds) return;
         var stock = services.GetRequiredService<StockInitialization>();
-        await stock.StartAsync(module);
+        await module.RetryRefusedAsync(stock.ReconcileAsync);
         _stockRounds = new PeriodicTask(
             "Initializing the stock of new products", TimeSpan.FromSeconds(1), stock.ReconcileAsync, module.Clock,
             module.Log);

@@ -1,7 +1,5 @@
 using Shop.Inventory.Contracts;
 using Shop.Platform;
-using Shop.Platform.Data;
-using Shop.Platform.Modules;
 
 namespace Shop.Products;
 
@@ -11,30 +9,6 @@ namespace Shop.Products;
 /// </summary>
 internal sealed class StockInitialization(IProductStore store, IInventory inventory)
 {
-    private static readonly TimeSpan RetryDelay = TimeSpan.FromMilliseconds(200);
-
-    /// <summary>
-    /// Reconciles before the ports are open. Inventory has writes of its own then, so a short queue may be full for a
-    /// moment.
-    /// </summary>
-    public async Task StartAsync(ModuleContext module)
-    {
-        long start = module.Clock.GetTimestamp();
-        while (true)
-        {
-            try
-            {
-                await ReconcileAsync();
-                return;
-            }
-            catch (WriteRefusedException) when (
-                module.Clock.GetElapsedTime(start) < module.Settings.RequestTimeout)
-            {
-                await Task.Delay(RetryDelay, module.Clock);
-            }
-        }
-    }
-
     /// <summary>Gives Inventory the stock of a new product now; if that fails, a later round does it.</summary>
     public async Task InitializeAsync(string productId, long quantity)
     {

@@ -17,6 +17,8 @@ namespace Shop.Platform.Modules;
 public sealed class ModuleContext(ModuleIdentity identity, ShopSettings settings, TimeProvider clock,
     ILoggerFactory logs)
 {
+    private static readonly TimeSpan RetryDelay = TimeSpan.FromMilliseconds(200);
+
     /// <summary>The module's names.</summary>
     public ModuleIdentity Identity { get; } = identity;
 
@@ -74,6 +76,31 @@ public sealed class ModuleContext(ModuleIdentity identity, ShopSettings settings
 
     /// <summary>Now, in UTC, to the millisecond: as fine as the database keeps it.</summary>
     public DateTime Now() => Timestamp.FromMilliseconds(Clock.GetUtcNow().ToUnixTimeMilliseconds());
+
+    /// <summary>
+    /// Does work of the module's start, and again for as long as a write is refused: other modules write as well, so a
+    /// short queue may be full for a moment.
+    /// </summary>
+    /// <exception cref="WriteRefusedException">
+    /// A write was still refused <see cref="ShopSettings.RequestTimeout"/> after the first.
+    /// </exception>
+    public async Task RetryRefusedAsync(Func<Task> work)
+    {
+        long? refusedAt = null;
+        while (true)
+        {
+            try
+            {
+                await work();
+                return;
+            }
+            catch (WriteRefusedException) when (
+                Clock.GetElapsedTime(refusedAt ??= Clock.GetTimestamp()) < Settings.RequestTimeout)
+            {
+                await Task.Delay(RetryDelay, Clock);
+            }
+        }
+    }
 
     /// <summary>
     /// Refreshes gauges of state before each scrape. State that hosts share is read at most once a second, and if it

@@ -35,7 +35,7 @@ internal sealed class MemoryTests
         string service, int connections, string bytes)
     {
         string directory = Directory.CreateTempSubdirectory("shop-memory-").FullName;
-        using (ShopProcess shop = await ShopProcess.StartAsync(directory, SmallMemory.Setting))
+        using (ShopProcess shop = await ShopProcess.StartAsync(directory, SmallMemory.Setting, ShopProgram.AsShipped))
         {
             await using var memory = new SmallMemory(shop);
             (_, JsonNode? before) = await shop.Orders.PostAsync("/orders", Http.Order("prod_0"));

@@ -33,7 +33,8 @@ internal sealed class OverloadTests
             ? (TimeSpan.FromSeconds(5), 0.3, 8.0)
             : (TimeSpan.FromSeconds(int.Parse(seconds)), 0.8, 2.0);
         string directory = Directory.CreateTempSubdirectory("shop-overload-").FullName;
-        using (ShopProcess shop = await ShopProcess.StartAsync(directory, ("Shop__MaxConcurrentRequests", $"{atOnce}")))
+        using (ShopProcess shop = await ShopProcess.StartAsync(
+            directory, ShopProgram.AsShipped, ("Shop__MaxConcurrentRequests", $"{atOnce}")))
         {
             foreach (string product in new[] { "prod_0", "prod_1" })
                 // enough for a minute

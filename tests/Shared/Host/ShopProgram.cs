@@ -15,6 +15,11 @@ internal static class ShopProgram
     /// <summary>Whether it is compiled for the processor, and runs without the .NET runtime.</summary>
     public static bool IsNative => Other?.EndsWith(".dll", StringComparison.Ordinal) == false;
 
+    /// <summary>
+    /// The variable for a program whose memory or speed is looked at: the settings of the tests compile for short lives.
+    /// </summary>
+    public static (string Name, string Value) AsShipped => ("DOTNET_TieredPGO", "1");
+
     /// <summary>The command that runs it with these arguments.</summary>
     public static string[] Command(params ReadOnlySpan<string> arguments)
     {

@@ -16,7 +16,7 @@ internal static class ShopProgram
     public static bool IsNative => Other?.EndsWith(".dll", StringComparison.Ordinal) == false;
 
     /// <summary>
-    /// The variable for a program whose memory or speed is looked at: the settings of the tests compile for short lives.
+    /// For a program whose memory or speed is looked at: those of other tests are compiled for short lives.
     /// </summary>
     public static (string Name, string Value) AsShipped => ("DOTNET_TieredPGO", "1");
 

@@ -2,6 +2,9 @@ using System.Net.Sockets;
 using System.Text.Json.Nodes;
 using Dapper;
 using Microsoft.Data.Sqlite;
+using Microsoft.Extensions.DependencyInjection;
+using Shop.Inventory.Contracts;
+using Shop.Platform.Data;
 
 namespace Shop.EndToEnd.Tests;
 
@@ -24,6 +27,17 @@ internal sealed class FaultTests
                 Does.Not.Contain("Exception").And.Not.Contain("The process is gone").And.Not.Contain(" at "));
         });
         crash.Reset();
+    }
+
+    [Test]
+    public async Task Given_Inventory_that_can_t_take_a_write_when_the_shop_starts_then_it_tries_again()
+    {
+        int refusals = 2;
+        Action<IServiceCollection> contracts = InterceptedContracts.By((call, _, make) =>
+            call == nameof(IInventory.OpenAsync) && refusals-- > 0
+                ? throw new WriteQueueFullException("inventory") : make());
+        await using ShopUnderTest shop = await ShopUnderTest.StartAsync(contracts, null);
+        Assert.That(((await shop.StockAsync("prod_0")).OnHand, refusals < 0), Is.EqualTo((1_000_000L, true)));
     }
 
     [Test]

@@ -6,9 +6,6 @@ using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
-using Microsoft.Extensions.DependencyInjection;
-using Shop.Inventory.Contracts;
-using Shop.Platform.Data;
 using Shop.Platform.Security;
 
 namespace Shop.EndToEnd.Tests;
@@ -450,17 +447,6 @@ internal sealed class ProcessTests
         while ((told == 0 || lines + told != asked) && watch.Elapsed < TimeSpan.FromSeconds(30));
         Assert.That((lines + told, told > 0), Is.EqualTo((asked, true)));
         Assert.That(shop.Log.Split('\n').Max(line => line.Length), Is.LessThan(1300));
-    }
-
-    [Test]
-    public async Task Given_Inventory_that_can_t_take_a_write_when_the_shop_starts_then_it_tries_again()
-    {
-        int refusals = 2;
-        Action<IServiceCollection> contracts = InterceptedContracts.By((call, _, make) =>
-            call == nameof(IInventory.OpenAsync) && refusals-- > 0
-                ? throw new WriteQueueFullException("inventory") : make());
-        await using ShopUnderTest shop = await ShopUnderTest.StartAsync(contracts, null);
-        Assert.That(((await shop.StockAsync("prod_0")).OnHand, refusals < 0), Is.EqualTo((1_000_000L, true)));
     }
 
     // Of the server, which is quiet unless somebody wants to know more of it.

@@ -20,7 +20,7 @@ internal sealed class LongRunTests
         string directory = Directory.CreateTempSubdirectory("shop-long-").FullName;
         var samples = new List<Sample>();
         EveryRoute every = await EveryRoute.OfAsync();
-        using (ShopProcess shop = await ShopProcess.StartAsync(directory, ShopProgram.AsShipped))
+        using (ShopProcess shop = await ShopProcess.StartAsync(directory, ShopProgram.ProfileGuided))
         {
             bool goesOn = true;
             Func<bool> runs = () => Volatile.Read(ref goesOn);
@@ -73,7 +73,7 @@ internal sealed class LongRunTests
     {
         const int Probes = 6000;
         string directory = Directory.CreateTempSubdirectory("shop-probes-").FullName;
-        using (ShopProcess shop = await ShopProcess.StartAsync(directory, ShopProgram.AsShipped))
+        using (ShopProcess shop = await ShopProcess.StartAsync(directory, ShopProgram.ProfileGuided))
         {
             // The warm-up is as long: code is compiled anew, and the youngest generation takes
             // the room that it may have.

@@ -35,7 +35,8 @@ internal sealed class MemoryTests
         string service, int connections, string bytes)
     {
         string directory = Directory.CreateTempSubdirectory("shop-memory-").FullName;
-        using (ShopProcess shop = await ShopProcess.StartAsync(directory, SmallMemory.Setting, ShopProgram.AsShipped))
+        using (ShopProcess shop = await ShopProcess.StartAsync(
+            directory, SmallMemory.Setting, ShopProgram.ProfileGuided))
         {
             await using var memory = new SmallMemory(shop);
             (_, JsonNode? before) = await shop.Orders.PostAsync("/orders", Http.Order("prod_0"));

@@ -34,7 +34,7 @@ internal sealed class OverloadTests
             : (TimeSpan.FromSeconds(int.Parse(seconds)), 0.8, 2.0);
         string directory = Directory.CreateTempSubdirectory("shop-overload-").FullName;
         using (ShopProcess shop = await ShopProcess.StartAsync(
-            directory, ShopProgram.AsShipped, ("Shop__MaxConcurrentRequests", $"{atOnce}")))
+            directory, ShopProgram.ProfileGuided, ("Shop__MaxConcurrentRequests", $"{atOnce}")))
         {
             foreach (string product in new[] { "prod_0", "prod_1" })
                 // enough for a minute

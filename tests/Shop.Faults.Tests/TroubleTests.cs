@@ -22,7 +22,7 @@ internal sealed class TroubleTests
     [Test]
     public async Task Given_starved_threads_then_work_waits_while_processors_are_free_and_health_still_answers_until_it_ends()
     {
-        using ShopProcess shop = await ShopProcess.StartAsync(_directory);
+        using ShopProcess shop = await ShopProcess.StartAsync(_directory, ShopProgram.ProfileGuided);
         await StartAsync(shop, "starved_threads", new { intensity = 64, duration_seconds = 600 });
         await Eventually.IsSoAsync(async () => await QueueAsync() > 10);
         double cpu = await ProcessAsync("process_cpu_seconds_total"), least = double.MaxValue;
@@ -49,7 +49,7 @@ internal sealed class TroubleTests
     [Test]
     public async Task Given_a_busy_processor_then_an_idle_shop_uses_processors_and_answers_until_it_ends()
     {
-        using ShopProcess shop = await ShopProcess.StartAsync(_directory);
+        using ShopProcess shop = await ShopProcess.StartAsync(_directory, ShopProgram.ProfileGuided);
         await StartAsync(shop, "busy_processor", new { });
         double busy = await CoresAsync();
         await OrderAsync(shop);

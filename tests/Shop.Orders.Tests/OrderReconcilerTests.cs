@@ -111,7 +111,8 @@ internal sealed class OrderReconcilerTests
             await clock.PassAsync(pause);
         }
 
-        Assert.That(async () => await settled, isSettled ? Throws.Nothing : Throws.TypeOf<WriteQueueFullException>());
+        Assert.That(() => settled.WaitAsync(Eventually.Patience),
+            isSettled ? Throws.Nothing : Throws.TypeOf<WriteQueueFullException>());
         Assert.That(asked, Is.EqualTo(51));
     }
 

@@ -56,7 +56,7 @@ internal sealed class StockInitializationTests
             await clock.PassAsync(TimeSpan.FromMilliseconds(200));
         }
 
-        await start;
+        await start.WaitAsync(Eventually.Patience);
         Assert.That(await store.WithInitialStockPendingAsync(), Is.Empty);
 
         await CreateAsync(store, catalogue, "b");
@@ -64,7 +64,7 @@ internal sealed class StockInitializationTests
         start = files.Context.RetryRefusedAsync(stock.ReconcileAsync);
         await clock.UntilWaitingAsync(TimeSpan.FromMilliseconds(200));
         await clock.PassAsync(files.Context.Settings.RequestTimeout);
-        Assert.That(() => start, Throws.TypeOf<WriteQueueFullException>());
+        Assert.That(() => start.WaitAsync(Eventually.Patience), Throws.TypeOf<WriteQueueFullException>());
     }
 
     [TestCase(1000)]

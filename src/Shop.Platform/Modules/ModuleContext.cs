@@ -78,11 +78,12 @@ public sealed class ModuleContext(ModuleIdentity identity, ShopSettings settings
     public DateTime Now() => Timestamp.FromMilliseconds(Clock.GetUtcNow().ToUnixTimeMilliseconds());
 
     /// <summary>
-    /// Does work of the module's start, and again for as long as a write is refused: other modules write as well, so a
+    /// Does work of the module's start, and does it again if a write is refused: other modules write as well, so a
     /// short queue may be full for a moment.
     /// </summary>
+    /// <param name="work">What may be done more than once.</param>
     /// <exception cref="WriteRefusedException">
-    /// A write was still refused <see cref="ShopSettings.RequestTimeout"/> after the first.
+    /// A write was still refused <see cref="ShopSettings.RequestTimeout"/> after the first refusal.
     /// </exception>
     public async Task RetryRefusedAsync(Func<Task> work)
     {
@@ -94,9 +95,10 @@ public sealed class ModuleContext(ModuleIdentity identity, ShopSettings settings
                 await work();
                 return;
             }
-            catch (WriteRefusedException) when (
-                Clock.GetElapsedTime(refusedAt ??= Clock.GetTimestamp()) < Settings.RequestTimeout)
+            catch (WriteRefusedException)
             {
+                refusedAt ??= Clock.GetTimestamp();
+                if (Clock.GetElapsedTime(refusedAt.Value) >= Settings.RequestTimeout) throw;
                 await Task.Delay(RetryDelay, Clock);
             }
         }

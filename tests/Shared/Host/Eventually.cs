@@ -18,14 +18,16 @@ internal static class Eventually
     public static Task IsAsync<T>(Func<Task<T>> read, T expected) => IsAsync(read, Is.EqualTo(expected));
 
     public static async Task IsAsync<T>(
-        Func<Task<T>> read, IResolveConstraint expected, Func<string>? message = null)
+        Func<Task<T>> read, IResolveConstraint expected, Func<string>? message = null,
+        TimeSpan? patience = null)
     {
         IConstraint constraint = expected.Resolve();
         for (long start = Stopwatch.GetTimestamp(); ; await Task.Delay(Period))
         {
             T found = await read();
             if (constraint.ApplyTo(found).IsSuccess) return;
-            if (Stopwatch.GetElapsedTime(start) > Patience) Assert.That(found, expected, message?.Invoke() ?? "");
+            if (Stopwatch.GetElapsedTime(start) > (patience ?? Patience))
+                Assert.That(found, expected, message?.Invoke() ?? "");
         }
     }
 }

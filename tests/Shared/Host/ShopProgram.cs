@@ -16,9 +16,10 @@ internal static class ShopProgram
     public static bool IsNative => Other?.EndsWith(".dll", StringComparison.Ordinal) == false;
 
     /// <summary>
-    /// For a program whose memory or speed is looked at: those of other tests are compiled for short lives.
+    /// Turns profile-guided optimization on, as users have it: the settings of the tests turn it off. For a process
+    /// whose memory or speed a test judges.
     /// </summary>
-    public static (string Name, string Value) AsShipped => ("DOTNET_TieredPGO", "1");
+    public static (string Name, string Value) ProfileGuided => ("DOTNET_TieredPGO", "1");
 
     /// <summary>The command that runs it with these arguments.</summary>
     public static string[] Command(params ReadOnlySpan<string> arguments)

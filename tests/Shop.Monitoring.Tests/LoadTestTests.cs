@@ -105,6 +105,7 @@ internal sealed class LoadTestTests
         Picture.DrawAsync(Dashboards.LoadTest, _watched, instance: "");
 
     [Test]
+    [Category("CI")]
     public async Task Given_answers_that_are_errors_then_both_sides_show_their_share()
     {
         // Orders that are refused, since their database is locked, each after three reads that are answered.

@@ -93,6 +93,7 @@ internal sealed class MemoryTests
         return (answers, most);
     }
 
+    // From an address of its own: what there is no room for is refused to the client that has most.
     // What the shop does not take at once, it will not take.
     private static async Task<Socket> OpenAsync(Uri address, byte[] bytes)
     {
@@ -101,6 +102,7 @@ internal sealed class MemoryTests
             ReceiveBufferSize = 4096,
             SendBufferSize = 2 * bytes.Length,
         };
+        socket.Bind(new IPEndPoint(IPAddress.Parse("127.0.0.2"), 0));
         await socket.ConnectAsync(IPAddress.Loopback, address.Port);
         socket.Blocking = false;
         if (bytes.Length > 0) socket.Send(bytes, SocketFlags.None, out _);

@@ -252,8 +252,7 @@ internal sealed class PostgresStockStoreTests
         await using NpgsqlTransaction reserving = await other.BeginTransactionAsync();
         await RunAsync(other, "UPDATE stock SET reserved = reserved + 3 WHERE product_id = 'late'");
         Task<CloseResult> closing = _store.CloseAsync([first, late], MovementKind.Released).AsTask();
-        await Eventually.IsAsync(
-            () => CountAsync("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"), Is.Positive);
+        await _schema.WaitForLocksAsync(1);
         await RunAsync(other, """
             INSERT INTO reservations (order_id, number, product_ids, quantities) VALUES ('too late', 1, '{late}', '{3}')
             """);
@@ -290,8 +289,7 @@ internal sealed class PostgresStockStoreTests
         await RunAsync(other, "DELETE FROM reservations WHERE order_id = 'closed'");
         await RunAsync(other, "UPDATE stock SET reserved = reserved - 2 WHERE product_id = 'shared'");
         Task<CloseResult> again = _store.CloseAsync([closed], MovementKind.Released).AsTask();
-        await Eventually.IsAsync(
-            () => CountAsync("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"), Is.Positive);
+        await _schema.WaitForLocksAsync(1);
         await closing.CommitAsync();
         Assert.That((await again).Reservations, Is.Zero);
         Assert.That(await CountAsync("SELECT reserved FROM stock WHERE product_id = 'shared'"), Is.EqualTo(3));
@@ -324,8 +322,7 @@ internal sealed class PostgresStockStoreTests
             INSERT INTO reservations (order_id, number, product_ids, quantities) VALUES ('same', 1, '{first}', '{3}')
             """);
         Task<ReserveResult> loser = _store.ReserveAsync(new("same", 2), [new StockLine("second", 2)]).AsTask();
-        await Eventually.IsAsync(
-            () => CountAsync("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"), Is.Positive);
+        await _schema.WaitForLocksAsync(1);
         await reserving.CommitAsync();
         Assert.That((await loser).Outcome, Is.EqualTo(ReserveOutcome.HeldByAnother));
         Assert.That(await CountAsync("SELECT reserved FROM stock WHERE product_id = 'second'"), Is.Zero);

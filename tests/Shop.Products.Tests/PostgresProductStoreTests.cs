@@ -35,7 +35,7 @@ internal sealed class PostgresProductStoreTests
         IdempotencyKey key = IdempotencyKey.Of("key", change, "lamp")!;
         Task<ProductResult>[] changes =
             [.. hosts.Select(host => change == "delete" ? host.DeleteAsync(key) : host.CreateAsync(key))];
-        await WaitForLocksAsync(schema, 2);
+        await schema.WaitForLocksAsync(2);
         await holding.RollbackAsync();
         Assert.That((await Task.WhenAll(changes)).Select(result => result.Outcome),
             Is.EquivalentTo(new[] { ProductOutcome.Done, ProductOutcome.Replayed }));
@@ -56,17 +56,12 @@ internal sealed class PostgresProductStoreTests
             """);
         var host = new Host(schema);
         Task start = host.Store.StartAsync().AsTask();
-        await WaitForLocksAsync(schema, 1);
+        await schema.WaitForLocksAsync(1);
         await adding.CommitAsync();
         await start;
         await Eventually.IsSoAsync(() => host.Catalogue.Find("lamp") is not null);
         await host.Store.DisposeAsync();
     }
-
-    private static async Task WaitForLocksAsync(ModuleSchema schema, long waiting) => await Eventually.IsAsync(
-        async () => (await schema.Context.Postgres.RowsAsync("""
-            SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
-            """, row => row.GetInt64(0), CancellationToken.None))[0], waiting);
 
     private sealed class Host
     {

@@ -29,7 +29,7 @@ internal sealed class ClientConnection : IDuplexPipe, IDisposable
     private long _responseBytes;
     private long _body;
     private bool _isAnswering;
-    private bool _hasLeft;
+    private volatile bool _hasLeft;
 
     public ClientConnection(ClientConnections all, ModuleListener listener, ConnectionContext connection)
     {
@@ -112,6 +112,14 @@ internal sealed class ClientConnection : IDuplexPipe, IDisposable
         _ = AbortAfterAsync(since);
     }
 
+    /// <summary>Its bytes are no longer counted.</summary>
+    public void Leave()
+    {
+        _hasLeft = true;
+        Count(0);
+        CountResponse(0);
+    }
+
     /// <summary>Aborts the connection at once. Its bytes are no longer counted.</summary>
     public void Abort()
     {
@@ -133,28 +141,36 @@ internal sealed class ClientConnection : IDuplexPipe, IDisposable
         if (WaitsSince == since && !_connection.ConnectionClosed.IsCancellationRequested) Abort();
     }
 
-    private void Leave()
-    {
-        _hasLeft = true;
-        Count(0);
-        CountResponse(0);
-    }
-
     private void Count(long bytes)
     {
         if (_hasLeft) bytes = 0;
         long more = bytes - Interlocked.Exchange(ref _requestBytes, bytes);
         if (more != 0) IsOverBudget = !_all.TryHoldRequest(this, more);
+        if (_hasLeft && bytes > 0) Count(0); // evicted meanwhile
     }
 
     private void CountResponse(long bytes)
     {
         if (_hasLeft) bytes = 0;
-        long more = bytes - Interlocked.Exchange(ref _responseBytes, bytes);
-        if (more == 0 || _all.TryHoldResponse(this, more)) return;
-        // The response has started, so it can only be aborted.
-        Listener.Metrics.CountRefusal(RequestLimit.NoMemory);
-        Abort();
+        long before = ResponseBytes, more = bytes - before;
+        if (more <= 0)
+        {
+            _all.ReleaseResponse(Interlocked.Exchange(ref _responseBytes, bytes) - bytes);
+        }
+        else if (!_all.TryHoldResponse(this, more))
+        {
+            // The response has started, so it can only be aborted.
+            Listener.Metrics.CountRefusal(RequestLimit.NoMemory);
+            Abort();
+        }
+        else if (Interlocked.CompareExchange(ref _responseBytes, bytes, before) != before)
+        {
+            _all.ReleaseResponse(more); // evicted meanwhile
+        }
+        else if (_hasLeft)
+        {
+            CountResponse(0); // the same
+        }
     }
 
     /// <summary>Counts what arrives. The server reads if it wants a head, or the rest of a body.</summary>

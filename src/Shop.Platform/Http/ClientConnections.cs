@@ -78,11 +78,21 @@ internal sealed class ClientConnections(MemoryBudget budget)
         || MakeRoom(connection, ref _requestBytes, 0, budget.RequestBytes,
             static other => other.WaitsSince != 0 ? other.RequestBytes : 0, static other => other.RequestBytes);
 
-    /// <summary>Changes the response bytes that a connection holds.</summary>
-    /// <returns>False if there is no room for them.</returns>
-    public bool TryHoldResponse(ClientConnection connection, long more) =>
-        Interlocked.Add(ref _responseBytes, more) <= budget.ResponseBytes || more < 0
-            || MakeRoomForResponses(connection, 0);
+    /// <summary>Adds response bytes that a connection holds.</summary>
+    /// <returns>False if there is no room for them. Then they are not counted, and the response must go.</returns>
+    public bool TryHoldResponse(ClientConnection connection, long more)
+    {
+        // Nothing is counted before there is room: attempts of a client that has used it up would take that of others.
+        while (!TryAdd(ref _responseBytes, more, budget.ResponseBytes))
+        {
+            if (!MakeRoomForResponses(connection, more)) return false;
+        }
+
+        return true;
+    }
+
+    /// <summary>Subtracts response bytes that a connection no longer holds.</summary>
+    public void ReleaseResponse(long bytes) => Interlocked.Add(ref _responseBytes, -bytes);
 
     /// <summary>Whether there is memory for a response of this size.</summary>
     public bool HasRoomForResponse(ClientConnection connection, long bytes) =>
@@ -90,6 +100,18 @@ internal sealed class ClientConnections(MemoryBudget budget)
 
     private static long Frees(ClientConnection connection, ModuleListener listener) =>
         connection.Listener == listener && connection.WaitsSince != 0 ? 1 : 0;
+
+    private static bool TryAdd(ref long held, long more, long limit)
+    {
+        for (long now = Volatile.Read(ref held); now + more <= limit;)
+        {
+            long before = now;
+            now = Interlocked.CompareExchange(ref held, before + more, before);
+            if (now == before) return true;
+        }
+
+        return false;
+    }
 
     private bool MakeRoomForResponses(ClientConnection connection, long more)
     {
@@ -99,24 +121,29 @@ internal sealed class ClientConnections(MemoryBudget budget)
                 ? other.ResponseBytes : 0, static other => other.ResponseBytes);
     }
 
+    // Evicts until there is room, also for what others have taken meanwhile, or until there is nobody left to evict.
     private bool MakeRoom(ClientConnection newcomer, ref long held, long more, long limit,
         Func<ClientConnection, long> frees, Func<ClientConnection, long> holds)
     {
-        List<ClientConnection> evicted;
-        lock (_lock)
+        while (true)
         {
-            long over = Volatile.Read(ref held) + more - limit;
-            if (over <= 0) return true; // others have made room meanwhile
-            evicted = ToEvict(newcomer.Client, over + (limit / Part), frees, holds);
-        }
+            List<ClientConnection> evicted;
+            lock (_lock)
+            {
+                long over = Volatile.Read(ref held) + more - limit;
+                if (over <= 0) return true;
+                evicted = ToEvict(newcomer.Client, over + (limit / Part), frees, holds);
+                // Within the lock: whoever comes next finds either them or their room.
+                foreach (ClientConnection connection in evicted) connection.Leave();
+            }
 
-        foreach (ClientConnection connection in evicted)
-        {
-            connection.Listener.Metrics.CountRefusal(RequestLimit.NoMemory);
-            connection.Abort();
+            if (evicted.Count == 0) return false;
+            foreach (ClientConnection connection in evicted)
+            {
+                connection.Listener.Metrics.CountRefusal(RequestLimit.NoMemory);
+                connection.Abort();
+            }
         }
-
-        return Volatile.Read(ref held) + more <= limit;
     }
 
     // Connections that free what is wanted, as far as there are any: of clients that have more than the newcomer, and

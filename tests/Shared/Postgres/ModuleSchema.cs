@@ -51,5 +51,11 @@ internal sealed class ModuleSchema : IAsyncDisposable
         return session;
     }
 
+    /// <summary>Waits until so many statements of this database, or more, wait for a lock.</summary>
+    public Task WaitForLocksAsync(long statements) => Eventually.IsAsync(
+        async () => (await Context.Postgres.RowsAsync("""
+            SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
+            """, row => row.GetInt64(0), CancellationToken.None))[0], Is.AtLeast(statements));
+
     public ValueTask DisposeAsync() => Context.Postgres.DisposeAsync();
 }

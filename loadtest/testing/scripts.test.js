@@ -132,8 +132,9 @@ test('given the smoke scenario, when it is written to Prometheus, then by the na
   const seldom = (labels) => labels.check === 'sent twice, it is one order';
   for (const { labels, seconds } of real) {
     const times = written.get(key(labels));
-    // Setup and the flash sale are told once; teardown may wait for what a cancelled order gives back.
-    if (seconds.length === 1 && times && !maybe(key(labels)) && labels.group !== '::teardown') assert.equal(times.length, 1, key(labels));
+    // Setup and the flash sale are told once, or twice if a push comes in the middle of them; teardown may wait for what a
+    // cancelled order gives back.
+    if (seconds.length === 1 && times && !maybe(key(labels)) && labels.group !== '::teardown') assert.ok(times.length <= 2, key(labels));
     if (seconds.length > 10 && !seldom(labels)) assert.ok(times.length > 5 && times.length <= pushes.length, key(labels)); // told as it changes
   }
 });

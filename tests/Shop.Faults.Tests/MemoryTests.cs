@@ -93,8 +93,8 @@ internal sealed class MemoryTests
         return (answers, most);
     }
 
-    // From an address of its own: what there is no room for is refused to the client that has most.
-    // What the shop does not take at once, it will not take.
+    // From an address of its own: if there is no room, the client that has most is refused, and that must not be the
+    // one whose order is checked. What the shop does not take at once, it will not take.
     private static async Task<Socket> OpenAsync(Uri address, byte[] bytes)
     {
         var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp)

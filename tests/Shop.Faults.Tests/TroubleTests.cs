@@ -107,8 +107,7 @@ internal sealed class TroubleTests
         using (ShopProcess shop = await ShopProcess.StartAsync(_directory))
         {
             await StartAsync(shop, "slow_commits", new { intensity = 0.02, duration_seconds = 600 });
-            await StartAsync(shop, "crash", new { });
-            await Task.WhenAll(Enumerable.Range(0, 8).Select(async _ =>
+            Task clients = Task.WhenAll(Enumerable.Range(0, 8).Select(async _ =>
             {
                 while (true)
                 {
@@ -123,10 +122,15 @@ internal sealed class TroubleTests
                     }
                 }
             }));
+            await Eventually.IsSoAsync(() =>
+            {
+                lock (placed) return placed.Count > 10;
+            });
+            await StartAsync(shop, "crash", new { });
+            await clients;
             Assert.That(await shop.ExitAsync(), Is.EqualTo(128 + 9), shop.Log);
         }
 
-        Assert.That(placed, Is.Not.Empty);
         using (ShopProcess shop = await ShopProcess.StartAsync(_directory))
         {
             foreach (string order in placed) await shop.Orders.GetJsonAsync($"/orders/{order}");
@@ -150,10 +154,11 @@ internal sealed class TroubleTests
     public async Task Given_stock_that_runs_out_when_the_process_is_killed_while_it_is_taken_or_given_back_then_no_unit_is_lost()
     {
         Dictionary<string, long> before;
-        using (ShopProcess shop = await ShopProcess.StartAsync(_directory))
+        // Slow commits of few changes, so that it is killed in the middle.
+        (string, string) fewWrites = ("Shop__WriteBatchLimit", "8");
+        using (ShopProcess shop = await ShopProcess.StartAsync(_directory, fewWrites))
         {
             before = await StockAsync(shop);
-            // Slow commits, so that it is killed in the middle.
             await StartAsync(shop, "slow_commits", new { intensity = 0.2, duration_seconds = 600 });
             await StartAsync(shop, "stock_runs_out", new { intensity = 1, duration_seconds = 3600 });
             await Eventually.IsSoAsync(async () =>
@@ -162,7 +167,7 @@ internal sealed class TroubleTests
             await shop.ExitAsync();
         }
 
-        using (ShopProcess shop = await ShopProcess.StartAsync(_directory))
+        using (ShopProcess shop = await ShopProcess.StartAsync(_directory, fewWrites))
         {
             await Eventually.IsSoAsync(async () => (await StockAsync(shop)).Values.All(level => level == 0));
             await shop.Orders.DeleteAsync("/faults/stock_runs_out");

@@ -8,6 +8,9 @@ internal sealed class ConnectionTests
 {
     private const int Kill = 9, Continue = 18, Stop = 19, Places = 256;
 
+    /// <summary>Milliseconds. A page that hears nothing for four seconds takes its connection for lost.</summary>
+    private const int BeforeSilence = 3_500;
+
     // SHOP_PICTURES says where the pictures go.
     private static readonly string PictureFolder = Environment.GetEnvironmentVariable("SHOP_PICTURES")
         ?? Path.Combine(TestContext.CurrentContext.WorkDirectory, "pictures");
@@ -38,7 +41,7 @@ internal sealed class ConnectionTests
             await shop.ExitAsync();
             foreach ((Window window, string state) in new[] { (console, "live"), (board, "board"), (order, "order") })
                 await Expect(window.Page.Locator($"[data-{state}-state]"))
-                    .ToContainTextAsync("Not connected", new() { Timeout = 2_000 });
+                    .ToContainTextAsync("Not connected", new() { Timeout = BeforeSilence });
             foreach (string figure in new[] { "rate", "refused", "errors", "p50", "p95", "p99", "total" })
                 await Expect(console.Page.Locator($"[data-figure={figure}]")).ToHaveTextAsync("–");
             await Expect(console.Page.Locator("[data-traffic=state]")).ToHaveTextAsync("Not known.");

@@ -133,7 +133,8 @@ internal sealed class ConsoleTests
         await using ShopUnderTest shop = await ShopUnderTest.StartAsync();
         foreach ((string path, object body) in new (string, object)[]
         {
-            ("/traffic", new { rate = 60 }), ("/faults/failing_answers", new { intensity = 0.3, duration_seconds = 8 }),
+            ("/traffic", new { rate = 60 }),
+            ("/faults/failing_answers", new { intensity = 0.3, duration_seconds = 600 }),
         })
         {
             (HttpResponseMessage started, _) = await shop.Orders.SendJsonAsync(HttpMethod.Put, path, body);
@@ -145,13 +146,14 @@ internal sealed class ConsoleTests
         await page.GotoAsync($"{shop.Orders.BaseAddress}live");
         await Expect(page.Locator(".band")).ToHaveCountAsync(5);
         await Expect(page.Locator(".trouble")).ToContainTextAsync("failing_answers 0.3 share until");
-        // It began before the page was open, and ends while it is.
+        // It began before the page was open, and is ended while it is.
         ILocator row = page.Locator("[data-fault=failing_answers]");
         await Expect(row).ToContainTextAsync("Running: failing_answers 0.3 share until");
         await Expect(page.Locator("[data-chart=Stacked] .mark", new() { HasText = "failing_answers" }))
             .ToHaveCountAsync(1);
         await Expect(page.Locator("[data-map=routes] .failing").First).ToBeVisibleAsync(new() { Timeout = 30_000 });
-        // It has ended, and the band with it.
+        await shop.Orders.DeleteAsync("/faults/failing_answers");
+        // The band ends with it.
         await page.WaitForFunctionAsync("""
             () => {
                 const box = (path) => document.querySelector(path).getBoundingClientRect();

@@ -44,6 +44,12 @@ internal sealed class ClientConnection : IDuplexPipe, IDisposable
     /// <summary>The listener that accepted it.</summary>
     public ModuleListener Listener { get; }
 
+    /// <summary>
+    /// Whether it is closed for another, or has ended, so that it is not counted as open. Kept by
+    /// <see cref="ClientConnections"/>.
+    /// </summary>
+    public bool IsClosing { get; set; }
+
     /// <summary>The client.</summary>
     public string Client { get; }
 
@@ -128,11 +134,7 @@ internal sealed class ClientConnection : IDuplexPipe, IDisposable
     }
 
     /// <summary>The connection has ended.</summary>
-    public void Dispose()
-    {
-        _all.Remove(this);
-        Leave();
-    }
+    public void Dispose() => _all.Remove(this);
 
     private async Task AbortAfterAsync(long since)
     {
@@ -146,7 +148,7 @@ internal sealed class ClientConnection : IDuplexPipe, IDisposable
         if (_hasLeft) bytes = 0;
         long more = bytes - Interlocked.Exchange(ref _requestBytes, bytes);
         if (more != 0) IsOverBudget = !_all.TryHoldRequest(this, more);
-        if (_hasLeft && bytes > 0) Count(0); // evicted meanwhile
+        if (_hasLeft && bytes > 0) Count(0); // it has left meanwhile
     }
 
     private void CountResponse(long bytes)
@@ -159,18 +161,17 @@ internal sealed class ClientConnection : IDuplexPipe, IDisposable
         }
         else if (!_all.TryHoldResponse(this, more))
         {
+            if (_hasLeft) return;
             // The response has started, so it can only be aborted.
             Listener.Metrics.CountRefusal(RequestLimit.NoMemory);
             Abort();
         }
         else if (Interlocked.CompareExchange(ref _responseBytes, bytes, before) != before)
         {
-            _all.ReleaseResponse(more); // evicted meanwhile
+            _all.ReleaseResponse(more); // it has left meanwhile
         }
-        else if (_hasLeft)
-        {
-            CountResponse(0); // the same
-        }
+
+        if (_hasLeft && bytes > 0) CountResponse(0); // it has left just now
     }
 
     /// <summary>Counts what arrives. The server reads if it wants a head, or the rest of a body.</summary>
@@ -287,8 +288,8 @@ internal sealed class ClientConnection : IDuplexPipe, IDisposable
             }
             finally
             {
-                Volatile.Write(ref connection._unreadSince, 0);
                 Read();
+                Volatile.Write(ref connection._unreadSince, 0);
             }
         }
 

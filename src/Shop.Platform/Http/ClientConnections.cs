@@ -43,14 +43,15 @@ internal sealed class ClientConnections(MemoryBudget budget)
             if (_byListener.GetValueOrDefault(listener) >= limit)
             {
                 evicted = ToEvict(added.Client, Math.Max(1, limit / Part),
-                    other => Frees(other, listener), other => other.Listener == listener ? 1 : 0);
+                    other => Frees(other, listener), other => other.Listener == listener && !other.IsClosing ? 1 : 0);
             }
             else if (_open >= budget.Connections)
             {
-                evicted = ToEvict(added.Client, budget.Connections / Part,
-                    static other => Frees(other, other.Listener), static _ => 1);
+                evicted = ToEvict(added.Client, Math.Max(1, budget.Connections / Part),
+                    static other => Frees(other, other.Listener), static other => other.IsClosing ? 0 : 1);
             }
 
+            foreach (ClientConnection other in evicted) CloseLocked(other);
             bool hasRoom = _byListener.GetValueOrDefault(listener) < limit && _open < budget.Connections;
             if (hasRoom) AddLocked(added);
             else added = null;
@@ -72,18 +73,21 @@ internal sealed class ClientConnections(MemoryBudget budget)
     }
 
     /// <summary>Changes the request bytes that a connection holds.</summary>
-    /// <returns>False if there is no room for them.</returns>
+    /// <returns>False if there is no room for them. They count all the same: they have arrived.</returns>
     public bool TryHoldRequest(ClientConnection connection, long more) =>
         Interlocked.Add(ref _requestBytes, more) <= budget.RequestBytes || more < 0
         || MakeRoom(connection, ref _requestBytes, 0, budget.RequestBytes,
             static other => other.WaitsSince != 0 ? other.RequestBytes : 0, static other => other.RequestBytes);
 
     /// <summary>Adds response bytes that a connection holds.</summary>
-    /// <returns>False if there is no room for them. Then they are not counted, and the response must go.</returns>
+    /// <returns>
+    /// False if there is no room for them. Then they are not counted, and the response must be aborted.
+    /// </returns>
     public bool TryHoldResponse(ClientConnection connection, long more)
     {
-        // Nothing is counted before there is room: attempts of a client that has used it up would take that of others.
-        while (!TryAdd(ref _responseBytes, more, budget.ResponseBytes))
+        // Bytes count only once there is room for them. Otherwise a client that has used up the room would, by attempts
+        // that are refused, leave none for others.
+        while (!TryTake(ref _responseBytes, more, budget.ResponseBytes))
         {
             if (!MakeRoomForResponses(connection, more)) return false;
         }
@@ -99,9 +103,9 @@ internal sealed class ClientConnections(MemoryBudget budget)
         Volatile.Read(ref _responseBytes) + bytes <= budget.ResponseBytes || MakeRoomForResponses(connection, bytes);
 
     private static long Frees(ClientConnection connection, ModuleListener listener) =>
-        connection.Listener == listener && connection.WaitsSince != 0 ? 1 : 0;
+        connection.Listener == listener && !connection.IsClosing && connection.WaitsSince != 0 ? 1 : 0;
 
-    private static bool TryAdd(ref long held, long more, long limit)
+    private static bool TryTake(ref long held, long more, long limit)
     {
         for (long now = Volatile.Read(ref held); now + more <= limit;)
         {
@@ -121,7 +125,7 @@ internal sealed class ClientConnections(MemoryBudget budget)
                 ? other.ResponseBytes : 0, static other => other.ResponseBytes);
     }
 
-    // Evicts until there is room, also for what others have taken meanwhile, or until there is nobody left to evict.
+    // Evicts until there is room, again if others take it meanwhile, or until nobody is left who may be evicted.
     private bool MakeRoom(ClientConnection newcomer, ref long held, long more, long limit,
         Func<ClientConnection, long> frees, Func<ClientConnection, long> holds)
     {
@@ -134,7 +138,7 @@ internal sealed class ClientConnections(MemoryBudget budget)
                 if (over <= 0) return true;
                 evicted = ToEvict(newcomer.Client, over + (limit / Part), frees, holds);
                 // Within the lock: whoever comes next finds either them or their room.
-                foreach (ClientConnection connection in evicted) connection.Leave();
+                foreach (ClientConnection connection in evicted) RemoveLocked(connection);
             }
 
             if (evicted.Count == 0) return false;
@@ -157,7 +161,8 @@ internal sealed class ClientConnections(MemoryBudget budget)
         foreach ((string name, HashSet<ClientConnection> connections) in _byClient)
         {
             long all = connections.Sum(holds);
-            if (all > own || name == newcomer) clients.Enqueue((name, connections), -all);
+            if ((all > own || name == newcomer) && connections.Any(connection => frees(connection) > 0))
+                clients.Enqueue((name, connections), -all);
         }
 
         while (wanted > 0
@@ -177,7 +182,6 @@ internal sealed class ClientConnections(MemoryBudget budget)
             }
         }
 
-        foreach (ClientConnection connection in evicted) RemoveLocked(connection);
         return evicted;
     }
 
@@ -192,9 +196,18 @@ internal sealed class ClientConnections(MemoryBudget budget)
 
     private void RemoveLocked(ClientConnection connection)
     {
+        connection.Leave();
         if (!_byClient.TryGetValue(connection.Client, out HashSet<ClientConnection>? client)
             || !client.Remove(connection)) return;
         if (client.Count == 0) _byClient.Remove(connection.Client);
+        CloseLocked(connection);
+    }
+
+    // It makes room for another connection. Until it has ended, it may be evicted for the bytes that it holds.
+    private void CloseLocked(ClientConnection connection)
+    {
+        if (connection.IsClosing) return;
+        connection.IsClosing = true;
         _byListener[connection.Listener]--;
         _open--;
     }

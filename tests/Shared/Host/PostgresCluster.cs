@@ -170,7 +170,8 @@ internal sealed class PostgresCluster : IDisposable
         Signal("STOP"); // so that it starts no other
         string[] children = [.. Directory.EnumerateDirectories("/proc").Select(Path.GetFileName)
             .OfType<string>().Where(name => name.All(char.IsAsciiDigit) && ParentOf(name) == _server!.Id)];
-        Run("kill", ["-KILL", $"{_server!.Id}", .. children]);
+        // The server last: while it is stopped, those that are killed already can still be named.
+        Run("kill", ["-KILL", .. children, $"{_server!.Id}"]);
         _server.WaitForExit();
         _server.Dispose();
         _server = null;

@@ -41,6 +41,6 @@ internal sealed partial class LineLengthTests
         lines.Index().Where(line => line.Item.Length > Columns && !TestName().IsMatch(line.Item))
             .Select(line => line.Index + 1);
 
-    [GeneratedRegex(@"^ +public (async Task|Task|void) Given_\w+\((\)( =>)?)?$", RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(@"^ +public (async Task|Task|void) Given_\w+\((\)( =>)?)?$", RegexOptions.ExplicitCapture, 60_000)]
     private static partial Regex TestName();
 }

@@ -150,30 +150,30 @@ internal sealed partial class Rules(
 
     [GeneratedRegex(
         @"\b(SELECT\s.+\sFROM|INSERT\s+INTO|DELETE\s+FROM|UPDATE\s+\w+\s+SET|CREATE\s+(TABLE|INDEX)|PRAGMA)\b",
-        RegexOptions.Singleline | RegexOptions.ExplicitCapture, 1000)]
+        RegexOptions.Singleline | RegexOptions.ExplicitCapture, 60_000)]
     private static partial Regex Sql();
 
-    [GeneratedRegex(@"\.(Data|Storage)\.(Sqlite|Postgres)$", RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(@"\.(Data|Storage)\.(Sqlite|Postgres)$", RegexOptions.ExplicitCapture, 60_000)]
     private static partial Regex Storage();
 
-    [GeneratedRegex(@"\b(Microsoft\.Data\.Sqlite|SQLitePCL|Dapper|Npgsql)\.", RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(@"\b(Microsoft\.Data\.Sqlite|SQLitePCL|Dapper|Npgsql)\.", RegexOptions.ExplicitCapture, 60_000)]
     private static partial Regex Engine();
 
     [GeneratedRegex(@"\.(Data|Storage)\.Sqlite\b|\b(Microsoft\.Data\.Sqlite|SQLitePCL)\.",
-        RegexOptions.ExplicitCapture, 1000)]
+        RegexOptions.ExplicitCapture, 60_000)]
     private static partial Regex OfSqlite();
 
-    [GeneratedRegex(@"\.(Data|Storage)\.Postgres\b|\bNpgsql\.", RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(@"\.(Data|Storage)\.Postgres\b|\bNpgsql\.", RegexOptions.ExplicitCapture, 60_000)]
     private static partial Regex OfPostgres();
 
     [GeneratedRegex(
         @"\bprod_\d|\border_id\b|\bproduct_id\b|/(orders|products|inventory)\b|^(orders|products|inventory)$",
-        RegexOptions.ExplicitCapture, 1000)]
+        RegexOptions.ExplicitCapture, 60_000)]
     private static partial Regex WordOfAModule();
 
-    [GeneratedRegex(@"\bSystem\.DateTime(Offset)?\b", RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(@"\bSystem\.DateTime(Offset)?\b", RegexOptions.ExplicitCapture, 60_000)]
     private static partial Regex Time();
 
-    [GeneratedRegex("^Create(Counter|Gauge|Histogram|Summary)$", RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex("^Create(Counter|Gauge|Histogram|Summary)$", RegexOptions.ExplicitCapture, 60_000)]
     private static partial Regex Declaration();
 }

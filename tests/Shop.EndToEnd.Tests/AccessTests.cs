@@ -160,6 +160,6 @@ internal sealed partial class AccessTests
         return (int)response.StatusCode;
     }
 
-    [GeneratedRegex(@"\{[^}]+\}", RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(@"\{[^}]+\}", RegexOptions.ExplicitCapture, 60_000)]
     private static partial Regex Parameter();
 }

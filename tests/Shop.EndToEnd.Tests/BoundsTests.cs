@@ -286,7 +286,7 @@ internal sealed class BoundsTests
         // Of a member of a body it stands in the words.
         private string Default() => Schema["default"]?.ToJsonString()
             ?? Regex.Match((string?)Schema["description"] ?? "", @"If it is missing: (?<value>.*)\.$",
-                RegexOptions.ExplicitCapture, TimeSpan.FromSeconds(1)).Groups["value"].Value;
+                RegexOptions.ExplicitCapture, TimeSpan.FromMinutes(1)).Groups["value"].Value;
 
         private decimal Number(string name) => decimal.Parse(Schema[name]!.ToJsonString(),
             CultureInfo.InvariantCulture);

@@ -286,7 +286,7 @@ internal sealed class EdgeTests
         foreach ((string name, string value) in headers) request.Headers.Add(name, value);
         using HttpResponseMessage page = await client.SendAsync(request);
         return Regex.Count(await page.Content.ReadAsStringAsync(), Regex.Escape(mark), RegexOptions.None,
-            TimeSpan.FromSeconds(1));
+            TimeSpan.FromMinutes(1));
     }
 
     private static long Number(ShopUnderTest shop, string file, string sql)

@@ -225,12 +225,12 @@ internal sealed partial class EveryAnswerTests
         return answer;
     }
 
-    [GeneratedRegex(@"\{[^}]+\}", RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(@"\{[^}]+\}", RegexOptions.ExplicitCapture, 60_000)]
     private static partial Regex Parameter();
 
-    [GeneratedRegex(@"\r\nContent-Length: (?<bytes>\d+)\r\n", RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(@"\r\nContent-Length: (?<bytes>\d+)\r\n", RegexOptions.ExplicitCapture, 60_000)]
     private static partial Regex ContentLength();
 
-    [GeneratedRegex("/assets/(?<file>[^\"]+)", RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex("/assets/(?<file>[^\"]+)", RegexOptions.ExplicitCapture, 60_000)]
     private static partial Regex AssetPath();
 }

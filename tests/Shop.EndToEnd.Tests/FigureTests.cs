@@ -241,7 +241,7 @@ internal sealed class FigureTests
             {
                 string place = $"<dt>{title} .*?</dt>\\s*<dd><span data-column=\"(?<n>[0-9]+)\"";
                 int column = int.Parse(Regex.Match(html, place, RegexOptions.ExplicitCapture | RegexOptions.Singleline,
-                    TimeSpan.FromSeconds(1)).Groups["n"].Value);
+                    TimeSpan.FromMinutes(1)).Groups["n"].Value);
                 bool isRate = title.EndsWith(" a second", StringComparison.Ordinal) || title == "Revenue a minute";
                 await Eventually.IsSoAsync(async () =>
                 {

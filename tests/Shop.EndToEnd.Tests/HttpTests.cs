@@ -27,7 +27,7 @@ internal sealed class HttpTests
         string order = await SharedShop.Shop.OrderAsync("prod_0");
         string page = await On(port).GetStringAsync("/live");
         string asset = Regex.Match(page, "/assets/(?<file>[^\"]+)", RegexOptions.ExplicitCapture,
-            TimeSpan.FromSeconds(1)).Groups["file"].Value;
+            TimeSpan.FromMinutes(1)).Groups["file"].Value;
         string Filled(string template) => template.Replace("{id}", "prod_0", StringComparison.Ordinal)
             .Replace("{product_id}", "prod_0", StringComparison.Ordinal)
             .Replace("{order_id}", order, StringComparison.Ordinal).Replace("{file}", asset, StringComparison.Ordinal);
@@ -124,7 +124,7 @@ internal sealed class HttpTests
                 $"{target} {version}\r\nHost: localhost\r\nContent-Type: application/json\r\n{headers}\r\n\r\n0\r\n\r\n"
                 + "GET /smuggled HTTP/1.1\r\nHost: localhost\r\n\r\n");
             Assert.That(RawHttp.Status(answer), Is.EqualTo(400), answer);
-            Assert.That(Regex.Count(answer, @"HTTP/1\.1 \d{3} ", RegexOptions.None, TimeSpan.FromSeconds(1)),
+            Assert.That(Regex.Count(answer, @"HTTP/1\.1 \d{3} ", RegexOptions.None, TimeSpan.FromMinutes(1)),
                 Is.EqualTo(1), answer);
             Assert.That(answer, Does.Contain("Connection: close"));
         }

@@ -131,6 +131,6 @@ internal sealed partial class PoolerTests : OwnClusterFixture
     private string[] Arguments(string more = "") =>
         [.. Services.Select(service => $"--ConnectionStrings:{service}={Pooled(service)}{more}")];
 
-    [GeneratedRegex(@"^auth_file.*\n", RegexOptions.Multiline | RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(@"^auth_file.*\n", RegexOptions.Multiline | RegexOptions.ExplicitCapture, 60_000)]
     private static partial Regex AuthFile();
 }

@@ -172,11 +172,11 @@ internal sealed partial class ProxyTests
         return (crt, pem);
     }
 
-    [GeneratedRegex(@"127\.0\.0\.1:\d+", RegexOptions.None, 1000)]
+    [GeneratedRegex(@"127\.0\.0\.1:\d+", RegexOptions.None, 60_000)]
     private static partial Regex Address();
 
     [GeneratedRegex("<!-- (?<mark>[a-z-]+) -->\n```[a-z]+\n(?<lines>.*?)```\n",
-        RegexOptions.ExplicitCapture | RegexOptions.Singleline, 1000)]
+        RegexOptions.ExplicitCapture | RegexOptions.Singleline, 60_000)]
     private static partial Regex Blocks();
 
     /// <summary>A proxy as a process of its own, and clients that find it under any name.</summary>

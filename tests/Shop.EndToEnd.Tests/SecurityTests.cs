@@ -381,18 +381,19 @@ internal sealed partial class SecurityTests
     }
 
     [GeneratedRegex(@"""\s*(SELECT|INSERT|UPDATE|DELETE|WITH|CREATE|PRAGMA|BEGIN IMMEDIATE)\s",
-        RegexOptions.ExplicitCapture, 1000)]
+        RegexOptions.ExplicitCapture, 60_000)]
     private static partial Regex SqlText();
 
-    [GeneratedRegex(@"const (string|int|long) (?<name>\w+)", RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(@"const (string|int|long) (?<name>\w+)", RegexOptions.ExplicitCapture, 60_000)]
     private static partial Regex Constant();
 
-    [GeneratedRegex("""(\$"{3}.*?"{3}|\$"[^"\n]*")""", RegexOptions.ExplicitCapture | RegexOptions.Singleline, 1000)]
+    [GeneratedRegex("""(\$"{3}.*?"{3}|\$"[^"\n]*")""", RegexOptions.ExplicitCapture | RegexOptions.Singleline, 60_000)]
     private static partial Regex Interpolated();
 
-    [GeneratedRegex(@"\b(SELECT|INSERT|UPDATE|DELETE|FROM|WHERE|JOIN|AND|LIMIT)\b", RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(
+        @"\b(SELECT|INSERT|UPDATE|DELETE|FROM|WHERE|JOIN|AND|LIMIT)\b", RegexOptions.ExplicitCapture, 60_000)]
     private static partial Regex SqlWord();
 
-    [GeneratedRegex(@"\{(?<what>[^}]+)\}", RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(@"\{(?<what>[^}]+)\}", RegexOptions.ExplicitCapture, 60_000)]
     private static partial Regex Hole();
 }

@@ -379,7 +379,7 @@ internal sealed partial class BackupTests
         }
     }
 
-    [GeneratedRegex(@"^Shop\.Host (?<verb>[^#\n]+)", RegexOptions.Multiline | RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(@"^Shop\.Host (?<verb>[^#\n]+)", RegexOptions.Multiline | RegexOptions.ExplicitCapture, 60_000)]
     private static partial Regex Command();
 
     private async Task RefusesAsync(string verb, string directory, string data, string why)

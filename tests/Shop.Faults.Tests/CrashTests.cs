@@ -194,7 +194,7 @@ internal sealed partial class CrashTests
         [GeneratedRegex(
             @"left: (?<confirmed>\d+) reservations confirmed, (?<released>\d+) without an order released, "
             + @"(?<carried>\d+) status",
-            RegexOptions.ExplicitCapture, 1000)]
+            RegexOptions.ExplicitCapture, 60_000)]
         private static partial Regex Settled();
     }
 }

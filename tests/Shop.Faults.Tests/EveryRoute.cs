@@ -104,9 +104,9 @@ internal sealed partial class EveryRoute
         });
     }
 
-    [GeneratedRegex(@"\{(?<name>[a-zA-Z_]+)[^}]*\}", RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(@"\{(?<name>[a-zA-Z_]+)[^}]*\}", RegexOptions.ExplicitCapture, 60_000)]
     private static partial Regex Parameter();
 
-    [GeneratedRegex("/assets/(?<file>[^\"]+)\"", RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex("/assets/(?<file>[^\"]+)\"", RegexOptions.ExplicitCapture, 60_000)]
     private static partial Regex Asset();
 }

@@ -275,7 +275,7 @@ internal sealed partial class ComposeTests
     }
 
     [GeneratedRegex(@"^\| (?<name>[a-z-]+) \| (?<megabytes>\d+) MB \|",
-        RegexOptions.Multiline | RegexOptions.ExplicitCapture, 1000)]
+        RegexOptions.Multiline | RegexOptions.ExplicitCapture, 60_000)]
     private static partial Regex Limit();
 
     private sealed class Service

@@ -338,77 +338,77 @@ internal sealed partial class ContractTests
     }
 
     [GeneratedRegex(@"(?<![\w""])((?<metric>(?!ALERTS)[a-zA-Z][\w:]*)\{(?<matchers>[^}]*)\}"
-        + @"|(?<metric>[a-z][a-z0-9:]*_[\w:]+)(?![\w:{]|\s*\())", RegexOptions.ExplicitCapture, 1000)]
+        + @"|(?<metric>[a-z][a-z0-9:]*_[\w:]+)(?![\w:{]|\s*\())", RegexOptions.ExplicitCapture, 60_000)]
     private static partial Regex Selector();
 
-    [GeneratedRegex(@"\w+(=~|!~|!=|=)""[^""]*""", RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(@"\w+(=~|!~|!=|=)""[^""]*""", RegexOptions.ExplicitCapture, 60_000)]
     private static partial Regex LabelMatcher();
 
-    [GeneratedRegex(@"\b(by|on|without|group_left|group_right) ?\([^)]*\)", RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(@"\b(by|on|without|group_left|group_right) ?\([^)]*\)", RegexOptions.ExplicitCapture, 60_000)]
     private static partial Regex NoMetric();
 
     [GeneratedRegex(
         @"\b(?<metric>(app|db|dotnet|http_requests|inventory|orders?|products?|shop)_[a-z0-9_]*"
         + @"(total|seconds|bytes|size|depth|limit|in_progress|by_status|open|level|active|intensity|value|lines|"
         + @"products|processors|threads|length|disagree|info))(_bucket|_sum|_count)?\b",
-        RegexOptions.ExplicitCapture, 1000)]
+        RegexOptions.ExplicitCapture, 60_000)]
     private static partial Regex OwnMetric();
 
-    [GeneratedRegex(@"\]\((?!https?:)(?<path>[^)\s#]*)(#(?<heading>[^)\s]+))?\)", RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(@"\]\((?!https?:)(?<path>[^)\s#]*)(#(?<heading>[^)\s]+))?\)", RegexOptions.ExplicitCapture, 60_000)]
     private static partial Regex Link();
 
-    [GeneratedRegex("```.*?```", RegexOptions.Singleline, 1000)]
+    [GeneratedRegex("```.*?```", RegexOptions.Singleline, 60_000)]
     private static partial Regex Block();
 
-    [GeneratedRegex(@"^#+ +(?<words>.+?)\s*$", RegexOptions.ExplicitCapture | RegexOptions.Multiline, 1000)]
+    [GeneratedRegex(@"^#+ +(?<words>.+?)\s*$", RegexOptions.ExplicitCapture | RegexOptions.Multiline, 60_000)]
     private static partial Regex Heading();
 
-    [GeneratedRegex(@"[^\w\- ]", RegexOptions.None, 1000)]
+    [GeneratedRegex(@"[^\w\- ]", RegexOptions.None, 60_000)]
     private static partial Regex NoAnchor();
 
-    [GeneratedRegex(@"\bShop(:|__)[A-Z][A-Za-z]+((:|__)[A-Z][A-Za-z]+)?", RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(@"\bShop(:|__)[A-Z][A-Za-z]+((:|__)[A-Z][A-Za-z]+)?", RegexOptions.ExplicitCapture, 60_000)]
     private static partial Regex Setting();
 
-    [GeneratedRegex("^Shop:(Products|Orders|Inventory):(Port|PublicUrl)$", RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex("^Shop:(Products|Orders|Inventory):(Port|PublicUrl)$", RegexOptions.ExplicitCapture, 60_000)]
     private static partial Regex OfService();
 
-    [GeneratedRegex(@"\|= ""(?<words>[^""]+)""", RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(@"\|= ""(?<words>[^""]+)""", RegexOptions.ExplicitCapture, 60_000)]
     private static partial Regex LogSearch();
 
-    [GeneratedRegex(@"absent\(up\{job=""(?<job>[\w-]+)""\}\)", RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(@"absent\(up\{job=""(?<job>[\w-]+)""\}\)", RegexOptions.ExplicitCapture, 60_000)]
     private static partial Regex Absent();
 
-    [GeneratedRegex(@"\bjob=""(?<job>[\w-]+)""", RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(@"\bjob=""(?<job>[\w-]+)""", RegexOptions.ExplicitCapture, 60_000)]
     private static partial Regex Job();
 
-    [GeneratedRegex(@"^(?<label>\w+) =~? ""(?<value>[^""]*)""$", RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(@"^(?<label>\w+) =~? ""(?<value>[^""]*)""$", RegexOptions.ExplicitCapture, 60_000)]
     private static partial Regex Matcher();
 
-    [GeneratedRegex(@"service:\w+:\w+", RegexOptions.None, 1000)]
+    [GeneratedRegex(@"service:\w+:\w+", RegexOptions.None, 60_000)]
     private static partial Regex Record();
 
-    [GeneratedRegex(@"\[(?<days>\d+)d\]", RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(@"\[(?<days>\d+)d\]", RegexOptions.ExplicitCapture, 60_000)]
     private static partial Regex Days();
 
-    [GeneratedRegex(@"=(?<days>\d+)d$", RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(@"=(?<days>\d+)d$", RegexOptions.ExplicitCapture, 60_000)]
     private static partial Regex Retention();
 
-    [GeneratedRegex(@"(?<!\*)\*(?<title>[A-Z][^*\n]+)\*(?!\*)", RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(@"(?<!\*)\*(?<title>[A-Z][^*\n]+)\*(?!\*)", RegexOptions.ExplicitCapture, 60_000)]
     private static partial Regex Emphasis();
 
-    [GeneratedRegex(@"\b(rate|irate)\([^\[\]]*\[(?<window>[^\]]+)\]", RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(@"\b(rate|irate)\([^\[\]]*\[(?<window>[^\]]+)\]", RegexOptions.ExplicitCapture, 60_000)]
     private static partial Regex Rate();
 
     [GeneratedRegex(@"\b((rate|increase|last_over_time)\(\w+_total(\{[^}]*\})?\[|count\(\w+_total(\{[^}]*\})?\))",
-        RegexOptions.ExplicitCapture, 1000)]
+        RegexOptions.ExplicitCapture, 60_000)]
     private static partial Regex Counter();
 
-    [GeneratedRegex(@"\bk6_\w+", RegexOptions.None, 1000)]
+    [GeneratedRegex(@"\bk6_\w+", RegexOptions.None, 60_000)]
     private static partial Regex K6();
 
-    [GeneratedRegex(@"\bk6_\w+\{testid=~""\$testid""", RegexOptions.None, 1000)]
+    [GeneratedRegex(@"\bk6_\w+\{testid=~""\$testid""", RegexOptions.None, 60_000)]
     private static partial Regex RunsApart();
 
-    [GeneratedRegex(@"code=~""5[^}]*", RegexOptions.None, 1000)]
+    [GeneratedRegex(@"code=~""5[^}]*", RegexOptions.None, 60_000)]
     private static partial Regex Failures();
 }

@@ -11,7 +11,7 @@ namespace Shop.Monitoring.Tests;
 /// </summary>
 internal sealed partial class DeploymentTests
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(1);
 
     private static readonly string[] ComposeFiles =
     [
@@ -513,13 +513,13 @@ internal sealed partial class DeploymentTests
 
     private static int Seconds(string? duration) => int.Parse(duration!.TrimEnd('s'));
 
-    [GeneratedRegex(@"\[(?<minutes>\d+)m\]", RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(@"\[(?<minutes>\d+)m\]", RegexOptions.ExplicitCapture, 60_000)]
     private static partial Regex Minutes();
 
-    [GeneratedRegex(@"\bk6_(http_req_duration|order_duration)_(?<stat>\w+)\b", RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(@"\bk6_(http_req_duration|order_duration)_(?<stat>\w+)\b", RegexOptions.ExplicitCapture, 60_000)]
     private static partial Regex OfTrend();
 
     [GeneratedRegex(@"^(?<before> *(image:|FROM) +)(?<image>[^ @]+/[^ @]+:[^ @]+)(?<after>( .*)?)$",
-        RegexOptions.ExplicitCapture, 1000)]
+        RegexOptions.ExplicitCapture, 60_000)]
     private static partial Regex Tagged();
 }

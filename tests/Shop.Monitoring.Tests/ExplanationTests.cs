@@ -21,7 +21,7 @@ internal sealed partial class ExplanationTests
                 (match.Groups["type"].Value, match.Groups["metric"].Value,
                     WebUtility.HtmlDecode(match.Groups["query"].Value)))];
             Assert.That(said, Has.Length.GreaterThanOrEqualTo(15), service);
-            Assert.That(Regex.Count(page, "class=\"why\"", RegexOptions.None, TimeSpan.FromSeconds(1)),
+            Assert.That(Regex.Count(page, "class=\"why\"", RegexOptions.None, TimeSpan.FromMinutes(1)),
                 Is.GreaterThanOrEqualTo(10));
             var rules = new JsonArray();
             foreach ((string type, string metric, string query) in said)
@@ -29,7 +29,7 @@ internal sealed partial class ExplanationTests
                 Assert.That(metrics,
                     Does.Contain($"\n# TYPE {metric} {type}\n").Or.StartsWith($"# TYPE {metric} {type}\n"), query);
                 Assert.That(
-                    Regex.Count(metrics, $"^{metric}(_bucket)?{{", RegexOptions.Multiline, TimeSpan.FromSeconds(1)),
+                    Regex.Count(metrics, $"^{metric}(_bucket)?{{", RegexOptions.Multiline, TimeSpan.FromMinutes(1)),
                     Is.Positive, metric);
                 Assert.That(query, Does.Contain(metric).And.Contain($"service=\"{service}\""));
                 Assert.That(query.Contains("rate(", StringComparison.Ordinal)
@@ -101,16 +101,16 @@ internal sealed partial class ExplanationTests
             ((decimal)number!).ToString("0.###", CultureInfo.InvariantCulture);
     }
 
-    [GeneratedRegex(@"\]\((?<page>runbooks/[\w/]+\.md)\)", RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(@"\]\((?<page>runbooks/[\w/]+\.md)\)", RegexOptions.ExplicitCapture, 60_000)]
     private static partial Regex Alert();
 
     [GeneratedRegex(@"(?<dashboard>Overview|Service|Business|Infrastructure|Scale)(, [\w-]+( and [\w-]+)?)?:"
-        + @"(,? \*(?<panel>[^*]+)\*( \([^)]*\))?)+", RegexOptions.ExplicitCapture, 1000)]
+        + @"(,? \*(?<panel>[^*]+)\*( \([^)]*\))?)+", RegexOptions.ExplicitCapture, 60_000)]
     private static partial Regex OfDashboard();
 
     [GeneratedRegex(
         "From the (?<type>counter|gauge|histogram) <code>(?<metric>[a-z_]+)</code>"
         + ".*?<pre><code>(?<query>.*?)</code></pre>",
-        RegexOptions.ExplicitCapture | RegexOptions.Singleline, 1000)]
+        RegexOptions.ExplicitCapture | RegexOptions.Singleline, 60_000)]
     private static partial Regex Explained();
 }

@@ -23,11 +23,11 @@ internal sealed partial record LabPage(string Title, IReadOnlyList<LabStep> Step
     // A block, and the first line behind it if it says what is seen.
     [GeneratedRegex(
         @"^```(?<language>sh|promql|text)(?<mark>[^\n]*)\n(?<text>.*?)^```\n(\n(You see: (?<seen>[^\n]+)\n)?)?",
-        RegexOptions.Multiline | RegexOptions.Singleline | RegexOptions.ExplicitCapture, 1000)]
+        RegexOptions.Multiline | RegexOptions.Singleline | RegexOptions.ExplicitCapture, 60_000)]
     private static partial Regex Step();
 
     [GeneratedRegex(@"<!-- picture\n(?<lines>.*?)-->\n!\[[^\]]*\]\((?<file>[^)]+)\)",
-        RegexOptions.Singleline | RegexOptions.ExplicitCapture, 1000)]
+        RegexOptions.Singleline | RegexOptions.ExplicitCapture, 60_000)]
     private static partial Regex Picture();
 }
 
@@ -81,9 +81,9 @@ internal sealed partial record Seen(int Least, int Most, double From, double To)
     [GeneratedRegex(
         @"^(?<count>no values|any number of values|one value|(at least )?\d+( values)?)"
         + @"(, (from (?<from>-?[\d.]+) to (?<to>-?[\d.]+)|above (?<from>[\d.]+)))?\.$",
-        RegexOptions.ExplicitCapture, 1000)]
+        RegexOptions.ExplicitCapture, 60_000)]
     private static partial Regex Sentence();
 
-    [GeneratedRegex(@"\d+", RegexOptions.None, 1000)]
+    [GeneratedRegex(@"\d+", RegexOptions.None, 60_000)]
     private static partial Regex Digits();
 }

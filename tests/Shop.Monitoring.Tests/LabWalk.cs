@@ -388,30 +388,30 @@ internal sealed partial class LabWalk : IAsyncDisposable
         return answer["data"]!["result"]!;
     }
 
-    [GeneratedRegex(@"\[[0-9smhd:]+\]|(?<=offset )\d+[smhd]|(?<=for: )\d+[smhd]", RegexOptions.None, 1000)]
+    [GeneratedRegex(@"\[[0-9smhd:]+\]|(?<=offset )\d+[smhd]|(?<=for: )\d+[smhd]", RegexOptions.None, 60_000)]
     private static partial Regex Window();
 
-    [GeneratedRegex("(?<number>[0-9]+)(?<unit>[smhd])", RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex("(?<number>[0-9]+)(?<unit>[smhd])", RegexOptions.ExplicitCapture, 60_000)]
     private static partial Regex Duration();
 
-    [GeneratedRegex("--seconds (?<seconds>[0-9]+)", RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex("--seconds (?<seconds>[0-9]+)", RegexOptions.ExplicitCapture, 60_000)]
     private static partial Regex Seconds();
 
     [GeneratedRegex(
-        "localhost:(?<port>5001|5002|5003|5004|6001|6002|6003|4318|9090|9093)", RegexOptions.ExplicitCapture, 1000)]
+        "localhost:(?<port>5001|5002|5003|5004|6001|6002|6003|4318|9090|9093)", RegexOptions.ExplicitCapture, 60_000)]
     private static partial Regex LocalPort();
 
-    [GeneratedRegex(@"(?<=Port=)600\d", RegexOptions.None, 1000)]
+    [GeneratedRegex(@"(?<=Port=)600\d", RegexOptions.None, 60_000)]
     private static partial Regex SecondPort();
 
-    [GeneratedRegex(@"(?<name>OTEL_\w+)=(?<value>\S+)", RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(@"(?<name>OTEL_\w+)=(?<value>\S+)", RegexOptions.ExplicitCapture, 60_000)]
     private static partial Regex Variable();
 
-    [GeneratedRegex(@"--config\.file=docs/labs/(?<file>\S+)", RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(@"--config\.file=docs/labs/(?<file>\S+)", RegexOptions.ExplicitCapture, 60_000)]
     private static partial Regex ConfigurationFile();
 
     [GeneratedRegex(@"dotnet run -c Release --project src/Shop\.Host -- (?<verb>fault[^\n|>;]*)",
-        RegexOptions.ExplicitCapture, 1000)]
+        RegexOptions.ExplicitCapture, 60_000)]
     private static partial Regex FaultVerb();
 
     /// <summary>Takes traces as a collector does, and remembers their bytes.</summary>

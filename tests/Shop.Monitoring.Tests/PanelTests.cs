@@ -368,13 +368,13 @@ internal sealed partial class PanelTests
         ? _now + double.Parse(offset, CultureInfo.InvariantCulture)
         : double.Parse(node.ToString(), CultureInfo.InvariantCulture);
 
-    [GeneratedRegex(@"\{\{(?<name>\w+)\}\}", RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(@"\{\{(?<name>\w+)\}\}", RegexOptions.ExplicitCapture, 60_000)]
     private static partial Regex Label();
 
-    [GeneratedRegex(@"le=""[^""]+""", RegexOptions.None, 1000)]
+    [GeneratedRegex(@"le=""[^""]+""", RegexOptions.None, 60_000)]
     private static partial Regex Bound();
 
     // What k6 says of a run until now, which goes up and down.
-    [GeneratedRegex(@"^k6_(\w+_duration_(p\d+|max)|checks_rate)\{", RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(@"^k6_(\w+_duration_(p\d+|max)|checks_rate)\{", RegexOptions.ExplicitCapture, 60_000)]
     private static partial Regex OfTheRun();
 }

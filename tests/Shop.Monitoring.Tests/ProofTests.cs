@@ -149,6 +149,6 @@ internal sealed partial class ProofTests
 
     // A name of a metric has an underscore, or is "up"; what is called is a function.
     [GeneratedRegex(@"\b(up|[a-z]\w*_\w*|service:[\w:]+)\b(\{[^}]*\})?(?![\w(:=~])(?!\s*\()",
-        RegexOptions.ExplicitCapture, 1000)]
+        RegexOptions.ExplicitCapture, 60_000)]
     private static partial Regex Selector();
 }

@@ -223,36 +223,36 @@ internal sealed partial class RuleCases
         return text.ToString();
     }
 
-    [GeneratedRegex(@"\n *(?<word>and|unless|or)( on \(\w+\))?\n", RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(@"\n *(?<word>and|unless|or)( on \(\w+\))?\n", RegexOptions.ExplicitCapture, 60_000)]
     private static partial Regex Joint();
 
-    [GeneratedRegex(@"[<>](?= 0(\s|$))", RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(@"[<>](?= 0(\s|$))", RegexOptions.ExplicitCapture, 60_000)]
     private static partial Regex Comparison();
 
-    [GeneratedRegex(@"\b(min|max)_over_time(?=\()", RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(@"\b(min|max)_over_time(?=\()", RegexOptions.ExplicitCapture, 60_000)]
     private static partial Regex Function();
 
     // "or … * 0" is there whatever its window.
     [GeneratedRegex(@"(\[|for: )(?<duration>(?<number>\d+)(?<unit>[mhd]))(?=[:\]\s])(?!\]\)+ \* 0)",
-        RegexOptions.ExplicitCapture, 1000)]
+        RegexOptions.ExplicitCapture, 60_000)]
     private static partial Regex Duration();
 
     [GeneratedRegex(@"([<>]=? |, )(?<number>\d+(\.\d+)?)(?=\s|$| \*)|(?<number>0\.\d+) \*",
-        RegexOptions.ExplicitCapture | RegexOptions.Multiline, 1000)]
+        RegexOptions.ExplicitCapture | RegexOptions.Multiline, 60_000)]
     private static partial Regex Threshold();
 
-    [GeneratedRegex(@":ratio_rate(?<window>\d+[mhd])", RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(@":ratio_rate(?<window>\d+[mhd])", RegexOptions.ExplicitCapture, 60_000)]
     private static partial Regex Ratio();
 
-    [GeneratedRegex(@"[=!]~""\(?(?<choices>[^""|)]+(\|[^""|)]+)+)", RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(@"[=!]~""\(?(?<choices>[^""|)]+(\|[^""|)]+)+)", RegexOptions.ExplicitCapture, 60_000)]
     private static partial Regex Alternatives();
 
-    [GeneratedRegex(@"le=""(?<bound>[\d.]+)""", RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(@"le=""(?<bound>[\d.]+)""", RegexOptions.ExplicitCapture, 60_000)]
     private static partial Regex Bound();
 
-    [GeneratedRegex(@"histogram_quantile\((?<quantile>[\d.]+)", RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(@"histogram_quantile\((?<quantile>[\d.]+)", RegexOptions.ExplicitCapture, 60_000)]
     private static partial Regex Quantile();
 
-    [GeneratedRegex(@"service:\w+:\w+", RegexOptions.None, 1000)]
+    [GeneratedRegex(@"service:\w+:\w+", RegexOptions.None, 60_000)]
     private static partial Regex Record();
 }

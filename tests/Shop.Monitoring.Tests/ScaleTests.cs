@@ -274,7 +274,7 @@ internal sealed partial class ScaleTests
         configuration.At("scrape_configs").Items().ToDictionary(job => job.Text("job_name")!);
 
     [GeneratedRegex(@"(?<=^Scale, .*|, )\*(?<panel>[^*]+)\*",
-        RegexOptions.Multiline | RegexOptions.ExplicitCapture, 1000)]
+        RegexOptions.Multiline | RegexOptions.ExplicitCapture, 60_000)]
     private static partial Regex PanelNames();
 
     /// <summary>Hosts, HAProxy, postgres_exporter and Prometheus with the project's files, on free ports.</summary>

@@ -224,22 +224,22 @@ internal sealed partial class ShownTests
     private static IEnumerable<string> Keys(JsonNode node) => node.AsObject().Select(member => member.Key);
 
     [GeneratedRegex(@"histogram_quantile\((?<share>[\d.]+)|\bk6_\w+_p(?<percent>\d+)\b",
-        RegexOptions.ExplicitCapture, 1000)]
+        RegexOptions.ExplicitCapture, 60_000)]
     private static partial Regex Quantile();
 
     // What k6 sent last is there until the end of the chosen time.
-    [GeneratedRegex(@"last_over_time\(k6_\w+\{[^}]*\}\[\$__range\]\)", RegexOptions.None, 1000)]
+    [GeneratedRegex(@"last_over_time\(k6_\w+\{[^}]*\}\[\$__range\]\)", RegexOptions.None, 60_000)]
     private static partial Regex OfK6();
 
-    [GeneratedRegex(@"\b(?<percent>\d+)( of 100|th percentile)\b", RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(@"\b(?<percent>\d+)( of 100|th percentile)\b", RegexOptions.ExplicitCapture, 60_000)]
     private static partial Regex Told();
 
-    [GeneratedRegex(@"^(p\d+|median)\b", RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(@"^(p\d+|median)\b", RegexOptions.ExplicitCapture, 60_000)]
     private static partial Regex OfLegend();
 
-    [GeneratedRegex(@"(?<how>=~?)""\$(?<name>\w+)""", RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(@"(?<how>=~?)""\$(?<name>\w+)""", RegexOptions.ExplicitCapture, 60_000)]
     private static partial Regex Use();
 
-    [GeneratedRegex(@"\$(?<name>\w+)", RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(@"\$(?<name>\w+)", RegexOptions.ExplicitCapture, 60_000)]
     private static partial Regex Variable();
 }

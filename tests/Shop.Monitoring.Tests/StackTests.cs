@@ -12,7 +12,7 @@ namespace Shop.Monitoring.Tests;
 /// </summary>
 internal sealed class StackTests
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(1);
     private static readonly YamlNode Scale = Yaml.Load("scale.compose.yml").At("services")!;
     private static readonly YamlNode Traces = Yaml.Load("monitoring", "traces.compose.yml").At("services")!;
 

@@ -240,12 +240,12 @@ internal sealed partial class WatchedShop : IAsyncDisposable
         return app;
     }
 
-    [GeneratedRegex(@"\{\{\w+\}\}", RegexOptions.None, 1000)]
+    [GeneratedRegex(@"\{\{\w+\}\}", RegexOptions.None, 60_000)]
     private static partial Regex Missing();
 
-    [GeneratedRegex(@"(?<number>\d+)(?<unit>[smhd])", RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(@"(?<number>\d+)(?<unit>[smhd])", RegexOptions.ExplicitCapture, 60_000)]
     private static partial Regex Duration();
 
-    [GeneratedRegex(@"\[[0-9smhd:]+\]|(?<=(for|interval): )\S+", RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(@"\[[0-9smhd:]+\]|(?<=(for|interval): )\S+", RegexOptions.ExplicitCapture, 60_000)]
     private static partial Regex Window();
 }

@@ -92,6 +92,6 @@ internal sealed partial class OrderPagesTests
         return new ModuleListener(new ModuleContext(module, settings, TimeProvider.System, NullLoggerFactory.Instance));
     }
 
-    [GeneratedRegex("data-after=\"(?<event>[^\"]+)\"", RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex("data-after=\"(?<event>[^\"]+)\"", RegexOptions.ExplicitCapture, 60_000)]
     private static partial Regex After();
 }

@@ -324,6 +324,7 @@ internal sealed class OrderReconcilerTests
         await using var reconciler = new OrderReconciler(shared, _inventory, files.Context);
         reconciler.Start();
         while (!Volatile.Read(ref isSettling)) await clock.PassAsync(TimeSpan.FromMilliseconds(20));
+        await clock.PassAsync(TimeSpan.Zero); // whoever was about to ask has done so
         int before = asked;
         for (int n = 0; n < 10; n++) await clock.PassAsync(period);
         await clock.PassAsync(TimeSpan.Zero); // it waits for the next time

@@ -53,7 +53,7 @@ internal sealed class AlertsPageTests
         await Expect(groups.First).ToContainTextAsync("alertname=\"CommitsSlow\"");
         await Expect(groups.Last)
             .ToHaveTextAsync(new System.Text.RegularExpressions.Regex("resolved.*ServiceDown.*page",
-                System.Text.RegularExpressions.RegexOptions.Singleline, TimeSpan.FromSeconds(1)));
+                System.Text.RegularExpressions.RegexOptions.Singleline, TimeSpan.FromMinutes(1)));
         ILocator newest = page.Locator("section[aria-labelledby=notifications] table").First;
         await Expect(newest.Locator("caption"))
             .ToContainTextAsync("resolved, to page, group alertname=\"ServiceDown\"");

@@ -33,6 +33,8 @@ internal sealed class Browser
         if (path is null && Environment.GetEnvironmentVariable("CI") == "true")
             Assert.Fail("There is no Chromium on this machine, and CI skips nothing.");
         if (path is null) Assert.Ignore("There is no Chromium on this machine.");
+        // The library's own five seconds may be over before a busy machine has drawn the page.
+        Assertions.SetDefaultExpectTimeout(30_000);
         _playwright = await Playwright.CreateAsync();
         _chromium = await _playwright.Chromium.LaunchAsync(
             new BrowserTypeLaunchOptions { ExecutablePath = path, Args = ["--no-sandbox"] });

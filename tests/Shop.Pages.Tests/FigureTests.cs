@@ -182,13 +182,13 @@ internal sealed partial class FigureTests
                 $"""href="/stock/{ids[i]}">A thing</a> <span class="id">{ids[i]}</span></td>"""
                 + """<td class="number"><span( class="(?<mark>[^"]*)")?>(?<level>[0-9]+)<""",
                 RegexOptions.ExplicitCapture,
-                TimeSpan.FromSeconds(1)) is { Success: true } row
+                TimeSpan.FromMinutes(1)) is { Success: true } row
                 ? (long.Parse(row.Groups["level"].Value), row.Groups["mark"].Success ? row.Groups["mark"].Value : null)
                     : (-1, null), Is.EqualTo(made[i]));
         int[] places = [.. new[] { 1, 4, 3, 2, 0 }.Select(i =>
             html.IndexOf($"\"/stock/{ids[i]}\"", StringComparison.Ordinal))];
         Assert.That(places, Is.Ordered);
-        Assert.That(Regex.Count(html, "href=\"/stock/", RegexOptions.None, TimeSpan.FromSeconds(1)), Is.EqualTo(100));
+        Assert.That(Regex.Count(html, "href=\"/stock/", RegexOptions.None, TimeSpan.FromMinutes(1)), Is.EqualTo(100));
     }
 
     [Test]
@@ -201,7 +201,7 @@ internal sealed partial class FigureTests
         string html = await _shop.Inventory.HtmlAsync("/live");
         string Row(string name) =>
             Regex.Match(html, $"<tr><td>{Regex.Escape(name)}</td><td class=\"number\">(?<value>[^<]*)</td>",
-            RegexOptions.ExplicitCapture, TimeSpan.FromSeconds(1)).Groups["value"].Value;
+            RegexOptions.ExplicitCapture, TimeSpan.FromMinutes(1)).Groups["value"].Value;
         double all = metrics.Series.Where(series => series.StartsWith("app_requests_total", StringComparison.Ordinal))
             .Sum(series => metrics[series]);
         Assert.Multiple(() =>
@@ -281,7 +281,7 @@ internal sealed partial class FigureTests
         {
             string drawn = (await window.Page.Locator($"{series}:is(path)").GetAttributeAsync("d"))!;
             double[] seen = [.. Regex.Matches(drawn, "[ML][0-9.]+,(?<y>[0-9.]+)", RegexOptions.ExplicitCapture,
-                TimeSpan.FromSeconds(1)).Take(heights.Length)
+                TimeSpan.FromMinutes(1)).Take(heights.Length)
                 .Select(point => double.Parse(point.Groups["y"].Value, CultureInfo.InvariantCulture))];
             Assert.That(seen, Is.EqualTo(heights).Within(0.06), series);
         }
@@ -323,23 +323,23 @@ internal sealed partial class FigureTests
             .Split('\n')[^1].Trim()).Where(text => text.Length > 0)];
 
     private static string[] Cells(string html, string start) =>
-        [.. Regex.Matches(html, $"<{start}>(?<text>[^<]*)<", RegexOptions.ExplicitCapture, TimeSpan.FromSeconds(1))
+        [.. Regex.Matches(html, $"<{start}>(?<text>[^<]*)<", RegexOptions.ExplicitCapture, TimeSpan.FromMinutes(1))
             .Select(cell => cell.Groups["text"].Value)];
 
     private static string[] Values(string html, string name) =>
         [.. Regex.Matches(html, $"""name="{name}"[^>]* value="(?<value>[^"]*)""", RegexOptions.ExplicitCapture,
-            TimeSpan.FromSeconds(1)).Select(field => field.Groups["value"].Value)];
+            TimeSpan.FromMinutes(1)).Select(field => field.Groups["value"].Value)];
 
     [GeneratedRegex("<td class=\"number[^\"]*\">(?<text>.*?)</td>",
-        RegexOptions.ExplicitCapture | RegexOptions.Singleline, 1000)]
+        RegexOptions.ExplicitCapture | RegexOptions.Singleline, 60_000)]
     private static partial Regex NumberCell();
 
-    [GeneratedRegex("<[^>]*>", RegexOptions.None, 1000)]
+    [GeneratedRegex("<[^>]*>", RegexOptions.None, 60_000)]
     private static partial Regex Tag();
 
-    [GeneratedRegex("<a rel=\"next\" href=\"(?<path>[^\"]*)\"", RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex("<a rel=\"next\" href=\"(?<path>[^\"]*)\"", RegexOptions.ExplicitCapture, 60_000)]
     private static partial Regex Next();
 
-    [GeneratedRegex("<polyline class=\"line\" points=\"(?<points>[^\"]*)\"", RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex("<polyline class=\"line\" points=\"(?<points>[^\"]*)\"", RegexOptions.ExplicitCapture, 60_000)]
     private static partial Regex Points();
 }

@@ -549,8 +549,8 @@ internal sealed class FormTests
         // The first orders are over, so that their later steps come in as well.
         await Eventually.IsSoAsync(async () => await RequestsAsync(shop) >= rate);
         double measured = 0;
-        // A busy machine may keep it below its rate for a while, but never lets it get above.
-        for (int tries = 0; tries < 3 && measured < 0.92 * rate; tries++)
+        // Again if the machine has stood still meanwhile: a wrong rate is wrong each time.
+        for (int tries = 0; tries < 5 && Math.Abs(measured - rate) > 0.08 * rate; tries++)
         {
             (double before, long start) = (await RequestsAsync(shop), Stopwatch.GetTimestamp());
             await Eventually.IsSoAsync(async () => await RequestsAsync(shop) >= before + (10 * rate));
@@ -615,5 +615,5 @@ internal sealed class FormTests
         $"{(long)((decimal)(await _shop.Products.GetJsonAsync($"/products/{productId}"))["price"]! * 100)}";
 
     private static string Hidden(string page, string name) => Regex.Match(page, $"""name="{name}" value="([^"]*)""",
-        RegexOptions.None, TimeSpan.FromSeconds(1)).Groups[1].Value;
+        RegexOptions.None, TimeSpan.FromMinutes(1)).Groups[1].Value;
 }

@@ -244,7 +244,7 @@ internal sealed class PageTests
             await Expect(card.Locator(".chosen")).ToHaveTextAsync($"{times} in the basket");
             await Expect(page.Locator(".count")).ToHaveTextAsync($"{times}");
             await Expect(page)
-                .ToHaveURLAsync(new Regex($"sort=-price&page=2(#{id})?$", RegexOptions.None, TimeSpan.FromSeconds(1)));
+                .ToHaveURLAsync(new Regex($"sort=-price&page=2(#{id})?$", RegexOptions.None, TimeSpan.FromMinutes(1)));
         }
     }
 
@@ -314,7 +314,7 @@ internal sealed class PageTests
         double total = metrics.Series.Where(series => series.StartsWith("app_requests_total", StringComparison.Ordinal))
             .Sum(series => metrics[series]);
         await Expect(page.Locator("[data-figure=total]")).ToHaveTextAsync($"{total}");
-        var createdOrders = new Regex("^orders_created_total", RegexOptions.None, TimeSpan.FromSeconds(1));
+        var createdOrders = new Regex("^orders_created_total", RegexOptions.None, TimeSpan.FromMinutes(1));
         string created = await page.Locator("tr", new() { HasTextRegex = createdOrders })
             .Locator(".number").InnerTextAsync();
         Assert.That(double.Parse(created), Is.EqualTo(metrics["orders_created_total"]).And.Positive);

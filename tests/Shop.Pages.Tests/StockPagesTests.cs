@@ -75,6 +75,6 @@ internal sealed partial class StockPagesTests
     private static string Seconds(JsonNode time) => ((string)time!)[..19].Replace('T', ' ');
 
     [GeneratedRegex("<tr><td><span class=\"short\">(?<day>[^<]*)</span>\\s*<span class=\"short\">(?<time>[^<]*)</span>"
-        + "\\s*</td><td class=\"short\">(?<kind>[^<]*)<", RegexOptions.ExplicitCapture, 1000)]
+        + "\\s*</td><td class=\"short\">(?<kind>[^<]*)<", RegexOptions.ExplicitCapture, 60_000)]
     private static partial Regex Row();
 }

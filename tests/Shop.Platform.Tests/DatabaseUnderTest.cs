@@ -62,7 +62,7 @@ internal sealed class DatabaseUnderTest : IDisposable
             release.Wait();
             return WriteResult.Commit(0);
         });
-        await entered.Task;
+        await await Task.WhenAny(entered.Task, held); // a write that is refused does not begin
         return (release, held);
     }
 

@@ -29,9 +29,9 @@ internal sealed partial class PoolerFileTests
             Is.EquivalentTo(settings));
     }
 
-    [GeneratedRegex(@"-c (?<name>\w+)=(?<value>\w+)", RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(@"-c (?<name>\w+)=(?<value>\w+)", RegexOptions.ExplicitCapture, 60_000)]
     private static partial Regex Option();
 
-    [GeneratedRegex(@"SET (?<name>\w+) = (?<value>\w+)", RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(@"SET (?<name>\w+) = (?<value>\w+)", RegexOptions.ExplicitCapture, 60_000)]
     private static partial Regex Set();
 }

@@ -56,12 +56,12 @@ internal sealed partial class SettingsTableTests
         CultureInfo.InvariantCulture);
 
     [GeneratedRegex(@"^\| (?<key>`(Shop|ConnectionStrings):[^|]*) \|\s*(?<value>[^|]*?)\s*\| (?<meaning>.*) \|$",
-        RegexOptions.ExplicitCapture | RegexOptions.Multiline, 1000)]
+        RegexOptions.ExplicitCapture | RegexOptions.Multiline, 60_000)]
     private static partial Regex Row();
 
-    [GeneratedRegex("(Shop|ConnectionStrings):[A-Za-z:]+", RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex("(Shop|ConnectionStrings):[A-Za-z:]+", RegexOptions.ExplicitCapture, 60_000)]
     private static partial Regex Key();
 
-    [GeneratedRegex(@"((?<least>\d+) to|up to) (?<most>[\d,]*\d)", RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(@"((?<least>\d+) to|up to) (?<most>[\d,]*\d)", RegexOptions.ExplicitCapture, 60_000)]
     private static partial Regex Bounds();
 }

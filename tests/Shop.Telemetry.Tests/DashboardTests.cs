@@ -126,7 +126,7 @@ internal sealed partial class DashboardTests
         }
 
         [GeneratedRegex(@"- +(?<what>Dashboard|OTLP/gRPC|OTLP/HTTP): +(?<address>http://\S+:[1-9]\d*)",
-            RegexOptions.ExplicitCapture, 1000)]
+            RegexOptions.ExplicitCapture, 60_000)]
         private static partial Regex Announcement();
     }
 }

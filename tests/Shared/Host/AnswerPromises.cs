@@ -111,7 +111,7 @@ internal static class AnswerPromises
     private static string? WithoutServices(string path, string? policy) =>
         path != "/live/shop" || policy is null ? policy
             : Regex.Replace(policy, "connect-src 'self'( http://127[.]0[.]0[.]1:[0-9]+){3};", "connect-src 'self';",
-                RegexOptions.ExplicitCapture, TimeSpan.FromSeconds(1));
+                RegexOptions.ExplicitCapture, TimeSpan.FromMinutes(1));
 
     private static string Kept(string method, string path, int status)
     {

@@ -97,13 +97,13 @@ internal sealed partial class SeenStatuses : DelegatingHandler
     private static bool IsCounted(string target) => !ExcludeFromRequestMetrics().IsMatch(target);
 
     [GeneratedRegex("""^http_requests_by_status_code_total\{code="(?<code>\d+)"[^}]*\} (?<value>\S+)$""",
-        RegexOptions.ExplicitCapture | RegexOptions.Multiline, 1000)]
+        RegexOptions.ExplicitCapture | RegexOptions.Multiline, 60_000)]
     private static partial Regex Counted();
 
-    [GeneratedRegex(@"HTTP/1\.[01] (?<code>\d{3}) ", RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(@"HTTP/1\.[01] (?<code>\d{3}) ", RegexOptions.ExplicitCapture, 60_000)]
     private static partial Regex StatusLine();
 
     [GeneratedRegex(@"^(https?://[^/]+)?/+(api/+)?(metrics|health|openapi|docs|live/events|board/events)",
-        RegexOptions.ExplicitCapture | RegexOptions.IgnoreCase, 1000)]
+        RegexOptions.ExplicitCapture | RegexOptions.IgnoreCase, 60_000)]
     private static partial Regex ExcludeFromRequestMetrics();
 }

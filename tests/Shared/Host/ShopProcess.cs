@@ -154,6 +154,6 @@ internal sealed partial class ShopProcess : IDisposable
         if (_clients.Count == 3) _ready.TrySetResult();
     }
 
-    [GeneratedRegex(@"(?<service>[a-z]+-service) +(?<address>http://\S+:\d+)", RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(@"(?<service>[a-z]+-service) +(?<address>http://\S+:\d+)", RegexOptions.ExplicitCapture, 60_000)]
     private static partial Regex Announcement();
 }

@@ -125,4 +125,4 @@ return 0;
 static string Header(IReadOnlyDictionary<string, IEnumerable<string>> headers, string name) => headers[name].Single();
 
 static string Cursor(string link) => Uri.UnescapeDataString(
-    Regex.Match(link, "(?<=[?&]after=)[^&>]+", RegexOptions.None, TimeSpan.FromSeconds(1)).Value);
+    Regex.Match(link, "(?<=[?&]after=)[^&>]+", RegexOptions.None, TimeSpan.FromMinutes(1)).Value);

@@ -5,6 +5,7 @@ using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.Extensions.Logging.Abstractions;
 using Shop.Platform.Http;
 using Shop.Platform.Modules;
+using Shop.Testing;
 
 namespace Shop.Platform.Tests;
 
@@ -138,6 +139,28 @@ internal sealed class ClientConnectionsTests
     }
 
     [Test]
+    public void Given_as_many_connections_as_there_may_be_whose_responses_are_unread_when_another_client_connects_then_it_has_a_place()
+    {
+        _connections = new ClientConnections(new MemoryBudget(16L * Memory, MaxConnections));
+        Client[] greedy = [.. Enumerable.Range(0, MaxConnections).Select(_ => LeaveUnreadBy(1000).Client)];
+        Assert.That(_connections.TryAdd(new Client(Modest), _listener), Is.Not.Null);
+        Assert.That(greedy.Count(client => client.IsAborted), Is.EqualTo(2));
+    }
+
+    [Test]
+    public async Task Given_a_connection_asked_to_close_when_the_server_no_longer_reads_it_then_it_is_aborted_whether_or_not_its_client_reads()
+    {
+        (ClientConnection Connection, Client Client)[] greedy =
+            [.. Enumerable.Range(0, MaxConnections).Select(_ => Begin(Greedy, 0))];
+        Connect(Other);
+        (ClientConnection connection, Client client) =
+            greedy.First(connection => connection.Client.IsAskedToClose);
+        connection.Input.CancelPendingRead();
+        connection.Input.AdvanceTo((await client.Request!).Buffer.Start);
+        await Eventually.IsSoAsync(() => client.IsAborted);
+    }
+
+    [Test]
     public void Given_a_connection_that_has_ended_then_what_it_held_is_free()
     {
         ClientConnection ended = LeaveUnread(MoreThanHalf), modest = Connect(Modest).Connection;
@@ -169,13 +192,16 @@ internal sealed class ClientConnectionsTests
     }
 
     /// <summary>A connection of the greedy client with a response that it does not read.</summary>
-    private ClientConnection LeaveUnread(int bytes = Response, Action? aborted = null)
+    private ClientConnection LeaveUnread(int bytes = Response, Action? aborted = null) =>
+        LeaveUnreadBy(bytes, aborted).Connection;
+
+    private (ClientConnection Connection, Client Client) LeaveUnreadBy(int bytes, Action? aborted = null)
     {
         (ClientConnection connection, Client client) = Connect(Greedy);
         client.Aborted = aborted;
         Write(connection, bytes);
         if (!client.IsAborted) _ = connection.Output.FlushAsync().AsTask();
-        return connection;
+        return (connection, client);
     }
 
     /// <summary>A connection that waits for the rest of a body.</summary>

@@ -24,7 +24,8 @@ internal sealed class QuerySchedulerTests
         // By then another thread has the other client's query, but may not have noted it yet.
         Task[] waiting = [.. Enumerable.Range(0, 50).Select(_ => scheduler.RunAsync("greedy", _ =>
         {
-            if (Interlocked.Increment(ref turns) > 1 + QueryScheduler.MaxThreads && !isNoted.Wait(Short)) isNoted.Set();
+            if (Interlocked.Increment(ref turns) > 1 + QueryScheduler.MaxThreads && !isNoted.Wait(Short, default))
+                isNoted.Set();
             return Note(order, "greedy");
         }, default))];
         Task other = scheduler.RunAsync("other", _ =>

@@ -28,7 +28,7 @@ internal sealed class ClientConnection : IDuplexPipe, IDisposable
     private long _requestBytes;
     private long _responseBytes;
     private long _body;
-    private bool _isAnswering;
+    private volatile bool _isAnswering;
     private volatile bool _hasLeft;
 
     public ClientConnection(ClientConnections all, ModuleListener listener, ConnectionContext connection)
@@ -45,7 +45,7 @@ internal sealed class ClientConnection : IDuplexPipe, IDisposable
     public ModuleListener Listener { get; }
 
     /// <summary>
-    /// Whether it is closed for another, or has ended, so that it is not counted as open. Kept by
+    /// Whether it is being closed to make room, or has ended: then it is not counted as open. Kept by
     /// <see cref="ClientConnections"/>.
     /// </summary>
     public bool IsClosing { get; set; }
@@ -106,8 +106,7 @@ internal sealed class ClientConnection : IDuplexPipe, IDisposable
     /// <summary>Closes the connection to make room: when the server is done with it, or after a second.</summary>
     public void Evict()
     {
-        long since = WaitsSince;
-        if (_isAnswering || RequestBytes > 0
+        if (_isAnswering || RequestBytes > 0 || UnreadSince != 0
             || _connection.Features.Get<IConnectionLifetimeNotificationFeature>() is not { } lifetime)
         {
             Abort();
@@ -115,10 +114,10 @@ internal sealed class ClientConnection : IDuplexPipe, IDisposable
         }
 
         lifetime.RequestClose();
-        _ = AbortAfterAsync(since);
+        _ = AbortAfterAsync();
     }
 
-    /// <summary>Its bytes are no longer counted.</summary>
+    /// <summary>From now on its bytes are not counted.</summary>
     public void Leave()
     {
         _hasLeft = true;
@@ -136,11 +135,14 @@ internal sealed class ClientConnection : IDuplexPipe, IDisposable
     /// <summary>The connection has ended.</summary>
     public void Dispose() => _all.Remove(this);
 
-    private async Task AbortAfterAsync(long since)
+    private async Task AbortAfterAsync()
     {
-        await Task.Delay(MaxEnd, _connection.ConnectionClosed).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        CancellationToken closed = _connection.ConnectionClosed;
         // A request that came at the last moment is answered first.
-        if (WaitsSince == since && !_connection.ConnectionClosed.IsCancellationRequested) Abort();
+        do await Task.Delay(MaxEnd, closed).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        while (_isAnswering && !closed.IsCancellationRequested);
+        // The server may be done with it, and its client leave the last response unread.
+        if (!closed.IsCancellationRequested) Abort();
     }
 
     private void Count(long bytes)
@@ -171,7 +173,7 @@ internal sealed class ClientConnection : IDuplexPipe, IDisposable
             _all.ReleaseResponse(more); // it has left meanwhile
         }
 
-        if (_hasLeft && bytes > 0) CountResponse(0); // it has left just now
+        if (_hasLeft && bytes > 0) CountResponse(0); // it has left meanwhile
     }
 
     /// <summary>Counts what arrives. The server reads if it wants a head, or the rest of a body.</summary>

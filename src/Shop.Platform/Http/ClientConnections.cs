@@ -43,12 +43,13 @@ internal sealed class ClientConnections(MemoryBudget budget)
             if (_byListener.GetValueOrDefault(listener) >= limit)
             {
                 evicted = ToEvict(added.Client, Math.Max(1, limit / Part),
-                    other => Frees(other, listener), other => other.Listener == listener && !other.IsClosing ? 1 : 0);
+                    other => Frees(other, listener, added.Client),
+                    other => other.Listener == listener && !other.IsClosing ? 1 : 0);
             }
             else if (_open >= budget.Connections)
             {
                 evicted = ToEvict(added.Client, Math.Max(1, budget.Connections / Part),
-                    static other => Frees(other, other.Listener), static other => other.IsClosing ? 0 : 1);
+                    other => Frees(other, other.Listener, added.Client), static other => other.IsClosing ? 0 : 1);
             }
 
             foreach (ClientConnection other in evicted) CloseLocked(other);
@@ -102,8 +103,13 @@ internal sealed class ClientConnections(MemoryBudget budget)
     public bool HasRoomForResponse(ClientConnection connection, long bytes) =>
         Volatile.Read(ref _responseBytes) + bytes <= budget.ResponseBytes || MakeRoomForResponses(connection, bytes);
 
-    private static long Frees(ClientConnection connection, ModuleListener listener) =>
-        connection.Listener == listener && !connection.IsClosing && connection.WaitsSince != 0 ? 1 : 0;
+    private static long Frees(ClientConnection connection, ModuleListener listener, string newcomer) =>
+        connection.Listener == listener && !connection.IsClosing
+            && (connection.WaitsSince != 0 || IsUnread(connection, newcomer)) ? 1 : 0;
+
+    private static bool IsUnread(ClientConnection connection, string newcomer) =>
+        connection.UnreadSince is var since && since != 0
+            && (since < Stopwatch.GetTimestamp() - SlowToRead || connection.Client != newcomer);
 
     private static bool TryTake(ref long held, long more, long limit)
     {
@@ -117,13 +123,10 @@ internal sealed class ClientConnections(MemoryBudget budget)
         return false;
     }
 
-    private bool MakeRoomForResponses(ClientConnection connection, long more)
-    {
-        long slow = Stopwatch.GetTimestamp() - SlowToRead;
-        return MakeRoom(connection, ref _responseBytes, more, budget.ResponseBytes,
-            other => other.UnreadSince is var since && since != 0 && (since < slow || other.Client != connection.Client)
-                ? other.ResponseBytes : 0, static other => other.ResponseBytes);
-    }
+    private bool MakeRoomForResponses(ClientConnection connection, long more) =>
+        MakeRoom(connection, ref _responseBytes, more, budget.ResponseBytes,
+            other => IsUnread(other, connection.Client) ? other.ResponseBytes : 0,
+            static other => other.ResponseBytes);
 
     // Evicts until there is room, again if others take it meanwhile, or until nobody is left who may be evicted.
     private bool MakeRoom(ClientConnection newcomer, ref long held, long more, long limit,
@@ -203,7 +206,7 @@ internal sealed class ClientConnections(MemoryBudget budget)
         CloseLocked(connection);
     }
 
-    // It makes room for another connection. Until it has ended, it may be evicted for the bytes that it holds.
+    // Its place is free for another connection. Until it has ended, it may still be evicted for the bytes that it holds.
     private void CloseLocked(ClientConnection connection)
     {
         if (connection.IsClosing) return;

@@ -206,7 +206,7 @@ internal sealed class ClientConnections(MemoryBudget budget)
         CloseLocked(connection);
     }
 
-    // Its place is free for another connection. Until it has ended, it may still be evicted for the bytes that it holds.
+    // Its place is free for another connection. Until it has ended, it may still be evicted for its bytes.
     private void CloseLocked(ClientConnection connection)
     {
         if (connection.IsClosing) return;

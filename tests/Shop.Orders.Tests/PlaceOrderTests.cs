@@ -1,7 +1,6 @@
 using NSubstitute;
 using Shop.Inventory.Contracts;
 using Shop.Orders.Storage.Sqlite;
-using Shop.Platform.Data.Sqlite;
 using Shop.Platform.Requests;
 using Shop.Products.Contracts;
 using Shop.Testing;
@@ -96,15 +95,7 @@ internal sealed class PlaceOrderTests
         WhenReserved(() => Task.CompletedTask);
 
         // Both have looked at the order before either of them writes.
-        var entered = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        using var release = new ManualResetEventSlim();
-        Task held = _files.Context.Database.Writes.WriteAsync(() =>
-        {
-            entered.SetResult();
-            release.Wait();
-            return WriteResult.Commit(0);
-        });
-        await await Task.WhenAny(entered.Task, held); // a write that is refused does not begin
+        (ManualResetEventSlim release, Task held) = await _files.Context.Database.Writes.HoldAsync();
         Task round = isKeyFirst ? Task.CompletedTask : retention.RunAsync();
         Task<OrderResult> again = _placeOrder.PlaceAsync(request);
         if (isKeyFirst) round = retention.RunAsync();

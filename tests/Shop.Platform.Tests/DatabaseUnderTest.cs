@@ -3,6 +3,7 @@ using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.Logging.Abstractions;
 using Prometheus;
 using Shop.Platform.Data.Sqlite;
+using Shop.Testing;
 
 namespace Shop.Platform.Tests;
 
@@ -49,22 +50,8 @@ internal sealed class DatabaseUnderTest : IDisposable
         return WriteResult.Commit(note);
     }, committed);
 
-    /// <summary>
-    /// Holds the writer inside a write until the returned handle is released, so that what follows waits in one batch.
-    /// </summary>
-    public async Task<(ManualResetEventSlim Release, Task Held)> HoldWriterAsync()
-    {
-        var entered = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        var release = new ManualResetEventSlim();
-        Task held = Writes.WriteAsync(() =>
-        {
-            entered.SetResult();
-            release.Wait();
-            return WriteResult.Commit(0);
-        });
-        await await Task.WhenAny(entered.Task, held); // a write that is refused does not begin
-        return (release, held);
-    }
+    /// <inheritdoc cref="HeldWriter.HoldAsync"/>
+    public Task<(ManualResetEventSlim Release, Task Held)> HoldWriterAsync() => Writes.HoldAsync();
 
     public async Task<double> MetricAsync(string series)
     {
